@@ -1,0 +1,48 @@
+/*
+ * Logical shapes, and how they lie in memory.
+ *
+ * Shapes are ONNX's: images are [n, channels, height, width], convolution weights
+ * [out, in / groups, kernel height, kernel width]. Storage is row-major for every rank but 4, and
+ * channels-last for rank 4: the axes lie in the order 0, 2, 3, 1, so that an image is NHWC and a
+ * weight OHWI. Parameters are stored in the same way; only import and export reorder.
+ */
+#ifndef MFM_SHAPE_H
+#define MFM_SHAPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/engine/context.h"
+#include "core/engine/real.h"
+
+enum { MFM_MAX_RANK = 6 };
+
+/* Rank 0 is a scalar. Axes at and beyond rank are 0. */
+typedef struct mfm_shape {
+    int rank;
+    int64_t dim[MFM_MAX_RANK];
+} mfm_shape;
+
+/* mfm_shape_of(2, 100, 10): rank, then as many int dimensions. */
+mfm_shape mfm_shape_of(int rank, ...);
+bool mfm_shape_equal(const mfm_shape *a, const mfm_shape *b);
+/* Product of all dimensions; 1 for a scalar. The caller has checked it with mfm_shape_check. */
+int64_t mfm_shape_count(const mfm_shape *shape);
+/* Every dimension >= 0, rank within the limit and the byte size addressable. `what` names it. */
+int mfm_shape_check(mfm_ctx *ctx, const mfm_shape *shape, const char *what);
+
+/* Elements between neighbours along each logical axis, in this engine's storage. */
+void mfm_shape_strides(const mfm_shape *shape, int64_t stride[MFM_MAX_RANK]);
+/* The logical axes from the outermost to the innermost in memory. */
+void mfm_shape_order(int rank, int order[MFM_MAX_RANK]);
+
+/* Copies between row-major data (ONNX files) and this engine's storage. */
+void mfm_layout_to_engine(const mfm_shape *shape, const real *row_major, real *stored);
+void mfm_layout_to_row_major(const mfm_shape *shape, const real *stored, real *row_major);
+
+/* "[2,3,32,32]"; returns text. */
+enum { MFM_SHAPE_TEXT = 128 };
+char *mfm_shape_text(const mfm_shape *shape, char text[MFM_SHAPE_TEXT]);
+
+#endif
