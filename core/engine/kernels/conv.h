@@ -1,0 +1,41 @@
+/*
+ * Two-dimensional convolution in channels-last storage: images [n, h, w, c], weights [o, kh, kw,
+ * c / groups], results [n, oh, ow, o]. Two implementations stand behind this header: oneDNN's
+ * (conv_onednn.c) and im2col with a matrix product (conv_im2col.c).
+ */
+#ifndef MFM_CONV_H
+#define MFM_CONV_H
+
+#include "core/engine/context.h"
+#include "core/engine/real.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct mfm_conv_shape {
+    int64_t n, c, h, w;          /* input */
+    int64_t o, oh, ow;           /* result */
+    int64_t kh, kw;
+    int64_t stride[2], dilation[2];
+    int64_t pad_begin[2], pad_end[2]; /* rows, columns */
+    int64_t groups;
+} mfm_conv_shape;
+
+typedef struct mfm_conv mfm_conv;
+
+int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, mfm_conv **conv);
+void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv);
+/* Reals that each of the calls below may use at scratch, 64-byte aligned. */
+size_t mfm_conv_scratch(const mfm_conv *conv);
+
+/* Each adds to its result when `add`, and overwrites otherwise. */
+void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *y, bool add,
+                      real *scratch);
+void mfm_conv_backward_data(const mfm_conv *conv, const real *gy, const real *w, real *gx, bool add,
+                            real *scratch);
+void mfm_conv_backward_weights(const mfm_conv *conv, const real *gy, const real *x, real *gw,
+                               bool add, real *scratch);
+/* "oneDNN" or "im2col". */
+const char *mfm_conv_backend(void);
+
+#endif
