@@ -1,7 +1,7 @@
 /*
  * The modified LeNet of the Meta Feature Modulator paper (appendix C.3): the last convolution has a
  * kernel of 3 and global average pooling after it. Widths are LeNet-5's: 6, 16, 120, 84. On 28x28
- * images the maps are 28, 14, 10, 5 and 3 wide; the smallest image is 18x18.
+ * images the maps are 28, 14, 10, 5 and 3 wide; the smallest image is 20x20.
  */
 #include "models/family.h"
 
@@ -21,7 +21,7 @@ static mfm_value build(mfm_builder *b, mfm_value x, const void *layout,
 }
 
 static const mfm_architecture members[] = {
-    {"lenet", "LeNet with global average pooling, for images from 18x18 (28x28 grey)", NULL},
+    {"lenet", "LeNet with global average pooling, for images from 20x20 (28x28 grey)", NULL},
 };
 
 const mfm_family mfm_family_lenet = {members, 1, {10, 1, 28, 28, 0}, build};

@@ -64,6 +64,17 @@ void mfm_builder_fail(mfm_builder *b, int code, const char *format, ...)
     va_end(args);
 }
 
+void mfm_builder_refuse(mfm_builder *b, const char *name, const char *format, ...)
+{
+    if (b->status)
+        return;
+    va_list args;
+    va_start(args, format);
+    b->status = mfm_vfail(b->ctx, MFM_EINVAL, format, args);
+    va_end(args);
+    mfm_fail_in(b->ctx, MFM_EINVAL, "cannot build %s%s%s", b->scope, b->scope[0] ? "." : "", name);
+}
+
 void mfm_builder_scope(mfm_builder *b, const char *format, ...)
 {
     va_list args;
@@ -111,14 +122,13 @@ const mfm_built *mfm_builder_operand(mfm_builder *b, const char *name, mfm_value
     if (b->status)
         return NULL;
     if (x < 0 || (size_t)x >= b->n_values) {
-        mfm_builder_fail(b, MFM_EINVAL, "cannot build %s: value %d: not one of this builder", name,
-                         x);
+        mfm_builder_refuse(b, name, "value %d: not one of this builder", x);
         return NULL;
     }
     const mfm_built *value = &b->values[x];
     if (rank && value->shape.rank != rank) {
-        mfm_builder_fail(b, MFM_EINVAL, "cannot build %s: %s has rank %d: it takes rank %d", name,
-                         value->name, value->shape.rank, rank);
+        mfm_builder_refuse(b, name, "%s has rank %d: it takes rank %d", value->name,
+                           value->shape.rank, rank);
         return NULL;
     }
     return value;
@@ -234,10 +244,14 @@ mfm_value mfm_build_input(mfm_builder *b, const char *name, int64_t channels, in
 {
     if (b->status)
         return MFM_NO_VALUE;
-    if (channels < 1 || height < 1 || width < 1) {
-        mfm_builder_fail(b, MFM_EINVAL,
-                         "cannot build %s: channels %lld, height %lld, width %lld: at least 1 each",
-                         name, (long long)channels, (long long)height, (long long)width);
+    enum { MOST = 1 << 20 }; /* far beyond any image, far below overflow */
+    const int64_t least = channels < height ? channels : height;
+    const int64_t largest = channels > height ? channels : height;
+    if (least < 1 || width < 1 || largest > MOST || width > MOST) {
+        mfm_builder_fail(
+            b, MFM_EINVAL,
+            "cannot build %s: channels %lld, height %lld, width %lld: each from 1 to %d", name,
+            (long long)channels, (long long)height, (long long)width, MOST);
         return MFM_NO_VALUE;
     }
     const mfm_shape shape = {4, {-1, channels, height, width}};

@@ -36,20 +36,20 @@ static bool slide(mfm_builder *b, const char *name, const mfm_built *x, const mf
         const int64_t kernel = window->kernel[i], stride = window->stride[i], pad = window->pad[i];
         if (kernel < 1 || stride < 1 || pad < 0 || kernel > LIMIT || stride > LIMIT ||
             pad > LIMIT) {
-            mfm_builder_fail(b, MFM_EINVAL,
-                             "cannot build %s: kernel %lld, stride %lld, pad %lld: kernel and "
-                             "stride at least 1, pad at least 0, none above %d",
-                             name, (long long)kernel, (long long)stride, (long long)pad, LIMIT);
+            mfm_builder_refuse(b, name,
+                               "kernel %lld, stride %lld, pad %lld: kernel and "
+                               "stride at least 1, pad at least 0, none above %d",
+                               (long long)kernel, (long long)stride, (long long)pad, LIMIT);
             return false;
         }
         const int64_t size = x->shape.dim[2 + i];
         if (size + 2 * pad < kernel) {
-            mfm_builder_fail(
-                b, MFM_EINVAL,
-                "cannot build %s: %s is %lldx%lld: too small for a %lldx%lld window padded by "
-                "%lld; the model needs larger images",
-                name, x->name, (long long)x->shape.dim[2], (long long)x->shape.dim[3],
-                (long long)window->kernel[0], (long long)window->kernel[1], (long long)pad);
+            mfm_builder_refuse(b, name,
+                               "%s is %lldx%lld: too small for a %lldx%lld window padded by "
+                               "%lld; the model needs larger images",
+                               x->name, (long long)x->shape.dim[2], (long long)x->shape.dim[3],
+                               (long long)window->kernel[0], (long long)window->kernel[1],
+                               (long long)pad);
             return false;
         }
         out->dim[2 + i] = (size + 2 * pad - kernel) / stride + 1;
@@ -74,10 +74,10 @@ mfm_value mfm_build_conv(mfm_builder *b, const char *name, mfm_value x, int64_t 
         return MFM_NO_VALUE;
     const int64_t channels = in->shape.dim[1];
     if (out_channels < 1 || groups < 1 || channels % groups || out_channels % groups) {
-        mfm_builder_fail(b, MFM_EINVAL,
-                         "cannot build %s: %lld channels from %lld in %lld groups: the groups must "
-                         "divide both",
-                         name, (long long)out_channels, (long long)channels, (long long)groups);
+        mfm_builder_refuse(b, name,
+                           "%lld channels from %lld in %lld groups: the groups must "
+                           "divide both",
+                           (long long)out_channels, (long long)channels, (long long)groups);
         return MFM_NO_VALUE;
     }
     mfm_shape out = {4, {-1, out_channels}};
@@ -124,8 +124,7 @@ mfm_value mfm_build_linear(mfm_builder *b, const char *name, mfm_value x, int64_
     if (!in)
         return MFM_NO_VALUE;
     if (out_features < 1) {
-        mfm_builder_fail(b, MFM_EINVAL, "cannot build %s: %lld features: at least 1", name,
-                         (long long)out_features);
+        mfm_builder_refuse(b, name, "%lld features: at least 1", (long long)out_features);
         return MFM_NO_VALUE;
     }
     const mfm_shape weight = {2, {out_features, in->shape.dim[1]}};
@@ -157,9 +156,8 @@ mfm_value mfm_build_add(mfm_builder *b, const char *name, mfm_value x, mfm_value
         return MFM_NO_VALUE;
     if (!mfm_shape_equal(&left->shape, &right->shape)) {
         char one[MFM_SHAPE_TEXT], other[MFM_SHAPE_TEXT];
-        mfm_builder_fail(b, MFM_EINVAL, "cannot build %s: %s and %s: the shapes must be equal",
-                         name, mfm_shape_text(&left->shape, one),
-                         mfm_shape_text(&right->shape, other));
+        mfm_builder_refuse(b, name, "%s and %s: the shapes must be equal",
+                           mfm_shape_text(&left->shape, one), mfm_shape_text(&right->shape, other));
         return MFM_NO_VALUE;
     }
     return mfm_builder_node(b, "Add", name, (const char *const[]){left->name, right->name}, 2,
@@ -172,8 +170,7 @@ mfm_value mfm_build_dropout(mfm_builder *b, const char *name, mfm_value x, float
     if (!in)
         return MFM_NO_VALUE;
     if (!(ratio >= 0 && ratio < 1)) {
-        mfm_builder_fail(b, MFM_EINVAL, "cannot build %s: ratio %g: at least 0 and below 1", name,
-                         (double)ratio);
+        mfm_builder_refuse(b, name, "ratio %g: at least 0 and below 1", (double)ratio);
         return MFM_NO_VALUE;
     }
     const char *const inputs[] = {in->name,
@@ -189,8 +186,7 @@ mfm_value mfm_build_flatten(mfm_builder *b, const char *name, mfm_value x)
     mfm_shape out = {2, {-1, 1}};
     for (int i = 1; i < in->shape.rank; i++)
         if (__builtin_mul_overflow(out.dim[1], in->shape.dim[i], &out.dim[1])) {
-            mfm_builder_fail(b, MFM_EINVAL, "cannot build %s: %s: too many features to count", name,
-                             in->name);
+            mfm_builder_refuse(b, name, "%s: too many features to count", in->name);
             return MFM_NO_VALUE;
         }
     Onnx__NodeProto *node;
@@ -210,10 +206,9 @@ static mfm_value build_pool(mfm_builder *b, const char *op_type, const char *nam
     if (!slide(b, name, in, window, &out))
         return MFM_NO_VALUE;
     if (window->pad[0] >= window->kernel[0] || window->pad[1] >= window->kernel[1]) {
-        mfm_builder_fail(b, MFM_EINVAL,
-                         "cannot build %s: pad %lld,%lld: narrower than the kernel %lld,%lld", name,
-                         (long long)window->pad[0], (long long)window->pad[1],
-                         (long long)window->kernel[0], (long long)window->kernel[1]);
+        mfm_builder_refuse(b, name, "pad %lld,%lld: narrower than the kernel %lld,%lld",
+                           (long long)window->pad[0], (long long)window->pad[1],
+                           (long long)window->kernel[0], (long long)window->kernel[1]);
         return MFM_NO_VALUE;
     }
     Onnx__NodeProto *node;
@@ -249,8 +244,7 @@ mfm_value mfm_build_subsample(mfm_builder *b, const char *name, mfm_value x, int
     if (!in)
         return MFM_NO_VALUE;
     if (step < 1) {
-        mfm_builder_fail(b, MFM_EINVAL, "cannot build %s: step %lld: at least 1", name,
-                         (long long)step);
+        mfm_builder_refuse(b, name, "step %lld: at least 1", (long long)step);
         return MFM_NO_VALUE;
     }
     mfm_shape out = in->shape;
@@ -276,8 +270,8 @@ mfm_value mfm_build_pad_channels(mfm_builder *b, const char *name, mfm_value x, 
     mfm_shape out = in->shape;
     if (before < 0 || after < 0 || __builtin_add_overflow(out.dim[1], before, &out.dim[1]) ||
         __builtin_add_overflow(out.dim[1], after, &out.dim[1])) {
-        mfm_builder_fail(b, MFM_EINVAL, "cannot build %s: %lld and %lld channels: at least 0 each",
-                         name, (long long)before, (long long)after);
+        mfm_builder_refuse(b, name, "%lld and %lld channels: at least 0 each", (long long)before,
+                           (long long)after);
         return MFM_NO_VALUE;
     }
     const int64_t pads[] = {0, before, 0, 0, 0, after, 0, 0};

@@ -30,6 +30,9 @@ struct mfm_builder {
 
 /* Keeps a failure that is already in the context; false when there is one, old or new. */
 bool mfm_builder_keep(mfm_builder *b, int status);
+/* Records MFM_EINVAL for the layer `name`: "cannot build scope.name: ". */
+void mfm_builder_refuse(mfm_builder *b, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The value x as an operand of `name`; NULL after a failure, or when its rank is not `rank`
  * (0 for any). Valid until the next value is made. */
 const mfm_built *mfm_builder_operand(mfm_builder *b, const char *name, mfm_value x, int rank);

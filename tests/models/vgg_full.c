@@ -1,0 +1,42 @@
+/* The VGGs at full size: half a gigabyte each, hence apart from the quick tests. */
+#include "models/models.h"
+
+#include "tests/onnx/built.h"
+#include "tests/suite.h"
+
+static void expect_count(const char *name, mfm_model_options options, int64_t parameters,
+                         size_t pools)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_model *model;
+    CU_ASSERT_EQUAL_FATAL(mfm_model_make(ctx, name, &options, &model), MFM_OK);
+    CU_ASSERT_EQUAL(count_parameters(model), parameters);
+    CU_ASSERT_EQUAL(count_nodes(model, "AveragePool"), pools);
+    CU_ASSERT_EQUAL(count_nodes(model, "Dropout"), 2);
+    CU_ASSERT_TRUE(is_normal(model, "classifier.3.weight", 0.01));
+    mfm_model_free(model);
+    mfm_ctx_free(ctx);
+}
+
+static void test_vgg11(void)
+{
+    expect_count("vgg11", (mfm_model_options){0}, 132863336, 0);
+}
+
+static void test_vgg11_bn_pooled(void)
+{
+    expect_count("vgg11-bn", (mfm_model_options){.height = 256, .width = 448}, 132868840, 1);
+}
+
+static void test_vgg16(void)
+{
+    expect_count("vgg16", (mfm_model_options){0}, 138357544, 0);
+}
+
+static const mfm_case cases[] = {
+    {"VGG-11 has torchvision's 132,863,336 parameters", test_vgg11},
+    {"VGG-11 with normalisation has 132,868,840, larger images pooled", test_vgg11_bn_pooled},
+    {"VGG-16 has torchvision's 138,357,544 parameters", test_vgg16},
+};
+
+MFM_SUITE("models/vgg_full", cases)
