@@ -124,18 +124,13 @@ static void test_output_in_use(void)
     mfm_ctx_free(ctx);
 }
 
-static mfm_value uniform_linear(mfm_builder *b, mfm_value x)
-{
-    mfm_builder_init(b, MFM_INIT_ZERO, MFM_INIT_UNIFORM_FAN_IN);
-    return mfm_build_linear(b, "fc", mfm_build_flatten(b, "flatten", x), 512);
-}
-
 static void test_uniform_start(void)
 {
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     mfm_builder *b = start(ctx);
-    mfm_value x = mfm_build_input(b, "input", 4, 8, 8);
-    mfm_build_output(b, "logits", uniform_linear(b, x));
+    const mfm_value x = mfm_build_flatten(b, "flatten", mfm_build_input(b, "input", 4, 8, 8));
+    mfm_builder_init(b, MFM_INIT_ZERO, MFM_INIT_UNIFORM_FAN_IN);
+    mfm_build_output(b, "logits", mfm_build_linear(b, "fc", x, 512));
     mfm_model *model;
     CU_ASSERT_EQUAL_FATAL(mfm_builder_finish(b, &model), MFM_OK);
     /* Within 1 / sqrt(256) = 1 / 16, deviation 1 / (16 sqrt(3)). */
