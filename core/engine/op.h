@@ -103,10 +103,11 @@ typedef struct mfm_rule {
     void (*jvp)(const mfm_node *node);
     void (*vjp)(const mfm_node *node);
     void (*vjp_t)(const mfm_node *node);
-    bool linear; /* J is constant: vjp_t needs DG only */
+    bool linear; /* J is constant, at least piece by piece: vjp_t needs DG only */
 } mfm_rule;
 
-/* Which X (and DX) lanes the passes after forward read; the others may be reused by then. */
+/* Which X lanes the passes after forward read, and which DX lanes of outputs vjp_t reads; the others
+ * may be reused by then. DX of the inputs is kept for the vjp_t of every rule that is not linear. */
 enum { MFM_READS_NONE = 0, MFM_READS_IN = 1, MFM_READS_OUT = 2 };
 
 struct mfm_op {

@@ -15,6 +15,8 @@ typedef struct mfm_pointwise {
     void (*slopes)(const void *attr, size_t n, const real *x, const real *y, real *d1, real *d2);
 } mfm_pointwise;
 extern const mfm_rule mfm_rule_pointwise;
+/* The same where f'' is zero but at kinks (Relu, Clip): slopes is never asked for d2. */
+extern const mfm_rule mfm_rule_piecewise;
 
 /* y = A(x_0, x_1, ...), linear in all inputs together. apply writes lane `lane` of the outputs from
  * the same lane of the inputs (NULL input lanes count as zero); adjoint writes or adds to lane

@@ -1,0 +1,112 @@
+#include "core/engine/instance.h"
+
+#include <string.h>
+
+static int set_shapes(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, mfm_tensor *tensors)
+{
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const mfm_value *value = &graph->values[i];
+        if (value->kind == MFM_VALUE_NODE)
+            continue;
+        tensors[i].shape = value->shape;
+        if (value->kind == MFM_VALUE_INPUT && value->shape.rank && value->shape.dim[0] < 0)
+            tensors[i].shape.dim[0] = batch;
+        int status = mfm_shape_check(ctx, &tensors[i].shape, value->name);
+        if (status)
+            return status;
+        if (value->kind == MFM_VALUE_CONST)
+            tensors[i].lane[MFM_X] = value->data;
+    }
+    return MFM_OK;
+}
+
+static mfm_tensor *tensor_of(mfm_instance *instance, int value)
+{
+    return value < 0 ? NULL : &instance->tensors[value];
+}
+
+static int infer_node(mfm_instance *instance, const mfm_graph_node *source, mfm_node *node)
+{
+    for (int i = 0; i < node->n_in; i++)
+        node->in[i] = tensor_of(instance, source->in[i]);
+    for (int i = 0; i < node->n_out; i++)
+        node->out[i] = tensor_of(instance, source->out[i]);
+    int status = source->op->infer(instance->ctx, node);
+    for (int i = 0; i < node->n_out && !status; i++)
+        status = mfm_shape_check(instance->ctx, &node->out[i]->shape,
+                                 instance->graph->values[source->out[i]].name);
+    return status;
+}
+
+static int infer_nodes(mfm_instance *instance, bool training, uint32_t segments)
+{
+    const mfm_graph *graph = instance->graph;
+    size_t slot = 0, flag = 0;
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        const mfm_graph_node *source = &graph->nodes[i];
+        if (!(segments >> source->segment & 1))
+            continue;
+        mfm_node *node = &instance->nodes[i];
+        *node = (mfm_node){.op = source->op, .name = source->name, .attr = source->attr,
+                           .opset = source->opset, .training = training, .n_in = source->n_in,
+                           .n_out = source->n_out};
+        node->in = instance->slots + slot;
+        node->out = node->in + node->n_in;
+        slot += (size_t)(node->n_in + node->n_out);
+        node->accumulates = instance->flags + flag;
+        flag += (size_t)node->n_in;
+        node->key.node = source->key;
+        int status = infer_node(instance, source, node);
+        if (status)
+            return status;
+    }
+    return MFM_OK;
+}
+
+int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, bool training,
+                      uint32_t segments, mfm_instance *instance)
+{
+    size_t n_slots = 0;
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        n_slots += (size_t)(graph->nodes[i].n_in + graph->nodes[i].n_out);
+    *instance = (mfm_instance){.ctx = ctx, .graph = graph};
+    instance->tensors = mfm_alloc(ctx, graph->n_values, sizeof *instance->tensors);
+    instance->nodes = mfm_alloc(ctx, graph->n_nodes, sizeof *instance->nodes);
+    instance->slots = mfm_alloc(ctx, n_slots, sizeof(mfm_tensor *));
+    instance->flags = mfm_alloc(ctx, n_slots, 1);
+    int status = MFM_ENOMEM;
+    if (instance->tensors && instance->nodes && instance->slots && instance->flags)
+        status = set_shapes(ctx, graph, batch, instance->tensors);
+    if (!status)
+        status = infer_nodes(instance, training, segments);
+    if (status)
+        mfm_instance_clear(instance);
+    return status;
+}
+
+void mfm_instance_clear(mfm_instance *instance)
+{
+    mfm_ctx *ctx = instance->ctx;
+    for (size_t i = 0; instance->nodes && i < instance->graph->n_nodes; i++) {
+        mfm_node *node = &instance->nodes[i];
+        if (node->op && node->op->release)
+            node->op->release(ctx, node);
+    }
+    mfm_free(ctx, instance->tensors);
+    mfm_free(ctx, instance->nodes);
+    mfm_free(ctx, instance->slots);
+    mfm_free(ctx, instance->flags);
+    memset(instance, 0, sizeof *instance);
+}
+
+int mfm_graph_shapes(mfm_graph *graph, int64_t batch, bool training, mfm_shape *shapes)
+{
+    mfm_instance instance;
+    int status = mfm_instance_init(graph->ctx, graph, batch, training, UINT32_MAX, &instance);
+    if (status)
+        return status;
+    for (size_t i = 0; i < graph->n_values; i++)
+        shapes[i] = instance.tensors[i].shape;
+    mfm_instance_clear(&instance);
+    return MFM_OK;
+}

@@ -1,0 +1,23 @@
+/*
+ * A graph at one batch size: every shape known, every operator's kernel made, no buffers yet.
+ */
+#ifndef MFM_INSTANCE_H
+#define MFM_INSTANCE_H
+
+#include "core/engine/graph.h"
+
+typedef struct mfm_instance {
+    mfm_ctx *ctx;
+    const mfm_graph *graph;
+    mfm_tensor *tensors; /* one a value; shapes of skipped nodes' outputs stay empty */
+    mfm_node *nodes;     /* one a node of the graph; op NULL: skipped */
+    mfm_tensor **slots;  /* the nodes' in and out arrays */
+    uint8_t *flags;      /* the nodes' accumulates arrays */
+} mfm_instance;
+
+/* Nodes whose segment is outside the set are skipped. On failure nothing is left to clear. */
+int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, bool training,
+                      uint32_t segments, mfm_instance *instance);
+void mfm_instance_clear(mfm_instance *instance);
+
+#endif

@@ -1,0 +1,189 @@
+#include "core/engine/plan.h"
+
+#include <string.h>
+
+#include "core/engine/plan_parts.h"
+
+static void *copy(mfm_ctx *ctx, const void *from, size_t count, size_t size)
+{
+    void *to = mfm_alloc(ctx, count, size);
+    if (to && count)
+        memcpy(to, from, count * size);
+    return to;
+}
+
+static int copy_spec(mfm_plan *plan, const mfm_plan_spec *spec)
+{
+    plan->spec = *spec;
+    plan->spec.passes =
+        copy(plan->ctx, spec->passes, (size_t)spec->n_passes, sizeof *spec->passes);
+    plan->spec.keep = copy(plan->ctx, spec->keep, (size_t)spec->n_keep, sizeof *spec->keep);
+    return plan->spec.passes && plan->spec.keep ? MFM_OK : MFM_ENOMEM;
+}
+
+/* Accumulation is decided once, so every sweep of one kind must cover the same nodes. */
+static int check_passes(mfm_ctx *ctx, const mfm_plan_spec *spec)
+{
+    for (int i = 0; i < spec->n_passes; i++)
+        for (int j = 0; j < i; j++) {
+            const mfm_pass *a = &spec->passes[i], *b = &spec->passes[j];
+            if (a->kind == b->kind && a->kind != MFM_FORWARD && a->kind != MFM_UPDATE &&
+                a->segments != b->segments)
+                return mfm_fail(ctx, MFM_EINVAL,
+                                "plan: passes %d and %d: one kind, different segments", j, i);
+        }
+    return MFM_OK;
+}
+
+static uint32_t forward_segments(const mfm_plan_spec *spec)
+{
+    uint32_t set = 0;
+    for (int i = 0; i < spec->n_passes; i++)
+        if (spec->passes[i].kind == MFM_FORWARD)
+            set |= spec->passes[i].segments;
+    return set;
+}
+
+static int build(mfm_plan *plan, const mfm_plan_spec *spec)
+{
+    mfm_ctx *ctx = plan->ctx;
+    int status = check_passes(ctx, spec);
+    if (!status)
+        status = copy_spec(plan, spec);
+    if (!status)
+        status = mfm_instance_init(ctx, plan->graph, spec->batch, spec->training,
+                                   forward_segments(spec), &plan->instance);
+    if (status)
+        return status;
+    plan->lanes = mfm_alloc(ctx, plan->graph->n_values, 1);
+    plan->runs = mfm_alloc(ctx, plan->graph->n_nodes, 1);
+    if (!plan->lanes || !plan->runs)
+        return MFM_ENOMEM;
+    status = mfm_plan_find_lanes(plan);
+    if (!status)
+        status = mfm_plan_find_accumulation(plan);
+    if (!status)
+        status = mfm_plan_place(plan);
+    return status;
+}
+
+int mfm_plan_new(mfm_ctx *ctx, const mfm_graph *graph, const mfm_plan_spec *spec, mfm_plan **plan)
+{
+    *plan = mfm_alloc(ctx, 1, sizeof **plan);
+    if (!*plan)
+        return MFM_ENOMEM;
+    (*plan)->ctx = ctx;
+    (*plan)->graph = graph;
+    int status = build(*plan, spec);
+    if (status) {
+        mfm_plan_free(*plan);
+        *plan = NULL;
+    }
+    return status;
+}
+
+void mfm_plan_free(mfm_plan *plan)
+{
+    if (!plan)
+        return;
+    mfm_ctx *ctx = plan->ctx;
+    if (plan->instance.graph)
+        mfm_instance_clear(&plan->instance);
+    mfm_free(ctx, (void *)plan->spec.passes);
+    mfm_free(ctx, (void *)plan->spec.keep);
+    mfm_free(ctx, plan->lanes);
+    mfm_free(ctx, plan->runs);
+    mfm_free_aligned(ctx, plan->arena);
+    mfm_free(ctx, plan);
+}
+
+void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector)
+{
+    for (size_t i = 0; i < plan->graph->n_values; i++) {
+        const mfm_value *value = &plan->graph->values[i];
+        if (value->kind == MFM_VALUE_PARAM && mfm_plan_has(plan, (int)i, lane))
+            plan->instance.tensors[i].lane[lane] = vector + value->offset;
+    }
+}
+
+void mfm_plan_bind_state(mfm_plan *plan, real *vector)
+{
+    for (size_t i = 0; i < plan->graph->n_values; i++)
+        if (plan->graph->values[i].kind == MFM_VALUE_STATE)
+            plan->instance.tensors[i].lane[MFM_X] = vector + plan->graph->values[i].offset;
+}
+
+void mfm_plan_bind_input(mfm_plan *plan, int value, enum mfm_lane lane, real *data)
+{
+    if (mfm_plan_has(plan, value, lane))
+        plan->instance.tensors[value].lane[lane] = data;
+}
+
+void mfm_plan_set_step(mfm_plan *plan, uint64_t seed, uint64_t step)
+{
+    for (size_t i = 0; i < plan->graph->n_nodes; i++) {
+        mfm_key *key = &plan->instance.nodes[i].key;
+        key->seed = seed;
+        key->stream = MFM_STREAM_DROPOUT;
+        key->step = step;
+    }
+}
+
+static void call(const mfm_node *node, enum mfm_pass_kind kind)
+{
+    switch (kind) {
+    case MFM_FORWARD:
+        node->op->rule->forward(node);
+        break;
+    case MFM_JVP:
+        node->op->rule->jvp(node);
+        break;
+    case MFM_VJP:
+        node->op->rule->vjp(node);
+        break;
+    case MFM_VJP_T:
+        node->op->rule->vjp_t(node);
+        break;
+    case MFM_UPDATE:
+        node->op->update(node);
+        break;
+    }
+}
+
+void mfm_plan_run(mfm_plan *plan, int pass)
+{
+    const mfm_graph *graph = plan->graph;
+    const mfm_pass *p = &plan->spec.passes[pass];
+    const bool backward = p->kind == MFM_VJP || p->kind == MFM_VJP_T;
+    for (size_t k = 0; k < graph->n_nodes; k++) {
+        const size_t i = backward ? graph->n_nodes - 1 - k : k;
+        if (mfm_plan_runs(plan, i, p->kind) && (p->segments >> graph->nodes[i].segment & 1))
+            call(&plan->instance.nodes[i], p->kind);
+    }
+}
+
+real *mfm_plan_lane(const mfm_plan *plan, int value, enum mfm_lane lane)
+{
+    return plan->instance.tensors[value].lane[lane];
+}
+
+const mfm_shape *mfm_plan_shape(const mfm_plan *plan, int value)
+{
+    return &plan->instance.tensors[value].shape;
+}
+
+size_t mfm_plan_bytes(const mfm_plan *plan)
+{
+    return plan->arena_size * sizeof(real);
+}
+
+int64_t mfm_plan_macs(const mfm_plan *plan)
+{
+    int64_t macs = 0;
+    for (size_t i = 0; i < plan->graph->n_nodes; i++) {
+        const mfm_node *node = &plan->instance.nodes[i];
+        if (node->op && node->op->macs)
+            macs += node->op->macs(node);
+    }
+    return macs;
+}

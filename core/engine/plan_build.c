@@ -1,0 +1,190 @@
+/* Life times and places of a plan's buffers. */
+#include "core/engine/plan_parts.h"
+
+/* Buffer numbers: four lanes a value, then the saved block of each node, then one scratch block. */
+typedef struct layout {
+    mfm_plan *plan;
+    mfm_buffer *buffers;
+    size_t count;
+    int time;
+    int status; /* sticky */
+} layout;
+
+static mfm_buffer *lane_buffer(layout *l, int value, enum mfm_lane lane)
+{
+    return &l->buffers[(size_t)value * MFM_LANES + lane];
+}
+
+static mfm_buffer *saved_buffer(layout *l, size_t node)
+{
+    return &l->buffers[l->plan->graph->n_values * MFM_LANES + node];
+}
+
+static mfm_buffer *scratch_buffer(layout *l)
+{
+    return &l->buffers[l->count - 1];
+}
+
+static void touch(layout *l, mfm_buffer *buffer, bool anew)
+{
+    if (!l->status && buffer->size)
+        l->status = anew ? mfm_buffer_write(l->plan->ctx, buffer, l->time)
+                         : mfm_buffer_use(l->plan->ctx, buffer, l->time);
+}
+
+static void touch_all(layout *l, const int *values, int count, enum mfm_lane lane, bool anew)
+{
+    for (int i = 0; i < count; i++)
+        if (values[i] >= 0)
+            touch(l, lane_buffer(l, values[i], lane), anew);
+}
+
+/* In the arena are the lanes of node outputs, and the adjoints of inputs; the caller owns the rest. */
+static bool in_arena(const mfm_plan *plan, size_t value, enum mfm_lane lane)
+{
+    const enum mfm_value_kind kind = plan->graph->values[value].kind;
+    if (!mfm_plan_has(plan, (int)value, lane))
+        return false;
+    return kind == MFM_VALUE_NODE || (kind == MFM_VALUE_INPUT && lane >= MFM_G);
+}
+
+static void size_buffers(layout *l)
+{
+    const mfm_plan *plan = l->plan;
+    for (size_t i = 0; i < plan->graph->n_values; i++)
+        for (int lane = 0; lane < MFM_LANES; lane++)
+            if (in_arena(plan, i, lane))
+                lane_buffer(l, (int)i, lane)->size =
+                    (size_t)mfm_shape_count(&plan->instance.tensors[i].shape);
+    for (size_t i = 0; i < plan->graph->n_nodes; i++) {
+        const mfm_node *node = &plan->instance.nodes[i];
+        saved_buffer(l, i)->size = node->saved_size;
+        if (node->scratch_size > scratch_buffer(l)->size)
+            scratch_buffer(l)->size = node->scratch_size;
+    }
+}
+
+static void read_values(layout *l, const mfm_graph_node *node, enum mfm_lane lane)
+{
+    if (node->op->reads & MFM_READS_IN)
+        touch_all(l, node->in, node->n_in, lane, false);
+    if (node->op->reads & MFM_READS_OUT)
+        touch_all(l, node->out, node->n_out, lane, false);
+}
+
+static void write_adjoints(layout *l, size_t index, enum mfm_lane lane)
+{
+    const mfm_graph_node *node = &l->plan->graph->nodes[index];
+    for (int i = 0; i < node->n_in; i++)
+        if (mfm_plan_has(l->plan, node->in[i], lane))
+            touch(l, lane_buffer(l, node->in[i], lane),
+                  !mfm_accumulates(&l->plan->instance.nodes[index], i, lane));
+}
+
+static void visit(layout *l, size_t index, enum mfm_pass_kind kind)
+{
+    const mfm_graph_node *node = &l->plan->graph->nodes[index];
+    touch(l, saved_buffer(l, index), kind == MFM_FORWARD);
+    switch (kind) {
+    case MFM_FORWARD:
+        touch_all(l, node->in, node->n_in, MFM_X, false);
+        touch_all(l, node->out, node->n_out, MFM_X, true);
+        break;
+    case MFM_JVP:
+        read_values(l, node, MFM_X);
+        touch_all(l, node->in, node->n_in, MFM_DX, false);
+        touch_all(l, node->out, node->n_out, MFM_DX, true);
+        break;
+    case MFM_VJP:
+        read_values(l, node, MFM_X);
+        touch_all(l, node->out, node->n_out, MFM_G, false);
+        write_adjoints(l, index, MFM_G);
+        break;
+    case MFM_VJP_T:
+        read_values(l, node, MFM_X);
+        read_values(l, node, MFM_DX);
+        if (!node->op->rule->linear)
+            touch_all(l, node->in, node->n_in, MFM_DX, false);
+        touch_all(l, node->out, node->n_out, MFM_G, false);
+        touch_all(l, node->out, node->n_out, MFM_DG, false);
+        write_adjoints(l, index, MFM_DG);
+        break;
+    case MFM_UPDATE:
+        break;
+    }
+    l->time++;
+}
+
+static void visit_pass(layout *l, const mfm_pass *pass)
+{
+    const mfm_graph *graph = l->plan->graph;
+    const bool backward = pass->kind == MFM_VJP || pass->kind == MFM_VJP_T;
+    for (size_t k = 0; k < graph->n_nodes; k++) {
+        const size_t i = backward ? graph->n_nodes - 1 - k : k;
+        if (mfm_plan_runs(l->plan, i, pass->kind) && (pass->segments >> graph->nodes[i].segment & 1))
+            visit(l, i, pass->kind);
+    }
+}
+
+/* Kept lanes, and scratch, are alive from the first call to the last. */
+static void keep_throughout(layout *l, mfm_buffer *buffer)
+{
+    const int end = l->time;
+    buffer->n_ranges = 0;
+    l->time = 0;
+    touch(l, buffer, true);
+    l->time = end;
+    touch(l, buffer, false);
+}
+
+static void find_lives(layout *l)
+{
+    const mfm_plan_spec *spec = &l->plan->spec;
+    for (int i = 0; i < spec->n_passes; i++)
+        visit_pass(l, &spec->passes[i]);
+    for (int i = 0; i < spec->n_keep; i++)
+        keep_throughout(l, lane_buffer(l, spec->keep[i].value, spec->keep[i].lane));
+    keep_throughout(l, scratch_buffer(l));
+}
+
+static real *place_of(const mfm_plan *plan, const mfm_buffer *buffer)
+{
+    return buffer->size && buffer->n_ranges ? plan->arena + buffer->offset : NULL;
+}
+
+static void bind(layout *l)
+{
+    mfm_plan *plan = l->plan;
+    for (size_t i = 0; i < plan->graph->n_values; i++)
+        for (int lane = 0; lane < MFM_LANES; lane++)
+            if (in_arena(plan, i, lane))
+                plan->instance.tensors[i].lane[lane] =
+                    place_of(plan, lane_buffer(l, (int)i, lane));
+    for (size_t i = 0; i < plan->graph->n_nodes; i++) {
+        plan->instance.nodes[i].saved = place_of(plan, saved_buffer(l, i));
+        plan->instance.nodes[i].scratch = place_of(plan, scratch_buffer(l));
+    }
+}
+
+int mfm_plan_place(mfm_plan *plan)
+{
+    const mfm_graph *graph = plan->graph;
+    layout l = {.plan = plan, .count = graph->n_values * MFM_LANES + graph->n_nodes + 1};
+    l.buffers = mfm_alloc(plan->ctx, l.count, sizeof *l.buffers);
+    if (!l.buffers)
+        return MFM_ENOMEM;
+    size_buffers(&l);
+    find_lives(&l);
+    if (!l.status)
+        l.status = mfm_memory_plan(plan->ctx, l.buffers, l.count, &plan->arena_size);
+    if (!l.status) {
+        plan->arena = mfm_alloc_aligned(plan->ctx, plan->arena_size, sizeof *plan->arena);
+        l.status = plan->arena ? MFM_OK : MFM_ENOMEM;
+    }
+    if (!l.status)
+        bind(&l);
+    for (size_t i = 0; i < l.count; i++)
+        mfm_free(plan->ctx, l.buffers[i].ranges);
+    mfm_free(plan->ctx, l.buffers);
+    return l.status;
+}

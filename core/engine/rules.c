@@ -1,0 +1,220 @@
+#include "core/engine/rules.h"
+
+/* ---- pointwise: y_i = f(x_i) ------------------------------------------------------------------ */
+
+/* Elements per block: value and slopes of one block stay in the first-level cache. */
+enum { BLOCK = 1024, PARALLEL_FROM = 16384 };
+
+static int64_t count_of(const mfm_node *node)
+{
+    return mfm_shape_count(&node->in[0]->shape);
+}
+
+static size_t block_length(int64_t start, int64_t count)
+{
+    return (size_t)(count - start < BLOCK ? count - start : BLOCK);
+}
+
+static const real *at(const real *base, int64_t start)
+{
+    return base ? base + start : NULL;
+}
+
+static void pointwise_forward(const mfm_node *node)
+{
+    const mfm_pointwise *f = node->op->impl;
+    const real *x = mfm_in(node, 0, MFM_X);
+    real *y = mfm_out(node, 0, MFM_X);
+    const int64_t count = count_of(node);
+#pragma omp parallel for if (count >= PARALLEL_FROM)
+    for (int64_t i = 0; i < count; i += BLOCK)
+        f->value(node->attr, block_length(i, count), x + i, y + i);
+}
+
+static void slopes(const mfm_node *node, int64_t start, size_t n, real *d1, real *d2)
+{
+    const mfm_pointwise *f = node->op->impl;
+    const real *x = node->op->reads & MFM_READS_IN ? mfm_in(node, 0, MFM_X) : NULL;
+    const real *y = node->op->reads & MFM_READS_OUT ? mfm_out(node, 0, MFM_X) : NULL;
+    f->slopes(node->attr, n, at(x, start), at(y, start), d1, d2);
+}
+
+/* to = [to +] f' from: the jvp with from = x', the vjp with from = y's adjoint. */
+static void pointwise_scale(const mfm_node *node, const real *from, real *to, bool add)
+{
+    const int64_t count = count_of(node);
+#pragma omp parallel for if (count >= PARALLEL_FROM)
+    for (int64_t i = 0; i < count; i += BLOCK) {
+        real d1[BLOCK];
+        const size_t n = block_length(i, count);
+        slopes(node, i, n, d1, NULL);
+        const real *restrict a = from + i;
+        real *restrict b = to + i;
+        if (add)
+            for (size_t j = 0; j < n; j++)
+                b[j] += d1[j] * a[j];
+        else
+            for (size_t j = 0; j < n; j++)
+                b[j] = d1[j] * a[j];
+    }
+}
+
+static void pointwise_jvp(const mfm_node *node)
+{
+    pointwise_scale(node, mfm_in(node, 0, MFM_DX), mfm_out(node, 0, MFM_DX), false);
+}
+
+static void pointwise_vjp(const mfm_node *node)
+{
+    real *g = mfm_in(node, 0, MFM_G);
+    if (g)
+        pointwise_scale(node, mfm_out(node, 0, MFM_G), g, mfm_accumulates(node, 0, MFM_G));
+}
+
+/* dg = [dg +] f'(x) dgy + f''(x) x' gy */
+static void pointwise_vjp_t(const mfm_node *node)
+{
+    real *to = mfm_in(node, 0, MFM_DG);
+    if (!to)
+        return;
+    const real *dgy = mfm_out(node, 0, MFM_DG), *gy = mfm_out(node, 0, MFM_G);
+    const real *dx = gy && !node->op->rule->linear ? mfm_in(node, 0, MFM_DX) : NULL;
+    const bool add = mfm_accumulates(node, 0, MFM_DG);
+    const int64_t count = count_of(node);
+#pragma omp parallel for if (count >= PARALLEL_FROM)
+    for (int64_t i = 0; i < count; i += BLOCK) {
+        real d1[BLOCK], d2[BLOCK], sum[BLOCK];
+        const size_t n = block_length(i, count);
+        slopes(node, i, n, d1, dx ? d2 : NULL);
+        for (size_t j = 0; j < n; j++)
+            sum[j] = dgy ? d1[j] * dgy[i + (int64_t)j] : 0;
+        if (dx)
+            for (size_t j = 0; j < n; j++)
+                sum[j] += d2[j] * dx[i + (int64_t)j] * gy[i + (int64_t)j];
+        real *restrict b = to + i;
+        for (size_t j = 0; j < n; j++)
+            b[j] = add ? b[j] + sum[j] : sum[j];
+    }
+}
+
+const mfm_rule mfm_rule_pointwise = {pointwise_forward, pointwise_jvp, pointwise_vjp,
+                                     pointwise_vjp_t, false};
+const mfm_rule mfm_rule_piecewise = {pointwise_forward, pointwise_jvp, pointwise_vjp,
+                                     pointwise_vjp_t, true};
+
+/* ---- linear ----------------------------------------------------------------------------------- */
+
+static void linear_forward(const mfm_node *node)
+{
+    ((const mfm_linear *)node->op->impl)->apply(node, MFM_X);
+}
+
+static void linear_jvp(const mfm_node *node)
+{
+    ((const mfm_linear *)node->op->impl)->apply(node, MFM_DX);
+}
+
+static void linear_vjp(const mfm_node *node)
+{
+    ((const mfm_linear *)node->op->impl)->adjoint(node, MFM_G);
+}
+
+static void linear_vjp_t(const mfm_node *node)
+{
+    ((const mfm_linear *)node->op->impl)->adjoint(node, MFM_DG);
+}
+
+const mfm_rule mfm_rule_linear = {linear_forward, linear_jvp, linear_vjp, linear_vjp_t, true};
+
+/* ---- bilinear: y = a * b (+ c) ---------------------------------------------------------------- */
+
+static void bilinear_forward(const mfm_node *node)
+{
+    const mfm_bilinear *f = node->op->impl;
+    real *y = mfm_out(node, 0, MFM_X);
+    const real *c = mfm_in(node, 2, MFM_X);
+    f->product(node, mfm_in(node, 0, MFM_X), mfm_in(node, 1, MFM_X), y, false);
+    if (c)
+        f->bias(node, c, y, true);
+}
+
+/* y' = a' * b + a * b' (+ c') */
+static void bilinear_jvp(const mfm_node *node)
+{
+    const mfm_bilinear *f = node->op->impl;
+    real *y = mfm_out(node, 0, MFM_DX);
+    const real *da = mfm_in(node, 0, MFM_DX), *db = mfm_in(node, 1, MFM_DX);
+    const real *dc = mfm_in(node, 2, MFM_DX);
+    bool add = false;
+    if (da) {
+        f->product(node, da, mfm_in(node, 1, MFM_X), y, add);
+        add = true;
+    }
+    if (db) {
+        f->product(node, mfm_in(node, 0, MFM_X), db, y, add);
+        add = true;
+    }
+    if (dc)
+        f->bias(node, dc, y, add);
+}
+
+static void bilinear_vjp(const mfm_node *node)
+{
+    const mfm_bilinear *f = node->op->impl;
+    const real *g = mfm_out(node, 0, MFM_G);
+    real *ga = mfm_in(node, 0, MFM_G), *gb = mfm_in(node, 1, MFM_G), *gc = mfm_in(node, 2, MFM_G);
+    if (ga)
+        f->adjoint_a(node, g, mfm_in(node, 1, MFM_X), ga, mfm_accumulates(node, 0, MFM_G));
+    if (gb)
+        f->adjoint_b(node, g, mfm_in(node, 0, MFM_X), gb, mfm_accumulates(node, 1, MFM_G));
+    if (gc)
+        f->adjoint_bias(node, g, gc, mfm_accumulates(node, 2, MFM_G));
+}
+
+typedef void adjoint_fn(const mfm_node *node, const real *g, const real *other, real *to, bool add);
+
+static void set_zero(real *to, const mfm_tensor *tensor)
+{
+    const int64_t count = mfm_shape_count(&tensor->shape);
+    for (int64_t i = 0; i < count; i++)
+        to[i] = 0;
+}
+
+/* d(g against other) = dg against other + g against other'; zero when neither term is there. */
+static void adjoint_tangent(const mfm_node *node, int slot, adjoint_fn *adjoint)
+{
+    real *to = mfm_in(node, slot, MFM_DG);
+    if (!to)
+        return;
+    const int other = 1 - slot;
+    const real *g = mfm_out(node, 0, MFM_G), *dg = mfm_out(node, 0, MFM_DG);
+    const real *dother = mfm_in(node, other, MFM_DX);
+    bool add = mfm_accumulates(node, slot, MFM_DG);
+    if (dg) {
+        adjoint(node, dg, mfm_in(node, other, MFM_X), to, add);
+        add = true;
+    }
+    if (g && dother) {
+        adjoint(node, g, dother, to, add);
+        add = true;
+    }
+    if (!add)
+        set_zero(to, node->in[slot]);
+}
+
+static void bilinear_vjp_t(const mfm_node *node)
+{
+    const mfm_bilinear *f = node->op->impl;
+    adjoint_tangent(node, 0, f->adjoint_a);
+    adjoint_tangent(node, 1, f->adjoint_b);
+    real *to = mfm_in(node, 2, MFM_DG);
+    const real *dg = mfm_out(node, 0, MFM_DG);
+    const bool add = to && mfm_accumulates(node, 2, MFM_DG);
+    if (to && dg)
+        f->adjoint_bias(node, dg, to, add);
+    else if (to && !add)
+        set_zero(to, node->in[2]);
+}
+
+const mfm_rule mfm_rule_bilinear = {bilinear_forward, bilinear_jvp, bilinear_vjp, bilinear_vjp_t,
+                                    false};
