@@ -1,0 +1,53 @@
+/*
+ * A labelled image dataset, held in memory as bytes.
+ *
+ * Pixels are [count, height, width, channels]; labels are class numbers below `classes`, checked
+ * when the files are read. Mean and deviation are per channel, in units where a byte of 255 is 1.
+ *
+ * A dataset is opened from a specification, "kind" or "kind:folder"; the kinds are the lines of
+ * datasets.def, each with a file of its own.
+ */
+#ifndef MFM_DATASET_H
+#define MFM_DATASET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/engine/context.h"
+
+enum { MFM_DATA_CHANNELS = 4 };
+
+/* Parts of a dataset, to be combined with `|`. */
+enum mfm_part { MFM_PART_TRAIN = 1, MFM_PART_TEST = 2 };
+
+/* count 0: this part was not asked for. */
+typedef struct mfm_images {
+    uint32_t count;
+    uint8_t *pixels;  /* [count, height, width, channels] */
+    uint16_t *labels; /* [count] */
+} mfm_images;
+
+typedef struct mfm_dataset {
+    char *name; /* the specification it was opened from */
+    int height, width, channels, classes;
+    char **class_names; /* [classes] */
+    double mean[MFM_DATA_CHANNELS];
+    double deviation[MFM_DATA_CHANNELS];
+    mfm_images train, test;
+} mfm_dataset;
+
+/* Reads the parts asked for. The caller frees *dataset, which is NULL after an error: MFM_EINVAL
+ * for a specification nobody knows, MFM_EIO for a file that cannot be read, MFM_EDATA for one that
+ * breaks its format's rules. */
+int mfm_dataset_open(mfm_ctx *ctx, const char *specification, unsigned parts,
+                     mfm_dataset **dataset);
+void mfm_dataset_free(mfm_ctx *ctx, mfm_dataset *dataset);
+
+/* How the known kinds are specified: "fashion-mnist[:FOLDER], idx:FOLDER, ..."; returns text. */
+enum { MFM_DATASET_KINDS_TEXT = 256 };
+char *mfm_dataset_kinds(char text[MFM_DATASET_KINDS_TEXT]);
+
+/* Bytes of one image. */
+size_t mfm_dataset_image_size(const mfm_dataset *dataset);
+
+#endif

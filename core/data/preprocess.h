@@ -1,0 +1,65 @@
+/*
+ * From the bytes of an image to the numbers a model reads: fitted to the model's input, shifted and
+ * flipped, then normalised as (byte / 255 - mean) / deviation.
+ *
+ * Fitting centres the image among black pixels and copies a grey channel to all three; it happens
+ * only on request. Shifting pads the fitted image by `pad` pixels on each side and crops it back to
+ * size at (top, left), both in 0 .. 2 pad. "Black" is the byte 0 before normalisation.
+ *
+ * What is drawn for an image is a pure function of (seed, node, step, slot in the batch).
+ */
+#ifndef MFM_PREPROCESS_H
+#define MFM_PREPROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/data/dataset.h"
+#include "core/engine/context.h"
+#include "core/engine/real.h"
+
+enum mfm_border {
+    MFM_BORDER_ZERO,   /* black */
+    MFM_BORDER_REFLECT /* mirrored at the outermost pixel, which is not repeated */
+};
+
+typedef struct mfm_augment {
+    int pad; /* 0: no shift */
+    enum mfm_border border;
+    bool flip; /* mirror left to right, half of the time */
+} mfm_augment;
+
+/* What was drawn for one image. */
+typedef struct mfm_crop {
+    int top, left;
+    bool flip;
+} mfm_crop;
+
+/* Set by mfm_preprocess_init, then only read: threads may share it. Owns nothing. */
+typedef struct mfm_preprocess {
+    int source_height, source_width, source_channels;
+    int height, width, channels;
+    int above, before; /* black rows and columns that fitting puts in front */
+    mfm_augment augment;
+    real table[MFM_DATA_CHANNELS][256]; /* byte to number, per channel of the model */
+} mfm_preprocess;
+
+/* The model reads [n, channels, height, width]. MFM_EINVAL when the dataset's images have another
+ * shape and fit is false or cannot bridge it, or the padding is out of range. */
+int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, int height,
+                        int width, bool fit, const mfm_augment *augment,
+                        mfm_preprocess *preprocess);
+
+/* Numbers of one image for the model. */
+size_t mfm_preprocess_size(const mfm_preprocess *preprocess);
+
+mfm_crop mfm_crop_draw(const mfm_augment *augment, uint64_t seed, uint32_t node, uint64_t step,
+                       uint32_t slot);
+/* The crop that changes nothing. */
+mfm_crop mfm_crop_centre(const mfm_augment *augment);
+
+/* pixels [source_height, source_width, source_channels], out [height, width, channels]. */
+void mfm_preprocess_image(const mfm_preprocess *preprocess, mfm_crop crop, const uint8_t *pixels,
+                          real *out);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * Long-tailed splits and meta sets, as indices into a dataset's training part.
+ *
+ * Class i of C keeps floor(n_max * mu^(i / (C - 1))) images with mu = 1 / imbalance, in label
+ * order (Cao et al., NeurIPS 2019). n_max is the mean number of images of a class: all of them
+ * when the classes are of one size. A class that has fewer images than its share keeps all it has,
+ * and a warning says so. Imbalance 1 without a limit keeps every image.
+ *
+ * Which images are kept, and which form the meta set, is decided by one shuffle of each class that
+ * depends on the seed and the class alone: a smaller imbalance keeps what a larger one keeps.
+ */
+#ifndef MFM_SPLIT_H
+#define MFM_SPLIT_H
+
+#include <stdint.h>
+
+#include "core/data/dataset.h"
+#include "core/engine/context.h"
+
+enum mfm_meta_from {
+    MFM_META_DISJOINT, /* taken out of the full training part before it is thinned */
+    MFM_META_COPY      /* copied from the thinned set, no more of a class than it has */
+};
+
+typedef struct mfm_split_options {
+    double imbalance;        /* n_max / n_min, at least 1 */
+    uint32_t max_per_class;  /* n_max; 0: the mean over the classes of what is there to thin */
+    uint32_t meta_per_class; /* 0: no meta set */
+    enum mfm_meta_from meta_from;
+    uint64_t seed;
+} mfm_split_options;
+
+typedef struct mfm_split {
+    int classes;
+    uint32_t train_count, meta_count;
+    uint32_t *train;                            /* [train_count] indices, ascending */
+    uint32_t *meta;                             /* [meta_count] indices, ascending */
+    uint32_t *train_per_class, *meta_per_class; /* [classes] */
+    /* FNV-1a of 64 bits over the words classes, train_count, train, meta_count, meta, each as 4
+     * bytes, the lowest first: tells whether two runs used the same images. */
+    uint64_t hash;
+} mfm_split;
+
+/* Needs the dataset's training part; the caller frees *split. MFM_EINVAL: an imbalance below 1,
+ * one that leaves a class without images, or a disjoint meta set larger than a class. */
+int mfm_split_new(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_split_options *options,
+                  mfm_split **split);
+void mfm_split_free(mfm_ctx *ctx, mfm_split *split);
+
+/* floor(n_max * mu^(class / (classes - 1))) in double precision; n_max for a single class. */
+uint32_t mfm_split_class_count(uint32_t n_max, double imbalance, int class_number, int classes);
+
+#endif
