@@ -19,11 +19,24 @@ struct mfm_model {
     Onnx__ModelProto *proto; /* graph is never NULL */
 };
 
+/* A model without a tree yet, for whoever fills proto. */
+int mfm_model_wrap(mfm_ctx *ctx, const char *path, mfm_model **model);
 /* An empty model of the given IR version and opset of the default domain. */
 int mfm_model_new(mfm_ctx *ctx, const char *graph_name, int64_t ir_version, int64_t opset,
                   mfm_model **model);
 /* The opset version imported for domain ("" and "ai.onnx" are one); 0 when none is. */
 int64_t mfm_model_opset(const mfm_model *model, const char *domain);
+
+/* protobuf-c leaves a string that the file does not have at NULL: reads it as "". */
+static inline const char *mfm_proto_text(const char *text)
+{
+    return text ? text : "";
+}
+
+/* Room in the model's memory for a message, not initialised; NULL with MFM_ENOMEM recorded. */
+void *mfm_proto_new(mfm_model *model, size_t size);
+/* Frees a message that hangs nowhere; NULL is allowed. */
+void mfm_proto_discard(mfm_model *model, void *message);
 
 /* Appends to any of protobuf-c's (count, array of pointers) pairs. `array` is the address of the
  * pointer array. MFM_ENOMEM leaves the pair unchanged. */
@@ -48,8 +61,9 @@ int mfm_proto_attr_ints(mfm_model *model, Onnx__NodeProto *node, const char *nam
 /* The attribute of that name, or NULL. */
 const Onnx__AttributeProto *mfm_proto_attr(const Onnx__NodeProto *node, const char *name);
 
-/* A float32 or int64 tensor in raw_data, row-major little-endian as ONNX wants; not yet hung
- * anywhere. data NULL gives zeros. */
+/* A tensor of a four-byte type (float32) or int64 in raw_data, row-major little-endian as ONNX
+ * wants; not yet hung anywhere. data NULL gives zeros. NULL with MFM_EINVAL for dimensions out of
+ * range, or MFM_ENOMEM. */
 Onnx__TensorProto *mfm_proto_tensor(mfm_model *model, const char *name, int32_t data_type,
                                     const int64_t *dims, size_t rank, const void *data);
 /* A graph input or output of float32; a dimension < 0 becomes dim_param `batch`. */
