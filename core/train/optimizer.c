@@ -1,0 +1,77 @@
+#include "core/train/optimizer.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+
+static real *zeros(mfm_ctx *ctx, size_t count)
+{
+    real *vector = mfm_alloc_aligned(ctx, count, sizeof *vector);
+    if (vector)
+        memset(vector, 0, count * sizeof *vector);
+    return vector;
+}
+
+int mfm_optimizer_init(mfm_ctx *ctx, mfm_optimizer *optimizer, enum mfm_optimizer_kind kind,
+                       double momentum, double weight_decay, const mfm_graph *graph)
+{
+    *optimizer = (mfm_optimizer){.kind = kind, .momentum = momentum, .weight_decay = weight_decay,
+                                 .graph = graph};
+    optimizer->first = zeros(ctx, graph->params_size);
+    if (kind == MFM_ADAM)
+        optimizer->second = zeros(ctx, graph->params_size);
+    if (optimizer->first && (kind == MFM_SGD || optimizer->second))
+        return MFM_OK;
+    mfm_optimizer_clear(ctx, optimizer);
+    return MFM_ENOMEM;
+}
+
+void mfm_optimizer_clear(mfm_ctx *ctx, mfm_optimizer *optimizer)
+{
+    mfm_free_aligned(ctx, optimizer->first);
+    mfm_free_aligned(ctx, optimizer->second);
+    *optimizer = (mfm_optimizer){0};
+}
+
+static void sgd(const mfm_optimizer *o, real lr, real scale, size_t n, const real *restrict g,
+                real *restrict m, real *restrict w)
+{
+    const real momentum = (real)o->momentum, decay = (real)o->weight_decay;
+    for (size_t i = 0; i < n; i++) {
+        m[i] = momentum * m[i] + (scale * g[i] + decay * w[i]);
+        w[i] -= lr * m[i];
+    }
+}
+
+static void adam(const mfm_optimizer *o, real lr, real scale, size_t n, const real *restrict g,
+                 real *restrict m, real *restrict v, real *restrict w)
+{
+    const double t = (double)o->steps;
+    const real b1 = (real)beta1, b2 = (real)beta2, decay = (real)o->weight_decay;
+    const real step = (real)((double)lr / (1 - pow(beta1, t)));
+    const real correction = (real)(1 / sqrt(1 - pow(beta2, t)));
+    for (size_t i = 0; i < n; i++) {
+        const real d = scale * g[i] + decay * w[i];
+        m[i] = b1 * m[i] + (1 - b1) * d;
+        v[i] = b2 * v[i] + (1 - b2) * d * d;
+        w[i] -= step * m[i] / ((real)sqrt(v[i]) * correction + (real)epsilon);
+    }
+}
+
+void mfm_optimizer_step(mfm_optimizer *o, double lr, double scale, const real *gradient,
+                        real *params)
+{
+    o->steps++;
+    for (size_t i = 0; i < o->graph->n_values; i++) {
+        const mfm_value *value = &o->graph->values[i];
+        if (value->kind != MFM_VALUE_PARAM || !value->trainable)
+            continue;
+        const size_t n = (size_t)mfm_shape_count(&value->shape), at = value->offset;
+        if (o->kind == MFM_SGD)
+            sgd(o, (real)lr, (real)scale, n, gradient + at, o->first + at, params + at);
+        else
+            adam(o, (real)lr, (real)scale, n, gradient + at, o->first + at, o->second + at,
+                 params + at);
+    }
+}

@@ -1,0 +1,425 @@
+#include "core/train/split_graph.h"
+
+#include <string.h>
+
+void mfm_network_free(mfm_ctx *ctx, mfm_network *network)
+{
+    if (!network)
+        return;
+    mfm_graph_free(network->graph);
+    mfm_free(ctx, network->sites);
+    mfm_free(ctx, network);
+}
+
+/* What a value of the network depends on. */
+enum { ON_IMAGES = 1, ON_MODULATION = 2 };
+
+/* Per value of the network: its dependence, whether each path needs it, and the value that stands
+ * for it in the plain path, the modulated path and the modulator graph (-1: not there yet). */
+typedef struct splitter {
+    mfm_ctx *ctx;
+    mfm_network *network;
+    const mfm_graph *from;
+    mfm_split_graph *to;
+    uint8_t *depends, *plain_needs, *tail_needs;
+    int *plain, *tail, *hyper;
+    mfm_shape *shapes; /* at batch PROBE */
+    int *arguments;    /* room for the inputs of any node */
+    int status;        /* sticky */
+} splitter;
+
+/* A batch size that no other dimension is likely to have: finds the axes that follow the batch. */
+enum { PROBE_BATCH = 3 };
+
+static void find_dependence(splitter *s)
+{
+    const mfm_network *n = s->network;
+    s->depends[n->images] = ON_IMAGES;
+    if (n->soft_label >= 0)
+        s->depends[n->soft_label] = ON_MODULATION;
+    if (n->toggle >= 0)
+        s->depends[n->toggle] = ON_MODULATION;
+    for (size_t i = 0; i < s->from->n_nodes; i++) {
+        const mfm_graph_node *node = &s->from->nodes[i];
+        uint8_t on = 0;
+        for (int j = 0; j < node->n_in; j++)
+            on |= node->in[j] >= 0 ? s->depends[node->in[j]] : 0;
+        for (int j = 0; j < node->n_out; j++)
+            s->depends[node->out[j]] = on;
+    }
+}
+
+/* On the plain path a modulated value is the unmodulated one. */
+static int plain_source(const splitter *s, int value)
+{
+    for (size_t i = 0; i < s->network->n_sites; i++)
+        if (s->network->sites[i].modulated == value)
+            return plain_source(s, s->network->sites[i].value);
+    return value;
+}
+
+static bool any_needed(const mfm_graph_node *node, const uint8_t *needs)
+{
+    for (int j = 0; j < node->n_out; j++)
+        if (needs[node->out[j]])
+            return true;
+    return false;
+}
+
+static void find_needs(splitter *s)
+{
+    s->plain_needs[plain_source(s, s->network->logits)] = 1;
+    s->tail_needs[s->network->logits] = 1;
+    for (size_t i = s->from->n_nodes; i-- > 0;) {
+        const mfm_graph_node *node = &s->from->nodes[i];
+        const bool plain = any_needed(node, s->plain_needs), tail = any_needed(node, s->tail_needs);
+        for (int j = 0; j < node->n_in; j++) {
+            if (node->in[j] < 0)
+                continue;
+            if (plain)
+                s->plain_needs[plain_source(s, node->in[j])] = 1;
+            if (tail)
+                s->tail_needs[node->in[j]] = 1;
+        }
+    }
+}
+
+/* Copies a parameter, running statistic or constant of the network. */
+static int copy_leaf(splitter *s, mfm_graph *graph, const mfm_value *value)
+{
+    int added = -1;
+    switch (value->kind) {
+    case MFM_VALUE_PARAM:
+        s->status = mfm_graph_param(graph, value->name, &value->shape,
+                                    s->from->params + value->offset, &added);
+        if (!s->status)
+            graph->values[added].trainable = value->trainable;
+        break;
+    case MFM_VALUE_STATE:
+        s->status = mfm_graph_state(graph, value->name, &value->shape,
+                                    s->from->state + value->offset, &added);
+        break;
+    case MFM_VALUE_CONST:
+        s->status = mfm_graph_const(graph, value->name, &value->shape, value->data, &added);
+        break;
+    default:
+        s->status = mfm_fail(s->ctx, MFM_ENOTSUP,
+                             "input '%s': training knows only the image, the soft label and the "
+                             "switch",
+                             value->name);
+    }
+    return added;
+}
+
+/* The leaf in `graph`, copied at its first use. */
+static int leaf(splitter *s, mfm_graph *graph, int *map, int value)
+{
+    if (map[value] < 0 && !s->status)
+        map[value] = copy_leaf(s, graph, &s->from->values[value]);
+    return map[value];
+}
+
+static int add_copy(splitter *s, mfm_graph *graph, const mfm_graph_node *node, int index,
+                    int segment, int *map)
+{
+    int outputs[MFM_MAX_INTS];
+    const char *names[MFM_MAX_INTS];
+    if (node->n_out > MFM_MAX_INTS)
+        return mfm_fail(s->ctx, MFM_ENOTSUP, "%s '%s': %d outputs: at most %d", node->op->name,
+                        node->name, node->n_out, MFM_MAX_INTS);
+    for (int j = 0; j < node->n_out; j++)
+        names[j] = s->from->values[node->out[j]].name;
+    int status = mfm_graph_add(graph, node->op, node->opset, node->name, node->attr, s->arguments,
+                               node->n_in, names, node->n_out, outputs);
+    if (status)
+        return status;
+    mfm_graph_node *added = &graph->nodes[graph->n_nodes - 1];
+    added->segment = segment;
+    added->key = (uint32_t)index;
+    for (int j = 0; j < node->n_out; j++)
+        map[node->out[j]] = outputs[j];
+    return MFM_OK;
+}
+
+/* ---- the plain path --------------------------------------------------------------------------- */
+
+static void copy_plain(splitter *s)
+{
+    for (size_t i = 0; i < s->from->n_nodes && !s->status; i++) {
+        const mfm_graph_node *node = &s->from->nodes[i];
+        if (!any_needed(node, s->plain_needs) &&
+            !(any_needed(node, s->tail_needs) && s->depends[node->out[0]] == ON_IMAGES))
+            continue;
+        for (int j = 0; j < node->n_in && !s->status; j++) {
+            const int value = node->in[j] < 0 ? -1 : plain_source(s, node->in[j]);
+            const bool is_leaf = value >= 0 && s->from->values[value].kind != MFM_VALUE_NODE;
+            s->arguments[j] = value < 0  ? -1
+                              : is_leaf ? leaf(s, s->to->main, s->plain, value)
+                                        : s->plain[value];
+        }
+        const bool tail = s->depends[node->out[0]] & ON_MODULATION;
+        if (!s->status)
+            s->status = add_copy(s, s->to->main, node, (int)i,
+                                 tail ? MFM_SEGMENT_PLAIN : MFM_SEGMENT_SHARED, s->plain);
+    }
+}
+
+/* ---- the modulator ---------------------------------------------------------------------------- */
+
+static bool is_hyper(const splitter *s, int value)
+{
+    return value >= 0 && s->depends[value] == ON_MODULATION && value != s->network->toggle;
+}
+
+/* Parameters of the modulator may pass through nodes of their own (a Reshape of a weight), which
+ * depend on nothing: they belong to the modulator when it needs them. */
+static void find_hyper_needs(splitter *s, uint8_t *needs)
+{
+    for (size_t i = s->from->n_nodes; i-- > 0;) {
+        const mfm_graph_node *node = &s->from->nodes[i];
+        const bool wanted = any_needed(node, needs) ||
+                            (is_hyper(s, node->out[0]) && any_needed(node, s->tail_needs));
+        for (int j = 0; j < node->n_in && wanted && !(s->depends[node->out[0]] & ON_IMAGES); j++)
+            if (node->in[j] >= 0)
+                needs[node->in[j]] = 1;
+        for (int j = 0; j < node->n_out && wanted; j++)
+            needs[node->out[j]] |= is_hyper(s, node->out[j]);
+    }
+}
+
+static void copy_modulator(splitter *s)
+{
+    uint8_t *needs = mfm_alloc(s->ctx, s->from->n_values, 1);
+    if (!needs) {
+        s->status = MFM_ENOMEM;
+        return;
+    }
+    find_hyper_needs(s, needs);
+    for (size_t i = 0; i < s->from->n_nodes && !s->status; i++) {
+        const mfm_graph_node *node = &s->from->nodes[i];
+        if (!any_needed(node, needs))
+            continue;
+        for (int j = 0; j < node->n_in && !s->status; j++) {
+            const int value = node->in[j];
+            if (value == s->network->toggle && value >= 0)
+                s->status = mfm_fail(s->ctx, MFM_ENOTSUP,
+                                     "%s '%s': the switch must only scale what is added to the "
+                                     "features",
+                                     node->op->name, node->name);
+            const bool node_output = value >= 0 && s->from->values[value].kind == MFM_VALUE_NODE;
+            s->arguments[j] = value < 0                                         ? -1
+                              : node_output || value == s->network->soft_label ? s->hyper[value]
+                                                  : leaf(s, s->to->modulator, s->hyper, value);
+        }
+        if (!s->status)
+            s->status = add_copy(s, s->to->modulator, node, (int)i, 0, s->hyper);
+    }
+    mfm_free(s->ctx, needs);
+}
+
+/* ---- the modulated tail ----------------------------------------------------------------------- */
+
+/* The hyper input of the main graph that stands for an output of the modulator. */
+static int hyper_input(splitter *s, int value)
+{
+    mfm_split_graph *to = s->to;
+    if (s->tail[value] >= 0 || s->status)
+        return s->tail[value];
+    mfm_shape shape = s->shapes[value];
+    if (shape.rank && shape.dim[0] == PROBE_BATCH)
+        shape.dim[0] = -1;
+    s->status = mfm_graph_input(to->main, s->from->values[value].name, MFM_DATA, &shape,
+                                &s->tail[value]);
+    to->hyper_outputs[to->n_hyper] = s->hyper[value];
+    to->hyper_inputs[to->n_hyper] = s->tail[value];
+    to->n_hyper++;
+    return s->tail[value];
+}
+
+static int constant_one(splitter *s, int value)
+{
+    const real one = 1;
+    const mfm_shape shape = {.rank = 0};
+    if (s->tail[value] < 0 && !s->status)
+        s->status = mfm_graph_const(s->to->main, "one", &shape, &one, &s->tail[value]);
+    return s->tail[value];
+}
+
+static int tail_argument(splitter *s, int value)
+{
+    if (value < 0)
+        return -1;
+    if (value == s->network->toggle)
+        return constant_one(s, value);
+    if (is_hyper(s, value))
+        return hyper_input(s, value);
+    if (s->depends[value] & ON_MODULATION)
+        return s->tail[value];
+    if (s->from->values[value].kind != MFM_VALUE_NODE)
+        return leaf(s, s->to->main, s->plain, value);
+    if (s->plain[value] < 0 && !s->status)
+        s->status = mfm_fail(s->ctx, MFM_ENOTSUP, "value '%s': of a modulator, but made from neither "
+                             "the image nor the soft label", s->from->values[value].name);
+    return s->plain[value];
+}
+
+/* Training runs with the switch at 1: a product with it is its other factor. Returns that factor's
+ * slot, -1 for any other node. */
+static int switched_slot(const splitter *s, const mfm_graph_node *node)
+{
+    if (strcmp(node->op->name, "Mul") != 0 || s->network->toggle < 0)
+        return -1;
+    if (node->in[0] == s->network->toggle)
+        return 1;
+    return node->in[1] == s->network->toggle ? 0 : -1;
+}
+
+static void copy_tail(splitter *s)
+{
+    for (size_t i = 0; i < s->from->n_nodes && !s->status; i++) {
+        const mfm_graph_node *node = &s->from->nodes[i];
+        const uint8_t on = s->depends[node->out[0]];
+        if (!any_needed(node, s->tail_needs) || on != (ON_IMAGES | ON_MODULATION))
+            continue;
+        for (int j = 0; j < node->n_in && !s->status; j++)
+            s->arguments[j] = tail_argument(s, node->in[j]);
+        const int slot = switched_slot(s, node);
+        if (slot >= 0 && !s->status)
+            s->tail[node->out[0]] = s->arguments[slot];
+        else if (!s->status)
+            s->status =
+                add_copy(s, s->to->main, node, (int)i, MFM_SEGMENT_MODULATED, s->tail);
+    }
+}
+
+/* ---- losses ----------------------------------------------------------------------------------- */
+
+static void add_node(splitter *s, const char *domain, const char *op_type, int opset, int segment,
+                     const int *in, int n_in, const char *name, int *out)
+{
+    const mfm_op *op = mfm_op_find(domain, op_type, opset);
+    if (s->status)
+        return;
+    const char *const names[1] = {name};
+    s->status = op ? mfm_graph_add(s->to->main, op, opset, name, NULL, in, n_in, names, 1, out)
+                   : mfm_fail(s->ctx, MFM_ENOTSUP, "operator %s: not built in", op_type);
+    if (!s->status)
+        s->to->main->nodes[s->to->main->n_nodes - 1].segment = segment;
+}
+
+static void add_losses(splitter *s)
+{
+    mfm_split_graph *to = s->to;
+    const mfm_shape labels = {.rank = 1, .dim = {-1}};
+    s->status = mfm_graph_input(to->main, "labels", MFM_INDEX, &labels, &to->labels);
+    add_node(s, "", "Softmax", 13, MFM_SEGMENT_SOFT_LABEL, &to->logits, 1, "soft_label",
+             &to->soft_label);
+    const int plain[2] = {to->logits, to->labels};
+    add_node(s, "mfm", "SoftmaxCrossEntropy", 1, MFM_SEGMENT_PLAIN_LOSS, plain, 2, "plain_loss",
+             &to->plain_loss);
+    if (to->modulated_logits < 0)
+        return;
+    const int modulated[2] = {to->modulated_logits, to->labels};
+    add_node(s, "mfm", "SoftmaxCrossEntropy", 1, MFM_SEGMENT_MODULATED, modulated, 2,
+             "modulated_loss", &to->modulated_loss);
+}
+
+/* ---- the whole -------------------------------------------------------------------------------- */
+
+static int prepare(splitter *s)
+{
+    mfm_ctx *ctx = s->ctx;
+    const size_t n = s->from->n_values;
+    size_t widest = 1;
+    for (size_t i = 0; i < s->from->n_nodes; i++)
+        if ((size_t)s->from->nodes[i].n_in > widest)
+            widest = (size_t)s->from->nodes[i].n_in;
+    s->depends = mfm_alloc(ctx, 3 * n, 1);
+    s->plain = mfm_alloc(ctx, 3 * n, sizeof *s->plain);
+    s->shapes = mfm_alloc(ctx, n, sizeof *s->shapes);
+    s->arguments = mfm_alloc(ctx, widest, sizeof *s->arguments);
+    s->to->hyper_outputs = mfm_alloc(ctx, n, sizeof(int));
+    s->to->hyper_inputs = mfm_alloc(ctx, n, sizeof(int));
+    if (!s->depends || !s->plain || !s->shapes || !s->arguments || !s->to->hyper_outputs ||
+        !s->to->hyper_inputs)
+        return MFM_ENOMEM;
+    s->plain_needs = s->depends + n;
+    s->tail_needs = s->plain_needs + n;
+    s->tail = s->plain + n;
+    s->hyper = s->tail + n;
+    for (size_t i = 0; i < 3 * n; i++)
+        s->plain[i] = -1;
+    return mfm_graph_shapes(s->network->graph, PROBE_BATCH, true, s->shapes);
+}
+
+static void split_modulation(splitter *s)
+{
+    const mfm_network *network = s->network;
+    mfm_split_graph *to = s->to;
+    s->status = mfm_graph_new(s->ctx, &to->modulator);
+    if (!s->status)
+        s->status = mfm_graph_input(to->modulator, s->from->values[network->soft_label].name,
+                                    MFM_DATA, &s->from->values[network->soft_label].shape,
+                                    &to->modulator_soft_label);
+    if (s->status)
+        return;
+    s->hyper[network->soft_label] = to->modulator_soft_label;
+    copy_modulator(s);
+    if (!s->status)
+        copy_tail(s);
+    to->modulated_logits = s->tail[network->logits];
+}
+
+static void split_network(splitter *s)
+{
+    mfm_split_graph *to = s->to;
+    const mfm_value *images = &s->from->values[s->network->images];
+    find_dependence(s);
+    find_needs(s);
+    s->status = mfm_graph_new(s->ctx, &to->main);
+    if (!s->status)
+        s->status =
+            mfm_graph_input(to->main, images->name, MFM_DATA, &images->shape, &to->images);
+    if (s->status)
+        return;
+    s->plain[s->network->images] = to->images;
+    copy_plain(s);
+    to->logits = s->plain[plain_source(s, s->network->logits)];
+    if (!s->status && s->network->soft_label >= 0)
+        split_modulation(s);
+    if (!s->status)
+        add_losses(s);
+}
+
+int mfm_split_graph_new(mfm_ctx *ctx, mfm_network *network, mfm_split_graph **split)
+{
+    *split = mfm_alloc(ctx, 1, sizeof **split);
+    if (!*split)
+        return MFM_ENOMEM;
+    **split = (mfm_split_graph){.ctx = ctx, .modulated_logits = -1, .modulated_loss = -1,
+                                .classes = network->classes};
+    splitter s = {.ctx = ctx, .network = network, .from = network->graph, .to = *split};
+    s.status = prepare(&s);
+    if (!s.status)
+        split_network(&s);
+    mfm_free(ctx, s.depends);
+    mfm_free(ctx, s.plain);
+    mfm_free(ctx, s.shapes);
+    mfm_free(ctx, s.arguments);
+    if (s.status) {
+        mfm_split_graph_free(*split);
+        *split = NULL;
+    }
+    return s.status;
+}
+
+void mfm_split_graph_free(mfm_split_graph *split)
+{
+    if (!split)
+        return;
+    mfm_graph_free(split->main);
+    mfm_graph_free(split->modulator);
+    mfm_free(split->ctx, split->hyper_outputs);
+    mfm_free(split->ctx, split->hyper_inputs);
+    mfm_free(split->ctx, split);
+}
