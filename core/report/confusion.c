@@ -1,0 +1,58 @@
+#include "core/report/confusion.h"
+
+#include <string.h>
+
+static size_t cells(const mfm_confusion *confusion)
+{
+    return (size_t)confusion->classes * (size_t)confusion->classes;
+}
+
+int mfm_confusion_init(mfm_ctx *ctx, mfm_confusion *confusion, int classes)
+{
+    *confusion = (mfm_confusion){.classes = classes};
+    confusion->count = mfm_alloc(ctx, cells(confusion), sizeof *confusion->count);
+    return confusion->count ? MFM_OK : MFM_ENOMEM;
+}
+
+void mfm_confusion_clear(mfm_ctx *ctx, mfm_confusion *confusion)
+{
+    mfm_free(ctx, confusion->count);
+    *confusion = (mfm_confusion){0};
+}
+
+void mfm_confusion_reset(mfm_confusion *confusion)
+{
+    memset(confusion->count, 0, cells(confusion) * sizeof *confusion->count);
+    confusion->images = 0;
+}
+
+void mfm_confusion_add(mfm_confusion *confusion, int truth, int predicted)
+{
+    confusion->count[truth * confusion->classes + predicted]++;
+    confusion->images++;
+}
+
+double mfm_confusion_error(const mfm_confusion *confusion)
+{
+    uint64_t right = 0;
+    for (int i = 0; i < confusion->classes; i++)
+        right += confusion->count[i * confusion->classes + i];
+    return confusion->images
+               ? 100.0 * (double)(confusion->images - right) / (double)confusion->images
+               : 0;
+}
+
+uint64_t mfm_confusion_class_images(const mfm_confusion *confusion, int class_number)
+{
+    uint64_t images = 0;
+    for (int i = 0; i < confusion->classes; i++)
+        images += confusion->count[class_number * confusion->classes + i];
+    return images;
+}
+
+double mfm_confusion_recall(const mfm_confusion *confusion, int class_number)
+{
+    const uint64_t images = mfm_confusion_class_images(confusion, class_number);
+    const uint32_t right = confusion->count[class_number * confusion->classes + class_number];
+    return images ? 100.0 * (double)right / (double)images : 0;
+}

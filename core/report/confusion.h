@@ -1,0 +1,26 @@
+/* Counts of (true class, predicted class), and the figures read off them. Percent everywhere. */
+#ifndef MFM_CONFUSION_H
+#define MFM_CONFUSION_H
+
+#include <stdint.h>
+
+#include "core/engine/context.h"
+
+typedef struct mfm_confusion {
+    int classes;
+    uint32_t *count; /* [classes, classes]: row = true class, column = predicted class */
+    uint64_t images;
+} mfm_confusion;
+
+int mfm_confusion_init(mfm_ctx *ctx, mfm_confusion *confusion, int classes);
+void mfm_confusion_clear(mfm_ctx *ctx, mfm_confusion *confusion);
+void mfm_confusion_reset(mfm_confusion *confusion);
+void mfm_confusion_add(mfm_confusion *confusion, int truth, int predicted);
+
+/* Share of images whose prediction is wrong; 0 without images. */
+double mfm_confusion_error(const mfm_confusion *confusion);
+uint64_t mfm_confusion_class_images(const mfm_confusion *confusion, int class_number);
+/* Share of the class's images that are predicted as it; 0 for a class without images. */
+double mfm_confusion_recall(const mfm_confusion *confusion, int class_number);
+
+#endif

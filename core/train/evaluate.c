@@ -1,0 +1,102 @@
+#include "core/train/evaluate.h"
+
+#include <math.h>
+
+struct mfm_evaluator {
+    mfm_ctx *ctx;
+    const mfm_split_graph *split;
+    const mfm_preprocess *preprocess;
+    mfm_plan *plan;
+    uint32_t batch;
+    real *images; /* [batch, height, width, channels] */
+    real *labels; /* [batch] */
+};
+
+static const mfm_pass forward_pass[1] = {{MFM_FORWARD, MFM_SET_PLAIN}};
+
+static int build(mfm_evaluator *e)
+{
+    const mfm_slot keep[1] = {{e->split->logits, MFM_X}};
+    const mfm_plan_spec spec = {.batch = e->batch, .training = false, .passes = forward_pass,
+                                .n_passes = 1, .keep = keep, .n_keep = 1};
+    const int status = mfm_plan_new(e->ctx, e->split->main, &spec, &e->plan);
+    if (status)
+        return status;
+    const size_t size = mfm_preprocess_size(e->preprocess) * e->batch;
+    e->images = mfm_alloc_aligned(e->ctx, size, sizeof *e->images);
+    e->labels = mfm_alloc_aligned(e->ctx, e->batch, sizeof *e->labels);
+    if (!e->images || !e->labels)
+        return MFM_ENOMEM;
+    for (size_t i = 0; i < size; i++) /* a short last batch leaves the rest as it is */
+        e->images[i] = 0;
+    mfm_plan_bind_input(e->plan, e->split->images, MFM_X, e->images);
+    return MFM_OK;
+}
+
+int mfm_evaluator_new(mfm_ctx *ctx, const mfm_split_graph *split, const mfm_preprocess *preprocess,
+                      int64_t batch, mfm_evaluator **evaluator)
+{
+    *evaluator = mfm_alloc(ctx, 1, sizeof **evaluator);
+    if (!*evaluator)
+        return MFM_ENOMEM;
+    **evaluator = (mfm_evaluator){.ctx = ctx, .split = split, .preprocess = preprocess,
+                                  .batch = (uint32_t)batch};
+    const int status = build(*evaluator);
+    if (status) {
+        mfm_evaluator_free(*evaluator);
+        *evaluator = NULL;
+    }
+    return status;
+}
+
+void mfm_evaluator_free(mfm_evaluator *evaluator)
+{
+    if (!evaluator)
+        return;
+    mfm_plan_free(evaluator->plan);
+    mfm_free_aligned(evaluator->ctx, evaluator->images);
+    mfm_free_aligned(evaluator->ctx, evaluator->labels);
+    mfm_free(evaluator->ctx, evaluator);
+}
+
+static int largest(const real *logits, int64_t classes)
+{
+    int best = 0;
+    for (int c = 1; c < classes; c++)
+        if (logits[c] > logits[best])
+            best = c;
+    return best;
+}
+
+static double cross_entropy(const real *logits, int64_t classes, int label)
+{
+    const double top = (double)logits[largest(logits, classes)];
+    double sum = 0;
+    for (int64_t c = 0; c < classes; c++)
+        sum += exp((double)logits[c] - top);
+    return top + log(sum) - (double)logits[label];
+}
+
+void mfm_evaluate(mfm_evaluator *e, const mfm_images *images, real *params, real *state,
+                  mfm_confusion *confusion, double *loss)
+{
+    const int64_t classes = e->split->classes;
+    mfm_confusion_reset(confusion);
+    mfm_plan_bind_params(e->plan, MFM_X, params);
+    mfm_plan_bind_state(e->plan, state);
+    const real *logits = mfm_plan_lane(e->plan, e->split->logits, MFM_X);
+    double sum = 0;
+    uint32_t first = 0, got;
+    while ((got = mfm_evaluation_batch(images, e->preprocess, first, e->batch, e->images,
+                                       e->labels)) > 0) {
+        mfm_plan_run(e->plan, 0);
+        for (uint32_t i = 0; i < got; i++) {
+            const real *row = logits + (int64_t)i * classes;
+            const int label = (int)e->labels[i];
+            mfm_confusion_add(confusion, label, largest(row, classes));
+            sum += cross_entropy(row, classes, label);
+        }
+        first += got;
+    }
+    *loss = images->count ? sum / images->count : 0;
+}

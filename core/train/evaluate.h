@@ -1,0 +1,23 @@
+/* A classifier's predictions over a part of a dataset, in inference mode. */
+#ifndef MFM_EVALUATE_H
+#define MFM_EVALUATE_H
+
+#include "core/data/feed.h"
+#include "core/engine/plan.h"
+#include "core/report/confusion.h"
+#include "core/train/split_graph.h"
+
+typedef struct mfm_evaluator mfm_evaluator;
+
+/* split and preprocess must outlive the result. */
+int mfm_evaluator_new(mfm_ctx *ctx, const mfm_split_graph *split, const mfm_preprocess *preprocess,
+                      int64_t batch, mfm_evaluator **evaluator);
+void mfm_evaluator_free(mfm_evaluator *evaluator);
+
+/* Runs all images with the given parameters and running statistics; confusion is reset first and
+ * must have the model's number of classes or more. *loss is the mean cross-entropy. Labels must be
+ * below the model's classes. */
+void mfm_evaluate(mfm_evaluator *evaluator, const mfm_images *images, real *params, real *state,
+                  mfm_confusion *confusion, double *loss);
+
+#endif

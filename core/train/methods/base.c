@@ -1,0 +1,80 @@
+/* Cross-entropy on the plain network: the baseline. A modulator in the model is left as it is. */
+#include "core/train/training.h"
+
+enum { FORWARD, UPDATE, BACKWARD, PASSES };
+
+static const mfm_pass passes[PASSES] = {
+    [FORWARD] = {MFM_FORWARD, MFM_SET_PLAIN_LOSS},
+    [UPDATE] = {MFM_UPDATE, MFM_SET_PLAIN_LOSS},
+    [BACKWARD] = {MFM_VJP, MFM_SET_PLAIN_LOSS},
+};
+
+typedef struct base_state {
+    mfm_plan *plan;
+    real *gradient;
+} base_state;
+
+static void end(mfm_training *t)
+{
+    base_state *s = t->method_state;
+    if (!s)
+        return;
+    mfm_plan_free(s->plan);
+    mfm_free_aligned(t->ctx, s->gradient);
+    mfm_free(t->ctx, s);
+    t->method_state = NULL;
+}
+
+static int begin(mfm_training *t)
+{
+    base_state *s = mfm_alloc(t->ctx, 1, sizeof *s);
+    if (!s)
+        return MFM_ENOMEM;
+    t->method_state = s;
+    const size_t n = t->split->main->params_size;
+    const mfm_slot keep[2] = {{t->split->plain_loss, MFM_X}, {t->split->plain_loss, MFM_G}};
+    const mfm_plan_spec spec = {.batch = t->options.batch, .training = true, .passes = passes,
+                                .n_passes = PASSES, .keep = keep, .n_keep = 2,
+                                .param_gradients = true};
+    int status = mfm_plan_new(t->ctx, t->split->main, &spec, &s->plan);
+    if (!status) {
+        s->gradient = mfm_alloc_aligned(t->ctx, n, sizeof *s->gradient);
+        status = s->gradient ? MFM_OK : MFM_ENOMEM;
+    }
+    if (status) {
+        end(t);
+        return status;
+    }
+    for (size_t i = 0; i < n; i++)
+        s->gradient[i] = 0;
+    mfm_plan_bind_params(s->plan, MFM_X, t->w);
+    mfm_plan_bind_params(s->plan, MFM_G, s->gradient);
+    mfm_plan_bind_state(s->plan, t->state);
+    *mfm_plan_lane(s->plan, t->split->plain_loss, MFM_G) = 1;
+    return MFM_OK;
+}
+
+static void step(mfm_training *t, const mfm_batch *train, const mfm_batch *meta, double lr,
+                 mfm_step_losses *losses)
+{
+    (void)meta;
+    base_state *s = t->method_state;
+    mfm_plan_bind_input(s->plan, t->split->images, MFM_X, (real *)train->images);
+    mfm_plan_bind_input(s->plan, t->split->labels, MFM_X, (real *)train->labels);
+    mfm_plan_set_step(s->plan, t->options.seed, t->counters.step);
+    mfm_plan_run(s->plan, FORWARD);
+    *losses = (mfm_step_losses){
+        .train = (double)*mfm_plan_lane(s->plan, t->split->plain_loss, MFM_X)};
+    mfm_plan_run(s->plan, UPDATE);
+    mfm_plan_run(s->plan, BACKWARD);
+    mfm_optimizer_step(&t->optimizer, lr, 1, s->gradient, t->w);
+}
+
+static size_t bytes(const mfm_training *t)
+{
+    const base_state *s = t->method_state;
+    return mfm_plan_bytes(s->plan) + t->split->main->params_size * sizeof(real);
+}
+
+const mfm_method mfm_method_base = {"base", "cross-entropy on the plain network", false, false,
+                                    begin, step, end, bytes};

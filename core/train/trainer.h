@@ -1,0 +1,55 @@
+/*
+ * The loop over steps and epochs. It knows data and methods, and tells its progress; what is printed
+ * or written is up to the caller.
+ */
+#ifndef MFM_TRAINER_H
+#define MFM_TRAINER_H
+
+#include <signal.h>
+
+#include "core/data/loader.h"
+#include "core/data/split.h"
+#include "core/report/confusion.h"
+#include "core/train/training.h"
+
+typedef struct mfm_train_data {
+    const mfm_dataset *dataset; /* with its training and test parts */
+    const mfm_split *split;
+    const mfm_preprocess *preprocess;
+} mfm_train_data;
+
+typedef struct mfm_progress {
+    uint64_t epoch; /* from 0 */
+    uint64_t step, epoch_first_step, epoch_end_step, last_step;
+    double train_loss; /* mean over the epoch so far */
+    double lr;
+    double images_per_second, seconds_left; /* over this session */
+} mfm_progress;
+
+typedef struct mfm_epoch_report {
+    uint32_t epoch; /* counted from 1: epochs finished */
+    double train_loss, meta_loss; /* means over the epoch */
+    double test_error, test_loss; /* percent; mean cross-entropy */
+    const mfm_confusion *confusion;
+    double lr;
+    double seconds; /* training only, since the run began */
+    bool best;
+} mfm_epoch_report;
+
+/* Any function may be NULL. A negative result of on_epoch or save ends the run with that code. */
+typedef struct mfm_train_events {
+    void *self;
+    void (*on_step)(void *self, const mfm_progress *progress);
+    int (*on_epoch)(void *self, const mfm_epoch_report *report);
+    /* Keep a checkpoint: called after each epoch, and when the run is interrupted. All numbers have
+     * been found finite. */
+    int (*save)(void *self, const mfm_training *training);
+} mfm_train_events;
+
+/* Trains from training->counters.step to the end of the last epoch. *stop (may be NULL) is looked at
+ * after each step: when set, the checkpoint is kept and MFM_EINTR returned. A loss that is not
+ * finite gives MFM_ENAN; the last checkpoint stays as it is. */
+int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_train_events *events,
+              const volatile sig_atomic_t *stop);
+
+#endif
