@@ -378,6 +378,42 @@ static void test_unfinished(void)
     mfm_ctx_free(ctx);
 }
 
+static int build_every_layer(mfm_ctx *ctx, mfm_model **model)
+{
+    mfm_builder *b;
+    const int status = mfm_builder_new(ctx, "every", 1, &b);
+    if (status)
+        return status;
+    mfm_value x = mfm_build_input(b, "input", 2, 6, 6);
+    x = mfm_build_conv(b, "conv", x, 4, mfm_square(3, 1, 1), 2, true);
+    x = mfm_build_relu(b, "relu", mfm_build_batch_norm(b, "bn", x));
+    x = mfm_build_pad_channels(b, "pad", mfm_build_subsample(b, "slice", x, 2), 1, 1);
+    x = mfm_build_add(b, "add", x, mfm_build_max_pool(b, "max", x, mfm_square(3, 1, 1)));
+    x = mfm_build_average_pool(b, "average", x, mfm_square(2, 1, 0));
+    x = mfm_build_flatten(b, "flatten", mfm_build_global_average_pool(b, "global", x));
+    x = mfm_build_linear(b, "fc", mfm_build_dropout(b, "dropout", x, 0.5f), 3);
+    mfm_build_output(b, "logits", x);
+    return mfm_builder_finish(b, model);
+}
+
+static void test_refused_memory(void)
+{
+    counting memory = {0};
+    int status = MFM_ENOMEM;
+    for (long n = 2; status != MFM_OK; n++) {
+        memory = (counting){.refuse = n};
+        mfm_ctx *ctx = mfm_ctx_new(&(mfm_allocator){counting_alloc, counting_free, &memory});
+        mfm_model *model = NULL;
+        status = build_every_layer(ctx, &model);
+        CU_ASSERT_TRUE_FATAL(status == MFM_OK || (status == MFM_ENOMEM && model == NULL));
+        CU_ASSERT_EQUAL_FATAL(mfm_code(ctx), status);
+        mfm_model_free(model);
+        mfm_ctx_free(ctx);
+        CU_ASSERT_EQUAL_FATAL(memory.live, 0);
+    }
+    CU_ASSERT_TRUE(memory.requests > 200 && memory.requests < memory.refuse);
+}
+
 static const mfm_case cases[] = {
     {"every layer's shape is tracked", test_shapes},
     {"nodes have readable names, parameters and attributes", test_nodes},
@@ -387,6 +423,7 @@ static const mfm_case cases[] = {
     {"the first failure is the one reported", test_first_failure},
     {"weights beyond what a file holds are refused before memory is asked", test_file_limit},
     {"a graph without input and output is refused", test_unfinished},
+    {"any refused allocation is reported and leaks nothing", test_refused_memory},
 };
 
 MFM_SUITE("onnx/builder", cases)
