@@ -1,0 +1,39 @@
+/* Exp (ONNX 6, 13): y = exp(x), and y is every derivative. */
+#include "core/engine/rules.h"
+
+#include <tgmath.h>
+
+static void value(const void *attr, size_t n, const real *x, real *y)
+{
+    (void)attr;
+    for (size_t i = 0; i < n; i++)
+        y[i] = exp(x[i]);
+}
+
+static void slopes(const void *attr, size_t n, const real *x, const real *y, real *d1, real *d2)
+{
+    (void)attr, (void)x;
+    for (size_t i = 0; i < n; i++)
+        d1[i] = y[i];
+    for (size_t i = 0; d2 && i < n; i++)
+        d2[i] = y[i];
+}
+
+static const mfm_pointwise impl = {value, slopes};
+static const mfm_port inputs[] = {{"X", MFM_DATA, false, false}, {0}};
+static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
+static const char *const samples[] = {"[2,3,5,5]", "[4,7]", "[]", "[2,3,4] opset=6", NULL};
+
+const mfm_op mfm_op_exp = {
+    .name = "Exp",
+    .domain = "",
+    .since = 6,
+    .inputs = inputs,
+    .outputs = outputs,
+    .infer = mfm_infer_same,
+    .rule = &mfm_rule_pointwise,
+    .impl = &impl,
+    .reads = MFM_READS_OUT,
+    .summary = "exponential",
+    .samples = samples,
+};
