@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""Checks the program's files and answers with the onnx checker, ONNX Runtime and torch's exports.
+
+    python3 run.py BINARY FOLDER [--torch-python PYTHON] [--only PATTERN]
+
+BINARY is the onnx-mfm program, FOLDER where files may be written; torch's exports stay there for the
+next time. The exports are made by the Python that has torch (/usr/bin/python3). One line a check:
+"ok - what holds", "FAILED - ...", "skipped - ...", and a summary. Exits with 1 when anything failed
+and with 77 when onnx or ONNX Runtime are missing.
+"""
+import argparse
+import fnmatch
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+try:
+    import numpy as np
+    import onnx
+
+    import check_injected
+    import compare
+    import oracle
+except ImportError as error:
+    print("skipped: %s" % error)
+    sys.exit(77)
+
+HERE = Path(__file__).resolve().parent
+# Architecture, image, classes. The families for large images are run at 64x64.
+ARCHITECTURES = [
+    ("lenet", (1, 28, 28), 10), ("resnet20", (3, 32, 32), 10), ("resnet32", (3, 32, 32), 100),
+    ("resnet44", (3, 32, 32), 10), ("resnet56", (3, 32, 32), 10), ("resnet110", (3, 32, 32), 10),
+    ("resnet18", (3, 64, 64), 7), ("resnet34", (3, 64, 64), 7), ("resnet50", (3, 64, 64), 7),
+    ("vgg11", (3, 64, 64), 7), ("vgg13", (3, 64, 64), 7), ("vgg16", (3, 64, 64), 7),
+    ("vgg19", (3, 64, 64), 7), ("vgg11-bn", (3, 64, 64), 7), ("vgg13-bn", (3, 64, 64), 7),
+    ("vgg16-bn", (3, 64, 64), 7), ("vgg19-bn", (3, 64, 64), 7),
+]
+BATCH = 3
+LARGE = 8 << 20  # bytes; the layers of larger files are injected all at once, not one by one
+
+
+class Failure(Exception):
+    """A check that does not hold; the text says what was found."""
+
+
+class Tally:
+    """Runs checks, prints a line each, and goes on after one that fails."""
+
+    def __init__(self, only):
+        self.only, self.count = only, {"ok": 0, "FAILED": 0, "skipped": 0}
+
+    def say(self, verdict, name, detail=""):
+        self.count[verdict] += 1
+        print("%s - %s%s" % (verdict, name, detail and ": " + detail), flush=True)
+
+    def wants(self, subject):
+        return fnmatch.fnmatch(subject, self.only)
+
+    def check(self, name, function, *arguments):
+        """True when the function returns; what it raises becomes the line of a failure."""
+        try:
+            function(*arguments)
+        except (Failure, ValueError, KeyError, OSError, subprocess.SubprocessError,
+                RuntimeError, onnx.checker.ValidationError,
+                onnx.shape_inference.InferenceError) as error:
+            self.say("FAILED", name, str(error).strip() or type(error).__name__)
+            return False
+        self.say("ok", name)
+        return True
+
+    def summary(self):
+        print("%(ok)d passed, %(FAILED)d failed, %(skipped)d skipped" % self.count)
+        return 1 if self.count["FAILED"] or not self.count["ok"] else 0
+
+
+class Program:
+    """The command line, with every argument a string and every failure an exception."""
+
+    def __init__(self, binary):
+        self.binary = binary
+
+    def __call__(self, *arguments):
+        call = [str(self.binary), *map(str, arguments)]
+        done = subprocess.run(call, capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            raise Failure("%s: status %d: %s" % (" ".join(call[1:]), done.returncode,
+                                                 done.stderr.strip()))
+        return done.stdout
+
+    def layers(self, model):
+        """The layers of a model: for each, a name that --layer takes."""
+        layers = json.loads(self("inspect", model, "--json"))["layers"]
+        if not layers:
+            raise Failure("inspect lists no layers")
+        return [layer["name"] for layer in layers]
+
+    def inject(self, model, out, layers, *more):
+        arguments = [part for layer in layers for part in ("--layer", layer)]
+        self("inject", model, "-o", out, *arguments, *more)
+
+
+def sha256(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def strip_restores(program, model, layers, folder):
+    injected, stripped = folder / "injected.onnx", folder / "stripped.onnx"
+    for path in (injected, stripped):
+        path.unlink(missing_ok=True)
+    program.inject(model, injected, layers)
+    if sha256(injected) == sha256(model):
+        raise Failure("the injected file is the plain file")
+    program("strip", injected, "-o", stripped)
+    if sha256(stripped) != sha256(model):
+        raise Failure("the stripped file differs from the plain file")
+
+
+def every_layer_strips(program, model, folder):
+    """One layer after the other; a large file gets all at once, then the first and the last."""
+    names = program.layers(model)
+    one_by_one = names if model.stat().st_size < LARGE else [names[0], names[-1]]
+    for name in one_by_one:
+        try:
+            strip_restores(program, model, [name], folder)
+        except Failure as failure:
+            raise Failure("layer %s: %s" % (name, failure))
+    strip_restores(program, model, names, folder)
+
+
+def engine_logits(program, model, images, out, *more):
+    program("run", model, "--input", images, *more, "-o", out)
+    return out
+
+
+def agrees_with_runtime(program, model, images, folder):
+    found = compare.compare(model, images, engine_logits(program, model, images, folder / "logits"))
+    if not found <= oracle.TOLERANCE:
+        raise Failure("relative difference %.3g: at most %g" % (found, oracle.TOLERANCE))
+
+
+def injected_agrees(program, model, images, classes, layers, folder):
+    """The injected file is valid and means the same to the engine and to ONNX Runtime."""
+    shape = oracle.image_shape(onnx.load(model))
+    soft = np.random.default_rng(3).dirichlet(np.ones(classes), len(
+        oracle.read_images(images, shape))).astype("<f4")
+    soft.tofile(folder / "soft")
+    fresh, injected = folder / "fresh.onnx", folder / "injected.onnx"
+    for path in (fresh, injected):
+        path.unlink(missing_ok=True)
+    program.inject(model, fresh, layers)
+    oracle.check(fresh)
+    check_injected.give_modulator_weights(fresh, injected)
+    engine_logits(program, injected, images, folder / "logits", "--soft-label", folder / "soft",
+                  "--switch", 1)
+    broken = check_injected.breaches(model, injected, images, folder / "soft", folder / "logits")
+    if broken:
+        raise Failure("; ".join(broken))
+
+
+def new_model(program, name, image, classes, model):
+    model.unlink(missing_ok=True)
+    program("new", name, "-o", model, "--classes", classes, "--input", ",".join(map(str, image)),
+            "--seed", 4)
+    oracle.check(model)
+
+
+def check_new(tally, program, folder):
+    """Every architecture that `new` makes."""
+    for name, image, classes in ARCHITECTURES:
+        if not tally.wants(name):
+            continue
+        model, images = folder / (name + ".onnx"), folder / "images"
+        random = np.random.default_rng(1)
+        random.standard_normal((BATCH, *image)).astype("<f4").tofile(images)
+        if not tally.check(name + ": new writes a valid file", new_model, program, name, image,
+                           classes, model):
+            continue
+        tally.check(name + ": answers as ONNX Runtime does", agrees_with_runtime, program, model,
+                    images, folder)
+        for layers in (["last_conv"], ["first_conv", "last_conv", "fc:1"]):
+            tally.check("%s: modulated after %s, answers as ONNX Runtime does" %
+                        (name, " ".join(layers)), injected_agrees, program, model, images, classes,
+                        layers, folder)
+        tally.check(name + ": strip undoes inject, bit for bit, at every layer",
+                    every_layer_strips, program, model, folder)
+        model.unlink()
+
+
+def agrees_with_torch(program, model, images, expected, folder):
+    batch = np.fromfile(expected, "<f4").size // 10
+    got = oracle.read_logits(engine_logits(program, model, images, folder / "logits"), batch)
+    found = oracle.difference(got, oracle.read_logits(expected, batch))
+    if not found <= oracle.TOLERANCE:
+        raise Failure("relative difference %.3g: at most %g" % (found, oracle.TOLERANCE))
+
+
+def new_head(program, model, images, folder):
+    """A classifier of another width on a foreign file: valid, and the same to both."""
+    out, classes = folder / "head.onnx", 7
+    out.unlink(missing_ok=True)
+    program("head", model, "-o", out, "--classes", classes)
+    oracle.check(out)
+    shape = oracle.image_shape(onnx.load(model))
+    width = oracle.logits(out, oracle.read_images(images, shape)).shape[1]
+    if width != classes:
+        raise Failure("%d logits: %d were asked for" % (width, classes))
+    agrees_with_runtime(program, out, images, folder)
+
+
+def check_export(tally, program, export, folder):
+    """One of torch's files. Those for training draw dropout masks, which no two programs share:
+    the engine answers as the served model does, and ONNX Runtime is not asked."""
+    name = "torch " + export["case"]
+    base = folder / "torch" / export["case"]
+    model, images, expected = (Path(str(base) + end) for end in (".onnx", ".input", ".logits"))
+    tally.check(name + ": answers as torch does", agrees_with_torch, program, model, images,
+                expected, folder)
+    if export["mode"] != "train":
+        tally.check(name + ": modulated, answers as ONNX Runtime does", injected_agrees, program,
+                    model, images, export["classes"], ["last_conv"], folder)
+        tally.check(name + ": a new head is valid and answers as ONNX Runtime does", new_head,
+                    program, model, images, folder)
+    tally.check(name + ": strip undoes inject, bit for bit", every_layer_strips, program, model,
+                folder)
+
+
+def check_torch(tally, program, folder, python):
+    made = subprocess.run([python, str(HERE / "make_torch_models.py"), str(folder / "torch")],
+                          capture_output=True, text=True, timeout=170)
+    if made.returncode == 77:
+        tally.say("skipped", "torch exports", made.stderr.strip())
+        return
+    if made.returncode != 0:
+        tally.say("FAILED", "torch exports", made.stderr.strip()[-300:])
+        return
+    for export in json.loads((folder / "torch" / "exports.json").read_text()):
+        if tally.wants(export["case"]):
+            check_export(tally, program, export, folder)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("binary", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--torch-python", default="/usr/bin/python3")
+    parser.add_argument("--only", default="*", help="architectures and exports, as a glob")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    tally, program = Tally(arguments.only), Program(arguments.binary.resolve())
+    check_new(tally, program, arguments.folder)
+    check_torch(tally, program, arguments.folder, arguments.torch_python)
+    return tally.summary()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
