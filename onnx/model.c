@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "onnx/external.h"
 #include "onnx/proto.h"
+#include "onnx/validate.h"
 #include "onnx/wire.h"
 
 /* Reads size bytes, or up to the end of a file that shrank; -1 with errno set. */
@@ -69,12 +71,18 @@ static int unpack(mfm_model *model, const void *bytes, size_t size)
     return model->proto ? MFM_OK : mfm_code(ctx);
 }
 
-static int parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *name, mfm_model **model)
+/* folder is where external data lies, NULL for nowhere. */
+static int parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *name, const char *folder,
+                 mfm_model **model)
 {
     int status = mfm_model_wrap(ctx, name, model);
     if (status)
         return status;
     status = unpack(*model, bytes, size);
+    if (!status)
+        status = mfm_external_load(*model, folder);
+    if (!status)
+        status = mfm_validate(*model);
     if (status) {
         mfm_model_free(*model);
         *model = NULL;
@@ -85,7 +93,14 @@ static int parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *name,
 int mfm_model_parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *name,
                     mfm_model **model)
 {
-    return parse(ctx, bytes, size, name, model);
+    return parse(ctx, bytes, size, name, NULL, model);
+}
+
+/* The path up to its last slash; the caller frees it. */
+static char *folder_of(mfm_ctx *ctx, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? mfm_format(ctx, "%.*s/", (int)(slash - path), path) : mfm_strdup(ctx, ".");
 }
 
 int mfm_model_load(mfm_ctx *ctx, const char *path, mfm_model **model)
@@ -96,7 +111,9 @@ int mfm_model_load(mfm_ctx *ctx, const char *path, mfm_model **model)
     int status = read_path(ctx, path, &bytes, &size);
     if (status)
         return status;
-    status = parse(ctx, bytes, size, path, model);
+    char *folder = folder_of(ctx, path);
+    status = folder ? parse(ctx, bytes, size, path, folder, model) : MFM_ENOMEM;
+    mfm_free(ctx, folder);
     mfm_free_aligned(ctx, bytes);
     return status;
 }

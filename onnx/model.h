@@ -1,7 +1,7 @@
 /*
- * An ONNX file in memory. The parsed ModelProto stays the one source of truth: it is edited in place
- * and written back, so that whatever is not touched (names, opset, metadata, unknown fields, order)
- * survives byte for byte.
+ * An ONNX file in memory. The parsed ModelProto stays the one source of truth: it is edited in
+ * place and written back, so that whatever is not touched (names, opset, metadata, unknown fields,
+ * order) survives byte for byte.
  *
  * Errors name the file. A model keeps the path it came from for that purpose only.
  */
@@ -15,14 +15,16 @@
 typedef struct mfm_model mfm_model;
 
 /* Reads and checks a file: the wire format is scanned (depth, sizes, counts) before anything is
- * built from it. MFM_EIO when it cannot be read, MFM_EDATA when it is not ONNX. The caller frees
- * *model. The context must outlive it. */
+ * built from it, weights in files beside it are read in, and the rules of onnx/validate.h hold
+ * afterwards. MFM_EIO when it cannot be read, MFM_EDATA when it is not ONNX or breaks a rule. The
+ * caller frees *model. The context must outlive it. */
 int mfm_model_load(mfm_ctx *ctx, const char *path, mfm_model **model);
 /* The same from bytes; name stands for the path in messages. The bytes may be freed afterwards. */
 int mfm_model_parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *name,
                     mfm_model **model);
 /* Writes to a temporary file beside path, fsyncs it and renames it: path holds either its old
- * content or all of the new one. */
+ * content or all of the new one. A file that is replaced leaves its permissions; a symbolic link is
+ * itself replaced. MFM_EIO, MFM_ENOTSUP for a graph beyond protobuf's 2 GiB, MFM_ENOMEM. */
 int mfm_model_save(mfm_ctx *ctx, const mfm_model *model, const char *path);
 /* The bytes that save would write. The caller releases *bytes with mfm_free. */
 int mfm_model_pack(mfm_ctx *ctx, const mfm_model *model, void **bytes, size_t *size);
