@@ -1,0 +1,29 @@
+/*
+ * A checkpoint is one ONNX file: the model as it is trained (with its modulators), the optimisers'
+ * vectors as initialisers of a training_info algorithm graph with update bindings, and the counters
+ * in metadata_props["mfm.checkpoint"] as JSON with exact (hexadecimal) floating-point numbers.
+ * Resuming from it continues bit for bit.
+ */
+#ifndef MFM_ONNX_CHECKPOINT_H
+#define MFM_ONNX_CHECKPOINT_H
+
+#include "core/train/training.h"
+#include "onnx/model.h"
+
+/* Writes atomically. model is the one being trained; its values are brought up to date on the way.
+ * run_options is a JSON text that resuming compares and hands back. */
+int mfm_checkpoint_save(mfm_ctx *ctx, mfm_model *model, const mfm_training *training,
+                        const char *run_options, const char *path);
+
+/* What a checkpoint says of its run: the options' JSON, or NULL when model is no checkpoint. Valid as
+ * long as the model. */
+const char *mfm_checkpoint_options(const mfm_model *model);
+
+/* Restores vectors and counters into a training that was made from this model with the same options
+ * (parameters and running statistics came in with the import). */
+int mfm_checkpoint_restore(mfm_ctx *ctx, const mfm_model *model, mfm_training *training);
+
+/* Removes training_info and the checkpoint's metadata: leaves the model alone. */
+int mfm_checkpoint_strip(mfm_ctx *ctx, mfm_model *model);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * From an ONNX model to a network that the engine trains.
+ *
+ * What an initialiser is, is read off its use: running statistics are state; floating-point
+ * initialisers are parameters, also through `Identity(initialiser)`, which is an independent
+ * parameter named by the Identity's output; one initialiser used directly by two nodes is one shared
+ * parameter. Values of Constant nodes are constants. Shape sub-graphs are folded, a batch of 1 that
+ * is frozen into a Reshape is freed, a Softmax at the end is left out (the loss has its own).
+ */
+#ifndef MFM_ONNX_IMPORT_H
+#define MFM_ONNX_IMPORT_H
+
+#include "core/train/network.h"
+#include "onnx/model.h"
+
+/* MFM_ENOTSUP lists every operator that is not supported, MFM_EDATA names the node and the rule. The
+ * caller frees *network with mfm_network_free; it keeps nothing of the model. */
+int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network);
+
+#endif
