@@ -1,0 +1,253 @@
+#include "core/data/loader.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/core/data/support.h"
+
+enum {
+    SIDE = 6,
+    IMAGES = 50,
+    TRAIN = 41,
+    META = 7,
+    BATCH = 8,
+    META_BATCH = 10, /* more than the meta set holds */
+    SIZE = SIDE * SIDE * 3
+};
+
+/* Images that a loader can serve, with everything it points to. */
+typedef struct fixture {
+    mfm_ctx *ctx;
+    uint8_t pixels[IMAGES * SIZE];
+    uint16_t labels[IMAGES];
+    uint32_t train[TRAIN], meta[META];
+    mfm_dataset dataset;
+    mfm_preprocess preprocess;
+    mfm_loader_stream streams[2];
+} fixture;
+
+static void fixture_init(fixture *f)
+{
+    static char name[] = "made";
+    memset(f, 0, sizeof *f);
+    f->ctx = mfm_ctx_new(NULL);
+    for (size_t i = 0; i < sizeof f->pixels; i++)
+        f->pixels[i] = (uint8_t)((i * 2654435761u) >> 13);
+    for (uint32_t i = 0; i < IMAGES; i++)
+        f->labels[i] = (uint16_t)(i % 9);
+    for (uint32_t i = 0; i < TRAIN; i++)
+        f->train[i] = i;
+    for (uint32_t i = 0; i < META; i++)
+        f->meta[i] = IMAGES - 1 - i;
+    f->dataset = (mfm_dataset){.name = name,
+                               .height = SIDE,
+                               .width = SIDE,
+                               .channels = 3,
+                               .classes = 9,
+                               .mean = {0.5, 0.4, 0.3},
+                               .deviation = {0.2, 0.3, 0.4},
+                               .train = {IMAGES, f->pixels, f->labels}};
+    const mfm_augment augment = {2, MFM_BORDER_ZERO, true};
+    CU_ASSERT_EQUAL_FATAL(
+        mfm_preprocess_init(f->ctx, &f->dataset, 3, SIDE, SIDE, false, &augment, &f->preprocess),
+        MFM_OK);
+    f->streams[0].feed = (mfm_feed_options){
+        &f->dataset.train, &f->preprocess, f->train, TRAIN, BATCH, 42, MFM_STREAM_SHUFFLE};
+    f->streams[1].feed = (mfm_feed_options){
+        &f->dataset.train, &f->preprocess, f->meta, META, META_BATCH, 42, MFM_STREAM_META};
+}
+
+static void fixture_clear(fixture *f)
+{
+    mfm_ctx_free(f->ctx);
+}
+
+static void nap(long nanoseconds)
+{
+    const struct timespec time = {0, nanoseconds};
+    nanosleep(&time, NULL);
+}
+
+/* Reads count batches of each stream, the meta stream once in meta_every, and compares them with
+ * the feeds' own. */
+static void compare(fixture *f, int depth, uint64_t count, uint64_t meta_every, long delay)
+{
+    static real images[META_BATCH * SIZE], labels[META_BATCH];
+    mfm_loader *loader;
+    mfm_feed *feeds[2];
+    uint64_t next[2] = {f->streams[0].first_step, f->streams[1].first_step};
+    for (int s = 0; s < 2; s++)
+        CU_ASSERT_EQUAL_FATAL(mfm_feed_new(f->ctx, &f->streams[s].feed, &feeds[s]), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_loader_new(f->ctx, f->streams, 2, depth, &loader), MFM_OK);
+    for (uint64_t i = 0; i < count; i++)
+        for (int s = 0; s < (i % meta_every == 0 ? 2 : 1); s++) {
+            const real *got_images, *got_labels;
+            CU_ASSERT_EQUAL(mfm_loader_next(loader, s, &got_images, &got_labels), next[s]);
+            if (delay)
+                nap(delay);
+            const size_t batch = mfm_feed_batch_size(feeds[s]);
+            mfm_feed_batch(feeds[s], next[s]++, images, labels);
+            CU_ASSERT_EQUAL(memcmp(images, got_images, batch * SIZE * sizeof(real)), 0);
+            CU_ASSERT_EQUAL(memcmp(labels, got_labels, batch * sizeof(real)), 0);
+        }
+    mfm_loader_free(f->ctx, loader);
+    for (int s = 0; s < 2; s++)
+        mfm_feed_free(f->ctx, feeds[s]);
+}
+
+static void batches_are_the_feeds_own_at_any_depth(void)
+{
+    fixture f;
+    fixture_init(&f);
+    for (int depth = 2; depth <= 5; depth++)
+        compare(&f, depth, 60, 1, 0);
+    fixture_clear(&f);
+}
+
+static void a_slow_reader_gets_the_same_batches(void)
+{
+    fixture f;
+    fixture_init(&f);
+    compare(&f, 2, 20, 1, 500000);
+    fixture_clear(&f);
+}
+
+static void streams_may_be_read_unevenly(void)
+{
+    fixture f;
+    fixture_init(&f);
+    compare(&f, 3, 100, 10, 0);
+    fixture_clear(&f);
+}
+
+static void reading_starts_at_any_step(void)
+{
+    fixture f;
+    fixture_init(&f);
+    f.streams[0].first_step = 12345;
+    f.streams[1].first_step = 678;
+    compare(&f, 3, 20, 3, 0);
+    fixture_clear(&f);
+}
+
+static void a_loader_stops_at_any_time(void)
+{
+    fixture f;
+    fixture_init(&f);
+    for (int i = 0; i < 100; i++) {
+        mfm_loader *loader;
+        const real *images, *labels;
+        CU_ASSERT_EQUAL_FATAL(mfm_loader_new(f.ctx, f.streams, 2, 3, &loader), MFM_OK);
+        for (int read = 0; read < i % 5; read++)
+            mfm_loader_next(loader, i % 2, &images, &labels);
+        if (i % 3 == 0)
+            nap(100000L * (i % 7));
+        mfm_loader_free(f.ctx, loader);
+    }
+    fixture_clear(&f);
+}
+
+/* By hand: the sampler's indices, the drawn crops, one image after the other. */
+static void a_feed_joins_sampler_crops_and_labels(void)
+{
+    fixture f;
+    fixture_init(&f);
+    static real images[BATCH * SIZE], expected[SIZE];
+    real labels[BATCH];
+    uint32_t indices[BATCH];
+    mfm_feed *feed;
+    mfm_sampler *sampler;
+    CU_ASSERT_EQUAL_FATAL(mfm_feed_new(f.ctx, &f.streams[0].feed, &feed), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        mfm_sampler_new(f.ctx, f.train, TRAIN, BATCH, 42, MFM_STREAM_SHUFFLE, &sampler), MFM_OK);
+    mfm_feed_batch(feed, 5, images, labels);
+    mfm_sampler_batch(sampler, 5, indices);
+    for (uint32_t slot = 0; slot < BATCH; slot++) {
+        const mfm_crop crop = mfm_crop_draw(&f.preprocess.augment, 42, MFM_STREAM_SHUFFLE, 5, slot);
+        mfm_preprocess_image(&f.preprocess, crop, f.pixels + indices[slot] * SIZE, expected);
+        CU_ASSERT_EQUAL(memcmp(images + slot * SIZE, expected, sizeof expected), 0);
+        CU_ASSERT_EQUAL(labels[slot], f.labels[indices[slot]]);
+    }
+    mfm_sampler_free(f.ctx, sampler);
+    mfm_feed_free(f.ctx, feed);
+    fixture_clear(&f);
+}
+
+static void evaluation_goes_through_every_image_in_order(void)
+{
+    fixture f;
+    fixture_init(&f);
+    static real images[BATCH * SIZE], expected[SIZE];
+    real labels[BATCH];
+    uint32_t done = 0, count;
+    const mfm_crop centre = {2, 2, false};
+    while ((count = mfm_evaluation_batch(&f.dataset.train, &f.preprocess, done, BATCH, images,
+                                         labels)) > 0) {
+        CU_ASSERT_EQUAL(count, IMAGES - done < BATCH ? IMAGES - done : BATCH);
+        for (uint32_t i = 0; i < count; i++, done++) {
+            mfm_preprocess_image(&f.preprocess, centre, f.pixels + done * SIZE, expected);
+            CU_ASSERT_EQUAL(memcmp(images + i * SIZE, expected, sizeof expected), 0);
+            CU_ASSERT_EQUAL(labels[i], f.labels[done]);
+        }
+    }
+    CU_ASSERT_EQUAL(done, IMAGES);
+    /* without a shift a centre pixel is the pixel itself */
+    mfm_evaluation_batch(&f.dataset.train, &f.preprocess, 3, 1, images, labels);
+    CU_ASSERT_DOUBLE_EQUAL(images[0], (f.pixels[3 * SIZE] / 255.0 - 0.5) / 0.2, 1e-6);
+    fixture_clear(&f);
+}
+
+static void refuse(fixture *f, int count, int depth, const char *message)
+{
+    mfm_loader *loader;
+    CU_ASSERT_EQUAL(mfm_loader_new(f->ctx, f->streams, count, depth, &loader), MFM_EINVAL);
+    CU_ASSERT_PTR_NULL(loader);
+    CHECK_MESSAGE(f->ctx, message);
+}
+
+static void impossible_loaders_are_refused(void)
+{
+    fixture f;
+    fixture_init(&f);
+    refuse(&f, 0, 3, "0 streams");
+    refuse(&f, 3, 3, "3 streams");
+    refuse(&f, 2, 1, "of 1 buffers");
+    refuse(&f, 2, 17, "of 17 buffers");
+    f.meta[3] = IMAGES;
+    refuse(&f, 2, 3, "image 50: the part has 50 images");
+    f.streams[1].feed.count = 0;
+    refuse(&f, 2, 3, "batches of 10 from 0 images");
+    fixture_clear(&f);
+}
+
+static int make_loader(mfm_ctx *ctx, void *self)
+{
+    const fixture *f = self;
+    mfm_loader *loader;
+    const int status = mfm_loader_new(ctx, f->streams, 2, 3, &loader);
+    mfm_loader_free(ctx, loader);
+    return status;
+}
+
+static void failing_allocations_are_reported(void)
+{
+    fixture f;
+    fixture_init(&f);
+    check_failing_allocations(make_loader, &f);
+    fixture_clear(&f);
+}
+
+static const mfm_case cases[] = {
+    {"batches are the feed's own at any depth", batches_are_the_feeds_own_at_any_depth},
+    {"a slow reader gets the same batches", a_slow_reader_gets_the_same_batches},
+    {"streams may be read unevenly", streams_may_be_read_unevenly},
+    {"reading starts at any step", reading_starts_at_any_step},
+    {"a loader stops at any time", a_loader_stops_at_any_time},
+    {"a feed joins sampler, crops and labels", a_feed_joins_sampler_crops_and_labels},
+    {"evaluation goes through every image in order", evaluation_goes_through_every_image_in_order},
+    {"impossible loaders are refused", impossible_loaders_are_refused},
+    {"failing allocations are reported", failing_allocations_are_reported},
+};
+
+MFM_SUITE("core/data/loader", cases)

@@ -1,0 +1,245 @@
+#include "core/data/preprocess.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/core/data/support.h"
+
+enum { MAX_SIDE = 16, MAX_PIXELS = MAX_SIDE * MAX_SIDE * 3 };
+
+static mfm_dataset dataset_of(int channels, int height, int width)
+{
+    static char name[] = "made";
+    mfm_dataset dataset = {
+        .name = name, .height = height, .width = width, .channels = channels, .classes = 2};
+    for (int c = 0; c < channels; c++) {
+        dataset.mean[c] = 0.25 + 0.125 * c;
+        dataset.deviation[c] = 0.5 - 0.125 * c;
+    }
+    return dataset;
+}
+
+static void fill_pixels(uint8_t *pixels, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        pixels[i] = (uint8_t)(1 + (i * 37) % 255); /* never black */
+}
+
+/* The slow way: build the fitted image, pad it into a second one, cut, mirror, normalise. */
+typedef struct byte_canvas {
+    int height, width, channels;
+    uint8_t byte[4 * MAX_PIXELS * 3];
+} byte_canvas;
+
+static uint8_t *at(byte_canvas *canvas, int row, int column, int channel)
+{
+    return &canvas->byte[(row * canvas->width + column) * canvas->channels + channel];
+}
+
+static void fit_into(byte_canvas *fitted, const mfm_dataset *dataset, const uint8_t *pixels)
+{
+    const int above = (fitted->height - dataset->height) / 2;
+    const int before = (fitted->width - dataset->width) / 2;
+    memset(fitted->byte, 0, sizeof fitted->byte);
+    for (int y = 0; y < dataset->height; y++)
+        for (int x = 0; x < dataset->width; x++)
+            for (int c = 0; c < fitted->channels; c++)
+                *at(fitted, y + above, x + before, c) =
+                    pixels[(y * dataset->width + x) * dataset->channels +
+                           (dataset->channels == 1 ? 0 : c)];
+}
+
+static int reflected(int position, int size)
+{
+    while (position < 0 || position >= size)
+        position = position < 0 ? -position : 2 * (size - 1) - position;
+    return position;
+}
+
+static void pad_into(byte_canvas *padded, byte_canvas *fitted, const mfm_augment *augment)
+{
+    padded->height = fitted->height + 2 * augment->pad;
+    padded->width = fitted->width + 2 * augment->pad;
+    padded->channels = fitted->channels;
+    for (int y = 0; y < padded->height; y++)
+        for (int x = 0; x < padded->width; x++)
+            for (int c = 0; c < padded->channels; c++) {
+                const int row = y - augment->pad, column = x - augment->pad;
+                const bool inside =
+                    row >= 0 && row < fitted->height && column >= 0 && column < fitted->width;
+                *at(padded, y, x, c) = inside ? *at(fitted, row, column, c)
+                                       : augment->border == MFM_BORDER_ZERO
+                                           ? 0
+                                           : *at(fitted, reflected(row, fitted->height),
+                                                 reflected(column, fitted->width), c);
+            }
+}
+
+static double normalised(const mfm_dataset *dataset, int channel, uint8_t byte)
+{
+    const int from = dataset->channels == 1 ? 0 : channel;
+    return (byte / 255.0 - dataset->mean[from]) / dataset->deviation[from];
+}
+
+static int count_differences(const mfm_dataset *dataset, const mfm_preprocess *preprocess,
+                             mfm_crop crop)
+{
+    static byte_canvas fitted, padded;
+    uint8_t pixels[MAX_PIXELS];
+    real out[MAX_PIXELS];
+    fill_pixels(pixels, mfm_dataset_image_size(dataset));
+    fitted.height = preprocess->height;
+    fitted.width = preprocess->width;
+    fitted.channels = preprocess->channels;
+    fit_into(&fitted, dataset, pixels);
+    pad_into(&padded, &fitted, &preprocess->augment);
+    mfm_preprocess_image(preprocess, crop, pixels, out);
+    int different = 0;
+    for (int y = 0; y < fitted.height; y++)
+        for (int x = 0; x < fitted.width; x++)
+            for (int c = 0; c < fitted.channels; c++) {
+                const int column = crop.flip ? fitted.width - 1 - x : x;
+                const uint8_t byte = *at(&padded, y + crop.top, column + crop.left, c);
+                different += out[(y * fitted.width + x) * fitted.channels + c] !=
+                             (real)normalised(dataset, c, byte);
+            }
+    return different;
+}
+
+static void check_all_crops(int channels, int side, int out_channels, int out_height, int out_width,
+                            mfm_augment augment)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    const mfm_dataset dataset = dataset_of(channels, side, side + 1);
+    mfm_preprocess preprocess;
+    CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(ctx, &dataset, out_channels, out_height, out_width,
+                                              true, &augment, &preprocess),
+                          MFM_OK);
+    for (int top = 0; top <= 2 * augment.pad; top++)
+        for (int left = 0; left <= 2 * augment.pad; left++)
+            for (int flip = 0; flip < 2; flip++)
+                CU_ASSERT_EQUAL(
+                    count_differences(&dataset, &preprocess, (mfm_crop){top, left, flip != 0}), 0);
+    mfm_ctx_free(ctx);
+}
+
+static void crops_and_flips_match_the_slow_way(void)
+{
+    for (int border = MFM_BORDER_ZERO; border <= MFM_BORDER_REFLECT; border++)
+        for (int pad = 0; pad < 4; pad++) {
+            const mfm_augment augment = {pad, (enum mfm_border)border, true};
+            check_all_crops(1, 5, 1, 5, 6, augment);
+            check_all_crops(3, 5, 3, 5, 6, augment);
+            check_all_crops(1, 4, 3, 7, 8, augment);
+            check_all_crops(3, 4, 3, 4, 9, augment);
+        }
+}
+
+static void a_byte_becomes_a_normalised_number(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    const mfm_dataset dataset = dataset_of(1, 1, 3);
+    const mfm_augment none = {0};
+    mfm_preprocess preprocess;
+    CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(ctx, &dataset, 1, 1, 3, false, &none, &preprocess),
+                          MFM_OK);
+    const uint8_t pixels[] = {0, 51, 255};
+    real out[3];
+    mfm_preprocess_image(&preprocess, mfm_crop_centre(&none), pixels, out);
+    CU_ASSERT_DOUBLE_EQUAL(out[0], -0.5, 1e-7);
+    CU_ASSERT_DOUBLE_EQUAL(out[1], -0.1, 1e-7);
+    CU_ASSERT_DOUBLE_EQUAL(out[2], 1.5, 1e-7);
+    mfm_ctx_free(ctx);
+}
+
+static void grey_is_copied_to_every_channel_and_centred(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    const mfm_dataset dataset = dataset_of(1, 1, 1);
+    const mfm_augment none = {0};
+    mfm_preprocess preprocess;
+    CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(ctx, &dataset, 3, 3, 3, true, &none, &preprocess),
+                          MFM_OK);
+    CU_ASSERT_EQUAL(mfm_preprocess_size(&preprocess), 27);
+    real out[27];
+    const uint8_t white = 255;
+    mfm_preprocess_image(&preprocess, mfm_crop_centre(&none), &white, out);
+    for (int i = 0; i < 27; i++)
+        CU_ASSERT_DOUBLE_EQUAL(out[i], i / 3 == 4 ? 1.5 : -0.5, 1e-7);
+    mfm_ctx_free(ctx);
+}
+
+static void draws_depend_on_the_key_alone_and_cover_every_place(void)
+{
+    const mfm_augment augment = {2, MFM_BORDER_ZERO, true};
+    int seen[5][5][2] = {{{0}}};
+    int changed = 0;
+    for (uint32_t slot = 0; slot < 2000; slot++) {
+        const mfm_crop crop = mfm_crop_draw(&augment, 9, 1, 77, slot);
+        const mfm_crop again = mfm_crop_draw(&augment, 9, 1, 77, slot);
+        const mfm_crop later = mfm_crop_draw(&augment, 9, 1, 78, slot);
+        CU_ASSERT(crop.top == again.top && crop.left == again.left && crop.flip == again.flip);
+        CU_ASSERT_FATAL(crop.top >= 0 && crop.top < 5 && crop.left >= 0 && crop.left < 5);
+        changed += crop.top != later.top || crop.left != later.left || crop.flip != later.flip;
+        seen[crop.top][crop.left][crop.flip]++;
+    }
+    CU_ASSERT(changed > 1900);   /* 49 of 50 on average */
+    for (int i = 0; i < 50; i++) /* 40 each on average, deviation 6.3 */
+        CU_ASSERT((&seen[0][0][0])[i] > 10 && (&seen[0][0][0])[i] < 75);
+}
+
+static void no_augmentation_draws_the_centre(void)
+{
+    const mfm_augment none = {0};
+    for (uint32_t slot = 0; slot < 100; slot++) {
+        const mfm_crop crop = mfm_crop_draw(&none, 1, 0, 5, slot);
+        CU_ASSERT(crop.top == 0 && crop.left == 0 && !crop.flip);
+    }
+}
+
+static void refuse(const mfm_dataset *dataset, int channels, int side, bool fit,
+                   mfm_augment augment, int code, const char *message)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_preprocess preprocess;
+    CU_ASSERT_EQUAL(
+        mfm_preprocess_init(ctx, dataset, channels, side, side, fit, &augment, &preprocess), code);
+    CHECK_MESSAGE(ctx, message);
+    mfm_ctx_free(ctx);
+}
+
+static void shapes_that_cannot_be_bridged_are_refused(void)
+{
+    const mfm_augment none = {0};
+    const mfm_dataset grey = dataset_of(1, 28, 28), colour = dataset_of(3, 32, 32);
+    const char *const both = "images of made are [1,28,28], the model reads [3,32,32]";
+    refuse(&grey, 3, 32, false, none, MFM_EINVAL, both);
+    refuse(&grey, 1, 27, true, none, MFM_EINVAL, "[1,27,27]");
+    refuse(&grey, 2, 28, true, none, MFM_EINVAL, "[2,28,28]");
+    refuse(&colour, 1, 32, true, none, MFM_EINVAL, "[1,32,32]");
+    refuse(&colour, 4, 32, true, none, MFM_EINVAL, "[4,32,32]");
+}
+
+static void impossible_padding_and_constants_are_refused(void)
+{
+    mfm_dataset grey = dataset_of(1, 4, 4);
+    refuse(&grey, 1, 4, false, (mfm_augment){.pad = -1}, MFM_EINVAL, "padding -1: 0 to 4");
+    refuse(&grey, 1, 4, false, (mfm_augment){.pad = 5}, MFM_EINVAL, "padding 5: 0 to 4");
+    refuse(&grey, 1, 4, false, (mfm_augment){.pad = 4, .border = MFM_BORDER_REFLECT}, MFM_EINVAL,
+           "padding 4: 0 to 3");
+    grey.deviation[0] = 0;
+    refuse(&grey, 1, 4, false, (mfm_augment){0}, MFM_EDATA, "deviation 0 in channel 0");
+}
+
+static const mfm_case cases[] = {
+    {"crops and flips match the slow way", crops_and_flips_match_the_slow_way},
+    {"a byte becomes a normalised number", a_byte_becomes_a_normalised_number},
+    {"grey is copied to every channel and centred", grey_is_copied_to_every_channel_and_centred},
+    {"draws depend on the key alone and cover every place",
+     draws_depend_on_the_key_alone_and_cover_every_place},
+    {"no augmentation draws the centre", no_augmentation_draws_the_centre},
+    {"shapes that cannot be bridged are refused", shapes_that_cannot_be_bridged_are_refused},
+    {"impossible padding and constants are refused", impossible_padding_and_constants_are_refused},
+};
+
+MFM_SUITE("core/data/preprocess", cases)

@@ -1,0 +1,356 @@
+#include "core/data/split.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/core/data/support.h"
+
+enum { MAX_CLASSES = 10 };
+
+static const char *const letters[MAX_CLASSES] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+
+/* A dataset that has labels only. The labels go round the classes: 0 1 2 0 1 2 ..., a class
+ * leaving the round when it has its count. */
+typedef struct label_set {
+    mfm_dataset dataset;
+    char *names[MAX_CLASSES];
+} label_set;
+
+static void labels_init(label_set *labels, int classes, const uint32_t *counts)
+{
+    uint32_t total = 0, largest = 0, at = 0;
+    for (int c = 0; c < classes; c++) {
+        total += counts[c];
+        largest = counts[c] > largest ? counts[c] : largest;
+        labels->names[c] = strdup(letters[c]);
+    }
+    labels->dataset = (mfm_dataset){.name = labels->names[0],
+                                    .classes = classes,
+                                    .class_names = labels->names,
+                                    .train = {total, NULL, calloc(total + 1, sizeof(uint16_t))}};
+    for (uint32_t round = 0; round < largest; round++)
+        for (int c = 0; c < classes; c++)
+            if (round < counts[c])
+                labels->dataset.train.labels[at++] = (uint16_t)c;
+}
+
+static void labels_init_equal(label_set *labels, int classes, uint32_t count)
+{
+    uint32_t counts[MAX_CLASSES];
+    for (int c = 0; c < classes; c++)
+        counts[c] = count;
+    labels_init(labels, classes, counts);
+}
+
+static void labels_clear(label_set *labels)
+{
+    for (int c = 0; c < labels->dataset.classes; c++)
+        free(labels->names[c]);
+    free(labels->dataset.train.labels);
+}
+
+typedef struct expected {
+    uint32_t n_max;
+    int classes;
+    double imbalance;
+    uint32_t total, smallest;
+} expected;
+
+static const expected table[] = {
+    {5000, 10, 10, 20431, 500}, {5000, 10, 50, 13996, 100}, {5000, 10, 100, 12406, 50},
+    {5000, 10, 200, 11203, 25}, {4990, 10, 10, 20391, 499}, {4990, 10, 50, 13967, 99},
+    {4990, 10, 100, 12380, 49}, {4990, 10, 200, 11177, 24}, {500, 100, 10, 19573, 50},
+    {500, 100, 50, 12608, 10},  {500, 100, 100, 10847, 5},  {500, 100, 200, 9502, 2},
+    {490, 100, 10, 19183, 49},  {490, 100, 50, 12354, 9},   {490, 100, 100, 10626, 4},
+    {490, 100, 200, 9304, 2},   {6000, 10, 10, 24516, 600}, {6000, 10, 50, 16796, 120},
+    {6000, 10, 100, 14886, 60}, {6000, 10, 200, 13444, 30}, {6000, 10, 1000, 11188, 6},
+};
+
+static void totals_are_the_published_ones(void)
+{
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const expected *row = &table[i];
+        uint32_t total = 0;
+        for (int c = 0; c < row->classes; c++)
+            total += mfm_split_class_count(row->n_max, row->imbalance, c, row->classes);
+        CU_ASSERT_EQUAL(total, row->total);
+        CU_ASSERT_EQUAL(mfm_split_class_count(row->n_max, row->imbalance, 0, row->classes),
+                        row->n_max);
+        CU_ASSERT_EQUAL(
+            mfm_split_class_count(row->n_max, row->imbalance, row->classes - 1, row->classes),
+            row->smallest);
+    }
+}
+
+static void check_profile(uint32_t n_max, double imbalance, const uint32_t profile[10])
+{
+    for (int c = 0; c < 10; c++)
+        CU_ASSERT_EQUAL(mfm_split_class_count(n_max, imbalance, c, 10), profile[c]);
+}
+
+static void counts_of_classes_are_the_published_ones(void)
+{
+    check_profile(5000, 100,
+                  (const uint32_t[]){5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50});
+    check_profile(4990, 100,
+                  (const uint32_t[]){4990, 2991, 1793, 1075, 644, 386, 231, 138, 83, 49});
+    check_profile(6000, 100,
+                  (const uint32_t[]){6000, 3596, 2156, 1292, 774, 464, 278, 166, 100, 60});
+    check_profile(6000, 1000, (const uint32_t[]){6000, 2784, 1292, 600, 278, 129, 60, 27, 12, 6});
+}
+
+/* With mu rounded to float the last class of each of these would lose an image. */
+static void a_float_would_lose_an_image(void)
+{
+    const float mu = 0.01f;
+    CU_ASSERT_EQUAL((uint32_t)floor(5000 * (double)mu), 49);
+    CU_ASSERT_EQUAL(mfm_split_class_count(5000, 100, 9, 10), 50);
+    CU_ASSERT_EQUAL(mfm_split_class_count(500, 100, 99, 100), 5);
+    CU_ASSERT_EQUAL(mfm_split_class_count(6000, 100, 9, 10), 60);
+    CU_ASSERT_EQUAL(mfm_split_class_count(10000, 100, 9, 10), 100);
+}
+
+static void one_class_keeps_everything(void)
+{
+    CU_ASSERT_EQUAL(mfm_split_class_count(77, 100, 0, 1), 77);
+}
+
+/* Ascending, in range, as many of each class as it says. */
+static void check_indices(const label_set *labels, const uint32_t *indices, uint32_t count,
+                          const uint32_t *per_class)
+{
+    uint32_t seen[MAX_CLASSES] = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        CU_ASSERT_FATAL(indices[i] < labels->dataset.train.count);
+        CU_ASSERT(i == 0 || indices[i] > indices[i - 1]);
+        seen[labels->dataset.train.labels[indices[i]]]++;
+    }
+    for (int c = 0; c < labels->dataset.classes; c++)
+        CU_ASSERT_EQUAL(seen[c], per_class[c]);
+}
+
+static bool contains(const uint32_t *indices, uint32_t count, uint32_t index)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (indices[i] == index)
+            return true;
+    return false;
+}
+
+static uint32_t common(const uint32_t *a, uint32_t a_count, const uint32_t *b, uint32_t b_count)
+{
+    uint32_t both = 0;
+    for (uint32_t i = 0; i < a_count; i++)
+        both += contains(b, b_count, a[i]);
+    return both;
+}
+
+/* 3 classes of 40, 4 each taken out: n_max 36, imbalance 9 gives 36, 12, 4. */
+static void a_disjoint_meta_set_is_taken_out_first(void)
+{
+    label_set labels;
+    labels_init_equal(&labels, 3, 40);
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    const mfm_split_options options = {
+        .imbalance = 9, .meta_per_class = 4, .meta_from = MFM_META_DISJOINT, .seed = 5};
+    mfm_split *split;
+    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &options, &split), MFM_OK);
+    CU_ASSERT_EQUAL(split->train_per_class[0], 36);
+    CU_ASSERT_EQUAL(split->train_per_class[1], 12);
+    CU_ASSERT_EQUAL(split->train_per_class[2], 4);
+    CU_ASSERT_EQUAL(split->train_count, 52);
+    CU_ASSERT_EQUAL(split->meta_count, 12);
+    check_indices(&labels, split->train, split->train_count, split->train_per_class);
+    check_indices(&labels, split->meta, split->meta_count, split->meta_per_class);
+    CU_ASSERT_EQUAL(common(split->train, split->train_count, split->meta, split->meta_count), 0);
+    mfm_split_free(ctx, split);
+    mfm_ctx_free(ctx);
+    labels_clear(&labels);
+}
+
+/* 3 classes of 40, imbalance 20: 40, 8, 2; of the last class only 2 can be copied. */
+static void a_copied_meta_set_is_part_of_the_training_set(void)
+{
+    label_set labels;
+    labels_init_equal(&labels, 3, 40);
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    warning_log warnings = {0};
+    mfm_ctx_on_warning(ctx, keep_warning, &warnings);
+    const mfm_split_options options = {
+        .imbalance = 20, .meta_per_class = 5, .meta_from = MFM_META_COPY, .seed = 5};
+    mfm_split *split;
+    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &options, &split), MFM_OK);
+    CU_ASSERT_EQUAL(split->train_per_class[1], 8);
+    CU_ASSERT_EQUAL(split->meta_per_class[1], 5);
+    CU_ASSERT_EQUAL(split->meta_per_class[2], 2);
+    CU_ASSERT_EQUAL(split->meta_count, 12);
+    check_indices(&labels, split->train, split->train_count, split->train_per_class);
+    check_indices(&labels, split->meta, split->meta_count, split->meta_per_class);
+    CU_ASSERT_EQUAL(common(split->meta, split->meta_count, split->train, split->train_count), 12);
+    CU_ASSERT_EQUAL(warnings.count, 1);
+    CU_ASSERT_STRING_EQUAL(warnings.last, "class 2 (c) has 2 images: 2 of 5 in the meta set");
+    mfm_split_free(ctx, split);
+    mfm_ctx_free(ctx);
+    labels_clear(&labels);
+}
+
+static void a_smaller_imbalance_keeps_what_a_larger_one_keeps(void)
+{
+    label_set labels;
+    labels_init_equal(&labels, 4, 100);
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_split *few, *many;
+    const mfm_split_options large = {.imbalance = 50, .seed = 3},
+                            small = {.imbalance = 5, .seed = 3};
+    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &large, &few), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &small, &many), MFM_OK);
+    CU_ASSERT(few->train_count < many->train_count);
+    CU_ASSERT_EQUAL(common(few->train, few->train_count, many->train, many->train_count),
+                    few->train_count);
+    CU_ASSERT_EQUAL(few->meta_count, 0);
+    mfm_split_free(ctx, few);
+    mfm_split_free(ctx, many);
+    mfm_ctx_free(ctx);
+    labels_clear(&labels);
+}
+
+static uint64_t hash_of(mfm_ctx *ctx, const label_set *labels, double imbalance, uint64_t seed)
+{
+    const mfm_split_options options = {
+        .imbalance = imbalance, .meta_per_class = 2, .meta_from = MFM_META_DISJOINT, .seed = seed};
+    mfm_split *split;
+    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels->dataset, &options, &split), MFM_OK);
+    const uint64_t hash = split->hash;
+    mfm_split_free(ctx, split);
+    return hash;
+}
+
+static void the_seed_decides_alone(void)
+{
+    label_set labels;
+    labels_init_equal(&labels, 4, 100);
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    const uint64_t hash = hash_of(ctx, &labels, 10, 1);
+    CU_ASSERT_EQUAL(hash_of(ctx, &labels, 10, 1), hash);
+    CU_ASSERT_NOT_EQUAL(hash_of(ctx, &labels, 10, 2), hash);
+    CU_ASSERT_NOT_EQUAL(hash_of(ctx, &labels, 11, 1), hash);
+    mfm_ctx_free(ctx);
+    labels_clear(&labels);
+}
+
+/* FNV-1a 64 of the words 1, 2, 0, 1, 0: one class, two images, no meta set. */
+static void the_hash_is_fnv_1a(void)
+{
+    label_set labels;
+    labels_init_equal(&labels, 1, 2);
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    const mfm_split_options options = {.imbalance = 1};
+    mfm_split *split;
+    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &options, &split), MFM_OK);
+    const unsigned char bytes[] = {1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0};
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        hash = (hash ^ bytes[i]) * 1099511628211u;
+    CU_ASSERT_EQUAL(split->hash, hash);
+    mfm_split_free(ctx, split);
+    mfm_ctx_free(ctx);
+    labels_clear(&labels);
+}
+
+/* 30 images in 3 classes: n_max 10, of which the second class has only 2. */
+static void unequal_classes_keep_what_they_have(void)
+{
+    label_set labels;
+    labels_init(&labels, 3, (const uint32_t[]){20, 2, 8});
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    warning_log warnings = {0};
+    mfm_ctx_on_warning(ctx, keep_warning, &warnings);
+    mfm_split_options options = {.imbalance = 4};
+    mfm_split *split;
+    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &options, &split), MFM_OK);
+    CU_ASSERT_EQUAL(split->train_per_class[0], 10);
+    CU_ASSERT_EQUAL(split->train_per_class[1], 2);
+    CU_ASSERT_EQUAL(split->train_per_class[2], 2);
+    CU_ASSERT_EQUAL(warnings.count, 1);
+    CU_ASSERT_STRING_EQUAL(warnings.last, "class 1 (b) has 2 images: fewer than its share of 5");
+    mfm_split_free(ctx, split);
+    options.imbalance = 1;
+    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &options, &split), MFM_OK);
+    CU_ASSERT_EQUAL(split->train_count, 30);
+    mfm_split_free(ctx, split);
+    options.max_per_class = 3;
+    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &options, &split), MFM_OK);
+    CU_ASSERT_EQUAL(split->train_count, 3 + 2 + 3);
+    mfm_split_free(ctx, split);
+    mfm_ctx_free(ctx);
+    labels_clear(&labels);
+}
+
+static void refuse(const label_set *labels, mfm_split_options options, const char *message)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_split *split;
+    CU_ASSERT_EQUAL(mfm_split_new(ctx, &labels->dataset, &options, &split), MFM_EINVAL);
+    CU_ASSERT_PTR_NULL(split);
+    CHECK_MESSAGE(ctx, message);
+    mfm_ctx_free(ctx);
+}
+
+static void impossible_splits_are_refused(void)
+{
+    label_set labels;
+    labels_init_equal(&labels, 3, 10);
+    refuse(&labels, (mfm_split_options){.imbalance = 0.99}, "imbalance 0.99");
+    refuse(&labels, (mfm_split_options){.imbalance = -1}, "imbalance -1");
+    refuse(&labels, (mfm_split_options){.imbalance = NAN}, "imbalance nan");
+    refuse(&labels, (mfm_split_options){.imbalance = INFINITY}, "imbalance inf");
+    refuse(&labels, (mfm_split_options){.imbalance = 11}, "class 2 (c) keeps none of 10 images");
+    refuse(&labels, (mfm_split_options){.imbalance = 1, .meta_per_class = 11},
+           "11 meta images of class 0 (a): the class has 10");
+    refuse(&labels, (mfm_split_options){.imbalance = 1, .meta_per_class = 10},
+           "class 0 (a) keeps none of 0 images");
+    refuse(&labels, (mfm_split_options){.imbalance = 1, .meta_per_class = UINT32_MAX},
+           "the class has 10");
+    labels.dataset.train.count = 0;
+    refuse(&labels, (mfm_split_options){.imbalance = 1}, "no training images");
+    labels_clear(&labels);
+}
+
+static int make_split(mfm_ctx *ctx, void *self)
+{
+    const label_set *labels = self;
+    const mfm_split_options options = {
+        .imbalance = 4, .meta_per_class = 2, .meta_from = MFM_META_COPY};
+    mfm_split *split;
+    const int status = mfm_split_new(ctx, &labels->dataset, &options, &split);
+    mfm_split_free(ctx, split);
+    return status;
+}
+
+static void failing_allocations_are_reported(void)
+{
+    label_set labels;
+    labels_init_equal(&labels, 3, 10);
+    check_failing_allocations(make_split, &labels);
+    labels_clear(&labels);
+}
+
+static const mfm_case cases[] = {
+    {"totals are the published ones", totals_are_the_published_ones},
+    {"counts of classes are the published ones", counts_of_classes_are_the_published_ones},
+    {"a float would lose an image", a_float_would_lose_an_image},
+    {"one class keeps everything", one_class_keeps_everything},
+    {"a disjoint meta set is taken out first", a_disjoint_meta_set_is_taken_out_first},
+    {"a copied meta set is part of the training set",
+     a_copied_meta_set_is_part_of_the_training_set},
+    {"a smaller imbalance keeps what a larger one keeps",
+     a_smaller_imbalance_keeps_what_a_larger_one_keeps},
+    {"the seed decides alone", the_seed_decides_alone},
+    {"the hash is FNV-1a", the_hash_is_fnv_1a},
+    {"unequal classes keep what they have", unequal_classes_keep_what_they_have},
+    {"impossible splits are refused", impossible_splits_are_refused},
+    {"failing allocations are reported", failing_allocations_are_reported},
+};
+
+MFM_SUITE("core/data/split", cases)
