@@ -1,0 +1,156 @@
+#include "core/engine/kernels/reduce.h"
+
+#include "core/engine/kernels/nest.h"
+
+/* Operands of the nests here. */
+enum { G, B, TO };
+
+/* Neighbouring sums that are taken together: two cache lines of float. */
+enum { COLUMNS = 32 };
+/* A long sum is cut into up to PARTS sums of at least PART terms, whatever the number of threads.
+ */
+enum { PARTS = 8, PART = 1024 };
+
+/* The axes that remain and those that are summed over, each at least one. When the innermost axis
+ * of g remains, COLUMNS sums run side by side along it; otherwise one sum runs along it. */
+typedef struct reduction {
+    mfm_nest kept, summed;
+    bool by_columns;
+    const real *g, *b;
+    real *to;
+    real scale;
+    bool add;
+    int64_t outer, blocks; /* places of the kept axes around the columns; blocks of columns */
+    int64_t terms, parts;  /* of one sum */
+} reduction;
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* sum[j] += g[j] * b[j] */
+static void add_products(int64_t n, const real *g, int64_t g_step, const real *b, int64_t b_step,
+                         double *sum)
+{
+    if (g_step == 1 && b_step == 1) {
+#pragma omp simd
+        for (int64_t j = 0; j < n; j++)
+            sum[j] += (double)g[j] * (double)b[j];
+    } else if (g_step == 1 && b_step == 0) {
+        const double factor = b[0];
+#pragma omp simd
+        for (int64_t j = 0; j < n; j++)
+            sum[j] += (double)g[j] * factor;
+    } else {
+        for (int64_t j = 0; j < n; j++)
+            sum[j] += (double)g[j * g_step] * (double)b[j * b_step];
+    }
+}
+
+static double dot(int64_t n, const real *g, int64_t g_step, const real *b, int64_t b_step)
+{
+    double sum = 0;
+    if (g_step == 1 && b_step == 1) {
+#pragma omp simd reduction(+ : sum)
+        for (int64_t j = 0; j < n; j++)
+            sum += (double)g[j] * (double)b[j];
+    } else if (g_step == 1 && b_step == 0) {
+#pragma omp simd reduction(+ : sum)
+        for (int64_t j = 0; j < n; j++)
+            sum += (double)g[j];
+        sum *= (double)b[0];
+    } else {
+        for (int64_t j = 0; j < n; j++)
+            sum += (double)g[j * g_step] * (double)b[j * b_step];
+    }
+    return sum;
+}
+
+/* Adds terms first..end-1 of `columns` sums that begin at `base`. */
+static void sum_part(const reduction *r, const int64_t base[], int64_t columns, int64_t first,
+                     int64_t end, double *sum)
+{
+    const mfm_axis *column = &r->kept.axis[r->kept.rank - 1];
+    const mfm_axis *row = &r->summed.axis[r->summed.rank - 1];
+    for (int64_t term = first; term < end;) {
+        const int64_t run = smaller(end - term, row->dim - term % row->dim);
+        int64_t at[MFM_NEST_OPERANDS] = {base[G], base[B], base[TO]};
+        mfm_nest_seek(&r->summed, r->summed.rank, term, at);
+        if (!r->by_columns)
+            *sum += dot(run, r->g + at[G], row->stride[G], r->b + at[B], row->stride[B]);
+        for (int64_t i = 0; i < run && r->by_columns; i++)
+            add_products(columns, r->g + at[G] + i * row->stride[G], column->stride[G],
+                         r->b + at[B] + i * row->stride[B], column->stride[B], sum);
+        term += run;
+    }
+}
+
+/* One block of columns: the parts, then their total in fixed order. */
+static void sum_block(const reduction *r, int64_t block, bool split)
+{
+    const mfm_axis *column = &r->kept.axis[r->kept.rank - 1];
+    const int64_t width = r->by_columns ? COLUMNS : 1;
+    const int64_t first = block % r->blocks * width;
+    const int64_t columns = smaller(width, column->dim - first);
+    int64_t base[MFM_NEST_OPERANDS] = {0};
+    mfm_nest_seek(&r->kept, r->kept.rank - 1, block / r->blocks, base);
+    for (int k = 0; k < MFM_NEST_OPERANDS; k++)
+        base[k] += first * column->stride[k];
+
+    double sum[PARTS][COLUMNS];
+#pragma omp parallel for if (split)
+    for (int64_t p = 0; p < r->parts; p++) {
+        for (int64_t j = 0; j < columns; j++)
+            sum[p][j] = 0;
+        sum_part(r, base, columns, p * r->terms / r->parts, (p + 1) * r->terms / r->parts, sum[p]);
+    }
+    for (int64_t p = 1; p < r->parts; p++)
+        for (int64_t j = 0; j < columns; j++)
+            sum[0][j] += sum[p][j];
+    for (int64_t j = 0; j < columns; j++) {
+        real *to = r->to + base[TO] + j * column->stride[TO];
+        const real value = (real)((double)r->scale * sum[0][j]);
+        *to = r->add ? *to + value : value;
+    }
+}
+
+/* Sorts the collapsed axes into kept and summed ones. Lengths of 1 may stand at either side. */
+static void split_axes(reduction *r, const mfm_nest *nest)
+{
+    mfm_nest_push(&r->kept, 1, 0, 0, 0);
+    mfm_nest_push(&r->summed, 1, 0, 0, 0);
+    for (int i = 0; i < nest->rank; i++) {
+        const mfm_axis *axis = &nest->axis[i];
+        mfm_nest *side = axis->stride[TO] ? &r->kept : &r->summed;
+        mfm_nest_push(side, axis->dim, axis->stride[G], axis->stride[B], axis->stride[TO]);
+    }
+    r->by_columns = nest->axis[nest->rank - 1].stride[TO] != 0;
+}
+
+void mfm_reduce(const mfm_shape *shape, const real *g, const int64_t *g_stride, const real *b,
+                const int64_t *b_stride, real scale, real *to, const int64_t *to_stride, bool add)
+{
+    if (!g && add)
+        return;
+    const real one = 1, zero = 0;
+    mfm_nest nest = {0};
+    for (int i = 0; i < shape->rank; i++)
+        mfm_nest_push(&nest, shape->dim[i], g ? g_stride[i] : 0, b ? b_stride[i] : 0, to_stride[i]);
+    mfm_nest_collapse(&nest, g ? G : TO);
+
+    reduction r = {.g = g ? g : &zero, .b = b ? b : &one, .to = to, .scale = scale, .add = add};
+    split_axes(&r, &nest);
+    const int64_t kept = mfm_nest_count(&r.kept);
+    if (kept == 0)
+        return;
+    const int64_t columns = r.kept.axis[r.kept.rank - 1].dim;
+    r.outer = kept / columns;
+    r.blocks = r.by_columns ? (columns + COLUMNS - 1) / COLUMNS : columns;
+    r.terms = mfm_nest_count(&r.summed);
+    r.parts = r.terms / PART < 1 ? 1 : smaller(r.terms / PART, PARTS);
+    const bool large = kept * r.terms > MFM_PARALLEL_FROM, many = r.outer * r.blocks >= PARTS;
+#pragma omp parallel for if (large && many)
+    for (int64_t block = 0; block < r.outer * r.blocks; block++)
+        sum_block(&r, block, large && !many);
+}

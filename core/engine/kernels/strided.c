@@ -1,0 +1,169 @@
+#include "core/engine/kernels/strided.h"
+
+#include <string.h>
+
+#include "core/engine/kernels/nest.h"
+
+/* Operands of the nests here. */
+enum { FROM, TO };
+
+static void add_row(int64_t n, const real *from, int64_t from_step, real scale, real *to,
+                    int64_t to_step)
+{
+    if (from_step == 1 && to_step == 1) {
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++)
+            to[i] += scale * from[i];
+    } else if (from_step == 0 && to_step == 1) {
+        const real value = scale * from[0];
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++)
+            to[i] += value;
+    } else {
+        for (int64_t i = 0; i < n; i++)
+            to[i * to_step] += scale * from[i * from_step];
+    }
+}
+
+static void copy_row(int64_t n, const real *from, int64_t from_step, real scale, real *to,
+                     int64_t to_step)
+{
+    if (from_step == 1 && to_step == 1 && scale == 1) {
+        memmove(to, from, (size_t)n * sizeof *to);
+    } else if (from_step == 1 && to_step == 1) {
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++)
+            to[i] = scale * from[i];
+    } else if (from_step == 0 && to_step == 1) {
+        const real value = scale * from[0];
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++)
+            to[i] = value;
+    } else {
+        for (int64_t i = 0; i < n; i++)
+            to[i * to_step] = scale * from[i * from_step];
+    }
+}
+
+static void copy_nest(mfm_nest *nest, const real *from, real scale, real *to, bool add)
+{
+    mfm_nest_collapse(nest, TO);
+    const mfm_tiling tiling = mfm_nest_tiling(nest);
+    const mfm_axis *row = &nest->axis[nest->rank - 2], *column = &nest->axis[nest->rank - 1];
+#pragma omp parallel for if (mfm_nest_count(nest) > MFM_PARALLEL_FROM)
+    for (int64_t t = 0; t < tiling.count; t++) {
+        const mfm_tile tile = mfm_nest_tile(nest, &tiling, t);
+        for (int64_t r = 0; r < tile.rows; r++) {
+            const real *source = from + tile.offset[FROM] + r * row->stride[FROM];
+            real *result = to + tile.offset[TO] + r * row->stride[TO];
+            if (add)
+                add_row(tile.columns, source, column->stride[FROM], scale, result,
+                        column->stride[TO]);
+            else
+                copy_row(tile.columns, source, column->stride[FROM], scale, result,
+                         column->stride[TO]);
+        }
+    }
+}
+
+void mfm_strided_copy(const mfm_shape *shape, const real *from, const int64_t *from_stride,
+                      real scale, real *to, const int64_t *to_stride, bool add)
+{
+    if (!from) {
+        if (!add)
+            mfm_strided_fill(shape, 0, to, to_stride);
+        return;
+    }
+    mfm_nest nest = {0};
+    for (int i = 0; i < shape->rank; i++)
+        mfm_nest_push(&nest, shape->dim[i], from_stride[i], to_stride[i], 0);
+    copy_nest(&nest, from, scale, to, add);
+}
+
+void mfm_strided_fill(const mfm_shape *shape, real value, real *to, const int64_t *to_stride)
+{
+    mfm_nest nest = {0};
+    for (int i = 0; i < shape->rank; i++)
+        mfm_nest_push(&nest, shape->dim[i], 0, to_stride[i], 0);
+    copy_nest(&nest, &value, 1, to, false);
+}
+
+/* The axes of a stored tensor in logical order, innermost first, with as few of them as walk it in
+ * row-major order: one for every rank but 4. */
+typedef struct walk {
+    int rank;
+    int64_t dim[MFM_MAX_RANK], stride[MFM_MAX_RANK];
+} walk;
+
+static walk walk_of(const mfm_shape *shape)
+{
+    int64_t stride[MFM_MAX_RANK];
+    mfm_shape_strides(shape, stride);
+    walk w = {0};
+    for (int i = shape->rank - 1; i >= 0; i--) {
+        if (shape->dim[i] == 1)
+            continue;
+        const int last = w.rank - 1;
+        if (w.rank && stride[i] == w.stride[last] * w.dim[last]) {
+            w.dim[last] *= shape->dim[i];
+        } else {
+            w.dim[w.rank] = shape->dim[i];
+            w.stride[w.rank++] = stride[i];
+        }
+    }
+    return w;
+}
+
+static int64_t walk_offset(const walk *w, int64_t index)
+{
+    int64_t offset = 0;
+    for (int i = 0; i < w->rank; i++) {
+        offset += index % w->dim[i] * w->stride[i];
+        index /= w->dim[i];
+    }
+    return offset;
+}
+
+/* The nest whose axes both walks can be cut into; false when no such cut exists, as between
+ * [.., 4, 6] and [.., 6, 4]. Works from the innermost axis outwards: the shorter one is cut off the
+ * longer. */
+static bool common_nest(walk from, walk to, mfm_nest *nest)
+{
+    for (int i = 0, j = 0; i < from.rank && j < to.rank;) {
+        const int64_t dim = from.dim[i] < to.dim[j] ? from.dim[i] : to.dim[j];
+        if (from.dim[i] % dim || to.dim[j] % dim)
+            return false;
+        mfm_nest_push(nest, dim, from.stride[i], to.stride[j], 0);
+        from.dim[i] /= dim;
+        from.stride[i] *= dim;
+        to.dim[j] /= dim;
+        to.stride[j] *= dim;
+        i += from.dim[i] == 1;
+        j += to.dim[j] == 1;
+    }
+    return true;
+}
+
+void mfm_reshape_copy(const mfm_shape *from_shape, const real *from, const mfm_shape *to_shape,
+                      real *to, bool add)
+{
+    const int64_t count = mfm_shape_count(to_shape);
+    if (count == 0 || (!from && add))
+        return;
+    if (!from) {
+        memset(to, 0, (size_t)count * sizeof *to);
+        return;
+    }
+    const walk source = walk_of(from_shape), result = walk_of(to_shape);
+    mfm_nest nest = {0};
+    if (common_nest(source, result, &nest)) {
+        copy_nest(&nest, from, 1, to, add);
+        return;
+    }
+#pragma omp parallel for if (count > MFM_PARALLEL_FROM)
+    for (int64_t i = 0; i < count; i++) {
+        real *element = to + walk_offset(&result, i);
+        const real value = from[walk_offset(&source, i)];
+        *element = add ? *element + value : value;
+    }
+}

@@ -1,0 +1,78 @@
+/* Expand, opset 8 and later: the input broadcast with a shape, which may also be smaller than the
+ * input's along some axes. */
+#include <string.h>
+
+#include "core/engine/kernels/broadcast.h"
+#include "core/engine/rules.h"
+
+typedef struct expand_attr {
+    mfm_ints shape;
+} expand_attr;
+
+static int infer(mfm_ctx *ctx, mfm_node *node)
+{
+    const mfm_ints *given = &((const expand_attr *)node->attr)->shape;
+    if (given->count < 0 || given->count > MFM_MAX_RANK)
+        return mfm_infer_fail(ctx, node, "shape: %d entries: must be 0 to %d", given->count,
+                              MFM_MAX_RANK);
+    mfm_shape shape = {.rank = given->count};
+    memcpy(shape.dim, given->v, (size_t)given->count * sizeof shape.dim[0]);
+    if (!mfm_broadcast_shape(&node->in[0]->shape, &shape, &node->out[0]->shape)) {
+        char a[MFM_SHAPE_TEXT], b[MFM_SHAPE_TEXT];
+        return mfm_infer_fail(ctx, node, "%s to %s: lengths must be equal or 1",
+                              mfm_shape_text(&node->in[0]->shape, a), mfm_shape_text(&shape, b));
+    }
+    return MFM_OK;
+}
+
+static void apply(const mfm_node *node, enum mfm_lane lane)
+{
+    mfm_broadcast_copy(&node->out[0]->shape, &node->in[0]->shape, mfm_in(node, 0, lane), 1,
+                       mfm_out(node, 0, lane), false);
+}
+
+/* The sum over the axes along which the input was stretched. */
+static void adjoint(const mfm_node *node, enum mfm_lane lane)
+{
+    real *to = mfm_in(node, 0, lane);
+    if (to)
+        mfm_broadcast_reduce(&node->out[0]->shape, mfm_out(node, 0, lane), NULL, NULL, 1,
+                             &node->in[0]->shape, to, mfm_accumulates(node, 0, lane));
+}
+
+static const mfm_linear impl = {apply, adjoint};
+
+static const mfm_port inputs[] = {{"input", MFM_DATA, false, false}, {0}};
+static const mfm_port outputs[] = {{"output", MFM_DATA, false, false}, {0}};
+
+static const mfm_attr_def attrs[] = {{.name = "shape",
+                                      .type = MFM_INTS,
+                                      .offset = offsetof(expand_attr, shape),
+                                      .required = true,
+                                      .from_input = 1,
+                                      .since = 8},
+                                     {0}};
+
+static const char *const samples[] = {"[3,1] shape=3,4",
+                                      "[3,1] shape=2,1,6",
+                                      "[2,3,1,1] shape=2,3,2,4",
+                                      "[2,3] shape=1,1",
+                                      "[3,1,2] shape=2,1,2,1",
+                                      "[] shape=2,3",
+                                      NULL};
+
+const mfm_op mfm_op_expand = {
+    .name = "Expand",
+    .domain = "",
+    .since = 8,
+    .inputs = inputs,
+    .outputs = outputs,
+    .attrs = attrs,
+    .attr_size = sizeof(expand_attr),
+    .infer = infer,
+    .rule = &mfm_rule_linear,
+    .impl = &impl,
+    .reads = MFM_READS_NONE,
+    .summary = "broadcast to a shape",
+    .samples = samples,
+};
