@@ -38,7 +38,7 @@ static int infer_node(mfm_instance *instance, const mfm_graph_node *source, mfm_
     return status;
 }
 
-static int infer_nodes(mfm_instance *instance, bool training, uint32_t segments)
+static int infer_nodes(mfm_instance *instance, bool training, bool dry, uint32_t segments)
 {
     const mfm_graph *graph = instance->graph;
     size_t slot = 0, flag = 0;
@@ -48,8 +48,8 @@ static int infer_nodes(mfm_instance *instance, bool training, uint32_t segments)
             continue;
         mfm_node *node = &instance->nodes[i];
         *node = (mfm_node){.op = source->op, .name = source->name, .attr = source->attr,
-                           .opset = source->opset, .training = training, .n_in = source->n_in,
-                           .n_out = source->n_out};
+                           .opset = source->opset, .training = training, .dry = dry,
+                           .n_in = source->n_in, .n_out = source->n_out};
         node->in = instance->slots + slot;
         node->out = node->in + node->n_in;
         slot += (size_t)(node->n_in + node->n_out);
@@ -63,7 +63,7 @@ static int infer_nodes(mfm_instance *instance, bool training, uint32_t segments)
     return MFM_OK;
 }
 
-int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, bool training,
+int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, bool training, bool dry,
                       uint32_t segments, mfm_instance *instance)
 {
     size_t n_slots = 0;
@@ -78,7 +78,7 @@ int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, bool 
     if (instance->tensors && instance->nodes && instance->slots && instance->flags)
         status = set_shapes(ctx, graph, batch, instance->tensors);
     if (!status)
-        status = infer_nodes(instance, training, segments);
+        status = infer_nodes(instance, training, dry, segments);
     if (status)
         mfm_instance_clear(instance);
     return status;
@@ -102,7 +102,8 @@ void mfm_instance_clear(mfm_instance *instance)
 int mfm_graph_shapes(mfm_graph *graph, int64_t batch, bool training, mfm_shape *shapes)
 {
     mfm_instance instance;
-    int status = mfm_instance_init(graph->ctx, graph, batch, training, UINT32_MAX, &instance);
+    int status = mfm_instance_init(graph->ctx, graph, batch, training, true, UINT32_MAX,
+                                   &instance);
     if (status)
         return status;
     for (size_t i = 0; i < graph->n_values; i++)

@@ -15,8 +15,9 @@ typedef struct mfm_instance {
     uint8_t *flags;      /* the nodes' accumulates arrays */
 } mfm_instance;
 
-/* Nodes whose segment is outside the set are skipped. On failure nothing is left to clear. */
-int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, bool training,
+/* Nodes whose segment is outside the set are skipped. dry: shapes only, no kernels. On failure
+ * nothing is left to clear. */
+int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, bool training, bool dry,
                       uint32_t segments, mfm_instance *instance);
 void mfm_instance_clear(mfm_instance *instance);
 

@@ -87,6 +87,7 @@ typedef struct mfm_node {
     const void *attr; /* the operator's attribute struct */
     int opset;        /* of the operator's domain, for meanings that changed */
     bool training;    /* batch statistics, dropout */
+    bool dry;         /* only shapes are wanted: infer makes no kernel */
     int n_in, n_out;
     mfm_tensor **in; /* NULL: absent optional input */
     mfm_tensor **out;

@@ -51,7 +51,7 @@ static int build(mfm_plan *plan, const mfm_plan_spec *spec)
     if (!status)
         status = copy_spec(plan, spec);
     if (!status)
-        status = mfm_instance_init(ctx, plan->graph, spec->batch, spec->training,
+        status = mfm_instance_init(ctx, plan->graph, spec->batch, spec->training, false,
                                    forward_segments(spec), &plan->instance);
     if (status)
         return status;
