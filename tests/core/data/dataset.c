@@ -132,6 +132,8 @@ static void broken_labels_are_refused(void)
     refuse_changed(name, train_labels, TRAIN_LABELS, 7, 5,
                    "5 labels: the file of the images holds 4");
     refuse(name, train_labels, TRAIN_LABELS - 1, "truncated");
+    const unsigned char three[] = {0, 0, 8, 1, 0, 0, 0, 3, 2, 0, 1};
+    refuse(name, three, sizeof three, "3 labels: the file of the images holds 4");
     refuse_changed("t10k-labels-idx1-ubyte", test_labels, TEST_LABELS, 9, 3,
                    "image 1 has label 3: the labels are 0 to 2");
 }
