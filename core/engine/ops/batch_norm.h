@@ -1,0 +1,26 @@
+/* BatchNormalization: what its operator (batch_normalization.c) and its rule (batch_norm_rule.c)
+ * share. */
+#ifndef MFM_BATCH_NORM_H
+#define MFM_BATCH_NORM_H
+
+#include "core/engine/kernels/channels.h"
+#include "core/engine/op.h"
+
+enum { MFM_BN_INPUT, MFM_BN_SCALE, MFM_BN_BIAS, MFM_BN_MEAN, MFM_BN_VARIANCE };
+
+/* node->saved is [3, c]: the statistics that forward used, and 1 / sqrt(variance + epsilon). */
+enum { MFM_BN_SAVED_MEAN, MFM_BN_SAVED_INVSTD, MFM_BN_SAVED_VARIANCE, MFM_BN_SAVED };
+
+typedef struct mfm_batch_norm_attr {
+    double epsilon, momentum;
+    int64_t training_mode, spatial;
+} mfm_batch_norm_attr;
+
+extern const mfm_rule mfm_rule_batch_norm;
+
+/* Rows (n h w) and channels of the input. */
+mfm_channels mfm_batch_norm_size(const mfm_node *node);
+/* Reals of scratch that a pass of the rule uses. */
+size_t mfm_batch_norm_scratch(mfm_channels size);
+
+#endif
