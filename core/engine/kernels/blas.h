@@ -7,6 +7,9 @@
 
 #include "core/engine/real.h"
 
+/* Sizes and row lengths are in [0, MFM_GEMM_MAX], row lengths at least 1. */
+enum { MFM_GEMM_MAX = 1 << 30 };
+
 /* c[m,n] = alpha op(a) op(b) + beta c, op(a) is [m,k], op(b) is [k,n]; ld* are row lengths in
  * memory. beta 0 overwrites c, whatever it holds. */
 void mfm_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, real alpha,

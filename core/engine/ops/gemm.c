@@ -1,0 +1,175 @@
+/*
+ * Gemm (ONNX 1, 6, 7, 9, 11, 13): y = alpha A B + beta C, where A is [m, k], or [k, m] with transA,
+ * and B is [k, n], or [n, k] with transB; C broadcasts to [m, n] and may be absent. Before version
+ * 7, C must have the full shape unless `broadcast` is set.
+ */
+#include "core/engine/kernels/blas.h"
+#include "core/engine/kernels/broadcast.h"
+#include "core/engine/rules.h"
+
+typedef struct gemm_attr {
+    double alpha, beta;
+    int64_t trans_a, trans_b, broadcast;
+} gemm_attr;
+
+static const mfm_attr_def attrs[] = {
+    {.name = "alpha", .type = MFM_FLOAT, .offset = offsetof(gemm_attr, alpha), .fallback = 1},
+    {.name = "beta", .type = MFM_FLOAT, .offset = offsetof(gemm_attr, beta), .fallback = 1},
+    {.name = "transA", .type = MFM_INT, .offset = offsetof(gemm_attr, trans_a)},
+    {.name = "transB", .type = MFM_INT, .offset = offsetof(gemm_attr, trans_b)},
+    {.name = "broadcast", .type = MFM_INT, .offset = offsetof(gemm_attr, broadcast)},
+    {0}};
+
+typedef struct sizes {
+    bool trans_a, trans_b;
+    int64_t m, n, k, lda, ldb;
+    real alpha;
+} sizes;
+
+static sizes sizes_of(const mfm_node *node)
+{
+    const gemm_attr *attr = node->attr;
+    const int64_t *a = node->in[0]->shape.dim, *b = node->in[1]->shape.dim;
+    return (sizes){.trans_a = attr->trans_a != 0,
+                   .trans_b = attr->trans_b != 0,
+                   .m = attr->trans_a ? a[1] : a[0],
+                   .k = attr->trans_a ? a[0] : a[1],
+                   .n = attr->trans_b ? b[0] : b[1],
+                   .lda = a[1],
+                   .ldb = b[1],
+                   .alpha = (real)attr->alpha};
+}
+
+static int check_matrix(mfm_ctx *ctx, const mfm_node *node, int input)
+{
+    char text[MFM_SHAPE_TEXT];
+    const mfm_shape *shape = &node->in[input]->shape;
+    bool fits = shape->rank == 2;
+    for (int i = 0; i < 2; i++)
+        fits = fits && shape->dim[i] >= 1 && shape->dim[i] <= MFM_GEMM_MAX;
+    if (!fits)
+        return mfm_infer_fail(ctx, node, "%s %s: must be a matrix with sizes in [1, %d]",
+                              node->op->inputs[input].name, mfm_shape_text(shape, text),
+                              MFM_GEMM_MAX);
+    return MFM_OK;
+}
+
+static int check_summand(mfm_ctx *ctx, const mfm_node *node, const mfm_shape *y)
+{
+    char text[MFM_SHAPE_TEXT];
+    const gemm_attr *attr = node->attr;
+    const mfm_shape *c = &node->in[2]->shape;
+    mfm_shape full;
+    if (!mfm_broadcast_shape(c, y, &full) || !mfm_shape_equal(&full, y))
+        return mfm_infer_fail(ctx, node, "C %s: must broadcast to [%lld,%lld]",
+                              mfm_shape_text(c, text), (long long)y->dim[0], (long long)y->dim[1]);
+    if (node->opset < 7 && !attr->broadcast && !mfm_shape_equal(c, y))
+        return mfm_infer_fail(ctx, node, "C %s: must be [%lld,%lld] without broadcast",
+                              mfm_shape_text(c, text), (long long)y->dim[0], (long long)y->dim[1]);
+    return MFM_OK;
+}
+
+static int infer(mfm_ctx *ctx, mfm_node *node)
+{
+    int status = check_matrix(ctx, node, 0);
+    if (!status)
+        status = check_matrix(ctx, node, 1);
+    if (status)
+        return status;
+    const sizes s = sizes_of(node);
+    const int64_t rows_of_b = s.trans_b ? node->in[1]->shape.dim[1] : node->in[1]->shape.dim[0];
+    if (s.k != rows_of_b)
+        return mfm_infer_fail(ctx, node, "A has %lld columns and B %lld rows: must be equal",
+                              (long long)s.k, (long long)rows_of_b);
+    const mfm_shape y = {2, {s.m, s.n}};
+    node->out[0]->shape = y;
+    return node->n_in > 2 && node->in[2] ? check_summand(ctx, node, &y) : MFM_OK;
+}
+
+static void product(const mfm_node *node, const real *a, const real *b, real *y, bool add)
+{
+    const sizes s = sizes_of(node);
+    mfm_gemm(s.trans_a, s.trans_b, s.m, s.n, s.k, s.alpha, a, s.lda, b, s.ldb, add ? 1 : 0, y, s.n);
+}
+
+/* ga = alpha g B^T, transposed when A is */
+static void adjoint_a(const mfm_node *node, const real *g, const real *b, real *ga, bool add)
+{
+    const sizes s = sizes_of(node);
+    const real beta = add ? 1 : 0;
+    if (s.trans_a)
+        mfm_gemm(s.trans_b, true, s.k, s.m, s.n, s.alpha, b, s.ldb, g, s.n, beta, ga, s.lda);
+    else
+        mfm_gemm(false, !s.trans_b, s.m, s.k, s.n, s.alpha, g, s.n, b, s.ldb, beta, ga, s.lda);
+}
+
+/* gb = alpha A^T g, transposed when B is */
+static void adjoint_b(const mfm_node *node, const real *g, const real *a, real *gb, bool add)
+{
+    const sizes s = sizes_of(node);
+    const real beta = add ? 1 : 0;
+    if (s.trans_b)
+        mfm_gemm(true, s.trans_a, s.n, s.k, s.m, s.alpha, g, s.n, a, s.lda, beta, gb, s.ldb);
+    else
+        mfm_gemm(!s.trans_a, false, s.k, s.n, s.m, s.alpha, a, s.lda, g, s.n, beta, gb, s.ldb);
+}
+
+static real beta_of(const mfm_node *node)
+{
+    return (real)((const gemm_attr *)node->attr)->beta;
+}
+
+static void bias(const mfm_node *node, const real *c, real *y, bool add)
+{
+    mfm_broadcast_copy(&node->out[0]->shape, &node->in[2]->shape, c, beta_of(node), y, add);
+}
+
+static void adjoint_bias(const mfm_node *node, const real *g, real *gc, bool add)
+{
+    mfm_broadcast_reduce(&node->out[0]->shape, g, NULL, NULL, beta_of(node), &node->in[2]->shape,
+                         gc, add);
+}
+
+static int64_t macs(const mfm_node *node)
+{
+    const sizes s = sizes_of(node);
+    return s.m * s.n * s.k;
+}
+
+static const mfm_bilinear impl = {product, adjoint_a, adjoint_b, bias, adjoint_bias};
+static const mfm_port inputs[] = {{"A", MFM_DATA, false, false},
+                                  {"B", MFM_PARAM, false, false},
+                                  {"C", MFM_PARAM, true, false},
+                                  {0}};
+static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
+
+static const char *const samples[] = {"[4,5] [5,3] [3]",
+                                      "[4,5] [3,5] [3] transB=1",
+                                      "[5,4] [5,3] [1,3] transA=1 alpha=0.5",
+                                      "[5,4] [3,5] [4,1] transA=1 transB=1 beta=0.25",
+                                      "[4,5] [5,3] [4,3] alpha=-2 beta=1.5",
+                                      "[4,5] [5,3]",
+                                      "[1,5] [5,1] []",
+                                      "[3,2] [2,6] [1] beta=3",
+                                      "[3,2] [2,6] [1,1] beta=0",
+                                      "[7,6] [2,6] [2] transB=1 opset=7",
+                                      "[3,4] [4,2] [2] broadcast=1 opset=6",
+                                      "[3,4] [4,2] [3,2] opset=1",
+                                      NULL};
+
+const mfm_op mfm_op_gemm = {
+    .name = "Gemm",
+    .domain = "",
+    .since = 1,
+    .inputs = inputs,
+    .outputs = outputs,
+    .attrs = attrs,
+    .attr_size = sizeof(gemm_attr),
+    .infer = infer,
+    .rule = &mfm_rule_bilinear,
+    .impl = &impl,
+    .reads = MFM_READS_IN,
+    .macs = macs,
+    .summary = "alpha A B + beta C of matrices, each of A and B transposed or not",
+    .samples = samples,
+};

@@ -1,0 +1,280 @@
+/*
+ * MatMul (ONNX 1, 9, 13): numpy's matrix product over the last two axes, broadcast over those
+ * before. A vector is a row at the left and a column at the right; the result lacks that axis.
+ *
+ * Operands are views: strides along the batch axes, the rows and the columns. A transpose swaps two
+ * strides, so that one loop serves the product and both adjoints:
+ *     y = A B        ga = g B^T        gb = A^T g
+ * the last two summed over the batch axes along which the operand was stretched. Storage of rank 4
+ * is channels-last, where neither matrix axis has stride 1: those products go element by element.
+ */
+#include <string.h>
+
+#include "core/engine/kernels/blas.h"
+#include "core/engine/kernels/broadcast.h"
+#include "core/engine/rules.h"
+
+enum { PARALLEL_FROM = 16384 };
+
+typedef struct view {
+    int64_t batch[MFM_MAX_RANK];
+    int64_t row, column;
+} view;
+
+/* y[m, n] = A[m, k] B[k, n] at every index of the batch axes. */
+typedef struct geometry {
+    mfm_shape batch;
+    int64_t m, n, k;
+    view a, b, y;
+} geometry;
+
+/* All axes but the last two; none of a vector. */
+static mfm_shape batch_axes(const mfm_shape *shape)
+{
+    mfm_shape batch = *shape;
+    batch.rank = shape->rank > 2 ? shape->rank - 2 : 0;
+    return batch;
+}
+
+/* The view of an operand with `last` stride at its last axis; a vector's other axis has length 1.
+ */
+static view operand_view(const mfm_shape *shape, const mfm_shape *batch, bool left)
+{
+    int64_t stride[MFM_MAX_RANK];
+    view v = {.row = 1, .column = 1};
+    mfm_shape_strides(shape, stride);
+    if (shape->rank == 1) {
+        *(left ? &v.row : &v.column) = shape->dim[0];
+        return v;
+    }
+    const int own = shape->rank - 2;
+    v.row = stride[own];
+    v.column = stride[own + 1];
+    for (int i = 0; i < own; i++)
+        v.batch[batch->rank - own + i] = shape->dim[i] == 1 ? 0 : stride[i];
+    return v;
+}
+
+/* The shapes have been checked. */
+static geometry geometry_of(const mfm_node *node)
+{
+    const mfm_shape *a = &node->in[0]->shape, *b = &node->in[1]->shape;
+    const mfm_shape a_batch = batch_axes(a), b_batch = batch_axes(b);
+    geometry g = {.m = a->rank > 1 ? a->dim[a->rank - 2] : 1,
+                  .k = a->dim[a->rank - 1],
+                  .n = b->rank > 1 ? b->dim[b->rank - 1] : 1};
+    mfm_broadcast_shape(&a_batch, &b_batch, &g.batch);
+    g.a = operand_view(a, &g.batch, true);
+    g.b = operand_view(b, &g.batch, false);
+    return g;
+}
+
+static mfm_shape result_shape(const mfm_node *node, const geometry *g)
+{
+    mfm_shape y = {.rank = g->batch.rank};
+    memcpy(y.dim, g->batch.dim, (size_t)y.rank * sizeof y.dim[0]);
+    if (node->in[0]->shape.rank > 1)
+        y.dim[y.rank++] = g->m;
+    if (node->in[1]->shape.rank > 1)
+        y.dim[y.rank++] = g->n;
+    return y;
+}
+
+/* Adds the view of the result. A stack at the left against one matrix becomes one tall matrix. */
+static geometry running_geometry(const mfm_node *node)
+{
+    geometry g = geometry_of(node);
+    int64_t stride[MFM_MAX_RANK];
+    int axis = g.batch.rank;
+    mfm_shape_strides(&node->out[0]->shape, stride);
+    memcpy(g.y.batch, stride, (size_t)axis * sizeof stride[0]);
+    g.y.row = node->in[0]->shape.rank > 1 ? stride[axis++] : 1;
+    g.y.column = node->in[1]->shape.rank > 1 ? stride[axis] : 1;
+    const int64_t rows = mfm_shape_count(&g.batch) * g.m;
+    const int rank = node->in[0]->shape.rank;
+    if (rank > 2 && rank != 4 && node->in[1]->shape.rank == 2 && rows <= MFM_GEMM_MAX) {
+        g.m = rows;
+        g.batch.rank = 0;
+    }
+    return g;
+}
+
+/* ---- products of views ------------------------------------------------------------------------
+ */
+
+static view transposed(view v)
+{
+    const int64_t row = v.row;
+    v.row = v.column;
+    v.column = row;
+    return v;
+}
+
+/* A matrix as BLAS takes it: row-major, or the transpose of such. */
+static bool fits(const view *v, int64_t rows, int64_t columns, bool *transpose, int64_t *ld)
+{
+    if (v->column == 1 && (v->row >= columns || rows == 1)) {
+        *transpose = false;
+        *ld = v->row > columns ? v->row : columns;
+    } else if (v->row == 1 && (v->column >= rows || columns == 1)) {
+        *transpose = true;
+        *ld = v->column > rows ? v->column : rows;
+    } else {
+        return false;
+    }
+    return *ld <= MFM_GEMM_MAX;
+}
+
+static void by_element(const geometry *g, const real *a, const real *b, real *y, bool add)
+{
+#pragma omp parallel for if (g->m * g->n * g->k >= PARALLEL_FROM)
+    for (int64_t i = 0; i < g->m; i++)
+        for (int64_t j = 0; j < g->n; j++) {
+            real *to = y + i * g->y.row + j * g->y.column;
+            real sum = add ? *to : 0;
+            for (int64_t l = 0; l < g->k; l++)
+                sum += a[i * g->a.row + l * g->a.column] * b[l * g->b.row + j * g->b.column];
+            *to = sum;
+        }
+}
+
+static void one_product(const geometry *g, const real *a, const real *b, real *y, bool add)
+{
+    bool ta, tb, ty;
+    int64_t lda, ldb, ldy;
+    if (!fits(&g->a, g->m, g->k, &ta, &lda) || !fits(&g->b, g->k, g->n, &tb, &ldb) ||
+        !fits(&g->y, g->m, g->n, &ty, &ldy))
+        by_element(g, a, b, y, add);
+    else if (ty) /* y^T = B^T A^T */
+        mfm_gemm(!tb, !ta, g->n, g->m, g->k, 1, b, ldb, a, lda, add ? 1 : 0, y, ldy);
+    else
+        mfm_gemm(ta, tb, g->m, g->n, g->k, 1, a, lda, b, ldb, add ? 1 : 0, y, ldy);
+}
+
+/* Results at the same place are added up; `count` is the number of elements of y. */
+static void multiply(const geometry *g, const real *a, const real *b, real *y, int64_t count,
+                     bool add)
+{
+    const int64_t products = mfm_shape_count(&g->batch);
+    if (!add && products * g->m * g->n > count) {
+        memset(y, 0, (size_t)count * sizeof *y);
+        add = true;
+    }
+    for (int64_t p = 0; p < products; p++) {
+        int64_t at_a = 0, at_b = 0, at_y = 0, rest = p;
+        for (int axis = g->batch.rank - 1; axis >= 0; axis--) {
+            const int64_t i = rest % g->batch.dim[axis];
+            rest /= g->batch.dim[axis];
+            at_a += i * g->a.batch[axis];
+            at_b += i * g->b.batch[axis];
+            at_y += i * g->y.batch[axis];
+        }
+        one_product(g, a + at_a, b + at_b, y + at_y, add);
+    }
+}
+
+/* ---- the operator -----------------------------------------------------------------------------
+ */
+
+static int check_operand(mfm_ctx *ctx, const mfm_node *node, int input)
+{
+    char text[MFM_SHAPE_TEXT];
+    const mfm_shape *shape = &node->in[input]->shape;
+    if (shape->rank < 1)
+        return mfm_infer_fail(ctx, node, "%s: a scalar: must have an axis",
+                              node->op->inputs[input].name);
+    for (int i = 0; i < shape->rank; i++)
+        if (shape->dim[i] < 1 || shape->dim[i] > MFM_GEMM_MAX)
+            return mfm_infer_fail(ctx, node, "%s %s: sizes must be in [1, %d]",
+                                  node->op->inputs[input].name, mfm_shape_text(shape, text),
+                                  MFM_GEMM_MAX);
+    return MFM_OK;
+}
+
+static int infer(mfm_ctx *ctx, mfm_node *node)
+{
+    int status = check_operand(ctx, node, 0);
+    if (!status)
+        status = check_operand(ctx, node, 1);
+    if (status)
+        return status;
+    const mfm_shape *a = &node->in[0]->shape, *b = &node->in[1]->shape;
+    const mfm_shape a_batch = batch_axes(a), b_batch = batch_axes(b);
+    char text_a[MFM_SHAPE_TEXT], text_b[MFM_SHAPE_TEXT];
+    mfm_shape common;
+    if (a->dim[a->rank - 1] != b->dim[b->rank > 1 ? b->rank - 2 : 0])
+        return mfm_infer_fail(ctx, node, "%s by %s: columns and rows must be equally many",
+                              mfm_shape_text(a, text_a), mfm_shape_text(b, text_b));
+    if (!mfm_broadcast_shape(&a_batch, &b_batch, &common))
+        return mfm_infer_fail(ctx, node, "%s by %s: the leading axes must broadcast",
+                              mfm_shape_text(a, text_a), mfm_shape_text(b, text_b));
+    const geometry g = geometry_of(node);
+    node->out[0]->shape = result_shape(node, &g);
+    return mfm_shape_check(ctx, &node->out[0]->shape, "MatMul result");
+}
+
+static void product(const mfm_node *node, const real *a, const real *b, real *y, bool add)
+{
+    const geometry g = running_geometry(node);
+    multiply(&g, a, b, y, mfm_shape_count(&node->out[0]->shape), add);
+}
+
+static void adjoint_a(const mfm_node *node, const real *gy, const real *b, real *ga, bool add)
+{
+    const geometry g = running_geometry(node);
+    const geometry back = {g.batch, g.m, g.k, g.n, g.y, transposed(g.b), g.a};
+    multiply(&back, gy, b, ga, mfm_shape_count(&node->in[0]->shape), add);
+}
+
+static void adjoint_b(const mfm_node *node, const real *gy, const real *a, real *gb, bool add)
+{
+    const geometry g = running_geometry(node);
+    const geometry back = {g.batch, g.k, g.n, g.m, transposed(g.a), g.y, g.b};
+    multiply(&back, a, gy, gb, mfm_shape_count(&node->in[1]->shape), add);
+}
+
+static int64_t macs(const mfm_node *node)
+{
+    const mfm_shape *a = &node->in[0]->shape;
+    return mfm_shape_count(&node->out[0]->shape) * a->dim[a->rank - 1];
+}
+
+static const mfm_bilinear impl = {product, adjoint_a, adjoint_b, NULL, NULL};
+static const mfm_port inputs[] = {
+    {"A", MFM_DATA, false, false}, {"B", MFM_PARAM, false, false}, {0}};
+static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
+
+static const char *const samples[] = {"[4,5] [5,3]",
+                                      "[1,1] [1,1]",
+                                      "[5] [5]",
+                                      "[5] [5,3]",
+                                      "[4,5] [5]",
+                                      "[3] [2,3,4]",
+                                      "[2,3,4] [4]",
+                                      "[2,3,4] [4,5]",
+                                      "[2,3,4] [2,4,5]",
+                                      "[1,3,4] [2,4,5]",
+                                      "[3,4] [2,4,5]",
+                                      "[2,3,4,5] [5,3]",
+                                      "[2,3,4,5] [2,3,5,2]",
+                                      "[2,1,4,3] [3,3,2]",
+                                      "[3,1,3,1] [1,2,1,4]",
+                                      "[1,2,1,2,3] [3,1,3,2]",
+                                      "[2,1,2,2,3] [3,2]",
+                                      "[2,1,2,2,3] [3]",
+                                      NULL};
+
+const mfm_op mfm_op_matmul = {
+    .name = "MatMul",
+    .domain = "",
+    .since = 1,
+    .inputs = inputs,
+    .outputs = outputs,
+    .infer = infer,
+    .rule = &mfm_rule_bilinear,
+    .impl = &impl,
+    .reads = MFM_READS_IN,
+    .macs = macs,
+    .summary = "matrix product over the last two axes, with broadcasting",
+    .samples = samples,
+};
