@@ -38,7 +38,9 @@ ARCHITECTURES = [
     ("vgg16-bn", (3, 64, 64), 7), ("vgg19-bn", (3, 64, 64), 7),
 ]
 BATCH = 3
-LARGE = 8 << 20  # bytes; the layers of larger files are injected all at once, not one by one
+# Bytes. Up to SMALL every layer is tried by each of its names, up to MEDIUM by one, and beyond that
+# the first and the last layer stand for the others.
+SMALL, MEDIUM = 2 << 20, 8 << 20
 
 
 class Failure(Exception):
@@ -88,11 +90,11 @@ class Program:
         return done.stdout
 
     def layers(self, model):
-        """The layers of a model: for each, a name that --layer takes."""
-        layers = json.loads(self("inspect", model, "--json"))["layers"]
-        if not layers:
-            raise Failure("inspect lists no layers")
-        return [layer["name"] for layer in layers]
+        """For each layer of a model, the list of names that --layer takes."""
+        layers = [layer["names"] for layer in json.loads(self("inspect", model, "--json"))["layers"]]
+        if not layers or not all(layers):
+            raise Failure("inspect lists no layers, or one without a name")
+        return layers
 
     def inject(self, model, out, layers, *more):
         arguments = [part for layer in layers for part in ("--layer", layer)]
@@ -122,15 +124,18 @@ def strip_restores(program, model, layers, folder):
 
 
 def every_layer_strips(program, model, folder):
-    """One layer after the other; a large file gets all at once, then the first and the last."""
-    names = program.layers(model)
-    one_by_one = names if model.stat().st_size < LARGE else [names[0], names[-1]]
-    for name in one_by_one:
+    """One layer after the other, then all at once."""
+    layers, size = program.layers(model), model.stat().st_size
+    if size <= SMALL:
+        names = [name for layer in layers for name in layer]
+    else:
+        names = [layer[0] for layer in (layers if size <= MEDIUM else (layers[0], layers[-1]))]
+    for name in names:
         try:
             strip_restores(program, model, [name], folder)
         except Failure as failure:
             raise Failure("layer %s: %s" % (name, failure))
-    strip_restores(program, model, names, folder)
+    strip_restores(program, model, [layer[0] for layer in layers], folder)
 
 
 def engine_logits(program, model, images, folder, *more):
