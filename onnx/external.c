@@ -212,7 +212,7 @@ static int load_tensor(void *self, Onnx__TensorProto *t)
     if (!l->folder)
         return refuse(l, t, MFM_ENOTSUP, "the model is not read from a file: no folder to look in");
     range r;
-    int fd;
+    int fd = -1;
     int status = read_range(l, t, &r);
     if (!status)
         status = open_location(l, t, r.location, &fd);

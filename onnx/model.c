@@ -106,8 +106,8 @@ static char *folder_of(mfm_ctx *ctx, const char *path)
 int mfm_model_load(mfm_ctx *ctx, const char *path, mfm_model **model)
 {
     *model = NULL;
-    uint8_t *bytes;
-    size_t size;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
     int status = read_path(ctx, path, &bytes, &size);
     if (status)
         return status;

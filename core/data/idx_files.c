@@ -80,7 +80,7 @@ static int set_shape(mfm_ctx *ctx, mfm_file_reader *reader, const uint32_t sizes
 static int read_images(mfm_ctx *ctx, mfm_file_reader *reader, mfm_dataset *dataset,
                        mfm_images *images)
 {
-    uint32_t sizes[3];
+    uint32_t sizes[3] = {0};
     int status = read_header(ctx, reader, MAGIC_IMAGES, 3, sizes);
     if (status == MFM_OK)
         status = check_sizes(ctx, reader, sizes);
@@ -96,7 +96,7 @@ static int read_images(mfm_ctx *ctx, mfm_file_reader *reader, mfm_dataset *datas
 
 static int read_labels(mfm_ctx *ctx, mfm_file_reader *reader, int classes, mfm_images *images)
 {
-    uint32_t count;
+    uint32_t count = 0;
     int status = read_header(ctx, reader, MAGIC_LABELS, 1, &count);
     if (status != MFM_OK)
         return status;
