@@ -124,8 +124,9 @@ static int finish_epoch(trainer *r, uint64_t epoch)
         return status;
     mfm_epoch_report report = {.epoch = (uint32_t)epoch + 1, .confusion = &r->confusion};
     report.lr = mfm_schedule_lr(&t->options.schedule, epoch);
-    report.train_loss = c->train_loss_sum / (double)c->epoch_steps;
-    report.meta_loss = c->meta_loss_sum / (double)c->epoch_steps;
+    const double steps = c->epoch_steps ? (double)c->epoch_steps : 1; /* a tiny set: 0 steps */
+    report.train_loss = c->train_loss_sum / steps;
+    report.meta_loss = c->meta_loss_sum / steps;
     report.seconds = c->seconds;
     mfm_evaluate(r->evaluator, &r->data->dataset->test, t->w, t->state, &r->confusion,
                  &report.test_loss);

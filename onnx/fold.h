@@ -1,0 +1,30 @@
+/*
+ * Whole numbers computed by a graph about itself: the shape sub-graphs that exporters write
+ * (Shape, Gather, Unsqueeze, Concat, ...). They are folded while importing. The batch size is not
+ * known then: a number that is the batch is marked as such and may be moved, but not computed with.
+ */
+#ifndef MFM_ONNX_FOLD_H
+#define MFM_ONNX_FOLD_H
+
+#include "core/engine/shape.h"
+#include "onnx/proto.h"
+
+enum { MFM_FOLD_MAX = 32 };
+
+typedef struct mfm_folded {
+    int rank; /* 0: scalar, 1: list */
+    int count;
+    int64_t v[MFM_FOLD_MAX];
+    bool batch[MFM_FOLD_MAX]; /* v[i] stands for the batch size */
+} mfm_folded;
+
+/* The numbers of an int tensor; false when it is not one, or too long or of rank above 1. */
+bool mfm_fold_tensor(const Onnx__TensorProto *tensor, mfm_folded *result);
+/* Shape of a value whose axis 0 is the batch when `batched`. opset 15 has start and end. */
+void mfm_fold_shape(const Onnx__NodeProto *node, const mfm_shape *shape, bool batched,
+                    mfm_folded *result);
+/* A node over folded inputs (NULL: absent). False when it cannot be folded. */
+bool mfm_fold_node(const Onnx__NodeProto *node, const mfm_folded *const *inputs, size_t n_inputs,
+                   mfm_folded *result);
+
+#endif

@@ -1,0 +1,307 @@
+#include "onnx/import.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "onnx/import_parts.h"
+
+static bool standard(const Onnx__NodeProto *node, const char *op_type)
+{
+    const char *domain = mfm_proto_text(node->domain);
+    return strcmp(mfm_proto_text(node->op_type), op_type) == 0 &&
+           (!domain[0] || strcmp(domain, "ai.onnx") == 0);
+}
+
+/* ---- which nodes the logits need -------------------------------------------------------------- */
+
+static bool node_needed(const mfm_importer *im, const Onnx__NodeProto *node)
+{
+    for (size_t i = 0; i < node->n_output; i++)
+        if (mfm_strmap_get(&im->needed, node->output[i], NULL))
+            return true;
+    return false;
+}
+
+static int find_needed(mfm_importer *im)
+{
+    int status = mfm_strmap_set(&im->needed, im->proto->output[0]->name, 0);
+    for (size_t i = im->proto->n_node; i-- > 0 && !status;) {
+        const Onnx__NodeProto *node = im->proto->node[i];
+        if (!node_needed(im, node))
+            continue;
+        for (size_t j = 0; j < node->n_input && !status; j++)
+            if (node->input[j][0])
+                status = mfm_strmap_set(&im->needed, node->input[j], 0);
+    }
+    return status;
+}
+
+/* ---- every unsupported operator, before any work ---------------------------------------------- */
+
+/* Folded with the shape sub-graphs they stand in, so no operator of the engine. */
+static bool import_time(const Onnx__NodeProto *node)
+{
+    return standard(node, "Constant") || standard(node, "Shape") || standard(node, "Gather") ||
+           standard(node, "Cast");
+}
+
+static int opset_of(const mfm_importer *im, const Onnx__NodeProto *node)
+{
+    return (int)mfm_model_opset(im->model, mfm_proto_text(node->domain));
+}
+
+static bool supported(const mfm_importer *im, const Onnx__NodeProto *node)
+{
+    return import_time(node) ||
+           mfm_op_find(mfm_proto_text(node->domain), mfm_proto_text(node->op_type),
+                       opset_of(im, node)) != NULL;
+}
+
+static int check_supported(mfm_importer *im)
+{
+    char list[3072] = "";
+    size_t used = 0, count = 0;
+    for (size_t i = 0; i < im->proto->n_node; i++) {
+        const Onnx__NodeProto *node = im->proto->node[i];
+        if (!node_needed(im, node) || supported(im, node))
+            continue;
+        const char *name = mfm_proto_text(node->name);
+        count++;
+        if (used < sizeof list)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s '%s'",
+                                     count > 1 ? ", " : "", mfm_proto_text(node->op_type),
+                                     name[0] ? name : node->n_output ? node->output[0] : "");
+    }
+    if (!count)
+        return MFM_OK;
+    return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: %zu node%s of operators that are not supported at "
+                    "opset %lld: %s",
+                    mfm_model_path(im->model), count, count > 1 ? "s" : "",
+                    (long long)mfm_model_opset(im->model, ""), list);
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------ */
+
+/* Another name for the same value; of an initialiser, an independent parameter. */
+static int import_identity(mfm_importer *im, const Onnx__NodeProto *node)
+{
+    const mfm_binding *from = mfm_import_find(im, node->input[0]);
+    if (!from)
+        return mfm_import_fail(im, node, MFM_EDATA, "input '%s': is made by nothing",
+                               node->input[0]);
+    mfm_binding alias = *from;
+    alias.name = node->output[0];
+    if (alias.tensor)
+        alias.param = alias.state = alias.fixed = -1;
+    if (alias.folded) {
+        alias.folded = mfm_alloc(im->ctx, 1, sizeof *alias.folded);
+        if (!alias.folded)
+            return MFM_ENOMEM;
+        *alias.folded = *from->folded;
+    }
+    const int status = mfm_import_bind(im, &alias);
+    if (status)
+        mfm_free(im->ctx, alias.folded);
+    return status;
+}
+
+/* Shape of a value: inferred anew each time, which only graphs with shape sub-graphs pay. */
+static int fold_shape(mfm_importer *im, const Onnx__NodeProto *node, bool *done,
+                      mfm_folded *result)
+{
+    const mfm_binding *from = mfm_import_find(im, node->input[0]);
+    if (!from || from->value < 0)
+        return MFM_OK;
+    enum { PROBE_BATCH = 2 };
+    mfm_shape *shapes = mfm_alloc(im->ctx, im->graph->n_values, sizeof *shapes);
+    if (!shapes)
+        return MFM_ENOMEM;
+    const int status = mfm_graph_shapes(im->graph, PROBE_BATCH, false, shapes);
+    if (!status)
+        mfm_fold_shape(node, &shapes[from->value], im->on_images[from->value], result);
+    *done = !status;
+    mfm_free(im->ctx, shapes);
+    return status;
+}
+
+static int try_fold(mfm_importer *im, const Onnx__NodeProto *node, bool *done)
+{
+    enum { MAX_INPUTS = 16 };
+    mfm_folded result, scratch[MAX_INPUTS];
+    const mfm_folded *inputs[MAX_INPUTS] = {NULL};
+    *done = false;
+    if (node->n_input == 0 || node->n_input > MAX_INPUTS || node->n_output != 1)
+        return MFM_OK;
+    int status = MFM_OK;
+    if (standard(node, "Shape"))
+        status = fold_shape(im, node, done, &result);
+    for (size_t i = 0; i < node->n_input && !*done; i++) {
+        inputs[i] = mfm_import_folded(im, node->input[i], &scratch[i]);
+        if (!inputs[i] && node->input[i][0])
+            return status;
+    }
+    if (!status && !*done)
+        *done = mfm_fold_node(node, inputs, node->n_input, &result);
+    if (status || !*done)
+        return status;
+    mfm_binding binding = {.name = node->output[0], .value = -1, .param = -1, .state = -1,
+                           .fixed = -1};
+    binding.folded = mfm_alloc(im->ctx, 1, sizeof *binding.folded);
+    if (!binding.folded)
+        return MFM_ENOMEM;
+    *binding.folded = result;
+    status = mfm_import_bind(im, &binding);
+    if (status)
+        mfm_free(im->ctx, binding.folded);
+    return status;
+}
+
+static const mfm_port *port_of(const mfm_op *op, size_t input)
+{
+    const mfm_port *port = op->inputs;
+    for (size_t i = 0; i < input && port->name && !port->variadic; i++)
+        port++;
+    return port->name ? port : NULL;
+}
+
+/* The node's inputs as graph values, those that are attributes left out (they come last). */
+static int import_arguments(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
+                            int opset, int *arguments, int *count)
+{
+    *count = 0;
+    for (size_t i = 0; i < node->n_input; i++) {
+        if (mfm_import_is_attr_input(op, opset, i))
+            continue;
+        arguments[*count] = -1;
+        const mfm_port *port = port_of(op, i);
+        if (!port && node->input[i][0])
+            return mfm_import_fail(im, node, MFM_ENOTSUP, "input %zu: not supported", i);
+        if (node->input[i][0]) {
+            const int status = mfm_import_argument(im, node, i, port->role, &arguments[*count]);
+            if (status)
+                return status;
+        }
+        if (port)
+            ++*count;
+    }
+    return MFM_OK;
+}
+
+/* Outputs up to the last one that is needed; the others (masks, batch statistics) are dropped. */
+static int count_outputs(const mfm_importer *im, const Onnx__NodeProto *node)
+{
+    int count = 0;
+    for (size_t i = 0; i < node->n_output; i++)
+        if (mfm_strmap_get(&im->needed, node->output[i], NULL))
+            count = (int)i + 1;
+    return count;
+}
+
+static int add_node(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, int opset,
+                    const void *attr, int *numbers)
+{
+    int n_in, status = import_arguments(im, node, op, opset, numbers, &n_in);
+    const int n_out = count_outputs(im, node);
+    bool on_images = false;
+    for (int i = 0; i < n_in && !status; i++)
+        on_images |= numbers[i] >= 0 && im->on_images[numbers[i]];
+    if (!status)
+        status = mfm_graph_add(im->graph, op, opset, node->name, attr, numbers, n_in,
+                               (const char *const *)node->output, n_out, numbers + n_in);
+    if (status)
+        return status;
+    for (int i = 0; i < n_out && !status; i++)
+        status = mfm_import_bind_value(im, node->output[i], numbers[n_in + i], on_images);
+    return status;
+}
+
+static int import_operator(mfm_importer *im, const Onnx__NodeProto *node)
+{
+    const int opset = opset_of(im, node);
+    const mfm_op *op =
+        mfm_op_find(mfm_proto_text(node->domain), mfm_proto_text(node->op_type), opset);
+    if (!op)
+        return mfm_import_fail(im, node, MFM_ENOTSUP,
+                               "computes with values that are not known when importing");
+    void *attr = mfm_alloc(im->ctx, 1, op->attr_size);
+    int *numbers = mfm_alloc(im->ctx, node->n_input + node->n_output, sizeof *numbers);
+    int status = MFM_ENOMEM;
+    if (attr && numbers) {
+        status = mfm_import_attrs(im, node, op, opset, attr);
+        if (!status)
+            status = add_node(im, node, op, opset, attr, numbers);
+    }
+    mfm_free(im->ctx, attr);
+    mfm_free(im->ctx, numbers);
+    return status;
+}
+
+static int import_node(mfm_importer *im, const Onnx__NodeProto *node)
+{
+    if (standard(node, "Constant"))
+        return mfm_import_constant(im, node);
+    if (standard(node, "Identity") && node->n_input == 1 && node->n_output == 1)
+        return import_identity(im, node);
+    bool folded;
+    const int status = try_fold(im, node, &folded);
+    return status || folded ? status : import_operator(im, node);
+}
+
+static int import_nodes(mfm_importer *im)
+{
+    for (size_t i = 0; i < im->proto->n_node; i++) {
+        const int status =
+            node_needed(im, im->proto->node[i]) ? import_node(im, im->proto->node[i]) : MFM_OK;
+        if (status)
+            return status;
+    }
+    return MFM_OK;
+}
+
+/* ---- the whole -------------------------------------------------------------------------------- */
+
+static int run(mfm_importer *im)
+{
+    if (im->proto->n_output == 0)
+        return mfm_fail(im->ctx, MFM_EDATA, "%s: the graph has no output",
+                        mfm_model_path(im->model));
+    int status = mfm_inject_info_read(im->ctx, im->model, &im->info);
+    if (!status)
+        status = find_needed(im);
+    if (!status)
+        status = check_supported(im);
+    if (!status)
+        status = mfm_import_inputs(im);
+    if (!status)
+        status = mfm_import_initializers(im);
+    if (!status)
+        status = import_nodes(im);
+    if (!status)
+        status = mfm_import_outputs(im);
+    return status ? status : mfm_import_sites(im);
+}
+
+int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)
+{
+    mfm_importer im = {.ctx = ctx, .model = model, .proto = model->proto->graph};
+    mfm_strmap_init(&im.names, ctx);
+    mfm_strmap_init(&im.needed, ctx);
+    im.network = *network = mfm_alloc(ctx, 1, sizeof **network);
+    int status = im.network ? mfm_graph_new(ctx, &im.network->graph) : MFM_ENOMEM;
+    if (!status) {
+        im.graph = im.network->graph;
+        status = run(&im);
+    }
+    for (size_t i = 0; i < im.n_bindings; i++)
+        mfm_free(ctx, im.bindings[i].folded);
+    mfm_free(ctx, im.bindings);
+    mfm_free(ctx, im.on_images);
+    mfm_strmap_clear(&im.names);
+    mfm_strmap_clear(&im.needed);
+    mfm_inject_info_free(ctx, im.info);
+    if (status) {
+        mfm_network_free(ctx, *network);
+        *network = NULL;
+    }
+    return status;
+}

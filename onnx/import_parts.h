@@ -1,0 +1,64 @@
+/* What the files of the importer share: import.c walks the nodes, import_bind.c knows what each name
+ * stands for, import_attr.c fills attribute structs, import_form.c finds the ends of the network. */
+#ifndef MFM_ONNX_IMPORT_PARTS_H
+#define MFM_ONNX_IMPORT_PARTS_H
+
+#include "core/train/network.h"
+#include "onnx/fold.h"
+#include "onnx/import.h"
+#include "onnx/inject_info.h"
+#include "onnx/strmap.h"
+
+/* What a name of the model stands for. A tensor becomes a value of the graph when it is first used,
+ * and which kind of value depends on that use. */
+typedef struct mfm_binding {
+    const char *name;
+    int value;                       /* of the graph; -1 */
+    const Onnx__TensorProto *tensor; /* initialiser, or value of a Constant node; NULL */
+    bool constant;                   /* a tensor that training must not change */
+    int param, state, fixed;         /* graph values made from the tensor; -1 */
+    mfm_folded *folded;              /* whole numbers; NULL */
+} mfm_binding;
+
+typedef struct mfm_importer {
+    mfm_ctx *ctx;
+    const mfm_model *model;
+    const Onnx__GraphProto *proto;
+    mfm_inject_info *info; /* NULL: no modulator */
+    mfm_network *network;
+    mfm_graph *graph;
+    mfm_binding *bindings;
+    size_t n_bindings, bindings_capacity;
+    mfm_strmap names;      /* name -> binding */
+    mfm_strmap needed;     /* values that the logits depend on */
+    uint8_t *on_images;    /* per graph value: depends on the images */
+    size_t on_images_capacity;
+    int64_t frozen_batch;  /* the images' first dimension when the file fixes it; 0 */
+} mfm_importer;
+
+/* import_bind.c. Names are borrowed from the model. */
+int mfm_import_bind(mfm_importer *im, const mfm_binding *binding);
+mfm_binding *mfm_import_find(const mfm_importer *im, const char *name);
+int mfm_import_bind_value(mfm_importer *im, const char *name, int value, bool on_images);
+/* The folded numbers behind a name, from int tensors too; NULL when there are none. scratch holds
+ * those of a tensor. */
+const mfm_folded *mfm_import_folded(const mfm_importer *im, const char *name, mfm_folded *scratch);
+/* The graph value for an input in a role. */
+int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t input,
+                        enum mfm_role role, int *value);
+int mfm_import_initializers(mfm_importer *im);
+int mfm_import_constant(mfm_importer *im, const Onnx__NodeProto *node);
+
+/* import_attr.c: attributes of the node, and those that its operator takes from inputs. */
+int mfm_import_attrs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, int opset,
+                     void *attr);
+bool mfm_import_is_attr_input(const mfm_op *op, int opset, size_t input);
+
+/* import_form.c */
+int mfm_import_inputs(mfm_importer *im);
+int mfm_import_outputs(mfm_importer *im);
+int mfm_import_sites(mfm_importer *im);
+int mfm_import_fail(mfm_importer *im, const Onnx__NodeProto *node, int code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,179 @@
+#include "onnx/tensor_data.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    FLOAT32 = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT,
+    FLOAT64 = ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE,
+    FLOAT16 = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16,
+    BFLOAT16 = ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16,
+    INT64 = ONNX__TENSOR_PROTO__DATA_TYPE__INT64,
+    INT32 = ONNX__TENSOR_PROTO__DATA_TYPE__INT32,
+    BOOL = ONNX__TENSOR_PROTO__DATA_TYPE__BOOL
+};
+
+bool mfm_tensor_is_float(const Onnx__TensorProto *t)
+{
+    return t->data_type == FLOAT32 || t->data_type == FLOAT64 || t->data_type == FLOAT16 ||
+           t->data_type == BFLOAT16;
+}
+
+bool mfm_tensor_is_int(const Onnx__TensorProto *t)
+{
+    return t->data_type == INT64 || t->data_type == INT32 || t->data_type == BOOL;
+}
+
+int mfm_tensor_shape(mfm_ctx *ctx, const Onnx__TensorProto *t, mfm_shape *shape)
+{
+    if (t->n_dims > MFM_MAX_RANK)
+        return mfm_fail(ctx, MFM_ENOTSUP, "tensor '%s': rank %zu: at most %d axes are supported",
+                        mfm_proto_text(t->name), t->n_dims, MFM_MAX_RANK);
+    *shape = (mfm_shape){.rank = (int)t->n_dims};
+    for (size_t i = 0; i < t->n_dims; i++)
+        shape->dim[i] = t->dims[i];
+    return mfm_shape_check(ctx, shape, mfm_proto_text(t->name));
+}
+
+size_t mfm_tensor_size(const Onnx__TensorProto *t)
+{
+    size_t count = 1;
+    for (size_t i = 0; i < t->n_dims; i++)
+        count *= (size_t)t->dims[i];
+    return count;
+}
+
+/* IEEE 754 half precision, by its fields. */
+static real from_half(uint16_t bits)
+{
+    const int exponent = bits >> 10 & 0x1F, fraction = bits & 0x3FF;
+    const double sign = bits & 0x8000 ? -1 : 1;
+    if (exponent == 0x1F)
+        return (real)(fraction ? (double)NAN : sign * (double)INFINITY);
+    if (exponent == 0)
+        return (real)(sign * ldexp(fraction, -24));
+    return (real)(sign * ldexp(fraction + 1024, exponent - 25));
+}
+
+/* Rounds to the nearest, ties to even; too large becomes infinite. */
+static uint16_t to_half(real value)
+{
+    const uint16_t sign = signbit(value) ? 0x8000 : 0;
+    const double magnitude = fabs((double)value);
+    if (isnan(magnitude))
+        return sign | 0x7E00;
+    if (magnitude >= 65520)
+        return sign | 0x7C00;
+    int exponent;
+    frexp(magnitude, &exponent); /* magnitude in [2^(exponent-1), 2^exponent) */
+    if (exponent < -13)
+        exponent = -13; /* subnormal: steps of 2^-24 */
+    const uint32_t steps = (uint32_t)nearbyint(ldexp(magnitude, 11 - exponent));
+    return (uint16_t)(sign | (steps + ((uint32_t)(exponent + 13) << 10)));
+}
+
+static real from_bfloat(uint16_t bits)
+{
+    const uint32_t wide = (uint32_t)bits << 16;
+    float value;
+    memcpy(&value, &wide, sizeof value);
+    return (real)value;
+}
+
+static uint16_t to_bfloat(real value)
+{
+    const float narrow = (float)value;
+    uint32_t bits;
+    memcpy(&bits, &narrow, sizeof bits);
+    if (isnan(narrow))
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+static real from_raw(const uint8_t *raw, int32_t type, size_t i)
+{
+    float f;
+    double d;
+    uint16_t h;
+    switch (type) {
+    case FLOAT32:
+        memcpy(&f, raw + i * sizeof f, sizeof f);
+        return (real)f;
+    case FLOAT64:
+        memcpy(&d, raw + i * sizeof d, sizeof d);
+        return (real)d;
+    default:
+        memcpy(&h, raw + i * sizeof h, sizeof h);
+        return type == FLOAT16 ? from_half(h) : from_bfloat(h);
+    }
+}
+
+void mfm_tensor_get_reals(const Onnx__TensorProto *t, real *values)
+{
+    const size_t count = mfm_tensor_size(t);
+    for (size_t i = 0; i < count; i++) {
+        if (t->has_raw_data)
+            values[i] = from_raw(t->raw_data.data, t->data_type, i);
+        else if (t->data_type == FLOAT32)
+            values[i] = (real)t->float_data[i];
+        else if (t->data_type == FLOAT64)
+            values[i] = (real)t->double_data[i];
+        else
+            values[i] = t->data_type == FLOAT16 ? from_half((uint16_t)t->int32_data[i])
+                                                : from_bfloat((uint16_t)t->int32_data[i]);
+    }
+}
+
+static void to_raw(uint8_t *raw, int32_t type, size_t i, real value)
+{
+    const float f = (float)value;
+    const double d = (double)value;
+    const uint16_t h = type == FLOAT16 ? to_half(value) : to_bfloat(value);
+    if (type == FLOAT32)
+        memcpy(raw + i * sizeof f, &f, sizeof f);
+    else if (type == FLOAT64)
+        memcpy(raw + i * sizeof d, &d, sizeof d);
+    else
+        memcpy(raw + i * sizeof h, &h, sizeof h);
+}
+
+void mfm_tensor_set_reals(Onnx__TensorProto *t, const real *values)
+{
+    const size_t count = mfm_tensor_size(t);
+    for (size_t i = 0; i < count; i++) {
+        if (t->has_raw_data)
+            to_raw(t->raw_data.data, t->data_type, i, values[i]);
+        else if (t->data_type == FLOAT32)
+            t->float_data[i] = (float)values[i];
+        else if (t->data_type == FLOAT64)
+            t->double_data[i] = (double)values[i];
+        else
+            t->int32_data[i] =
+                t->data_type == FLOAT16 ? to_half(values[i]) : to_bfloat(values[i]);
+    }
+}
+
+static int64_t int_from_raw(const uint8_t *raw, int32_t type, size_t i)
+{
+    int64_t wide;
+    int32_t narrow;
+    if (type == BOOL)
+        return raw[i] != 0;
+    if (type == INT32) {
+        memcpy(&narrow, raw + i * sizeof narrow, sizeof narrow);
+        return narrow;
+    }
+    memcpy(&wide, raw + i * sizeof wide, sizeof wide);
+    return wide;
+}
+
+void mfm_tensor_get_ints(const Onnx__TensorProto *t, int64_t *values)
+{
+    const size_t count = mfm_tensor_size(t);
+    for (size_t i = 0; i < count; i++) {
+        if (t->has_raw_data)
+            values[i] = int_from_raw(t->raw_data.data, t->data_type, i);
+        else
+            values[i] = t->data_type == INT64 ? t->int64_data[i] : t->int32_data[i];
+    }
+}

@@ -1,0 +1,24 @@
+/*
+ * The numbers in a TensorProto: raw or typed, float32, float64, float16 or bfloat16. The tensor has
+ * been validated: its data has the size that its shape asks for.
+ */
+#ifndef MFM_ONNX_TENSOR_DATA_H
+#define MFM_ONNX_TENSOR_DATA_H
+
+#include "core/engine/shape.h"
+#include "onnx/proto.h"
+
+bool mfm_tensor_is_float(const Onnx__TensorProto *tensor);
+/* int64, int32 or bool */
+bool mfm_tensor_is_int(const Onnx__TensorProto *tensor);
+int mfm_tensor_shape(mfm_ctx *ctx, const Onnx__TensorProto *tensor, mfm_shape *shape);
+/* Number of elements of a validated tensor. */
+size_t mfm_tensor_size(const Onnx__TensorProto *tensor);
+
+/* Row-major, as ONNX has them. The first needs a float, the second an int tensor. */
+void mfm_tensor_get_reals(const Onnx__TensorProto *tensor, real *values);
+void mfm_tensor_get_ints(const Onnx__TensorProto *tensor, int64_t *values);
+/* Writes in the tensor's own type and encoding (a float tensor). Cannot fail: sizes stay. */
+void mfm_tensor_set_reals(Onnx__TensorProto *tensor, const real *values);
+
+#endif
