@@ -91,7 +91,8 @@ class Program:
 
     def layers(self, model):
         """For each layer of a model, the list of names that --layer takes."""
-        layers = [layer["names"] for layer in json.loads(self("inspect", model, "--json"))["layers"]]
+        listed = json.loads(self("inspect", model, "--json"))["layers"]
+        layers = [layer["names"] for layer in listed]
         if not layers or not all(layers):
             raise Failure("inspect lists no layers, or one without a name")
         return layers
