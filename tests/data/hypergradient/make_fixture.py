@@ -65,7 +65,8 @@ def gradient(loss, by, **options):
 def bilevel_step(tensors, kind):
     """Every result of the step, by name, computed in one floating-point type."""
     w_shapes, phi_shapes = network.shapes()
-    t = {k: torch.tensor(v, dtype=None if v.dtype == np.int64 else kind) for k, v in tensors.items()}
+    t = {k: torch.tensor(v, dtype=None if v.dtype == np.int64 else kind)
+         for k, v in tensors.items()}
     w = {k: t[k].requires_grad_() for k in w_shapes}
     phi = {k: t[k].requires_grad_() for k in phi_shapes}
     image, label = t["train.image"], t["train.label"]
