@@ -83,7 +83,7 @@ static const char *const samples[] = {"[2,3,4,5] shape=0,-1",
                                       "[2,3,4,2] shape=2,-1,2,2,2",
                                       "[2,12] shape=0,3,2,2",
                                       "[3,4,1,1] shape=3,4",
-                                      "[1,6,3,2] shape=0,2,3,6 allowzero=1",
+                                      "[1,6,3,2] shape=1,2,3,6 allowzero=1",
                                       "[1] shape=1,1,1",
                                       NULL};
 

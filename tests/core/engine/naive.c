@@ -1,5 +1,6 @@
 #include "naive.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,10 +87,10 @@ int64_t mfm_naive_operand(const mfm_shape *full, const mfm_shape *operand, int64
     return offset;
 }
 
-bool mfm_naive_close(double a, double b)
+bool mfm_naive_close(double a, double b, int64_t terms)
 {
     const double rounding = sizeof(real) == sizeof(float) ? 1e-6 : 1e-14;
-    return fabs(a - b) <= rounding * (1 + fabs(b));
+    return fabs(a - b) <= rounding * (1 + fabs(b)) + (double)terms * DBL_EPSILON;
 }
 
 bool mfm_naive_report(const mfm_draws *draws, const char *what, int round, const mfm_shape *shape)

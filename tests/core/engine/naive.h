@@ -29,8 +29,9 @@ int64_t mfm_draw_view(mfm_draws *draws, const mfm_shape *shape, int64_t stride[M
 int64_t mfm_naive_offset(const mfm_shape *shape, const int64_t *stride, int64_t number);
 /* The same element of an operand that broadcasts to `full`, in engine storage. */
 int64_t mfm_naive_operand(const mfm_shape *full, const mfm_shape *operand, int64_t number);
-/* |a - b| within a few roundings of real at magnitude 1 + |b|. */
-bool mfm_naive_close(double a, double b);
+/* |a - b| within a few roundings of real at magnitude 1 + |b|, and one of double for each of the
+ * terms (of magnitude up to 1) that either is a sum of. */
+bool mfm_naive_close(double a, double b, int64_t terms);
 /* Tells the seed and what failed; returns false. */
 bool mfm_naive_report(const mfm_draws *draws, const char *what, int round, const mfm_shape *shape);
 

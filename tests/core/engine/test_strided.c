@@ -42,7 +42,7 @@ static bool copy_agrees(mfm_draws *draws, int round, int longest)
     mfm_strided_copy(&shape, from + from_first, from_stride, scale, to + to_first, to_stride, add);
     bool agree = true;
     for (int64_t i = 0; i < to_span; i++)
-        agree = agree && mfm_naive_close((double)to[i], (double)expected[i]);
+        agree = agree && mfm_naive_close((double)to[i], (double)expected[i], 1);
     free(from);
     free(to);
     free(expected);
@@ -106,7 +106,7 @@ static bool reshape_agrees(mfm_draws *draws, int round, const mfm_shape *a, cons
     mfm_reshape_copy(a, from, b, to, add);
     bool agree = true;
     for (int64_t i = 0; i < count; i++)
-        agree = agree && mfm_naive_close((double)to[i], (double)expected[i]);
+        agree = agree && mfm_naive_close((double)to[i], (double)expected[i], 1);
     free(plain);
     free(from);
     free(to);
