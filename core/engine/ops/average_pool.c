@@ -28,21 +28,6 @@ static const mfm_attr_def attrs[] = {
      .offset = offsetof(average_pool_attr, count_include_pad)},
     {0}};
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
-{
-    mfm_window *window = mfm_alloc(ctx, 1, sizeof *window);
-    if (!window)
-        return MFM_ENOMEM;
-    node->kernel = window;
-    return mfm_window_infer_pool(ctx, node, window);
-}
-
-static void release(mfm_ctx *ctx, mfm_node *node)
-{
-    mfm_free(ctx, node->kernel);
-    node->kernel = NULL;
-}
-
 /* Taps of one axis that count. */
 static int64_t counted(const mfm_node *node, int axis, int64_t place)
 {
@@ -170,8 +155,8 @@ const mfm_op mfm_op_average_pool = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(average_pool_attr),
-    .infer = infer,
-    .release = release,
+    .infer = mfm_window_infer_pool,
+    .release = mfm_window_release,
     .rule = &mfm_rule_linear,
     .impl = &impl,
     .reads = MFM_READS_NONE,

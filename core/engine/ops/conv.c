@@ -3,7 +3,7 @@
  * [o, c / group, kh, kw]; the bias, when there is one, has o elements.
  */
 #include "core/engine/kernels/broadcast.h"
-#include "core/engine/kernels/conv.h"
+#include "core/engine/kernels/conv_shape.h"
 #include "core/engine/ops/window.h"
 #include "core/engine/rules.h"
 
@@ -60,12 +60,12 @@ static int make_kernel(mfm_ctx *ctx, mfm_node *node, const mfm_window *window)
         shape.pad_begin[axis] = window->pad_begin[axis];
         shape.pad_end[axis] = window->pad_end[axis];
     }
-    mfm_conv *conv;
-    const int status = mfm_conv_new(ctx, &shape, &conv);
+    mfm_conv *conv = NULL;
+    const int status = node->dry ? mfm_conv_check(ctx, &shape) : mfm_conv_new(ctx, &shape, &conv);
     if (status)
         return mfm_fail_in(ctx, status, "Conv '%s'", node->name ? node->name : "");
     node->kernel = conv;
-    node->scratch_size = mfm_conv_scratch(conv);
+    node->scratch_size = conv ? mfm_conv_scratch(conv) : 0;
     return MFM_OK;
 }
 
@@ -79,7 +79,7 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
         return status;
     node->out[0]->shape = (mfm_shape){
         4, {node->in[0]->shape.dim[0], node->in[1]->shape.dim[0], window.out[0], window.out[1]}};
-    return make_kernel(ctx, node, &window);
+    return node->dry ? MFM_OK : make_kernel(ctx, node, &window);
 }
 
 static void release(mfm_ctx *ctx, mfm_node *node)

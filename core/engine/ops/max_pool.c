@@ -10,7 +10,7 @@
 
 #include "core/engine/ops/window.h"
 
-enum { MAX_TAPS = 1 << 24, PARALLEL_FROM = 16384 };
+enum { PARALLEL_FROM = 16384 };
 
 typedef struct max_pool_attr {
     mfm_window_attr window;
@@ -29,24 +29,9 @@ static const mfm_attr_def attrs[] = {
 
 static int infer(mfm_ctx *ctx, mfm_node *node)
 {
-    mfm_window *window = mfm_alloc(ctx, 1, sizeof *window);
-    if (!window)
-        return MFM_ENOMEM;
-    node->kernel = window;
-    const int status = mfm_window_infer_pool(ctx, node, window);
-    if (status)
-        return status;
-    if (window->kernel[0] > MAX_TAPS / window->kernel[1])
-        return mfm_infer_fail(ctx, node, "kernel_shape: more than %d taps: not supported",
-                              MAX_TAPS);
-    node->saved_size = (size_t)mfm_shape_count(&node->out[0]->shape);
-    return MFM_OK;
-}
-
-static void release(mfm_ctx *ctx, mfm_node *node)
-{
-    mfm_free(ctx, node->kernel);
-    node->kernel = NULL;
+    const int status = mfm_window_infer_pool(ctx, node);
+    node->saved_size = status ? 0 : (size_t)mfm_shape_count(&node->out[0]->shape);
+    return status;
 }
 
 /* One window: `channels` results at `result`, taps rows.first.. by columns.first.. inside. */
@@ -213,7 +198,7 @@ const mfm_op mfm_op_max_pool = {
     .attrs = attrs,
     .attr_size = sizeof(max_pool_attr),
     .infer = infer,
-    .release = release,
+    .release = mfm_window_release,
     .rule = &rule,
     .reads = MFM_READS_NONE,
     .summary = "largest value of each window of an image",

@@ -2,6 +2,8 @@
 
 /* Far beyond any image, and small enough that no product of two leaves 64 bits. */
 enum { MAX_EXTENT = 1 << 24 };
+/* Numbers of taps are kept as reals, which are exact up to here. */
+enum { MAX_TAPS = 1 << 24 };
 
 /* `fallback` when the model does not give the list. */
 static int resolve(mfm_ctx *ctx, const mfm_node *node, const char *name, const mfm_ints *list,
@@ -154,11 +156,14 @@ static bool all_meet(const mfm_window *w, int axis)
     return mfm_window_start(w, axis, w->out[axis] - 1) < w->in[axis];
 }
 
-int mfm_window_infer_pool(mfm_ctx *ctx, const mfm_node *node, mfm_window *w)
+static int check_pool(mfm_ctx *ctx, mfm_node *node, mfm_window *w)
 {
     const int status = mfm_window_infer(ctx, node, NULL, w);
     if (status)
         return status;
+    if (w->kernel[0] > MAX_TAPS / w->kernel[1])
+        return mfm_infer_fail(ctx, node, "kernel_shape: %lld by %lld: at most %d taps",
+                              (long long)w->kernel[0], (long long)w->kernel[1], MAX_TAPS);
     for (int axis = 0; axis < 2; axis++)
         if (!all_meet(w, axis))
             return mfm_infer_fail(ctx, node,
@@ -169,4 +174,24 @@ int mfm_window_infer_pool(mfm_ctx *ctx, const mfm_node *node, mfm_window *w)
     const mfm_shape *x = &node->in[0]->shape;
     node->out[0]->shape = (mfm_shape){4, {x->dim[0], x->dim[1], w->out[0], w->out[1]}};
     return mfm_shape_check(ctx, &node->out[0]->shape, "pooling result");
+}
+
+int mfm_window_infer_pool(mfm_ctx *ctx, mfm_node *node)
+{
+    mfm_window window;
+    const int status = check_pool(ctx, node, &window);
+    if (status || node->dry)
+        return status;
+    mfm_window *kernel = mfm_alloc(ctx, 1, sizeof *kernel);
+    if (!kernel)
+        return MFM_ENOMEM;
+    *kernel = window;
+    node->kernel = kernel;
+    return MFM_OK;
+}
+
+void mfm_window_release(mfm_ctx *ctx, mfm_node *node)
+{
+    mfm_free(ctx, node->kernel);
+    node->kernel = NULL;
 }

@@ -37,8 +37,10 @@ typedef struct mfm_window {
  * known otherwise (convolution weights), NULL when kernel_shape must give it. */
 int mfm_window_infer(mfm_ctx *ctx, const mfm_node *node, const int64_t kernel[2],
                      mfm_window *window);
-/* The same for pooling: moreover every window must meet the image. Sets the output's shape. */
-int mfm_window_infer_pool(mfm_ctx *ctx, const mfm_node *node, mfm_window *window);
+/* Pooling: sets the output's shape and makes the window the node's kernel (none when dry).
+ * Moreover, every window must meet the image. */
+int mfm_window_infer_pool(mfm_ctx *ctx, mfm_node *node);
+void mfm_window_release(mfm_ctx *ctx, mfm_node *node);
 
 /* Input coordinate of tap 0 of the window at `place`; negative in the padding. */
 static inline int64_t mfm_window_start(const mfm_window *w, int axis, int64_t place)
