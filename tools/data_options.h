@@ -1,0 +1,27 @@
+/* The options that say which images a command works on, shared by data, train and eval. */
+#ifndef MFM_DATA_OPTIONS_H
+#define MFM_DATA_OPTIONS_H
+
+#include "core/data/split.h"
+#include "tools/options.h"
+
+typedef struct mfm_split_arguments {
+    double imbalance;
+    uint64_t max_per_class, meta_per_class;
+    int meta_from; /* enum mfm_meta_from */
+    uint64_t split_seed;
+} mfm_split_arguments;
+
+enum { MFM_SPLIT_OPTIONS = 5 };
+
+/* What holds when no option is given. */
+extern const mfm_split_arguments mfm_split_defaults;
+/* The option table of a structure of that type. */
+extern const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS];
+
+/* Opens the dataset; a specification that nobody can read is wrong usage. */
+int mfm_open_data(mfm_ctx *ctx, const char *specification, unsigned parts, mfm_dataset **dataset);
+int mfm_make_split(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_split_arguments *arguments,
+                   mfm_split **split);
+
+#endif

@@ -1,0 +1,141 @@
+/* onnx-mfm: finds the command, runs it, prints what failed, chooses the exit code. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/command.h"
+#include "tools/nearest.h"
+
+enum {
+    EXIT_GOOD = 0,
+    EXIT_CHECK = 1,
+    EXIT_USAGE = 2,
+    EXIT_INPUT = 3,
+    EXIT_RESOURCES = 4,
+    EXIT_INTERRUPTED = 130
+};
+
+typedef struct command {
+    const char *name, *summary;
+    mfm_command_fn *run;
+} command;
+
+static const command commands[] = {
+#define COMMAND(name, summary) {#name, summary, mfm_cmd_##name},
+#include "tools/commands.def"
+#undef COMMAND
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_help(void)
+{
+    printf(
+        "Usage: onnx-mfm COMMAND [OPTION...]\n\n"
+        "Trains image classifiers straight from ONNX and back, on long-tailed data, with feature "
+        "modulators.\n\n"
+        "Commands:\n");
+    for (int i = 0; i < COMMANDS; i++)
+        printf("  %-8s %s\n", commands[i].name, commands[i].summary);
+    printf("\nA first run:\n"
+           "  onnx-mfm new lenet -o lenet.onnx\n"
+           "  onnx-mfm train lenet.onnx -o trained.onnx --data fashion-mnist --imbalance 100 "
+           "--lr 0.01 --epochs 10\n"
+           "  onnx-mfm eval trained.onnx --data fashion-mnist\n\n"
+           "onnx-mfm COMMAND --help tells a command's options; onnx-mfm --version the version.\n"
+           "Exit: 0 good, 1 a check failed, 2 wrong usage, 3 bad input, 4 out of resources,\n"
+           "130 interrupted.\n");
+}
+
+static const command *find_command(const char *name)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[COMMANDS];
+    for (int i = 0; i < COMMANDS; i++)
+        names[i] = commands[i].name;
+    char near[MFM_NEAREST_TEXT];
+    fprintf(stderr, "onnx-mfm: unknown command: %.80s: %s\n", name,
+            mfm_nearest(name, names, COMMANDS, near));
+    return EXIT_USAGE;
+}
+
+static int exit_code(int status)
+{
+    switch (status) {
+    case MFM_OK:
+    case MFM_HELPED:
+        return EXIT_GOOD;
+    case MFM_ECHECK:
+    case MFM_ENAN:
+        return EXIT_CHECK;
+    case MFM_EUSAGE:
+        return EXIT_USAGE;
+    case MFM_ENOMEM:
+        return EXIT_RESOURCES;
+    case MFM_EINTR:
+        return EXIT_INTERRUPTED;
+    default:
+        return EXIT_INPUT;
+    }
+}
+
+static void print_warning(void *self, const char *line)
+{
+    const command *c = self;
+    fprintf(stderr, "onnx-mfm %s: warning: %s\n", c->name, line);
+}
+
+/* What a full disk or a closed pipe does to standard output shows at the latest here. */
+static int flush_results(mfm_ctx *ctx, int status)
+{
+    const int failed = fflush(stdout) != 0 || ferror(stdout);
+    if (failed && (status == MFM_OK || status == MFM_HELPED))
+        return mfm_fail(ctx, MFM_EIO, "the results could not be written to standard output");
+    return status;
+}
+
+static int run_command(const command *c, int argc, const char **argv)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    if (!ctx) {
+        fprintf(stderr, "onnx-mfm %s: out of memory\n", c->name);
+        return EXIT_RESOURCES;
+    }
+    char name[32];
+    snprintf(name, sizeof name, "onnx-mfm %s", c->name);
+    argv[0] = name;
+    mfm_ctx_on_warning(ctx, print_warning, (void *)c);
+    const int status = flush_results(ctx, c->run(ctx, argc, argv));
+    if (status != MFM_OK && status != MFM_HELPED)
+        fprintf(stderr, "%s: %s\n", name, mfm_message(ctx));
+    if (status == MFM_EUSAGE)
+        fprintf(stderr, "Try '%s --help'.\n", name);
+    mfm_ctx_free(ctx);
+    return exit_code(status);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "onnx-mfm: no command: try 'onnx-mfm --help'\n");
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help();
+        return EXIT_GOOD;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("onnx-mfm %s\n", MFM_VERSION);
+        return EXIT_GOOD;
+    }
+    const command *c = find_command(argv[1]);
+    if (!c)
+        return unknown_command(argv[1]);
+    return run_command(c, argc - 1, (const char **)argv + 1);
+}
