@@ -37,6 +37,21 @@ size_t mfm_probe_count(const mfm_probe *probe, int tensor)
     return (size_t)mfm_shape_count(&probe->tensors[tensor].shape);
 }
 
+/* The shapes of the outputs, from an infer that is asked for nothing else. */
+static int infer_dry(mfm_probe *probe, mfm_shape *shapes)
+{
+    mfm_node node = probe->node;
+    node.dry = true;
+    int status = node.op->infer(probe->ctx, &node);
+    if (node.op->release)
+        node.op->release(probe->ctx, &node);
+    for (int i = 0; i < node.n_out; i++) {
+        shapes[i] = probe->out[i]->shape;
+        probe->out[i]->shape.rank = -1;
+    }
+    return status;
+}
+
 static int infer(mfm_probe *probe)
 {
     const mfm_sample *sample = probe->sample;
@@ -59,9 +74,15 @@ static int infer(mfm_probe *probe)
                              .out = probe->out,
                              .accumulates = probe->accumulates,
                              .key = {.seed = 7, .stream = MFM_STREAM_DROPOUT, .step = 3}};
-    int status = sample->op->infer(probe->ctx, &probe->node);
-    for (int i = 0; i < sample->n_out && !status; i++)
+    mfm_shape dry[MFM_SAMPLE_PORTS];
+    int status = infer_dry(probe, dry);
+    if (!status)
+        status = sample->op->infer(probe->ctx, &probe->node);
+    for (int i = 0; i < sample->n_out && !status; i++) {
         status = mfm_shape_check(probe->ctx, &probe->out[i]->shape, "inferred shape of an output");
+        if (!status && !mfm_shape_equal(&probe->out[i]->shape, &dry[i]))
+            status = mfm_fail(probe->ctx, MFM_EDATA, "infer: dry: must give the same shapes");
+    }
     return status;
 }
 

@@ -335,6 +335,8 @@ static void test_unclaimed_reads(void)
 
 static int kernel_infer(mfm_ctx *ctx, mfm_node *node)
 {
+    if (node->dry)
+        return square_infer(ctx, node);
     node->kernel = mfm_alloc(ctx, 1, 1);
     return node->kernel ? square_infer(ctx, node) : MFM_ENOMEM;
 }
@@ -346,8 +348,16 @@ static void release_kernel(mfm_ctx *ctx, mfm_node *node)
 
 static int careless_infer(mfm_ctx *ctx, mfm_node *node)
 {
-    node->kernel = mfm_alloc(ctx, 1, 1);
+    node->kernel = node->dry ? NULL : mfm_alloc(ctx, 1, 1);
     return square_infer(ctx, node);
+}
+
+static int forgetful_infer(mfm_ctx *ctx, mfm_node *node)
+{
+    const int status = square_infer(ctx, node);
+    if (node->dry)
+        node->out[0]->shape.rank = 0;
+    return status;
 }
 
 static void test_memory(void)
@@ -381,6 +391,8 @@ static void test_samples_missing(void)
     op = square_op(&square_rule);
     op.infer = shapeless_infer;
     CU_ASSERT_EQUAL(report_on(&op).failed[MFM_CHECK_SAMPLES], 3);
+    op.infer = forgetful_infer;
+    CU_ASSERT_EQUAL(report_on(&op).failed[MFM_CHECK_SAMPLES], 2); /* the third is a scalar */
 }
 
 static const mfm_case cases[] = {
@@ -388,6 +400,6 @@ static const mfm_case cases[] = {
     {"each planted error is caught by the check that is there for it", test_planted},
     {"a lane that `reads` does not claim must not be read", test_unclaimed_reads},
     {"an unchecked allocation in infer is caught", test_memory},
-    {"no samples, refused samples and shapes left open are failures", test_samples_missing},
+    {"no samples, refused samples and wrong shapes are failures", test_samples_missing},
 };
 MFM_SUITE("core/engine/op_check", cases)
