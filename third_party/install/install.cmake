@@ -1,0 +1,58 @@
+# What `cmake --install` puts where: the library, its public headers in their folders below
+# include/onnx-mfm, a CMake package, a pkg-config file, the program and the licence.
+include(CMakePackageConfigHelpers)
+
+# Headers that an application includes. The others are shared by files of the library only, and may
+# show protobuf-c, which the installed ones never do.
+set(mfm_public_headers
+    core/engine/context.h core/engine/graph.h core/engine/op.h core/engine/plan.h
+    core/engine/random.h core/engine/real.h core/engine/shape.h
+    core/data/dataset.h core/data/feed.h core/data/loader.h core/data/preprocess.h
+    core/data/sampler.h core/data/split.h
+    core/report/confusion.h
+    core/train/bilevel.h core/train/evaluate.h core/train/method.h core/train/network.h
+    core/train/optimizer.h core/train/schedule.h core/train/split_graph.h core/train/trainer.h
+    core/train/training.h
+    onnx/builder.h onnx/checkpoint.h onnx/export.h onnx/import.h onnx/model.h
+    models/models.h)
+list(TRANSFORM mfm_public_headers PREPEND "${PROJECT_SOURCE_DIR}/")
+target_sources(mfm INTERFACE FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}"
+    FILES ${mfm_public_headers})
+
+set(mfm_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/onnx-mfm")
+install(TARGETS mfm EXPORT onnx-mfm-targets
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+    FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/onnx-mfm")
+install(EXPORT onnx-mfm-targets NAMESPACE onnx-mfm:: DESTINATION "${mfm_package_dir}")
+
+configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/onnx-mfm-config.cmake.in"
+    "${PROJECT_BINARY_DIR}/onnx-mfm-config.cmake" INSTALL_DESTINATION "${mfm_package_dir}")
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/onnx-mfm-config-version.cmake"
+    COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/onnx-mfm-config.cmake"
+    "${PROJECT_BINARY_DIR}/onnx-mfm-config-version.cmake"
+    "${PROJECT_SOURCE_DIR}/third_party/FindOpenBLAS.cmake"
+    "${PROJECT_SOURCE_DIR}/third_party/FindOneDNN.cmake"
+    DESTINATION "${mfm_package_dir}")
+
+# There is only a static library, so what it needs is part of its public flags.
+get_filename_component(openblas_dir "${OpenBLAS_LIBRARY}" DIRECTORY)
+set(mfm_pc_libs "-L${openblas_dir} -Wl,-rpath,${openblas_dir} -lopenblas")
+if(TARGET OneDNN::OneDNN)
+    string(APPEND mfm_pc_libs " -ldnnl")
+endif()
+string(APPEND mfm_pc_libs " ${OpenMP_C_FLAGS} -lpthread -lm")
+set(mfm_pc_cflags "${OpenMP_C_FLAGS}")
+if(MFM_DOUBLE)
+    string(APPEND mfm_pc_cflags " -DMFM_DOUBLE")
+endif()
+# From the file's own place, so that an installation may be moved.
+file(RELATIVE_PATH mfm_pc_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+configure_file("${CMAKE_CURRENT_LIST_DIR}/onnx-mfm.pc.in" "${PROJECT_BINARY_DIR}/onnx-mfm.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/onnx-mfm.pc"
+    DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+if(TARGET onnx-mfm)
+    install(TARGETS onnx-mfm RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+endif()
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
