@@ -1,0 +1,338 @@
+#include "onnx/checkpoint.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "onnx/export.h"
+#include "onnx/proto.h"
+#include "onnx/tensor_data.h"
+
+#define KEY "mfm.checkpoint"
+
+/* ---- vectors: one initialiser a parameter, "mfm.momentum/fc1.weight" -------------------------- */
+
+typedef struct slot {
+    const char *prefix;
+    const mfm_graph *graph;
+    real *vector;
+} slot;
+
+enum { MAX_SLOTS = 4 };
+
+static int find_slots(const mfm_training *t, slot slots[MAX_SLOTS])
+{
+    const mfm_optimizer *optimizers[2] = {&t->optimizer, &t->modulator_optimizer};
+    static const char *const prefixes[2][2] = {{"mfm.first/", "mfm.second/"},
+                                               {"mfm.modulator.first/", "mfm.modulator.second/"}};
+    int count = 0;
+    for (int i = 0; i < 2; i++) {
+        if (optimizers[i]->first)
+            slots[count++] = (slot){prefixes[i][0], optimizers[i]->graph, optimizers[i]->first};
+        if (optimizers[i]->second)
+            slots[count++] = (slot){prefixes[i][1], optimizers[i]->graph, optimizers[i]->second};
+    }
+    return count;
+}
+
+static Onnx__StringStringEntryProto *new_entry(mfm_model *model, const char *key, const char *value)
+{
+    Onnx__StringStringEntryProto *entry = mfm_proto_new(model, sizeof *entry);
+    if (!entry)
+        return NULL;
+    onnx__string_string_entry_proto__init(entry);
+    entry->key = mfm_proto_string(model, key);
+    entry->value = mfm_proto_string(model, value);
+    if (entry->key && entry->value)
+        return entry;
+    mfm_proto_discard(model, entry);
+    return NULL;
+}
+
+/* Hangs a message into a list, or frees it. NULL stands for an allocation that failed before. */
+static int hang(mfm_model *model, void *array, size_t *count, void *message)
+{
+    const int status = message ? mfm_proto_append(model, array, count, message) : mfm_code(model->ctx);
+    if (status)
+        mfm_proto_discard(model, message);
+    return status;
+}
+
+static int add_vector(mfm_model *model, Onnx__TrainingInfoProto *info, const slot *s,
+                      const mfm_value *value, real *row_major)
+{
+    Onnx__GraphProto *graph = info->algorithm;
+    char *name = mfm_format(model->ctx, "%s%s", s->prefix, value->name);
+    if (!name)
+        return MFM_ENOMEM;
+    const size_t rank = (size_t)value->shape.rank;
+    Onnx__TensorProto *tensor = mfm_proto_tensor(model, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT,
+                                                 value->shape.dim, rank, NULL);
+    if (tensor) {
+        mfm_layout_to_row_major(&value->shape, s->vector + value->offset, row_major);
+        mfm_tensor_set_reals(tensor, row_major);
+    }
+    int status = hang(model, &graph->initializer, &graph->n_initializer, tensor);
+    if (!status)
+        status = hang(model, &graph->output, &graph->n_output,
+                      mfm_proto_value_info(model, name, value->shape.dim, rank, NULL));
+    if (!status)
+        status = hang(model, &info->update_binding, &info->n_update_binding,
+                      new_entry(model, name, name));
+    mfm_free(model->ctx, name);
+    return status;
+}
+
+/* Allocates room for the largest parameter of graph. */
+static real *room_for(mfm_ctx *ctx, const mfm_graph *graph)
+{
+    return mfm_alloc_aligned(ctx, graph->params_size, sizeof(real));
+}
+
+static int add_slot(mfm_model *model, Onnx__TrainingInfoProto *info, const slot *s)
+{
+    real *row_major = room_for(model->ctx, s->graph);
+    int status = row_major ? MFM_OK : MFM_ENOMEM;
+    for (size_t i = 0; i < s->graph->n_values && !status; i++)
+        if (s->graph->values[i].kind == MFM_VALUE_PARAM)
+            status = add_vector(model, info, s, &s->graph->values[i], row_major);
+    mfm_free_aligned(model->ctx, row_major);
+    return status;
+}
+
+static Onnx__TrainingInfoProto *new_training_info(mfm_model *model)
+{
+    Onnx__TrainingInfoProto *info = mfm_proto_new(model, sizeof *info);
+    if (!info)
+        return NULL;
+    onnx__training_info_proto__init(info);
+    info->algorithm = mfm_proto_new(model, sizeof *info->algorithm);
+    if (info->algorithm) {
+        onnx__graph_proto__init(info->algorithm);
+        info->algorithm->name = mfm_proto_string(model, "mfm.training");
+    }
+    if (info->algorithm && info->algorithm->name)
+        return info;
+    mfm_proto_discard(model, info);
+    return NULL;
+}
+
+static int add_vectors(mfm_model *model, const mfm_training *t)
+{
+    Onnx__TrainingInfoProto *info = new_training_info(model);
+    if (!info)
+        return MFM_ENOMEM;
+    slot slots[MAX_SLOTS];
+    const int count = find_slots(t, slots);
+    int status = MFM_OK;
+    for (int i = 0; i < count && !status; i++)
+        status = add_slot(model, info, &slots[i]);
+    if (status) {
+        mfm_proto_discard(model, info);
+        return status;
+    }
+    return hang(model, &model->proto->training_info, &model->proto->n_training_info, info);
+}
+
+/* ---- counters --------------------------------------------------------------------------------- */
+
+static json_t *exact(double number)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%a", number);
+    return json_string(text);
+}
+
+static char *counters_text(const mfm_training *t, const char *run_options)
+{
+    const mfm_counters *c = &t->counters;
+    json_t *options = json_loads(run_options, 0, NULL);
+    json_t *all = json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:i, s:o, s:o}",
+        "version", 1, "step", (json_int_t)c->step, "epoch_steps", (json_int_t)c->epoch_steps,
+        "optimizer_steps", (json_int_t)t->optimizer.steps,
+        "modulator_optimizer_steps", (json_int_t)t->modulator_optimizer.steps,
+        "train_loss_sum", exact(c->train_loss_sum), "meta_loss_sum", exact(c->meta_loss_sum),
+        "best_error", exact(c->best_error), "last_error", exact(c->last_error),
+        "best_epoch", (int)c->best_epoch, "seconds", exact(c->seconds), "options", options);
+    char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
+    json_decref(all);
+    return text;
+}
+
+static int add_counters(mfm_model *model, const mfm_training *t, const char *run_options)
+{
+    char *text = counters_text(t, run_options);
+    if (!text)
+        return mfm_fail(model->ctx, MFM_ENOMEM, "checkpoint: the counters cannot be written as JSON");
+    const int status = mfm_proto_set_metadata(model, KEY, text);
+    free(text);
+    return status;
+}
+
+int mfm_checkpoint_save(mfm_ctx *ctx, mfm_model *model, const mfm_training *t,
+                        const char *run_options, const char *path)
+{
+    int status = mfm_checkpoint_strip(ctx, model);
+    if (!status)
+        status = mfm_model_write_values(ctx, model, t->split->main, t->w, t->state);
+    if (!status && t->phi)
+        status = mfm_model_write_values(ctx, model, t->split->modulator, t->phi, NULL);
+    if (!status)
+        status = add_vectors(model, t);
+    if (!status)
+        status = add_counters(model, t, run_options);
+    if (!status)
+        status = mfm_model_save(ctx, model, path);
+    const int stripped = mfm_checkpoint_strip(ctx, model);
+    return status ? status : stripped;
+}
+
+int mfm_checkpoint_strip(mfm_ctx *ctx, mfm_model *model)
+{
+    (void)ctx;
+    Onnx__ModelProto *proto = model->proto;
+    for (size_t i = proto->n_training_info; i-- > 0;) {
+        const Onnx__GraphProto *algorithm = proto->training_info[i]->algorithm;
+        if (algorithm && strcmp(mfm_proto_text(algorithm->name), "mfm.training") == 0)
+            mfm_proto_remove(model, &proto->training_info, &proto->n_training_info, i);
+    }
+    return mfm_proto_metadata(model, KEY) ? mfm_proto_set_metadata(model, KEY, NULL) : MFM_OK;
+}
+
+/* ---- resuming --------------------------------------------------------------------------------- */
+
+static int damaged(const mfm_model *model, const char *what)
+{
+    return mfm_fail(model->ctx, MFM_EDATA, "%s: checkpoint: %s is missing or damaged",
+                    mfm_model_path(model), what);
+}
+
+static json_t *read_counters(const mfm_model *model)
+{
+    const char *text = mfm_proto_metadata(model, KEY);
+    json_t *all = text ? json_loads(text, 0, NULL) : NULL;
+    if (!all)
+        damaged(model, "metadata " KEY);
+    return all;
+}
+
+int mfm_checkpoint_options(mfm_ctx *ctx, const mfm_model *model, char **options)
+{
+    *options = NULL;
+    if (!mfm_proto_metadata(model, KEY))
+        return MFM_OK;
+    json_t *all = read_counters(model);
+    if (!all)
+        return MFM_EDATA;
+    char *text = json_dumps(json_object_get(all, "options"), JSON_COMPACT | JSON_ENCODE_ANY);
+    int status = MFM_EDATA;
+    if (!text) {
+        damaged(model, "the options");
+    } else {
+        *options = mfm_strdup(ctx, text);
+        status = *options ? MFM_OK : MFM_ENOMEM;
+    }
+    free(text);
+    json_decref(all);
+    return status;
+}
+
+static bool get_whole(const json_t *all, const char *key, uint64_t *number)
+{
+    const json_t *value = json_object_get(all, key);
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return false;
+    *number = (uint64_t)json_integer_value(value);
+    return true;
+}
+
+static bool get_exact(const json_t *all, const char *key, double *number)
+{
+    const char *text = json_string_value(json_object_get(all, key));
+    char *end = NULL;
+    if (!text)
+        return false;
+    *number = strtod(text, &end);
+    return end != text && !*end;
+}
+
+static bool get_counters(const json_t *all, mfm_training *t)
+{
+    mfm_counters *c = &t->counters;
+    uint64_t best_epoch = 0;
+    const bool good = get_whole(all, "step", &c->step) &&
+                      get_whole(all, "epoch_steps", &c->epoch_steps) &&
+                      get_whole(all, "optimizer_steps", &t->optimizer.steps) &&
+                      get_whole(all, "modulator_optimizer_steps", &t->modulator_optimizer.steps) &&
+                      get_exact(all, "train_loss_sum", &c->train_loss_sum) &&
+                      get_exact(all, "meta_loss_sum", &c->meta_loss_sum) &&
+                      get_exact(all, "best_error", &c->best_error) &&
+                      get_exact(all, "last_error", &c->last_error) &&
+                      get_exact(all, "seconds", &c->seconds) &&
+                      get_whole(all, "best_epoch", &best_epoch);
+    c->best_epoch = (uint32_t)best_epoch;
+    return good;
+}
+
+static const Onnx__GraphProto *training_graph(const mfm_model *model)
+{
+    for (size_t i = 0; i < model->proto->n_training_info; i++) {
+        const Onnx__GraphProto *graph = model->proto->training_info[i]->algorithm;
+        if (graph && strcmp(mfm_proto_text(graph->name), "mfm.training") == 0)
+            return graph;
+    }
+    return NULL;
+}
+
+static const Onnx__TensorProto *find_tensor(const Onnx__GraphProto *graph, const char *prefix,
+                                            const char *name)
+{
+    const size_t length = strlen(prefix);
+    for (size_t i = 0; i < graph->n_initializer; i++) {
+        const char *full = mfm_proto_text(graph->initializer[i]->name);
+        if (strncmp(full, prefix, length) == 0 && strcmp(full + length, name) == 0)
+            return graph->initializer[i];
+    }
+    return NULL;
+}
+
+static int restore_slot(const mfm_model *model, const Onnx__GraphProto *graph, const slot *s)
+{
+    real *row_major = room_for(model->ctx, s->graph);
+    int status = row_major ? MFM_OK : MFM_ENOMEM;
+    for (size_t i = 0; i < s->graph->n_values && !status; i++) {
+        const mfm_value *value = &s->graph->values[i];
+        if (value->kind != MFM_VALUE_PARAM)
+            continue;
+        const Onnx__TensorProto *tensor = find_tensor(graph, s->prefix, value->name);
+        if (!tensor || tensor->data_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ||
+            mfm_tensor_size(tensor) != (size_t)mfm_shape_count(&value->shape)) {
+            status = damaged(model, value->name);
+            break;
+        }
+        mfm_tensor_get_reals(tensor, row_major);
+        mfm_layout_to_engine(&value->shape, row_major, s->vector + value->offset);
+    }
+    mfm_free_aligned(model->ctx, row_major);
+    return status;
+}
+
+int mfm_checkpoint_restore(mfm_ctx *ctx, const mfm_model *model, mfm_training *t)
+{
+    (void)ctx;
+    const Onnx__GraphProto *graph = training_graph(model);
+    json_t *all = read_counters(model);
+    if (!all)
+        return MFM_EDATA;
+    const bool good = graph && get_counters(all, t);
+    json_decref(all);
+    if (!good)
+        return damaged(model, "a counter or the optimiser's state");
+    slot slots[MAX_SLOTS];
+    const int count = find_slots(t, slots);
+    int status = MFM_OK;
+    for (int i = 0; i < count && !status; i++)
+        status = restore_slot(model, graph, &slots[i]);
+    return status;
+}
