@@ -25,11 +25,12 @@ static int64_t part_begin(mfm_channels size, int64_t part)
     return size.rows * part / count_parts(size);
 }
 
-/* Scratch: [parts, sums, channels] of double, then [parts, sums, channels] of real. */
+/* Scratch: [parts, sums, channels] of double, then [parts, sums + 1, channels] of real: the moments
+ * need one row more than they have results. */
 size_t mfm_channels_scratch(mfm_channels size, int sums)
 {
-    const size_t count = (size_t)(count_parts(size) * size.channels) * (size_t)sums;
-    return count * (sizeof(double) / sizeof(real) + 1);
+    const size_t row = (size_t)(count_parts(size) * size.channels);
+    return row * (size_t)sums * (sizeof(double) / sizeof(real)) + row * (size_t)(sums + 1);
 }
 
 /* The partial sums of a part: `sums` rows of doubles, and as many of reals for the block at hand.
@@ -44,7 +45,7 @@ static partial partial_of(mfm_channels size, int sums, int64_t part, void *scrat
     const int64_t length = sums * size.channels;
     double *totals = scratch;
     real *blocks = (real *)(totals + count_parts(size) * length);
-    return (partial){totals + part * length, blocks + part * length};
+    return (partial){totals + part * length, blocks + part * (length + size.channels)};
 }
 
 /* total[k] = the partial sums of all parts, in their order. */
@@ -68,33 +69,35 @@ static void sum_rows(int64_t rows, int64_t channels, const real *x, real *restri
             sum[c] += x[r * channels + c];
 }
 
-/* square[c] += (x - mean[c])^2, over a block */
-static void sum_squares(int64_t rows, int64_t channels, const real *x, const real *mean,
-                        real *restrict square)
+/* With d = x - center[c]:  first[c] += d,  second[c] += d^2, over a block. */
+static void sum_powers(int64_t rows, int64_t channels, const real *x, const real *center,
+                       real *restrict first, real *restrict second)
 {
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < channels; c++) {
-            const real d = x[r * channels + c] - mean[c];
-            square[c] += d * d;
+            const real d = x[r * channels + c] - center[c];
+            first[c] += d;
+            second[c] += d * d;
         }
 }
 
-/* With S the sum of a block of n elements and M = S / n, total[0] gathers S and total[1] the sum of
- * (x - M)^2 + S M: no float sees the square of an uncentred number. */
+/* Centred at m, the mean of the block as float finds it, no float sees more than deviations:
+ *     sum x = n m + sum d,   sum x^2 = n m^2 + 2 m sum d + sum d^2
+ * go to total[0] and total[1] in double, as if all of it had been summed in double. */
 static void add_block_moments(mfm_channels size, int64_t rows, const real *x, partial to)
 {
     const int64_t channels = size.channels;
-    real *mean = to.block, *square = to.block + channels;
-    memset(to.block, 0, 2 * (size_t)channels * sizeof *to.block);
-    sum_rows(rows, channels, x, mean);
-    for (int64_t c = 0; c < channels; c++) {
-        to.total[c] += (double)mean[c];
-        to.total[channels + c] += (double)mean[c] * (double)mean[c] / (double)rows;
-        mean[c] /= (real)rows;
-    }
-    sum_squares(rows, channels, x, mean, square);
+    real *center = to.block, *first = center + channels, *second = first + channels;
+    memset(to.block, 0, 3 * (size_t)channels * sizeof *to.block);
+    sum_rows(rows, channels, x, center);
     for (int64_t c = 0; c < channels; c++)
-        to.total[channels + c] += (double)square[c];
+        center[c] /= (real)rows;
+    sum_powers(rows, channels, x, center, first, second);
+    for (int64_t c = 0; c < channels; c++) {
+        const double m = (double)center[c], n = (double)rows, d = (double)first[c];
+        to.total[c] += n * m + d;
+        to.total[channels + c] += n * m * m + 2 * m * d + (double)second[c];
+    }
 }
 
 void mfm_channels_moments(mfm_channels size, const real *x, double *moments, void *scratch)
