@@ -79,10 +79,9 @@ static int place_windows(mfm_ctx *ctx, const mfm_node *node, mfm_window *w, int 
         return mfm_infer_fail(ctx, node,
                               "a window of %lld over %lld: must fit into the padded image",
                               (long long)span(w, axis), (long long)w->in[axis]);
-    w->out[axis] = room / w->stride[axis] + 1;
-    if (ceil && room % w->stride[axis] &&
-        w->out[axis] * w->stride[axis] < w->in[axis] + w->pad_begin[axis])
-        w->out[axis]++;
+    w->out[axis] = (room + (ceil ? w->stride[axis] - 1 : 0)) / w->stride[axis] + 1;
+    if (ceil && mfm_window_start(w, axis, w->out[axis] - 1) >= w->in[axis])
+        w->out[axis]--;
     return MFM_OK;
 }
 
