@@ -6,8 +6,7 @@
 #include "../../suite.h"
 #include "op_check.h"
 
-/* ---- y = a^2 b, a DATA, b PARAM: nonlinear in both, with every term of the second order --------
- */
+/* ---- y = a^2 b, a DATA, b PARAM: nonlinear in both, with every term of the second order ---- */
 
 static size_t count_of(const mfm_node *node)
 {
@@ -102,8 +101,7 @@ static mfm_op square_op(const mfm_rule *rule)
                     .samples = square_samples};
 }
 
-/* ---- planted errors ----------------------------------------------------------------------------
- */
+/* ---- planted errors ---- */
 
 static void vjp_t_without_curvature(const mfm_node *node)
 {
