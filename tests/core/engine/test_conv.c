@@ -7,7 +7,7 @@
 #include "core/engine/kernels/conv.h"
 #include "core/engine/random.h"
 #include "failing_allocator.h"
-#include "tests/suite.h"
+#include "../../suite.h"
 
 #ifdef MFM_DOUBLE
 static const double EPSILON = DBL_EPSILON;
