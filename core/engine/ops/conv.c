@@ -79,7 +79,7 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
         return status;
     node->out[0]->shape = (mfm_shape){
         4, {node->in[0]->shape.dim[0], node->in[1]->shape.dim[0], window.out[0], window.out[1]}};
-    return node->dry ? MFM_OK : make_kernel(ctx, node, &window);
+    return make_kernel(ctx, node, &window);
 }
 
 static void release(mfm_ctx *ctx, mfm_node *node)
