@@ -273,6 +273,16 @@ static void add_site(mfm_injector *in, const mfm_inject_net *net, size_t index, 
     add_modulation(in, site, scale, shift);
 }
 
+/* Before IR 4 a default cannot be overridden: runtimes take it for a constant. What IR 4 changes is
+ * only that, so the file is one while it has a modulator. */
+static void allow_defaults(mfm_injector *in)
+{
+    Onnx__ModelProto *proto = in->model->proto;
+    in->info->ir_version = proto->ir_version;
+    if (proto->ir_version < MFM_INJECT_IR)
+        proto->ir_version = MFM_INJECT_IR;
+}
+
 static void add_all(mfm_injector *in)
 {
     mfm_inject_info *info = in->info;
@@ -280,6 +290,7 @@ static void add_all(mfm_injector *in)
     int64_t channels = 0, column = 0;
     for (size_t i = 0; i < info->n_sites; i++)
         channels += info->sites[i].channels;
+    allow_defaults(in);
     add_inputs(in);
     if (in->status)
         return;

@@ -24,6 +24,11 @@
 
 #include "onnx/inject_info.h"
 
+enum {
+    MFM_INJECT_OPSET = 7, /* the first with numpy's broadcasting */
+    MFM_INJECT_IR = 4     /* the first whose inputs can have defaults: an older file is made one */
+};
+
 typedef struct mfm_inject_options {
     const char *const *layers; /* selectors, as mfm_layers_select takes them; none: last_conv */
     size_t n_layers;

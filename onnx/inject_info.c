@@ -200,6 +200,8 @@ static int read_head(mfm_ctx *ctx, const json_t *root, mfm_inject_info *info)
     if (!status)
         status = read_int(ctx, root, "hash_dim", 0, &info->hash_dim);
     if (!status)
+        status = read_int(ctx, root, "ir_version", 0, &info->ir_version);
+    if (!status)
         status = read_text(ctx, root, "soft_label", &info->soft_label);
     if (!status)
         status = read_text(ctx, root, "switch", &info->gate);
@@ -276,15 +278,15 @@ static json_t *sites_json(const mfm_inject_info *info)
 static char *info_text(const mfm_inject_info *info)
 {
     /* "o" takes each list over, also when packing fails. */
-    json_t *root =
-        json_pack("{s:i, s:s, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "version",
-                  VERSION, "modulation", modulation_names[info->modulation], "classes",
-                  (json_int_t)info->classes, "hidden", (json_int_t)info->hidden, "hash_dim",
-                  (json_int_t)info->hash_dim, "soft_label", info->soft_label, "switch", info->gate,
-                  "sites", sites_json(info), "nodes", list_json(info->nodes, info->n_nodes),
-                  "initializers", list_json(info->initializers, info->n_initializers), "inputs",
-                  list_json(info->inputs, info->n_inputs), "parameters",
-                  list_json(info->parameters, info->n_parameters));
+    json_t *root = json_pack(
+        "{s:i, s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "version", VERSION,
+        "modulation", modulation_names[info->modulation], "classes", (json_int_t)info->classes,
+        "hidden", (json_int_t)info->hidden, "hash_dim", (json_int_t)info->hash_dim, "ir_version",
+        (json_int_t)info->ir_version, "soft_label", info->soft_label, "switch", info->gate, "sites",
+        sites_json(info), "nodes", list_json(info->nodes, info->n_nodes), "initializers",
+        list_json(info->initializers, info->n_initializers), "inputs",
+        list_json(info->inputs, info->n_inputs), "parameters",
+        list_json(info->parameters, info->n_parameters));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     return text;

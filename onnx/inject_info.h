@@ -54,6 +54,7 @@ typedef struct mfm_inject_info {
     int version;
     mfm_modulation modulation;
     int64_t classes, hidden, hash_dim; /* hash_dim 0: no hashing layer */
+    int64_t ir_version;                /* of the file before the injection */
     char *soft_label;                  /* graph input [n, classes], rows that sum to 1 */
     char *gate;                        /* graph input [1]: the switch s */
     mfm_inject_site *sites;

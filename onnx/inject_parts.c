@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { INITIALIZERS_ARE_INPUTS = 3 }; /* up to this IR version */
-
 bool mfm_inject_keep(mfm_injector *in, int status)
 {
     if (!in->status)
@@ -53,13 +51,11 @@ static bool hang(mfm_injector *in, void *array, size_t *count, size_t at, void *
     return false;
 }
 
-static bool add_input(mfm_injector *in, const char *name, int32_t data_type, const int64_t *dims,
-                      size_t rank)
+static bool add_input(mfm_injector *in, const char *name, const int64_t *dims, size_t rank)
 {
     Onnx__GraphProto *graph = in->model->proto->graph;
     Onnx__ValueInfoProto *info = mfm_proto_value_info(in->model, name, dims, rank, "mfm.batch");
-    if (info)
-        info->type->tensor_type->elem_type = data_type;
+
     return hang(in, &graph->input, &graph->n_input, graph->n_input, info) &&
            record(in, &in->info->inputs, &in->info->n_inputs, name);
 }
@@ -77,12 +73,7 @@ const char *mfm_inject_tensor(mfm_injector *in, const char *base, int32_t data_t
                               const int64_t *dims, size_t rank, const void *data)
 {
     const char *name = mfm_inject_name(in, "%s", base);
-    if (!name || !add_initializer(in, name, data_type, dims, rank, data))
-        return NULL;
-    if (in->model->proto->ir_version <= INITIALIZERS_ARE_INPUTS &&
-        !add_input(in, name, data_type, dims, rank))
-        return NULL;
-    return name;
+    return name && add_initializer(in, name, data_type, dims, rank, data) ? name : NULL;
 }
 
 const char *mfm_inject_input(mfm_injector *in, const char *base, const int64_t *dims, size_t rank,
@@ -91,7 +82,7 @@ const char *mfm_inject_input(mfm_injector *in, const char *base, const int64_t *
     int64_t default_dims[2] = {default_rows, rank > 1 ? dims[1] : 0};
     const int32_t type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
     const char *name = mfm_inject_name(in, "%s", base);
-    if (!name || !add_input(in, name, type, dims, rank) ||
+    if (!name || !add_input(in, name, dims, rank) ||
         !add_initializer(in, name, type, default_dims, rank, data))
         return NULL;
     return name;

@@ -5,8 +5,6 @@
 #include "onnx/inject.h"
 #include "onnx/names.h"
 
-enum { MFM_INJECT_OPSET = 7 }; /* the first with numpy's broadcasting */
-
 typedef struct mfm_injector {
     mfm_ctx *ctx;
     mfm_model *model;

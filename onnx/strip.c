@@ -177,6 +177,8 @@ static int strip(stripper *s)
         return status;
     remove_parts(s);
     status = rewire_sites(s);
+    if (info->ir_version < MFM_INJECT_IR)
+        s->model->proto->ir_version = info->ir_version;
     if (!status)
         status = mfm_proto_set_metadata(s->model, MFM_INJECT_KEY, NULL);
     return status ? status : mfm_validate(s->model);

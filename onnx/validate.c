@@ -176,6 +176,9 @@ int mfm_validate(const mfm_model *model)
     const Onnx__ModelProto *proto = model->proto;
     if (!proto->graph)
         return mfm_fail(model->ctx, MFM_EDATA, "%s: no graph: not an ONNX file", model->path);
+    if (!proto->has_ir_version || proto->ir_version < 1)
+        return mfm_fail(model->ctx, MFM_EDATA, "%s: IR version %lld: at least 1", model->path,
+                        (long long)proto->ir_version);
     if (proto->ir_version >= 3 && proto->n_opset_import == 0)
         return mfm_fail(model->ctx, MFM_EDATA, "%s: no operator set: one must be imported",
                         model->path);
