@@ -1,0 +1,70 @@
+#!/bin/sh
+# Installs what is missing, builds every variant and runs all tests; ends with the line
+# "N passed, N failed, N skipped" over all of them, and fails when anything failed.
+#
+#     sh tools/test.sh               on a fresh clone, as root or with sudo
+#     MFM_SETUP=0 sh tools/test.sh   installs nothing
+#     MFM_PEERS=1 sh tools/test.sh   installs PyTorch too, so that its exports are read
+#
+# What each variant is for:
+#     release   the product as it is used: every test
+#     asan      address and undefined-behaviour sanitizers: what is not slow
+#     double    derivatives, where rounding does not hide errors
+#     im2col    the convolution of builds without oneDNN
+set -eu
+cd "$(dirname "$0")/.."
+
+if [ "${MFM_SETUP:-1}" != 0 ]; then
+    sh tools/setup.sh --test
+    if [ "${MFM_PEERS:-0}" != 0 ]; then
+        # Without them the checks against PyTorch's exports are skipped, and said to be.
+        sh tools/setup.sh --peers || echo "test.sh: going on without PyTorch" >&2
+    fi
+fi
+
+# An environment with onnx and ONNX Runtime. Where it cannot be made, the tests that need it are
+# skipped.
+venv=build/venv
+python=$PWD/$venv/bin/python
+mkdir -p build
+if ! "$python" -c 'import numpy, onnx, onnxruntime' 2>/dev/null; then
+    python3 -m venv "$venv" >build/venv.log 2>&1 &&
+        "$python" -m pip install -q --disable-pip-version-check numpy onnx onnxruntime \
+            >>build/venv.log 2>&1 ||
+        echo "test.sh: no onnx and ONNX Runtime (build/venv.log): their tests are skipped" >&2
+fi
+[ -x "$python" ] || python=python3
+
+jobs=$(getconf _NPROCESSORS_ONLN)
+# Several tests at a time share the cores: threads that wait must not spin.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}" OMP_WAIT_POLICY=passive
+export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+export UBSAN_OPTIONS=print_stacktrace=1
+export LSAN_OPTIONS="suppressions=$PWD/tests/project/lsan.supp:print_suppressions=0"
+
+results=
+# variant NAME [CTEST_OPTION...]: builds a preset and runs its tests. A build that fails leaves no
+# results, which counts as a failure.
+variant() {
+    name=$1
+    shift
+    file=$PWD/build/results/$name.xml
+    results="$results $file"
+    rm -f "$file"
+    echo "== $name"
+    if ! { cmake --preset "$name" -DMFM_PYTHON="$python" &&
+        cmake --build --preset "$name"; } >"build/$name.log" 2>&1; then
+        tail -n 40 "build/$name.log"
+        echo "test.sh: the build of $name failed: build/$name.log"
+        return 0
+    fi
+    ctest --preset "$name" --output-junit "$file" -j "$jobs" --no-tests=error "$@" || true
+}
+
+variant release
+variant asan -LE '^(slow|interop|project)$'
+variant double -L '^(op|unit|train)$'
+variant im2col -R '^(op/(conv|gemm|matmul)|core/engine/conv)'
+
+# shellcheck disable=SC2086 # no path of the project has a space in its name
+sh tests/project/sum_results.sh $results
