@@ -134,14 +134,14 @@ static int plan_forward(bench *b)
 
 static int make_training(bench *b, const mfm_method *method, uint64_t meta_batch)
 {
-    const mfm_train_options options = {.method = method,
-                                       .epochs = 1,
-                                       .batch = (uint32_t)b->o->batch,
-                                       .meta_batch = (uint32_t)meta_batch,
-                                       .momentum = 0.9,
-                                       .weight_decay = 5e-4,
-                                       .modulator_lr = 1e-2,
-                                       .modulator_momentum = 0.9};
+    const mfm_train_options fixed = {.method = method,
+                                     .epochs = 1,
+                                     .batch = (uint32_t)b->o->batch,
+                                     .meta_batch = (uint32_t)meta_batch,
+                                     .momentum = 0.9,
+                                     .weight_decay = 5e-4,
+                                     .modulator_lr = 1e-2,
+                                     .modulator_momentum = 0.9};
     return mfm_training_new(b->ctx, b->session.graphs, &fixed, &b->training);
 }
 

@@ -122,7 +122,8 @@ struct mfm_op {
     /* Checks the attributes, sets out[]->shape, saved_size, scratch_size, makes the kernel. The only
      * hook that can fail. Input shapes are known. */
     int (*infer)(mfm_ctx *ctx, mfm_node *node);
-    void (*release)(mfm_ctx *ctx, mfm_node *node); /* NULL: nothing to release */
+    /* Also called after a failed infer, with the kernel NULL. NULL: nothing to release. */
+    void (*release)(mfm_ctx *ctx, mfm_node *node);
     const mfm_rule *rule;
     const void *impl; /* ingredients of a generic rule (rules.h) */
     unsigned reads;

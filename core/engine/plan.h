@@ -33,9 +33,9 @@ typedef struct mfm_plan_spec {
     bool training;
     const mfm_pass *passes; /* in the order in which the caller will run them */
     int n_passes;
-    /* Lanes that the caller reads or seeds: they stay in place over the whole schedule. A kept G of
-     * a node output is a seed of VJP; a kept G or DG of an input is a target; a kept DX of an input
-     * is a seed of JVP. */
+    /* Lanes that the caller reads or seeds: they stay in place over the whole schedule. A kept G or
+     * DG of a node output is a seed, which sweeps add to; a kept G or DG of an input is a target; a
+     * kept DX of an input is a seed of JVP. */
     const mfm_slot *keep;
     int n_keep;
     bool param_tangents;          /* DX of the parameters is bound: JVP runs along it */
@@ -49,7 +49,8 @@ typedef struct mfm_plan mfm_plan;
 int mfm_plan_new(mfm_ctx *ctx, const mfm_graph *graph, const mfm_plan_spec *spec, mfm_plan **plan);
 void mfm_plan_free(mfm_plan *plan);
 
-/* Parameter lanes live in vectors of the caller (graph->params_size reals, 64-byte aligned). */
+/* Parameter lanes live in vectors of the caller (graph->params_size reals, 64-byte aligned). A sweep
+ * writes only the gradients that a path reaches: callers zero their G and DG vectors once. */
 void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector);
 void mfm_plan_bind_state(mfm_plan *plan, real *vector);
 /* A graph input reads (X, DX) from the caller's buffer, in storage order. */

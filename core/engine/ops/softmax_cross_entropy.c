@@ -5,8 +5,11 @@
  *     loss = (1/n) sum_i w_i l_i                  output 0: a scalar
  *
  * With p = softmax(z), e_t the unit vector of the class, G and h the adjoints of the two outputs
- * and a_i = w_i G / n + h_i                       the adjoint of l_i: jvp    l_i'  = <p_i - e_t,
- * z_i'> loss' = (1/n) sum_i (w_i l_i' + w_i' l_i) vjp    gz_i  = a_i (p_i - e_t) gw_i  = G l_i / n
+ * and a_i = w_i G / n + h_i the adjoint of l_i:
+ *     jvp    l_i'  = <p_i - e_t, z_i'>
+ *            loss' = (1/n) sum_i (w_i l_i' + w_i' l_i)
+ *     vjp    gz_i  = a_i (p_i - e_t)
+ *            gw_i  = G l_i / n
  *     vjp_t  gz_i' = a_i' (p_i - e_t) + a_i p_i',      p_i' = p_i (z_i' - <p_i, z_i'>)
  *            gw_i' = (G' l_i + G l_i') / n
  *     with   a_i'  = (w_i' G + w_i G') / n + h_i'.
