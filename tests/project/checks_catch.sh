@@ -12,6 +12,7 @@ tree() {
     printf '#include "core/engine/a.h"\nint f(void)\n{\n    return 0;\n}\n' >"$work/core/engine/a.c"
     printf '#include <protobuf-c/protobuf-c.h>\n#include "core/train/t.h"\n' >"$work/onnx/o.c"
     printf '#include <popt.h>\n#include "onnx/o.h"\n' >"$work/tools/t.c"
+    printf 'See [the code](core/engine/a.c), [elsewhere](https://example.org/).\n' >"$work/a.md"
 }
 
 # repeat COUNT TEXT
@@ -50,6 +51,7 @@ catches lengths core/engine/a.c "int g(void)\n{\n$(repeat 71 '\\n')}\n"
 catches lengths core/engine/a.c "// $(repeat 98 x)\n"
 catches texts core/engine/a.c '// see /ho''me/somebody/notes\n'
 catches texts tools/t.c '// TO''DO\n'
+catches links a.md '[gone](core/engine/b.c)\n'
 
 status=0
 sh "$here/check_includes.sh" "$here" >/dev/null || status=$?
