@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/nearest.h"
+#include "tools/suggest.h"
 #include "tools/option_parts.h"
 
 enum { HELP_VALUE = 4000 };
@@ -68,7 +68,8 @@ static void make_popt_tables(parse *p)
 static int print_help(const parse *p)
 {
     char usage[128];
-    snprintf(usage, sizeof usage, "%s [OPTION...]", p->table->positional);
+    const char *positional = p->table->positional ? p->table->positional : "";
+    snprintf(usage, sizeof usage, "%s%s[OPTION...]", positional, *positional ? " " : "");
     poptSetOtherOptionHelp(p->popt, usage);
     poptPrintHelp(p->popt, stdout, 0);
     printf("\n%s\n", p->table->purpose);
@@ -89,9 +90,9 @@ static int unknown_option(const parse *p)
     for (; mfm_option_at(p->table, count, &entry); count++)
         names[count] = entry.option->name;
     const char *given = poptBadOption(p->popt, POPT_BADOPTION_NOALIAS);
-    char near[MFM_NEAREST_TEXT];
+    char near[MFM_SUGGEST_TEXT];
     return mfm_fail(p->ctx, MFM_EUSAGE, "unknown option: %.80s: %s", given,
-                    mfm_nearest(given + strspn(given, "-"), names, count, near));
+                    mfm_suggest(given + strspn(given, "-"), names, count, near));
 }
 
 static int popt_failure(const parse *p, int code)
@@ -102,13 +103,12 @@ static int popt_failure(const parse *p, int code)
                     poptStrerror(code));
 }
 
-/* Keeps a copy of text until mfm_arguments_free; NULL with MFM_ENOMEM recorded. */
-static char *own(parse *p, const char *text)
+char *mfm_arguments_own(mfm_ctx *ctx, mfm_arguments *arguments, const char *text)
 {
-    mfm_arguments *a = p->arguments;
-    if (mfm_grow(p->ctx, &a->owned, a->n_owned, &a->owned_capacity, sizeof *a->owned))
+    mfm_arguments *a = arguments;
+    if (mfm_grow(ctx, &a->owned, a->n_owned, &a->owned_capacity, sizeof *a->owned))
         return NULL;
-    char *copy = mfm_strdup(p->ctx, text);
+    char *copy = mfm_strdup(ctx, text);
     if (copy)
         a->owned[a->n_owned++] = copy;
     return copy;
@@ -116,13 +116,13 @@ static char *own(parse *p, const char *text)
 
 static int take_option(parse *p, size_t i)
 {
-    mfm_option_entry entry;
+    mfm_option_entry entry = {0};
     mfm_option_at(p->table, i, &entry);
     const mfm_option *option = entry.option;
     const char *text = NULL;
     if (option->kind != MFM_OPTION_FLAG) {
         char *given = poptGetOptArg(p->popt);
-        text = own(p, given ? given : "");
+        text = mfm_arguments_own(p->ctx, p->arguments, given ? given : "");
         free(given);
         if (!text)
             return MFM_ENOMEM;
@@ -151,13 +151,17 @@ static int take_options(parse *p)
 static int take_positional(parse *p)
 {
     const char *first = poptGetArg(p->popt);
+    if (!p->table->positional)
+        return first ? mfm_fail(p->ctx, MFM_EUSAGE, "unexpected argument: %.80s: it takes none",
+                                first)
+                     : MFM_OK;
     if (!first)
         return mfm_fail(p->ctx, MFM_EUSAGE, "no %s given: it comes first", p->table->positional);
     const char *second = poptGetArg(p->popt);
     if (second)
         return mfm_fail(p->ctx, MFM_EUSAGE, "unexpected argument: %.80s: %s %.80s is all it takes",
                         second, p->table->positional, first);
-    p->arguments->positional = own(p, first);
+    p->arguments->positional = mfm_arguments_own(p->ctx, p->arguments, first);
     return p->arguments->positional ? MFM_OK : MFM_ENOMEM;
 }
 
