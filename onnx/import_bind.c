@@ -91,12 +91,13 @@ static int make_value(mfm_importer *im, const mfm_binding *binding, add_fn *add,
 static int tensor_argument(mfm_importer *im, size_t index, enum mfm_role role, int *value)
 {
     const mfm_binding b = im->bindings[index];
-    int made = role == MFM_STATE ? b.state : b.constant && role == MFM_DATA ? b.fixed : b.param;
+    const bool fixed = b.untrained || (b.constant && role == MFM_DATA);
+    int made = role == MFM_STATE ? b.state : fixed ? b.fixed : b.param;
     int status = MFM_OK;
     if (made < 0 && role == MFM_STATE) {
         status = make_value(im, &b, mfm_graph_state, &made);
         im->bindings[index].state = made;
-    } else if (made < 0 && b.constant && role == MFM_DATA) {
+    } else if (made < 0 && fixed) {
         status = make_value(im, &b, mfm_graph_const, &made);
         im->bindings[index].fixed = made;
     } else if (made < 0) {
@@ -149,7 +150,7 @@ int mfm_import_initializers(mfm_importer *im)
             continue; /* an input of the network: bound already */
         mfm_binding binding = unbound(mfm_proto_text(tensor->name));
         binding.tensor = tensor;
-        binding.constant = injected_constant(im, binding.name);
+        binding.untrained = injected_constant(im, binding.name);
         const int status = mfm_import_bind(im, &binding);
         if (status)
             return status;

@@ -15,7 +15,8 @@ typedef struct mfm_binding {
     const char *name;
     int value;                       /* of the graph; -1 */
     const Onnx__TensorProto *tensor; /* initialiser, or value of a Constant node; NULL */
-    bool constant;                   /* a tensor that training must not change */
+    bool constant;                   /* of a Constant node: trained only where a weight stands */
+    bool untrained;                  /* injected as a constant: trained nowhere */
     int param, state, fixed;         /* graph values made from the tensor; -1 */
     mfm_folded *folded;              /* whole numbers; NULL */
 } mfm_binding;
