@@ -1,0 +1,102 @@
+#include "tests/core/train/prepared.h"
+
+#include <string.h>
+
+#include "core/engine/random.h"
+#include "onnx/import.h"
+
+void must(mfm_ctx *ctx, int status)
+{
+    if (status)
+        printf("\n    %s\n", mfm_message(ctx));
+    CU_ASSERT_EQUAL_FATAL(status, MFM_OK);
+}
+
+real *vector_new(mfm_ctx *ctx, size_t count)
+{
+    real *vector = mfm_alloc_aligned(ctx, count, sizeof *vector);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(vector);
+    memset(vector, 0, count * sizeof *vector);
+    return vector;
+}
+
+static real *vector_copy(mfm_ctx *ctx, const real *from, size_t count)
+{
+    real *vector = vector_new(ctx, count);
+    if (count)
+        memcpy(vector, from, count * sizeof *vector);
+    return vector;
+}
+
+void prepare_model(mfm_ctx *ctx, mfm_model *model, prepared *p)
+{
+    *p = (prepared){.ctx = ctx, .model = model};
+    must(ctx, mfm_model_import(ctx, model, &p->network));
+    must(ctx, mfm_split_graph_new(ctx, p->network, &p->split));
+    const mfm_graph *main = p->split->main, *modulator = p->split->modulator;
+    p->w = vector_copy(ctx, main->params, main->params_size);
+    p->state = vector_copy(ctx, main->state, main->state_size);
+    if (modulator)
+        p->phi = vector_copy(ctx, modulator->params, modulator->params_size);
+}
+
+void prepare(const recipe *from, prepared *p)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
+    mfm_model *model;
+    must(ctx, mfm_model_make(ctx, from->architecture, &from->options, &model));
+    mfm_inject_options inject = from->inject;
+    inject.layers = from->layers;
+    while (inject.n_layers < PREPARED_LAYERS && from->layers[inject.n_layers])
+        inject.n_layers++;
+    if (inject.n_layers)
+        must(ctx, mfm_model_inject(ctx, model, &inject));
+    prepare_model(ctx, model, p);
+}
+
+void prepared_clear(prepared *p)
+{
+    mfm_free_aligned(p->ctx, p->w);
+    mfm_free_aligned(p->ctx, p->state);
+    mfm_free_aligned(p->ctx, p->phi);
+    mfm_split_graph_free(p->split);
+    mfm_network_free(p->ctx, p->network);
+    mfm_model_free(p->model);
+    mfm_ctx_free(p->ctx);
+}
+
+void perturb(const mfm_graph *graph, uint64_t seed, double deviation, real *vector)
+{
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const mfm_value *value = &graph->values[i];
+        if (value->kind != MFM_VALUE_PARAM || !value->trainable)
+            continue;
+        const mfm_key key = {.seed = seed, .stream = MFM_STREAM_TEST, .node = (uint32_t)i};
+        const int64_t count = mfm_shape_count(&value->shape);
+        for (int64_t j = 0; j < count; j++)
+            vector[value->offset + (size_t)j] +=
+                (real)(deviation * mfm_random_normal(&key, (uint64_t)j));
+    }
+}
+
+mfm_batch batch_new(const prepared *p, int64_t count, uint64_t seed)
+{
+    mfm_shape shape = p->split->main->values[p->split->images].shape;
+    shape.dim[0] = count;
+    const size_t size = (size_t)mfm_shape_count(&shape);
+    real *images = vector_new(p->ctx, size), *labels = vector_new(p->ctx, (size_t)count);
+    const mfm_key key = {.seed = seed, .stream = MFM_STREAM_TEST, .node = 0};
+    const mfm_key label_key = {.seed = seed, .stream = MFM_STREAM_TEST, .node = 1};
+    for (size_t i = 0; i < size; i++)
+        images[i] = (real)mfm_random_normal(&key, i);
+    for (int64_t i = 0; i < count; i++)
+        labels[i] = (real)mfm_random_below(&label_key, (uint64_t)i, (uint64_t)p->split->classes);
+    return (mfm_batch){images, labels};
+}
+
+void batch_clear(const prepared *p, mfm_batch *batch)
+{
+    mfm_free_aligned(p->ctx, (real *)batch->images);
+    mfm_free_aligned(p->ctx, (real *)batch->labels);
+}
