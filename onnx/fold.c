@@ -16,7 +16,7 @@ bool mfm_fold_tensor(const Onnx__TensorProto *tensor, mfm_folded *result)
 static int64_t int_attr(const Onnx__NodeProto *node, const char *name, int64_t fallback)
 {
     const Onnx__AttributeProto *attr = mfm_proto_attr(node, name);
-    return attr && attr->has_i ? attr->i : fallback;
+    return attr ? attr->i : fallback;
 }
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high)
@@ -24,7 +24,7 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-void mfm_fold_shape(const Onnx__NodeProto *node, const mfm_shape *shape, bool batched,
+bool mfm_fold_shape(const Onnx__NodeProto *node, const mfm_shape *shape, const mfm_shape *larger,
                     mfm_folded *result)
 {
     int64_t start = int_attr(node, "start", 0), end = int_attr(node, "end", shape->rank);
@@ -32,9 +32,13 @@ void mfm_fold_shape(const Onnx__NodeProto *node, const mfm_shape *shape, bool ba
     end = clamp(end < 0 ? end + shape->rank : end, 0, shape->rank);
     *result = (mfm_folded){.rank = 1};
     for (int64_t i = start; i < end; i++) {
+        const bool varies = shape->dim[i] != larger->dim[i];
+        if (varies && (shape->dim[i] != MFM_FOLD_BATCH || larger->dim[i] != MFM_FOLD_BATCH + 1))
+            return false;
         result->v[result->count] = shape->dim[i];
-        result->batch[result->count++] = batched && i == 0;
+        result->batch[result->count++] = varies;
     }
+    return true;
 }
 
 static void put(mfm_folded *to, const mfm_folded *from, int64_t i)
@@ -46,6 +50,8 @@ static void put(mfm_folded *to, const mfm_folded *from, int64_t i)
 static bool gather(const mfm_folded *data, const mfm_folded *index, mfm_folded *result)
 {
     *result = (mfm_folded){.rank = index->rank};
+    if (data->rank != 1)
+        return false;
     for (int i = 0; i < index->count; i++) {
         const int64_t at = index->v[i] < 0 ? index->v[i] + data->count : index->v[i];
         if (index->batch[i] || at < 0 || at >= data->count)
@@ -67,15 +73,28 @@ static bool concat(const mfm_folded *const *inputs, size_t n_inputs, mfm_folded 
     return true;
 }
 
+/* The single number of input `index`, or `fallback` where there is no such input. */
+static bool one_number(const mfm_folded *const *inputs, size_t n_inputs, size_t index,
+                       int64_t fallback, int64_t *number)
+{
+    *number = fallback;
+    if (index >= n_inputs || !inputs[index])
+        return true;
+    *number = inputs[index]->v[0];
+    return inputs[index]->count == 1 && !inputs[index]->batch[0];
+}
+
 /* Opset 10 and later: starts, ends, axes, steps as inputs, over the one axis of a list. */
 static bool slice(const mfm_folded *const *inputs, size_t n_inputs, mfm_folded *result)
 {
-    if (n_inputs < 3 || !inputs[1] || !inputs[2] || inputs[1]->count != 1 || inputs[2]->count != 1)
+    int64_t from, to, axis, step;
+    if (n_inputs < 3 || !inputs[1] || !inputs[2] || !one_number(inputs, n_inputs, 1, 0, &from) ||
+        !one_number(inputs, n_inputs, 2, 0, &to) || !one_number(inputs, n_inputs, 3, 0, &axis) ||
+        !one_number(inputs, n_inputs, 4, 1, &step))
         return false;
-    if (n_inputs > 4 && inputs[4] && (inputs[4]->count != 1 || inputs[4]->v[0] != 1))
+    if (inputs[0]->rank != 1 || (axis != 0 && axis != -1) || step != 1)
         return false;
     const int64_t n = inputs[0]->count;
-    const int64_t from = inputs[1]->v[0], to = inputs[2]->v[0];
     const int64_t start = clamp(from < 0 ? from + n : from, 0, n);
     const int64_t end = clamp(to < 0 ? to + n : to, 0, n);
     *result = (mfm_folded){.rank = 1};
@@ -101,10 +120,17 @@ static bool compute(char operation, int64_t a, int64_t b, int64_t *result)
     }
 }
 
+/* Whether a Cast leaves whole numbers whole: dividing would round otherwise. */
+static bool casts_to_ints(const Onnx__NodeProto *node)
+{
+    const int64_t to = int_attr(node, "to", 0);
+    return to == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 || to == ONNX__TENSOR_PROTO__DATA_TYPE__INT32;
+}
+
 /* Add, Sub, Mul, Div element by element; a scalar or a list of one meets every element. */
 static bool arithmetic(char operation, const mfm_folded *a, const mfm_folded *b, mfm_folded *result)
 {
-    if (a->count != b->count && a->count != 1 && b->count != 1)
+    if ((a->count != b->count && a->count != 1 && b->count != 1) || !a->count || !b->count)
         return false;
     const mfm_folded *longer = a->count >= b->count ? a : b;
     *result = (mfm_folded){.rank = a->rank > b->rank ? a->rank : b->rank, .count = longer->count};
@@ -124,7 +150,7 @@ bool mfm_fold_node(const Onnx__NodeProto *node, const mfm_folded *const *inputs,
         return false;
     if (strcmp(type, "Concat") == 0)
         return concat(inputs, n_inputs, result);
-    if (strcmp(type, "Identity") == 0 || strcmp(type, "Cast") == 0) {
+    if (strcmp(type, "Identity") == 0 || (strcmp(type, "Cast") == 0 && casts_to_ints(node))) {
         *result = *inputs[0];
         return true;
     }

@@ -20,8 +20,11 @@ typedef struct mfm_folded {
 
 /* The numbers of an int tensor; false when it is not one, or too long or of rank above 1. */
 bool mfm_fold_tensor(const Onnx__TensorProto *tensor, mfm_folded *result);
-/* Shape of a value whose axis 0 is the batch when `batched`. opset 15 has start and end. */
-void mfm_fold_shape(const Onnx__NodeProto *node, const mfm_shape *shape, bool batched,
+/* A Shape node over a value whose shape is known at batches of MFM_FOLD_BATCH and one more: a
+ * length that differs must be the batch itself, else the result is false. Opset 15 has start and
+ * end. */
+enum { MFM_FOLD_BATCH = 2 };
+bool mfm_fold_shape(const Onnx__NodeProto *node, const mfm_shape *shape, const mfm_shape *larger,
                     mfm_folded *result);
 /* A node over folded inputs (NULL: absent). False when it cannot be folded. */
 bool mfm_fold_node(const Onnx__NodeProto *node, const mfm_folded *const *inputs, size_t n_inputs,

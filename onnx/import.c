@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "onnx/import_parts.h"
+#include "onnx/tensor_data.h"
 
 static bool standard(const Onnx__NodeProto *node, const char *op_type)
 {
@@ -12,7 +13,8 @@ static bool standard(const Onnx__NodeProto *node, const char *op_type)
            (!domain[0] || strcmp(domain, "ai.onnx") == 0);
 }
 
-/* ---- which nodes the logits need -------------------------------------------------------------- */
+/* ---- which nodes the outputs need -------------------------------------------------------------
+ */
 
 static bool node_needed(const mfm_importer *im, const Onnx__NodeProto *node)
 {
@@ -22,9 +24,12 @@ static bool node_needed(const mfm_importer *im, const Onnx__NodeProto *node)
     return false;
 }
 
-static int find_needed(mfm_importer *im)
+/* By the first n_outputs outputs of the graph. */
+static int find_needed(mfm_importer *im, size_t n_outputs)
 {
-    int status = mfm_strmap_set(&im->needed, im->proto->output[0]->name, 0);
+    int status = MFM_OK;
+    for (size_t i = 0; i < n_outputs && !status; i++)
+        status = mfm_strmap_set(&im->needed, im->proto->output[i]->name, 0);
     for (size_t i = im->proto->n_node; i-- > 0 && !status;) {
         const Onnx__NodeProto *node = im->proto->node[i];
         if (!node_needed(im, node))
@@ -36,7 +41,8 @@ static int find_needed(mfm_importer *im)
     return status;
 }
 
-/* ---- every unsupported operator, before any work ---------------------------------------------- */
+/* ---- every unsupported operator, before any work ----------------------------------------------
+ */
 
 /* Folded with the shape sub-graphs they stand in, so no operator of the engine. */
 static bool import_time(const Onnx__NodeProto *node)
@@ -50,11 +56,16 @@ static int opset_of(const mfm_importer *im, const Onnx__NodeProto *node)
     return (int)mfm_model_opset(im->model, mfm_proto_text(node->domain));
 }
 
+/* The operators of ONNX's own domain only: those of the engine's are not for files. */
+static const mfm_op *find_op(const mfm_importer *im, const Onnx__NodeProto *node)
+{
+    const char *type = mfm_proto_text(node->op_type);
+    return standard(node, type) ? mfm_op_find("", type, opset_of(im, node)) : NULL;
+}
+
 static bool supported(const mfm_importer *im, const Onnx__NodeProto *node)
 {
-    return import_time(node) ||
-           mfm_op_find(mfm_proto_text(node->domain), mfm_proto_text(node->op_type),
-                       opset_of(im, node)) != NULL;
+    return import_time(node) || find_op(im, node) != NULL;
 }
 
 static int check_supported(mfm_importer *im)
@@ -70,17 +81,21 @@ static int check_supported(mfm_importer *im)
         if (used < sizeof list)
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s '%s'",
                                      count > 1 ? ", " : "", mfm_proto_text(node->op_type),
-                                     name[0] ? name : node->n_output ? node->output[0] : "");
+                                     name[0]          ? name
+                                     : node->n_output ? node->output[0]
+                                                      : "");
     }
     if (!count)
         return MFM_OK;
-    return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: %zu node%s of operators that are not supported at "
+    return mfm_fail(im->ctx, MFM_ENOTSUP,
+                    "%s: %zu node%s of operators that are not supported at "
                     "opset %lld: %s",
                     mfm_model_path(im->model), count, count > 1 ? "s" : "",
                     (long long)mfm_model_opset(im->model, ""), list);
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------ */
+/* ---- nodes ------------------------------------------------------------------------------------
+ */
 
 /* Another name for the same value; of an initialiser, an independent parameter. */
 static int import_identity(mfm_importer *im, const Onnx__NodeProto *node)
@@ -106,21 +121,17 @@ static int import_identity(mfm_importer *im, const Onnx__NodeProto *node)
 }
 
 /* Shape of a value: inferred anew each time, which only graphs with shape sub-graphs pay. */
-static int fold_shape(mfm_importer *im, const Onnx__NodeProto *node, bool *done,
-                      mfm_folded *result)
+static int fold_shape(mfm_importer *im, const Onnx__NodeProto *node, bool *done, mfm_folded *result)
 {
     const mfm_binding *from = mfm_import_find(im, node->input[0]);
-    if (!from || from->value < 0)
+    mfm_shape shapes[2];
+    int status = MFM_OK;
+    if (!from || (from->value < 0 && !from->tensor))
         return MFM_OK;
-    enum { PROBE_BATCH = 2 };
-    mfm_shape *shapes = mfm_alloc(im->ctx, im->graph->n_values, sizeof *shapes);
-    if (!shapes)
-        return MFM_ENOMEM;
-    const int status = mfm_graph_shapes(im->graph, PROBE_BATCH, false, shapes);
-    if (!status)
-        mfm_fold_shape(node, &shapes[from->value], im->on_images[from->value], result);
-    *done = !status;
-    mfm_free(im->ctx, shapes);
+    for (int i = 0; i < 2 && !status; i++)
+        status = from->tensor ? mfm_tensor_shape(im->ctx, from->tensor, &shapes[i])
+                              : mfm_import_shape(im, from->value, MFM_FOLD_BATCH + i, &shapes[i]);
+    *done = !status && mfm_fold_shape(node, &shapes[0], &shapes[1], result);
     return status;
 }
 
@@ -144,16 +155,7 @@ static int try_fold(mfm_importer *im, const Onnx__NodeProto *node, bool *done)
         *done = mfm_fold_node(node, inputs, node->n_input, &result);
     if (status || !*done)
         return status;
-    mfm_binding binding = {.name = node->output[0], .value = -1, .param = -1, .state = -1,
-                           .fixed = -1};
-    binding.folded = mfm_alloc(im->ctx, 1, sizeof *binding.folded);
-    if (!binding.folded)
-        return MFM_ENOMEM;
-    *binding.folded = result;
-    status = mfm_import_bind(im, &binding);
-    if (status)
-        mfm_free(im->ctx, binding.folded);
-    return status;
+    return mfm_import_bind_folded(im, node->output[0], &result);
 }
 
 static const mfm_port *port_of(const mfm_op *op, size_t input)
@@ -218,8 +220,7 @@ static int add_node(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op 
 static int import_operator(mfm_importer *im, const Onnx__NodeProto *node)
 {
     const int opset = opset_of(im, node);
-    const mfm_op *op =
-        mfm_op_find(mfm_proto_text(node->domain), mfm_proto_text(node->op_type), opset);
+    const mfm_op *op = find_op(im, node);
     if (!op)
         return mfm_import_fail(im, node, MFM_ENOTSUP,
                                "computes with values that are not known when importing");
@@ -258,24 +259,48 @@ static int import_nodes(mfm_importer *im)
     return MFM_OK;
 }
 
-/* ---- the whole -------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------
+ */
 
-static int run(mfm_importer *im)
+int mfm_import_begin(mfm_importer *im, mfm_ctx *ctx, const mfm_model *model)
+{
+    *im = (mfm_importer){.ctx = ctx, .model = model, .proto = model->proto->graph};
+    mfm_strmap_init(&im->names, ctx);
+    mfm_strmap_init(&im->needed, ctx);
+    return mfm_graph_new(ctx, &im->graph);
+}
+
+int mfm_import_walk(mfm_importer *im, size_t n_outputs, int (*inputs)(mfm_importer *im))
+{
+    int status = find_needed(im, n_outputs);
+    if (!status)
+        status = check_supported(im);
+    if (!status)
+        status = inputs(im);
+    if (!status)
+        status = mfm_import_initializers(im);
+    return status ? status : import_nodes(im);
+}
+
+void mfm_import_end(mfm_importer *im)
+{
+    for (size_t i = 0; i < im->n_bindings; i++)
+        mfm_free(im->ctx, im->bindings[i].folded);
+    mfm_free(im->ctx, im->bindings);
+    mfm_free(im->ctx, im->on_images);
+    mfm_strmap_clear(&im->names);
+    mfm_strmap_clear(&im->needed);
+    mfm_inject_info_free(im->ctx, im->info);
+}
+
+static int import_network(mfm_importer *im)
 {
     if (im->proto->n_output == 0)
         return mfm_fail(im->ctx, MFM_EDATA, "%s: the graph has no output",
                         mfm_model_path(im->model));
     int status = mfm_inject_info_read(im->ctx, im->model, &im->info);
     if (!status)
-        status = find_needed(im);
-    if (!status)
-        status = check_supported(im);
-    if (!status)
-        status = mfm_import_inputs(im);
-    if (!status)
-        status = mfm_import_initializers(im);
-    if (!status)
-        status = import_nodes(im);
+        status = mfm_import_walk(im, 1, mfm_import_inputs);
     if (!status)
         status = mfm_import_outputs(im);
     return status ? status : mfm_import_sites(im);
@@ -283,22 +308,16 @@ static int run(mfm_importer *im)
 
 int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)
 {
-    mfm_importer im = {.ctx = ctx, .model = model, .proto = model->proto->graph};
-    mfm_strmap_init(&im.names, ctx);
-    mfm_strmap_init(&im.needed, ctx);
-    im.network = *network = mfm_alloc(ctx, 1, sizeof **network);
-    int status = im.network ? mfm_graph_new(ctx, &im.network->graph) : MFM_ENOMEM;
-    if (!status) {
-        im.graph = im.network->graph;
-        status = run(&im);
-    }
-    for (size_t i = 0; i < im.n_bindings; i++)
-        mfm_free(ctx, im.bindings[i].folded);
-    mfm_free(ctx, im.bindings);
-    mfm_free(ctx, im.on_images);
-    mfm_strmap_clear(&im.names);
-    mfm_strmap_clear(&im.needed);
-    mfm_inject_info_free(ctx, im.info);
+    mfm_importer im;
+    int status = mfm_import_begin(&im, ctx, model);
+    *network = im.network = mfm_alloc(ctx, 1, sizeof **network);
+    if (im.network)
+        im.network->graph = im.graph;
+    else
+        mfm_graph_free(im.graph);
+    if (!status)
+        status = im.network ? import_network(&im) : MFM_ENOMEM;
+    mfm_import_end(&im);
     if (status) {
         mfm_network_free(ctx, *network);
         *network = NULL;

@@ -31,13 +31,22 @@ static int set_choice(mfm_importer *im, const Onnx__NodeProto *node, const mfm_o
 {
     char text[64];
     if (from->s.len >= sizeof text)
-        return wrong_type(im, node, from->name);
-    memcpy(text, from->s.data, from->s.len);
+        return mfm_import_fail(im, node, MFM_EDATA, "attribute '%s': %zu bytes: not a valid value",
+                               from->name, from->s.len);
+    if (from->s.len)
+        memcpy(text, from->s.data, from->s.len);
     text[from->s.len] = '\0';
-    const int status = mfm_attr_parse(im->ctx, op, attr, from->name, text);
-    return status ? mfm_fail_in(im->ctx, status, "%s: node '%s'", mfm_model_path(im->model),
-                                mfm_proto_text(node->name))
-                  : MFM_OK;
+    if (mfm_attr_parse(im->ctx, op, attr, from->name, text))
+        return mfm_import_fail(im, node, MFM_EDATA, "attribute '%s': '%s': not a valid value",
+                               from->name, text);
+    return MFM_OK;
+}
+
+/* Whether an attribute is of a type: as it says itself, or, where it does not say so (the first
+ * versions of the format), as the field that is filled. A number that is 0 may be left out. */
+static bool has_type(const Onnx__AttributeProto *attr, int type, bool filled)
+{
+    return attr->type ? (int)attr->type == type : filled;
 }
 
 static int set_attr(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
@@ -46,21 +55,21 @@ static int set_attr(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op 
     void *field = (char *)attr + def->offset;
     switch (def->type) {
     case MFM_INT:
-        if (!from->has_i)
+        if (!has_type(from, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT, from->has_i))
             return wrong_type(im, node, def->name);
         *(int64_t *)field = from->i;
         return MFM_OK;
     case MFM_FLOAT:
-        if (!from->has_f)
+        if (!has_type(from, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT, from->has_f))
             return wrong_type(im, node, def->name);
         *(double *)field = (double)from->f;
         return MFM_OK;
     case MFM_INTS:
-        if (from->has_i || from->has_f || from->has_s)
+        if (!has_type(from, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS, from->n_ints > 0))
             return wrong_type(im, node, def->name);
         return set_ints(im, node, def->name, from->ints, from->n_ints, field);
     case MFM_CHOICE:
-        if (!from->has_s)
+        if (!has_type(from, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING, from->has_s))
             return wrong_type(im, node, def->name);
         return set_choice(im, node, op, attr, from);
     }
@@ -87,19 +96,33 @@ static bool one_real(const mfm_importer *im, const char *name, double *result)
     return true;
 }
 
-/* In a list that is a new shape, the batch stands as 0: "as in the input". */
+static bool is_shape_of_reshape(const mfm_op *op, const mfm_attr_def *def)
+{
+    return strcmp(op->name, "Reshape") == 0 && strcmp(def->name, "shape") == 0;
+}
+
+/* How the batch is written in a Reshape's list, at place `at`: as -1, "what is left", unless that
+ * is taken; then as 0, "as in the input", which is the batch at the first place only. */
+static bool write_batch(int64_t *shape, int count, int at)
+{
+    bool taken = false;
+    for (int i = 0; i < count; i++)
+        taken |= i != at && shape[i] == -1;
+    shape[at] = taken ? 0 : -1;
+    return !taken || at == 0;
+}
+
 static int list_from_input(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
                            const mfm_attr_def *def, const mfm_folded *numbers, void *field)
 {
     int64_t values[MFM_FOLD_MAX];
-    for (int i = 0; i < numbers->count; i++) {
-        const bool shape = i == 0 && strcmp(op->name, "Reshape") == 0;
-        if (numbers->batch[i] && !shape)
+    memcpy(values, numbers->v, sizeof values);
+    for (int i = 0; i < numbers->count; i++)
+        if (numbers->batch[i] &&
+            !(is_shape_of_reshape(op, def) && write_batch(values, numbers->count, i)))
             return mfm_import_fail(im, node, MFM_ENOTSUP,
                                    "%s: depends on the batch size in a way that is not supported",
                                    def->name);
-        values[i] = numbers->batch[i] ? 0 : numbers->v[i];
-    }
     return set_ints(im, node, def->name, values, (size_t)numbers->count, field);
 }
 
@@ -142,12 +165,12 @@ static void free_batch(const mfm_importer *im, const Onnx__NodeProto *node, cons
 {
     const mfm_binding *data = node->n_input ? mfm_import_find(im, node->input[0]) : NULL;
     const mfm_attr_def *def = mfm_attr_find(op, "shape");
-    if (strcmp(op->name, "Reshape") != 0 || !def || !im->frozen_batch || !data ||
-        data->value < 0 || !im->on_images[data->value])
+    if (!def || !is_shape_of_reshape(op, def) || im->frozen_batch < 1 || !data || data->value < 0 ||
+        !im->on_images[data->value])
         return;
     mfm_ints *shape = (mfm_ints *)((char *)attr + def->offset);
     if (shape->count > 0 && shape->v[0] == im->frozen_batch)
-        shape->v[0] = 0;
+        write_batch(shape->v, shape->count, 0);
 }
 
 int mfm_import_attrs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, int opset,
@@ -160,8 +183,8 @@ int mfm_import_attrs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op
         if (!def && ignorable(name))
             continue;
         if (!def || from_input(def, opset))
-            return mfm_import_fail(im, node, MFM_ENOTSUP, "attribute '%s': not supported at opset %d",
-                                   name, opset);
+            return mfm_import_fail(im, node, MFM_ENOTSUP,
+                                   "attribute '%s': not supported at opset %d", name, opset);
         const int status = set_attr(im, node, op, def, node->attribute[i], attr);
         if (status)
             return status;

@@ -46,6 +46,19 @@ int mfm_import_bind_value(mfm_importer *im, const char *name, int value, bool on
     return status ? status : mfm_import_bind(im, &binding);
 }
 
+int mfm_import_bind_folded(mfm_importer *im, const char *name, const mfm_folded *numbers)
+{
+    mfm_binding binding = unbound(name);
+    binding.folded = mfm_alloc(im->ctx, 1, sizeof *binding.folded);
+    if (!binding.folded)
+        return MFM_ENOMEM;
+    *binding.folded = *numbers;
+    const int status = mfm_import_bind(im, &binding);
+    if (status)
+        mfm_free(im->ctx, binding.folded);
+    return status;
+}
+
 const mfm_folded *mfm_import_folded(const mfm_importer *im, const char *name, mfm_folded *scratch)
 {
     const mfm_binding *binding = mfm_import_find(im, name);
@@ -87,24 +100,26 @@ static int make_value(mfm_importer *im, const mfm_binding *binding, add_fn *add,
     return status ? status : mark_images(im, *value, false);
 }
 
-/* A tensor in a role: a running statistic, a constant or a parameter, made at its first such use. */
-static int tensor_argument(mfm_importer *im, size_t index, enum mfm_role role, int *value)
+/* A tensor in a role: a running statistic, a constant or a parameter, made at its first such use.
+ */
+static int tensor_argument(mfm_importer *im, mfm_binding *b, enum mfm_role role, int *value)
 {
-    const mfm_binding b = im->bindings[index];
-    const bool fixed = b.untrained || (b.constant && role == MFM_DATA);
-    int made = role == MFM_STATE ? b.state : fixed ? b.fixed : b.param;
-    int status = MFM_OK;
-    if (made < 0 && role == MFM_STATE) {
-        status = make_value(im, &b, mfm_graph_state, &made);
-        im->bindings[index].state = made;
-    } else if (made < 0 && fixed) {
-        status = make_value(im, &b, mfm_graph_const, &made);
-        im->bindings[index].fixed = made;
-    } else if (made < 0) {
-        status = make_value(im, &b, mfm_graph_param, &made);
-        im->bindings[index].param = made;
+    add_fn *add = mfm_graph_param;
+    int *made = &b->param;
+    if (role == MFM_STATE) {
+        add = mfm_graph_state;
+        made = &b->state;
+    } else if (b->untrained || (b->constant && role == MFM_DATA)) {
+        add = mfm_graph_const;
+        made = &b->fixed;
     }
-    *value = made;
+    const int status = *made < 0 ? make_value(im, b, add, made) : MFM_OK;
+    *value = *made;
+    if (!status && b->param >= 0 && b->state >= 0)
+        return mfm_fail(im->ctx, MFM_ENOTSUP,
+                        "%s: tensor '%s': is trained in one place and a running statistic in "
+                        "another: each needs its own",
+                        mfm_model_path(im->model), b->name);
     return status;
 }
 
@@ -112,9 +127,13 @@ int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t in
                         enum mfm_role role, int *value)
 {
     const char *name = node->input[input];
-    const mfm_binding *binding = mfm_import_find(im, name);
+    mfm_binding *binding = mfm_import_find(im, name);
     if (!binding)
         return mfm_import_fail(im, node, MFM_EDATA, "input '%s': is made by nothing", name);
+    if (role == MFM_STATE && !binding->tensor)
+        return mfm_import_fail(im, node, MFM_ENOTSUP,
+                               "input %zu ('%s'): running statistics must lie in the file", input,
+                               name);
     if (binding->value >= 0) {
         *value = binding->value;
         return MFM_OK;
@@ -122,7 +141,7 @@ int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t in
     if (!binding->tensor || !mfm_tensor_is_float(binding->tensor) || role == MFM_INDEX)
         return mfm_import_fail(im, node, MFM_ENOTSUP,
                                "input %zu ('%s'): must be a floating-point value", input, name);
-    return tensor_argument(im, (size_t)(binding - im->bindings), role, value);
+    return tensor_argument(im, binding, role, value);
 }
 
 /* Of the injected initialisers only the listed ones are trained. */
@@ -156,19 +175,6 @@ int mfm_import_initializers(mfm_importer *im)
             return status;
     }
     return MFM_OK;
-}
-
-static int bind_folded(mfm_importer *im, const char *name, const mfm_folded *numbers)
-{
-    mfm_binding binding = unbound(name);
-    binding.folded = mfm_alloc(im->ctx, 1, sizeof *binding.folded);
-    if (!binding.folded)
-        return MFM_ENOMEM;
-    *binding.folded = *numbers;
-    const int status = mfm_import_bind(im, &binding);
-    if (status)
-        mfm_free(im->ctx, binding.folded);
-    return status;
 }
 
 static int bind_reals(mfm_importer *im, const char *name, const float *numbers, size_t count,
@@ -205,13 +211,13 @@ int mfm_import_constant(mfm_importer *im, const Onnx__NodeProto *node)
         return bind_reals(im, name, attr->floats, attr->n_floats, 1);
     if (strcmp(kind, "value_int") == 0) {
         numbers = (mfm_folded){.rank = 0, .count = 1, .v = {attr->i}};
-        return bind_folded(im, name, &numbers);
+        return mfm_import_bind_folded(im, name, &numbers);
     }
     if (strcmp(kind, "value_ints") == 0 && attr->n_ints <= MFM_FOLD_MAX) {
         numbers.count = (int)attr->n_ints;
         if (attr->n_ints)
             memcpy(numbers.v, attr->ints, attr->n_ints * sizeof *attr->ints);
-        return bind_folded(im, name, &numbers);
+        return mfm_import_bind_folded(im, name, &numbers);
     }
     return mfm_import_fail(im, node, MFM_ENOTSUP, "attribute '%s': not supported", kind);
 }

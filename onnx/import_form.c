@@ -4,7 +4,8 @@
 
 #include "onnx/import_parts.h"
 
-int mfm_import_fail(mfm_importer *im, const Onnx__NodeProto *node, int code, const char *format, ...)
+int mfm_import_fail(mfm_importer *im, const Onnx__NodeProto *node, int code, const char *format,
+                    ...)
 {
     va_list args;
     va_start(args, format);
@@ -17,52 +18,68 @@ int mfm_import_fail(mfm_importer *im, const Onnx__NodeProto *node, int code, con
                        mfm_proto_text(node->op_type), name);
 }
 
-static const Onnx__TensorShapeProto *declared_shape(const Onnx__ValueInfoProto *info)
+static int declared_shape(mfm_importer *im, const Onnx__ValueInfoProto *info,
+                          const Onnx__TensorShapeProto **shape)
 {
-    return info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE &&
-                   info->type->tensor_type
-               ? info->type->tensor_type->shape
-               : NULL;
-}
-
-/* dim[0] becomes -1; the others must be fixed. */
-static int input_shape(mfm_importer *im, const Onnx__ValueInfoProto *info, mfm_shape *shape)
-{
-    const Onnx__TensorShapeProto *declared = declared_shape(info);
-    if (!declared || declared->n_dim < 1 || declared->n_dim > MFM_MAX_RANK)
+    const bool tensor = info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    const Onnx__TypeProto__Tensor *type = tensor ? info->type->tensor_type : NULL;
+    *shape = type ? type->shape : NULL;
+    if (!*shape || (*shape)->n_dim > MFM_MAX_RANK)
         return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': must be a tensor with a known shape",
                         mfm_model_path(im->model), info->name);
-    *shape = (mfm_shape){.rank = (int)declared->n_dim};
-    for (size_t i = 0; i < declared->n_dim; i++) {
-        const Onnx__TensorShapeProto__Dimension *dim = declared->dim[i];
-        const bool fixed = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-        shape->dim[i] = i == 0 ? -1 : fixed ? dim->dim_value : 0;
-        if (i && shape->dim[i] < 1)
-            return mfm_fail(im->ctx, MFM_ENOTSUP,
-                            "%s: input '%s': axis %zu: only the batch may be left open",
-                            mfm_model_path(im->model), info->name, i);
-        if (i == 0 && fixed)
-            im->frozen_batch = dim->dim_value;
-    }
+    if (type->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
+        return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': element type %d: must be float32",
+                        mfm_model_path(im->model), info->name, (int)type->elem_type);
     return MFM_OK;
 }
 
-static int add_input(mfm_importer *im, const Onnx__ValueInfoProto *info, const mfm_shape *shape,
-                     bool images, int *value)
+static int64_t fixed_dim(const Onnx__TensorShapeProto__Dimension *dim)
 {
-    const int status = mfm_graph_input(im->graph, info->name, MFM_DATA, shape, value);
-    return status ? status : mfm_import_bind_value(im, info->name, *value, images);
+    return dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE ? dim->dim_value
+                                                                                   : -1;
+}
+
+int mfm_import_input(mfm_importer *im, const Onnx__ValueInfoProto *info, bool open_batch,
+                     int *value)
+{
+    const Onnx__TensorShapeProto *declared;
+    int status = declared_shape(im, info, &declared);
+    if (status)
+        return status;
+    mfm_shape shape = {.rank = (int)declared->n_dim};
+    for (int i = 0; i < shape.rank; i++) {
+        shape.dim[i] = fixed_dim(declared->dim[i]);
+        if (i && shape.dim[i] < 1)
+            return mfm_fail(im->ctx, MFM_ENOTSUP,
+                            "%s: input '%s': axis %d: only the batch may be left open",
+                            mfm_model_path(im->model), info->name, i);
+    }
+    if (open_batch && shape.rank) {
+        im->frozen_batch = shape.dim[0];
+        shape.dim[0] = -1;
+    }
+    status = mfm_graph_input(im->graph, info->name, MFM_DATA, &shape, value);
+    return status ? status : mfm_import_bind_value(im, info->name, *value, true);
+}
+
+/* An input of the modulator. */
+static int add_input(mfm_importer *im, const char *name, mfm_shape shape, int *value)
+{
+    const int status = mfm_graph_input(im->graph, name, MFM_DATA, &shape, value);
+    return status ? status : mfm_import_bind_value(im, name, *value, false);
 }
 
 static int import_images(mfm_importer *im, const Onnx__ValueInfoProto *info)
 {
-    mfm_shape shape;
-    if (im->network->images >= 0)
+    int *images = &im->network->images;
+    if (*images >= 0)
         return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: inputs '%s' and '%s': a classifier has one",
-                        mfm_model_path(im->model),
-                        im->graph->values[im->network->images].name, info->name);
-    const int status = input_shape(im, info, &shape);
-    return status ? status : add_input(im, info, &shape, true, &im->network->images);
+                        mfm_model_path(im->model), im->graph->values[*images].name, info->name);
+    const int status = mfm_import_input(im, info, true, images);
+    if (!status && im->graph->values[*images].shape.rank < 2)
+        return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': must be [batch, ...]",
+                        mfm_model_path(im->model), info->name);
+    return status;
 }
 
 int mfm_import_inputs(mfm_importer *im)
@@ -74,9 +91,9 @@ int mfm_import_inputs(mfm_importer *im)
         const mfm_shape one = {.rank = 1, .dim = {1}};
         int status = MFM_OK;
         if (im->info && strcmp(info->name, im->info->soft_label) == 0)
-            status = add_input(im, info, &soft_label, false, &im->network->soft_label);
+            status = add_input(im, info->name, soft_label, &im->network->soft_label);
         else if (im->info && strcmp(info->name, im->info->gate) == 0)
-            status = add_input(im, info, &one, false, &im->network->toggle);
+            status = add_input(im, info->name, one, &im->network->toggle);
         else if (!mfm_proto_initializer(im->model, info->name))
             status = import_images(im, info);
         if (status)
@@ -86,6 +103,17 @@ int mfm_import_inputs(mfm_importer *im)
         return mfm_fail(im->ctx, MFM_EDATA, "%s: no input that is given at run time",
                         mfm_model_path(im->model));
     return MFM_OK;
+}
+
+int mfm_import_shape(mfm_importer *im, int value, int64_t batch, mfm_shape *shape)
+{
+    mfm_shape *shapes = mfm_alloc(im->ctx, im->graph->n_values, sizeof *shapes);
+    if (!shapes)
+        return MFM_ENOMEM;
+    const int status = mfm_graph_shapes(im->graph, batch, false, shapes);
+    *shape = shapes[value];
+    mfm_free(im->ctx, shapes);
+    return status;
 }
 
 /* Softmax at the end belongs to the loss: the logits are what goes into it. */
@@ -114,16 +142,12 @@ int mfm_import_outputs(mfm_importer *im)
 {
     mfm_network *network = im->network;
     const mfm_binding *output = mfm_import_find(im, im->proto->output[0]->name);
-    if (!output || output->value < 0)
+    if (!output || output->value < 0 || !im->on_images[output->value])
         return mfm_fail(im->ctx, MFM_EDATA, "%s: output '%s': does not depend on the image",
                         mfm_model_path(im->model), im->proto->output[0]->name);
     int logits = before_softmax(im, output->value);
-    mfm_shape *shapes = mfm_alloc(im->ctx, im->graph->n_values, sizeof *shapes);
-    if (!shapes)
-        return MFM_ENOMEM;
-    int status = mfm_graph_shapes(im->graph, 2, false, shapes);
-    const mfm_shape shape = shapes[logits];
-    mfm_free(im->ctx, shapes);
+    mfm_shape shape;
+    int status = mfm_import_shape(im, logits, 2, &shape);
     if (status)
         return mfm_fail_in(im->ctx, status, "%s", mfm_model_path(im->model));
     const bool flat = shape.rank == 2;
@@ -135,6 +159,10 @@ int mfm_import_outputs(mfm_importer *im)
                         mfm_model_path(im->model), im->proto->output[0]->name,
                         mfm_shape_text(&shape, text));
     network->classes = shape.dim[1];
+    if (im->info && im->info->classes != network->classes)
+        return mfm_fail(im->ctx, MFM_EDATA, "%s: modulator for %lld classes: the model has %lld",
+                        mfm_model_path(im->model), (long long)im->info->classes,
+                        (long long)network->classes);
     if (map)
         status = flatten_logits(im, &logits);
     network->logits = logits;
@@ -146,6 +174,9 @@ int mfm_import_sites(mfm_importer *im)
     if (!im->info)
         return MFM_OK;
     mfm_network *network = im->network;
+    if (network->soft_label < 0 || network->toggle < 0)
+        return mfm_fail(im->ctx, MFM_EDATA, "%s: modulator: input '%s' or '%s' is not there",
+                        mfm_model_path(im->model), im->info->soft_label, im->info->gate);
     network->sites = mfm_alloc(im->ctx, im->info->n_sites, sizeof *network->sites);
     if (!network->sites)
         return MFM_ENOMEM;

@@ -43,6 +43,12 @@ size_t mfm_tensor_size(const Onnx__TensorProto *t)
     return count;
 }
 
+/* Empty raw_data is as good as none: the numbers, if any, are in the typed field. */
+static bool is_raw(const Onnx__TensorProto *t)
+{
+    return t->raw_data.len > 0;
+}
+
 /* IEEE 754 half precision, by its fields. */
 static real from_half(uint16_t bits)
 {
@@ -66,8 +72,10 @@ static uint16_t to_half(real value)
         return sign | 0x7C00;
     int exponent;
     frexp(magnitude, &exponent); /* magnitude in [2^(exponent-1), 2^exponent) */
-    if (exponent < -13)
-        exponent = -13; /* subnormal: steps of 2^-24 */
+    if (exponent < -13 || magnitude == 0)
+        exponent = -13; /* zero and subnormal: steps of 2^-24 */
+    /* Steps of the last place; for normal numbers they hold the leading 1, which is one step of the
+     * exponent field. */
     const uint32_t steps = (uint32_t)nearbyint(ldexp(magnitude, 11 - exponent));
     return (uint16_t)(sign | (steps + ((uint32_t)(exponent + 13) << 10)));
 }
@@ -108,20 +116,29 @@ static real from_raw(const uint8_t *raw, int32_t type, size_t i)
     }
 }
 
+static real from_typed(const Onnx__TensorProto *t, size_t i)
+{
+    switch (t->data_type) {
+    case FLOAT32:
+        return (real)t->float_data[i];
+    case FLOAT64:
+        return (real)t->double_data[i];
+    default:
+        return t->data_type == FLOAT16 ? from_half((uint16_t)t->int32_data[i])
+                                       : from_bfloat((uint16_t)t->int32_data[i]);
+    }
+}
+
+static real get(const Onnx__TensorProto *t, size_t i)
+{
+    return is_raw(t) ? from_raw(t->raw_data.data, t->data_type, i) : from_typed(t, i);
+}
+
 void mfm_tensor_get_reals(const Onnx__TensorProto *t, real *values)
 {
     const size_t count = mfm_tensor_size(t);
-    for (size_t i = 0; i < count; i++) {
-        if (t->has_raw_data)
-            values[i] = from_raw(t->raw_data.data, t->data_type, i);
-        else if (t->data_type == FLOAT32)
-            values[i] = (real)t->float_data[i];
-        else if (t->data_type == FLOAT64)
-            values[i] = (real)t->double_data[i];
-        else
-            values[i] = t->data_type == FLOAT16 ? from_half((uint16_t)t->int32_data[i])
-                                                : from_bfloat((uint16_t)t->int32_data[i]);
-    }
+    for (size_t i = 0; i < count; i++)
+        values[i] = get(t, i);
 }
 
 static void to_raw(uint8_t *raw, int32_t type, size_t i, real value)
@@ -137,19 +154,27 @@ static void to_raw(uint8_t *raw, int32_t type, size_t i, real value)
         memcpy(raw + i * sizeof h, &h, sizeof h);
 }
 
+static void to_typed(Onnx__TensorProto *t, size_t i, real value)
+{
+    if (t->data_type == FLOAT32)
+        t->float_data[i] = (float)value;
+    else if (t->data_type == FLOAT64)
+        t->double_data[i] = (double)value;
+    else
+        t->int32_data[i] = t->data_type == FLOAT16 ? to_half(value) : to_bfloat(value);
+}
+
 void mfm_tensor_set_reals(Onnx__TensorProto *t, const real *values)
 {
     const size_t count = mfm_tensor_size(t);
     for (size_t i = 0; i < count; i++) {
-        if (t->has_raw_data)
+        const real old = get(t, i);
+        if (memcmp(&old, &values[i], sizeof old) == 0)
+            continue;
+        if (is_raw(t))
             to_raw(t->raw_data.data, t->data_type, i, values[i]);
-        else if (t->data_type == FLOAT32)
-            t->float_data[i] = (float)values[i];
-        else if (t->data_type == FLOAT64)
-            t->double_data[i] = (double)values[i];
         else
-            t->int32_data[i] =
-                t->data_type == FLOAT16 ? to_half(values[i]) : to_bfloat(values[i]);
+            to_typed(t, i, values[i]);
     }
 }
 
@@ -171,8 +196,10 @@ void mfm_tensor_get_ints(const Onnx__TensorProto *t, int64_t *values)
 {
     const size_t count = mfm_tensor_size(t);
     for (size_t i = 0; i < count; i++) {
-        if (t->has_raw_data)
+        if (is_raw(t))
             values[i] = int_from_raw(t->raw_data.data, t->data_type, i);
+        else if (t->data_type == BOOL)
+            values[i] = t->int32_data[i] != 0;
         else
             values[i] = t->data_type == INT64 ? t->int64_data[i] : t->int32_data[i];
     }

@@ -18,7 +18,8 @@ size_t mfm_tensor_size(const Onnx__TensorProto *tensor);
 /* Row-major, as ONNX has them. The first needs a float, the second an int tensor. */
 void mfm_tensor_get_reals(const Onnx__TensorProto *tensor, real *values);
 void mfm_tensor_get_ints(const Onnx__TensorProto *tensor, int64_t *values);
-/* Writes in the tensor's own type and encoding (a float tensor). Cannot fail: sizes stay. */
+/* Writes in the tensor's own type and encoding (a float tensor). A number that reads back as the
+ * one to be written is left alone, so that what is wider than `real`, or a NaN, survives. */
 void mfm_tensor_set_reals(Onnx__TensorProto *tensor, const real *values);
 
 #endif
