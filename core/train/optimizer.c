@@ -49,12 +49,13 @@ static void adam(const mfm_optimizer *o, real lr, real scale, size_t n, const re
 {
     const double t = (double)o->steps;
     const real b1 = (real)beta1, b2 = (real)beta2, decay = (real)o->weight_decay;
+    const real c1 = (real)(1 - beta1), c2 = (real)(1 - beta2); /* 1 - b2 in float is 1.3e-5 off */
     const real step = (real)((double)lr / (1 - pow(beta1, t)));
     const real correction = (real)(1 / sqrt(1 - pow(beta2, t)));
     for (size_t i = 0; i < n; i++) {
         const real d = scale * g[i] + decay * w[i];
-        m[i] = b1 * m[i] + (1 - b1) * d;
-        v[i] = b2 * v[i] + (1 - b2) * d * d;
+        m[i] = b1 * m[i] + c1 * d;
+        v[i] = b2 * v[i] + c2 * d * d;
         w[i] -= step * m[i] / ((real)sqrt(v[i]) * correction + (real)epsilon);
     }
 }
