@@ -11,7 +11,9 @@
 
 #define KEY "mfm.checkpoint"
 
-/* ---- vectors: one initialiser a parameter, "mfm.momentum/fc1.weight" -------------------------- */
+enum { VERSION = 1 };
+
+/* ---- vectors: one initialiser a parameter, "mfm.momentum/fc1.weight" ---------------------- */
 
 typedef struct slot {
     const char *prefix;
@@ -53,7 +55,8 @@ static Onnx__StringStringEntryProto *new_entry(mfm_model *model, const char *key
 /* Hangs a message into a list, or frees it. NULL stands for an allocation that failed before. */
 static int hang(mfm_model *model, void *array, size_t *count, void *message)
 {
-    const int status = message ? mfm_proto_append(model, array, count, message) : mfm_code(model->ctx);
+    const int status =
+        message ? mfm_proto_append(model, array, count, message) : mfm_code(model->ctx);
     if (status)
         mfm_proto_discard(model, message);
     return status;
@@ -135,7 +138,7 @@ static int add_vectors(mfm_model *model, const mfm_training *t)
     return hang(model, &model->proto->training_info, &model->proto->n_training_info, info);
 }
 
-/* ---- counters --------------------------------------------------------------------------------- */
+/* ---- counters ----------------------------------------------------------------------------- */
 
 static json_t *exact(double number)
 {
@@ -144,18 +147,30 @@ static json_t *exact(double number)
     return json_string(text);
 }
 
+static json_t *whole(uint64_t number)
+{
+    return json_integer((json_int_t)number);
+}
+
+/* NULL when run_options is no JSON object or list, or memory ran out. */
 static char *counters_text(const mfm_training *t, const char *run_options)
 {
     const mfm_counters *c = &t->counters;
-    json_t *options = json_loads(run_options, 0, NULL);
-    json_t *all = json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:i, s:o, s:o}",
-        "version", 1, "step", (json_int_t)c->step, "epoch_steps", (json_int_t)c->epoch_steps,
-        "optimizer_steps", (json_int_t)t->optimizer.steps,
-        "modulator_optimizer_steps", (json_int_t)t->modulator_optimizer.steps,
-        "train_loss_sum", exact(c->train_loss_sum), "meta_loss_sum", exact(c->meta_loss_sum),
-        "best_error", exact(c->best_error), "last_error", exact(c->last_error),
-        "best_epoch", (int)c->best_epoch, "seconds", exact(c->seconds), "options", options);
-    char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
+    json_t *all = json_object();
+    int bad = json_object_set_new(all, "version", whole(VERSION));
+    bad |= json_object_set_new(all, "step", whole(c->step));
+    bad |= json_object_set_new(all, "epoch_steps", whole(c->epoch_steps));
+    bad |= json_object_set_new(all, "optimizer_steps", whole(t->optimizer.steps));
+    bad |=
+        json_object_set_new(all, "modulator_optimizer_steps", whole(t->modulator_optimizer.steps));
+    bad |= json_object_set_new(all, "train_loss_sum", exact(c->train_loss_sum));
+    bad |= json_object_set_new(all, "meta_loss_sum", exact(c->meta_loss_sum));
+    bad |= json_object_set_new(all, "best_error", exact(c->best_error));
+    bad |= json_object_set_new(all, "last_error", exact(c->last_error));
+    bad |= json_object_set_new(all, "best_epoch", whole(c->best_epoch));
+    bad |= json_object_set_new(all, "seconds", exact(c->seconds));
+    bad |= json_object_set_new(all, "options", json_loads(run_options, 0, NULL));
+    char *text = bad ? NULL : json_dumps(all, JSON_COMPACT);
     json_decref(all);
     return text;
 }
@@ -164,7 +179,9 @@ static int add_counters(mfm_model *model, const mfm_training *t, const char *run
 {
     char *text = counters_text(t, run_options);
     if (!text)
-        return mfm_fail(model->ctx, MFM_ENOMEM, "checkpoint: the counters cannot be written as JSON");
+        return mfm_fail(model->ctx, MFM_EINVAL,
+                        "checkpoint: the counters and options cannot be written as JSON: the "
+                        "options must be an object or a list");
     const int status = mfm_proto_set_metadata(model, KEY, text);
     free(text);
     return status;
@@ -200,21 +217,29 @@ int mfm_checkpoint_strip(mfm_ctx *ctx, mfm_model *model)
     return mfm_proto_metadata(model, KEY) ? mfm_proto_set_metadata(model, KEY, NULL) : MFM_OK;
 }
 
-/* ---- resuming --------------------------------------------------------------------------------- */
+/* ---- resuming ----------------------------------------------------------------------------- */
 
-static int damaged(const mfm_model *model, const char *what)
+static int damaged(mfm_ctx *ctx, const mfm_model *model, const char *what)
 {
-    return mfm_fail(model->ctx, MFM_EDATA, "%s: checkpoint: %s is missing or damaged",
+    return mfm_fail(ctx, MFM_EDATA, "%s: checkpoint: %s is missing or damaged",
                     mfm_model_path(model), what);
 }
 
-static json_t *read_counters(const mfm_model *model)
+/* The metadata's object; NULL with MFM_EDATA or MFM_ENOTSUP recorded. */
+static json_t *read_counters(mfm_ctx *ctx, const mfm_model *model)
 {
     const char *text = mfm_proto_metadata(model, KEY);
     json_t *all = text ? json_loads(text, 0, NULL) : NULL;
-    if (!all)
-        damaged(model, "metadata " KEY);
-    return all;
+    const json_int_t version = json_integer_value(json_object_get(all, "version"));
+    if (!all || version < 1)
+        damaged(ctx, model, "metadata " KEY);
+    else if (version > VERSION)
+        mfm_fail(ctx, MFM_ENOTSUP, "%s: checkpoint: version %lld: up to %d can be read",
+                 mfm_model_path(model), (long long)version, VERSION);
+    else
+        return all;
+    json_decref(all);
+    return NULL;
 }
 
 int mfm_checkpoint_options(mfm_ctx *ctx, const mfm_model *model, char **options)
@@ -222,13 +247,13 @@ int mfm_checkpoint_options(mfm_ctx *ctx, const mfm_model *model, char **options)
     *options = NULL;
     if (!mfm_proto_metadata(model, KEY))
         return MFM_OK;
-    json_t *all = read_counters(model);
+    json_t *all = read_counters(ctx, model);
     if (!all)
-        return MFM_EDATA;
+        return mfm_code(ctx);
     char *text = json_dumps(json_object_get(all, "options"), JSON_COMPACT | JSON_ENCODE_ANY);
     int status = MFM_EDATA;
     if (!text) {
-        damaged(model, "the options");
+        damaged(ctx, model, "the options");
     } else {
         *options = mfm_strdup(ctx, text);
         status = *options ? MFM_OK : MFM_ENOMEM;
@@ -261,16 +286,15 @@ static bool get_counters(const json_t *all, mfm_training *t)
 {
     mfm_counters *c = &t->counters;
     uint64_t best_epoch = 0;
-    const bool good = get_whole(all, "step", &c->step) &&
-                      get_whole(all, "epoch_steps", &c->epoch_steps) &&
-                      get_whole(all, "optimizer_steps", &t->optimizer.steps) &&
-                      get_whole(all, "modulator_optimizer_steps", &t->modulator_optimizer.steps) &&
-                      get_exact(all, "train_loss_sum", &c->train_loss_sum) &&
-                      get_exact(all, "meta_loss_sum", &c->meta_loss_sum) &&
-                      get_exact(all, "best_error", &c->best_error) &&
-                      get_exact(all, "last_error", &c->last_error) &&
-                      get_exact(all, "seconds", &c->seconds) &&
-                      get_whole(all, "best_epoch", &best_epoch);
+    const bool good =
+        get_whole(all, "step", &c->step) && get_whole(all, "epoch_steps", &c->epoch_steps) &&
+        get_whole(all, "optimizer_steps", &t->optimizer.steps) &&
+        get_whole(all, "modulator_optimizer_steps", &t->modulator_optimizer.steps) &&
+        get_exact(all, "train_loss_sum", &c->train_loss_sum) &&
+        get_exact(all, "meta_loss_sum", &c->meta_loss_sum) &&
+        get_exact(all, "best_error", &c->best_error) &&
+        get_exact(all, "last_error", &c->last_error) && get_exact(all, "seconds", &c->seconds) &&
+        get_whole(all, "best_epoch", &best_epoch) && best_epoch <= UINT32_MAX;
     c->best_epoch = (uint32_t)best_epoch;
     return good;
 }
@@ -297,9 +321,10 @@ static const Onnx__TensorProto *find_tensor(const Onnx__GraphProto *graph, const
     return NULL;
 }
 
-static int restore_slot(const mfm_model *model, const Onnx__GraphProto *graph, const slot *s)
+static int restore_slot(mfm_ctx *ctx, const mfm_model *model, const Onnx__GraphProto *graph,
+                        const slot *s)
 {
-    real *row_major = room_for(model->ctx, s->graph);
+    real *row_major = room_for(ctx, s->graph);
     int status = row_major ? MFM_OK : MFM_ENOMEM;
     for (size_t i = 0; i < s->graph->n_values && !status; i++) {
         const mfm_value *value = &s->graph->values[i];
@@ -308,31 +333,30 @@ static int restore_slot(const mfm_model *model, const Onnx__GraphProto *graph, c
         const Onnx__TensorProto *tensor = find_tensor(graph, s->prefix, value->name);
         if (!tensor || tensor->data_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ||
             mfm_tensor_size(tensor) != (size_t)mfm_shape_count(&value->shape)) {
-            status = damaged(model, value->name);
+            status = damaged(ctx, model, value->name);
             break;
         }
         mfm_tensor_get_reals(tensor, row_major);
         mfm_layout_to_engine(&value->shape, row_major, s->vector + value->offset);
     }
-    mfm_free_aligned(model->ctx, row_major);
+    mfm_free_aligned(ctx, row_major);
     return status;
 }
 
 int mfm_checkpoint_restore(mfm_ctx *ctx, const mfm_model *model, mfm_training *t)
 {
-    (void)ctx;
     const Onnx__GraphProto *graph = training_graph(model);
-    json_t *all = read_counters(model);
+    json_t *all = read_counters(ctx, model);
     if (!all)
-        return MFM_EDATA;
+        return mfm_code(ctx);
     const bool good = graph && get_counters(all, t);
     json_decref(all);
     if (!good)
-        return damaged(model, "a counter or the optimiser's state");
+        return damaged(ctx, model, "a counter or the optimiser's state");
     slot slots[MAX_SLOTS];
     const int count = find_slots(t, slots);
     int status = MFM_OK;
     for (int i = 0; i < count && !status; i++)
-        status = restore_slot(model, graph, &slots[i]);
+        status = restore_slot(ctx, model, graph, &slots[i]);
     return status;
 }

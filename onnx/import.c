@@ -13,8 +13,7 @@ static bool standard(const Onnx__NodeProto *node, const char *op_type)
            (!domain[0] || strcmp(domain, "ai.onnx") == 0);
 }
 
-/* ---- which nodes the outputs need -------------------------------------------------------------
- */
+/* ---- which nodes the outputs need --------------------------------------------------------- */
 
 static bool node_needed(const mfm_importer *im, const Onnx__NodeProto *node)
 {
@@ -41,8 +40,7 @@ static int find_needed(mfm_importer *im, size_t n_outputs)
     return status;
 }
 
-/* ---- every unsupported operator, before any work ----------------------------------------------
- */
+/* ---- every unsupported operator, before any work ------------------------------------------ */
 
 /* Folded with the shape sub-graphs they stand in, so no operator of the engine. */
 static bool import_time(const Onnx__NodeProto *node)
@@ -94,8 +92,7 @@ static int check_supported(mfm_importer *im)
                     (long long)mfm_model_opset(im->model, ""), list);
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------
- */
+/* ---- nodes -------------------------------------------------------------------------------- */
 
 /* Another name for the same value; of an initialiser, an independent parameter. */
 static int import_identity(mfm_importer *im, const Onnx__NodeProto *node)
@@ -259,8 +256,7 @@ static int import_nodes(mfm_importer *im)
     return MFM_OK;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ---------------------------------------------------------------------------- */
 
 int mfm_import_begin(mfm_importer *im, mfm_ctx *ctx, const mfm_model *model)
 {

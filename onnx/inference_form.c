@@ -2,23 +2,33 @@
 #include <string.h>
 
 #include "onnx/export.h"
-#include "onnx/strmap.h"
 #include "onnx/proto.h"
+#include "onnx/strmap.h"
+#include "onnx/walk.h"
+
+/* The first opset in which a Dropout has training_mode as an input. */
+enum { DROPOUT_MODE = 12 };
 
 static bool is_op(const Onnx__NodeProto *node, const char *op_type)
 {
-    return strcmp(mfm_proto_text(node->op_type), op_type) == 0;
+    const char *domain = mfm_proto_text(node->domain);
+    return strcmp(mfm_proto_text(node->op_type), op_type) == 0 &&
+           (!domain[0] || strcmp(domain, "ai.onnx") == 0);
 }
 
-/* Every name that a node or the graph's outputs read. */
-static int find_read(mfm_strmap *read, const Onnx__GraphProto *graph)
+static int add_inputs(void *self, Onnx__NodeProto *node)
 {
     int status = MFM_OK;
-    for (size_t i = 0; i < graph->n_node; i++)
-        for (size_t j = 0; j < graph->node[i]->n_input && !status; j++)
-            status = mfm_strmap_set(read, graph->node[i]->input[j], 0);
+    for (size_t j = 0; j < node->n_input && !status; j++)
+        status = mfm_strmap_set(self, node->input[j], 0);
+    return status;
+}
+
+static int add_outputs(void *self, Onnx__GraphProto *graph)
+{
+    int status = MFM_OK;
     for (size_t i = 0; i < graph->n_output && !status; i++)
-        status = mfm_strmap_set(read, mfm_proto_text(graph->output[i]->name), 0);
+        status = mfm_strmap_set(self, mfm_proto_text(graph->output[i]->name), 0);
     return status;
 }
 
@@ -45,27 +55,28 @@ static int batch_norm(mfm_model *model, Onnx__NodeProto *node, const mfm_strmap 
     return keep_first_output(model, node, read);
 }
 
-/* Input 2 is training_mode, false when absent. The mask output may stay only if somebody reads it. */
-static int dropout(mfm_model *model, Onnx__NodeProto *node)
+/* Without input 2, training_mode. A mask stays: in inference it is all true. */
+static void dropout(mfm_model *model, Onnx__NodeProto *node)
 {
     while (node->n_input > 2) {
         node->n_input--;
         model->allocator.free(model->allocator.allocator_data, node->input[node->n_input]);
     }
-    return MFM_OK;
 }
 
 int mfm_model_set_inference(mfm_ctx *ctx, mfm_model *model)
 {
     Onnx__GraphProto *graph = model->proto->graph;
+    const int64_t opset = mfm_model_opset(model, "");
     mfm_strmap read;
     mfm_strmap_init(&read, ctx);
-    int status = find_read(&read, graph);
+    const mfm_visitor visitor = {.graph = add_outputs, .node = add_inputs, .self = &read};
+    int status = mfm_walk_graph(graph, &visitor);
     for (size_t i = 0; i < graph->n_node && !status; i++) {
         if (is_op(graph->node[i], "BatchNormalization"))
             status = batch_norm(model, graph->node[i], &read);
-        else if (is_op(graph->node[i], "Dropout") && mfm_model_opset(model, "") >= 12)
-            status = dropout(model, graph->node[i]);
+        else if (is_op(graph->node[i], "Dropout") && opset >= DROPOUT_MODE)
+            dropout(model, graph->node[i]);
     }
     mfm_strmap_clear(&read);
     return status;

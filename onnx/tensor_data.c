@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "onnx/validate.h"
+
 enum {
     FLOAT32 = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT,
     FLOAT64 = ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE,
@@ -203,4 +205,53 @@ void mfm_tensor_get_ints(const Onnx__TensorProto *t, int64_t *values)
         else
             values[i] = t->data_type == INT64 ? t->int64_data[i] : t->int32_data[i];
     }
+}
+
+/* Element i in the bytes of raw_data. */
+static void copy_element(const Onnx__TensorProto *from, size_t i, size_t width, uint8_t *raw)
+{
+    const uint16_t half = from->n_int32_data ? (uint16_t)from->int32_data[i] : 0;
+    const void *source = is_raw(from)                 ? from->raw_data.data + i * width
+                         : from->data_type == FLOAT32 ? (const void *)&from->float_data[i]
+                         : from->data_type == FLOAT64 ? (const void *)&from->double_data[i]
+                                                      : &half;
+    memcpy(raw + i * width, source, width);
+}
+
+static int fill_like(mfm_model *model, const Onnx__TensorProto *from, const char *name,
+                     Onnx__TensorProto *made)
+{
+    const size_t width = mfm_element_bits(from->data_type) / 8, count = mfm_tensor_size(from);
+    made->has_data_type = 1;
+    made->data_type = from->data_type;
+    if (mfm_proto_set_string(model, &made->name, name))
+        return MFM_ENOMEM;
+    if (from->n_dims) {
+        made->dims = mfm_proto_new(model, from->n_dims * sizeof *made->dims);
+        if (!made->dims)
+            return MFM_ENOMEM;
+        memcpy(made->dims, from->dims, from->n_dims * sizeof *made->dims);
+        made->n_dims = from->n_dims;
+    }
+    made->raw_data.data = mfm_proto_new(model, count * width);
+    if (!made->raw_data.data)
+        return MFM_ENOMEM;
+    made->has_raw_data = 1;
+    made->raw_data.len = count * width;
+    for (size_t i = 0; i < count; i++)
+        copy_element(from, i, width, made->raw_data.data);
+    return MFM_OK;
+}
+
+Onnx__TensorProto *mfm_tensor_like(mfm_model *model, const Onnx__TensorProto *tensor,
+                                   const char *name)
+{
+    Onnx__TensorProto *made = mfm_proto_new(model, sizeof *made);
+    if (!made)
+        return NULL;
+    onnx__tensor_proto__init(made);
+    if (!fill_like(model, tensor, name, made))
+        return made;
+    mfm_proto_discard(model, made);
+    return NULL;
 }

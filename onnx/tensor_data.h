@@ -22,4 +22,9 @@ void mfm_tensor_get_ints(const Onnx__TensorProto *tensor, int64_t *values);
  * one to be written is left alone, so that what is wider than `real`, or a NaN, survives. */
 void mfm_tensor_set_reals(Onnx__TensorProto *tensor, const real *values);
 
+/* A tensor called `name` with the shape, the type and the numbers of a float tensor, in raw_data;
+ * not yet hung anywhere. NULL with MFM_ENOMEM recorded. */
+Onnx__TensorProto *mfm_tensor_like(mfm_model *model, const Onnx__TensorProto *tensor,
+                                   const char *name);
+
 #endif
