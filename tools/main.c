@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tools/command.h"
-#include "tools/nearest.h"
+#include "tools/suggest.h"
 
 enum {
     EXIT_GOOD = 0,
@@ -59,9 +59,9 @@ static int unknown_command(const char *name)
     const char *names[COMMANDS];
     for (int i = 0; i < COMMANDS; i++)
         names[i] = commands[i].name;
-    char near[MFM_NEAREST_TEXT];
+    char near[MFM_SUGGEST_TEXT];
     fprintf(stderr, "onnx-mfm: unknown command: %.80s: %s\n", name,
-            mfm_nearest(name, names, COMMANDS, near));
+            mfm_suggest(name, names, COMMANDS, near));
     return EXIT_USAGE;
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/nearest.h"
+#include "tools/suggest.h"
 #include "tools/option_parts.h"
 
 static int bad_value(mfm_ctx *ctx, const mfm_option *option, const char *text, const char *rule)
@@ -96,8 +96,8 @@ static int set_choice(mfm_ctx *ctx, const mfm_option *option, const char *text, 
             *(int *)field = (int)count;
             return MFM_OK;
         }
-    char near[MFM_NEAREST_TEXT];
-    return bad_value(ctx, option, text, mfm_nearest(text, option->choices, count, near));
+    char near[MFM_SUGGEST_TEXT];
+    return bad_value(ctx, option, text, mfm_suggest(text, option->choices, count, near));
 }
 
 static int add_string(mfm_ctx *ctx, const mfm_option *option, const char *text, bool first,

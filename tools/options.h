@@ -29,6 +29,13 @@ enum mfm_option_kind {
     MFM_OPTION_CHOICE   /* int: the position in choices */
 };
 
+/* What a run that goes on does with an option (tools/option_json.h). */
+enum mfm_option_scope {
+    MFM_OPTION_FIXED,      /* must be what the run began with */
+    MFM_OPTION_CHANGEABLE, /* the run's own unless given anew */
+    MFM_OPTION_LOCAL       /* no part of the run */
+};
+
 enum { MFM_MAX_STRINGS = 32, MFM_MAX_UINTS = 16, MFM_MAX_OPTIONS = 48, MFM_MAX_GROUPS = 8 };
 
 typedef struct mfm_strings {
@@ -52,7 +59,7 @@ typedef struct mfm_option {
     const char *const *choices; /* CHOICE: ended by NULL */
     bool required;
     bool silent_default; /* the help text itself says what holds when it is not given */
-    bool local;          /* not part of what defines a training run (mfm_options_to_json) */
+    enum mfm_option_scope scope;
 } mfm_option;
 
 /* Options that stand together in the help. Offsets count from base, so that commands can share a
@@ -64,10 +71,11 @@ typedef struct mfm_option_group {
 } mfm_option_group;
 
 typedef struct mfm_option_table {
-    const char *positional;         /* what the one argument without a name is called: "MODEL" */
-    const char *purpose;            /* a sentence or two above the options in the help */
-    const char *notes;              /* below them; NULL: none */
-    void (*more)(void);             /* prints further help; NULL: none */
+    const char
+        *positional;     /* what the one argument without a name is called; NULL: there is none */
+    const char *purpose; /* a sentence or two above the options in the help */
+    const char *notes;   /* below them; NULL: none */
+    void (*more)(void);  /* prints further help; NULL: none */
     const mfm_option_group *groups; /* ended by one without options */
 } mfm_option_table;
 
@@ -83,6 +91,8 @@ typedef struct mfm_arguments {
  * values. */
 int mfm_options_parse(mfm_ctx *ctx, const mfm_option_table *table, int argc, const char **argv,
                       void *values, mfm_arguments *arguments);
+/* A copy of text that lives until then; NULL with MFM_ENOMEM recorded. */
+char *mfm_arguments_own(mfm_ctx *ctx, mfm_arguments *arguments, const char *text);
 void mfm_arguments_free(mfm_ctx *ctx, mfm_arguments *arguments);
 /* Whether the option of that name was on the command line. */
 bool mfm_option_given(const mfm_option_table *table, const mfm_arguments *arguments,

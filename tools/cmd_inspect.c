@@ -1,0 +1,299 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/train/training.h"
+#include "tools/model_report.h"
+#include "tools/options.h"
+#include "tools/print_json.h"
+#include "tools/text_table.h"
+
+typedef struct options {
+    bool json;
+    uint64_t batch;
+} options;
+
+static const mfm_option table[] = {
+    {.name = "json",
+     .kind = MFM_OPTION_FLAG,
+     .offset = offsetof(options, json),
+     .help = "print JSON"},
+    {.name = "batch",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .min = 1,
+     .max = 65536,
+     .offset = offsetof(options, batch),
+     .silent_default = true,
+     .help = "also tell the memory that training takes with batches of this size"},
+};
+
+static const mfm_option_group groups[] = {
+    {.title = "Options:", .options = table, .count = sizeof table / sizeof table[0]},
+    {.title = NULL}};
+
+static const mfm_option_table inspect_options = {
+    .positional = "MODEL",
+    .purpose = "Tells what a model is made of, which layers --layer can choose and by what names,\n"
+               "and whether it can be trained. Works on any ONNX file.",
+    .groups = groups};
+
+/* ---- JSON ---- */
+
+static json_t *shape_to_json(const int64_t *dim, int rank)
+{
+    if (rank < 0)
+        return json_null();
+    json_t *array = json_array();
+    for (int i = 0; i < rank; i++)
+        json_array_append_new(array, dim[i] < 0 ? json_null() : json_integer(dim[i]));
+    return array;
+}
+
+static json_t *port_to_json(const mfm_model_port *ports, size_t count)
+{
+    if (count == 0)
+        return json_null();
+    return json_pack("{s:s, s:o}", "name", ports[0].name, "shape",
+                     shape_to_json(ports[0].dim, ports[0].rank));
+}
+
+static json_t *row_to_json(const mfm_layer_row *row)
+{
+    json_t *aliases = json_array();
+    for (size_t i = 0; i < row->n_aliases; i++)
+        json_array_append_new(aliases, json_string(row->aliases[i]));
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:o, s:b, s:o}", "id", row->id, "kind",
+                     row->op_type, "node", row->layer->node_name, "output", row->layer->output,
+                     "shape",
+                     row->shaped ? shape_to_json(row->shape.dim, row->shape.rank) : json_null(),
+                     "parameters", (json_int_t)row->parameters, "macs",
+                     row->shaped ? json_integer((json_int_t)row->macs) : json_null(), "norm",
+                     row->layer->norm != NULL, "aliases", aliases);
+}
+
+static json_t *rows_to_json(const mfm_model_report *r)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < r->layers->n_layers; i++)
+        json_array_append_new(array, row_to_json(&r->rows[i]));
+    return array;
+}
+
+static json_t *modulators_to_json(const mfm_inject_info *info)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; info && i < info->n_sites; i++)
+        json_array_append_new(
+            array, json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "layer", info->sites[i].layer,
+                             "value", info->sites[i].value, "output", info->sites[i].output,
+                             "position", mfm_position_name(info->sites[i].position), "channels",
+                             (json_int_t)info->sites[i].channels, "modulation",
+                             mfm_modulation_name(info->modulation)));
+    return array;
+}
+
+static json_t *gaps_to_json(const mfm_model_facts *facts)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < facts->n_gaps; i++)
+        json_array_append_new(
+            array, json_pack("{s:s, s:s, s:s}", "operator", facts->gaps[i].op_type, "domain",
+                             facts->gaps[i].domain, "node", facts->gaps[i].title));
+    return array;
+}
+
+static json_t *warnings_to_json(const mfm_model_report *r)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < r->n_warnings; i++)
+        json_array_append_new(array, json_string(r->warnings[i]));
+    return array;
+}
+
+static json_t *report_to_json(const mfm_model_report *r)
+{
+    const mfm_model_facts *f = r->facts;
+    const uint64_t parameters = r->network ? r->trainable : f->elements;
+    json_t *root = json_pack(
+        "{s:s, s:I, s:I, s:s, s:o, s:o, s:I, s:o, s:b, s:s?}", "file", mfm_model_path(r->model),
+        "ir_version", (json_int_t)f->ir_version, "opset", (json_int_t)f->opset, "producer",
+        f->producer, "input", port_to_json(f->inputs, f->n_inputs), "output",
+        port_to_json(f->outputs, f->n_outputs), "parameters", (json_int_t)parameters, "macs",
+        r->macs < 0 ? json_null() : json_integer(r->macs), "trainable", r->network != NULL,
+        "obstacle", r->obstacle);
+    if (root) {
+        json_object_set_new(root, "layers", rows_to_json(r));
+        json_object_set_new(root, "modulators", modulators_to_json(r->modulators));
+        json_object_set_new(root, "unsupported", gaps_to_json(f));
+        json_object_set_new(root, "warnings", warnings_to_json(r));
+    }
+    return root;
+}
+
+/* ---- text ---- */
+
+static void print_ports(const char *what, const mfm_model_port *ports, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        printf("%-12s %s [", what, ports[i].name);
+        for (int k = 0; k < ports[i].rank; k++)
+            if (ports[i].dim[k] < 0)
+                printf("%sn", k ? "," : "");
+            else
+                printf("%s%" PRId64, k ? "," : "", ports[i].dim[k]);
+        printf("%s]\n", ports[i].rank < 0 ? "?" : "");
+    }
+}
+
+static void print_facts(const mfm_model_report *r)
+{
+    const mfm_model_facts *f = r->facts;
+    printf("%s: ONNX, IR version %" PRId64 ", opset %" PRId64 "%s%s %s\n", mfm_model_path(r->model),
+           f->ir_version, f->opset, f->producer[0] ? ", by " : "", f->producer,
+           f->producer_version);
+    print_ports("input", f->inputs, f->n_inputs);
+    print_ports("output", f->outputs, f->n_outputs);
+    printf("%-12s %zu\n", "nodes", f->n_nodes);
+    printf("%-12s %zu, with %" PRIu64 " numbers\n", "initialisers", f->n_initializers, f->elements);
+    if (!r->network)
+        return;
+    printf("%-12s %" PRIu64 " parameters, %" PRIu64 " running statistics\n", "trains", r->trainable,
+           r->state);
+    printf("%-12s %" PRId64 " multiplications an image\n", "computes", r->macs);
+}
+
+static void add_aliases(mfm_text_table *t, const mfm_layer_row *row)
+{
+    char text[512] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < row->n_aliases && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? "  " : "",
+                                 row->aliases[i]);
+    mfm_text_table_add(t, "%s", text);
+}
+
+static void add_shape(mfm_text_table *t, const mfm_layer_row *row)
+{
+    char text[MFM_SHAPE_TEXT];
+    if (row->shaped)
+        mfm_text_table_add(t, "%s", mfm_shape_text(&row->shape, text));
+    else if (row->layer->channels > 0)
+        mfm_text_table_add(t, "%" PRId64 " channels", row->layer->channels);
+    else
+        mfm_text_table_add(t, "?");
+}
+
+static int print_layers(const mfm_model_report *r)
+{
+    static const char *const titles[] = {"layer", "operator", "output shape", "parameters",
+                                         "MACs",  "norm",     "also called"};
+    mfm_text_table t;
+    mfm_text_table_init(&t, r->ctx, "lllrrll");
+    for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++)
+        mfm_text_table_add(&t, "%s", titles[i]);
+    for (size_t i = 0; i < r->layers->n_layers; i++) {
+        const mfm_layer_row *row = &r->rows[i];
+        mfm_text_table_add(&t, "%s", row->id);
+        mfm_text_table_add(&t, "%s", row->op_type);
+        add_shape(&t, row);
+        mfm_text_table_add(&t, "%" PRIu64, row->parameters);
+        if (row->shaped)
+            mfm_text_table_add(&t, "%" PRIu64, row->macs);
+        else
+            mfm_text_table_add(&t, "?");
+        mfm_text_table_add(&t, "%s", row->layer->norm ? "yes" : "no");
+        add_aliases(&t, row);
+    }
+    printf("\n");
+    return mfm_text_table_print(&t);
+}
+
+static void print_modulators(const mfm_inject_info *info)
+{
+    if (!info)
+        return;
+    printf("\nmodulator: %s, soft label over %" PRId64 " classes in '%s', switch in '%s'\n",
+           mfm_modulation_name(info->modulation), info->classes, info->soft_label, info->gate);
+    for (size_t i = 0; i < info->n_sites; i++)
+        printf("  %s: %" PRId64 " channels, position %s, value '%s'\n", info->sites[i].layer,
+               info->sites[i].channels, mfm_position_name(info->sites[i].position),
+               info->sites[i].value);
+}
+
+static void print_obstacles(const mfm_model_report *r)
+{
+    if (!r->obstacle && r->n_warnings == 0)
+        return;
+    printf("\n");
+    if (r->obstacle)
+        printf("cannot be trained: %s\n", r->obstacle);
+    for (size_t i = 0; i < r->n_warnings; i++)
+        printf("warning: %s\n", r->warnings[i]);
+}
+
+/* ---- memory ---- */
+
+static int training_bytes(const mfm_model_report *r, mfm_split_graph *graphs,
+                          const mfm_method *method, uint64_t batch, size_t *bytes)
+{
+    const mfm_train_options wanted = {.method = method,
+                                      .epochs = 1,
+                                      .batch = (uint32_t)batch,
+                                      .meta_batch = (uint32_t)batch,
+                                      .schedule = {.base = 0.1}};
+    mfm_training *training = NULL;
+    const int status = mfm_training_new(r->ctx, graphs, &wanted, &training);
+    *bytes = status ? 0 : method->bytes(training);
+    mfm_training_free(training);
+    return status;
+}
+
+static int print_memory(const mfm_model_report *r, uint64_t batch)
+{
+    mfm_split_graph *graphs = NULL;
+    int status = mfm_split_graph_new(r->ctx, r->network, &graphs);
+    if (!status)
+        printf("\nmemory for training with batches of %" PRIu64 ":\n", batch);
+    for (int i = 0; mfm_methods[i] && !status; i++) {
+        size_t bytes;
+        if (mfm_methods[i]->needs_modulator && !graphs->modulator)
+            continue;
+        status = training_bytes(r, graphs, mfm_methods[i], batch, &bytes);
+        if (!status)
+            printf("  %-8s %.1f MiB\n", mfm_methods[i]->name, (double)bytes / (1 << 20));
+    }
+    mfm_split_graph_free(graphs);
+    return status;
+}
+
+static int print_as_text(const mfm_model_report *r, const options *o)
+{
+    print_facts(r);
+    int status = r->layers->n_layers ? print_layers(r) : MFM_OK;
+    if (status)
+        return status;
+    print_modulators(r->modulators);
+    if (o->batch && r->network)
+        status = print_memory(r, o->batch);
+    print_obstacles(r);
+    return status;
+}
+
+int mfm_cmd_inspect(mfm_ctx *ctx, int argc, const char **argv)
+{
+    options o = {.batch = 0};
+    mfm_arguments arguments;
+    mfm_model *model = NULL;
+    mfm_model_report *report = NULL;
+    int status = mfm_options_parse(ctx, &inspect_options, argc, argv, &o, &arguments);
+    if (!status)
+        status = mfm_model_load(ctx, arguments.positional, &model);
+    if (!status)
+        status = mfm_model_report_new(ctx, model, &report);
+    if (!status)
+        status = o.json ? mfm_print_json(ctx, report_to_json(report)) : print_as_text(report, &o);
+    mfm_model_report_free(report);
+    mfm_model_free(model);
+    mfm_arguments_free(ctx, &arguments);
+    return status;
+}

@@ -1,0 +1,127 @@
+/* train: reads and checks everything, then hands over to the training loop. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/data/sampler.h"
+#include "core/train/trainer.h"
+#include "onnx/checkpoint.h"
+#include "tools/files.h"
+#include "tools/option_json.h"
+#include "tools/session.h"
+#include "tools/train_job.h"
+
+/* Set by the first Ctrl-C. A signal handler reaches nothing but static storage. */
+static volatile sig_atomic_t stop_requested;
+
+static void on_signal(int signal)
+{
+    static const char text[] = "\nstopping after this step; Ctrl-C again stops at once\n";
+    if (stop_requested)
+        _exit(128 + signal);
+    stop_requested = 1;
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        return;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* The model that is trained: the checkpoint's, or the one given with a modulator put in. */
+static int load_model(mfm_train_job *job, const mfm_arguments *given)
+{
+    int status = mfm_session_load(&job->session, job->model_path);
+    if (!status)
+        status = mfm_train_job_hash_model(job);
+    if (status)
+        return status;
+    if (job->arguments.resume)
+        return mfm_train_job_load_checkpoint(job);
+    return mfm_train_job_inject(job, given);
+}
+
+static int prepare(mfm_train_job *job, const mfm_arguments *given)
+{
+    const mfm_train_arguments *a = &job->arguments;
+    const mfm_augment augment = mfm_train_augment(a);
+    int status = load_model(job, given);
+    if (!status)
+        status = mfm_session_import(&job->session);
+    if (!status)
+        status = mfm_session_open_data(&job->session, a->data, MFM_PART_TRAIN | MFM_PART_TEST,
+                                       a->fit, &augment);
+    if (!status)
+        status = mfm_train_job_make_split(job);
+    if (status)
+        return status;
+    const mfm_train_options options = mfm_train_options_of(a);
+    status = mfm_training_new(job->ctx, job->session.graphs, &options, &job->training);
+    if (!status && a->resume)
+        status = mfm_checkpoint_restore(job->ctx, job->session.model, job->training);
+    return status;
+}
+
+/* Options first: those of the run that goes on, then what the command line alone tells; then where
+ * results go; and the model and images only after that. */
+static int check_arguments(mfm_train_job *job, mfm_arguments *given)
+{
+    mfm_train_arguments *a = &job->arguments;
+    if (!a->output && !(a->resume && a->run))
+        return mfm_fail(job->ctx, MFM_EUSAGE, "--output FILE is missing: it is needed");
+    if (!a->resume) {
+        const int status = mfm_train_arguments_settle(job->ctx, a, given);
+        if (status)
+            return status;
+    }
+    int status = mfm_run_folder_init(job->ctx, a->run, a->output, a->resume, &job->folder);
+    if (!status && a->resume)
+        status = mfm_train_job_adopt_run(job, given);
+    if (!status && a->resume)
+        status = mfm_train_arguments_settle(job->ctx, a, given);
+    return status ? status : mfm_check_output(job->ctx, a->output, job->model_path);
+}
+
+static int train(mfm_train_job *job)
+{
+    const mfm_train_data data = {.dataset = job->session.dataset,
+                                 .split = job->split,
+                                 .preprocess = &job->session.preprocess};
+    const mfm_train_events events = mfm_train_job_events(job);
+    catch_signals();
+    const int status = mfm_train(job->training, &data, &events, &stop_requested);
+    mfm_meter_clear(&job->meter);
+    return status == MFM_EINTR ? mfm_train_job_interrupted(job) : status;
+}
+
+int mfm_cmd_train(mfm_ctx *ctx, int argc, const char **argv)
+{
+    mfm_train_job job = {.ctx = ctx,
+                         .session = {.ctx = ctx},
+                         .arguments = mfm_train_defaults(),
+                         .folder = {.ctx = ctx, .lock = -1}};
+    mfm_arguments given;
+    int status = mfm_options_parse(ctx, &mfm_train_table, argc, argv, &job.arguments, &given);
+    job.model_path = given.positional;
+    if (!status)
+        status = check_arguments(&job, &given);
+    if (!status) {
+        job.threads = mfm_use_threads((unsigned)job.arguments.threads);
+        status = prepare(&job, &given);
+    }
+    if (!status)
+        status = mfm_train_job_begin(&job);
+    if (!status)
+        status = train(&job);
+    if (!status)
+        status = mfm_train_job_finish(&job);
+    mfm_train_job_clear(&job);
+    mfm_arguments_free(ctx, &given);
+    return status;
+}

@@ -1,0 +1,98 @@
+#include "tools/meter.h"
+
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BAR = 20, LINE = 256, NARROWEST = 20 };
+
+static const double redraw_seconds = 0.1;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void mfm_meter_init(mfm_meter *meter, FILE *stream, uint32_t epochs, double last_error)
+{
+    *meter = (mfm_meter){.stream = stream,
+                         .terminal = isatty(fileno(stream)),
+                         .epochs = epochs,
+                         .last_error = last_error};
+}
+
+static void format_time(double seconds, char text[32])
+{
+    const unsigned long s = seconds > 0 ? (unsigned long)(seconds + 0.5) : 0;
+    if (s >= 3600)
+        snprintf(text, 32, "%lu h %02lu min", s / 3600, s / 60 % 60);
+    else if (s >= 60)
+        snprintf(text, 32, "%lu min %02lu s", s / 60, s % 60);
+    else
+        snprintf(text, 32, "%lu s", s);
+}
+
+static void format_bar(const mfm_progress *p, char bar[BAR + 1])
+{
+    const uint64_t steps = p->epoch_end_step - p->epoch_first_step;
+    const uint64_t done = p->step - p->epoch_first_step;
+    const int full = steps ? (int)(done * BAR / steps) : BAR;
+    for (int i = 0; i < BAR; i++)
+        bar[i] = i < full ? '#' : '.';
+    bar[BAR] = '\0';
+}
+
+/* A line longer than the terminal is wide would wrap, and could not be taken back. */
+static void draw(mfm_meter *meter, char line[LINE])
+{
+    struct winsize size;
+    if (ioctl(fileno(meter->stream), TIOCGWINSZ, &size) == 0 && size.ws_col > NARROWEST &&
+        strlen(line) >= size.ws_col)
+        line[size.ws_col - 1] = '\0';
+    fprintf(meter->stream, "\r\033[K%s", line);
+    fflush(meter->stream);
+    meter->drawn = true;
+}
+
+void mfm_meter_step(mfm_meter *meter, const mfm_progress *p)
+{
+    const double t = now();
+    if (!meter->terminal || t - meter->drawn_at < redraw_seconds)
+        return;
+    meter->drawn_at = t;
+    char bar[BAR + 1], left[32], error[32] = "", line[LINE];
+    format_bar(p, bar);
+    format_time(p->seconds_left, left);
+    if (meter->last_error >= 0)
+        snprintf(error, sizeof error, "  error %.2f %%", meter->last_error);
+    snprintf(line, sizeof line, "epoch %llu/%u [%s] loss %.4f%s  %.0f images/s  %s left",
+             (unsigned long long)p->epoch + 1, meter->epochs, bar, p->train_loss, error,
+             p->images_per_second, left);
+    draw(meter, line);
+}
+
+void mfm_meter_epoch(mfm_meter *meter, const mfm_epoch_report *r)
+{
+    meter->last_error = r->test_error;
+    if (meter->terminal)
+        return;
+    char meta[40] = "", spent[32];
+    if (r->meta_loss > 0)
+        snprintf(meta, sizeof meta, "  meta loss %.4f", r->meta_loss);
+    format_time(r->seconds, spent);
+    fprintf(meter->stream, "epoch %u/%u  loss %.4f%s  error %.2f %%  lr %g  %s\n", r->epoch,
+            meter->epochs, r->train_loss, meta, r->test_error, r->lr, spent);
+    fflush(meter->stream);
+}
+
+void mfm_meter_clear(mfm_meter *meter)
+{
+    if (!meter->drawn)
+        return;
+    fprintf(meter->stream, "\r\033[K");
+    fflush(meter->stream);
+    meter->drawn = false;
+}

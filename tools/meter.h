@@ -1,0 +1,29 @@
+/*
+ * Progress of a training run for people: one line that is redrawn when the stream is a terminal,
+ * else one line an epoch.
+ */
+#ifndef MFM_METER_H
+#define MFM_METER_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "core/train/trainer.h"
+
+typedef struct mfm_meter {
+    FILE *stream;
+    bool terminal;
+    bool drawn; /* the line is on the screen now */
+    uint32_t epochs;
+    double drawn_at;   /* seconds of the monotonic clock */
+    double last_error; /* percent; negative before the first evaluation */
+} mfm_meter;
+
+/* last_error < 0: no epoch has been evaluated yet. */
+void mfm_meter_init(mfm_meter *meter, FILE *stream, uint32_t epochs, double last_error);
+void mfm_meter_step(mfm_meter *meter, const mfm_progress *progress);
+void mfm_meter_epoch(mfm_meter *meter, const mfm_epoch_report *report);
+/* Takes the line off the screen, so that something else can be printed. */
+void mfm_meter_clear(mfm_meter *meter);
+
+#endif

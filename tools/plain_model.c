@@ -1,0 +1,38 @@
+#include "tools/plain_model.h"
+
+#include "onnx/checkpoint.h"
+#include "onnx/export.h"
+#include "onnx/inject.h"
+#include "tools/inject_arguments.h"
+
+static int make_plain(mfm_ctx *ctx, mfm_model *model, bool inference)
+{
+    bool modulated;
+    int status = mfm_checkpoint_strip(ctx, model);
+    if (!status)
+        status = mfm_has_modulator(ctx, model, &modulated);
+    if (!status && modulated)
+        status = mfm_model_strip(ctx, model);
+    if (!status && inference)
+        status = mfm_model_set_inference(ctx, model);
+    return status;
+}
+
+int mfm_plain_model(mfm_ctx *ctx, const mfm_model *model, bool inference, mfm_model **plain)
+{
+    *plain = NULL;
+    void *bytes;
+    size_t size;
+    int status = mfm_model_pack(ctx, model, &bytes, &size);
+    if (status)
+        return status;
+    status = mfm_model_parse(ctx, bytes, size, mfm_model_path(model), plain);
+    mfm_free(ctx, bytes);
+    if (!status)
+        status = make_plain(ctx, *plain, inference);
+    if (status) {
+        mfm_model_free(*plain);
+        *plain = NULL;
+    }
+    return status;
+}

@@ -1,0 +1,175 @@
+#include "tools/train_job.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/data/sampler.h"
+#include "onnx/checkpoint.h"
+#include "tools/option_json.h"
+
+enum { HASH_TEXT = 17 };
+
+static void hash_text(uint64_t hash, char text[HASH_TEXT])
+{
+    snprintf(text, HASH_TEXT, "%016" PRIx64, hash);
+}
+
+static int parse_stored(mfm_train_job *job)
+{
+    char *text = NULL;
+    const int status = mfm_checkpoint_options(job->ctx, job->checkpoint, &text);
+    if (status)
+        return status;
+    job->stored = text ? json_loads(text, 0, NULL) : NULL;
+    mfm_free(job->ctx, text);
+    if (!json_is_object(json_object_get(job->stored, "options")))
+        return mfm_fail(job->ctx, MFM_EDATA, "cannot resume from %s: it does not tell its options",
+                        job->folder.checkpoint);
+    return MFM_OK;
+}
+
+int mfm_train_job_adopt_run(mfm_train_job *job, mfm_arguments *given)
+{
+    int status = mfm_model_load(job->ctx, job->folder.checkpoint, &job->checkpoint);
+    if (!status)
+        status = parse_stored(job);
+    if (status)
+        return status;
+    const json_t *options = json_object_get(job->stored, "options");
+    status = mfm_options_adopt(job->ctx, &mfm_train_table, options, &job->arguments, given);
+    if (status)
+        return status;
+    const json_int_t epochs = json_integer_value(json_object_get(options, "epochs"));
+    if ((json_int_t)job->arguments.epochs < epochs)
+        return mfm_fail(job->ctx, MFM_EINVAL,
+                        "resume: --epochs: %" PRIu64 ": the run began with %lld: it may only grow",
+                        job->arguments.epochs, (long long)epochs);
+    return MFM_OK;
+}
+
+int mfm_train_job_hash_model(mfm_train_job *job)
+{
+    void *bytes;
+    size_t size;
+    const int status = mfm_model_pack(job->ctx, job->session.model, &bytes, &size);
+    if (status)
+        return status;
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001B3u;
+    job->model_hash = hash;
+    mfm_free(job->ctx, bytes);
+    return MFM_OK;
+}
+
+/* Whether the run that goes on tells the same hash under key. */
+static bool same_as_stored(const mfm_train_job *job, const char *key, uint64_t hash)
+{
+    char text[HASH_TEXT];
+    const char *stored = json_string_value(json_object_get(job->stored, key));
+    hash_text(hash, text);
+    return stored && strcmp(stored, text) == 0;
+}
+
+int mfm_train_job_load_checkpoint(mfm_train_job *job)
+{
+    if (!same_as_stored(job, "model", job->model_hash))
+        return mfm_fail(job->ctx, MFM_EINVAL, "resume: %s: not the model that the run began with",
+                        job->model_path);
+    const json_int_t threads = json_integer_value(json_object_get(job->stored, "threads"));
+    if (threads != job->threads)
+        mfm_warn(job->ctx,
+                 "the run began with %lld threads, now there are %d: results agree only "
+                 "up to rounding",
+                 (long long)threads, job->threads);
+    mfm_model_free(job->session.model);
+    job->session.model = job->checkpoint;
+    job->checkpoint = NULL;
+    return MFM_OK;
+}
+
+int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given)
+{
+    const mfm_train_arguments *a = &job->arguments;
+    bool modulated;
+    const int status = mfm_has_modulator(job->ctx, job->session.model, &modulated);
+    if (status)
+        return status;
+    for (size_t i = 0; modulated && i < MFM_INJECT_OPTIONS; i++)
+        if (mfm_option_given(&mfm_train_table, given, mfm_inject_table[i].name))
+            return mfm_fail(job->ctx, MFM_EINVAL,
+                            "--%s: the model %s has a modulator already, which is trained as it is",
+                            mfm_inject_table[i].name, job->model_path);
+    if (modulated || !mfm_method_find(a->method)->needs_modulator)
+        return MFM_OK;
+    return mfm_inject_as_asked(job->ctx, job->session.model, &a->inject, 0, a->seed);
+}
+
+int mfm_train_job_make_split(mfm_train_job *job)
+{
+    const mfm_split_arguments asked = mfm_train_split_of(&job->arguments);
+    const int status = mfm_make_split(job->ctx, job->session.dataset, &asked, &job->split);
+    if (status)
+        return status;
+    if (job->arguments.resume && !same_as_stored(job, "split", job->split->hash))
+        return mfm_fail(job->ctx, MFM_EINVAL, "resume: %s: not the images that the run began with",
+                        job->arguments.data);
+    return MFM_OK;
+}
+
+static json_t *describe_classes(const mfm_train_job *job)
+{
+    json_t *classes = json_array();
+    for (int c = 0; c < job->split->classes; c++)
+        json_array_append_new(classes, json_pack("{s:s, s:i, s:i}", "name",
+                                                 job->session.dataset->class_names[c], "train",
+                                                 (int)job->split->train_per_class[c], "meta",
+                                                 (int)job->split->meta_per_class[c]));
+    return classes;
+}
+
+static json_t *describe_run(const mfm_train_job *job)
+{
+    char model[HASH_TEXT], split[HASH_TEXT];
+    hash_text(job->model_hash, model);
+    hash_text(job->split->hash, split);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:o, s:o}", "onnx-mfm", MFM_VERSION,
+                     "model_file", job->model_path, "model", model, "split", split, "threads",
+                     job->threads, "train_images", (int)job->split->train_count, "meta_images",
+                     (int)job->split->meta_count, "classes", describe_classes(job), "options",
+                     mfm_options_to_json(&mfm_train_table, &job->arguments));
+}
+
+static uint32_t epochs_done(const mfm_train_job *job)
+{
+    return (uint32_t)mfm_epoch_of_step(job->training->counters.step, job->split->train_count,
+                                       job->training->options.batch);
+}
+
+int mfm_train_job_begin(mfm_train_job *job)
+{
+    const uint32_t done = epochs_done(job);
+    json_t *run = describe_run(job);
+    char *text = run ? json_dumps(run, JSON_COMPACT) : NULL;
+    if (text)
+        job->run_text = mfm_strdup(job->ctx, text);
+    const int status = job->run_text ? mfm_run_folder_begin(&job->folder, run, done)
+                                     : mfm_fail(job->ctx, MFM_ENOMEM, "run.json: out of memory");
+    free(text);
+    json_decref(run);
+    mfm_meter_init(&job->meter, stderr, job->training->options.epochs,
+                   done ? job->training->counters.last_error : -1);
+    return status;
+}
+
+void mfm_train_job_clear(mfm_train_job *job)
+{
+    mfm_training_free(job->training);
+    mfm_split_free(job->ctx, job->split);
+    mfm_run_folder_clear(&job->folder);
+    mfm_free(job->ctx, job->run_text);
+    mfm_model_free(job->checkpoint);
+    json_decref(job->stored);
+    mfm_session_clear(&job->session);
+}

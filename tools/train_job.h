@@ -1,0 +1,49 @@
+/*
+ * One `onnx-mfm train`: everything it holds, and the stations it goes through. cmd_train.c has the
+ * order; train_job.c prepares, train_results.c keeps and tells what comes out.
+ */
+#ifndef MFM_TRAIN_JOB_H
+#define MFM_TRAIN_JOB_H
+
+#include "core/train/trainer.h"
+#include "tools/meter.h"
+#include "tools/run_folder.h"
+#include "tools/session.h"
+#include "tools/train_options.h"
+
+typedef struct mfm_train_job {
+    mfm_ctx *ctx;
+    const char *model_path;
+    mfm_train_arguments arguments;
+    int threads;
+    uint64_t model_hash; /* FNV-1a of 64 bits over the bytes of the model given */
+    mfm_session session;
+    mfm_model *checkpoint; /* of the run that goes on, until it becomes the session's model */
+    json_t *stored;        /* what that run told of itself */
+    mfm_split *split;
+    mfm_training *training;
+    mfm_run_folder folder;
+    char *run_text; /* run.json: goes into every checkpoint */
+    mfm_meter meter;
+} mfm_train_job;
+
+/* Reads the run folder's checkpoint and takes over the run's options. */
+int mfm_train_job_adopt_run(mfm_train_job *job, mfm_arguments *given);
+int mfm_train_job_hash_model(mfm_train_job *job);
+/* The checkpoint becomes the model; MFM_EINVAL when the run began with another model. */
+int mfm_train_job_load_checkpoint(mfm_train_job *job);
+/* Puts a modulator in where the method needs one and the model has none. */
+int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given);
+/* MFM_EINVAL when a run that goes on began with other images. */
+int mfm_train_job_make_split(mfm_train_job *job);
+/* Starts the run folder: from here on files are written. */
+int mfm_train_job_begin(mfm_train_job *job);
+
+mfm_train_events mfm_train_job_events(mfm_train_job *job);
+/* Adds the command that goes on to the message of an interruption; returns MFM_EINTR. */
+int mfm_train_job_interrupted(mfm_train_job *job);
+/* Writes the output, reads it back, evaluates what was read, and prints the results. */
+int mfm_train_job_finish(mfm_train_job *job);
+void mfm_train_job_clear(mfm_train_job *job);
+
+#endif

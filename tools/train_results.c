@@ -1,0 +1,191 @@
+/* What comes out of a training run: its files while it runs, and what is printed at the end. */
+#include <math.h>
+#include <string.h>
+
+#include "core/train/evaluate.h"
+#include "onnx/checkpoint.h"
+#include "onnx/export.h"
+#include "tools/plain_model.h"
+#include "tools/train_job.h"
+
+enum { EVALUATION_BATCH = 100, RAREST = 5 };
+
+/* Percent points by which the written file may differ from the run's last evaluation: weights that
+ * the file keeps in 16 bits are rounded. */
+static const double error_tolerance = 0.5;
+
+static int write_plain(mfm_train_job *job, const char *path)
+{
+    mfm_model *plain;
+    int status = mfm_plain_model(job->ctx, job->session.model, true, &plain);
+    if (!status)
+        status = mfm_model_save(job->ctx, plain, path);
+    mfm_model_free(plain);
+    return status;
+}
+
+static void on_step(void *self, const mfm_progress *progress)
+{
+    mfm_train_job *job = self;
+    mfm_meter_step(&job->meter, progress);
+}
+
+static int on_epoch(void *self, const mfm_epoch_report *r)
+{
+    mfm_train_job *job = self;
+    mfm_meter_epoch(&job->meter, r);
+    json_t *recall = json_array();
+    for (int c = 0; c < r->confusion->classes; c++)
+        json_array_append_new(recall, json_real(mfm_confusion_recall(r->confusion, c)));
+    json_t *line =
+        json_pack("{s:i, s:f, s:f, s:f, s:f, s:o, s:f, s:f}", "epoch", (int)r->epoch, "train_loss",
+                  r->train_loss, "meta_loss", r->meta_loss, "test_error", r->test_error,
+                  "test_loss", r->test_loss, "recall", recall, "seconds", r->seconds, "lr", r->lr);
+    const int status = line ? mfm_run_folder_log(&job->folder, line)
+                            : mfm_fail(job->ctx, MFM_ENOMEM, "metrics: out of memory");
+    json_decref(line);
+    return status;
+}
+
+/* The plain model follows at the end of each epoch; saving has brought the model's numbers up to
+ * date. */
+static int on_save(void *self, const mfm_training *training)
+{
+    mfm_train_job *job = self;
+    const int status = mfm_checkpoint_save(job->ctx, job->session.model, training, job->run_text,
+                                           job->folder.checkpoint);
+    if (status || training->counters.epoch_steps > 0)
+        return status;
+    return write_plain(job, job->folder.model);
+}
+
+mfm_train_events mfm_train_job_events(mfm_train_job *job)
+{
+    return (mfm_train_events){
+        .self = job, .on_step = on_step, .on_epoch = on_epoch, .save = on_save};
+}
+
+/* text as one word of a shell. */
+static char *quote(mfm_ctx *ctx, const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-./:=,+@%";
+    if (text[0] && text[strspn(text, plain)] == '\0')
+        return mfm_strdup(ctx, text);
+    char *word = mfm_alloc(ctx, strlen(text) + 1, 4);
+    if (!word)
+        return NULL;
+    char *at = word;
+    *at++ = '\'';
+    for (; *text; text++) {
+        if (*text == '\'')
+            at = stpcpy(at, "'\\'");
+        *at++ = *text;
+    }
+    strcpy(at, "'");
+    return word;
+}
+
+int mfm_train_job_interrupted(mfm_train_job *job)
+{
+    mfm_ctx *ctx = job->ctx;
+    char *words[4] = {mfm_strdup(ctx, mfm_message(ctx)), quote(ctx, job->model_path),
+                      quote(ctx, job->arguments.output), quote(ctx, job->folder.path)};
+    if (words[0] && words[1] && words[2] && words[3])
+        mfm_fail(ctx, MFM_EINTR, "%s: to go on: onnx-mfm train %s -o %s --run %s --resume",
+                 words[0], words[1], words[2], words[3]);
+    for (int i = 0; i < 4; i++)
+        mfm_free(ctx, words[i]);
+    return MFM_EINTR;
+}
+
+/* ---- the end ---- */
+
+/* Reads back what was written: the results that are printed are those of the file. */
+static int evaluate_output(mfm_train_job *job, mfm_confusion *confusion)
+{
+    mfm_session written = {.ctx = job->ctx};
+    mfm_evaluator *evaluator = NULL;
+    double loss;
+    int status = mfm_session_load(&written, job->arguments.output);
+    if (!status)
+        status = mfm_session_import(&written);
+    if (!status)
+        status = mfm_confusion_init(job->ctx, confusion, (int)written.graphs->classes);
+    if (!status)
+        status = mfm_evaluator_new(job->ctx, written.graphs, &job->session.preprocess,
+                                   EVALUATION_BATCH, &evaluator);
+    if (!status)
+        mfm_evaluate(evaluator, &job->session.dataset->test, written.graphs->main->params,
+                     written.graphs->main->state, confusion, &loss);
+    mfm_evaluator_free(evaluator);
+    mfm_session_clear(&written);
+    return status;
+}
+
+static int check_output(mfm_train_job *job, const mfm_confusion *confusion)
+{
+    const double error = mfm_confusion_error(confusion);
+    const double trained = job->training->counters.last_error;
+    if (fabs(error - trained) <= error_tolerance)
+        return MFM_OK;
+    return mfm_fail(job->ctx, MFM_ENAN,
+                    "%s: error %.2f %% when read back: %.2f %% when it was trained",
+                    job->arguments.output, error, trained);
+}
+
+/* The next class by number of training images, after the classes already taken. */
+static int next_rarest(const mfm_split *split, const bool *taken)
+{
+    int rarest = -1;
+    for (int c = 0; c < split->classes; c++)
+        if (!taken[c] && (rarest < 0 || split->train_per_class[c] < split->train_per_class[rarest]))
+            rarest = c;
+    return rarest;
+}
+
+static int print_rarest(const mfm_train_job *job, const mfm_confusion *confusion)
+{
+    bool *taken = mfm_alloc(job->ctx, (size_t)job->split->classes, sizeof *taken);
+    if (!taken)
+        return MFM_ENOMEM;
+    printf("recall of the classes with the fewest training images:\n");
+    for (int i = 0; i < RAREST && i < job->split->classes; i++) {
+        const int c = next_rarest(job->split, taken);
+        taken[c] = true;
+        printf("  %-20s %6u images  %6.2f %%\n", job->session.dataset->class_names[c],
+               job->split->train_per_class[c], mfm_confusion_recall(confusion, c));
+    }
+    mfm_free(job->ctx, taken);
+    return MFM_OK;
+}
+
+static void print_files(const mfm_train_job *job)
+{
+    printf("written:\n");
+    printf("  %s: the plain model, for any ONNX runtime\n", job->arguments.output);
+    printf("  %s: options, metrics and checkpoint\n", job->folder.path);
+    printf("next:\n");
+    printf("  onnx-mfm eval %s --data %s%s\n", job->arguments.output, job->arguments.data,
+           job->arguments.fit ? " --fit" : "");
+}
+
+int mfm_train_job_finish(mfm_train_job *job)
+{
+    const mfm_counters *c = &job->training->counters;
+    mfm_confusion confusion = {.count = NULL};
+    int status = write_plain(job, job->arguments.output);
+    if (!status)
+        status = evaluate_output(job, &confusion);
+    if (!status)
+        status = check_output(job, &confusion);
+    if (!status) {
+        printf("error: last %.2f %% (epoch %u), best %.2f %% (epoch %u)\n", c->last_error,
+               job->training->options.epochs, c->best_error, c->best_epoch);
+        status = print_rarest(job, &confusion);
+    }
+    if (!status)
+        print_files(job);
+    mfm_confusion_clear(job->ctx, &confusion);
+    return status;
+}
