@@ -141,6 +141,20 @@ static int add_copy(splitter *s, mfm_graph *graph, const mfm_graph_node *node, i
     return MFM_OK;
 }
 
+/* A node that only modulation needs must not bring parameters to where the image has been: they
+ * would be trained as the classifier's own. */
+static void check_modulation(splitter *s, const mfm_graph_node *node)
+{
+    for (int j = 0; j < node->n_in && !s->status; j++) {
+        const mfm_value *value = node->in[j] < 0 ? NULL : &s->from->values[node->in[j]];
+        if (value && value->kind == MFM_VALUE_PARAM)
+            s->status = mfm_fail(s->ctx, MFM_ENOTSUP,
+                                 "%s '%s': the modulator's parameter '%s' meets values made from "
+                                 "the image: gamma and beta must depend on the soft label alone",
+                                 node->op->name, node->name, value->name);
+    }
+}
+
 /* ---- the plain path --------------------------------------------------------------------------- */
 
 static void copy_plain(splitter *s)
@@ -150,6 +164,8 @@ static void copy_plain(splitter *s)
         if (!any_needed(node, s->plain_needs) &&
             !(any_needed(node, s->tail_needs) && s->depends[node->out[0]] == ON_IMAGES))
             continue;
+        if (!any_needed(node, s->plain_needs))
+            check_modulation(s, node);
         for (int j = 0; j < node->n_in && !s->status; j++) {
             const int value = node->in[j] < 0 ? -1 : plain_source(s, node->in[j]);
             const bool is_leaf = value >= 0 && s->from->values[value].kind != MFM_VALUE_NODE;
@@ -281,6 +297,8 @@ static void copy_tail(splitter *s)
         const uint8_t on = s->depends[node->out[0]];
         if (!any_needed(node, s->tail_needs) || on != (ON_IMAGES | ON_MODULATION))
             continue;
+        if (!any_needed(node, s->plain_needs))
+            check_modulation(s, node);
         for (int j = 0; j < node->n_in && !s->status; j++)
             s->arguments[j] = tail_argument(s, node->in[j]);
         const int slot = switched_slot(s, node);
