@@ -1,0 +1,235 @@
+/*
+ * What a bilevel step leaves alone: with a modulator that starts as the identity it is the plain
+ * step bit for bit, and running statistics follow the plain pass over training data only.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "core/train/method.h"
+#include "core/train/training.h"
+#include "tests/core/train/prepared.h"
+
+enum { BATCH = 6, META_BATCH = 4, SEED = 11, STEP = 5 };
+static const double alpha = 0.1;
+
+#define LENET                                                                                      \
+    {                                                                                              \
+        .classes = 4, .channels = 1, .height = 20, .width = 20, .seed = 1                          \
+    }
+#define RESNET                                                                                     \
+    {                                                                                              \
+        .classes = 4, .channels = 3, .height = 16, .width = 16, .seed = 1                          \
+    }
+#define VGG                                                                                        \
+    {                                                                                              \
+        .classes = 4, .channels = 3, .height = 32, .width = 32, .seed = 1                          \
+    }
+
+/* What one step of a method leaves behind. */
+typedef struct outcome {
+    mfm_step_losses losses;
+    real *w, *state, *gradient; /* gradient: momentum after the first step without decay */
+} outcome;
+
+static void run_method(const prepared *p, const char *name, const mfm_batch *train,
+                       const mfm_batch *meta, double modulator_lr, outcome *out)
+{
+    const mfm_train_options options = {.method = mfm_method_find(name),
+                                       .epochs = 1,
+                                       .batch = BATCH,
+                                       .meta_batch = META_BATCH,
+                                       .modulator_lr = modulator_lr,
+                                       .seed = SEED};
+    mfm_training *t;
+    must(p->ctx, mfm_training_new(p->ctx, p->split, &options, &t));
+    t->counters.step = STEP;
+    options.method->step(t, train, meta, alpha, &out->losses);
+    const mfm_graph *graph = p->split->main;
+    out->w = vector_new(p->ctx, graph->params_size);
+    out->gradient = vector_new(p->ctx, graph->params_size);
+    out->state = vector_new(p->ctx, graph->state_size);
+    memcpy(out->w, t->w, graph->params_size * sizeof(real));
+    memcpy(out->gradient, t->optimizer.first, graph->params_size * sizeof(real));
+    if (graph->state_size)
+        memcpy(out->state, t->state, graph->state_size * sizeof(real));
+    mfm_training_free(t);
+}
+
+static void outcome_clear(const prepared *p, outcome *out)
+{
+    mfm_free_aligned(p->ctx, out->w);
+    mfm_free_aligned(p->ctx, out->gradient);
+    mfm_free_aligned(p->ctx, out->state);
+}
+
+static bool same_bits(const real *a, const real *b, size_t count)
+{
+    return memcmp(a, b, count * sizeof *a) == 0;
+}
+
+static bool moved(const real *a, const real *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (a[i] != b[i])
+            return true;
+    return false;
+}
+
+/* The identity modulator, frozen by a learning rate of 0. */
+static void check_plain_step(const recipe *from)
+{
+    prepared p;
+    prepare(from, &p);
+    mfm_batch train = batch_new(&p, BATCH, 1), meta = batch_new(&p, META_BATCH, 2);
+    outcome base, mfm;
+    run_method(&p, "base", &train, &meta, 0, &base);
+    run_method(&p, "mfm", &train, &meta, 0, &mfm);
+    const mfm_graph *graph = p.split->main;
+    CU_ASSERT(same_bits(base.gradient, mfm.gradient, graph->params_size));
+    CU_ASSERT(same_bits(base.w, mfm.w, graph->params_size));
+    CU_ASSERT(same_bits(base.state, mfm.state, graph->state_size));
+    CU_ASSERT(moved(base.w, p.w, graph->params_size));
+    CU_ASSERT(graph->state_size == 0 || moved(base.state, p.state, graph->state_size));
+    CU_ASSERT_EQUAL(base.losses.train, mfm.losses.train);
+    CU_ASSERT_EQUAL(base.losses.meta, 0);
+    CU_ASSERT(mfm.losses.meta > 0);
+    outcome_clear(&p, &base);
+    outcome_clear(&p, &mfm);
+    batch_clear(&p, &train);
+    batch_clear(&p, &meta);
+    prepared_clear(&p);
+}
+
+/* The share 1 / C in the file is a float: a softmax in double hits it only where C is a power of 2,
+ * as in ResNets. */
+#ifdef MFM_DOUBLE
+static const mfm_inject_options identity = {.modulation = MFM_FILM};
+#else
+static const mfm_inject_options identity = {.modulation = MFM_SCALED_SOFTMAX};
+#endif
+
+static void test_plain_lenet(void)
+{
+    check_plain_step(&(recipe){"lenet", LENET, {"last_conv"}, identity});
+    check_plain_step(&(recipe){"lenet", LENET, {"first_conv"}, identity});
+    check_plain_step(&(recipe){"lenet", LENET, {"conv:1", "conv:3", "fc:1"}, identity});
+}
+
+static void test_plain_resnet(void)
+{
+    check_plain_step(&(recipe){"resnet20", RESNET, {"last_conv"}, {0}});
+    check_plain_step(&(recipe){"resnet20", RESNET, {"first_conv", "block:5"}, {0}});
+    const mfm_inject_options film = {.modulation = MFM_FILM, .position = MFM_AT_BLOCK};
+    check_plain_step(&(recipe){"resnet20", RESNET, {"last_conv"}, film});
+}
+
+static void test_plain_dropout(void)
+{
+    prepared p;
+    prepare(&(recipe){"vgg11-bn", VGG, {NULL}, {0}}, &p);
+    int dropouts = 0;
+    for (size_t i = 0; i < p.split->main->n_nodes; i++)
+        dropouts += strcmp(p.split->main->nodes[i].op->name, "Dropout") == 0;
+    CU_ASSERT_EQUAL(dropouts, 2);
+    prepared_clear(&p);
+    check_plain_step(&(recipe){"vgg11-bn", VGG, {"conv:7"}, {0}});
+}
+
+/* A modulator that does something, trained: still the same running statistics. */
+static void test_statistics(void)
+{
+    prepared p;
+    prepare(&(recipe){"resnet20", RESNET, {"conv:4", "last_conv"}, {0}}, &p);
+    mfm_graph *modulator = p.split->modulator;
+    perturb(modulator, 3, 0.3, modulator->params);
+    mfm_batch train = batch_new(&p, BATCH, 1), other = batch_new(&p, BATCH, 7);
+    mfm_batch meta = batch_new(&p, META_BATCH, 2), different = batch_new(&p, META_BATCH, 8);
+    outcome base, mfm[3];
+    run_method(&p, "base", &train, &meta, 0, &base);
+    run_method(&p, "mfm", &train, &meta, 0.1, &mfm[0]);
+    run_method(&p, "mfm", &train, &different, 0.1, &mfm[1]);
+    run_method(&p, "mfm", &other, &meta, 0.1, &mfm[2]);
+    const size_t state = p.split->main->state_size, params = p.split->main->params_size;
+    CU_ASSERT(state > 0);
+    CU_ASSERT(same_bits(base.state, mfm[0].state, state));
+    CU_ASSERT(same_bits(base.state, mfm[1].state, state));
+    CU_ASSERT(moved(mfm[2].state, base.state, state));
+    CU_ASSERT(moved(base.w, mfm[0].w, params));
+    CU_ASSERT(moved(mfm[0].w, mfm[1].w, params)); /* the meta batch reaches w through phi */
+    for (int i = 0; i < 3; i++)
+        outcome_clear(&p, &mfm[i]);
+    outcome_clear(&p, &base);
+    batch_clear(&p, &train);
+    batch_clear(&p, &other);
+    batch_clear(&p, &meta);
+    batch_clear(&p, &different);
+    prepared_clear(&p);
+}
+
+/* w^ is one plain SGD step along the gradient that is there; y0 has rows of sum 1; nothing of the
+ * caller's but the running statistics changes. */
+static void test_virtual_step(void)
+{
+    prepared p;
+    prepare(&(recipe){"lenet", LENET, {"last_conv"}, {0}}, &p);
+    perturb(p.split->modulator, 3, 0.3, p.phi);
+    const size_t n = p.split->main->params_size, n_phi = p.split->modulator->params_size;
+    mfm_batch train = batch_new(&p, BATCH, 1), meta = batch_new(&p, META_BATCH, 2);
+    real *w = vector_new(p.ctx, n), *phi = vector_new(p.ctx, n_phi);
+    memcpy(w, p.w, n * sizeof *w);
+    memcpy(phi, p.phi, n_phi * sizeof *phi);
+    mfm_bilevel *b;
+    must(p.ctx, mfm_bilevel_new(p.ctx, p.split, BATCH, META_BATCH, &b));
+    mfm_bilevel_bind(b, p.w, p.state, p.phi);
+    mfm_bilevel_virtual(b, &train, &meta, alpha, SEED, STEP);
+    mfm_bilevel_hypergradient(b);
+    const real *g = mfm_bilevel_gradient(b), *moved_w = mfm_bilevel_virtual_weights(b);
+    double worst = 0; /* phi is the same, so the gradient is; products may be fused or not */
+    for (size_t i = 0; i < n; i++)
+        worst = fmax(worst, fabs((double)(moved_w[i] - (w[i] - (real)alpha * g[i]))));
+    CU_ASSERT(worst < 1e-7);
+    CU_ASSERT(same_bits(w, p.w, n));
+    CU_ASSERT(same_bits(phi, p.phi, n_phi));
+    const real *soft = mfm_bilevel_soft_label(b);
+    for (int i = 0; i < BATCH; i++) {
+        double sum = 0;
+        for (int c = 0; c < 4; c++)
+            sum += (double)soft[4 * i + c];
+        CU_ASSERT_DOUBLE_EQUAL(sum, 1, 1e-6);
+    }
+    CU_ASSERT(mfm_bilevel_bytes(b) > (3 * n + n_phi) * sizeof(real));
+    mfm_bilevel_free(b);
+    mfm_free_aligned(p.ctx, w);
+    mfm_free_aligned(p.ctx, phi);
+    batch_clear(&p, &train);
+    batch_clear(&p, &meta);
+    prepared_clear(&p);
+}
+
+static void test_no_modulator(void)
+{
+    prepared p;
+    prepare(&(recipe){"lenet", LENET, {NULL}, {0}}, &p);
+    mfm_bilevel *b;
+    CU_ASSERT_EQUAL(mfm_bilevel_new(p.ctx, p.split, BATCH, META_BATCH, &b), MFM_EINVAL);
+    CU_ASSERT_PTR_NULL(b);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(p.ctx), "no modulator"));
+    const mfm_train_options options = {
+        .method = mfm_method_find("mfm"), .batch = BATCH, .meta_batch = META_BATCH};
+    mfm_training *t;
+    CU_ASSERT_EQUAL(mfm_training_new(p.ctx, p.split, &options, &t), MFM_EINVAL);
+    CU_ASSERT_PTR_NULL(t);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(p.ctx), "method mfm"));
+    prepared_clear(&p);
+}
+
+static const mfm_case cases[] = {
+    {"LeNet: with gamma 1 and beta 0 a step is the plain step, bit for bit", test_plain_lenet},
+    {"ResNet-20: the same, running statistics included", test_plain_resnet},
+    {"VGG with Dropout: the same, masks included", test_plain_dropout},
+    {"running statistics follow the plain pass over training data alone", test_statistics},
+    {"the virtual step is a plain gradient step and leaves w and phi alone", test_virtual_step},
+    {"a model without modulator is refused", test_no_modulator},
+};
+
+MFM_SUITE("core/train/bilevel", cases)
