@@ -34,7 +34,7 @@ static const mfm_option table[] = {
     {.name = "seed",
      .kind = MFM_OPTION_UINT,
      .value = "N",
-     .max = INT64_MAX,
+     .max = (double)INT64_MAX,
      .offset = offsetof(options, seed),
      .help = "of the fresh weights"},
 };

@@ -36,7 +36,7 @@ const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS] = {
     {.name = "split-seed",
      .kind = MFM_OPTION_UINT,
      .value = "N",
-     .max = INT64_MAX,
+     .max = (double)INT64_MAX,
      .offset = offsetof(mfm_split_arguments, split_seed),
      .help = "chooses which images are kept"},
 };

@@ -36,8 +36,8 @@ fi
 [ -x "$python" ] || python=python3
 
 jobs=$(getconf _NPROCESSORS_ONLN)
-# Several tests at a time share the cores: threads that wait must not spin.
-export OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}" OMP_WAIT_POLICY=passive
+# Several tests at a time share the cores: threads that wait give way soon.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}" GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}"
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1
 export LSAN_OPTIONS="suppressions=$PWD/tests/project/lsan.supp:print_suppressions=0"

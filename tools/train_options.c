@@ -149,7 +149,7 @@ static const mfm_option training_table[] = {
     {.name = "seed",
      .kind = MFM_OPTION_UINT,
      .value = "N",
-     .max = INT64_MAX,
+     .max = (double)INT64_MAX,
      FIELD(seed),
      .help = "of the order of images, crops, dropout and the modulator's start"},
 };
