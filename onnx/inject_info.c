@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "onnx/proto.h"
+
 enum { VERSION = 1 };
 
 static const char *const position_names[MFM_POSITIONS] = {

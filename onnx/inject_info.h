@@ -9,7 +9,10 @@
 #ifndef MFM_ONNX_INJECT_INFO_H
 #define MFM_ONNX_INJECT_INFO_H
 
-#include "onnx/proto.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "onnx/model.h"
 
 #define MFM_INJECT_KEY "mfm.inject"
 

@@ -13,7 +13,8 @@ set(mfm_public_headers
     core/train/bilevel.h core/train/evaluate.h core/train/method.h core/train/network.h
     core/train/optimizer.h core/train/schedule.h core/train/split_graph.h core/train/trainer.h
     core/train/training.h
-    onnx/builder.h onnx/checkpoint.h onnx/export.h onnx/import.h onnx/model.h
+    onnx/builder.h onnx/checkpoint.h onnx/export.h onnx/import.h onnx/inject.h onnx/inject_info.h
+    onnx/model.h
     models/models.h)
 list(TRANSFORM mfm_public_headers PREPEND "${PROJECT_SOURCE_DIR}/")
 target_sources(mfm INTERFACE FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}"
