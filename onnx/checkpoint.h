@@ -15,8 +15,8 @@
 int mfm_checkpoint_save(mfm_ctx *ctx, mfm_model *model, const mfm_training *training,
                         const char *run_options, const char *path);
 
-/* What a checkpoint says of its run: *options is the options' JSON (compact), NULL when the model is
- * no checkpoint. The caller releases it with mfm_free. */
+/* What a checkpoint says of its run: *options is the options' JSON (compact), NULL when the model
+ * is no checkpoint. The caller releases it with mfm_free. */
 int mfm_checkpoint_options(mfm_ctx *ctx, const mfm_model *model, char **options);
 
 /* Restores vectors and counters into a training that was made from this model with the same options

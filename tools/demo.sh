@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing, builds, and shows what the program is for: a LeNet trained on a long tail
+# Installs what is missing, builds, and shows what the program does: a LeNet trained on a long tail
 # of Fashion-MNIST (6000 images of the first class, 6 of the last), plainly and with a feature
 # modulator, and what both are worth on balanced test images. A few minutes on two cores.
 #

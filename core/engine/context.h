@@ -34,7 +34,7 @@ typedef struct mfm_ctx mfm_ctx;
 /* Takes one warning line, without a newline. */
 typedef void mfm_warn_fn(void *self, const char *line);
 
-/* allocator NULL: the C library's. Returns NULL only when the context itself cannot be allocated. */
+/* allocator NULL: the C library's. Returns NULL only when the context cannot be allocated. */
 mfm_ctx *mfm_ctx_new(const mfm_allocator *allocator);
 void mfm_ctx_free(mfm_ctx *ctx);
 

@@ -1,7 +1,7 @@
 /*
  * A network as the engine sees it: values and nodes in topological order, without a batch size and
- * without buffers. Parameters lie in one flat vector, running statistics in another; the graph holds
- * their initial numbers, and a plan is bound to any vector of the same layout.
+ * without buffers. Parameters lie in one flat vector, running statistics in another; the graph
+ * holds their initial numbers, and a plan is bound to any vector of the same layout.
  */
 #ifndef MFM_GRAPH_H
 #define MFM_GRAPH_H

@@ -107,20 +107,21 @@ typedef struct mfm_rule {
     bool linear; /* J is constant, at least piece by piece: vjp_t needs DG only */
 } mfm_rule;
 
-/* Which X lanes the passes after forward read, and which DX lanes of outputs vjp_t reads; the others
- * may be reused by then. DX of the inputs is kept for the vjp_t of every rule that is not linear. */
+/* Which X lanes the passes after forward read, and which DX lanes of outputs vjp_t reads; the
+ * others may be reused by then. DX of the inputs is kept for the vjp_t of every rule that is not
+ * linear. */
 enum { MFM_READS_NONE = 0, MFM_READS_IN = 1, MFM_READS_OUT = 2 };
 
 struct mfm_op {
     const char *name;        /* ONNX op_type */
     const char *domain;      /* "" is ONNX's own; "mfm" is this engine's */
     int since, until;        /* opset range; until 0: no end */
-    const mfm_port *inputs;  /* ended by a port without name; attributes taken from inputs are not here */
+    const mfm_port *inputs;  /* ended by a port without name; attributes from inputs are not here */
     const mfm_port *outputs; /* ended likewise; outputs beyond these are not supported */
     const mfm_attr_def *attrs; /* ended by a definition without name; NULL for none */
     size_t attr_size;
-    /* Checks the attributes, sets out[]->shape, saved_size, scratch_size, makes the kernel. The only
-     * hook that can fail. Input shapes are known. */
+    /* Checks the attributes, sets out[]->shape, saved_size, scratch_size, makes the kernel. The
+     * only hook that can fail. Input shapes are known. */
     int (*infer)(mfm_ctx *ctx, mfm_node *node);
     /* Also called after a failed infer, with the kernel NULL. NULL: nothing to release. */
     void (*release)(mfm_ctx *ctx, mfm_node *node);
@@ -143,7 +144,7 @@ static inline bool mfm_accumulates(const mfm_node *node, int input, enum mfm_lan
     return (node->accumulates[input] >> lane) & 1;
 }
 
-/* The lane of an input or output, NULL when the tensor is absent or the lane is zero or unwanted. */
+/* The lane of an input or output, NULL when the tensor is absent, or the lane zero or unwanted. */
 static inline real *mfm_in(const mfm_node *node, int input, enum mfm_lane lane)
 {
     return input < node->n_in && node->in[input] ? node->in[input]->lane[lane] : NULL;

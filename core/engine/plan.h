@@ -1,7 +1,7 @@
 /*
  * A plan: a graph at one batch size, the passes that will run over it, and one arena in which every
- * buffer has its place for exactly the part of that schedule in which it is alive. Making a plan can
- * fail; running it cannot, and allocates nothing.
+ * buffer has its place for exactly the part of that schedule in which it is alive. Making a plan
+ * can fail; running it cannot, and allocates nothing.
  */
 #ifndef MFM_PLAN_H
 #define MFM_PLAN_H
@@ -17,7 +17,7 @@ enum mfm_pass_kind {
 };
 
 /* One sweep over the nodes whose segment is in the set (bit s for segment s). Passes of one kind
- * other than FORWARD and UPDATE must all have the same set: lanes are added up over a whole sweep. */
+ * other than FORWARD and UPDATE must all have the same set: lanes add up over a whole sweep. */
 typedef struct mfm_pass {
     enum mfm_pass_kind kind;
     uint32_t segments;
@@ -49,8 +49,8 @@ typedef struct mfm_plan mfm_plan;
 int mfm_plan_new(mfm_ctx *ctx, const mfm_graph *graph, const mfm_plan_spec *spec, mfm_plan **plan);
 void mfm_plan_free(mfm_plan *plan);
 
-/* Parameter lanes live in vectors of the caller (graph->params_size reals, 64-byte aligned). A sweep
- * writes only the gradients that a path reaches: callers zero their G and DG vectors once. */
+/* Parameter lanes live in vectors of the caller (graph->params_size reals, 64-byte aligned). A
+ * sweep writes only the gradients that a path reaches: callers zero their G and DG vectors once. */
 void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector);
 void mfm_plan_bind_state(mfm_plan *plan, real *vector);
 /* A graph input reads (X, DX) from the caller's buffer, in storage order. */

@@ -39,7 +39,7 @@ static void touch_all(layout *l, const int *values, int count, enum mfm_lane lan
             touch(l, lane_buffer(l, values[i], lane), anew);
 }
 
-/* In the arena are the lanes of node outputs, and the adjoints of inputs; the caller owns the rest. */
+/* In the arena are the lanes of node outputs, and adjoints of inputs; the caller owns the rest. */
 static bool in_arena(const mfm_plan *plan, size_t value, enum mfm_lane lane)
 {
     const enum mfm_value_kind kind = plan->graph->values[value].kind;
@@ -121,7 +121,8 @@ static void visit_pass(layout *l, const mfm_pass *pass)
     const bool backward = pass->kind == MFM_VJP || pass->kind == MFM_VJP_T;
     for (size_t k = 0; k < graph->n_nodes; k++) {
         const size_t i = backward ? graph->n_nodes - 1 - k : k;
-        if (mfm_plan_runs(l->plan, i, pass->kind) && (pass->segments >> graph->nodes[i].segment & 1))
+        if (mfm_plan_runs(l->plan, i, pass->kind) &&
+            (pass->segments >> graph->nodes[i].segment & 1))
             visit(l, i, pass->kind);
     }
 }

@@ -1,6 +1,6 @@
 #include "core/engine/rules.h"
 
-/* ---- pointwise: y_i = f(x_i) ------------------------------------------------------------------ */
+/* ---- pointwise: y_i = f(x_i) ----------------------------------------------------------------- */
 
 /* Elements per block: value and slopes of one block stay in the first-level cache. */
 enum { BLOCK = 1024, PARALLEL_FROM = 16384 };
@@ -102,7 +102,7 @@ const mfm_rule mfm_rule_pointwise = {pointwise_forward, pointwise_jvp, pointwise
 const mfm_rule mfm_rule_piecewise = {pointwise_forward, pointwise_jvp, pointwise_vjp,
                                      pointwise_vjp_t, true};
 
-/* ---- linear ----------------------------------------------------------------------------------- */
+/* ---- linear ---------------------------------------------------------------------------------- */
 
 static void linear_forward(const mfm_node *node)
 {
@@ -126,7 +126,7 @@ static void linear_vjp_t(const mfm_node *node)
 
 const mfm_rule mfm_rule_linear = {linear_forward, linear_jvp, linear_vjp, linear_vjp_t, true};
 
-/* ---- bilinear: y = a * b (+ c) ---------------------------------------------------------------- */
+/* ---- bilinear: y = a * b (+ c) --------------------------------------------------------------- */
 
 static void bilinear_forward(const mfm_node *node)
 {

@@ -27,10 +27,10 @@ typedef struct mfm_linear {
 } mfm_linear;
 extern const mfm_rule mfm_rule_linear;
 
-/* y = a * b (+ c): bilinear in inputs 0 and 1, linear in the optional input 2. Each function adds to
- * its result when `add` is true and overwrites otherwise.
+/* y = a * b (+ c): bilinear in inputs 0 and 1, linear in the optional input 2. Each function adds
+ * to its result when `add` is true and overwrites otherwise.
  *     product    y = a * b                adjoint_a  ga = g against b
- *     adjoint_b  gb = g against a         bias, adjoint_bias for input 2; NULL when there is none */
+ *     adjoint_b  gb = g against a         bias, adjoint_bias for input 2; NULL: none */
 typedef struct mfm_bilinear {
     void (*product)(const mfm_node *node, const real *a, const real *b, real *y, bool add);
     void (*adjoint_a)(const mfm_node *node, const real *g, const real *b, real *ga, bool add);

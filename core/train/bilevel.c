@@ -109,7 +109,7 @@ static int make_vectors(mfm_bilevel *b)
     return status;
 }
 
-/* The modulator writes h where the modulated tail reads it, and reads y0 where softmax writes it. */
+/* The modulator writes h where the modulated tail reads it, reads y0 where softmax writes it. */
 static void connect(mfm_bilevel *b)
 {
     const mfm_split_graph *split = b->split;

@@ -2,8 +2,8 @@
  * One training step of a modulated network, exactly: paper equations 5 to 7.
  *
  * L(w, h) is the loss of a training batch, h = H(phi; y0) the modulation values, y0 the soft label
- * softmax(f(x; w)) of the un-modulated network, held constant. L_meta(w) is the loss of a meta batch
- * through the un-modulated network.
+ * softmax(f(x; w)) of the un-modulated network, held constant. L_meta(w) is the loss of a meta
+ * batch through the un-modulated network.
  *
  *     w^     = w - alpha grad_w L(w, H(phi))                                  virtual step (5)
  *     grad_phi L_meta(w^) = -alpha (dh/dphi)^T [ d/de dL/dh (w + e v) ],   v = grad L_meta(w^)
@@ -36,7 +36,7 @@ int mfm_bilevel_new(mfm_ctx *ctx, const mfm_split_graph *split, int64_t batch, i
                     mfm_bilevel **bilevel);
 void mfm_bilevel_free(mfm_bilevel *bilevel);
 
-/* The vectors that the step works on: w and state laid out as split->main, phi as split->modulator. */
+/* The vectors that the step works on: w and state laid out as split->main, phi as ->modulator. */
 void mfm_bilevel_bind(mfm_bilevel *bilevel, real *w, real *state, real *phi);
 
 /* (5) and v: everything up to the gradient of the meta loss at w^. Updates running statistics. */

@@ -8,7 +8,7 @@
 
 enum mfm_optimizer_kind { MFM_SGD, MFM_ADAM };
 
-/* SGD:  d = g + weight_decay w;  m = momentum m + d;  w -= lr m            (no dampening, no Nesterov)
+/* SGD:  d = g + weight_decay w;  m = momentum m + d;  w -= lr m   (no dampening, no Nesterov)
  * Adam: Kingma and Ba 2015, algorithm 1, with L2 regularisation in g; betas 0.9 and 0.999, 1e-8. */
 typedef struct mfm_optimizer {
     enum mfm_optimizer_kind kind;

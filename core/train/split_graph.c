@@ -155,7 +155,7 @@ static void check_modulation(splitter *s, const mfm_graph_node *node)
     }
 }
 
-/* ---- the plain path --------------------------------------------------------------------------- */
+/* ---- the plain path -------------------------------------------------------------------------- */
 
 static void copy_plain(splitter *s)
 {
@@ -180,7 +180,7 @@ static void copy_plain(splitter *s)
     }
 }
 
-/* ---- the modulator ---------------------------------------------------------------------------- */
+/* ---- the modulator --------------------------------------------------------------------------- */
 
 static bool is_hyper(const splitter *s, int value)
 {
@@ -233,7 +233,7 @@ static void copy_modulator(splitter *s)
     mfm_free(s->ctx, needs);
 }
 
-/* ---- the modulated tail ----------------------------------------------------------------------- */
+/* ---- the modulated tail ---------------------------------------------------------------------- */
 
 /* The hyper input of the main graph that stands for an output of the modulator. */
 static int hyper_input(splitter *s, int value)
@@ -274,8 +274,10 @@ static int tail_argument(splitter *s, int value)
     if (s->from->values[value].kind != MFM_VALUE_NODE)
         return leaf(s, s->to->main, s->plain, value);
     if (s->plain[value] < 0 && !s->status)
-        s->status = mfm_fail(s->ctx, MFM_ENOTSUP, "value '%s': of a modulator, but made from neither "
-                             "the image nor the soft label", s->from->values[value].name);
+        s->status = mfm_fail(s->ctx, MFM_ENOTSUP,
+                             "value '%s': of a modulator, but made from neither "
+                             "the image nor the soft label",
+                             s->from->values[value].name);
     return s->plain[value];
 }
 
@@ -310,7 +312,7 @@ static void copy_tail(splitter *s)
     }
 }
 
-/* ---- losses ----------------------------------------------------------------------------------- */
+/* ---- losses ---------------------------------------------------------------------------------- */
 
 static void add_node(splitter *s, const char *domain, const char *op_type, int opset, int segment,
                      const int *in, int n_in, const char *name, int *out)
@@ -342,7 +344,7 @@ static void add_losses(splitter *s)
              "modulated_loss", &to->modulated_loss);
 }
 
-/* ---- the whole -------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static int prepare(splitter *s)
 {

@@ -50,8 +50,8 @@ static int open_loader(trainer *r)
                           &r->loader);
 }
 
-/* The images' statistics are fixed, so a constant image is nothing unusual; what usually explodes is
- * named in the message. */
+/* The images' statistics are fixed, so a constant image is nothing unusual; what usually explodes
+ * is named in the message. */
 static int check_loss(const trainer *r, const mfm_step_losses *losses, double lr)
 {
     if (isfinite(losses->train) && isfinite(losses->meta))

@@ -1,6 +1,6 @@
 /*
- * The loop over steps and epochs. It knows data and methods, and tells its progress; what is printed
- * or written is up to the caller.
+ * The loop over steps and epochs. It knows data and methods, and tells its progress; what is
+ * printed or written is up to the caller.
  */
 #ifndef MFM_TRAINER_H
 #define MFM_TRAINER_H
@@ -46,8 +46,8 @@ typedef struct mfm_train_events {
     int (*save)(void *self, const mfm_training *training);
 } mfm_train_events;
 
-/* Trains from training->counters.step to the end of the last epoch. *stop (may be NULL) is looked at
- * after each step: when set, the checkpoint is kept and MFM_EINTR returned. A loss that is not
+/* Trains from training->counters.step to the end of the last epoch. *stop (may be NULL) is looked
+ * at after each step: when set, the checkpoint is kept and MFM_EINTR returned. A loss that is not
  * finite gives MFM_ENAN; the last checkpoint stays as it is. */
 int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_train_events *events,
               const volatile sig_atomic_t *stop);

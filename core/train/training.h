@@ -1,6 +1,6 @@
 /*
- * One training run's state: what changes from step to step, and so what a checkpoint holds, together
- * with the graphs and options that give it meaning.
+ * One training run's state: what changes from step to step, and so what a checkpoint holds,
+ * together with the graphs and options that give it meaning.
  */
 #ifndef MFM_TRAINING_H
 #define MFM_TRAINING_H

@@ -14,7 +14,7 @@ results() {
         case $status in
         run | fail | disabled)
             printf '\t<testcase name="t" status="%s">\n\t</testcase>\n' "$status" ;;
-        *) printf '\t<testcase name="t" status="notrun">\n\t\t<skipped message="%s"/>\n' "$status" ;;
+        *) printf '\t<testcase name="t" status="x">\n\t\t<skipped message="%s"/>\n' "$status" ;;
         esac
     done >>"$file"
     echo '</testsuite>' >>"$file"
