@@ -4,11 +4,12 @@
  * adjoints added to, the tap that forward saved as its number in the window, row by row. The second
  * output, Indices, is not supported, so storage_order has no effect.
  *
- * All passes go window by window and tap by tap, with the channels as the vector loop.
+ * All passes go window by window and tap by tap, with the channels as the vector loop; windows of 2
+ * by 2 side by side have their own loops (max_pool_2x2.h).
  */
 #include <string.h>
 
-#include "core/engine/ops/window.h"
+#include "core/engine/ops/max_pool_2x2.h"
 
 enum { PARALLEL_FROM = 16384 };
 
@@ -85,6 +86,10 @@ static void forward_window(const mfm_window *w, int64_t channels, const place *p
 static void forward(const mfm_node *node)
 {
     const mfm_window *w = node->kernel;
+    if (mfm_max_pool_is_2x2(w)) {
+        mfm_max_pool_2x2_forward(node);
+        return;
+    }
     const mfm_shape *shape = &node->out[0]->shape;
     const int64_t channels = shape->dim[1], rows = shape->dim[0] * w->out[0];
     const real *x = mfm_in(node, 0, MFM_X);
@@ -114,6 +119,10 @@ static void pick(const mfm_window *w, int64_t channels, const place *p, const re
 static void jvp(const mfm_node *node)
 {
     const mfm_window *w = node->kernel;
+    if (mfm_max_pool_is_2x2(w)) {
+        mfm_max_pool_2x2_jvp(node);
+        return;
+    }
     const mfm_shape *shape = &node->out[0]->shape;
     const int64_t channels = shape->dim[1], rows = shape->dim[0] * w->out[0];
     const real *dx = mfm_in(node, 0, MFM_DX), *taps = node->saved;
@@ -139,25 +148,34 @@ static void put(const mfm_window *w, int64_t channels, const place *p, const rea
 }
 
 /* Windows may overlap: one thread does an image. */
-static void adjoint(const mfm_node *node, enum mfm_lane lane)
+static void scatter(const mfm_node *node, enum mfm_lane lane)
 {
     const mfm_window *w = node->kernel;
     const int64_t channels = node->in[0]->shape.dim[1], images = node->in[0]->shape.dim[0];
     const int64_t size = w->in[0] * w->in[1] * channels;
     const real *g = mfm_out(node, 0, lane), *taps = node->saved;
     real *gx = mfm_in(node, 0, lane);
-    if (!gx)
-        return;
     const bool add = mfm_accumulates(node, 0, lane);
 #pragma omp parallel for if (images * size >= PARALLEL_FROM)
     for (int64_t n = 0; n < images; n++) {
         if (!add)
             memset(gx + n * size, 0, (size_t)size * sizeof *gx);
-        for (int64_t i = 0; i < w->out[0] * w->out[1]; i++) {
-            const place p = place_at(w, channels, n * w->out[0] + i / w->out[1], i % w->out[1]);
-            put(w, channels, &p, g + p.result, taps + p.result, gx);
-        }
+        for (int64_t r = n * w->out[0]; r < (n + 1) * w->out[0]; r++)
+            for (int64_t i = 0; i < w->out[1]; i++) {
+                const place p = place_at(w, channels, r, i);
+                put(w, channels, &p, g + p.result, taps + p.result, gx);
+            }
     }
+}
+
+static void adjoint(const mfm_node *node, enum mfm_lane lane)
+{
+    if (!mfm_in(node, 0, lane))
+        return;
+    if (mfm_max_pool_is_2x2(node->kernel) && !mfm_accumulates(node, 0, lane))
+        mfm_max_pool_2x2_adjoint(node, lane);
+    else
+        scatter(node, lane);
 }
 
 static void vjp(const mfm_node *node)
@@ -176,6 +194,8 @@ static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 
 static const char *const samples[] = {
     "[2,3,4,6] kernel_shape=2,2 strides=2,2",
+    "[2,6,4,6] kernel_shape=2,2 strides=2,2",
+    "[1,9,2,4] kernel_shape=2,2 strides=2,2",
     "[2,3,5,5] kernel_shape=2,2 strides=2,2 ceil_mode=1",
     "[2,2,5,4] kernel_shape=3,3 strides=2,2 pads=1,1,1,1",
     "[1,2,5,5] kernel_shape=3,3 pads=0,1,2,1",
