@@ -194,12 +194,12 @@ static json_t *groups_to_json(const evaluation *e)
 
 static int print_as_json(const evaluation *e)
 {
-    return mfm_print_json(e->session.ctx,
-                          json_pack("{s:f, s:f, s:I, s:o, s:o, s:o}", "error",
-                                    mfm_confusion_error(&e->confusion), "loss", e->loss, "images",
-                                    (json_int_t)e->confusion.images, "classes", classes_to_json(e),
-                                    "groups", groups_to_json(e), "confusion",
-                                    confusion_to_json(&e->confusion)));
+    return mfm_print_json(e->session.ctx, json_pack("{s:f, s:o, s:I, s:o, s:o, s:o}", "error",
+                                                    mfm_confusion_error(&e->confusion), "loss",
+                                                    mfm_json_number(e->loss), "images",
+                                                    (json_int_t)e->confusion.images, "classes",
+                                                    classes_to_json(e), "groups", groups_to_json(e),
+                                                    "confusion", confusion_to_json(&e->confusion)));
 }
 
 /* ---- text ---- */

@@ -68,22 +68,28 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
     return status;
 }
 
-/* Options first: those of the run that goes on, then what the command line alone tells; then where
- * results go; and the model and images only after that. */
-static int check_arguments(mfm_train_job *job, mfm_arguments *given)
+/* The options of a fresh run: what the command line alone tells, then where results go. */
+static int check_fresh(mfm_train_job *job, const mfm_arguments *given)
 {
     mfm_train_arguments *a = &job->arguments;
-    if (!a->output && !(a->resume && a->run))
-        return mfm_fail(job->ctx, MFM_EUSAGE, "--output FILE is missing: it is needed");
-    if (!a->resume) {
-        const int status = mfm_train_arguments_settle(job->ctx, a, given);
-        if (status)
-            return status;
-    }
-    int status = mfm_run_folder_init(job->ctx, a->run, a->output, a->resume, &job->folder);
-    if (!status && a->resume)
+    int status = mfm_train_arguments_settle(job->ctx, a, given);
+    if (!status)
+        status = mfm_check_output(job->ctx, a->output, job->model_path);
+    return status ? status : mfm_run_folder_init(job->ctx, a->run, a->output, false, &job->folder);
+}
+
+/* Those of a run that goes on are not complete before its checkpoint has been read. */
+static int check_resumed(mfm_train_job *job, mfm_arguments *given)
+{
+    mfm_train_arguments *a = &job->arguments;
+    if (!a->output && !a->run)
+        return mfm_fail(job->ctx, MFM_EUSAGE,
+                        "--resume: neither --output FILE nor --run DIR is "
+                        "given: one tells which run");
+    int status = mfm_run_folder_init(job->ctx, a->run, a->output, true, &job->folder);
+    if (!status)
         status = mfm_train_job_adopt_run(job, given);
-    if (!status && a->resume)
+    if (!status)
         status = mfm_train_arguments_settle(job->ctx, a, given);
     return status ? status : mfm_check_output(job->ctx, a->output, job->model_path);
 }
@@ -110,7 +116,7 @@ int mfm_cmd_train(mfm_ctx *ctx, int argc, const char **argv)
     int status = mfm_options_parse(ctx, &mfm_train_table, argc, argv, &job.arguments, &given);
     job.model_path = given.positional;
     if (!status)
-        status = check_arguments(&job, &given);
+        status = job.arguments.resume ? check_resumed(&job, &given) : check_fresh(&job, &given);
     if (!status) {
         job.threads = mfm_use_threads((unsigned)job.arguments.threads);
         status = prepare(&job, &given);

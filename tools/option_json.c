@@ -124,8 +124,9 @@ static int option_from_json(mfm_ctx *ctx, const mfm_option *option, const json_t
 static int fail_differs(mfm_ctx *ctx, const mfm_option *option, const json_t *now,
                         const json_t *then)
 {
-    char *given = json_dumps(now, JSON_ENCODE_ANY | JSON_COMPACT);
-    char *stored = json_dumps(then, JSON_ENCODE_ANY | JSON_COMPACT);
+    const size_t flags = JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9);
+    char *given = json_dumps(now, flags);
+    char *stored = json_dumps(then, flags);
     const int status = mfm_fail(ctx, MFM_EINVAL, "resume: --%s: %.80s: the run began with %.80s",
                                 option->name, given ? given : "?", stored ? stored : "?");
     free(given);

@@ -1,5 +1,6 @@
 #include "tools/print_json.h"
 
+#include <math.h>
 #include <stdio.h>
 
 int mfm_print_json(mfm_ctx *ctx, json_t *root)
@@ -12,4 +13,9 @@ int mfm_print_json(mfm_ctx *ctx, json_t *root)
         return mfm_fail(ctx, MFM_EIO, "the results could not be written to standard output");
     printf("\n");
     return MFM_OK;
+}
+
+json_t *mfm_json_number(double number)
+{
+    return isfinite(number) ? json_real(number) : json_null();
 }

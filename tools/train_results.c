@@ -6,6 +6,7 @@
 #include "onnx/checkpoint.h"
 #include "onnx/export.h"
 #include "tools/plain_model.h"
+#include "tools/print_json.h"
 #include "tools/train_job.h"
 
 enum { EVALUATION_BATCH = 100, RAREST = 5 };
@@ -38,9 +39,10 @@ static int on_epoch(void *self, const mfm_epoch_report *r)
     for (int c = 0; c < r->confusion->classes; c++)
         json_array_append_new(recall, json_real(mfm_confusion_recall(r->confusion, c)));
     json_t *line =
-        json_pack("{s:i, s:f, s:f, s:f, s:f, s:o, s:f, s:f}", "epoch", (int)r->epoch, "train_loss",
-                  r->train_loss, "meta_loss", r->meta_loss, "test_error", r->test_error,
-                  "test_loss", r->test_loss, "recall", recall, "seconds", r->seconds, "lr", r->lr);
+        json_pack("{s:i, s:o, s:o, s:f, s:o, s:o, s:f, s:f}", "epoch", (int)r->epoch, "train_loss",
+                  mfm_json_number(r->train_loss), "meta_loss", mfm_json_number(r->meta_loss),
+                  "test_error", r->test_error, "test_loss", mfm_json_number(r->test_loss), "recall",
+                  recall, "seconds", r->seconds, "lr", r->lr);
     const int status = line ? mfm_run_folder_log(&job->folder, line)
                             : mfm_fail(job->ctx, MFM_ENOMEM, "metrics: out of memory");
     json_decref(line);

@@ -1,0 +1,107 @@
+# What is wrong with files is told before any work, with exit code 3, and nothing is written.
+. "$SOURCE/tests/cli/lib.sh"
+
+make_data four 4 12 4
+expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
+train="-o out.onnx --epochs 1 --batch 4 --meta-batch 4 --meta-per-class 2"
+
+# Models.
+echo 'This is no model.' >text.onnx
+: >empty.onnx
+head -c 5000 lenet.onnx >short.onnx
+sed 's/Relu/Rely/; s/MaxPool/MaxPoll/' lenet.onnx >strange.onnx
+for command in inspect 'inject -o no.onnx' 'strip -o no.onnx' "train $train --data idx:four" \
+    'eval --data idx:four' 'run --input text.onnx -o no.raw'; do
+    set -- $command
+    first=$1
+    shift
+    expect_refusal 3 'none.onnx: No such file' "$first" none.onnx "$@"
+    expect_refusal 3 'text.onnx: .*not an ONNX file' "$first" text.onnx "$@"
+    expect_refusal 3 'empty.onnx' "$first" empty.onnx "$@"
+    expect_refusal 3 'short.onnx' "$first" short.onnx "$@"
+done
+for command in "train $train --data idx:four" 'eval --data idx:four'; do
+    set -- $command
+    first=$1
+    shift
+    expect_refusal 3 'strange.onnx: .*MaxPoll.*' "$first" strange.onnx "$@"
+    expect_stderr 'strange.onnx: .*Rely .*'
+done
+expect_exit 0 inspect strange.onnx
+expect_stdout '^cannot be trained: .*MaxPoll'
+expect_exit 0 inspect strange.onnx --json
+expect_stdout '"operator": "Rely"'
+expect_stdout '"trainable": false'
+expect_exit 0 inject strange.onnx -o strange_i.onnx --layer conv:1
+expect_exit 0 strip strange_i.onnx -o strange_s.onnx
+expect_same strange.onnx strange_s.onnx
+rm strange_i.onnx strange_s.onnx
+
+# Layers and modulators.
+expect_refusal 3 'conv:9.*' inject lenet.onnx -o no.onnx --layer conv:9
+expect_refusal 3 'conv4.*conv[123]' inject lenet.onnx -o no.onnx --layer conv4
+expect_refusal 3 'conv4.*conv[123]' train lenet.onnx $train --data idx:four --layer conv4
+expect_refusal 3 'nothing to take out' strip lenet.onnx -o no.onnx
+expect_exit 0 inject lenet.onnx -o injected.onnx
+expect_refusal 3 'it has a modulator: strip it first' inject injected.onnx -o no.onnx
+expect_refusal 3 '--layer: .*has a modulator already' train injected.onnx $train \
+    --data idx:four --layer conv:1
+
+# Model and images that do not go together.
+expect_exit 0 new lenet -o colour.onnx --classes 4 --input 3,32,32
+expect_exit 0 new lenet -o three.onnx --classes 3 --input 1,20,20
+for command in "train $train" eval; do
+    set -- $command
+    first=$1
+    shift
+    expect_refusal 3 '\[1,20,20\], the model reads \[3,32,32\]' \
+        "$first" colour.onnx "$@" --data idx:four
+    expect_refusal 3 'has label 3: the model three.onnx has 3 classes' \
+        "$first" three.onnx "$@" --data idx:four
+done
+expect_exit 0 eval colour.onnx --data idx:four --fit
+expect_stdout '^error [0-9.]+ %'
+
+# Datasets.
+make_data missing 4 12 4
+rm missing/train-labels-idx1-ubyte
+make_data cut 4 12 4
+head -c 1000 four/t10k-images-idx3-ubyte >cut/t10k-images-idx3-ubyte
+for command in data "train lenet.onnx $train --data" 'eval lenet.onnx --data'; do
+    set -- $command
+    expect_refusal 3 'train-labels-idx1-ubyte: no such file' "$@" idx:missing
+    expect_refusal 3 't10k-images-idx3-ubyte' "$@" idx:cut
+    expect_refusal 3 'nowhere/train-images-idx3-ubyte: no such file' "$@" idx:nowhere
+done
+expect_refusal 3 '13 meta images of class 0 .*: the class has 12' data idx:four \
+    --meta-from disjoint --meta-per-class 13
+expect_refusal 3 '13 meta images of class 0 .*: the class has 12' train lenet.onnx \
+    -o out.onnx --data idx:four --meta-from disjoint --meta-per-class 13
+expect_refusal 3 'keeps none of 12 images at imbalance 100' data idx:four --imbalance 100
+# A copied meta set takes what the class has, and says so.
+expect_exit 0 data idx:four --imbalance 12 --meta-per-class 10
+expect_stderr 'warning: class 3 \(3\) has 1 images: 1 of 10 in the meta set'
+expect_stdout '^3 +12 +1 +1 +4$'
+
+# Places where nothing can be written.
+for command in 'new lenet' 'inject lenet.onnx' 'strip injected.onnx' \
+    'train lenet.onnx --data idx:four --epochs 1'; do
+    expect_refusal 3 'cannot write nowhere/no.onnx: its folder nowhere/: No such file' \
+        $command -o nowhere/no.onnx
+    expect_refusal 3 'cannot write text.onnx/no.onnx: its folder text.onnx/: Not a directory' \
+        $command -o text.onnx/no.onnx
+    expect_refusal 3 'cannot write four: it is there and not a regular file' $command -o four
+done
+ln lenet.onnx linked.onnx
+expect_refusal 3 'an input is never overwritten' inject lenet.onnx -o lenet.onnx
+expect_refusal 3 'an input is never overwritten' inject lenet.onnx -o ./linked.onnx
+expect_refusal 3 'an input is never overwritten' strip injected.onnx -o injected.onnx
+expect_refusal 3 'an input is never overwritten' train lenet.onnx -o linked.onnx --data idx:four
+mkdir full
+: >full/something
+expect_refusal 3 'run folder full: not empty: --resume' train lenet.onnx $train --data idx:four \
+    --run full
+expect_refusal 3 'cannot resume from full/checkpoint.onnx' train lenet.onnx $train \
+    --data idx:four --run full --resume
+expect_refusal 3 'its folder nowhere/: No such file' train lenet.onnx $train --data idx:four \
+    --run nowhere/run

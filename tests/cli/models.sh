@@ -1,0 +1,69 @@
+# Models on their way through the tool: new, inspect, inject, strip, run.
+. "$SOURCE/tests/cli/lib.sh"
+
+expect_exit 0 new lenet -o lenet.onnx
+expect_no_stderr
+expect_file lenet.onnx
+expect_exit 0 new lenet -o again.onnx
+expect_same lenet.onnx again.onnx
+expect_exit 0 new lenet -o other.onnx --seed 1
+expect_different lenet.onnx other.onnx
+
+expect_exit 0 inspect lenet.onnx
+expect_stdout '^input +input \[n,1,28,28\]'
+expect_stdout '^trains +30986 parameters'
+expect_stdout '^conv:3 +Conv +\[1,120,3,3\] +17400 +155520 +no +conv:-1  last_conv'
+expect_exit 0 inspect lenet.onnx --json
+expect_stdout '^  "opset": 17,'
+expect_stdout '^  "parameters": 30986,'
+expect_stdout '^  "macs": 524040,'
+expect_stdout '^      "id": "fc:2",'
+expect_stdout '^  "unsupported": \[\],'
+expect_stdout '^  "modulators": \[\],'
+
+# Inject and strip give back every byte, for each position, form and several layers.
+for options in '--layer conv:1' '--layer fc:1 --position conv' '--layer conv:2 --position act' \
+    '--layer conv:1 --layer conv:3 --modulation film' '--layer fc? --modulation attention' \
+    '--modulation gated --hidden 7 --seed 3' '--no-shift' '--no-scale' '--hash-dim 8'; do
+    set -f
+    expect_exit 0 inject lenet.onnx -o injected.onnx $options
+    set +f
+    expect_stdout '^nodes +13 +[0-9]+  \+'
+    expect_different lenet.onnx injected.onnx
+    expect_exit 0 strip injected.onnx -o stripped.onnx
+    expect_same lenet.onnx stripped.onnx
+done
+expect_exit 0 inject lenet.onnx -o injected.onnx --layer conv:1
+expect_exit 0 inspect injected.onnx
+expect_stdout '^modulator: scaled-softmax, soft label over 10 classes'
+expect_exit 0 inspect injected.onnx --json
+expect_stdout '"modulation": "scaled-softmax"'
+
+# Two images of 784 pixels, all 1 as float32; a soft label of zeros.
+printf '\000\000\200\077' >ones.raw
+for doubling in 1 2 3 4 5 6 7 8 9 10 11; do
+    cat ones.raw ones.raw >twice.raw
+    mv twice.raw ones.raw
+done
+head -c 6272 ones.raw >images.raw
+head -c 40 /dev/zero >label.raw
+expect_exit 0 run lenet.onnx --input images.raw -o plain.raw
+expect_stdout 'logits \[2,10\]'
+[ "$(wc -c <plain.raw)" -eq 80 ] || fail "80 bytes of logits are due"
+head -c 40 plain.raw >first.raw
+tail -c 40 plain.raw >second.raw
+expect_same first.raw second.raw
+expect_exit 0 run injected.onnx --input images.raw -o off.raw
+expect_same plain.raw off.raw
+# A fresh modulator is the identity also when it is switched on.
+expect_exit 0 run injected.onnx --input images.raw --soft-label label.raw --switch 1 -o on.raw
+expect_same plain.raw on.raw
+# A gated one is not.
+expect_exit 0 inject lenet.onnx -o gated.onnx --layer conv:1 --modulation gated
+expect_exit 0 run gated.onnx --input images.raw --switch 1 -o gated.raw
+expect_different plain.raw gated.raw
+
+expect_refusal 3 'a multiple of 3136 is needed, float32 \[1,1,28,28\]' \
+    run lenet.onnx --input label.raw -o no.raw
+expect_refusal 3 'it has no modulator' run lenet.onnx --input images.raw --switch 1 -o no.raw
+expect_refusal 3 'cannot read none.raw: No such file' run lenet.onnx --input none.raw -o no.raw

@@ -1,0 +1,91 @@
+# Training from end to end on a small dataset, and going on with a run.
+. "$SOURCE/tests/cli/lib.sh"
+
+make_data four 4 40 10
+expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
+common="--data idx:four --imbalance 10 --meta-per-class 4 --batch 16 --meta-batch 8 --lr 0.02
+    --threads 1 --milestones 3"
+
+# A run with the default method leaves its files, and a plain model with the weights it trained.
+expect_exit 0 train lenet.onnx -o out.onnx $common --epochs 4
+expect_stderr '^epoch 1/4  loss [0-9.]+  meta loss [0-9.]+  error [0-9.]+ %  lr 0.02  '
+expect_stderr '^epoch 4/4 .* lr 0.002 '
+expect_stdout '^error: last [0-9.]+ % \(epoch 4\), best [0-9.]+ % \(epoch [1-4]\)'
+expect_stdout '^  3 +4 images +[0-9.]+ %'
+expect_stdout 'onnx-mfm eval out.onnx --data idx:four'
+for file in run.json metrics.jsonl checkpoint.onnx model.onnx; do
+    expect_file "out.run/$file"
+done
+expect_same out.onnx out.run/model.onnx
+expect_different out.onnx lenet.onnx
+[ "$(wc -l <out.run/metrics.jsonl)" -eq 4 ] || fail "one line an epoch is due"
+grep -q '"epochs": 4,' out.run/run.json || fail "run.json does not tell the epochs"
+grep -Eq '"split": "[0-9a-f]{16}"' out.run/run.json || fail "run.json has no hash of the split"
+grep -Eq '^\{"epoch":4,"train_loss":[0-9.e-]+,"meta_loss":[0-9.e-]+,"test_error":' \
+    out.run/metrics.jsonl || fail "the metrics lack keys"
+expect_exit 0 strip out.run/checkpoint.onnx -o stripped.onnx
+expect_same stripped.onnx out.onnx
+expect_exit 0 inspect out.onnx
+expect_no_stderr
+
+# What eval says of the file is what the run said of its last epoch.
+expect_exit 0 eval out.onnx --data idx:four --imbalance 10 --json
+error=$(sed -n 's/^  "error": \([0-9.]*\),$/\1/p' .stdout)
+grep -Eq "\"epoch\":4,.*\"test_error\":$error," out.run/metrics.jsonl ||
+    fail "eval says $error, the run: $(tail -n 1 out.run/metrics.jsonl)"
+expect_stdout '"images": 40'
+expect_stdout '"train": 40'
+expect_stdout '"medium": \{'
+expect_exit 0 eval out.onnx --data idx:four
+expect_stdout '^class +images +recall'
+expect_stdout '^confusion'
+
+# The same seed gives the same bytes, another one does not.
+expect_exit 0 train lenet.onnx -o same.onnx $common --epochs 4
+expect_same out.onnx same.onnx
+expect_exit 0 train lenet.onnx -o seed.onnx $common --epochs 4 --seed 1
+expect_different out.onnx seed.onnx
+
+# Two epochs, and two more: the same bytes as four at once. Options that are not given are the
+# run's own.
+expect_exit 0 train lenet.onnx -o more.onnx $common --epochs 2
+expect_different out.onnx more.onnx
+expect_exit 0 train lenet.onnx -o more.onnx --resume --epochs 4 --threads 1
+expect_same out.onnx more.onnx
+[ "$(wc -l <more.run/metrics.jsonl)" -eq 4 ] || fail "four lines are due"
+# Once more has nothing left to do. What a crash left behind the checkpoint goes.
+echo '{"epoch":5}' >>more.run/metrics.jsonl
+expect_exit 0 train lenet.onnx -o more.onnx --resume --threads 1
+expect_same out.onnx more.onnx
+[ "$(wc -l <more.run/metrics.jsonl)" -eq 4 ] || fail "the fifth line is not the checkpoint's"
+
+# A run goes on only as what it is.
+expect_refusal 3 'resume: --lr: 0.1: the run began with 0.02' train lenet.onnx -o more.onnx \
+    --resume --lr 0.1
+expect_refusal 3 'resume: --method: "base": the run began with "mfm"' train lenet.onnx \
+    -o more.onnx --resume --method base
+expect_refusal 3 'resume: --epochs: 3: the run began with 4: it may only grow' \
+    train lenet.onnx -o more.onnx --resume --epochs 3
+expect_refusal 3 'seed.onnx: not the model that the run began with' train seed.onnx \
+    -o more.onnx --resume
+make_data others 4 30 10
+expect_refusal 3 'idx:others: not the images that the run began with' train lenet.onnx \
+    -o more.onnx --resume --data idx:others
+expect_refusal 3 'run folder more.run: not empty' train lenet.onnx -o more.onnx $common
+
+# The plain method takes no meta images; its file trains on.
+expect_exit 0 train lenet.onnx -o base.onnx $common --epochs 2 --method base --run base
+grep -q '"meta_images": 0,' base/run.json || fail "a method without meta set has meta images"
+expect_exit 0 train base.onnx -o base2.onnx $common --epochs 1 --method base
+expect_different base.onnx base2.onnx
+
+# A model with modulators trains as it is, and comes out without.
+expect_exit 0 inject lenet.onnx -o injected.onnx --layer fc:1 --layer conv:2 --modulation film
+expect_exit 0 train injected.onnx -o film.onnx $common --epochs 2 --modulator-optimizer adam \
+    --augment pad-crop-flip --border reflect
+expect_refusal 3 'nothing to take out' strip film.onnx -o no.onnx
+
+# A learning rate that is too high ends the run, and no model is written.
+expect_exit 1 train lenet.onnx -o nan.onnx --data idx:four --epochs 50 --lr 100000 --method base
+expect_stderr '^onnx-mfm train: training: step [0-9]+: '
+[ ! -e nan.onnx ] || fail "a model with numbers that are not finite was written"
