@@ -84,7 +84,7 @@ static void float16_values(void)
 /* Each pattern is written over another number, so that nothing is simply left alone. */
 static void every_half_pattern_survives(void)
 {
-    size_t wrong = 0;
+    int wrong = 0;
     for (uint32_t bits = 0; bits < 0x10000; bits++) {
         const real value = value_of(FLOAT16, (uint16_t)bits);
         uint16_t again = bits == 0x4000 ? 0x3C00 : 0x4000; /* 1 or 2 */
@@ -96,7 +96,7 @@ static void every_half_pattern_survives(void)
 
 static void every_bfloat_pattern_survives(void)
 {
-    size_t wrong = 0;
+    int wrong = 0;
     for (uint32_t bits = 0; bits < 0x10000; bits++) {
         const real value = value_of(BFLOAT16, (uint16_t)bits);
         const uint16_t again = rounded(BFLOAT16, (double)value);
