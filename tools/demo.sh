@@ -81,10 +81,10 @@ paste base.rarest mfm.rarest | awk -F '\t' '{
 printf '%-34s %8s %8s\n' "file (in $out)" base.onnx mfm.onnx
 cat <<EOF
 
-Both files are plain classifiers of the same size and speed. Go on with, from $out,
-    PATH=\$PWD/../release/tools:\$PATH
-    onnx-mfm eval mfm.onnx --data $data          confusion and recall of every class
-    onnx-mfm inspect mfm.onnx                    layers, and the names that --layer takes
-    onnx-mfm inject mfm.onnx -o i.onnx --layer last_conv
+Both files are plain classifiers of the same size and speed. To go on:
+    cd $out && PATH=\$PWD/../release/tools:\$PATH
+    onnx-mfm eval mfm.onnx --data $data         recall of every class, confusion
+    onnx-mfm inspect mfm.onnx                        layers, and the names that --layer takes
+    onnx-mfm inject mfm.onnx -o i.onnx --layer fc:1  what was trained, as ONNX
     onnx-mfm train --help
 EOF
