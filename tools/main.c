@@ -1,9 +1,12 @@
 /* onnx-mfm: finds the command, runs it, prints what failed, chooses the exit code. */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/command.h"
+#include "tools/files.h"
 #include "tools/suggest.h"
 
 enum {
@@ -65,7 +68,22 @@ static int unknown_command(const char *name)
     return EXIT_USAGE;
 }
 
-static int exit_code(int status)
+/* The library reports whatever the system refuses as MFM_EIO, with the system's own words at the
+ * end; a place that is full is a resource that ran out, and not bad input. */
+static int ran_out(const mfm_ctx *ctx)
+{
+    static const int full[] = {ENOSPC, EDQUOT, EFBIG};
+    const char *message = mfm_message(ctx);
+    for (size_t i = 0; i < sizeof full / sizeof full[0]; i++) {
+        const char *reason = strerror(full[i]);
+        const size_t length = strlen(message), tail = strlen(reason);
+        if (length >= tail && strcmp(message + length - tail, reason) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int exit_code(const mfm_ctx *ctx, int status)
 {
     switch (status) {
     case MFM_OK:
@@ -78,6 +96,8 @@ static int exit_code(int status)
         return EXIT_USAGE;
     case MFM_ENOMEM:
         return EXIT_RESOURCES;
+    case MFM_EIO:
+        return ran_out(ctx) ? EXIT_RESOURCES : EXIT_INPUT;
     case MFM_EINTR:
         return EXIT_INTERRUPTED;
     default:
@@ -94,9 +114,10 @@ static void print_warning(void *self, const char *line)
 /* What a full disk or a closed pipe does to standard output shows at the latest here. */
 static int flush_results(mfm_ctx *ctx, int status)
 {
+    errno = 0;
     const int failed = fflush(stdout) != 0 || ferror(stdout);
     if (failed && (status == MFM_OK || status == MFM_HELPED))
-        return mfm_fail(ctx, MFM_EIO, "the results could not be written to standard output");
+        return mfm_fail_errno(ctx, errno ? errno : EIO, "write", "to standard output");
     return status;
 }
 
@@ -116,12 +137,14 @@ static int run_command(const command *c, int argc, const char **argv)
         fprintf(stderr, "%s: %s\n", name, mfm_message(ctx));
     if (status == MFM_EUSAGE)
         fprintf(stderr, "Try '%s --help'.\n", name);
+    const int code = exit_code(ctx, status);
     mfm_ctx_free(ctx);
-    return exit_code(status);
+    return code;
 }
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like any other */
     if (argc < 2) {
         fprintf(stderr, "onnx-mfm: no command: try 'onnx-mfm --help'\n");
         return EXIT_USAGE;

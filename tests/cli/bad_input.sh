@@ -97,6 +97,20 @@ expect_refusal 3 'an input is never overwritten' inject lenet.onnx -o lenet.onnx
 expect_refusal 3 'an input is never overwritten' inject lenet.onnx -o ./linked.onnx
 expect_refusal 3 'an input is never overwritten' strip injected.onnx -o injected.onnx
 expect_refusal 3 'an input is never overwritten' train lenet.onnx -o linked.onnx --data idx:four
+# A place that is full is a resource that ran out: exit code 4, and the old file stays. The limit of
+# 8 blocks is below the model's size, and lets the tool say what is wrong.
+echo old >kept.onnx
+last_command='onnx-mfm new lenet -o kept.onnx, files limited'
+(ulimit -f 8 && exec "$TOOL" new lenet -o kept.onnx >.stdout 2>.stderr)
+[ $? -eq 4 ] || fail "exit code 4 is due"
+expect_stderr '^onnx-mfm new: cannot write kept.onnx: File too large$'
+[ "$(cat kept.onnx)" = old ] || fail "the old file is gone"
+if [ -c /dev/full ]; then
+    "$TOOL" data idx:four >/dev/full 2>.stderr
+    [ $? -eq 4 ] || fail "exit code 4 is due"
+    expect_stderr 'cannot write to standard output: No space left on device$'
+fi
+
 mkdir full
 : >full/something
 expect_refusal 3 'run folder full: not empty: --resume' train lenet.onnx $train --data idx:four \
