@@ -28,16 +28,23 @@ static real *vector_copy(mfm_ctx *ctx, const real *from, size_t count)
     return vector;
 }
 
-void prepare_model(mfm_ctx *ctx, mfm_model *model, prepared *p)
+void prepare_network(mfm_ctx *ctx, mfm_network *network, prepared *p)
 {
-    *p = (prepared){.ctx = ctx, .model = model};
-    must(ctx, mfm_model_import(ctx, model, &p->network));
-    must(ctx, mfm_split_graph_new(ctx, p->network, &p->split));
+    *p = (prepared){.ctx = ctx, .network = network};
+    must(ctx, mfm_split_graph_new(ctx, network, &p->split));
     const mfm_graph *main = p->split->main, *modulator = p->split->modulator;
     p->w = vector_copy(ctx, main->params, main->params_size);
     p->state = vector_copy(ctx, main->state, main->state_size);
     if (modulator)
         p->phi = vector_copy(ctx, modulator->params, modulator->params_size);
+}
+
+void prepare_model(mfm_ctx *ctx, mfm_model *model, prepared *p)
+{
+    mfm_network *network;
+    must(ctx, mfm_model_import(ctx, model, &network));
+    prepare_network(ctx, network, p);
+    p->model = model;
 }
 
 void prepare(const recipe *from, prepared *p)

@@ -28,8 +28,11 @@ typedef struct prepared {
 /* The caller calls prepared_clear. */
 void prepare(const recipe *from, prepared *p);
 void prepared_clear(prepared *p);
-/* Reads split->main, split->modulator and the vectors anew from the model. */
+/* The same from a model that is there already; p takes it and the context over. */
 void prepare_model(mfm_ctx *ctx, mfm_model *model, prepared *p);
+
+/* The same from a network, which p takes over; without a model. */
+void prepare_network(mfm_ctx *ctx, mfm_network *network, prepared *p);
 
 /* Fails the test with the context's message unless status is MFM_OK. */
 void must(mfm_ctx *ctx, int status);

@@ -1,0 +1,133 @@
+#include "tests/core/train/session.h"
+
+#include <string.h>
+
+#include "onnx/checkpoint.h"
+
+enum { BATCH = 7, META_BATCH = 3 };
+
+static void add_data(session *s)
+{
+    const mfm_shape *shape = &s->p.split->main->values[s->p.split->images].shape;
+    tiny_data_new(s->p.ctx, (int)shape->dim[2], (int)shape->dim[3], (int)shape->dim[1], &s->data);
+}
+
+void session_init(session *s, const recipe *from, const char *method)
+{
+    memset(s, 0, sizeof *s);
+    prepare(from, &s->p);
+    add_data(s);
+    s->options = (mfm_train_options){
+        .method = mfm_method_find(method),
+        .epochs = SESSION_EPOCHS,
+        .batch = BATCH,
+        .meta_batch = META_BATCH,
+        .schedule = {.base = 0.05, .factor = 0.5, .milestones = {2}, .n_milestones = 1},
+        .momentum = 0.9,
+        .weight_decay = 5e-4,
+        .modulator_lr = 0.01,
+        .modulator_momentum = 0.9,
+        .modulator_weight_decay = 1e-3,
+        .seed = 17};
+}
+
+void session_init_model(session *s, mfm_ctx *ctx, mfm_model *model,
+                        const mfm_train_options *options)
+{
+    memset(s, 0, sizeof *s);
+    prepare_model(ctx, model, &s->p);
+    add_data(s);
+    s->options = *options;
+}
+
+void session_start(session *s)
+{
+    must(s->p.ctx, mfm_training_new(s->p.ctx, s->p.split, &s->options, &s->training));
+}
+
+static void on_step(void *self, const mfm_progress *progress)
+{
+    session *s = self;
+    s->steps++;
+    CU_ASSERT_EQUAL(progress->step, s->training->counters.step);
+    CU_ASSERT(progress->epoch_first_step < progress->step);
+    CU_ASSERT(progress->step <= progress->epoch_end_step);
+    CU_ASSERT(progress->epoch_end_step <= progress->last_step);
+    if (progress->step == s->stop_at)
+        s->stop = 1;
+}
+
+static int on_epoch(void *self, const mfm_epoch_report *report)
+{
+    session *s = self;
+    const uint32_t index = report->epoch - 1;
+    CU_ASSERT_FATAL(index < SESSION_EPOCHS);
+    s->train_loss[index] = report->train_loss;
+    s->meta_loss[index] = report->meta_loss;
+    s->test_error[index] = report->test_error;
+    s->lr[index] = report->lr;
+    s->epochs++;
+    CU_ASSERT_EQUAL(report->confusion->images, TINY_TEST);
+    if (s->fail_epoch)
+        return mfm_fail(s->p.ctx, s->fail_epoch, "the epoch's event says no");
+    return MFM_OK;
+}
+
+static int save(void *self, const mfm_training *training)
+{
+    session *s = self;
+    s->saves++;
+    s->last_saved = training->counters.step;
+    if (s->fail_save)
+        return mfm_fail(s->p.ctx, s->fail_save, "the save event says no");
+    if (!s->checkpoint)
+        return MFM_OK;
+    return mfm_checkpoint_save(s->p.ctx, s->p.model, training, "{}", s->checkpoint);
+}
+
+int session_run(session *s)
+{
+    const mfm_train_data data = tiny_data_parts(&s->data);
+    const mfm_train_events events = {s, on_step, on_epoch, save};
+    return mfm_train(s->training, &data, &events, &s->stop);
+}
+
+void session_clear(session *s)
+{
+    mfm_training_free(s->training);
+    tiny_data_clear(&s->data);
+    prepared_clear(&s->p);
+}
+
+static bool same(const real *a, const real *b, size_t count)
+{
+    if (!a || !b)
+        return a == b;
+    return count == 0 || memcmp(a, b, count * sizeof *a) == 0;
+}
+
+static bool same_optimizer(const mfm_optimizer *a, const mfm_optimizer *b)
+{
+    const size_t n = a->graph ? a->graph->params_size : 0;
+    return a->steps == b->steps && same(a->first, b->first, n) && same(a->second, b->second, n);
+}
+
+static bool same_counters(const mfm_counters *a, const mfm_counters *b)
+{
+    return a->step == b->step && a->train_loss_sum == b->train_loss_sum &&
+           a->meta_loss_sum == b->meta_loss_sum && a->epoch_steps == b->epoch_steps &&
+           a->best_error == b->best_error && a->last_error == b->last_error &&
+           a->best_epoch == b->best_epoch;
+}
+
+bool session_same(const session *a, const session *b)
+{
+    const mfm_training *s = a->training, *t = b->training;
+    const mfm_split_graph *split = s->split;
+    return same(s->w, t->w, split->main->params_size) &&
+           same(s->state, t->state, split->main->state_size) &&
+           same(s->phi, t->phi, split->modulator ? split->modulator->params_size : 0) &&
+           same_optimizer(&s->optimizer, &t->optimizer) &&
+           same_optimizer(&s->modulator_optimizer, &t->modulator_optimizer) &&
+           same_counters(&s->counters, &t->counters);
+}

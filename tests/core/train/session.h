@@ -1,0 +1,38 @@
+/* One training run over tiny data, and what is watched of it. */
+#ifndef MFM_TESTS_TRAIN_SESSION_H
+#define MFM_TESTS_TRAIN_SESSION_H
+
+#include "tests/core/train/prepared.h"
+#include "tests/core/train/tiny_data.h"
+
+enum { SESSION_EPOCHS = 3 };
+
+typedef struct session {
+    prepared p;
+    tiny_data data;
+    mfm_train_options options;
+    mfm_training *training;
+    volatile sig_atomic_t stop;
+    uint64_t stop_at;          /* asks for a stop after this step; 0: never */
+    const char *checkpoint;    /* path that save writes to; NULL: saving only counts */
+    int fail_save, fail_epoch; /* results of the events */
+    int steps, epochs, saves;
+    uint64_t last_saved; /* step of the last save */
+    double train_loss[SESSION_EPOCHS], meta_loss[SESSION_EPOCHS], test_error[SESSION_EPOCHS];
+    double lr[SESSION_EPOCHS];
+} session;
+
+/* Options that a test may change before session_start. */
+void session_init(session *s, const recipe *from, const char *method);
+/* The same data and options on a model that is there already: a checkpoint. */
+void session_init_model(session *s, mfm_ctx *ctx, mfm_model *model,
+                        const mfm_train_options *options);
+void session_start(session *s);
+/* mfm_train with events that fill in the session. */
+int session_run(session *s);
+void session_clear(session *s);
+
+/* Every vector and counter that a checkpoint holds agrees bit for bit (not the seconds). */
+bool session_same(const session *a, const session *b);
+
+#endif

@@ -1,0 +1,121 @@
+/* Predictions worked out by hand. */
+#include "core/train/evaluate.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tests/core/train/hand_network.h"
+
+enum { IMAGES = 4, PLACES = 9 };
+
+/* Every place of an image is (a, b); logits are (a, b, (a + b) / 2, -a - b), a tie goes to the
+ * first class:       a, b    logits            predicted    true    cross-entropy 1, 0    1, 0,
+ * 1/2, -1     0            0       ln(e + 1 + sqrt e + 1/e) - 1 = 0.746567 0, 1    0, 1, 1/2, -1 1
+ * 1       0.746567 1, 1    1, 1, 1, -2       0            2       ln(3 e + 1/e^2) - 1 = 1.115071 0,
+ * 0    0, 0, 0, 0        0            3       ln 4 = 1.386294 */
+static const uint8_t bytes[IMAGES][2] = {{255, 0}, {0, 255}, {255, 255}, {0, 0}};
+static const real weights[HAND_CLASSES * 2] = {1, 0, 0, 1, 0.5, 0.5, -1, -1};
+static const double mean_loss = (2 * 0.746567 + 1.115071 + 1.386294) / 4;
+
+typedef struct bench {
+    hand h;
+    mfm_split_graph *split;
+    mfm_dataset dataset;
+    uint8_t pixels[IMAGES * PLACES * 2];
+    uint16_t labels[IMAGES];
+    mfm_preprocess preprocess;
+} bench;
+
+static void must(const bench *b, int status)
+{
+    if (status)
+        printf("\n    %s\n", mfm_message(b->h.ctx));
+    CU_ASSERT_EQUAL_FATAL(status, MFM_OK);
+}
+
+static void bench_init(bench *b)
+{
+    memset(b, 0, sizeof *b);
+    hand_start(&b->h);
+    const int pool = hand_node(&b->h, "pool", "GlobalAveragePool", b->h.network->images, -1, -1);
+    const int flat = hand_node(&b->h, "flat", "Flatten", pool, -1, -1);
+    b->h.network->logits = hand_linear(&b->h, "fc", flat, 2, HAND_CLASSES);
+    must(b, mfm_split_graph_new(b->h.ctx, b->h.network, &b->split));
+    memcpy(b->split->main->params, weights, sizeof weights);
+    for (int i = 0; i < IMAGES; i++) {
+        b->labels[i] = (uint16_t)i;
+        for (int k = 0; k < PLACES * 2; k++)
+            b->pixels[i * PLACES * 2 + k] = bytes[i][k % 2];
+    }
+    b->dataset = (mfm_dataset){.height = 3,
+                               .width = 3,
+                               .channels = 2,
+                               .classes = HAND_CLASSES,
+                               .deviation = {1, 1},
+                               .test = {IMAGES, b->pixels, b->labels}};
+    /* Augmentation is for training: evaluation must not see it. */
+    const mfm_augment augment = {.pad = 1, .flip = true};
+    must(b, mfm_preprocess_init(b->h.ctx, &b->dataset, 2, 3, 3, false, &augment, &b->preprocess));
+}
+
+static void bench_clear(bench *b)
+{
+    mfm_split_graph_free(b->split);
+    hand_clear(&b->h);
+}
+
+static void check_batch(int64_t batch)
+{
+    bench b;
+    bench_init(&b);
+    mfm_evaluator *evaluator;
+    mfm_confusion confusion;
+    double loss = 0;
+    must(&b, mfm_evaluator_new(b.h.ctx, b.split, &b.preprocess, batch, &evaluator));
+    must(&b, mfm_confusion_init(b.h.ctx, &confusion, HAND_CLASSES));
+    for (int twice = 0; twice < 2; twice++) {
+        mfm_evaluate(evaluator, &b.dataset.test, b.split->main->params, b.split->main->state,
+                     &confusion, &loss);
+        CU_ASSERT_DOUBLE_EQUAL(loss, mean_loss, 2e-6);
+        CU_ASSERT_EQUAL(confusion.images, IMAGES);
+        CU_ASSERT_EQUAL(mfm_confusion_error(&confusion), 50);
+        static const uint32_t expected[HAND_CLASSES * HAND_CLASSES] = {1, 0, 0, 0, 0, 1, 0, 0,
+                                                                       1, 0, 0, 0, 1, 0, 0, 0};
+        CU_ASSERT_EQUAL(memcmp(confusion.count, expected, sizeof expected), 0);
+    }
+    mfm_confusion_clear(b.h.ctx, &confusion);
+    mfm_evaluator_free(evaluator);
+    bench_clear(&b);
+}
+
+static void test_batches(void)
+{
+    for (int64_t batch = 1; batch <= IMAGES + 1; batch++)
+        check_batch(batch);
+}
+
+static void test_no_images(void)
+{
+    bench b;
+    bench_init(&b);
+    mfm_evaluator *evaluator;
+    mfm_confusion confusion;
+    double loss = 1;
+    must(&b, mfm_evaluator_new(b.h.ctx, b.split, &b.preprocess, 2, &evaluator));
+    must(&b, mfm_confusion_init(b.h.ctx, &confusion, HAND_CLASSES));
+    mfm_evaluate(evaluator, &b.dataset.train, b.split->main->params, b.split->main->state,
+                 &confusion, &loss);
+    CU_ASSERT_EQUAL(loss, 0);
+    CU_ASSERT_EQUAL(confusion.images, 0);
+    mfm_confusion_clear(b.h.ctx, &confusion);
+    mfm_evaluator_free(evaluator);
+    bench_clear(&b);
+}
+
+static const mfm_case cases[] = {
+    {"loss and confusion are right for every batch size, also one that does not divide",
+     test_batches},
+    {"no images give no loss", test_no_images},
+};
+
+MFM_SUITE("core/train/evaluate", cases)

@@ -1,0 +1,140 @@
+/* Every allocation of a run's set-up refused in turn: told as such, nothing leaks. */
+#include <string.h>
+
+#include "tests/core/engine/failing_allocator.h"
+#include "tests/core/train/hand_network.h"
+#include "tests/core/train/tiny_data.h"
+
+enum { EVERYWHERE = HAND_AT_0 | HAND_AT_1 | HAND_AT_2 | HAND_DROPOUT };
+
+static void check(mfm_attempt_fn *attempt, void *self)
+{
+    const char *wrong = mfm_failing_attempts(attempt, self);
+    if (wrong)
+        printf("\n    %s\n", wrong);
+    CU_ASSERT_PTR_NULL(wrong);
+}
+
+static int split(mfm_ctx *ctx, void *self)
+{
+    mfm_split_graph *made;
+    const int status = mfm_split_graph_new(ctx, self, &made);
+    CU_ASSERT((made == NULL) == (status != MFM_OK));
+    mfm_split_graph_free(made);
+    return status;
+}
+
+static void test_split(void)
+{
+    static const int kinds[] = {0, HAND_AT_2, EVERYWHERE};
+    for (int i = 0; i < 3; i++) {
+        hand h;
+        hand_new(kinds[i], &h);
+        check(split, h.network);
+        hand_clear(&h);
+    }
+}
+
+typedef struct made {
+    hand h;
+    mfm_split_graph *split;
+    tiny_data data;
+} made;
+
+static void made_init(made *m)
+{
+    memset(m, 0, sizeof *m);
+    hand_new(EVERYWHERE, &m->h);
+    CU_ASSERT_EQUAL_FATAL(mfm_split_graph_new(m->h.ctx, m->h.network, &m->split), MFM_OK);
+    tiny_data_new(m->h.ctx, 3, 3, 2, &m->data);
+}
+
+static void made_clear(made *m)
+{
+    tiny_data_clear(&m->data);
+    mfm_split_graph_free(m->split);
+    hand_clear(&m->h);
+}
+
+static int bilevel(mfm_ctx *ctx, void *self)
+{
+    const made *m = self;
+    mfm_bilevel *b;
+    const int status = mfm_bilevel_new(ctx, m->split, 3, 2, &b);
+    CU_ASSERT((b == NULL) == (status != MFM_OK));
+    mfm_bilevel_free(b);
+    return status;
+}
+
+static void test_bilevel(void)
+{
+    made m;
+    made_init(&m);
+    check(bilevel, &m);
+    made_clear(&m);
+}
+
+static mfm_train_options options_of(const char *method)
+{
+    return (mfm_train_options){.method = mfm_method_find(method),
+                               .epochs = 1,
+                               .batch = 7,
+                               .meta_batch = 3,
+                               .schedule = {.base = 0.1},
+                               .modulator_optimizer = MFM_ADAM,
+                               .modulator_lr = 0.1};
+}
+
+static int training(mfm_ctx *ctx, void *self)
+{
+    const made *m = self;
+    for (int i = 0; mfm_methods[i]; i++) {
+        const mfm_train_options options = options_of(mfm_methods[i]->name);
+        mfm_training *t;
+        const int status = mfm_training_new(ctx, m->split, &options, &t);
+        CU_ASSERT((t == NULL) == (status != MFM_OK));
+        mfm_training_free(t);
+        if (status)
+            return status;
+    }
+    return MFM_OK;
+}
+
+static void test_training(void)
+{
+    made m;
+    made_init(&m);
+    check(training, &m);
+    made_clear(&m);
+}
+
+static int run(mfm_ctx *ctx, void *self)
+{
+    const made *m = self;
+    const mfm_train_options options = options_of("mfm");
+    const mfm_train_data data = tiny_data_parts(&m->data);
+    const mfm_train_events events = {0};
+    mfm_training *t;
+    int status = mfm_training_new(ctx, m->split, &options, &t);
+    if (!status)
+        status = mfm_train(t, &data, &events, NULL);
+    mfm_training_free(t);
+    return status;
+}
+
+static void test_run(void)
+{
+    made m;
+    made_init(&m);
+    check(run, &m);
+    made_clear(&m);
+}
+
+static const mfm_case cases[] = {
+    {"taking a network apart", test_split},
+    {"the bilevel step's plans", test_bilevel},
+    {"a training with every method", test_training},
+    {"a whole run", test_run},
+};
+
+MFM_SUITE("core/train/memory", cases)

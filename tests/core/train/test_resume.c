@@ -1,0 +1,158 @@
+/*
+ * Interrupted, written to a file, read back and continued: bit for bit what an uninterrupted run
+ * gives. Files hold floats, so the promise is the float build's.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "onnx/checkpoint.h"
+#include "tests/core/train/session.h"
+
+#define LENET                                                                                      \
+    {                                                                                              \
+        .classes = TINY_CLASSES, .channels = 1, .height = 20, .width = 20, .seed = 1               \
+    }
+#define RESNET                                                                                     \
+    {                                                                                              \
+        .classes = TINY_CLASSES, .channels = 3, .height = 8, .width = 8, .seed = 1                 \
+    }
+
+typedef struct plan {
+    recipe from;
+    const char *method;
+    enum mfm_optimizer_kind modulator_optimizer;
+} plan;
+
+static void begin(session *s, const plan *what)
+{
+    session_init(s, &what->from, what->method);
+    s->options.modulator_optimizer = what->modulator_optimizer;
+    session_start(s);
+}
+
+static void remove_checkpoint(const char *path)
+{
+    CU_ASSERT_EQUAL(unlink(path), 0);
+}
+
+static void temporary(char path[64])
+{
+    strcpy(path, "/tmp/mfm-resume-XXXXXX");
+    const int file = mkstemp(path);
+    CU_ASSERT_FATAL(file >= 0);
+    close(file);
+}
+
+/* Trains up to a step, as a process that is stopped there. */
+static void interrupt(const plan *what, uint64_t at, const char *path)
+{
+    session s;
+    begin(&s, what);
+    s.stop_at = at;
+    s.checkpoint = path;
+    CU_ASSERT_EQUAL(session_run(&s), MFM_EINTR);
+    CU_ASSERT_EQUAL(s.last_saved, at);
+    session_clear(&s);
+}
+
+/* Reads the file into a session of its own. */
+static void resume(session *s, const plan *what, const char *path)
+{
+    session options;
+    session_init(&options, &what->from, what->method);
+    options.options.modulator_optimizer = what->modulator_optimizer;
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
+    mfm_model *model;
+    must(ctx, mfm_model_load(ctx, path, &model));
+    session_init_model(s, ctx, model, &options.options);
+    session_start(s);
+    must(ctx, mfm_checkpoint_restore(ctx, model, s->training));
+    session_clear(&options);
+}
+
+static void check(const plan *what, const uint64_t *stops, size_t n_stops)
+{
+    session whole;
+    begin(&whole, what);
+    must(whole.p.ctx, session_run(&whole));
+    for (size_t i = 0; i < n_stops; i++) {
+        char path[64];
+        temporary(path);
+        interrupt(what, stops[i], path);
+        session rest;
+        resume(&rest, what, path);
+        CU_ASSERT_EQUAL(rest.training->counters.step, stops[i]);
+        CU_ASSERT(!session_same(&whole, &rest));
+        must(rest.p.ctx, session_run(&rest));
+        CU_ASSERT(session_same(&whole, &rest));
+        for (int e = (int)(stops[i] / 4); e < SESSION_EPOCHS; e++) {
+            CU_ASSERT_EQUAL(rest.train_loss[e], whole.train_loss[e]);
+            CU_ASSERT_EQUAL(rest.meta_loss[e], whole.meta_loss[e]);
+            CU_ASSERT_EQUAL(rest.test_error[e], whole.test_error[e]);
+        }
+        session_clear(&rest);
+        remove_checkpoint(path);
+    }
+    session_clear(&whole);
+}
+
+static void test_lenet(void)
+{
+    const uint64_t stops[] = {1, 4, 6, 11}; /* 4 steps an epoch: the second ends one */
+    check(&(plan){{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD}, stops, 4);
+}
+
+static void test_adam(void)
+{
+    const uint64_t stops[] = {5};
+    check(&(plan){{"lenet", LENET, {"conv:2", "last_conv"}, {.hidden = 12}}, "mfm", MFM_ADAM},
+          stops, 1);
+}
+
+static void test_resnet(void)
+{
+    const uint64_t stops[] = {3, 8};
+    check(&(plan){{"resnet20", RESNET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD}, stops, 2);
+}
+
+static void test_base(void)
+{
+    const uint64_t stops[] = {2};
+    check(&(plan){{"resnet20", RESNET, {NULL}, {0}}, "base", MFM_SGD}, stops, 1);
+}
+
+/* Stopped at every step, so that each process does one. */
+static void test_every_step(void)
+{
+    const plan what = {{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD};
+    session whole;
+    begin(&whole, &what);
+    must(whole.p.ctx, session_run(&whole));
+    char path[64];
+    temporary(path);
+    interrupt(&what, 1, path);
+    for (uint64_t at = 2; at <= 12; at++) {
+        session s;
+        resume(&s, &what, path);
+        s.stop_at = at;
+        s.checkpoint = path;
+        CU_ASSERT_EQUAL(session_run(&s), at < 12 ? MFM_EINTR : MFM_OK);
+        CU_ASSERT_EQUAL(s.steps, 1);
+        CU_ASSERT(session_same(&whole, &s) == (at == 12));
+        session_clear(&s);
+    }
+    remove_checkpoint(path);
+    session_clear(&whole);
+}
+
+static const mfm_case cases[] = {
+    {"LeNet: stopped within an epoch and at its end, it goes on bit for bit", test_lenet},
+    {"so it does with Adam for the modulator, and two modulated layers", test_adam},
+    {"ResNet-20 with running statistics goes on bit for bit", test_resnet},
+    {"so does a plain model", test_base},
+    {"one step a process gives what one process gives", test_every_step},
+};
+
+MFM_SUITE("core/train/resume", cases)

@@ -1,0 +1,240 @@
+/* The loop: what it repeats exactly, when it stops, what it tells. */
+#include <math.h>
+#include <string.h>
+
+#include "tests/core/train/session.h"
+
+#define TINY                                                                                       \
+    {                                                                                              \
+        .classes = TINY_CLASSES, .channels = 1, .height = 20, .width = 20, .seed = 1               \
+    }
+
+static const recipe lenet = {"lenet", TINY, {"last_conv"}, {.hidden = 12}};
+
+static void finish(session *s)
+{
+    must(s->p.ctx, session_run(s));
+}
+
+static void check_repeats(const char *method)
+{
+    session a, b, other;
+    session_init(&a, &lenet, method);
+    session_init(&b, &lenet, method);
+    session_init(&other, &lenet, method);
+    other.options.seed++;
+    session_start(&a);
+    session_start(&b);
+    session_start(&other);
+    CU_ASSERT(session_same(&a, &b));
+    finish(&a);
+    CU_ASSERT(!session_same(&a, &b));
+    finish(&b);
+    finish(&other);
+    CU_ASSERT(session_same(&a, &b));
+    CU_ASSERT(!session_same(&a, &other));
+    session_clear(&a);
+    session_clear(&b);
+    session_clear(&other);
+}
+
+static void test_repeats(void)
+{
+    check_repeats("base");
+    check_repeats("mfm");
+}
+
+/* 4 classes of 10 thinned to 10, 7, 6 and 5 images: 28 images, 4 steps of 7 an epoch. */
+static void test_told(void)
+{
+    session s;
+    session_init(&s, &lenet, "mfm");
+    CU_ASSERT_EQUAL_FATAL(s.data.split->train_count, 28);
+    CU_ASSERT_EQUAL_FATAL(s.data.split->meta_count, TINY_CLASSES * TINY_META);
+    session_start(&s);
+    finish(&s);
+    CU_ASSERT_EQUAL(s.steps, 12);
+    CU_ASSERT_EQUAL(s.training->counters.step, 12);
+    CU_ASSERT_EQUAL(s.epochs, SESSION_EPOCHS);
+    CU_ASSERT_EQUAL(s.saves, SESSION_EPOCHS);
+    CU_ASSERT_EQUAL(s.last_saved, 12);
+    CU_ASSERT_EQUAL(s.lr[0], 0.05);
+    CU_ASSERT_EQUAL(s.lr[1], 0.05);
+    CU_ASSERT_EQUAL(s.lr[2], 0.025);
+    double best = 100;
+    uint32_t best_epoch = 0;
+    for (uint32_t i = 0; i < SESSION_EPOCHS; i++) {
+        CU_ASSERT(s.train_loss[i] > 0 && s.meta_loss[i] > 0);
+        if (s.test_error[i] < best) {
+            best = s.test_error[i];
+            best_epoch = i + 1;
+        }
+    }
+    CU_ASSERT_EQUAL(s.training->counters.best_error, best);
+    CU_ASSERT_EQUAL(s.training->counters.best_epoch, best_epoch);
+    CU_ASSERT_EQUAL(s.training->counters.last_error, s.test_error[SESSION_EPOCHS - 1]);
+    session_clear(&s);
+}
+
+static void check_learns(const char *method)
+{
+    session s;
+    session_init(&s, &(recipe){"resnet20", TINY, {"last_conv"}, {.hidden = 12}}, method);
+    session_start(&s);
+    finish(&s);
+    CU_ASSERT(s.train_loss[SESSION_EPOCHS - 1] < 0.6 * s.train_loss[0]);
+    session_clear(&s);
+}
+
+static void test_learns(void)
+{
+    check_learns("base");
+    check_learns("mfm");
+}
+
+/* The baseline trains a model without modulator, and leaves one that is there as it is. */
+static void test_base(void)
+{
+    session plain, modulated;
+    session_init(&plain, &(recipe){"lenet", TINY, {NULL}, {0}}, "base");
+    session_init(&modulated, &lenet, "base");
+    session_start(&plain);
+    session_start(&modulated);
+    finish(&plain);
+    finish(&modulated);
+    const mfm_graph *graph = plain.p.split->main, *modulator = modulated.p.split->modulator;
+    CU_ASSERT_EQUAL_FATAL(graph->params_size, modulated.p.split->main->params_size);
+    CU_ASSERT_EQUAL(
+        memcmp(plain.training->w, modulated.training->w, graph->params_size * sizeof(real)), 0);
+    CU_ASSERT_EQUAL(
+        memcmp(modulated.training->phi, modulator->params, modulator->params_size * sizeof(real)),
+        0);
+    session_clear(&plain);
+    session_clear(&modulated);
+}
+
+static void check_explodes(const char *method)
+{
+    session s;
+    session_init(&s, &lenet, method);
+    s.options.schedule.base = sizeof(real) == sizeof(double) ? 1e300 : 1e30;
+    session_start(&s);
+    CU_ASSERT_EQUAL(session_run(&s), MFM_ENAN);
+    char step[32];
+    snprintf(step, sizeof step, "step %llu:", (unsigned long long)s.training->counters.step);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(s.p.ctx), step));
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(s.p.ctx), "learning rate"));
+    CU_ASSERT(s.training->counters.step < 4);
+    CU_ASSERT_EQUAL(s.saves, 0);
+    CU_ASSERT_EQUAL(s.epochs, 0);
+    session_clear(&s);
+}
+
+static void test_explodes(void)
+{
+    check_explodes("base");
+    check_explodes("mfm");
+}
+
+/* A weight that is no number from the start: found before anything is kept. */
+static void test_starts_broken(void)
+{
+    session s;
+    session_init(&s, &lenet, "base");
+    session_start(&s);
+    s.training->w[0] = (real)NAN;
+    CU_ASSERT_EQUAL(mfm_training_check_finite(s.training), MFM_ENAN);
+    CU_ASSERT_EQUAL(session_run(&s), MFM_ENAN);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(s.p.ctx), "step 0:"));
+    CU_ASSERT_EQUAL(s.saves, 0);
+    session_clear(&s);
+}
+
+static void check_finite_names(real *number, session *s, const char *what)
+{
+    const real kept = *number;
+    CU_ASSERT_EQUAL(mfm_training_check_finite(s->training), MFM_OK);
+    *number = (real)INFINITY;
+    CU_ASSERT_EQUAL(mfm_training_check_finite(s->training), MFM_ENAN);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(s->p.ctx), what));
+    *number = kept;
+}
+
+static void test_finite(void)
+{
+    session s;
+    session_init(&s, &(recipe){"resnet20", TINY, {"last_conv"}, {.hidden = 12}}, "mfm");
+    session_start(&s);
+    const mfm_split_graph *split = s.p.split;
+    check_finite_names(s.training->w + split->main->params_size - 1, &s, "weights");
+    check_finite_names(s.training->state + split->main->state_size - 1, &s, "running statistics");
+    check_finite_names(s.training->phi + split->modulator->params_size - 1, &s,
+                       "modulator's weights");
+    session_clear(&s);
+}
+
+static void check_stop(uint64_t at, int saves, int epochs, const char *message)
+{
+    session s;
+    session_init(&s, &lenet, "base");
+    s.stop_at = at;
+    session_start(&s);
+    CU_ASSERT_EQUAL(session_run(&s), MFM_EINTR);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(s.p.ctx), message));
+    CU_ASSERT_EQUAL(s.training->counters.step, at);
+    CU_ASSERT_EQUAL(s.last_saved, at);
+    CU_ASSERT_EQUAL(s.saves, saves);
+    CU_ASSERT_EQUAL(s.epochs, epochs);
+    session_clear(&s);
+}
+
+static void test_stops(void)
+{
+    check_stop(1, 1, 0, "after step 1:");
+    check_stop(6, 2, 1, "after step 6:");
+    check_stop(4, 1, 1, "after epoch 1:"); /* the epoch's own checkpoint is the one that counts */
+}
+
+static void test_stop_at_the_end(void)
+{
+    session s;
+    session_init(&s, &lenet, "base");
+    s.stop_at = 12;
+    session_start(&s);
+    CU_ASSERT_EQUAL(session_run(&s), MFM_OK);
+    CU_ASSERT_EQUAL(s.saves, SESSION_EPOCHS);
+    session_clear(&s);
+}
+
+static void test_event_fails(void)
+{
+    session s;
+    session_init(&s, &lenet, "base");
+    s.fail_save = MFM_EIO;
+    session_start(&s);
+    CU_ASSERT_EQUAL(session_run(&s), MFM_EIO);
+    CU_ASSERT_STRING_EQUAL(mfm_message(s.p.ctx), "the save event says no");
+    CU_ASSERT_EQUAL(s.epochs, 1);
+    session_clear(&s);
+    session_init(&s, &lenet, "base");
+    s.fail_epoch = MFM_EINVAL;
+    session_start(&s);
+    CU_ASSERT_EQUAL(session_run(&s), MFM_EINVAL);
+    CU_ASSERT_EQUAL(s.saves, 0);
+    session_clear(&s);
+}
+
+static const mfm_case cases[] = {
+    {"the same seed gives the same bits, another seed others", test_repeats},
+    {"steps, epochs, checkpoints, rates and the best epoch are told", test_told},
+    {"both methods bring the training loss down", test_learns},
+    {"the baseline ignores a modulator in the model", test_base},
+    {"a loss that is not finite ends the run by its step, and nothing is saved", test_explodes},
+    {"weights that are not finite from the start are found at step 0", test_starts_broken},
+    {"the finite check looks at every vector", test_finite},
+    {"a stop keeps a checkpoint of that step", test_stops},
+    {"a stop after the last step changes nothing", test_stop_at_the_end},
+    {"an event that fails ends the run with its code", test_event_fails},
+};
+
+MFM_SUITE("core/train/trainer", cases)
