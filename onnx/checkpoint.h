@@ -2,7 +2,8 @@
  * A checkpoint is one ONNX file: the model as it is trained (with its modulators), the optimisers'
  * vectors as initialisers of a training_info algorithm graph with update bindings, and the counters
  * in metadata_props["mfm.checkpoint"] as JSON with exact (hexadecimal) floating-point numbers.
- * Resuming from it continues bit for bit.
+ * Resuming from it continues bit for bit; for a model whose weights are not float32, up to the
+ * rounding of its own element type, in which they are kept.
  */
 #ifndef MFM_ONNX_CHECKPOINT_H
 #define MFM_ONNX_CHECKPOINT_H
@@ -11,7 +12,8 @@
 #include "onnx/model.h"
 
 /* Writes atomically. model is the one being trained; its values are brought up to date on the way.
- * run_options is a JSON text that resuming compares and hands back. */
+ * run_options is a JSON object or list (MFM_EINVAL otherwise) that resuming compares and hands
+ * back. After any failure model is no checkpoint, and may be trained on. */
 int mfm_checkpoint_save(mfm_ctx *ctx, mfm_model *model, const mfm_training *training,
                         const char *run_options, const char *path);
 
@@ -20,7 +22,8 @@ int mfm_checkpoint_save(mfm_ctx *ctx, mfm_model *model, const mfm_training *trai
 int mfm_checkpoint_options(mfm_ctx *ctx, const mfm_model *model, char **options);
 
 /* Restores vectors and counters into a training that was made from this model with the same options
- * (parameters and running statistics came in with the import). */
+ * (parameters and running statistics came in with the import). MFM_EDATA when something is missing
+ * or damaged, MFM_ENOTSUP for a later version; training is then fit only to be freed. */
 int mfm_checkpoint_restore(mfm_ctx *ctx, const mfm_model *model, mfm_training *training);
 
 /* Removes training_info and the checkpoint's metadata: leaves the model alone. */
