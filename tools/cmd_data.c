@@ -57,9 +57,9 @@ static int print_as_json(mfm_ctx *ctx, const mfm_dataset *d, const mfm_split *s,
     json_t *classes = json_array();
     for (int c = 0; c < d->classes; c++)
         json_array_append_new(classes, describe_class(d, s, c));
-    return mfm_print_json(ctx, json_pack("{s:s, s:[i,i,i], s:f, s:i, s:i, s:i, s:s, s:o}", "data",
-                                         d->name, "shape", d->channels, d->height, d->width,
-                                         "imbalance", o->split.imbalance, "train",
+    return mfm_print_json(ctx, json_pack("{s:o, s:[i,i,i], s:f, s:i, s:i, s:i, s:s, s:o}", "data",
+                                         mfm_json_text(d->name), "shape", d->channels, d->height,
+                                         d->width, "imbalance", o->split.imbalance, "train",
                                          (int)s->train_count, "meta", (int)s->meta_count, "test",
                                          (int)d->test.count, "hash", hash, "classes", classes));
 }

@@ -53,7 +53,7 @@ static json_t *port_to_json(const mfm_model_port *ports, size_t count)
 {
     if (count == 0)
         return json_null();
-    return json_pack("{s:s, s:o}", "name", ports[0].name, "shape",
+    return json_pack("{s:o, s:o}", "name", mfm_json_text(ports[0].name), "shape",
                      shape_to_json(ports[0].dim, ports[0].rank));
 }
 
@@ -61,10 +61,10 @@ static json_t *row_to_json(const mfm_layer_row *row)
 {
     json_t *aliases = json_array();
     for (size_t i = 0; i < row->n_aliases; i++)
-        json_array_append_new(aliases, json_string(row->aliases[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:o, s:b, s:o}", "id", row->id, "kind",
-                     row->op_type, "node", row->layer->node_name, "output", row->layer->output,
-                     "shape",
+        json_array_append_new(aliases, mfm_json_text(row->aliases[i]));
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:b, s:o}", "id", row->id, "kind",
+                     mfm_json_text(row->op_type), "node", mfm_json_text(row->layer->node_name),
+                     "output", mfm_json_text(row->layer->output), "shape",
                      row->shaped ? shape_to_json(row->shape.dim, row->shape.rank) : json_null(),
                      "parameters", (json_int_t)row->parameters, "macs",
                      row->shaped ? json_integer((json_int_t)row->macs) : json_null(), "norm",
@@ -83,12 +83,14 @@ static json_t *modulators_to_json(const mfm_inject_info *info)
 {
     json_t *array = json_array();
     for (size_t i = 0; info && i < info->n_sites; i++)
-        json_array_append_new(
-            array, json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "layer", info->sites[i].layer,
-                             "value", info->sites[i].value, "output", info->sites[i].output,
-                             "position", mfm_position_name(info->sites[i].position), "channels",
-                             (json_int_t)info->sites[i].channels, "modulation",
-                             mfm_modulation_name(info->modulation)));
+        json_array_append_new(array,
+                              json_pack("{s:o, s:o, s:o, s:s, s:I, s:s}", "layer",
+                                        mfm_json_text(info->sites[i].layer), "value",
+                                        mfm_json_text(info->sites[i].value), "output",
+                                        mfm_json_text(info->sites[i].output), "position",
+                                        mfm_position_name(info->sites[i].position), "channels",
+                                        (json_int_t)info->sites[i].channels, "modulation",
+                                        mfm_modulation_name(info->modulation)));
     return array;
 }
 
@@ -96,9 +98,10 @@ static json_t *gaps_to_json(const mfm_model_facts *facts)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < facts->n_gaps; i++)
-        json_array_append_new(
-            array, json_pack("{s:s, s:s, s:s}", "operator", facts->gaps[i].op_type, "domain",
-                             facts->gaps[i].domain, "node", facts->gaps[i].title));
+        json_array_append_new(array, json_pack("{s:o, s:o, s:o}", "operator",
+                                               mfm_json_text(facts->gaps[i].op_type), "domain",
+                                               mfm_json_text(facts->gaps[i].domain), "node",
+                                               mfm_json_text(facts->gaps[i].title)));
     return array;
 }
 
@@ -106,7 +109,7 @@ static json_t *warnings_to_json(const mfm_model_report *r)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < r->n_warnings; i++)
-        json_array_append_new(array, json_string(r->warnings[i]));
+        json_array_append_new(array, mfm_json_text(r->warnings[i]));
     return array;
 }
 
@@ -115,12 +118,13 @@ static json_t *report_to_json(const mfm_model_report *r)
     const mfm_model_facts *f = r->facts;
     const uint64_t parameters = r->network ? r->trainable : f->elements;
     json_t *root = json_pack(
-        "{s:s, s:I, s:I, s:s, s:o, s:o, s:I, s:o, s:b, s:s?}", "file", mfm_model_path(r->model),
-        "ir_version", (json_int_t)f->ir_version, "opset", (json_int_t)f->opset, "producer",
-        f->producer, "input", port_to_json(f->inputs, f->n_inputs), "output",
-        port_to_json(f->outputs, f->n_outputs), "parameters", (json_int_t)parameters, "macs",
+        "{s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:b, s:o}", "file",
+        mfm_json_text(mfm_model_path(r->model)), "ir_version", (json_int_t)f->ir_version, "opset",
+        (json_int_t)f->opset, "producer", mfm_json_text(f->producer), "input",
+        port_to_json(f->inputs, f->n_inputs), "output", port_to_json(f->outputs, f->n_outputs),
+        "parameters", (json_int_t)parameters, "macs",
         r->macs < 0 ? json_null() : json_integer(r->macs), "trainable", r->network != NULL,
-        "obstacle", r->obstacle);
+        "obstacle", r->obstacle ? mfm_json_text(r->obstacle) : json_null());
     if (root) {
         json_object_set_new(root, "layers", rows_to_json(r));
         json_object_set_new(root, "modulators", modulators_to_json(r->modulators));

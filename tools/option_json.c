@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tools/option_parts.h"
+#include "tools/print_json.h"
 
 static json_t *uints_to_json(const mfm_uints *list)
 {
@@ -17,7 +18,7 @@ static json_t *strings_to_json(const mfm_strings *list)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < list->count; i++)
-        json_array_append_new(array, json_string(list->item[i]));
+        json_array_append_new(array, mfm_json_text(list->item[i]));
     return array;
 }
 
@@ -30,7 +31,7 @@ static json_t *option_to_json(const mfm_option *option, const void *field)
         return json_boolean(*(const bool *)field);
     case MFM_OPTION_STRING:
         text = *(const char *const *)field;
-        return text ? json_string(text) : json_null();
+        return text ? mfm_json_text(text) : json_null();
     case MFM_OPTION_STRINGS:
         return strings_to_json(field);
     case MFM_OPTION_UINT:

@@ -9,6 +9,9 @@
 /* Prints root, indented, and gives it up. root NULL stands for memory that ran out on the way. */
 int mfm_print_json(mfm_ctx *ctx, json_t *root);
 
+/* A name out of a file, or a path: whatever is not ASCII becomes '?' in one that is not UTF-8,
+ * which JSON cannot hold. NULL only when memory ran out. */
+json_t *mfm_json_text(const char *text);
 /* null for what is no finite number: JSON has no other word for it. */
 json_t *mfm_json_number(double number);
 

@@ -33,12 +33,19 @@ static int set_paths(mfm_run_folder *f, const char *path, const char *output)
     return f->run && f->metrics && f->checkpoint && f->model ? MFM_OK : MFM_ENOMEM;
 }
 
-static bool is_empty(DIR *folder)
+/* A run that ended before its first checkpoint leaves a description and metrics: nothing is lost
+ * when another takes its place. */
+static bool nothing_to_lose(DIR *folder)
 {
+    static const char *const may_be_there[] = {".", "..", "run.json", "metrics.jsonl"};
     const struct dirent *entry;
-    while ((entry = readdir(folder)) != NULL)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+    while ((entry = readdir(folder)) != NULL) {
+        bool known = false;
+        for (size_t i = 0; i < sizeof may_be_there / sizeof may_be_there[0]; i++)
+            known |= strcmp(entry->d_name, may_be_there[i]) == 0;
+        if (!known)
             return false;
+    }
     return true;
 }
 
@@ -49,9 +56,9 @@ static int check_fresh(const mfm_run_folder *f)
         return mfm_check_output(f->ctx, f->path, NULL);
     if (!folder)
         return mfm_fail_errno(f->ctx, errno, "use the run folder", f->path);
-    const bool empty = is_empty(folder);
+    const bool free_to_use = nothing_to_lose(folder);
     closedir(folder);
-    if (!empty)
+    if (!free_to_use)
         return mfm_fail(f->ctx, MFM_EINVAL,
                         "run folder %s: not empty: --resume goes on with the run in it, --run DIR "
                         "takes another",

@@ -24,8 +24,8 @@ typedef struct mfm_run_folder {
 } mfm_run_folder;
 
 /* path NULL: the output's name with ".run" instead of ".onnx". Changes nothing: a fresh run needs a
- * folder that is empty or can be made (MFM_EINVAL, MFM_EIO), one that goes on needs a checkpoint.
- */
+ * folder that can be made, or one without a checkpoint or anything foreign (MFM_EINVAL, MFM_EIO);
+ * one that goes on needs a checkpoint. */
 int mfm_run_folder_init(mfm_ctx *ctx, const char *path, const char *output, bool resume,
                         mfm_run_folder *folder);
 /* Makes the folder, takes its lock, writes run.json, and leaves the first `epochs` lines of the

@@ -7,6 +7,7 @@
 #include "core/data/sampler.h"
 #include "onnx/checkpoint.h"
 #include "tools/option_json.h"
+#include "tools/print_json.h"
 
 enum { HASH_TEXT = 17 };
 
@@ -134,11 +135,11 @@ static json_t *describe_run(const mfm_train_job *job)
     char model[HASH_TEXT], split[HASH_TEXT];
     hash_text(job->model_hash, model);
     hash_text(job->split->hash, split);
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:o, s:o}", "onnx-mfm", MFM_VERSION,
-                     "model_file", job->model_path, "model", model, "split", split, "threads",
-                     job->threads, "train_images", (int)job->split->train_count, "meta_images",
-                     (int)job->split->meta_count, "classes", describe_classes(job), "options",
-                     mfm_options_to_json(&mfm_train_table, &job->arguments));
+    return json_pack("{s:s, s:o, s:s, s:s, s:i, s:i, s:i, s:o, s:o}", "onnx-mfm", MFM_VERSION,
+                     "model_file", mfm_json_text(job->model_path), "model", model, "split", split,
+                     "threads", job->threads, "train_images", (int)job->split->train_count,
+                     "meta_images", (int)job->split->meta_count, "classes", describe_classes(job),
+                     "options", mfm_options_to_json(&mfm_train_table, &job->arguments));
 }
 
 static uint32_t epochs_done(const mfm_train_job *job)

@@ -37,6 +37,11 @@ expect_exit 0 strip strange_i.onnx -o strange_s.onnx
 expect_same strange.onnx strange_s.onnx
 rm strange_i.onnx strange_s.onnx
 
+# A name that is not UTF-8 does not spoil the JSON.
+sed "s/conv1/con$(printf '\377')1/g" lenet.onnx >bytes.onnx
+expect_exit 0 inspect bytes.onnx --json
+expect_stdout '"node": "con\?1"'
+
 # Layers and modulators.
 expect_refusal 3 'conv:9.*' inject lenet.onnx -o no.onnx --layer conv:9
 expect_refusal 3 'conv4.*conv[123]' inject lenet.onnx -o no.onnx --layer conv4

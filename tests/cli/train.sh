@@ -86,6 +86,13 @@ expect_exit 0 train injected.onnx -o film.onnx $common --epochs 2 --modulator-op
 expect_refusal 3 'nothing to take out' strip film.onnx -o no.onnx
 
 # A learning rate that is too high ends the run, and no model is written.
-expect_exit 1 train lenet.onnx -o nan.onnx --data idx:four --epochs 50 --lr 100000 --method base
+expect_exit 1 train lenet.onnx -o nan.onnx --data idx:four --epochs 50 --lr 100000 --method base \
+    --threads 1
 expect_stderr '^onnx-mfm train: training: step [0-9]+: '
 [ ! -e nan.onnx ] || fail "a model with numbers that are not finite was written"
+# One that ends before its first checkpoint leaves the way free for another.
+expect_exit 1 train lenet.onnx -o early.onnx --data idx:four --lr 1e6 --method base --batch 4 \
+    --threads 1
+expect_file early.run/run.json
+[ ! -e early.run/checkpoint.onnx ] || fail "numbers that are not finite were kept"
+expect_exit 0 train lenet.onnx -o early.onnx $common --epochs 1
