@@ -4,7 +4,7 @@
 make_data four 4 40 10
 expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
 common="--data idx:four --imbalance 2 --batch 8 --meta-batch 8 --lr 0.01 --threads 1
-    --epochs 60"
+    --epochs 40"
 
 # A run that is interrupted once it has finished an epoch; leaves its exit code in $code.
 interrupt() {
@@ -34,7 +34,7 @@ expect_exit 0 train lenet.onnx -o out.onnx --run run --resume --threads 1
 expect_exit 0 train lenet.onnx -o whole.onnx $common
 expect_same out.onnx whole.onnx
 expect_same out.onnx run/model.onnx
-[ "$(wc -l <run/metrics.jsonl)" -eq 60 ] || fail "60 lines of metrics are due"
+[ "$(wc -l <run/metrics.jsonl)" -eq 40 ] || fail "40 lines of metrics are due"
 cut -d, -f1-5 run/metrics.jsonl >there.txt
 cut -d, -f1-5 whole.run/metrics.jsonl >whole.txt
 expect_same there.txt whole.txt
