@@ -83,6 +83,9 @@ expect_refusal 3 '13 meta images of class 0 .*: the class has 12' data idx:four 
 expect_refusal 3 '13 meta images of class 0 .*: the class has 12' train lenet.onnx \
     -o out.onnx --data idx:four --meta-from disjoint --meta-per-class 13
 expect_refusal 3 'keeps none of 12 images at imbalance 100' data idx:four --imbalance 100
+expect_refusal 3 'imbalance 0.5: a finite number >= 1' data idx:four --imbalance 0.5
+expect_refusal 3 'imbalance 0.5: a finite number >= 1' train lenet.onnx -o out.onnx \
+    --data idx:four --imbalance 0.5
 # A copied meta set takes what the class has, and says so.
 expect_exit 0 data idx:four --imbalance 12 --meta-per-class 10
 expect_stderr 'warning: class 3 \(3\) has 1 images: 1 of 10 in the meta set'

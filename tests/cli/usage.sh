@@ -53,7 +53,6 @@ expect_refusal 2 '--lr: inf: a number from 0' train m -o o --data d --lr inf
 expect_refusal 2 '--lr: 0.1x: a number from 0' train m -o o --data d --lr 0.1x
 expect_refusal 2 '--momentum: 1.5: a number from 0 to 1' train m -o o --data d --momentum 1.5
 expect_refusal 2 '--batch: 0: a whole number from 1' train m -o o --data d --batch 0
-expect_refusal 2 '--imbalance: 0.5: a number from 1' train m -o o --data d --imbalance 0.5
 expect_refusal 2 '--milestones: 160,: up to 16' train m -o o --data d --milestones 160,
 expect_refusal 2 '--milestones: 1;2: up to 16' train m -o o --data d --milestones '1;2'
 expect_refusal 2 '--method: mf: the' train m -o o --data d --method mf
