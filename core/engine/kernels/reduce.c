@@ -7,6 +7,8 @@ enum { G, B, TO };
 
 /* Neighbouring sums that are taken together: two cache lines of float. */
 enum { COLUMNS = 32 };
+/* Elements of short rows one behind the other that are summed as one row. */
+enum { WIDE = 64 };
 /* A long sum is cut into up to PARTS sums of at least PART terms, whatever the number of threads.
  */
 enum { PARTS = 8, PART = 1024 };
@@ -67,21 +69,52 @@ static double dot(int64_t n, const real *g, int64_t g_step, const real *b, int64
     return sum;
 }
 
+/* Short rows of g without gaps, with one factor for all. */
+static bool is_flat(const mfm_axis *row, const mfm_axis *column, int64_t columns)
+{
+    return columns <= WIDE / 2 && row->stride[G] == columns && column->stride[G] == 1 &&
+           row->stride[B] == 0 && column->stride[B] == 0;
+}
+
+/* sum[j] += b * sum over `rows` of g, short rows taken several at a time. */
+static void add_flat(int64_t rows, int64_t columns, const real *g, const real *b, double *sum)
+{
+    double wide[WIDE] = {0};
+    const int64_t width = WIDE - WIDE % columns, count = rows * columns;
+    for (int64_t i = 0; i < count; i += width)
+        add_products(smaller(width, count - i), g + i, 1, b, 0, wide);
+    for (int64_t i = 0; i < width; i += columns)
+        for (int64_t j = 0; j < columns; j++)
+            sum[j] += wide[i + j];
+}
+
+/* sum[j] += sum over `rows` of g * b, row by row. */
+static void add_rows(const mfm_axis *row, const mfm_axis *column, int64_t rows, int64_t columns,
+                     const real *g, const real *b, double *sum)
+{
+    for (int64_t i = 0; i < rows; i++)
+        add_products(columns, g + i * row->stride[G], column->stride[G], b + i * row->stride[B],
+                     column->stride[B], sum);
+}
+
 /* Adds terms first..end-1 of `columns` sums that begin at `base`. */
 static void sum_part(const reduction *r, const int64_t base[], int64_t columns, int64_t first,
                      int64_t end, double *sum)
 {
     const mfm_axis *column = &r->kept.axis[r->kept.rank - 1];
     const mfm_axis *row = &r->summed.axis[r->summed.rank - 1];
+    const bool flat = is_flat(row, column, columns);
     for (int64_t term = first; term < end;) {
         const int64_t run = smaller(end - term, row->dim - term % row->dim);
         int64_t at[MFM_NEST_OPERANDS] = {base[G], base[B], base[TO]};
         mfm_nest_seek(&r->summed, r->summed.rank, term, at);
+        const real *g = r->g + at[G], *b = r->b + at[B];
         if (!r->by_columns)
-            *sum += dot(run, r->g + at[G], row->stride[G], r->b + at[B], row->stride[B]);
-        for (int64_t i = 0; i < run && r->by_columns; i++)
-            add_products(columns, r->g + at[G] + i * row->stride[G], column->stride[G],
-                         r->b + at[B] + i * row->stride[B], column->stride[B], sum);
+            *sum += dot(run, g, row->stride[G], b, row->stride[B]);
+        else if (flat)
+            add_flat(run, columns, g, b, sum);
+        else
+            add_rows(row, column, run, columns, g, b, sum);
         term += run;
     }
 }

@@ -6,6 +6,8 @@
 
 /* Operands of the nests here. */
 enum { FROM, TO };
+/* Elements of a short row written out several times. */
+enum { PATTERN = 256 };
 
 static void add_row(int64_t n, const real *from, int64_t from_step, real scale, real *to,
                     int64_t to_step)
@@ -45,6 +47,47 @@ static void copy_row(int64_t n, const real *from, int64_t from_step, real scale,
     }
 }
 
+/* One tile of a nest of (FROM, TO), along its two innermost axes. */
+static void copy_tile(const mfm_axis *row, const mfm_axis *column, const mfm_tile *tile,
+                      const real *from, real scale, real *to, bool add)
+{
+    for (int64_t r = 0; r < tile->rows; r++) {
+        const real *source = from + tile->offset[FROM] + r * row->stride[FROM];
+        real *result = to + tile->offset[TO] + r * row->stride[TO];
+        if (add)
+            add_row(tile->columns, source, column->stride[FROM], scale, result, column->stride[TO]);
+        else
+            copy_row(tile->columns, source, column->stride[FROM], scale, result,
+                     column->stride[TO]);
+    }
+}
+
+/* A short row that goes to many rows one behind the other, as a bias does: written out a few times,
+ * it goes there in long rows. */
+static bool repeats_row(const mfm_axis *row, const mfm_axis *column, const mfm_tile *tile)
+{
+    return row->stride[FROM] == 0 && column->stride[FROM] == 1 && column->stride[TO] == 1 &&
+           row->stride[TO] == tile->columns && tile->columns <= PATTERN / 4 &&
+           tile->rows * tile->columns >= 4 * PATTERN;
+}
+
+static void repeat_row(const mfm_tile *tile, const real *from, real scale, real *to, bool add)
+{
+    real pattern[PATTERN];
+    const int64_t columns = tile->columns, length = PATTERN - PATTERN % columns;
+    for (int64_t i = 0; i < length; i++)
+        pattern[i] = scale * from[tile->offset[FROM] + i % columns];
+    const int64_t count = tile->rows * columns;
+    real *result = to + tile->offset[TO];
+    for (int64_t i = 0; i < count; i += length) {
+        const int64_t n = count - i < length ? count - i : length;
+        if (add)
+            add_row(n, pattern, 1, 1, result + i, 1);
+        else
+            copy_row(n, pattern, 1, 1, result + i, 1);
+    }
+}
+
 static void copy_nest(mfm_nest *nest, const real *from, real scale, real *to, bool add)
 {
     mfm_nest_collapse(nest, TO);
@@ -53,16 +96,10 @@ static void copy_nest(mfm_nest *nest, const real *from, real scale, real *to, bo
 #pragma omp parallel for if (mfm_nest_count(nest) > MFM_PARALLEL_FROM)
     for (int64_t t = 0; t < tiling.count; t++) {
         const mfm_tile tile = mfm_nest_tile(nest, &tiling, t);
-        for (int64_t r = 0; r < tile.rows; r++) {
-            const real *source = from + tile.offset[FROM] + r * row->stride[FROM];
-            real *result = to + tile.offset[TO] + r * row->stride[TO];
-            if (add)
-                add_row(tile.columns, source, column->stride[FROM], scale, result,
-                        column->stride[TO]);
-            else
-                copy_row(tile.columns, source, column->stride[FROM], scale, result,
-                         column->stride[TO]);
-        }
+        if (repeats_row(row, column, &tile))
+            repeat_row(&tile, from, scale, to, add);
+        else
+            copy_tile(row, column, &tile, from, scale, to, add);
     }
 }
 
