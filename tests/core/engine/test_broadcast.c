@@ -279,6 +279,41 @@ static void test_in_place(void)
     CU_ASSERT_EQUAL(y[5], 6);
 }
 
+/* y = 2 b, y = y + b and the sum of y, all in small whole numbers; stored channels-last, so that
+ * element i belongs to channel i % channels. */
+static bool channel_rows_agree(int channels)
+{
+    const mfm_shape image = mfm_shape_of(4, 3, channels, 37, 29);
+    const mfm_shape vector = mfm_shape_of(3, channels, 1, 1);
+    const int64_t count = mfm_shape_count(&image), rows = count / channels;
+    real b[100], sum[100], *y = malloc((size_t)count * sizeof *y);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(y);
+    for (int c = 0; c < channels; c++)
+        b[c] = (real)(c % 7 - 2);
+    mfm_broadcast_copy(&image, &vector, b, 2, y, false);
+    mfm_broadcast_copy(&image, &vector, b, 1, y, true);
+    bool good = true;
+    for (int64_t i = 0; i < count; i++) {
+        good = good && y[i] == 3 * b[i % channels];
+        y[i] += (real)(i / channels % 5);
+    }
+    mfm_broadcast_reduce(&image, y, NULL, NULL, 1, &vector, sum, false);
+    int64_t extra = 0;
+    for (int64_t r = 0; r < rows; r++)
+        extra += r % 5;
+    for (int c = 0; c < channels; c++)
+        good = good && sum[c] == (real)rows * 3 * b[c] + (real)extra;
+    free(y);
+    return good;
+}
+
+static void test_channel_rows(void)
+{
+    static const int channels[] = {1, 2, 3, 6, 16, 31, 32, 33, 64, 65, 100};
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
+        CU_ASSERT_TRUE(channel_rows_agree(channels[i]));
+}
+
 static const mfm_case cases[] = {
     {"common shapes follow numpy's rules", test_shapes},
     {"arithmetic on random operands equals index arithmetic", test_binary},
@@ -290,6 +325,7 @@ static const mfm_case cases[] = {
     {"sums over axes of random views equal index arithmetic", test_reduce_views},
     {"a sum of a million terms keeps the accuracy of its type", test_reduce_accuracy},
     {"the number of threads does not change a bit of a sum", test_reduce_threads},
+    {"a number a channel goes to every pixel, and the pixels' sum comes back", test_channel_rows},
     {"shapes without elements are no special case", test_no_elements},
 };
 MFM_SUITE("core/engine/broadcast", cases)
