@@ -30,7 +30,10 @@ static int set_paths(mfm_run_folder *f, const char *path, const char *output)
     f->metrics = mfm_format(f->ctx, "%s/metrics.jsonl", f->path);
     f->checkpoint = mfm_format(f->ctx, "%s/checkpoint.onnx", f->path);
     f->model = mfm_format(f->ctx, "%s/model.onnx", f->path);
-    return f->run && f->metrics && f->checkpoint && f->model ? MFM_OK : MFM_ENOMEM;
+    f->modulator = mfm_format(f->ctx, "%s/modulator.onnx", f->path);
+    f->report = mfm_format(f->ctx, "%s/report.html", f->path);
+    const bool all = f->run && f->metrics && f->checkpoint && f->model && f->modulator && f->report;
+    return all ? MFM_OK : MFM_ENOMEM;
 }
 
 /* A run that ended before its first checkpoint leaves a description and metrics: nothing is lost
@@ -166,4 +169,6 @@ void mfm_run_folder_clear(mfm_run_folder *folder)
     mfm_free(folder->ctx, folder->metrics);
     mfm_free(folder->ctx, folder->checkpoint);
     mfm_free(folder->ctx, folder->model);
+    mfm_free(folder->ctx, folder->modulator);
+    mfm_free(folder->ctx, folder->report);
 }

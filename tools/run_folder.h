@@ -4,6 +4,8 @@
  *     metrics.jsonl     one object an epoch
  *     checkpoint.onnx   the run as it stands: what --resume goes on from
  *     model.onnx        the plain model of the last epoch
+ *     modulator.onnx    its modulator, where the method trains one
+ *     report.html       all of it to read, when training ends or is interrupted
  * Every file but metrics.jsonl, which only grows, is replaced as a whole.
  */
 #ifndef MFM_RUN_FOLDER_H
@@ -18,7 +20,7 @@
 
 typedef struct mfm_run_folder {
     mfm_ctx *ctx;
-    char *path, *run, *metrics, *checkpoint, *model;
+    char *path, *run, *metrics, *checkpoint, *model, *modulator, *report;
     int lock; /* of the folder, held while the run is under way; -1 */
     FILE *log;
 } mfm_run_folder;

@@ -5,8 +5,10 @@
 #include "core/train/evaluate.h"
 #include "onnx/checkpoint.h"
 #include "onnx/export.h"
+#include "onnx/modulator.h"
 #include "tools/plain_model.h"
 #include "tools/print_json.h"
+#include "tools/run_report.h"
 #include "tools/train_job.h"
 
 enum { EVALUATION_BATCH = 100, RAREST = 5 };
@@ -22,6 +24,16 @@ static int write_plain(mfm_train_job *job, const char *path)
     if (!status)
         status = mfm_model_save(job->ctx, plain, path);
     mfm_model_free(plain);
+    return status;
+}
+
+static int write_modulator(mfm_train_job *job)
+{
+    mfm_model *modulator;
+    int status = mfm_model_modulator(job->ctx, job->session.model, &modulator);
+    if (!status)
+        status = mfm_model_save(job->ctx, modulator, job->folder.modulator);
+    mfm_model_free(modulator);
     return status;
 }
 
@@ -49,16 +61,19 @@ static int on_epoch(void *self, const mfm_epoch_report *r)
     return status;
 }
 
-/* The plain model follows at the end of each epoch; saving has brought the model's numbers up to
- * date. */
+/* The plain model and the modulator follow at the end of each epoch; saving has brought the model's
+ * numbers up to date. */
 static int on_save(void *self, const mfm_training *training)
 {
     mfm_train_job *job = self;
-    const int status = mfm_checkpoint_save(job->ctx, job->session.model, training, job->run_text,
-                                           job->folder.checkpoint);
+    int status = mfm_checkpoint_save(job->ctx, job->session.model, training, job->run_text,
+                                     job->folder.checkpoint);
     if (status || training->counters.epoch_steps > 0)
         return status;
-    return write_plain(job, job->folder.model);
+    status = write_plain(job, job->folder.model);
+    if (!status && training->options.method->needs_modulator)
+        status = write_modulator(job);
+    return status;
 }
 
 mfm_train_events mfm_train_job_events(mfm_train_job *job)
@@ -93,6 +108,9 @@ int mfm_train_job_interrupted(mfm_train_job *job)
     mfm_ctx *ctx = job->ctx;
     char *words[4] = {mfm_strdup(ctx, mfm_message(ctx)), quote(ctx, job->model_path),
                       quote(ctx, job->arguments.output), quote(ctx, job->folder.path)};
+    /* The run can go on without a page: what is wrong with it does not hide the interruption. */
+    if (words[0] && mfm_run_report(ctx, &job->folder))
+        mfm_warn(ctx, "no %s: %s", job->folder.report, mfm_message(ctx));
     if (words[0] && words[1] && words[2] && words[3])
         mfm_fail(ctx, MFM_EINTR, "%s: to go on: onnx-mfm train %s -o %s --run %s --resume",
                  words[0], words[1], words[2], words[3]);
@@ -166,7 +184,7 @@ static void print_files(const mfm_train_job *job)
 {
     printf("written:\n");
     printf("  %s: the plain model, for any ONNX runtime\n", job->arguments.output);
-    printf("  %s: options, metrics and checkpoint\n", job->folder.path);
+    printf("  %s: options, metrics, checkpoint and report.html\n", job->folder.path);
     printf("next:\n");
     printf("  onnx-mfm eval %s --data %s%s\n", job->arguments.output, job->arguments.data,
            job->arguments.fit ? " --fit" : "");
@@ -186,6 +204,8 @@ int mfm_train_job_finish(mfm_train_job *job)
                job->training->options.epochs, c->best_error, c->best_epoch);
         status = print_rarest(job, &confusion);
     }
+    if (!status)
+        status = mfm_run_report(job->ctx, &job->folder);
     if (!status)
         print_files(job);
     mfm_confusion_clear(job->ctx, &confusion);

@@ -1,0 +1,84 @@
+#include "core/report/scale.h"
+
+#include <math.h>
+
+enum { FEW_TICKS = 3 };
+
+/* Far beyond any loss, and differences of such numbers are still finite. */
+static const double most_value = 1e300;
+
+static double tame(double value)
+{
+    return isfinite(value) ? fmax(-most_value, fmin(most_value, value)) : 0;
+}
+
+/* The smallest of 1, 2, 5 times a power of ten that covers range in at most `most` steps. */
+static double step_for(double range, int most)
+{
+    const double rough = range / most;
+    const double power = pow(10, floor(log10(rough)));
+    const double ratio = rough / power * (1 - 1e-12);
+    return power * (ratio <= 1 ? 1 : ratio <= 2 ? 2 : ratio <= 5 ? 5 : 10);
+}
+
+static void add_tick(mfm_scale *s, double value)
+{
+    if (s->n_ticks < MFM_MOST_TICKS)
+        s->tick[s->n_ticks++] = value;
+}
+
+mfm_scale mfm_scale_linear(double low, double high, int most)
+{
+    mfm_scale s = {.low = fmin(tame(low), tame(high)), .high = fmax(tame(low), tame(high))};
+    if (s.low == s.high) {
+        s.low = fmin(s.low, 0);
+        s.high = s.low == s.high && s.high == 0 ? 1 : fmax(s.high, 0);
+    }
+    const double step = step_for(s.high - s.low, most);
+    const double first = floor(s.low / step + 1e-9), last = ceil(s.high / step - 1e-9);
+    s.low = first * step;
+    s.high = last * step;
+    for (double k = first; k <= last && s.n_ticks < MFM_MOST_TICKS; k++)
+        add_tick(&s, k * step);
+    return s;
+}
+
+mfm_scale mfm_scale_counted(double first, double last, int most)
+{
+    mfm_scale s = {.low = first, .high = last};
+    const double step = last > first ? fmax(1, step_for(last - first, most)) : 1;
+    for (double at = ceil(first / step) * step; at <= last; at += step)
+        add_tick(&s, at);
+    if (first == last) {
+        s.low -= 0.5;
+        s.high += 0.5;
+    }
+    return s;
+}
+
+/* Ticks at powers of ten; `all`: also at 2 and 5 times them. */
+static void add_decades(mfm_scale *s, bool all)
+{
+    static const double times[] = {1, 2, 5};
+    s->n_ticks = 0;
+    for (double power = pow(10, floor(log10(s->low))); power <= s->high; power *= 10)
+        for (int i = 0; i < (all ? 3 : 1); i++)
+            if (times[i] * power >= s->low && times[i] * power <= s->high)
+                add_tick(s, times[i] * power);
+}
+
+mfm_scale mfm_scale_log(double low, double high)
+{
+    mfm_scale s = {.low = low / 2, .high = fmax(low, high), .log = true};
+    add_decades(&s, false);
+    if (s.n_ticks < FEW_TICKS)
+        add_decades(&s, true);
+    return s;
+}
+
+double mfm_scale_at(const mfm_scale *s, double value)
+{
+    const double place = s->log ? value > 0 ? log(value / s->low) / log(s->high / s->low) : 0
+                                : (value - s->low) / (s->high - s->low);
+    return fmax(0, fmin(1, place));
+}
