@@ -36,7 +36,7 @@ enum mfm_option_scope {
     MFM_OPTION_LOCAL       /* no part of the run */
 };
 
-enum { MFM_MAX_STRINGS = 32, MFM_MAX_UINTS = 16, MFM_MAX_OPTIONS = 48, MFM_MAX_GROUPS = 8 };
+enum { MFM_MAX_STRINGS = 256, MFM_MAX_UINTS = 16, MFM_MAX_OPTIONS = 48, MFM_MAX_GROUPS = 8 };
 
 typedef struct mfm_strings {
     const char *item[MFM_MAX_STRINGS];
