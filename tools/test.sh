@@ -43,7 +43,7 @@ export UBSAN_OPTIONS=print_stacktrace=1
 export LSAN_OPTIONS="suppressions=$PWD/tests/project/lsan.supp:print_suppressions=0"
 
 results=
-# variant NAME TARGETS [CTEST_OPTION...]: builds targets of a preset and runs its tests. A build that
+# variant NAME TARGETS [CTEST_OPTION...]: builds targets of a preset, runs its tests. A build that
 # fails leaves no results, which counts as a failure; so does a test whose program is not there.
 variant() {
     name=$1 targets=$2
