@@ -143,7 +143,8 @@ static int read_options(report *r)
 static int read_line(report *r, const char *line, size_t length)
 {
     json_t *object = json_loadb(line, length, 0, NULL);
-    if (json_is_object(object) && json_is_integer(json_object_get(object, "epoch")))
+    const json_int_t epoch = json_integer_value(json_object_get(object, "epoch"));
+    if (epoch >= 1 && epoch <= UINT32_MAX)
         return json_array_append_new(r->lines, object)
                    ? mfm_fail(r->ctx, MFM_ENOMEM, "metrics: out of memory")
                    : MFM_OK;

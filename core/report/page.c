@@ -51,10 +51,11 @@ int mfm_page_best(const mfm_page *page)
     return best;
 }
 
-static void add_rows(mfm_markup *m, const char *title, const mfm_page_row *rows, int count)
+static void add_rows(mfm_markup *m, const char *title, const char *class, const mfm_page_row *rows,
+                     int count)
 {
     mfm_markup_element(m, "h2", title);
-    mfm_markup_add(m, "\n<div class=\"two\"><table>\n");
+    mfm_markup_add(m, "\n<div class=\"%s\"><table>\n", class);
     for (int i = 0; i < count; i++) {
         mfm_markup_add(m, "<tr>");
         mfm_markup_element(m, "th", rows[i].name);
@@ -159,15 +160,16 @@ int mfm_page_html(mfm_ctx *ctx, const mfm_page *p, char **text)
     mfm_markup_add(&m, "\n%s</head>\n<body>\n", style);
     mfm_markup_element(&m, "h1", p->title);
     mfm_markup_element(&m, "p", p->summary);
-    add_rows(&m, "Results", p->figures, p->n_figures);
+    add_rows(&m, "Results", "one", p->figures, p->n_figures);
     add_curves(&m, p);
     add_classes(&m, p);
-    add_rows(&m, "Options", p->options, p->n_options);
+    add_rows(&m, "Options", "two", p->options, p->n_options);
     add_files(&m, p);
     mfm_markup_add(&m, "<footer><p>Written by onnx-mfm %s.</p></footer>\n</body>\n</html>\n",
                    MFM_VERSION);
-    if (m.status)
+    const int status = m.status;
+    if (status)
         mfm_markup_clear(&m);
     *text = m.text;
-    return m.status;
+    return status;
 }

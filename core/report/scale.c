@@ -4,12 +4,20 @@
 
 enum { FEW_TICKS = 3 };
 
-/* Far beyond any loss, and differences of such numbers are still finite. */
-static const double most_value = 1e300;
+/* Far beyond any loss on both sides, so that differences and steps are ordinary numbers. */
+static const double most_value = 1e300, least_value = 1e-200;
 
 static double tame(double value)
 {
-    return isfinite(value) ? fmax(-most_value, fmin(most_value, value)) : 0;
+    if (!isfinite(value) || fabs(value) < least_value)
+        return 0;
+    return fmax(-most_value, fmin(most_value, value));
+}
+
+/* Too close for steps in double precision. */
+static bool is_one_number(double low, double high)
+{
+    return high - low <= 1e-9 * fmax(fabs(low), fabs(high));
 }
 
 /* The smallest of 1, 2, 5 times a power of ten that covers range in at most `most` steps. */
@@ -30,9 +38,9 @@ static void add_tick(mfm_scale *s, double value)
 mfm_scale mfm_scale_linear(double low, double high, int most)
 {
     mfm_scale s = {.low = fmin(tame(low), tame(high)), .high = fmax(tame(low), tame(high))};
-    if (s.low == s.high) {
+    if (is_one_number(s.low, s.high)) {
         s.low = fmin(s.low, 0);
-        s.high = s.low == s.high && s.high == 0 ? 1 : fmax(s.high, 0);
+        s.high = s.low == 0 && s.high == 0 ? 1 : fmax(s.high, 0);
     }
     const double step = step_for(s.high - s.low, most);
     const double first = floor(s.low / step + 1e-9), last = ceil(s.high / step - 1e-9);
@@ -47,7 +55,8 @@ mfm_scale mfm_scale_counted(double first, double last, int most)
 {
     mfm_scale s = {.low = first, .high = last};
     const double step = last > first ? fmax(1, step_for(last - first, most)) : 1;
-    for (double at = ceil(first / step) * step; at <= last; at += step)
+    for (double at = ceil(first / step) * step; at <= last && s.n_ticks < MFM_MOST_TICKS;
+         at += step)
         add_tick(&s, at);
     if (first == last) {
         s.low -= 0.5;

@@ -1,6 +1,6 @@
 #include "core/report/svg_frame.h"
 
-enum { WIDTH = 720, LEFT = 56, RIGHT = 12, TOP = 28, DATA_HEIGHT = 200 };
+enum { WIDTH = 720, LEFT = 56, RIGHT = 12, TOP = 40, DATA_HEIGHT = 200 };
 
 mfm_frame mfm_frame_make(const mfm_scale *y, double below)
 {

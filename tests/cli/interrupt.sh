@@ -28,12 +28,18 @@ interrupt out.onnx
 expect_stderr 'onnx-mfm train: interrupted after (step|epoch) [0-9]+: the checkpoint is kept'
 expect_stderr 'to go on: onnx-mfm train lenet.onnx -o out.onnx --run run --resume$'
 [ ! -e out.onnx ] || fail "an unfinished run wrote its output"
+expect_file run/modulator.onnx
+grep -Eq 'imbalance 2: [1-9][0-9]* of 40 epochs finished' run/report.html ||
+    fail "the page does not tell how far the run came"
 
 # On to the end, then all of it at once.
 expect_exit 0 train lenet.onnx -o out.onnx --run run --resume --threads 1
 expect_exit 0 train lenet.onnx -o whole.onnx $common
 expect_same out.onnx whole.onnx
 expect_same out.onnx run/model.onnx
+expect_same run/modulator.onnx whole.run/modulator.onnx
+grep -q 'imbalance 2: 40 of 40 epochs finished' run/report.html ||
+    fail "the page is not that of the whole run"
 [ "$(wc -l <run/metrics.jsonl)" -eq 40 ] || fail "40 lines of metrics are due"
 cut -d, -f1-5 run/metrics.jsonl >there.txt
 cut -d, -f1-5 whole.run/metrics.jsonl >whole.txt

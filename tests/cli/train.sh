@@ -13,7 +13,7 @@ expect_stderr '^epoch 4/4 .* lr 0.002 '
 expect_stdout '^error: last [0-9.]+ % \(epoch 4\), best [0-9.]+ % \(epoch [1-4]\)'
 expect_stdout '^  3 +4 images +[0-9.]+ %'
 expect_stdout 'onnx-mfm eval out.onnx --data idx:four'
-for file in run.json metrics.jsonl checkpoint.onnx model.onnx; do
+for file in run.json metrics.jsonl checkpoint.onnx model.onnx modulator.onnx report.html; do
     expect_file "out.run/$file"
 done
 expect_same out.onnx out.run/model.onnx
@@ -23,6 +23,18 @@ grep -q '"epochs": 4,' out.run/run.json || fail "run.json does not tell the epoc
 grep -Eq '"split": "[0-9a-f]{16}"' out.run/run.json || fail "run.json has no hash of the split"
 grep -Eq '^\{"epoch":4,"train_loss":[0-9.e-]+,"meta_loss":[0-9.e-]+,"test_error":' \
     out.run/metrics.jsonl || fail "the metrics lack keys"
+grep -q '<h1>Training of lenet.onnx</h1>' out.run/report.html || fail "the page has no title"
+grep -q '<tr><th>imbalance</th><td>10</td></tr>' out.run/report.html ||
+    fail "the page does not tell the options"
+best=$(sed -n 's/^error: .* best \([0-9.]* %\) (epoch \([0-9]*\))$/best: \1 (epoch \2)/p' .stdout)
+grep -q ">$best</text>" out.run/report.html || fail "the page does not mark the $best"
+for file in run.json metrics.jsonl checkpoint.onnx model.onnx modulator.onnx; do
+    grep -q "<a href=\"$file\">" out.run/report.html || fail "the page does not name $file"
+done
+grep -q '<script' out.run/report.html && fail "the page has a script"
+expect_exit 0 inspect out.run/modulator.onnx
+expect_stdout 'mfm.soft_label'
+expect_stdout 'gamma\.'
 expect_exit 0 strip out.run/checkpoint.onnx -o stripped.onnx
 expect_same stripped.onnx out.onnx
 expect_exit 0 inspect out.onnx
@@ -52,12 +64,23 @@ expect_exit 0 train lenet.onnx -o more.onnx $common --epochs 2
 expect_different out.onnx more.onnx
 expect_exit 0 train lenet.onnx -o more.onnx --resume --epochs 4 --threads 1
 expect_same out.onnx more.onnx
+expect_same out.run/modulator.onnx more.run/modulator.onnx
 [ "$(wc -l <more.run/metrics.jsonl)" -eq 4 ] || fail "four lines are due"
 # Once more has nothing left to do. What a crash left behind the checkpoint goes.
 echo '{"epoch":5}' >>more.run/metrics.jsonl
 expect_exit 0 train lenet.onnx -o more.onnx --resume --threads 1
 expect_same out.onnx more.onnx
 [ "$(wc -l <more.run/metrics.jsonl)" -eq 4 ] || fail "the fifth line is not the checkpoint's"
+
+# Metrics that are not as a run writes them cannot be shown: the line is named.
+cp more.run/metrics.jsonl kept.jsonl
+sed '2s/.*/[2]/' kept.jsonl >more.run/metrics.jsonl
+expect_exit 3 train lenet.onnx -o more.onnx --resume --threads 1
+expect_stderr 'more.run/metrics.jsonl: line 2: an object with an epoch is needed'
+sed '3s/"epoch":3/"epoch":2/' kept.jsonl >more.run/metrics.jsonl
+expect_exit 3 train lenet.onnx -o more.onnx --resume --threads 1
+expect_stderr 'more.run/metrics.jsonl: line 3: its epoch must be a later one'
+cp kept.jsonl more.run/metrics.jsonl
 
 # A run goes on only as what it is.
 expect_refusal 3 'resume: --lr: 0.1: the run began with 0.02' train lenet.onnx -o more.onnx \
@@ -75,6 +98,8 @@ expect_refusal 3 'run folder more.run: not empty' train lenet.onnx -o more.onnx 
 
 # The plain method takes no meta images; its file trains on.
 expect_exit 0 train lenet.onnx -o base.onnx $common --epochs 2 --method base --run base
+expect_file base/report.html
+[ ! -e base/modulator.onnx ] || fail "a method without modulator wrote one"
 grep -q '"meta_images": 0,' base/run.json || fail "a method without meta set has meta images"
 expect_exit 0 train base.onnx -o base2.onnx $common --epochs 1 --method base
 expect_different base.onnx base2.onnx
