@@ -8,6 +8,7 @@
 #include "tools/command.h"
 #include "tools/files.h"
 #include "tools/suggest.h"
+#include "tools/threads.h"
 
 enum {
     EXIT_GOOD = 0,
@@ -144,6 +145,7 @@ static int run_command(const command *c, int argc, const char **argv)
 
 int main(int argc, char **argv)
 {
+    mfm_calm_threads(argv);
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like any other */
     if (argc < 2) {
         fprintf(stderr, "onnx-mfm: no command: try 'onnx-mfm --help'\n");
