@@ -1,9 +1,13 @@
 #include <math.h>
+#include <string.h>
 
 #include "core/report/svg.h"
 #include "core/report/svg_frame.h"
 
-enum { MOST_TICKS = 5, MOST_NAMES = 30, MOST_VALUES = 20, ROOM_FOR_NAMES = 92, ROOM = 22 };
+enum { MOST_TICKS = 5, MOST_NAMES = 30, MOST_VALUES = 20, LONGEST_NAME = 18, ROOM = 22 };
+
+/* Under a name that is turned by 40 degrees: its letters are about 7 wide. */
+static const double room_of_a_letter = 4.5;
 
 static mfm_scale scale_of(const mfm_bars *b)
 {
@@ -18,15 +22,37 @@ static mfm_scale scale_of(const mfm_bars *b)
     return isfinite(low) ? mfm_scale_log(low, high) : mfm_scale_log(1, 10);
 }
 
+/* Bytes of a name that are shown, whole characters of UTF-8. */
+static size_t shown(const char *name)
+{
+    size_t length = strlen(name);
+    if (length <= LONGEST_NAME)
+        return length;
+    for (length = LONGEST_NAME; length && ((unsigned char)name[length] & 0xC0) == 0x80;)
+        length--;
+    return length;
+}
+
+static double room_for_names(const mfm_bars *b)
+{
+    size_t longest = 0;
+    for (int i = 0; i < b->count; i++)
+        longest = shown(b->names[i]) > longest ? shown(b->names[i]) : longest;
+    return ROOM + room_of_a_letter * (double)longest;
+}
+
 static void add_name(mfm_markup *m, const mfm_frame *f, const char *name, double x)
 {
     const double y = f->bottom + 12;
+    const size_t length = shown(name);
+    char text[LONGEST_NAME + 1] = "";
+    memcpy(text, name, length);
     mfm_markup_add(m,
                    "<text class=\"name\" x=\"%.2f\" y=\"%g\" "
                    "transform=\"rotate(-40 %.2f %g)\">",
                    x, y, x, y);
-    mfm_markup_text(m, name);
-    mfm_markup_add(m, "</text>");
+    mfm_markup_text(m, text);
+    mfm_markup_add(m, "%s</text>", name[length] ? "&#8230;" : "");
 }
 
 /* A bar with its number, which a pointer over it shows together with the name. */
@@ -65,7 +91,7 @@ void mfm_svg_bars(mfm_markup *m, const mfm_bars *b)
 {
     const mfm_scale y = scale_of(b);
     const bool names = b->labels && b->count <= MOST_NAMES;
-    const mfm_frame frame = mfm_frame_make(&y, names ? ROOM_FOR_NAMES : ROOM);
+    const mfm_frame frame = mfm_frame_make(&y, names ? room_for_names(b) : ROOM);
     mfm_frame_open(m, &frame, b->title);
     for (int i = 0; i < b->count; i++)
         add_bar(m, &frame, b, i);

@@ -56,6 +56,26 @@ static void test_bars(void)
     finish();
 }
 
+/* 18 bytes of a name are shown, and no half character; a pointer over the bar shows it all. */
+static void test_long_names(void)
+{
+    start();
+    static const char *const names[] = {"abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopq\xc3\xa4z"};
+    static const double values[] = {1, 2};
+    mfm_svg_bars(&m, &(mfm_bars){.title = "t",
+                                 .unit = "u",
+                                 .series = "bar0",
+                                 .names = names,
+                                 .values = values,
+                                 .count = 2,
+                                 .labels = true});
+    CU_ASSERT_EQUAL(count(">abcdefghijklmnopqr&#8230;</text>"), 1);
+    CU_ASSERT_EQUAL(count(">abcdefghijklmnopq&#8230;</text>"), 1);
+    CU_ASSERT_EQUAL(count("<title>abcdefghijklmnopqrstuvwxyz: 1 u</title>"), 1);
+    CU_ASSERT_EQUAL(count("viewBox=\"0 0 720 343\""), 1); /* 240 + 22 + 18 letters of 4.5 */
+    finish();
+}
+
 /* From 5 to 500 the axis is 1000 / 5 times long: 500 is at the top, 5 at log 2 / log 200. */
 static void test_log_bars(void)
 {
@@ -176,6 +196,7 @@ static void test_few(void)
 
 static const mfm_case cases[] = {
     {"bars are as high as their numbers", test_bars},
+    {"long names are cut between characters", test_long_names},
     {"logarithmic bars show the smallest class; what is missing has none", test_log_bars},
     {"many classes are numbered, not named", test_many_bars},
     {"lines go through their numbers", test_lines},
