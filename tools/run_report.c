@@ -254,23 +254,27 @@ static char *error_text(const report *r, int index)
                       r->page.epoch[index]);
 }
 
-static int add_figures(report *r)
+static char *time_text(const report *r)
 {
     const int last = r->page.epochs - 1;
     const double seconds =
         last < 0 ? 0 : number_of(json_array_get(r->lines, (size_t)last), "seconds");
+    return isnan(seconds) ? mfm_strdup(r->ctx, "-") : mfm_format(r->ctx, "%.1f s", seconds);
+}
+
+static int add_figures(report *r)
+{
     const json_t *train = json_object_get(r->run, "train_images");
     const json_t *meta = json_object_get(r->run, "meta_images");
     r->page.figures = r->figures;
-    int status = add_figure(r, "Last test error", error_text(r, last));
+    int status = add_figure(r, "Last test error", error_text(r, r->page.epochs - 1));
     if (!status)
         status = add_figure(r, "Best test error", error_text(r, mfm_page_best(&r->page)));
     if (!status)
         status = add_figure(r, "Training images", value_text(r->ctx, train));
     if (!status)
         status = add_figure(r, "Meta images", value_text(r->ctx, meta));
-    return status ? status
-                  : add_figure(r, "Time in training", mfm_format(r->ctx, "%.1f s", seconds));
+    return status ? status : add_figure(r, "Time in training", time_text(r));
 }
 
 static void add_files(report *r)
