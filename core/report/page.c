@@ -32,7 +32,7 @@ static const char style[] =
     ".two { columns: 2 22rem; } svg { display: block; width: 100%; height: auto;\n"
     "  margin: .5rem 0 1rem; font: 12px system-ui, sans-serif; }\n"
     "svg text { fill: var(--quiet); } svg text.title { fill: var(--text); font-weight: 600; }\n"
-    ".y, .name { text-anchor: end; } .x, .value { text-anchor: middle; }\n"
+    ".y, .name, .marked { text-anchor: end; } .x, .value { text-anchor: middle; }\n"
     ".grid, .axis { fill: none; stroke: var(--rule); } .axis { stroke: var(--quiet); }\n"
     ".bar0, .dot0 { fill: var(--one); } .bar1, .dot1 { fill: var(--two); }\n"
     ".line0, .line1 { fill: none; stroke-width: 1.8; stroke-linejoin: round; }\n"

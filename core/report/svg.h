@@ -1,6 +1,6 @@
 /*
  * Charts as inline SVG. Colours and lettering are the page's: elements have the classes axis, grid,
- * bar, series0, series1, mark and so on. Numbers that are NaN are missing, and leave a gap.
+ * bar0, line0, dot0, mark and so on. Numbers that are NaN are missing, and leave a gap.
  */
 #ifndef MFM_SVG_H
 #define MFM_SVG_H
@@ -34,7 +34,7 @@ typedef struct mfm_lines {
     const double *values[MFM_MOST_SERIES]; /* [count] each */
     int series;
     bool from_zero;
-    int mark; /* a point of the first series, with its text; -1 for none */
+    int mark; /* a point of the first series, its text in place of the legend; -1: none */
     const char *mark_text;
 } mfm_lines;
 

@@ -75,16 +75,14 @@ static void add_legend(mfm_markup *m, const plot *p, const mfm_lines *l)
     }
 }
 
-/* The text stands on the side where there is room, below a point that is high up. */
+/* A ring around the point; what it means stands above the data, where no line runs. */
 static void add_mark(mfm_markup *m, const plot *p, const mfm_lines *l)
 {
+    static const char ring[] = "<circle class=\"mark\" cx=\"%.2f\" cy=\"%.2f\" r=\"5\"/>";
     const mfm_frame *f = &p->frame;
-    const double x = place_x(p, l->epochs[l->mark]);
-    const double y = mfm_frame_y(f, l->values[0][l->mark]);
-    const bool left = x > (f->left + f->right) / 2, high = y < f->top + 20;
-    mfm_markup_add(m, "<circle class=\"mark\" cx=\"%.2f\" cy=\"%.2f\" r=\"5\"/>", x, y);
-    mfm_markup_add(m, "<text class=\"marked\" text-anchor=\"%s\" x=\"%.2f\" y=\"%.2f\">",
-                   left ? "end" : "start", left ? x - 8 : x + 8, high ? y + 18 : y - 8);
+    mfm_markup_add(m, ring, place_x(p, l->epochs[l->mark]), mfm_frame_y(f, l->values[0][l->mark]));
+    mfm_markup_add(m, ring, f->right - 6, 10.0);
+    mfm_markup_add(m, "<text class=\"marked\" x=\"%g\" y=\"14\">", f->right - 18);
     mfm_markup_text(m, l->mark_text);
     mfm_markup_add(m, "</text>\n");
 }
@@ -98,7 +96,8 @@ void mfm_svg_lines(mfm_markup *m, const mfm_lines *l)
                     .x = mfm_scale_counted(l->epochs[0], l->epochs[l->count - 1], MOST_EPOCHS)};
     mfm_frame_open(m, &p.frame, l->title);
     add_epochs(m, &p);
-    add_legend(m, &p, l);
+    if (l->mark < 0)
+        add_legend(m, &p, l);
     for (int s = 0; s < l->series; s++)
         add_line(m, &p, l, s);
     if (l->mark >= 0)

@@ -136,14 +136,15 @@ static void test_lines(void)
                                    .series = 2,
                                    .from_zero = true,
                                    .mark = 2,
-                                   .mark_text = "best"});
+                                   .mark_text = "best <1>"});
     CU_ASSERT_EQUAL(count("class=\"line0\" d=\"M56.00 40.00L382.00 140.00L708.00 190.00\""), 1);
     CU_ASSERT_EQUAL(count("class=\"line1\" d=\"M382.00 90.00\""), 1);
     CU_ASSERT_EQUAL(count("class=\"dot0\""), 3);
     CU_ASSERT_EQUAL(count("class=\"dot1\""), 1);
     CU_ASSERT_EQUAL(count("class=\"mark\" cx=\"708.00\" cy=\"190.00\""), 1);
-    CU_ASSERT_EQUAL(count("text-anchor=\"end\" x=\"700.00\" y=\"182.00\">best<"), 1);
-    CU_ASSERT_EQUAL(count("meta &lt;set&gt;"), 2);
+    CU_ASSERT_EQUAL(count("class=\"marked\" x=\"690\" y=\"14\">best &lt;1&gt;<"), 1);
+    CU_ASSERT_EQUAL(count("meta &lt;set&gt;, epoch 2: 3<"), 1);
+    CU_ASSERT_EQUAL(count(">meta &lt;set&gt;</text>"), 0);
     CU_ASSERT_EQUAL(count("nan"), 0);
     finish();
 }
@@ -156,10 +157,11 @@ static void test_gap(void)
     mfm_svg_lines(&m, &(mfm_lines){.title = "t",
                                    .epochs = epochs,
                                    .count = 5,
-                                   .names = {"a"},
+                                   .names = {"of <a>"},
                                    .values = {a},
                                    .series = 1,
                                    .mark = -1});
+    CU_ASSERT_EQUAL(count(">of &lt;a&gt;</text>"), 1);
     CU_ASSERT_EQUAL(count("d=\"M56.00 240.00L219.00 40.00M545.00 40.00L708.00 240.00\""), 1);
     CU_ASSERT_EQUAL(count("class=\"mark\""), 0);
     finish();
