@@ -2,11 +2,6 @@
  * The modified LeNet of the Meta Feature Modulator paper (appendix C.3): the last convolution has a
  * kernel of 3 and global average pooling after it. Widths are LeNet-5's: 6, 16, 120, 84. On 28x28
  * images the maps are 28, 14, 10, 5 and 3 wide; the smallest image is 20x20.
- *
- * Weights start by He's rule for units of negative slope sqrt 5: uniform, variance 1 / (3 fan_in).
- * It is the start that frameworks give a LeNet. Without normalisation layers the rule's plain form,
- * variance 2 / fan_in, gives first losses of 6 where log 10 is 2.3, and its first steps do harm
- * that 200 epochs on a long tail do not mend (docs/performance.md).
  */
 #include "models/family.h"
 
@@ -14,7 +9,6 @@ static mfm_value build(mfm_builder *b, mfm_value x, const void *layout,
                        const mfm_model_options *options)
 {
     (void)layout;
-    mfm_builder_init(b, MFM_INIT_UNIFORM_FAN_IN, MFM_INIT_UNIFORM_FAN_IN);
     x = mfm_build_relu(b, "relu1", mfm_build_conv(b, "conv1", x, 6, mfm_square(5, 1, 2), 1, true));
     x = mfm_build_max_pool(b, "pool1", x, mfm_square(2, 2, 0));
     x = mfm_build_relu(b, "relu2", mfm_build_conv(b, "conv2", x, 16, mfm_square(5, 1, 0), 1, true));
