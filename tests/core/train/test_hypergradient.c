@@ -3,6 +3,7 @@
  * and runs the virtual step and the meta loss alone: first-order code that shares nothing with the
  * tangent sweep.
  */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -75,19 +76,22 @@ static double central(bench *b, double step)
     return (meta_loss(b, step) - meta_loss(b, -step)) / (2 * step);
 }
 
-/* The slope along b->way, with Richardson's extrapolation. A Relu or a maximum that switches within
- * the step makes two step sizes disagree, and rounding does so at small ones: the pair that agrees
- * best is taken, and *doubt is by how much it does not. */
+/* The slope along b->way, with Richardson's extrapolation. *doubt is by how much two step sizes
+ * disagree, which a Relu or a maximum that switches within the step brings about, together with
+ * what rounding of the loss alone may do to the difference; the least doubtful step is taken. */
 static double slope(bench *b, double *doubt)
 {
-    double best = 0;
+    double step = 1.28e-3, wide = central(b, step), best = 0;
     *doubt = INFINITY;
-    for (double step = 8e-5; step > 2e-7; step /= 4) {
-        const double wide = central(b, step), narrow = central(b, step / 2);
-        if (fabs(wide - narrow) < *doubt) {
-            *doubt = fabs(wide - narrow);
+    for (int halving = 0; halving < 12; halving++, step /= 2) {
+        const double narrow = central(b, step / 2);
+        const double rounding = 4 * DBL_EPSILON * mfm_bilevel_last(b->bilevel).meta / step;
+        const double doubtful = fabs(wide - narrow) + rounding;
+        if (doubtful < *doubt) {
+            *doubt = doubtful;
             best = (4 * narrow - wide) / 3;
         }
+        wide = narrow;
     }
     return best;
 }
