@@ -31,9 +31,6 @@ if ! { cmake --preset release &&
     exit 1
 fi
 PATH=$PWD/build/release/tools:$PATH
-# Threads that wait give way soon: on a machine with other work, spinning ones cost more than they
-# save.
-export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}"
 rm -rf "$out"
 mkdir -p "$out"
 cd "$out"

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/train/vector.h"
+
 /* Passes of the three plans, in the order in which a step runs them. */
 enum { TRAIN_PLAIN, TRAIN_UPDATE, TRAIN_TAIL, TRAIN_BACKWARD, TRAIN_TANGENT, TRAIN_MIXED,
        TRAIN_TAIL_AGAIN, TRAIN_BACKWARD_AGAIN, TRAIN_PASSES };
@@ -87,25 +89,17 @@ static int plan_hyper(mfm_bilevel *b, int64_t batch)
     return status;
 }
 
-static int new_vector(mfm_ctx *ctx, size_t count, real **vector)
-{
-    *vector = mfm_alloc_aligned(ctx, count, sizeof **vector);
-    if (!*vector)
-        return MFM_ENOMEM;
-    memset(*vector, 0, count * sizeof **vector);
-    return MFM_OK;
-}
-
 static int make_vectors(mfm_bilevel *b)
 {
     const size_t n = b->split->main->params_size;
-    int status = new_vector(b->ctx, n, &b->gradient);
+    int status = mfm_vector_new(b->ctx, NULL, n, &b->gradient);
     if (!status)
-        status = new_vector(b->ctx, n, &b->virtual_w);
+        status = mfm_vector_new(b->ctx, NULL, n, &b->virtual_w);
     if (!status)
-        status = new_vector(b->ctx, n, &b->v);
+        status = mfm_vector_new(b->ctx, NULL, n, &b->v);
     if (!status)
-        status = new_vector(b->ctx, b->split->modulator->params_size, &b->phi_gradient);
+        status = mfm_vector_new(b->ctx, NULL, b->split->modulator->params_size,
+                                &b->phi_gradient);
     return status;
 }
 

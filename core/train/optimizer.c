@@ -1,30 +1,22 @@
 #include "core/train/optimizer.h"
 
 #include <math.h>
-#include <string.h>
+
+#include "core/train/vector.h"
 
 static const double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-
-static real *zeros(mfm_ctx *ctx, size_t count)
-{
-    real *vector = mfm_alloc_aligned(ctx, count, sizeof *vector);
-    if (vector)
-        memset(vector, 0, count * sizeof *vector);
-    return vector;
-}
 
 int mfm_optimizer_init(mfm_ctx *ctx, mfm_optimizer *optimizer, enum mfm_optimizer_kind kind,
                        double momentum, double weight_decay, const mfm_graph *graph)
 {
     *optimizer = (mfm_optimizer){.kind = kind, .momentum = momentum, .weight_decay = weight_decay,
                                  .graph = graph};
-    optimizer->first = zeros(ctx, graph->params_size);
-    if (kind == MFM_ADAM)
-        optimizer->second = zeros(ctx, graph->params_size);
-    if (optimizer->first && (kind == MFM_SGD || optimizer->second))
-        return MFM_OK;
-    mfm_optimizer_clear(ctx, optimizer);
-    return MFM_ENOMEM;
+    int status = mfm_vector_new(ctx, NULL, graph->params_size, &optimizer->first);
+    if (!status && kind == MFM_ADAM)
+        status = mfm_vector_new(ctx, NULL, graph->params_size, &optimizer->second);
+    if (status)
+        mfm_optimizer_clear(ctx, optimizer);
+    return status;
 }
 
 void mfm_optimizer_clear(mfm_ctx *ctx, mfm_optimizer *optimizer)

@@ -107,12 +107,10 @@ static int run_step(trainer *r, uint64_t epoch)
     return MFM_OK;
 }
 
+/* After the numbers have been found finite. */
 static int save(const trainer *r)
 {
-    const int status = mfm_training_check_finite(r->training);
-    if (status || !r->events->save)
-        return status;
-    return r->events->save(r->events->self, r->training);
+    return r->events->save ? r->events->save(r->events->self, r->training) : MFM_OK;
 }
 
 static int finish_epoch(trainer *r, uint64_t epoch)
@@ -156,7 +154,9 @@ static int run_epochs(trainer *r, const volatile sig_atomic_t *stop)
             if (status)
                 return status;
             if (stop && *stop && t->counters.step < end) {
-                const int saved = save(r);
+                int saved = mfm_training_check_finite(t);
+                if (!saved)
+                    saved = save(r);
                 return saved ? saved
                              : mfm_fail(t->ctx, MFM_EINTR,
                                         "interrupted after step %llu: the checkpoint is kept",

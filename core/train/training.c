@@ -1,17 +1,8 @@
 #include "core/train/training.h"
 
 #include <math.h>
-#include <string.h>
 
-static int copy_vector(mfm_ctx *ctx, const real *from, size_t count, real **to)
-{
-    *to = mfm_alloc_aligned(ctx, count, sizeof **to);
-    if (!*to)
-        return MFM_ENOMEM;
-    if (count)
-        memcpy(*to, from, count * sizeof **to);
-    return MFM_OK;
-}
+#include "core/train/vector.h"
 
 static int build(mfm_training *t)
 {
@@ -20,14 +11,14 @@ static int build(mfm_training *t)
     if (o->method->needs_modulator && !modulator)
         return mfm_fail(t->ctx, MFM_EINVAL, "method %s: the model has no modulator: inject one",
                         o->method->name);
-    int status = copy_vector(t->ctx, graph->params, graph->params_size, &t->w);
+    int status = mfm_vector_new(t->ctx, graph->params, graph->params_size, &t->w);
     if (!status)
-        status = copy_vector(t->ctx, graph->state, graph->state_size, &t->state);
+        status = mfm_vector_new(t->ctx, graph->state, graph->state_size, &t->state);
     if (!status)
         status = mfm_optimizer_init(t->ctx, &t->optimizer, MFM_SGD, o->momentum, o->weight_decay,
                                     graph);
     if (!status && modulator)
-        status = copy_vector(t->ctx, modulator->params, modulator->params_size, &t->phi);
+        status = mfm_vector_new(t->ctx, modulator->params, modulator->params_size, &t->phi);
     if (!status && modulator)
         status = mfm_optimizer_init(t->ctx, &t->modulator_optimizer, o->modulator_optimizer,
                                     o->modulator_momentum, o->modulator_weight_decay, modulator);

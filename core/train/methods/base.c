@@ -1,5 +1,6 @@
 /* Cross-entropy on the plain network: the baseline. A modulator in the model is left as it is. */
 #include "core/train/training.h"
+#include "core/train/vector.h"
 
 enum { FORWARD, UPDATE, BACKWARD, PASSES };
 
@@ -31,22 +32,17 @@ static int begin(mfm_training *t)
     if (!s)
         return MFM_ENOMEM;
     t->method_state = s;
-    const size_t n = t->split->main->params_size;
     const mfm_slot keep[2] = {{t->split->plain_loss, MFM_X}, {t->split->plain_loss, MFM_G}};
     const mfm_plan_spec spec = {.batch = t->options.batch, .training = true, .passes = passes,
                                 .n_passes = PASSES, .keep = keep, .n_keep = 2,
                                 .param_gradients = true};
     int status = mfm_plan_new(t->ctx, t->split->main, &spec, &s->plan);
-    if (!status) {
-        s->gradient = mfm_alloc_aligned(t->ctx, n, sizeof *s->gradient);
-        status = s->gradient ? MFM_OK : MFM_ENOMEM;
-    }
+    if (!status)
+        status = mfm_vector_new(t->ctx, NULL, t->split->main->params_size, &s->gradient);
     if (status) {
         end(t);
         return status;
     }
-    for (size_t i = 0; i < n; i++)
-        s->gradient[i] = 0;
     mfm_plan_bind_params(s->plan, MFM_X, t->w);
     mfm_plan_bind_params(s->plan, MFM_G, s->gradient);
     mfm_plan_bind_state(s->plan, t->state);
