@@ -1,7 +1,6 @@
 /*
  * Two-dimensional convolution in channels-last storage: images [n, h, w, c], weights [o, kh, kw,
- * c / groups], results [n, oh, ow, o]. Two implementations stand behind this header: oneDNN's
- * (conv_onednn.c) and im2col with a matrix product (conv_im2col.c).
+ * c / groups], results [n, oh, ow, o]. conv_impl.h tells what stands behind this header.
  */
 #ifndef MFM_CONV_H
 #define MFM_CONV_H
@@ -35,7 +34,7 @@ void mfm_conv_backward_data(const mfm_conv *conv, const real *gy, const real *w,
                             real *scratch);
 void mfm_conv_backward_weights(const mfm_conv *conv, const real *gy, const real *x, real *gw,
                                bool add, real *scratch);
-/* "oneDNN" or "im2col". */
+/* What takes the shapes that nothing else fits: "oneDNN" or "im2col". */
 const char *mfm_conv_backend(void);
 
 #endif

@@ -9,19 +9,20 @@
 #include <string.h>
 
 #include "core/engine/kernels/blas.h"
+#include "core/engine/kernels/conv_impl.h"
 #include "core/engine/kernels/conv_shape.h"
 #include "core/engine/kernels/im2col.h"
 
 /* Reals of columns in one block: they stay in the outer cache and still make large products. */
 enum { BLOCK_REALS = 1 << 19, BLOCK_WINDOWS = 1 << 30 };
 
-struct mfm_conv {
+typedef struct im2col {
     mfm_conv_shape shape;
     int64_t depth, results; /* channels of a group: input, result */
     int64_t length;         /* kh kw depth */
     int64_t rows;           /* result rows of a block */
     bool pointwise;
-};
+} im2col;
 
 static bool is_pointwise(const mfm_conv_shape *s)
 {
@@ -31,13 +32,11 @@ static bool is_pointwise(const mfm_conv_shape *s)
     return plain;
 }
 
-int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, mfm_conv **result)
+static int make(mfm_ctx *ctx, const mfm_conv_shape *shape, unsigned directions, void **state)
 {
-    *result = NULL;
-    const int status = mfm_conv_check(ctx, shape);
-    if (status)
-        return status;
-    mfm_conv *conv = mfm_alloc(ctx, 1, sizeof *conv);
+    (void)directions;
+    *state = NULL;
+    im2col *conv = mfm_alloc(ctx, 1, sizeof *conv);
     if (!conv)
         return MFM_ENOMEM;
     conv->shape = *shape;
@@ -50,17 +49,19 @@ int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, mfm_conv **result)
         conv->pointwise ? BLOCK_WINDOWS / shape->ow : BLOCK_REALS / conv->length / shape->ow;
     rows = rows < 1 ? 1 : rows;
     conv->rows = rows < all ? rows : all;
-    *result = conv;
+    *state = conv;
     return MFM_OK;
 }
 
-void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv)
+static void release(mfm_ctx *ctx, void *state)
 {
+    im2col *conv = state;
     mfm_free(ctx, conv);
 }
 
-size_t mfm_conv_scratch(const mfm_conv *conv)
+static size_t scratch_size(const void *state)
 {
+    const im2col *conv = state;
     return conv->pointwise ? 0 : (size_t)(conv->rows * conv->shape.ow * conv->length);
 }
 
@@ -69,30 +70,30 @@ typedef struct block {
     int64_t group, r0, r1, windows;
 } block;
 
-static block block_at(const mfm_conv *conv, int64_t group, int64_t r0)
+static block block_at(const im2col *conv, int64_t group, int64_t r0)
 {
     const int64_t all = conv->shape.n * conv->shape.oh;
     const int64_t r1 = r0 + conv->rows < all ? r0 + conv->rows : all;
     return (block){group, r0, r1, (r1 - r0) * conv->shape.ow};
 }
 
-static int64_t image_at(const mfm_conv *conv, const block *b)
+static int64_t image_at(const im2col *conv, const block *b)
 {
     return b->r0 * conv->shape.ow * conv->shape.c + b->group * conv->depth;
 }
 
-static int64_t result_at(const mfm_conv *conv, const block *b)
+static int64_t result_at(const im2col *conv, const block *b)
 {
     return b->r0 * conv->shape.ow * conv->shape.o + b->group * conv->results;
 }
 
-static int64_t weights_at(const mfm_conv *conv, const block *b)
+static int64_t weights_at(const im2col *conv, const block *b)
 {
     return b->group * conv->results * conv->length;
 }
 
 /* The columns of a block and their row length. */
-static const real *columns_of(const mfm_conv *conv, const block *b, const real *x, real *scratch,
+static const real *columns_of(const im2col *conv, const block *b, const real *x, real *scratch,
                               int64_t *row_length)
 {
     if (conv->pointwise) {
@@ -104,9 +105,10 @@ static const real *columns_of(const mfm_conv *conv, const block *b, const real *
     return scratch;
 }
 
-void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *y, bool add,
-                      real *scratch)
+static void forward(const void *state, const real *x, const real *w, real *y, bool add,
+                    real *scratch)
 {
+    const im2col *conv = state;
     const mfm_conv_shape *s = &conv->shape;
     for (int64_t group = 0; group < s->groups; group++)
         for (int64_t r = 0; r < s->n * s->oh; r += conv->rows) {
@@ -118,9 +120,10 @@ void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *
         }
 }
 
-void mfm_conv_backward_data(const mfm_conv *conv, const real *gy, const real *w, real *gx, bool add,
-                            real *scratch)
+static void backward_data(const void *state, const real *gy, const real *w, real *gx, bool add,
+                          real *scratch)
 {
+    const im2col *conv = state;
     const mfm_conv_shape *s = &conv->shape;
     if (!add && !conv->pointwise)
         memset(gx, 0, (size_t)mfm_conv_image_count(s) * sizeof *gx);
@@ -136,9 +139,10 @@ void mfm_conv_backward_data(const mfm_conv *conv, const real *gy, const real *w,
         }
 }
 
-void mfm_conv_backward_weights(const mfm_conv *conv, const real *gy, const real *x, real *gw,
-                               bool add, real *scratch)
+static void backward_weights(const void *state, const real *gy, const real *x, real *gw, bool add,
+                             real *scratch)
 {
+    const im2col *conv = state;
     const mfm_conv_shape *s = &conv->shape;
     for (int64_t group = 0; group < s->groups; group++)
         for (int64_t r = 0; r < s->n * s->oh; r += conv->rows) {
@@ -151,7 +155,11 @@ void mfm_conv_backward_weights(const mfm_conv *conv, const real *gy, const real 
         }
 }
 
-const char *mfm_conv_backend(void)
+static bool fits(const mfm_conv_shape *shape, enum mfm_conv_direction direction)
 {
-    return "im2col";
+    (void)shape, (void)direction;
+    return true;
 }
+
+const mfm_conv_impl mfm_conv_general = {"im2col",     fits,    make,          release,
+                                        scratch_size, forward, backward_data, backward_weights};

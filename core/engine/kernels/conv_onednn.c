@@ -1,7 +1,7 @@
 /*
  * Convolution by oneDNN, float only. Images and results are plain channels-last memory; the
  * weights' layout is oneDNN's choice, and when that is not the plain [o, kh, kw, c / groups] they
- * are reordered through scratch on every call. The number of threads at mfm_conv_new is the one of
+ * are reordered through scratch on every call. The number of threads at make is the one of
  * the calls.
  *
  * Scratch of a direction: oneDNN's scratchpad, then the packed weights, then a result that is to be
@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/engine/kernels/conv_impl.h"
 #include "core/engine/kernels/conv_shape.h"
 
 enum { ALIGN = 64, PARALLEL_FROM = 16384 };
@@ -26,14 +27,14 @@ typedef struct direction {
     size_t packed_at, sum_at, size; /* bytes */
 } direction;
 
-struct mfm_conv {
+typedef struct onednn {
     mfm_conv_shape shape;
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     dnnl_memory_desc_t image_desc, result_desc, weights_desc;
     dnnl_memory_t image, result, weights; /* handles are set by each call */
     direction directions[DIRECTIONS];
-};
+} onednn;
 
 static int check(mfm_ctx *ctx, dnnl_status_t status, const char *what)
 {
@@ -47,7 +48,7 @@ static int check(mfm_ctx *ctx, dnnl_status_t status, const char *what)
  */
 
 /* oneDNN counts dilation from 0, and knows groups by a fifth axis of the weights. */
-static int make_descs(mfm_ctx *ctx, mfm_conv *conv)
+static int make_descs(mfm_ctx *ctx, onednn *conv)
 {
     const mfm_conv_shape *s = &conv->shape;
     const int64_t depth = s->c / s->groups, results = s->o / s->groups;
@@ -74,7 +75,7 @@ static int make_descs(mfm_ctx *ctx, mfm_conv *conv)
     return status;
 }
 
-static int make_memories(mfm_ctx *ctx, mfm_conv *conv)
+static int make_memories(mfm_ctx *ctx, onednn *conv)
 {
     int status = check(
         ctx, dnnl_memory_create(&conv->image, &conv->image_desc, conv->engine, DNNL_MEMORY_NONE),
@@ -93,7 +94,7 @@ static int make_memories(mfm_ctx *ctx, mfm_conv *conv)
 }
 
 /* The operation with free weight layout. */
-static dnnl_status_t describe(const mfm_conv *conv, int which, dnnl_convolution_desc_t *desc)
+static dnnl_status_t describe(const onednn *conv, int which, dnnl_convolution_desc_t *desc)
 {
     const mfm_conv_shape *s = &conv->shape;
     const dnnl_dims_t stride = {s->stride[0], s->stride[1]};
@@ -140,7 +141,7 @@ static dnnl_status_t make_attr(int which, dnnl_primitive_attr_t *attr)
 }
 
 /* hint: the forward description, which the two gradients ask for. */
-static int make_primitive_desc(mfm_ctx *ctx, const mfm_conv *conv, int which,
+static int make_primitive_desc(mfm_ctx *ctx, const onednn *conv, int which,
                                dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *result)
 {
     static const char *const name[] = {"forward", "forward with sum", "gradient of the input",
@@ -156,7 +157,7 @@ static int make_primitive_desc(mfm_ctx *ctx, const mfm_conv *conv, int which,
     return check(ctx, status, name[which]);
 }
 
-static int make_reorder(mfm_ctx *ctx, mfm_conv *conv, int which, const dnnl_memory_desc_t *packed)
+static int make_reorder(mfm_ctx *ctx, onednn *conv, int which, const dnnl_memory_desc_t *packed)
 {
     const dnnl_memory_desc_t *plain = &conv->weights_desc;
     const dnnl_memory_desc_t *from = which == WEIGHTS ? packed : plain;
@@ -178,7 +179,7 @@ static size_t aligned(size_t bytes)
     return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-static int make_direction(mfm_ctx *ctx, mfm_conv *conv, int which, dnnl_primitive_desc_t desc)
+static int make_direction(mfm_ctx *ctx, onednn *conv, int which, dnnl_primitive_desc_t desc)
 {
     direction *d = &conv->directions[which];
     const dnnl_memory_desc_t *packed = dnnl_primitive_desc_query_md(
@@ -202,13 +203,28 @@ static int make_direction(mfm_ctx *ctx, mfm_conv *conv, int which, dnnl_primitiv
     return MFM_OK;
 }
 
-static int make_directions(mfm_ctx *ctx, mfm_conv *conv)
+static unsigned wanted_of(unsigned directions)
+{
+    unsigned wanted = 0;
+    if (directions >> MFM_CONV_FORWARD & 1)
+        wanted |= 1u << FORWARD | 1u << FORWARD_ADD;
+    if (directions >> MFM_CONV_DATA & 1)
+        wanted |= 1u << DATA;
+    if (directions >> MFM_CONV_WEIGHTS & 1)
+        wanted |= 1u << WEIGHTS;
+    return wanted;
+}
+
+/* The two gradients need the forward description as a hint, whether it is run or not. */
+static int make_directions(mfm_ctx *ctx, onednn *conv, unsigned wanted)
 {
     dnnl_primitive_desc_t descs[DIRECTIONS] = {NULL};
     int status = MFM_OK;
     for (int i = 0; i < DIRECTIONS && !status; i++) {
+        if (i != FORWARD && !(wanted >> i & 1))
+            continue;
         status = make_primitive_desc(ctx, conv, i, descs[FORWARD], &descs[i]);
-        if (!status)
+        if (!status && (wanted >> i & 1))
             status = make_direction(ctx, conv, i, descs[i]);
     }
     for (int i = 0; i < DIRECTIONS; i++)
@@ -216,37 +232,9 @@ static int make_directions(mfm_ctx *ctx, mfm_conv *conv)
     return status;
 }
 
-int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, mfm_conv **result)
+static void release(mfm_ctx *ctx, void *state)
 {
-    *result = NULL;
-    int status = mfm_conv_check(ctx, shape);
-    if (status)
-        return status;
-    mfm_conv *conv = mfm_alloc(ctx, 1, sizeof *conv);
-    if (!conv)
-        return MFM_ENOMEM;
-    conv->shape = *shape;
-    status = check(ctx, dnnl_engine_create(&conv->engine, dnnl_cpu, 0), "engine");
-    if (!status)
-        status =
-            check(ctx, dnnl_stream_create(&conv->stream, conv->engine, dnnl_stream_default_flags),
-                  "stream");
-    if (!status)
-        status = make_descs(ctx, conv);
-    if (!status)
-        status = make_memories(ctx, conv);
-    if (!status)
-        status = make_directions(ctx, conv);
-    if (status) {
-        mfm_conv_free(ctx, conv);
-        return status;
-    }
-    *result = conv;
-    return MFM_OK;
-}
-
-void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv)
-{
+    onednn *conv = state;
     if (!conv)
         return;
     for (int i = 0; i < DIRECTIONS; i++) {
@@ -263,8 +251,35 @@ void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv)
     mfm_free(ctx, conv);
 }
 
-size_t mfm_conv_scratch(const mfm_conv *conv)
+static int make(mfm_ctx *ctx, const mfm_conv_shape *shape, unsigned directions, void **state)
 {
+    *state = NULL;
+    onednn *conv = mfm_alloc(ctx, 1, sizeof *conv);
+    if (!conv)
+        return MFM_ENOMEM;
+    conv->shape = *shape;
+    int status = check(ctx, dnnl_engine_create(&conv->engine, dnnl_cpu, 0), "engine");
+    if (!status)
+        status =
+            check(ctx, dnnl_stream_create(&conv->stream, conv->engine, dnnl_stream_default_flags),
+                  "stream");
+    if (!status)
+        status = make_descs(ctx, conv);
+    if (!status)
+        status = make_memories(ctx, conv);
+    if (!status)
+        status = make_directions(ctx, conv, wanted_of(directions));
+    if (status) {
+        release(ctx, conv);
+        return status;
+    }
+    *state = conv;
+    return MFM_OK;
+}
+
+static size_t scratch_size(const void *state)
+{
+    const onednn *conv = state;
     size_t bytes = 0;
     for (int i = 0; i < DIRECTIONS; i++)
         bytes = conv->directions[i].size > bytes ? conv->directions[i].size : bytes;
@@ -280,15 +295,15 @@ static bool point(dnnl_memory_t memory, const void *data)
 }
 
 /* from -> to, both pointed at their data. */
-static bool reorder(const mfm_conv *conv, const direction *d, dnnl_memory_t from, dnnl_memory_t to)
+static bool reorder(const onednn *conv, const direction *d, dnnl_memory_t from, dnnl_memory_t to)
 {
     const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
     return dnnl_primitive_execute(d->reorder, conv->stream, 2, args) == dnnl_success;
 }
 
 /* Points the direction's weights at w, packed when need be and asked for; NULL on failure. */
-static dnnl_memory_t place_weights(const mfm_conv *conv, const direction *d, const real *w,
-                                   bool pack, char *scratch)
+static dnnl_memory_t place_weights(const onednn *conv, const direction *d, const real *w, bool pack,
+                                   char *scratch)
 {
     if (!point(conv->weights, w))
         return NULL;
@@ -299,7 +314,7 @@ static dnnl_memory_t place_weights(const mfm_conv *conv, const direction *d, con
     return !pack || reorder(conv, d, conv->weights, d->packed) ? d->packed : NULL;
 }
 
-static bool run(const mfm_conv *conv, const direction *d, int n_args, dnnl_exec_arg_t *args,
+static bool run(const onednn *conv, const direction *d, int n_args, dnnl_exec_arg_t *args,
                 char *scratch)
 {
     if (!point(d->scratchpad, scratch))
@@ -322,9 +337,10 @@ static void add_to(const real *restrict from, real *restrict to, int64_t count)
         to[i] += from[i];
 }
 
-void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *y, bool add,
-                      real *scratch)
+static void forward(const void *state, const real *x, const real *w, real *y, bool add,
+                    real *scratch)
 {
+    const onednn *conv = state;
     const direction *d = &conv->directions[add ? FORWARD_ADD : FORWARD];
     const dnnl_memory_t weights = place_weights(conv, d, w, true, (char *)scratch);
     dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, conv->image},
@@ -336,9 +352,10 @@ void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *
         spoil(y, mfm_conv_result_count(&conv->shape));
 }
 
-void mfm_conv_backward_data(const mfm_conv *conv, const real *gy, const real *w, real *gx, bool add,
-                            real *scratch)
+static void backward_data(const void *state, const real *gy, const real *w, real *gx, bool add,
+                          real *scratch)
 {
+    const onednn *conv = state;
     const direction *d = &conv->directions[DATA];
     real *to = add ? (real *)((char *)scratch + d->sum_at) : gx;
     const dnnl_memory_t weights = place_weights(conv, d, w, true, (char *)scratch);
@@ -354,9 +371,10 @@ void mfm_conv_backward_data(const mfm_conv *conv, const real *gy, const real *w,
         add_to(to, gx, count);
 }
 
-void mfm_conv_backward_weights(const mfm_conv *conv, const real *gy, const real *x, real *gw,
-                               bool add, real *scratch)
+static void backward_weights(const void *state, const real *gy, const real *x, real *gw, bool add,
+                             real *scratch)
 {
+    const onednn *conv = state;
     const direction *d = &conv->directions[WEIGHTS];
     real *to = add ? (real *)((char *)scratch + d->sum_at) : gw;
     const dnnl_memory_t weights = place_weights(conv, d, to, false, (char *)scratch);
@@ -375,7 +393,11 @@ void mfm_conv_backward_weights(const mfm_conv *conv, const real *gy, const real 
         add_to(to, gw, count);
 }
 
-const char *mfm_conv_backend(void)
+static bool fits(const mfm_conv_shape *shape, enum mfm_conv_direction which)
 {
-    return "oneDNN";
+    (void)shape, (void)which;
+    return true;
 }
+
+const mfm_conv_impl mfm_conv_general = {"oneDNN",     fits,    make,          release,
+                                        scratch_size, forward, backward_data, backward_weights};

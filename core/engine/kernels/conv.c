@@ -1,0 +1,123 @@
+#include "core/engine/kernels/conv.h"
+
+#include "core/engine/kernels/conv_impl.h"
+#include "core/engine/kernels/conv_shape.h"
+
+enum { MAX_IMPLS = 8 };
+
+/* In order of preference. */
+static const mfm_conv_impl *const preferred[] = {&mfm_conv_general, NULL};
+
+struct mfm_conv {
+    const mfm_conv_impl *impls[MAX_IMPLS]; /* those in use */
+    void *states[MAX_IMPLS];
+    int count;
+    int by_direction[MFM_CONV_DIRECTIONS]; /* places in impls */
+};
+
+static int place_of(mfm_conv *conv, const mfm_conv_impl *impl)
+{
+    for (int i = 0; i < conv->count; i++)
+        if (conv->impls[i] == impl)
+            return i;
+    conv->impls[conv->count] = impl;
+    return conv->count++;
+}
+
+static int choose(mfm_ctx *ctx, mfm_conv *conv, const mfm_conv_shape *shape,
+                  const mfm_conv_impl *const *list)
+{
+    for (int d = 0; d < MFM_CONV_DIRECTIONS; d++) {
+        int i = 0;
+        while (i < MAX_IMPLS && list[i] && !list[i]->fits(shape, (enum mfm_conv_direction)d))
+            i++;
+        if (i == MAX_IMPLS || !list[i])
+            return mfm_fail(ctx, MFM_ENOTSUP, "convolution: no implementation fits the shape");
+        conv->by_direction[d] = place_of(conv, list[i]);
+    }
+    return MFM_OK;
+}
+
+static int make(mfm_ctx *ctx, mfm_conv *conv, const mfm_conv_shape *shape)
+{
+    int status = MFM_OK;
+    for (int i = 0; i < conv->count && !status; i++) {
+        unsigned directions = 0;
+        for (int d = 0; d < MFM_CONV_DIRECTIONS; d++)
+            if (conv->by_direction[d] == i)
+                directions |= 1u << d;
+        status = conv->impls[i]->make(ctx, shape, directions, &conv->states[i]);
+    }
+    return status;
+}
+
+int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, const mfm_conv_impl *const *list,
+                      mfm_conv **result)
+{
+    *result = NULL;
+    int status = mfm_conv_check(ctx, shape);
+    if (status)
+        return status;
+    mfm_conv *conv = mfm_alloc(ctx, 1, sizeof *conv);
+    if (!conv)
+        return MFM_ENOMEM;
+    status = choose(ctx, conv, shape, list);
+    if (!status)
+        status = make(ctx, conv, shape);
+    if (status) {
+        mfm_conv_free(ctx, conv);
+        return status;
+    }
+    *result = conv;
+    return MFM_OK;
+}
+
+int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, mfm_conv **conv)
+{
+    return mfm_conv_new_from(ctx, shape, preferred, conv);
+}
+
+void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv)
+{
+    if (!conv)
+        return;
+    for (int i = 0; i < conv->count; i++)
+        conv->impls[i]->release(ctx, conv->states[i]);
+    mfm_free(ctx, conv);
+}
+
+size_t mfm_conv_scratch(const mfm_conv *conv)
+{
+    size_t most = 0;
+    for (int i = 0; i < conv->count; i++) {
+        const size_t size = conv->impls[i]->scratch(conv->states[i]);
+        most = size > most ? size : most;
+    }
+    return most;
+}
+
+void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *y, bool add,
+                      real *scratch)
+{
+    const int i = conv->by_direction[MFM_CONV_FORWARD];
+    conv->impls[i]->forward(conv->states[i], x, w, y, add, scratch);
+}
+
+void mfm_conv_backward_data(const mfm_conv *conv, const real *gy, const real *w, real *gx, bool add,
+                            real *scratch)
+{
+    const int i = conv->by_direction[MFM_CONV_DATA];
+    conv->impls[i]->backward_data(conv->states[i], gy, w, gx, add, scratch);
+}
+
+void mfm_conv_backward_weights(const mfm_conv *conv, const real *gy, const real *x, real *gw,
+                               bool add, real *scratch)
+{
+    const int i = conv->by_direction[MFM_CONV_WEIGHTS];
+    conv->impls[i]->backward_weights(conv->states[i], gy, x, gw, add, scratch);
+}
+
+const char *mfm_conv_backend(void)
+{
+    return mfm_conv_general.name;
+}

@@ -1,0 +1,45 @@
+/*
+ * What stands behind conv.h: several implementations, each at home with some shapes. conv.c takes,
+ * for each direction of a convolution, the first of its list that fits.
+ */
+#ifndef MFM_CONV_IMPL_H
+#define MFM_CONV_IMPL_H
+
+#include "core/engine/kernels/conv.h"
+
+enum mfm_conv_direction {
+    MFM_CONV_FORWARD,
+    MFM_CONV_DATA,    /* gradient of the images */
+    MFM_CONV_WEIGHTS, /* gradient of the weights */
+    MFM_CONV_DIRECTIONS
+};
+
+/* The calls have the arguments of conv.h. They may run in parallel inside, with the number of
+ * threads that was in force at make, and their results must not depend on which thread does what.
+ */
+typedef struct mfm_conv_impl {
+    const char *name;
+    /* The shape has passed mfm_conv_check. */
+    bool (*fits)(const mfm_conv_shape *shape, enum mfm_conv_direction direction);
+    /* directions: bit set of those that will be called. *state is freed by release. */
+    int (*make)(mfm_ctx *ctx, const mfm_conv_shape *shape, unsigned directions, void **state);
+    void (*release)(mfm_ctx *ctx, void *state); /* accepts NULL */
+    /* Reals, the largest need of the directions asked for. */
+    size_t (*scratch)(const void *state);
+    void (*forward)(const void *state, const real *x, const real *w, real *y, bool add,
+                    real *scratch);
+    void (*backward_data)(const void *state, const real *gy, const real *w, real *gx, bool add,
+                          real *scratch);
+    void (*backward_weights)(const void *state, const real *gy, const real *x, real *gw, bool add,
+                             real *scratch);
+} mfm_conv_impl;
+
+/* Takes any shape: oneDNN where the build has it, im2col otherwise. */
+extern const mfm_conv_impl mfm_conv_general;
+
+/* As mfm_conv_new, with implementations of the caller's choice, ended by NULL; MFM_ENOTSUP when
+ * none fits some direction. */
+int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, const mfm_conv_impl *const *list,
+                      mfm_conv **conv);
+
+#endif
