@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine/observe.h"
+
 enum { MESSAGE_SIZE = 4096, ALIGNMENT = 64 };
 
 struct mfm_ctx {
     mfm_allocator allocator;
     mfm_warn_fn *warn;
     void *warn_self;
+    mfm_observer *observers;
     int code;
     char message[MESSAGE_SIZE];
 };
@@ -51,6 +54,26 @@ void mfm_ctx_on_warning(mfm_ctx *ctx, mfm_warn_fn *warn, void *self)
 {
     ctx->warn = warn;
     ctx->warn_self = self;
+}
+
+void mfm_ctx_observe(mfm_ctx *ctx, mfm_observer *observer)
+{
+    observer->next = ctx->observers;
+    ctx->observers = observer;
+}
+
+void mfm_ctx_unobserve(mfm_ctx *ctx, mfm_observer *observer)
+{
+    mfm_observer **at = &ctx->observers;
+    while (*at && *at != observer)
+        at = &(*at)->next;
+    if (*at)
+        *at = observer->next;
+}
+
+const mfm_observer *mfm_ctx_observers(const mfm_ctx *ctx)
+{
+    return ctx->observers;
 }
 
 int mfm_vfail(mfm_ctx *ctx, int code, const char *format, va_list args)

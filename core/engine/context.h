@@ -41,6 +41,13 @@ void mfm_ctx_free(mfm_ctx *ctx);
 /* Where warnings go; none are kept by default. */
 void mfm_ctx_on_warning(mfm_ctx *ctx, mfm_warn_fn *warn, void *self);
 
+/* Observers of the plans that are made with this context (core/engine/observe.h), newest first; an
+ * observer must stay until it is taken off. */
+struct mfm_observer;
+void mfm_ctx_observe(mfm_ctx *ctx, struct mfm_observer *observer);
+void mfm_ctx_unobserve(mfm_ctx *ctx, struct mfm_observer *observer);
+const struct mfm_observer *mfm_ctx_observers(const mfm_ctx *ctx);
+
 /* Records the message and returns code: `return mfm_fail(ctx, MFM_EDATA, "...", ...)`.
  * Grammar of a message: "what failed: the value: the rule". */
 int mfm_fail(mfm_ctx *ctx, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

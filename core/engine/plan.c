@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/engine/observe.h"
 #include "core/engine/plan_parts.h"
 
 static void *copy(mfm_ctx *ctx, const void *from, size_t count, size_t size)
@@ -155,11 +156,19 @@ void mfm_plan_run(mfm_plan *plan, int pass)
     const mfm_graph *graph = plan->graph;
     const mfm_pass *p = &plan->spec.passes[pass];
     const bool backward = p->kind == MFM_VJP || p->kind == MFM_VJP_T;
+    const mfm_observer *observers = mfm_ctx_observers(plan->ctx);
+    const uint64_t begin = observers ? mfm_clock() : 0;
     for (size_t k = 0; k < graph->n_nodes; k++) {
         const size_t i = backward ? graph->n_nodes - 1 - k : k;
-        if (mfm_plan_runs(plan, i, p->kind) && (p->segments >> graph->nodes[i].segment & 1))
-            call(&plan->instance.nodes[i], p->kind);
+        if (!mfm_plan_runs(plan, i, p->kind) || !(p->segments >> graph->nodes[i].segment & 1))
+            continue;
+        const uint64_t from = observers ? mfm_clock() : 0;
+        call(&plan->instance.nodes[i], p->kind);
+        if (observers)
+            mfm_observers_tell(observers, plan, pass, (int)i, from);
     }
+    if (observers)
+        mfm_observers_tell(observers, plan, pass, MFM_WHOLE_PASS, begin);
 }
 
 real *mfm_plan_lane(const mfm_plan *plan, int value, enum mfm_lane lane)

@@ -33,6 +33,7 @@ typedef struct mfm_plan_spec {
     bool training;
     const mfm_pass *passes; /* in the order in which the caller will run them */
     int n_passes;
+    const char *const *pass_names; /* for reports, outlive the plan; NULL: named by their kinds */
     /* Lanes that the caller reads or seeds: they stay in place over the whole schedule. A kept G or
      * DG of a node output is a seed, which sweeps add to; a kept G or DG of an input is a target; a
      * kept DX of an input is a seed of JVP. */

@@ -29,6 +29,25 @@ static const mfm_pass hyper_passes[HYPER_PASSES] = {
     [HYPER_BACKWARD] = {MFM_VJP, 1},
     [HYPER_FORWARD_AGAIN] = {MFM_FORWARD, 1},
 };
+static const char *const train_names[TRAIN_PASSES] = {
+    [TRAIN_PLAIN] = "plain forward",
+    [TRAIN_UPDATE] = "running statistics",
+    [TRAIN_TAIL] = "modulated forward",
+    [TRAIN_BACKWARD] = "modulated backward",
+    [TRAIN_TANGENT] = "tangent of forward",
+    [TRAIN_MIXED] = "tangent of backward",
+    [TRAIN_TAIL_AGAIN] = "modulated forward again",
+    [TRAIN_BACKWARD_AGAIN] = "modulated backward again",
+};
+static const char *const meta_names[META_PASSES] = {
+    [META_FORWARD] = "meta forward",
+    [META_BACKWARD] = "meta backward",
+};
+static const char *const hyper_names[HYPER_PASSES] = {
+    [HYPER_FORWARD] = "modulator forward",
+    [HYPER_BACKWARD] = "modulator backward",
+    [HYPER_FORWARD_AGAIN] = "modulator forward again",
+};
 
 struct mfm_bilevel {
     mfm_ctx *ctx;
@@ -55,8 +74,9 @@ static int plan_train(mfm_bilevel *b, int64_t batch)
     for (size_t i = 0; i < split->n_hyper; i++)
         keep[3 + i] = (mfm_slot){split->hyper_inputs[i], MFM_DG};
     const mfm_plan_spec spec = {.batch = batch, .training = true, .passes = train_passes,
-                                .n_passes = TRAIN_PASSES, .keep = keep, .n_keep = (int)n_keep,
-                                .param_gradients = true, .param_tangents = true};
+                                .n_passes = TRAIN_PASSES, .pass_names = train_names,
+                                .keep = keep, .n_keep = (int)n_keep, .param_gradients = true,
+                                .param_tangents = true};
     const int status = mfm_plan_new(b->ctx, split->main, &spec, &b->train);
     mfm_free(b->ctx, keep);
     return status;
@@ -66,8 +86,8 @@ static int plan_meta(mfm_bilevel *b, int64_t batch)
 {
     const mfm_slot keep[2] = {{b->split->plain_loss, MFM_X}, {b->split->plain_loss, MFM_G}};
     const mfm_plan_spec spec = {.batch = batch, .training = true, .passes = meta_passes,
-                                .n_passes = META_PASSES, .keep = keep, .n_keep = 2,
-                                .param_gradients = true};
+                                .n_passes = META_PASSES, .pass_names = meta_names,
+                                .keep = keep, .n_keep = 2, .param_gradients = true};
     return mfm_plan_new(b->ctx, b->split->main, &spec, &b->meta);
 }
 
@@ -82,8 +102,8 @@ static int plan_hyper(mfm_bilevel *b, int64_t batch)
         keep[2 * i + 1] = (mfm_slot){split->hyper_outputs[i], MFM_G};
     }
     const mfm_plan_spec spec = {.batch = batch, .training = true, .passes = hyper_passes,
-                                .n_passes = HYPER_PASSES, .keep = keep,
-                                .n_keep = (int)(2 * split->n_hyper), .param_gradients = true};
+                                .n_passes = HYPER_PASSES, .pass_names = hyper_names,
+                                .keep = keep, .n_keep = (int)(2 * split->n_hyper), .param_gradients = true};
     const int status = mfm_plan_new(b->ctx, split->modulator, &spec, &b->hyper);
     mfm_free(b->ctx, keep);
     return status;
