@@ -109,7 +109,7 @@ typedef struct mfm_rule {
 
 /* Which X lanes the passes after forward read, and which DX lanes of outputs vjp_t reads; the
  * others may be reused by then. DX of the inputs is kept for the vjp_t of every rule that is not
- * linear. */
+ * linear. Neither holds for inputs that are only added. */
 enum { MFM_READS_NONE = 0, MFM_READS_IN = 1, MFM_READS_OUT = 2 };
 
 struct mfm_op {
@@ -128,6 +128,7 @@ struct mfm_op {
     const mfm_rule *rule;
     const void *impl; /* ingredients of a generic rule (rules.h) */
     unsigned reads;
+    uint32_t additive; /* set of inputs (bit i) that are only added to the result */
     /* Multiplications per forward pass, for reports; NULL: not counted. */
     int64_t (*macs)(const mfm_node *node);
     /* After the un-modulated forward over training data: writes STATE inputs. NULL for most. */
@@ -138,6 +139,11 @@ struct mfm_op {
      * "-" is an absent input, "[3]+" draws positive values, "[4]<7" whole numbers 0..6. */
     const char *const *samples;
 };
+
+static inline bool mfm_is_additive(const mfm_op *op, int input)
+{
+    return input < 32 && (op->additive >> input & 1);
+}
 
 static inline bool mfm_accumulates(const mfm_node *node, int input, enum mfm_lane lane)
 {

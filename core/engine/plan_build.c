@@ -64,10 +64,18 @@ static void size_buffers(layout *l)
     }
 }
 
+/* Inputs that the passes after forward read. */
+static void read_inputs(layout *l, const mfm_graph_node *node, enum mfm_lane lane)
+{
+    for (int i = 0; i < node->n_in; i++)
+        if (node->in[i] >= 0 && !mfm_is_additive(node->op, i))
+            touch(l, lane_buffer(l, node->in[i], lane), false);
+}
+
 static void read_values(layout *l, const mfm_graph_node *node, enum mfm_lane lane)
 {
     if (node->op->reads & MFM_READS_IN)
-        touch_all(l, node->in, node->n_in, lane, false);
+        read_inputs(l, node, lane);
     if (node->op->reads & MFM_READS_OUT)
         touch_all(l, node->out, node->n_out, lane, false);
 }
@@ -104,7 +112,7 @@ static void visit(layout *l, size_t index, enum mfm_pass_kind kind)
         read_values(l, node, MFM_X);
         read_values(l, node, MFM_DX);
         if (!node->op->rule->linear)
-            touch_all(l, node->in, node->n_in, MFM_DX, false);
+            read_inputs(l, node, MFM_DX);
         touch_all(l, node->out, node->n_out, MFM_G, false);
         touch_all(l, node->out, node->n_out, MFM_DG, false);
         write_adjoints(l, index, MFM_DG);

@@ -6,9 +6,8 @@
  * caches are summed in `real` and then added up in double. */
 enum { MAX_PARTS = 32, PART_ELEMENTS = 8192, BLOCK_ELEMENTS = 2048, BLOCK_ROWS = 16 };
 
-/* Short rows are taken several at a time, as rows of about these lengths: in sums, in
- * combinations. */
-enum { LONG_ROW = 64, COMBINED_ROW = 256 };
+/* Short rows are taken several at a time, as rows of about this length. */
+enum { LONG_ROW = 64 };
 
 static int64_t count_parts(mfm_channels size)
 {
@@ -36,28 +35,33 @@ static int64_t block_rows(mfm_channels size)
     return (rows < BLOCK_ROWS ? BLOCK_ROWS : rows) * folds;
 }
 
-/* Scratch: [parts, sums, channels] of double, then [parts, sums + 1, folds * channels] of real: one
- * row for the centre. */
+/* Rows of coefficients a part: the centre, and the two of a gate. */
+enum { COEFFICIENTS = 3 };
+
+/* Scratch: [parts, sums, channels] of double, then [parts, COEFFICIENTS + sums, folds * channels]
+ * of real. */
 size_t mfm_channels_scratch(mfm_channels size, int sums)
 {
     const size_t row = (size_t)(count_parts(size) * size.channels);
     return row * (size_t)sums * (sizeof(double) / sizeof(real)) +
-           row * (size_t)((sums + 1) * count_folds(size));
+           row * (size_t)((COEFFICIENTS + sums) * count_folds(size));
 }
 
-/* The partial sums of a part: `sums` rows of doubles; reals for the centre and for the sums of the
- * block at hand. */
+/* The partial sums of a part: `sums` rows of doubles; reals for the coefficients and for the sums
+ * of the block at hand. */
 typedef struct partial {
     double *total;
-    real *center, *block;
+    real *center, *constant, *factor, *block;
 } partial;
 
 static partial partial_of(mfm_channels size, int sums, int64_t part, void *scratch)
 {
     const int64_t length = sums * size.channels, width = count_folds(size) * size.channels;
     double *totals = scratch;
-    real *blocks = (real *)(totals + count_parts(size) * length) + part * (sums + 1) * width;
-    return (partial){totals + part * length, blocks, blocks + width};
+    real *rows =
+        (real *)(totals + count_parts(size) * length) + part * (COEFFICIENTS + sums) * width;
+    return (partial){totals + part * length, rows, rows + width, rows + 2 * width,
+                     rows + COEFFICIENTS * width};
 }
 
 /* total[k] = the partial sums of all parts, in their order. */
@@ -154,28 +158,101 @@ void mfm_channels_moments(mfm_channels size, const real *x, double *moments, voi
 
 /* ---- sums of streams ------------------------------------------------------------------------ */
 
+/* Which elements of a stream count; each kind compiles to loops of its own. */
+enum gating { OPEN, BY_OUTPUT, BY_TERMS };
+
+/* A stream and its gate at a block; the coefficients' rows are those of the block. */
+typedef struct gated {
+    enum gating gating;
+    const real *u, *y, *x, *constant, *factor;
+} gated;
+
+static inline real element(enum gating gating, const gated *s, int64_t i, int64_t c)
+{
+    switch (gating) {
+    case BY_OUTPUT:
+        return s->y[i] > 0 ? s->u[i] : 0;
+    case BY_TERMS:
+        return s->constant[c] + s->factor[c] * s->x[i] > 0 ? s->u[i] : 0;
+    default:
+        return s->u[i];
+    }
+}
+
 /* plain[c] += u,  centred[c] += u (x - center[c]) */
-static void sum_stream(block b, const real *u, const real *x, const real *center,
-                       real *restrict plain, real *restrict centred)
+static inline void sum_gated(enum gating gating, block b, gated s, const real *x,
+                             const real *center, real *restrict plain, real *restrict centred)
 {
     for (int64_t r = 0; r < b.rows; r++)
         for (int64_t c = 0; c < b.width; c++) {
             const int64_t i = r * b.width + c;
-            plain[c] += u[i];
-            centred[c] += u[i] * (x[i] - center[c]);
+            const real u = element(gating, &s, i, c);
+            plain[c] += u;
+            centred[c] += u * (x[i] - center[c]);
         }
 }
 
-static void sum_products(block b, const real *u, const real *v, real *restrict sum)
+static void sum_stream(block b, gated s, const real *x, const real *center, real *plain,
+                       real *centred)
+{
+    switch (s.gating) {
+    case BY_OUTPUT:
+        sum_gated(BY_OUTPUT, b, s, x, center, plain, centred);
+        break;
+    case BY_TERMS:
+        sum_gated(BY_TERMS, b, s, x, center, plain, centred);
+        break;
+    default:
+        sum_gated(OPEN, b, s, x, center, plain, centred);
+        break;
+    }
+}
+
+static inline void multiply_gated(enum gating gating, block b, gated s, const real *v,
+                                  real *restrict sum)
 {
     for (int64_t r = 0; r < b.rows; r++)
-        for (int64_t c = 0; c < b.width; c++)
-            sum[c] += u[r * b.width + c] * v[r * b.width + c];
+        for (int64_t c = 0; c < b.width; c++) {
+            const int64_t i = r * b.width + c;
+            sum[c] += element(gating, &s, i, c) * v[i];
+        }
+}
+
+static void sum_products(block b, gated s, const real *v, real *sum)
+{
+    switch (s.gating) {
+    case BY_OUTPUT:
+        multiply_gated(BY_OUTPUT, b, s, v, sum);
+        break;
+    case BY_TERMS:
+        multiply_gated(BY_TERMS, b, s, v, sum);
+        break;
+    default:
+        multiply_gated(OPEN, b, s, v, sum);
+        break;
+    }
 }
 
 static int count_sums(const mfm_channel_sums *wanted)
 {
     return 2 * wanted->n + (wanted->pair != NULL);
+}
+
+/* Stream j from element `at` on. */
+static gated gated_stream(const mfm_channel_sums *wanted, int j, int64_t at, partial part)
+{
+    gated s = {.gating = OPEN, .u = wanted->streams[j] + at};
+    if (j >= wanted->n_gated)
+        return s;
+    const mfm_channel_gate *gate = wanted->gate;
+    s.gating = gate->y ? BY_OUTPUT : BY_TERMS;
+    if (gate->y)
+        s.y = gate->y + at;
+    else
+        s.x = gate->x + at;
+    s.constant = part.constant;
+    s.factor = part.factor;
+    return s;
 }
 
 /* The block of elements from `at` on. */
@@ -186,13 +263,28 @@ static void add_block(int64_t channels, block b, const mfm_channel_sums *wanted,
     real *sum = to.block;
     memset(sum, 0, (size_t)(sums * b.width) * sizeof *sum);
     for (int j = 0; j < wanted->n; j++, sum += 2 * b.width)
-        sum_stream(b, wanted->streams[j] + at, wanted->x + at, to.center, sum, sum + b.width);
+        sum_stream(b, gated_stream(wanted, j, at, to), wanted->x + at, to.center, sum,
+                   sum + b.width);
     if (wanted->pair)
-        sum_products(b, wanted->streams[0] + at, wanted->pair + at, sum);
+        sum_products(b, gated_stream(wanted, 0, at, to), wanted->pair + at, sum);
     for (int k = 0; k < sums; k++)
         for (int64_t i = 0; i < b.width; i += channels)
             for (int64_t c = 0; c < channels; c++)
                 to.total[k * channels + c] += (double)to.block[k * b.width + i + c];
+}
+
+/* The coefficients of a channel, once for every fold. */
+static void set_coefficients(mfm_channels size, const mfm_channel_sums *wanted, partial to)
+{
+    const bool by_terms = wanted->n_gated && !wanted->gate->y;
+    const size_t row = (size_t)size.channels * sizeof(real);
+    for (int64_t f = 0; f < count_folds(size); f++) {
+        memcpy(to.center + f * size.channels, wanted->center, row);
+        if (by_terms) {
+            memcpy(to.constant + f * size.channels, wanted->gate->constant, row);
+            memcpy(to.factor + f * size.channels, wanted->gate->factor, row);
+        }
+    }
 }
 
 void mfm_channels_sums(mfm_channels size, const mfm_channel_sums *wanted, double *total,
@@ -204,8 +296,7 @@ void mfm_channels_sums(mfm_channels size, const mfm_channel_sums *wanted, double
     for (int64_t p = 0; p < parts; p++) {
         const partial to = partial_of(size, sums, p, scratch);
         memset(to.total, 0, (size_t)(sums * channels) * sizeof *to.total);
-        for (int64_t i = 0; i < count_folds(size) * channels; i++)
-            to.center[i] = wanted->center[i % channels];
+        set_coefficients(size, wanted, to);
         const int64_t end = part_begin(size, p + 1) * channels;
         for (int64_t at = part_begin(size, p) * channels; at < end;) {
             const block b = next_block(size, (end - at) / channels);
@@ -214,65 +305,4 @@ void mfm_channels_sums(mfm_channels size, const mfm_channel_sums *wanted, double
         }
     }
     add_parts(size, sums, scratch, total);
-}
-
-/* ---- combinations --------------------------------------------------------------------------- */
-
-/* One row; with n a constant the inner loop unrolls and the outer one vectorises. */
-static inline void combine_row(int n, int64_t channels, const real *constant, const real *factor,
-                               const real *const *streams, int64_t at, real *restrict y, bool add)
-{
-    for (int64_t c = 0; c < channels; c++) {
-        real sum = constant[c];
-        for (int j = 0; j < n; j++)
-            sum += factor[j * channels + c] * streams[j][at + c];
-        y[at + c] = add ? y[at + c] + sum : sum;
-    }
-}
-
-/* Rows from element `start` on. */
-static void combine_rows(mfm_channels size, int64_t start, const real *constant, const real *factor,
-                         const real *const *streams, int n, real *y, bool add)
-{
-    const int64_t channels = size.channels;
-#pragma omp parallel for schedule(static) if (count_parts(size) > 1)
-    for (int64_t r = 0; r < size.rows; r++) {
-        const int64_t at = start + r * channels;
-        switch (n) {
-        case 0:
-            combine_row(0, channels, constant, factor, streams, at, y, add);
-            break;
-        case 1:
-            combine_row(1, channels, constant, factor, streams, at, y, add);
-            break;
-        case 2:
-            combine_row(2, channels, constant, factor, streams, at, y, add);
-            break;
-        case 3:
-            combine_row(3, channels, constant, factor, streams, at, y, add);
-            break;
-        default:
-            combine_row(MFM_MAX_STREAMS, channels, constant, factor, streams, at, y, add);
-            break;
-        }
-    }
-}
-
-void mfm_channels_combine(mfm_channels size, const real *constant, const real *factor,
-                          const real *const *streams, int n, real *y, bool add)
-{
-    const int64_t channels = size.channels;
-    if (channels == 0 || channels >= LONG_ROW / 2) {
-        combine_rows(size, 0, constant, factor, streams, n, y, add);
-        return;
-    }
-    real repeated[(1 + MFM_MAX_STREAMS) * COMBINED_ROW];
-    const int64_t folds = COMBINED_ROW / channels, width = folds * channels;
-    for (int64_t i = 0; i < width; i++)
-        repeated[i] = constant[i % channels];
-    for (int64_t i = 0; i < n * width; i++)
-        repeated[width + i] = factor[i / width * channels + i % channels];
-    const mfm_channels folded = {size.rows / folds, width}, rest = {size.rows % folds, channels};
-    combine_rows(folded, 0, repeated, repeated + width, streams, n, y, add);
-    combine_rows(rest, folded.rows * width, constant, factor, streams, n, y, add);
 }

@@ -1,6 +1,7 @@
 /*
  * Sums and linear combinations over channels-last data: streams of [rows, channels], each reduced
- * over the rows or combined row by row with one coefficient a channel.
+ * over the rows or combined row by row with one coefficient a channel, with the gate of a Relu that
+ * follows in the same sweep.
  *
  * Rows are cut into parts by their number alone and partial sums are added up in order, in double:
  * results do not depend on the number of threads, and float stays accurate over millions of rows.
@@ -26,20 +27,47 @@ size_t mfm_channels_scratch(mfm_channels size, int sums);
 /* moments[0][c] = the mean of x, moments[1][c] = its variance (divided by rows). Two sums. */
 void mfm_channels_moments(mfm_channels size, const real *x, double *moments, void *scratch);
 
+/* Where a Relu lets through: where y > 0, y its output; or, with y NULL, where
+ * constant[c] + factor[c] x > 0, the terms that made y. */
+typedef struct mfm_channel_gate {
+    const real *y;
+    const real *x, *constant, *factor;
+} mfm_channel_gate;
+
 /* For each of n streams u:  total[2j][c] = sum u,  total[2j + 1][c] = sum u (x - center[c]).
- * With `pair`, total[2n][c] = sum streams[0] pair. total is [2n (+ 1), channels]. */
+ * With `pair`, total[2n][c] = sum streams[0] pair. total is [2n (+ 1), channels]. The first n_gated
+ * streams count where the gate lets through. */
 typedef struct mfm_channel_sums {
     const real *x, *center;
     const real *streams[MFM_MAX_STREAMS];
     int n;
-    const real *pair; /* NULL: none */
+    const real *pair;             /* NULL: none */
+    const mfm_channel_gate *gate; /* not read with n_gated 0 */
+    int n_gated;
 } mfm_channel_sums;
 void mfm_channels_sums(mfm_channels size, const mfm_channel_sums *wanted, double *total,
                        void *scratch);
 
+/* What becomes of a sum of terms: it stays; max(sum, 0); or it counts where the gate lets it. */
+enum mfm_channel_finish { MFM_FINISH_NONE, MFM_FINISH_RELU, MFM_FINISH_GATE };
+
 /* y = [y +] constant[c] + sum_j factor[j][c] streams[j], 0 <= n <= MFM_MAX_STREAMS; factor is
- * [n, channels]. */
-void mfm_channels_combine(mfm_channels size, const real *constant, const real *factor,
-                          const real *const *streams, int n, real *y, bool add);
+ * [n, channels]. Streams from number first_gated on, at most two, count where the gate lets
+ * through. Without `add`, `summand` is added and the sum finished. In the same sweep
+ *     passed = [passed +] streams[n - 1] gated,
+ * after y: the two may be one. */
+typedef struct mfm_channel_combination {
+    const real *constant, *factor;
+    const real *streams[MFM_MAX_STREAMS];
+    int n, first_gated;
+    const mfm_channel_gate *gate; /* not read when nothing is gated */
+    const real *summand;          /* NULL: none */
+    enum mfm_channel_finish finish;
+    real *y; /* NULL: only `passed` is wanted */
+    bool add;
+    real *passed; /* NULL: not wanted */
+    bool add_passed;
+} mfm_channel_combination;
+void mfm_channels_combine(mfm_channels size, const mfm_channel_combination *terms);
 
 #endif

@@ -1,12 +1,12 @@
-/* BatchNormalization: what its operator (batch_normalization.c) and its rule (batch_norm_rule.c)
- * share. */
+/* BatchNormalization: what its operators (batch_normalization*.c: alone, and with what follows it
+ * in the same sweep) and their rule (batch_norm_rule.c) share. */
 #ifndef MFM_BATCH_NORM_H
 #define MFM_BATCH_NORM_H
 
 #include "core/engine/kernels/channels.h"
 #include "core/engine/op.h"
 
-enum { MFM_BN_INPUT, MFM_BN_SCALE, MFM_BN_BIAS, MFM_BN_MEAN, MFM_BN_VARIANCE };
+enum { MFM_BN_INPUT, MFM_BN_SCALE, MFM_BN_BIAS, MFM_BN_MEAN, MFM_BN_VARIANCE, MFM_BN_SUMMAND };
 
 /* node->saved is [3, c]: the statistics that forward used, and 1 / sqrt(variance + epsilon). */
 enum { MFM_BN_SAVED_MEAN, MFM_BN_SAVED_INVSTD, MFM_BN_SAVED_VARIANCE, MFM_BN_SAVED };
@@ -16,7 +16,17 @@ typedef struct mfm_batch_norm_attr {
     int64_t training_mode, spatial;
 } mfm_batch_norm_attr;
 
+/* An operator's impl: what follows the normalisation. */
+typedef struct mfm_batch_norm_tail {
+    bool summand; /* input MFM_BN_SUMMAND, of the output's shape, is added */
+    bool relu;    /* then the sum is cut at 0; given with every summand */
+} mfm_batch_norm_tail;
+
 extern const mfm_rule mfm_rule_batch_norm;
+extern const mfm_attr_def mfm_batch_norm_attrs[];
+int mfm_batch_norm_infer(mfm_ctx *ctx, mfm_node *node);
+/* Writes the running statistics. */
+void mfm_batch_norm_update(const mfm_node *node);
 
 /* Rows (n h w) and channels of the input. */
 mfm_channels mfm_batch_norm_size(const mfm_node *node);

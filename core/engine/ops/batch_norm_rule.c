@@ -30,10 +30,17 @@
  *
  * Each pass is one sweep of sums a channel and one sweep that combines x, x', g and g' linearly
  * with coefficients made from them. saved: mu, s, v, each [c].
+ *
+ * With a Relu behind, and a summand z between, the output is max(y + z, 0). The Relu's slope h is 0
+ * or 1 and locally constant, so the same formulas hold with h g and h g' for g and g', the tangent
+ * is h (y' + z'), and the adjoint of z is h g, its tangent h g'. No sweep is added. h is read off
+ * the output when there is a summand, and found anew from x when not, so that the output need not
+ * be kept.
  */
 #include "core/engine/ops/batch_norm.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Results of the sum sweeps: sum and centred sum of up to three streams, and one product. */
 enum { MAX_SUMS = 7 };
@@ -48,7 +55,7 @@ size_t mfm_batch_norm_scratch(mfm_channels size)
 {
     const size_t channels = (size_t)size.channels;
     return MAX_SUMS * channels * (sizeof(double) / sizeof(real)) +
-           mfm_channels_scratch(size, MAX_SUMS) + (1 + MFM_MAX_STREAMS) * channels;
+           mfm_channels_scratch(size, MAX_SUMS) + (3 + MFM_MAX_STREAMS) * channels;
 }
 
 /* ---- a pass in progress --------------------------------------------------------------------- */
@@ -61,6 +68,8 @@ typedef struct pass {
     double *total;                  /* [MAX_SUMS, c] */
     void *partials;
     real *constant, *factor; /* [c], [MFM_MAX_STREAMS, c] */
+    real *shift, *scale;     /* [c] each: y = shift + scale x */
+    const mfm_batch_norm_tail *tail;
     const real *stream[MFM_LANES];
     /* Where the sums of a stream, u and u (x - mu), and of g x' lie in total; NULL: zero. */
     const double *sum[MFM_LANES], *centred[MFM_LANES], *product;
@@ -78,29 +87,11 @@ static pass begin(const mfm_node *node)
     p.partials = partials;
     p.constant = partials + mfm_channels_scratch(p.size, MAX_SUMS);
     p.factor = p.constant + c;
+    p.shift = p.factor + MFM_MAX_STREAMS * c;
+    p.scale = p.shift + c;
+    p.tail = node->op->impl;
     p.stream[MFM_X] = mfm_in(node, MFM_BN_INPUT, MFM_X);
     return p;
-}
-
-/* The sums of the streams x', g, g' that are there, and of g x'. */
-static void sum_streams(pass *p)
-{
-    mfm_channel_sums wanted = {.x = p->stream[MFM_X], .center = p->mean};
-    static const enum mfm_lane lanes[] = {MFM_G, MFM_DG, MFM_DX};
-    const int64_t c = p->size.channels;
-    for (int i = 0; i < 3; i++) {
-        const real *stream = p->stream[lanes[i]];
-        if (!stream)
-            continue;
-        p->sum[lanes[i]] = p->total + 2 * wanted.n * c;
-        p->centred[lanes[i]] = p->total + (2 * wanted.n + 1) * c;
-        wanted.streams[wanted.n++] = stream;
-    }
-    if (p->stream[MFM_G] && p->stream[MFM_DX]) { /* then g is the first stream */
-        wanted.pair = p->stream[MFM_DX];
-        p->product = p->total + 2 * wanted.n * c;
-    }
-    mfm_channels_sums(p->size, &wanted, p->total, p->partials);
 }
 
 static double at(const double *sums, int64_t c)
@@ -144,15 +135,62 @@ typedef struct terms {
 
 typedef terms terms_fn(const pass *p, int64_t c);
 
-/* to = [to +] the terms, xhat written as s x - s mu. */
-static void combine(const pass *p, terms_fn *terms_of, real *to, bool add)
+/* y = shift + scale x, as forward has it. */
+static void find_line(const pass *p)
+{
+    for (int64_t c = 0; c < p->size.channels; c++) {
+        const double scale = parameter(p, MFM_BN_SCALE, MFM_X, c) * (double)p->invstd[c];
+        p->scale[c] = (real)scale;
+        p->shift[c] = (real)(parameter(p, MFM_BN_BIAS, MFM_X, c) - scale * (double)p->mean[c]);
+    }
+}
+
+static mfm_channel_gate gate_of(const pass *p)
+{
+    if (p->tail->summand)
+        return (mfm_channel_gate){.y = mfm_out(p->node, 0, MFM_X)};
+    if (p->tail->relu)
+        find_line(p);
+    return (mfm_channel_gate){
+        .x = mfm_in(p->node, MFM_BN_INPUT, MFM_X), .constant = p->shift, .factor = p->scale};
+}
+
+/* The sums of the streams x', g, g' that are there, and of g x'. */
+static void sum_streams(pass *p)
+{
+    const mfm_channel_gate gate = gate_of(p);
+    mfm_channel_sums wanted = {.x = p->stream[MFM_X], .center = p->mean, .gate = &gate};
+    static const enum mfm_lane lanes[] = {MFM_G, MFM_DG, MFM_DX};
+    const int64_t c = p->size.channels;
+    for (int i = 0; i < 3; i++) {
+        const real *stream = p->stream[lanes[i]];
+        if (!stream)
+            continue;
+        p->sum[lanes[i]] = p->total + 2 * wanted.n * c;
+        p->centred[lanes[i]] = p->total + (2 * wanted.n + 1) * c;
+        wanted.streams[wanted.n++] = stream;
+        wanted.n_gated += p->tail->relu && lanes[i] != MFM_DX;
+    }
+    if (p->stream[MFM_G] && p->stream[MFM_DX]) { /* then g is the first stream */
+        wanted.pair = p->stream[MFM_DX];
+        p->product = p->total + 2 * wanted.n * c;
+    }
+    mfm_channels_sums(p->size, &wanted, p->total, p->partials);
+}
+
+/* The streams that are there, with the factors that terms_of gives; xhat is s x - s mu. */
+static mfm_channel_combination combination_of(const pass *p, terms_fn *terms_of)
 {
     const int64_t channels = p->size.channels;
-    const real *streams[MFM_LANES];
-    int n = 0;
-    for (int lane = 0; lane < MFM_LANES; lane++)
+    mfm_channel_combination f = {.constant = p->constant, .factor = p->factor};
+    for (int lane = 0; lane < MFM_LANES; lane++) {
+        if (lane == MFM_G)
+            f.first_gated = f.n;
         if (p->stream[lane])
-            streams[n++] = p->stream[lane];
+            f.streams[f.n++] = p->stream[lane];
+    }
+    if (!p->tail->relu)
+        f.first_gated = f.n;
     for (int64_t c = 0; c < channels; c++) {
         terms t = terms_of(p, c);
         t.factor[MFM_X] *= (double)p->invstd[c];
@@ -164,7 +202,41 @@ static void combine(const pass *p, terms_fn *terms_of, real *to, bool add)
                 factor += channels;
             }
     }
-    mfm_channels_combine(p->size, p->constant, p->factor, streams, n, to, add);
+    return f;
+}
+
+/* An output lane: the terms and the summand's lane, closed where the Relu is. */
+static void write_output(const pass *p, terms_fn *terms_of, enum mfm_lane lane)
+{
+    const mfm_channel_gate gate = gate_of(p);
+    mfm_channel_combination f = combination_of(p, terms_of);
+    f.gate = &gate;
+    f.summand = p->tail->summand ? mfm_in(p->node, MFM_BN_SUMMAND, lane) : NULL;
+    if (p->tail->relu)
+        f.finish = lane == MFM_X ? MFM_FINISH_RELU : MFM_FINISH_GATE;
+    f.y = mfm_out(p->node, 0, lane);
+    mfm_channels_combine(p->size, &f);
+}
+
+/* Lane G or DG of the input, from the terms, and of the summand. */
+static void write_adjoints(const pass *p, terms_fn *terms_of, enum mfm_lane lane)
+{
+    const mfm_node *node = p->node;
+    real *summand = p->tail->summand ? mfm_in(node, MFM_BN_SUMMAND, lane) : NULL;
+    const bool add_summand = summand && mfm_accumulates(node, MFM_BN_SUMMAND, lane);
+    const mfm_channel_gate gate = gate_of(p);
+    mfm_channel_combination f = combination_of(p, terms_of);
+    f.gate = &gate;
+    f.y = mfm_in(node, MFM_BN_INPUT, lane);
+    f.add = f.y && mfm_accumulates(node, MFM_BN_INPUT, lane);
+    if (p->stream[lane]) {
+        f.passed = summand;
+        f.add_passed = add_summand;
+    } else if (summand && !add_summand) {
+        memset(summand, 0, (size_t)(p->size.rows * p->size.channels) * sizeof *summand);
+    }
+    if (f.y || f.passed)
+        mfm_channels_combine(p->size, &f);
 }
 
 /* ---- the passes ----------------------------------------------------------------------------- */
@@ -196,7 +268,7 @@ static void forward(const mfm_node *node)
 {
     const pass p = begin(node);
     find_statistics(&p);
-    combine(&p, forward_terms, mfm_out(node, 0, MFM_X), false);
+    write_output(&p, forward_terms, MFM_X);
 }
 
 static terms jvp_terms(const pass *p, int64_t c)
@@ -216,7 +288,7 @@ static void jvp(const mfm_node *node)
         sum_streams(&p);
     else if (!mfm_in(node, MFM_BN_SCALE, MFM_DX))
         p.stream[MFM_X] = NULL; /* its factor is zero */
-    combine(&p, jvp_terms, mfm_out(node, 0, MFM_DX), false);
+    write_output(&p, jvp_terms, MFM_DX);
 }
 
 /* Writes or adds the adjoints (G) or their tangents (DG) of scale and bias. */
@@ -254,15 +326,12 @@ static terms vjp_terms_fixed(const pass *p, int64_t c)
 static void vjp(const mfm_node *node)
 {
     pass p = begin(node);
-    real *to = mfm_in(node, MFM_BN_INPUT, MFM_G);
     p.stream[MFM_G] = mfm_out(node, 0, MFM_G);
     if (node->training || wants_parameters(node, MFM_G))
         sum_streams(&p);
     if (!node->training)
         p.stream[MFM_X] = NULL;
-    if (to)
-        combine(&p, node->training ? vjp_terms : vjp_terms_fixed, to,
-                mfm_accumulates(node, MFM_BN_INPUT, MFM_G));
+    write_adjoints(&p, node->training ? vjp_terms : vjp_terms_fixed, MFM_G);
     parameter_adjoints(&p, MFM_G);
 }
 
@@ -289,7 +358,6 @@ static terms vjp_t_terms_fixed(const pass *p, int64_t c)
 static void vjp_t(const mfm_node *node)
 {
     pass p = begin(node);
-    real *to = mfm_in(node, MFM_BN_INPUT, MFM_DG);
     p.stream[MFM_DX] = mfm_in(node, MFM_BN_INPUT, MFM_DX);
     p.stream[MFM_G] = mfm_out(node, 0, MFM_G);
     p.stream[MFM_DG] = mfm_out(node, 0, MFM_DG);
@@ -297,9 +365,7 @@ static void vjp_t(const mfm_node *node)
         sum_streams(&p);
     if (!node->training)
         p.stream[MFM_X] = p.stream[MFM_DX] = NULL;
-    if (to)
-        combine(&p, node->training ? vjp_t_terms : vjp_t_terms_fixed, to,
-                mfm_accumulates(node, MFM_BN_INPUT, MFM_DG));
+    write_adjoints(&p, node->training ? vjp_t_terms : vjp_t_terms_fixed, MFM_DG);
     parameter_adjoints(&p, MFM_DG);
 }
 

@@ -10,22 +10,23 @@
 
 #include <math.h>
 
-static const mfm_attr_def attrs[] = {{.name = "epsilon",
-                                      .type = MFM_FLOAT,
-                                      .offset = offsetof(mfm_batch_norm_attr, epsilon),
-                                      .fallback = 1e-5},
-                                     {.name = "momentum",
-                                      .type = MFM_FLOAT,
-                                      .offset = offsetof(mfm_batch_norm_attr, momentum),
-                                      .fallback = 0.9},
-                                     {.name = "training_mode",
-                                      .type = MFM_INT,
-                                      .offset = offsetof(mfm_batch_norm_attr, training_mode)},
-                                     {.name = "spatial",
-                                      .type = MFM_INT,
-                                      .offset = offsetof(mfm_batch_norm_attr, spatial),
-                                      .fallback = 1},
-                                     {0}};
+const mfm_attr_def mfm_batch_norm_attrs[] = {
+    {.name = "epsilon",
+     .type = MFM_FLOAT,
+     .offset = offsetof(mfm_batch_norm_attr, epsilon),
+     .fallback = 1e-5},
+    {.name = "momentum",
+     .type = MFM_FLOAT,
+     .offset = offsetof(mfm_batch_norm_attr, momentum),
+     .fallback = 0.9},
+    {.name = "training_mode",
+     .type = MFM_INT,
+     .offset = offsetof(mfm_batch_norm_attr, training_mode)},
+    {.name = "spatial",
+     .type = MFM_INT,
+     .offset = offsetof(mfm_batch_norm_attr, spatial),
+     .fallback = 1},
+    {0}};
 
 static int check_attributes(mfm_ctx *ctx, const mfm_node *node)
 {
@@ -56,10 +57,14 @@ static int check_shapes(mfm_ctx *ctx, const mfm_node *node)
             return mfm_infer_fail(ctx, node, "%s %s: must be one number for each of %lld channels",
                                   node->op->inputs[i].name,
                                   mfm_shape_text(&node->in[i]->shape, text), (long long)x->dim[1]);
+    const mfm_batch_norm_tail *tail = node->op->impl;
+    if (tail->summand && !mfm_shape_equal(&node->in[MFM_BN_SUMMAND]->shape, x))
+        return mfm_infer_fail(ctx, node, "summand %s: must have the shape of the input",
+                              mfm_shape_text(&node->in[MFM_BN_SUMMAND]->shape, text));
     return MFM_OK;
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+int mfm_batch_norm_infer(mfm_ctx *ctx, mfm_node *node)
 {
     int status = check_attributes(ctx, node);
     if (!status)
@@ -83,7 +88,7 @@ static void update_one(const mfm_node *node, int input, const real *batch)
         running[c] = keep * running[c] + (1 - keep) * batch[c];
 }
 
-static void update(const mfm_node *node)
+void mfm_batch_norm_update(const mfm_node *node)
 {
     if (!node->training)
         return;
@@ -91,6 +96,8 @@ static void update(const mfm_node *node)
     update_one(node, MFM_BN_MEAN, node->saved + MFM_BN_SAVED_MEAN * channels);
     update_one(node, MFM_BN_VARIANCE, node->saved + MFM_BN_SAVED_VARIANCE * channels);
 }
+
+static const mfm_batch_norm_tail alone = {.summand = false, .relu = false};
 
 static const mfm_port inputs[] = {
     {"X", MFM_DATA, false, false},    {"scale", MFM_PARAM, false, false},
@@ -117,12 +124,13 @@ const mfm_op mfm_op_batch_normalization = {
     .since = 7,
     .inputs = inputs,
     .outputs = outputs,
-    .attrs = attrs,
+    .attrs = mfm_batch_norm_attrs,
     .attr_size = sizeof(mfm_batch_norm_attr),
-    .infer = infer,
+    .infer = mfm_batch_norm_infer,
     .rule = &mfm_rule_batch_norm,
+    .impl = &alone,
     .reads = MFM_READS_IN,
-    .update = update,
+    .update = mfm_batch_norm_update,
     .summary = "normalises every channel to mean 0 and variance 1, then scales and shifts it",
     .samples = samples,
 };

@@ -148,8 +148,18 @@ static void poison(mfm_probe *probe, bool outputs, enum mfm_lane lane)
     }
 }
 
+/* NaN in one lane of the inputs that are only added. */
+static void poison_additive(mfm_probe *probe, enum mfm_lane lane)
+{
+    for (int i = 0; i < probe->sample->n_in; i++)
+        if (mfm_is_additive(probe->sample->op, i))
+            fill_nan(probe->buffer[i][lane],
+                     mfm_probe_has(probe, i) ? mfm_probe_count(probe, i) : 0);
+}
+
 static void poison_values(mfm_probe *probe)
 {
+    poison_additive(probe, MFM_X);
     if (!(probe->sample->op->reads & MFM_READS_IN))
         poison(probe, false, MFM_X);
     if (!(probe->sample->op->reads & MFM_READS_OUT))
@@ -158,6 +168,7 @@ static void poison_values(mfm_probe *probe)
 
 static void poison_tangents(mfm_probe *probe)
 {
+    poison_additive(probe, MFM_DX);
     if (probe->sample->op->rule->linear)
         poison(probe, false, MFM_DX);
     if (!(probe->sample->op->reads & MFM_READS_OUT))

@@ -144,8 +144,15 @@ static void check_combination(const data *d, int n, bool add)
 {
     for (size_t i = 0; i < d->count; i++)
         d->y[i] = add ? (real)0.25 : (real)NAN;
-    mfm_channels_combine(d->size, d->constant, d->factor, (const real *const *)d->stream, n, d->y,
-                         add);
+    mfm_channel_combination f = {.constant = d->constant,
+                                 .factor = d->factor,
+                                 .n = n,
+                                 .first_gated = n,
+                                 .y = d->y,
+                                 .add = add};
+    for (int j = 0; j < n; j++)
+        f.streams[j] = d->stream[j];
+    mfm_channels_combine(d->size, &f);
     double worst = 0;
     for (size_t i = 0; i < d->count; i++) {
         const size_t channels = (size_t)d->size.channels, c = i % channels;
@@ -170,10 +177,109 @@ static void combinations(void)
     }
 }
 
+/* The gate of stream 0 (as output) or of terms over it. */
+static bool lets_through(const data *d, const mfm_channel_gate *gate, size_t i)
+{
+    const size_t c = i % (size_t)d->size.channels;
+    return gate->y ? gate->y[i] > 0 : gate->constant[c] + gate->factor[c] * gate->x[i] > 0;
+}
+
+static void check_gated_sums(data *d, const mfm_channel_gate *gate)
+{
+    const mfm_channel_sums wanted = {.x = d->stream[1],
+                                     .center = d->constant,
+                                     .streams = {d->stream[2], d->stream[3]},
+                                     .n = 2,
+                                     .pair = d->stream[3],
+                                     .gate = gate,
+                                     .n_gated = 1};
+    mfm_channels_sums(d->size, &wanted, d->total, d->scratch);
+    for (size_t i = 0; i < d->count; i++)
+        d->y[i] = lets_through(d, gate, i) ? d->stream[2][i] : 0;
+    check_sum(d, 0, d->y, NULL, NULL);
+    check_sum(d, 1, d->y, d->stream[1], d->constant);
+    check_sum(d, 2, d->stream[3], NULL, NULL);
+    check_sum(d, 4, d->y, d->stream[3], NULL);
+}
+
+/* With streams 1 (open) and 2 (gated), y is added to 0.25 and what passes overwrites stream 3. */
+static void check_gated_combination(data *d, const mfm_channel_gate *gate)
+{
+    for (size_t i = 0; i < d->count; i++)
+        d->y[i] = (real)0.25;
+    const mfm_channel_combination f = {.constant = d->constant,
+                                       .factor = d->factor,
+                                       .streams = {d->stream[1], d->stream[2]},
+                                       .n = 2,
+                                       .first_gated = 1,
+                                       .gate = gate,
+                                       .y = d->y,
+                                       .add = true,
+                                       .passed = d->stream[3]};
+    mfm_channels_combine(d->size, &f);
+    double worst = 0;
+    const size_t channels = (size_t)d->size.channels;
+    for (size_t i = 0; i < d->count; i++) {
+        const size_t c = i % channels;
+        const double passed = lets_through(d, gate, i) ? (double)d->stream[2][i] : 0;
+        const double expected = 0.25 + (double)d->constant[c] +
+                                (double)d->factor[c] * (double)d->stream[1][i] +
+                                (double)d->factor[channels + c] * passed;
+        const double error = fabs((double)d->y[i] - expected) / (1 + fabs((double)d->constant[c])) +
+                             fabs((double)d->stream[3][i] - passed);
+        worst = error <= worst ? worst : isnan(error) ? INFINITY : error;
+    }
+    CU_ASSERT(worst < 5 * tolerance);
+}
+
+/* y = max(constant + factor x + summand, 0), then its tangent through the gate. */
+static void check_finish(data *d, enum mfm_channel_finish finish, const mfm_channel_gate *gate)
+{
+    const mfm_channel_combination f = {.constant = d->constant,
+                                       .factor = d->factor,
+                                       .streams = {d->stream[1]},
+                                       .n = 1,
+                                       .first_gated = 1,
+                                       .gate = gate,
+                                       .summand = d->stream[2],
+                                       .finish = finish,
+                                       .y = d->y};
+    mfm_channels_combine(d->size, &f);
+    double worst = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        const size_t c = i % (size_t)d->size.channels;
+        const double sum = (double)d->constant[c] + (double)d->factor[c] * (double)d->stream[1][i] +
+                           (double)d->stream[2][i];
+        const bool open = finish == MFM_FINISH_RELU ? sum > 0 : lets_through(d, gate, i);
+        const double error =
+            fabs((double)d->y[i] - (open ? sum : 0)) / (1 + fabs((double)d->constant[c]));
+        worst = error <= worst ? worst : isnan(error) ? INFINITY : error;
+    }
+    CU_ASSERT(worst < 5 * tolerance);
+}
+
+static void gates(void)
+{
+    for (int k = 0; k < SIZES; k++)
+        for (int by_output = 0; by_output < 2; by_output++) {
+            data d = make(sizes[k], 0);
+            const mfm_channel_gate gate = {.y = by_output ? d.stream[0] : NULL,
+                                           .x = d.stream[0],
+                                           .constant = d.constant,
+                                           .factor = d.factor};
+            check_gated_sums(&d, &gate);
+            check_finish(&d, MFM_FINISH_RELU, &gate);
+            check_finish(&d, MFM_FINISH_GATE, &gate);
+            check_gated_combination(&d, &gate);
+            discard(&d);
+        }
+}
+
 static const mfm_case cases[] = {
     {"means and variances are those of the definition", moments},
     {"the variance survives a mean a thousand times the deviation", far_moments},
     {"sums, centred sums and products are those of the definition", sums},
     {"combinations of any number of streams are overwritten or added", combinations},
+    {"the gate of a Relu closes streams, sums and results", gates},
 };
 MFM_SUITE("core/engine/channels", cases)
