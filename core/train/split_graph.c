@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/engine/fuse.h"
+
 void mfm_network_free(mfm_ctx *ctx, mfm_network *network)
 {
     if (!network)
@@ -409,6 +411,10 @@ static void split_network(splitter *s)
         split_modulation(s);
     if (!s->status)
         add_losses(s);
+    const int keep[] = {to->logits, to->soft_label, to->plain_loss, to->modulated_logits,
+                        to->modulated_loss};
+    if (!s->status)
+        s->status = mfm_graph_fuse(to->main, keep, sizeof keep / sizeof keep[0]);
 }
 
 int mfm_split_graph_new(mfm_ctx *ctx, mfm_network *network, mfm_split_graph **split)

@@ -1,0 +1,21 @@
+/*
+ * Fusion: chains of nodes that one operator of the engine carries out in fewer sweeps become one
+ * node. The graph computes the same; what a model file holds is not touched.
+ *
+ *     BatchNormalization, Relu         mfm.BatchNormalizationRelu
+ *     BatchNormalization, Add, Relu    mfm.BatchNormalizationAddRelu
+ *
+ * A chain is fused when it lies in one segment and nothing else reads the values inside it. Those
+ * values stay in the graph without a producer, so that the numbers of all others stay; parameters,
+ * statistics and the keys of the other nodes stay as they are.
+ */
+#ifndef MFM_FUSE_H
+#define MFM_FUSE_H
+
+#include "core/engine/graph.h"
+
+/* keep: values that plans will read or seed. A failure leaves a
+ * graph that computes the same. */
+int mfm_graph_fuse(mfm_graph *graph, const int *keep, size_t n_keep);
+
+#endif

@@ -1,0 +1,206 @@
+/* Chains that become one node: the same numbers in all four passes, and what is left alone. */
+#include "core/engine/fuse.h"
+
+#include <string.h>
+
+#include "failing_allocator.h"
+#include "graph_check.h"
+#include "tests/suite.h"
+
+enum { BATCH = 2, IMAGE_REALS = BATCH * 3 * 4 * 4 };
+
+/* What stands in the way of the second chain. */
+enum obstacle { NONE, READ_TWICE, OTHER_SEGMENT, STRETCHED, NO_RELU };
+
+typedef struct network {
+    int images, labels, loss;
+    int norms[2]; /* outputs of the normalisations */
+    real image[IMAGE_REALS], classes[BATCH];
+} network;
+
+static int norm(mfm_net *net, int x, int channels)
+{
+    const mfm_shape shape = mfm_shape_of(1, channels);
+    const real mean[] = {0.5, -0.5, 0.25, 0}, variance[] = {1, 2, 0.5, 1.5};
+    int in[5] = {x, mfm_net_param(net, shape, 1), mfm_net_param(net, shape, 1)}, out = -1;
+    if (!net->status)
+        net->status = mfm_graph_state(net->graph, "mean", &shape, mean, &in[3]);
+    if (!net->status)
+        net->status = mfm_graph_state(net->graph, "variance", &shape, variance, &in[4]);
+    if (!net->status)
+        net->status = mfm_graph_add(net->graph, mfm_op_find("", "BatchNormalization", 15), 15,
+                                    "norm", NULL, in, 5, NULL, 1, &out);
+    return out;
+}
+
+/* A residual block: Conv, norm, Relu, Conv, norm, Add of what came out of the first Relu, Relu. */
+static mfm_net block(mfm_ctx *ctx, network *n, bool norm_first, enum obstacle obstacle)
+{
+    mfm_net net = mfm_net_new(ctx);
+    n->images = mfm_net_input(&net, MFM_DATA, mfm_shape_of(4, -1, 3, 4, 4));
+    n->labels = mfm_net_input(&net, MFM_INDEX, mfm_shape_of(1, -1));
+    const int w1 = mfm_net_param(&net, mfm_shape_of(4, 4, 3, 3, 3), 0.4);
+    const int w2 = mfm_net_param(&net, mfm_shape_of(4, 4, 4, 3, 3), 0.4);
+    const int conv1 = mfm_net_node(&net, "Conv pads=1,1,1,1", 0, n->images, w1, -1);
+    n->norms[0] = norm(&net, conv1, 4);
+    const int relu1 = mfm_net_node(&net, "Relu", 0, n->norms[0], -1, -1);
+    const int conv2 = mfm_net_node(&net, "Conv pads=1,1,1,1", 0, relu1, w2, -1);
+    n->norms[1] = norm(&net, conv2, 4);
+    const int other =
+        obstacle == STRETCHED ? mfm_net_node(&net, "GlobalAveragePool", 0, relu1, -1, -1) : relu1;
+    int sum = mfm_net_node(&net, "Add", 0, norm_first ? n->norms[1] : other,
+                           norm_first ? other : n->norms[1], -1);
+    if (obstacle == READ_TWICE)
+        sum = mfm_net_node(&net, "Add", 0, sum, n->norms[1], -1);
+    const int last = mfm_net_node(&net, obstacle == NO_RELU ? "Tanh" : "Relu",
+                                  obstacle == OTHER_SEGMENT, sum, -1, -1);
+    const int pool = mfm_net_node(&net, "GlobalAveragePool", 0, last, -1, -1);
+    const int flat = mfm_net_node(&net, "Flatten", 0, pool, -1, -1);
+    n->loss = mfm_net_node(&net, "mfm:SoftmaxCrossEntropy", 0, flat, n->labels, -1);
+    const mfm_key key = {.seed = 3, .stream = MFM_STREAM_TEST};
+    for (uint64_t i = 0; i < IMAGE_REALS; i++)
+        n->image[i] = (real)mfm_random_normal(&key, i);
+    n->classes[0] = 1;
+    n->classes[1] = 3;
+    return net;
+}
+
+static int count(const mfm_graph *graph, const char *name)
+{
+    int found = 0;
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        found += strcmp(graph->nodes[i].op->name, name) == 0;
+    return found;
+}
+
+static mfm_ctx *fresh(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
+    return ctx;
+}
+
+/* All four passes over the block; the caller clears the bench and frees the context. */
+static mfm_bench run(network *n, bool norm_first, bool fused, bool training)
+{
+    mfm_net net = block(fresh(), n, norm_first, NONE);
+    CU_ASSERT_EQUAL_FATAL(net.status, MFM_OK);
+    if (fused)
+        CU_ASSERT_EQUAL_FATAL(mfm_graph_fuse(net.graph, &n->loss, 1), MFM_OK);
+    CU_ASSERT_EQUAL(count(net.graph, "BatchNormalizationRelu"), fused);
+    CU_ASSERT_EQUAL(count(net.graph, "BatchNormalizationAddRelu"), fused);
+    CU_ASSERT_EQUAL(net.graph->n_nodes, fused ? 7 : 10);
+    const mfm_slot keep[] = {{n->loss, MFM_X}, {n->loss, MFM_G}};
+    mfm_plan_spec spec = mfm_bench_spec(keep, 2);
+    spec.training = training;
+    mfm_bench b;
+    CU_ASSERT_EQUAL_FATAL(mfm_bench_init(net, &spec, &b), MFM_OK);
+    mfm_plan_bind_input(b.plan, n->images, MFM_X, n->image);
+    mfm_plan_bind_input(b.plan, n->labels, MFM_X, n->classes);
+    mfm_vector_draw(b.graph, 5, b.lane[MFM_DX]);
+    *mfm_plan_lane(b.plan, n->loss, MFM_G) = 1;
+    mfm_bench_run(&b);
+    return b;
+}
+
+static void check_same(bool norm_first, bool training)
+{
+    const double tolerance = sizeof(real) == sizeof(float) ? 1e-5 : 1e-13;
+    network n, m;
+    mfm_bench plain = run(&n, norm_first, false, training);
+    mfm_bench fused = run(&m, norm_first, true, training);
+    CU_ASSERT_DOUBLE_EQUAL(*mfm_plan_lane(fused.plan, m.loss, MFM_X),
+                           *mfm_plan_lane(plain.plan, n.loss, MFM_X), tolerance);
+    for (int lane = MFM_G; lane <= MFM_DG; lane++) {
+        CU_ASSERT(mfm_vector_dot(plain.graph, plain.lane[lane], plain.lane[lane]) > 1e-4);
+        CU_ASSERT(mfm_vector_difference(plain.graph, fused.lane[lane], plain.lane[lane]) <
+                  tolerance);
+    }
+    CU_ASSERT(mfm_plan_bytes(fused.plan) < mfm_plan_bytes(plain.plan));
+    mfm_ctx *contexts[] = {plain.ctx, fused.ctx};
+    mfm_bench_clear(&plain);
+    mfm_bench_clear(&fused);
+    mfm_ctx_free(contexts[0]);
+    mfm_ctx_free(contexts[1]);
+}
+
+static void same_numbers(void)
+{
+    for (int k = 0; k < 4; k++)
+        check_same(k & 1, k >> 1);
+}
+
+/* Fuses a block with the values kept; the numbers of fused chains of both kinds. */
+static void expect_chains(enum obstacle obstacle, int keep, int relu, int add_relu)
+{
+    network n;
+    mfm_ctx *ctx = fresh();
+    mfm_net net = block(ctx, &n, true, obstacle);
+    CU_ASSERT_EQUAL_FATAL(net.status, MFM_OK);
+    const int kept[2] = {n.loss, keep < 0 ? -1 : n.norms[keep]};
+    CU_ASSERT_EQUAL(mfm_graph_fuse(net.graph, kept, 2), MFM_OK);
+    CU_ASSERT_EQUAL(count(net.graph, "BatchNormalizationRelu"), relu);
+    CU_ASSERT_EQUAL(count(net.graph, "BatchNormalizationAddRelu"), add_relu);
+    CU_ASSERT_EQUAL(count(net.graph, "BatchNormalization"), 2 - relu - add_relu);
+    mfm_graph_free(net.graph);
+    mfm_ctx_free(ctx);
+}
+
+static void left_alone(void)
+{
+    expect_chains(NONE, -1, 1, 1);
+    expect_chains(NONE, 0, 0, 1);
+    expect_chains(NONE, 1, 1, 0);
+    expect_chains(READ_TWICE, -1, 1, 0);
+    expect_chains(OTHER_SEGMENT, -1, 1, 0);
+    expect_chains(STRETCHED, -1, 1, 0);
+    expect_chains(NO_RELU, -1, 1, 0);
+}
+
+/* What other parts of a program hold on to: numbers of values, keys, names, producers. */
+static void keeps_numbers(void)
+{
+    network n;
+    mfm_ctx *ctx = fresh();
+    mfm_net net = block(ctx, &n, true, NONE);
+    CU_ASSERT_EQUAL_FATAL(net.status, MFM_OK);
+    const size_t values = net.graph->n_values, params = net.graph->params_size;
+    const uint32_t key = net.graph->nodes[net.graph->n_nodes - 1].key;
+    CU_ASSERT_EQUAL(mfm_graph_fuse(net.graph, &n.loss, 1), MFM_OK);
+    CU_ASSERT_EQUAL(net.graph->n_values, values);
+    CU_ASSERT_EQUAL(net.graph->params_size, params);
+    CU_ASSERT_EQUAL(net.graph->nodes[net.graph->n_nodes - 1].key, key);
+    CU_ASSERT_STRING_EQUAL(net.graph->nodes[1].name, "norm");
+    for (size_t i = 0; i < net.graph->n_nodes; i++)
+        CU_ASSERT_EQUAL(net.graph->values[net.graph->nodes[i].out[0]].producer, (int)i);
+    CU_ASSERT_EQUAL(net.graph->values[n.norms[0]].producer, -1);
+    mfm_graph_free(net.graph);
+    mfm_ctx_free(ctx);
+}
+
+static int fuse_in(mfm_ctx *ctx, void *unused)
+{
+    (void)unused;
+    network n;
+    mfm_net net = block(ctx, &n, true, NONE);
+    if (!net.status)
+        net.status = mfm_graph_fuse(net.graph, &n.loss, 1);
+    mfm_graph_free(net.graph);
+    return net.status;
+}
+
+static void refusals(void)
+{
+    const char *what = mfm_failing_attempts(fuse_in, NULL);
+    if (what)
+        printf("\n    %s", what);
+    CU_ASSERT_PTR_NULL(what);
+}
+
+static const mfm_case cases[] = {
+    {"a fused block gives the same numbers in all passes, with less memory", same_numbers},
+    {"what is read elsewhere, kept, stretched or in another segment is left alone", left_alone},
+    {"numbers of values, keys and names stay", keeps_numbers},
+    {"every refused allocation is told and nothing leaks", refusals},
+};
+MFM_SUITE("core/engine/fuse", cases)
