@@ -36,6 +36,8 @@ typedef struct mfm_conv_impl {
 
 /* Takes any shape: oneDNN where the build has it, im2col otherwise. */
 extern const mfm_conv_impl mfm_conv_general;
+/* Few channels, without groups or dilation: conv_direct.c. */
+extern const mfm_conv_impl mfm_conv_direct;
 
 /* As mfm_conv_new, with implementations of the caller's choice, ended by NULL; MFM_ENOTSUP when
  * none fits some direction. */

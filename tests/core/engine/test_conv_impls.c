@@ -1,0 +1,158 @@
+/* Every implementation of convolution by itself, over random shapes that it says it fits. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "conv_reference.h"
+#include "core/engine/random.h"
+#include "failing_allocator.h"
+#include "../../suite.h"
+
+enum { SHAPES = 150, TRIES = 60 * SHAPES };
+
+/* Draws of one seed, in order; MFM_TEST_SEED gives another. */
+typedef struct dice {
+    mfm_key key;
+    uint64_t drawn;
+} dice;
+
+static dice dice_new(void)
+{
+    const char *given = getenv("MFM_TEST_SEED");
+    const uint64_t seed = given ? strtoull(given, NULL, 10) : 1;
+    printf("seed %llu ", (unsigned long long)seed);
+    return (dice){.key = {.seed = seed, .stream = MFM_STREAM_TEST}};
+}
+
+/* A whole number in [low, high]. */
+static int roll(dice *d, int low, int high)
+{
+    return low + (int)(mfm_random_uniform(&d->key, d->drawn++) * (high - low + 1));
+}
+
+/* Half of the numbers of channels are few, where vectors are not filled. */
+static int channels(dice *d)
+{
+    return roll(d, 0, 1) ? roll(d, 1, 9) : roll(d, 10, 40);
+}
+
+static conv_geometry draw(dice *d)
+{
+    conv_geometry g = {"random", 0, 0, 0, 0, 0, 0, 0, {0}, {1, 1}, {0}, 1};
+    g.n = roll(d, 1, 3);
+    g.c = channels(d);
+    g.o = channels(d);
+    g.kh = roll(d, 1, 5);
+    g.kw = roll(d, 1, 5);
+    for (int i = 0; i < 2; i++)
+        g.stride[i] = roll(d, 0, 2) ? 1 : roll(d, 1, 3);
+    for (int i = 0; i < 4; i++)
+        g.pads[i] = roll(d, 0, 1) ? 0 : roll(d, 0, 3);
+    g.h = g.kh + roll(d, 0, 9);
+    g.w = g.kw + roll(d, 0, 30);
+    return g;
+}
+
+static void tell(const conv_geometry *g, int direction, int add, double error)
+{
+    printf("%d x [%d,%d,%d] -> %d, kernel %dx%d, strides %d,%d, pads %d,%d,%d,%d, direction %d%s: "
+           "%g bounds off\n",
+           g->n, g->c, g->h, g->w, g->o, g->kh, g->kw, g->stride[0], g->stride[1], g->pads[0],
+           g->pads[1], g->pads[2], g->pads[3], direction, add ? ", adding" : "", error);
+}
+
+static void check(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *g)
+{
+    const mfm_conv_impl *const list[] = {impl, NULL};
+    const mfm_conv_shape shape = conv_shape_of(g);
+    conv_terms t = conv_terms_new(&shape);
+    mfm_conv *conv = NULL;
+    CU_ASSERT_EQUAL_FATAL(mfm_conv_new_from(ctx, &shape, list, &conv), MFM_OK);
+    for (int direction = 0; direction < MFM_CONV_DIRECTIONS; direction++)
+        for (int add = 0; add < 2; add++) {
+            const double error =
+                conv_worst_error(conv, &shape, &t, (enum mfm_conv_direction)direction, add);
+            CU_ASSERT(error <= 1);
+            if (!(error <= 1))
+                tell(g, direction, add, error);
+        }
+    mfm_conv_free(ctx, conv);
+    conv_terms_free(&t);
+}
+
+static bool fits(const mfm_conv_impl *impl, const mfm_conv_shape *shape)
+{
+    bool all = true;
+    for (int direction = 0; direction < MFM_CONV_DIRECTIONS; direction++)
+        all = all && impl->fits(shape, (enum mfm_conv_direction)direction);
+    return all;
+}
+
+static void random_shapes(const mfm_conv_impl *impl)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    dice d = dice_new();
+    int checked = 0;
+    for (int i = 0; i < TRIES && checked < SHAPES; i++) {
+        const conv_geometry g = draw(&d);
+        const mfm_conv_shape shape = conv_shape_of(&g);
+        if (!fits(impl, &shape))
+            continue;
+        check(ctx, impl, &g);
+        checked++;
+    }
+    CU_ASSERT_EQUAL(checked, SHAPES);
+    mfm_ctx_free(ctx);
+}
+
+static void general(void)
+{
+    random_shapes(&mfm_conv_general);
+}
+
+static void direct(void)
+{
+    random_shapes(&mfm_conv_direct);
+}
+
+/* LeNet's layers at their sizes: several slices, every kind of tile. */
+static const conv_geometry lenet[] = {
+    {"conv1", 5, 1, 28, 28, 6, 5, 5, {1, 1}, {1, 1}, {2, 2, 2, 2}, 1},
+    {"conv2", 7, 6, 14, 14, 16, 5, 5, {1, 1}, {1, 1}, {0}, 1},
+    {"conv3", 11, 16, 5, 5, 120, 3, 3, {1, 1}, {1, 1}, {0}, 1},
+};
+
+static void direct_lenet(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    for (size_t i = 0; i < sizeof lenet / sizeof lenet[0]; i++)
+        check(ctx, &mfm_conv_direct, &lenet[i]);
+    mfm_ctx_free(ctx);
+}
+
+static int make_and_free(mfm_ctx *ctx, void *self)
+{
+    const mfm_conv_impl *const list[] = {&mfm_conv_direct, NULL};
+    mfm_conv *conv = NULL;
+    const int status = mfm_conv_new_from(ctx, self, list, &conv);
+    CU_ASSERT_EQUAL(status == MFM_OK, conv != NULL);
+    mfm_conv_free(ctx, conv);
+    return status;
+}
+
+static void every_failed_allocation_is_told(void)
+{
+    mfm_conv_shape shape = conv_shape_of(&lenet[0]);
+    const char *wrong = mfm_failing_attempts(make_and_free, &shape);
+    CU_ASSERT_PTR_NULL(wrong);
+    if (wrong)
+        puts(wrong);
+}
+
+static const mfm_case cases[] = {
+    {"the general implementation gives the defining sums", general},
+    {"direct convolution gives the defining sums", direct},
+    {"direct convolution gives them for LeNet's layers", direct_lenet},
+    {"every failed allocation of direct convolution is told", every_failed_allocation_is_told},
+};
+
+MFM_SUITE("core/engine/conv_impls", cases)
