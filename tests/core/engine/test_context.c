@@ -94,6 +94,20 @@ static void test_alloc(void)
     mfm_ctx_free(ctx);
 }
 
+/* Blocks beyond the size where large pages are asked for, and around their multiples. */
+static void test_large(void)
+{
+    mfm_ctx *ctx = fresh();
+    for (size_t size = (4 << 20) - 100; size <= (6 << 20) + 100; size += 1 << 20 | 50) {
+        unsigned char *block = mfm_alloc(ctx, size, 1);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(block);
+        CU_ASSERT_EQUAL(block[0] | block[size / 2] | block[size - 1], 0);
+        memset(block, 1, size);
+        mfm_free(ctx, block);
+    }
+    mfm_ctx_free(ctx);
+}
+
 static void test_overflow(void)
 {
     mfm_ctx *ctx = fresh();
@@ -175,6 +189,7 @@ static const mfm_case cases[] = {
     {"a message that is too long is cut", test_long_message},
     {"warnings go to the one who asked for them", test_warning},
     {"memory is zeroed, aligned on request, and never NULL for nothing", test_alloc},
+    {"large blocks are like others", test_large},
     {"a size that overflows is refused", test_overflow},
     {"a growing array keeps its elements", test_grow},
     {"texts are copied and formatted", test_texts},
