@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "onnx/file_read.h"
 #include "onnx/validate.h"
 #include "onnx/walk.h"
 
@@ -161,15 +162,10 @@ static int check_length(loader *l, const Onnx__TensorProto *t, const range *r)
 static int read_bytes(const loader *l, const Onnx__TensorProto *t, const range *r, int fd,
                       uint8_t *bytes)
 {
-    for (uint64_t have = 0; have < r->length;) {
-        const ssize_t got = pread(fd, bytes + have, r->length - have, (off_t)(r->offset + have));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return refuse(l, t, MFM_EIO, "location '%s': %s", r->location,
-                          got ? strerror(errno) : "it became shorter");
-        have += (uint64_t)got;
-    }
+    const ssize_t got = mfm_read_at(fd, bytes, r->length, r->offset);
+    if (got < 0 || (uint64_t)got < r->length)
+        return refuse(l, t, MFM_EIO, "location '%s': %s", r->location,
+                      got < 0 ? strerror(errno) : "it became shorter");
     return MFM_OK;
 }
 

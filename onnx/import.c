@@ -302,7 +302,7 @@ static int import_network(mfm_importer *im)
     return status ? status : mfm_import_sites(im);
 }
 
-int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)
+int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)
 {
     mfm_importer im;
     int status = mfm_import_begin(&im, ctx, model);
@@ -314,6 +314,18 @@ int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network
     if (!status)
         status = im.network ? import_network(&im) : MFM_ENOMEM;
     mfm_import_end(&im);
+    if (status) {
+        mfm_network_free(ctx, *network);
+        *network = NULL;
+    }
+    return status;
+}
+
+int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)
+{
+    int status = mfm_model_import_form(ctx, model, network);
+    if (!status)
+        status = mfm_model_read_values(ctx, model, (*network)->graph);
     if (status) {
         mfm_network_free(ctx, *network);
         *network = NULL;

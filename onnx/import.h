@@ -18,6 +18,12 @@
 /* MFM_ENOTSUP lists every operator that is not supported, MFM_EDATA names the node and the rule.
  * The caller frees *network with mfm_network_free; it keeps nothing of the model. */
 int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network);
+/* The same without reading the parameters' numbers: the graph has none (graph->params is NULL)
+ * until they are read, into it or into the graphs made from it. */
+int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **network);
+/* The numbers of a graph's parameters, by their names in the model: once for a graph without any.
+ * MFM_EINVAL for a parameter that the model has no tensor for; MFM_EIO, MFM_ENOMEM. */
+int mfm_model_read_values(mfm_ctx *ctx, const mfm_model *model, mfm_graph *graph);
 
 /* A graph by itself, without the rules for classifiers: every input without an initialiser is an
  * input of the graph, with the shape that the file gives it. outputs[i] becomes the value of the

@@ -69,34 +69,31 @@ const mfm_folded *mfm_import_folded(const mfm_importer *im, const char *name, mf
     return binding->tensor && mfm_fold_tensor(binding->tensor, scratch) ? scratch : NULL;
 }
 
-/* The tensor's numbers in storage order; NULL when memory ran out. */
-static real *stored_values(mfm_ctx *ctx, const Onnx__TensorProto *tensor, const mfm_shape *shape)
-{
-    const size_t count = (size_t)mfm_shape_count(shape);
-    real *row_major = mfm_alloc_aligned(ctx, count, sizeof *row_major);
-    real *stored = row_major ? mfm_alloc_aligned(ctx, count, sizeof *stored) : NULL;
-    if (stored) {
-        mfm_tensor_get_reals(tensor, row_major);
-        mfm_layout_to_engine(shape, row_major, stored);
-    }
-    mfm_free_aligned(ctx, row_major);
-    return stored;
-}
-
 typedef int add_fn(mfm_graph *graph, const char *name, const mfm_shape *shape, const real *data,
                    int *value);
 
-static int make_value(mfm_importer *im, const mfm_binding *binding, add_fn *add, int *value)
+/* A value with the tensor's numbers. */
+static int add_read(mfm_importer *im, const mfm_binding *b, const mfm_shape *shape, add_fn *add,
+                    int *value)
 {
-    mfm_shape shape;
-    int status = mfm_tensor_shape(im->ctx, binding->tensor, &shape);
-    if (status)
-        return status;
-    real *stored = stored_values(im->ctx, binding->tensor, &shape);
+    real *stored = mfm_alloc_aligned(im->ctx, (size_t)mfm_shape_count(shape), sizeof *stored);
     if (!stored)
         return MFM_ENOMEM;
-    status = add(im->graph, binding->name, &shape, stored, value);
+    int status = mfm_tensor_read(im->model, b->tensor, shape, stored);
+    if (!status)
+        status = add(im->graph, b->name, shape, stored, value);
     mfm_free_aligned(im->ctx, stored);
+    return status;
+}
+
+/* Parameters get their numbers in the end, all at once (onnx/import_values.c). */
+static int make_value(mfm_importer *im, const mfm_binding *b, add_fn *add, int *value)
+{
+    mfm_shape shape;
+    int status = mfm_tensor_shape(im->ctx, b->tensor, &shape);
+    if (!status)
+        status = add == mfm_graph_param ? add(im->graph, b->name, &shape, NULL, value)
+                                        : add_read(im, b, &shape, add, value);
     return status ? status : mark_images(im, *value, false);
 }
 

@@ -35,6 +35,8 @@ int mfm_graph_import(mfm_ctx *ctx, const mfm_model *model, size_t n_outputs, mfm
     if (!status)
         status = find_outputs(&im, n_outputs, outputs);
     mfm_import_end(&im);
+    if (!status)
+        status = mfm_model_read_values(ctx, model, im.graph);
     *graph = im.graph;
     if (status) {
         mfm_graph_free(im.graph);

@@ -2,60 +2,28 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "onnx/external.h"
+#include "onnx/file_read.h"
+#include "onnx/outline.h"
 #include "onnx/proto.h"
+#include "onnx/remote.h"
 #include "onnx/validate.h"
 #include "onnx/wire.h"
 
-/* Reads size bytes, or up to the end of a file that shrank; -1 with errno set. */
-static ssize_t read_whole(int fd, uint8_t *bytes, size_t size)
-{
-    size_t have = 0;
-    while (have < size) {
-        const ssize_t got = read(fd, bytes + have, size - have);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        have += (size_t)got;
-    }
-    return (ssize_t)have;
-}
-
-/* The content of an open file; the caller releases *bytes with mfm_free_aligned. */
-static int read_open(mfm_ctx *ctx, int fd, const char *path, uint8_t **bytes, size_t *size)
+/* Opens a regular file. NONBLOCK: opening a FIFO returns, and is then refused for what it is. */
+static int open_regular(mfm_ctx *ctx, const char *path, int *fd, size_t *size)
 {
     struct stat st;
-    if (fstat(fd, &st))
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return mfm_fail(ctx, MFM_EIO, "cannot open %s: %s", path, strerror(errno));
+    if (fstat(*fd, &st))
         return mfm_fail(ctx, MFM_EIO, "cannot read %s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return mfm_fail(ctx, MFM_EIO, "cannot read %s: not a regular file", path);
-    *bytes = mfm_alloc_aligned(ctx, (size_t)st.st_size, 1);
-    if (!*bytes)
-        return MFM_ENOMEM;
-    const ssize_t got = read_whole(fd, *bytes, (size_t)st.st_size);
-    if (got < 0) {
-        const int error = errno;
-        mfm_free_aligned(ctx, *bytes);
-        return mfm_fail(ctx, MFM_EIO, "cannot read %s: %s", path, strerror(error));
-    }
-    *size = (size_t)got;
+    *size = (size_t)st.st_size;
     return MFM_OK;
-}
-
-static int read_path(mfm_ctx *ctx, const char *path, uint8_t **bytes, size_t *size)
-{
-    /* NONBLOCK: opening a FIFO returns, and is then refused for what it is. */
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return mfm_fail(ctx, MFM_EIO, "cannot open %s: %s", path, strerror(errno));
-    const int status = read_open(ctx, fd, path, bytes, size);
-    close(fd);
-    return status;
 }
 
 static int unpack(mfm_model *model, const void *bytes, size_t size)
@@ -71,14 +39,45 @@ static int unpack(mfm_model *model, const void *bytes, size_t size)
     return model->proto ? MFM_OK : mfm_code(ctx);
 }
 
-/* folder is where external data lies, NULL for nowhere. */
-static int parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *name, const char *folder,
-                 mfm_model **model)
+/* From the outline of the open file. MFM_EDATA also for what only the whole file explains. */
+static int unpack_outline(mfm_model *model, size_t file_size)
 {
-    int status = mfm_model_wrap(ctx, name, model);
+    uint8_t *bytes;
+    size_t size;
+    int status = mfm_outline_read(model->ctx, model->fd, file_size, model->path, &bytes, &size);
+    if (!status)
+        status = unpack(model, bytes, size);
+    mfm_free_aligned(model->ctx, bytes);
+    return status ? status : mfm_remote_collect(model);
+}
+
+static int unpack_whole(mfm_model *model, size_t file_size)
+{
+    uint8_t *bytes = mfm_alloc_aligned(model->ctx, file_size, 1);
+    if (!bytes)
+        return MFM_ENOMEM;
+    const ssize_t got = mfm_read_at(model->fd, bytes, file_size, 0);
+    const int status =
+        got < 0 ? mfm_fail(model->ctx, MFM_EIO, "cannot read %s: %s", model->path, strerror(errno))
+                : unpack(model, bytes, (size_t)got);
+    mfm_free_aligned(model->ctx, bytes);
+    return status;
+}
+
+/* What is wrong with a file is told of its own bytes, not of its outline's. */
+static int unpack_file(mfm_model *model)
+{
+    size_t size = 0;
+    int status = open_regular(model->ctx, model->path, &model->fd, &size);
     if (status)
         return status;
-    status = unpack(*model, bytes, size);
+    status = unpack_outline(model, size);
+    return status == MFM_EDATA ? unpack_whole(model, size) : status;
+}
+
+/* folder is where external data lies, NULL for nowhere. A model that is not whole is freed. */
+static int settle(mfm_model **model, int status, const char *folder)
+{
     if (!status)
         status = mfm_external_load(*model, folder);
     if (!status)
@@ -93,7 +92,8 @@ static int parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *name,
 int mfm_model_parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *name,
                     mfm_model **model)
 {
-    return parse(ctx, bytes, size, name, NULL, model);
+    const int status = mfm_model_wrap(ctx, name, model);
+    return status ? status : settle(model, unpack(*model, bytes, size), NULL);
 }
 
 /* The path up to its last slash; the caller frees it. */
@@ -103,17 +103,25 @@ static char *folder_of(mfm_ctx *ctx, const char *path)
     return slash ? mfm_format(ctx, "%.*s/", (int)(slash - path), path) : mfm_strdup(ctx, ".");
 }
 
-int mfm_model_load(mfm_ctx *ctx, const char *path, mfm_model **model)
+int mfm_model_open(mfm_ctx *ctx, const char *path, mfm_model **model)
 {
-    *model = NULL;
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    int status = read_path(ctx, path, &bytes, &size);
+    const int status = mfm_model_wrap(ctx, path, model);
     if (status)
         return status;
     char *folder = folder_of(ctx, path);
-    status = folder ? parse(ctx, bytes, size, path, folder, model) : MFM_ENOMEM;
+    const int opened = settle(model, folder ? unpack_file(*model) : MFM_ENOMEM, folder);
     mfm_free(ctx, folder);
-    mfm_free_aligned(ctx, bytes);
+    return opened;
+}
+
+int mfm_model_load(mfm_ctx *ctx, const char *path, mfm_model **model)
+{
+    int status = mfm_model_open(ctx, path, model);
+    if (!status)
+        status = mfm_remote_fetch(*model);
+    if (status) {
+        mfm_model_free(*model);
+        *model = NULL;
+    }
     return status;
 }

@@ -19,6 +19,10 @@ typedef struct mfm_model mfm_model;
  * afterwards. MFM_EIO when it cannot be read, MFM_EDATA when it is not ONNX or breaks a rule. The
  * caller frees *model. The context must outlive it. */
 int mfm_model_load(mfm_ctx *ctx, const char *path, mfm_model **model);
+/* The same, but large weights stay in the file until they are imported: for who looks at a model or
+ * imports it once. The file stays open; weights that are imported after it was changed are the
+ * changed ones, and MFM_EIO is told when it became shorter. Such a model cannot be saved. */
+int mfm_model_open(mfm_ctx *ctx, const char *path, mfm_model **model);
 /* The same from bytes; name stands for the path in messages. The bytes may be freed afterwards. */
 int mfm_model_parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *name,
                     mfm_model **model);

@@ -125,9 +125,12 @@ static int save_in(mfm_ctx *ctx, const mfm_model *model, int folder, const char 
     return MFM_OK;
 }
 
-/* A message ends at 2 GiB; the graph is the one that can reach it. */
-static int check_size(mfm_ctx *ctx, const mfm_model *model)
+/* All of it is in memory, and no message exceeds 2 GiB; the graph is the one that can. */
+static int check_whole(mfm_ctx *ctx, const mfm_model *model)
 {
+    if (model->n_remotes)
+        return mfm_fail(ctx, MFM_EINVAL, "cannot write %s: it was opened to be read only",
+                        model->path);
     const size_t size = protobuf_c_message_get_packed_size(&model->proto->graph->base);
     if (size > INT_MAX)
         return mfm_fail(ctx, MFM_ENOTSUP, "cannot write %s: a graph of %zu bytes: it ends at 2 GiB",
@@ -137,7 +140,7 @@ static int check_size(mfm_ctx *ctx, const mfm_model *model)
 
 int mfm_model_save(mfm_ctx *ctx, const mfm_model *model, const char *path)
 {
-    int status = check_size(ctx, model);
+    int status = check_whole(ctx, model);
     if (status)
         return status;
     const char *slash = strrchr(path, '/');
@@ -162,7 +165,7 @@ int mfm_model_save(mfm_ctx *ctx, const mfm_model *model, const char *path)
 
 int mfm_model_pack(mfm_ctx *ctx, const mfm_model *model, void **bytes, size_t *size)
 {
-    const int status = check_size(ctx, model);
+    const int status = check_whole(ctx, model);
     if (status)
         return status;
     const size_t needed = protobuf_c_message_get_packed_size(&model->proto->base);

@@ -1,6 +1,7 @@
 #include "onnx/proto.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static void *proto_alloc(void *data, size_t size)
 {
@@ -24,6 +25,7 @@ int mfm_model_wrap(mfm_ctx *ctx, const char *path, mfm_model **model)
     if (!made)
         return MFM_ENOMEM;
     made->ctx = ctx;
+    made->fd = -1;
     made->allocator = (ProtobufCAllocator){proto_alloc, proto_free, ctx};
     made->path = mfm_strdup(ctx, path);
     if (!made->path) {
@@ -39,6 +41,9 @@ void mfm_model_free(mfm_model *model)
     if (!model)
         return;
     mfm_proto_discard(model, model->proto);
+    if (model->fd >= 0)
+        close(model->fd);
+    mfm_free(model->ctx, model->remotes);
     mfm_free(model->ctx, model->path);
     mfm_free(model->ctx, model);
 }

@@ -12,11 +12,20 @@
 #include "onnx.pb-c.h"
 #include "onnx/model.h"
 
+/* A tensor whose raw_data is still in the file, at byte `offset` (onnx/remote.h). */
+typedef struct mfm_remote {
+    Onnx__TensorProto *tensor;
+    uint64_t offset;
+} mfm_remote;
+
 struct mfm_model {
     mfm_ctx *ctx;
     char *path;
     ProtobufCAllocator allocator;
     Onnx__ModelProto *proto; /* graph is never NULL */
+    int fd;                  /* of the file that the remotes lie in; -1 */
+    mfm_remote *remotes;     /* ascending by address */
+    size_t n_remotes, remotes_capacity;
 };
 
 /* A model without a tree yet, for whoever fills proto. */

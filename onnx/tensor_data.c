@@ -136,11 +136,25 @@ static real get(const Onnx__TensorProto *t, size_t i)
     return is_raw(t) ? from_raw(t->raw_data.data, t->data_type, i) : from_typed(t, i);
 }
 
+void mfm_raw_get_reals(const uint8_t *raw, int32_t data_type, size_t count, real *values)
+{
+    if (data_type == FLOAT32 && sizeof *values == sizeof(float)) {
+        if (count)
+            memcpy(values, raw, count * sizeof *values);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        values[i] = from_raw(raw, data_type, i);
+}
+
 void mfm_tensor_get_reals(const Onnx__TensorProto *t, real *values)
 {
     const size_t count = mfm_tensor_size(t);
-    for (size_t i = 0; i < count; i++)
-        values[i] = get(t, i);
+    if (is_raw(t))
+        mfm_raw_get_reals(t->raw_data.data, t->data_type, count, values);
+    else
+        for (size_t i = 0; i < count; i++)
+            values[i] = from_typed(t, i);
 }
 
 static void to_raw(uint8_t *raw, int32_t type, size_t i, real value)

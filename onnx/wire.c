@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "onnx.pb-c.h"
+#include "onnx/varint.h"
 
 enum {
-    MAX_VARINT = 10, /* bytes */
     FIELD_COST =
         48,         /* protobuf-c's record of a field while it unpacks, and a pointer to the rest */
     BLOCK_COST = 16 /* what an allocator adds to a block */
@@ -43,18 +43,6 @@ static int refuse(const scan *s, const ProtobufCMessageDescriptor *type, const u
                        (size_t)(at - s->start), type->short_name);
 }
 
-/* The number of bytes of the varint at `at`, or 0 when it does not end in time. */
-static size_t read_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)
-{
-    *value = 0;
-    for (size_t i = 0; i < MAX_VARINT && at + i < end; i++) {
-        *value |= (uint64_t)(at[i] & 0x7f) << (7 * i);
-        if (!(at[i] & 0x80))
-            return i + 1;
-    }
-    return 0;
-}
-
 /* The extent of the value that follows a tag, into f->at and f->length. */
 static int read_extent(const scan *s, const ProtobufCMessageDescriptor *type, const uint8_t *at,
                        const uint8_t *end, field *f)
@@ -64,7 +52,7 @@ static int read_extent(const scan *s, const ProtobufCMessageDescriptor *type, co
     f->at = at;
     switch (f->wire) {
     case PROTOBUF_C_WIRE_TYPE_VARINT:
-        f->length = read_varint(at, end, &value);
+        f->length = mfm_varint_read(at, end, &value);
         if (f->length == 0)
             return refuse(s, type, at, "field %u: a number that does not end", f->number);
         return MFM_OK;
@@ -75,7 +63,7 @@ static int read_extent(const scan *s, const ProtobufCMessageDescriptor *type, co
         f->length = 4;
         break;
     case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED:
-        used = read_varint(at, end, &value);
+        used = mfm_varint_read(at, end, &value);
         if (used == 0 || used > 5)
             return refuse(s, type, at, "field %u: a length that does not end", f->number);
         if (value > INT_MAX)
@@ -98,7 +86,7 @@ static int read_field(const scan *s, const ProtobufCMessageDescriptor *type, con
                       const uint8_t *end, field *f)
 {
     uint64_t tag;
-    const size_t used = read_varint(at, end, &tag);
+    const size_t used = mfm_varint_read(at, end, &tag);
     if (used == 0 || used > 5 || tag > UINT32_MAX || tag >> 3 == 0)
         return refuse(s, type, at, "not a field's number");
     f->number = (uint32_t)(tag >> 3);
@@ -152,7 +140,7 @@ static int scan_packed(scan *s, const ProtobufCMessageDescriptor *type,
     const uint8_t *end = f->at + f->length;
     uint64_t value;
     for (const uint8_t *at = f->at; at < end;) {
-        const size_t used = read_varint(at, end, &value);
+        const size_t used = mfm_varint_read(at, end, &value);
         if (used == 0)
             return refuse(s, type, at, "%s: a number that does not end", known->name);
         at += used;
@@ -261,7 +249,7 @@ static const char *other_kind(const uint8_t *bytes, size_t size)
 static bool starts_like_model(const uint8_t *bytes, size_t size)
 {
     uint64_t tag;
-    if (read_varint(bytes, bytes + size, &tag) == 0 || tag > UINT32_MAX)
+    if (mfm_varint_read(bytes, bytes + size, &tag) == 0 || tag > UINT32_MAX)
         return false;
     const ProtobufCFieldDescriptor *known = protobuf_c_message_descriptor_get_field(
         &onnx__model_proto__descriptor, (unsigned)(tag >> 3));

@@ -151,7 +151,7 @@ static int prepare(bench *b, const char *path)
     const mfm_method *method = mfm_method_find(o->method);
     const uint64_t meta_batch = o->meta_batch ? o->meta_batch : o->batch;
     bool has = false;
-    int status = mfm_session_load(&b->session, path);
+    int status = mfm_session_open(&b->session, path);
     if (!status)
         status = mfm_has_modulator(b->ctx, b->session.model, &has);
     if (!status && method && method->needs_modulator && !has)

@@ -137,7 +137,7 @@ static int prepare(evaluation *e, const char *path, const options *o)
     const unsigned parts = MFM_PART_TEST | (o->imbalance > 0 ? MFM_PART_TRAIN : 0);
     const mfm_split_arguments split = {.imbalance = o->imbalance,
                                        .max_per_class = o->max_per_class};
-    int status = mfm_session_load(&e->session, path);
+    int status = mfm_session_open(&e->session, path);
     if (!status)
         status = mfm_session_import(&e->session);
     if (!status)

@@ -291,7 +291,7 @@ int mfm_cmd_inspect(mfm_ctx *ctx, int argc, const char **argv)
     mfm_model_report *report = NULL;
     int status = mfm_options_parse(ctx, &inspect_options, argc, argv, &o, &arguments);
     if (!status)
-        status = mfm_model_load(ctx, arguments.positional, &model);
+        status = mfm_model_open(ctx, arguments.positional, &model);
     if (!status)
         status = mfm_model_report_new(ctx, model, &report);
     if (!status)

@@ -235,7 +235,7 @@ int mfm_cmd_run(mfm_ctx *ctx, int argc, const char **argv)
     if (!status)
         status = mfm_check_output(ctx, o.output, o.input);
     if (!status)
-        status = mfm_model_load(ctx, arguments.positional, &model);
+        status = mfm_model_open(ctx, arguments.positional, &model);
     if (!status)
         status = mfm_model_import(ctx, model, &r.network);
     if (!status) {

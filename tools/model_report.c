@@ -153,7 +153,7 @@ static void count_values(mfm_model_report *r)
 
 static int read_network(mfm_model_report *r)
 {
-    int status = mfm_model_import(r->ctx, r->model, &r->network);
+    int status = mfm_model_import_form(r->ctx, r->model, &r->network);
     if (status == MFM_ENOMEM)
         return status;
     if (status) {

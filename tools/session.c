@@ -10,12 +10,22 @@ int mfm_session_load(mfm_session *session, const char *path)
     return mfm_model_load(session->ctx, path, &session->model);
 }
 
+int mfm_session_open(mfm_session *session, const char *path)
+{
+    return mfm_model_open(session->ctx, path, &session->model);
+}
+
 int mfm_session_import(mfm_session *session)
 {
-    const int status = mfm_model_import(session->ctx, session->model, &session->network);
-    if (status)
-        return status;
-    return mfm_split_graph_new(session->ctx, session->network, &session->graphs);
+    mfm_ctx *ctx = session->ctx;
+    int status = mfm_model_import_form(ctx, session->model, &session->network);
+    if (!status)
+        status = mfm_split_graph_new(ctx, session->network, &session->graphs);
+    if (!status)
+        status = mfm_model_read_values(ctx, session->model, session->graphs->main);
+    if (!status && session->graphs->modulator)
+        status = mfm_model_read_values(ctx, session->model, session->graphs->modulator);
+    return status;
 }
 
 static int check_labels(const mfm_session *session, const mfm_images *images, const char *part)

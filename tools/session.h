@@ -21,7 +21,9 @@ typedef struct mfm_session {
 
 /* Each fills its part of a zeroed session; mfm_session_clear frees what there is, at any time. */
 int mfm_session_load(mfm_session *session, const char *path);
-/* model -> network and graphs. */
+/* The same for a model that is only read: its weights stay in the file until they are imported. */
+int mfm_session_open(mfm_session *session, const char *path);
+/* model -> network and graphs. The parameters' numbers are in the graphs only. */
 int mfm_session_import(mfm_session *session);
 /* fit: the images may be padded and grey be copied to colour. Labels that the model has no output
  * for are MFM_EDATA. */

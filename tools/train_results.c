@@ -127,7 +127,7 @@ static int evaluate_output(mfm_train_job *job, mfm_confusion *confusion)
     mfm_session written = {.ctx = job->ctx};
     mfm_evaluator *evaluator = NULL;
     double loss;
-    int status = mfm_session_load(&written, job->arguments.output);
+    int status = mfm_session_open(&written, job->arguments.output);
     if (!status)
         status = mfm_session_import(&written);
     if (!status)

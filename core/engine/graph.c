@@ -75,11 +75,16 @@ int mfm_graph_input(mfm_graph *graph, const char *name, enum mfm_role role, cons
     return MFM_OK;
 }
 
+static size_t padded_count(size_t count)
+{
+    return (count + PARAM_ALIGNMENT - 1) / PARAM_ALIGNMENT * PARAM_ALIGNMENT;
+}
+
 /* Appends count reals at the next boundary of a flat vector that doubles as it grows. */
 static int append_flat(mfm_graph *graph, real **vector, size_t *size, size_t *capacity,
                        const real *data, size_t count)
 {
-    const size_t padded = (count + PARAM_ALIGNMENT - 1) / PARAM_ALIGNMENT * PARAM_ALIGNMENT;
+    const size_t padded = padded_count(count);
     if (*size + padded > *capacity) {
         const size_t wanted = *size + padded;
         const size_t larger = wanted > 2 * *capacity ? wanted : 2 * *capacity;
@@ -101,9 +106,16 @@ static int append_flat(mfm_graph *graph, real **vector, size_t *size, size_t *ca
 int mfm_graph_param(mfm_graph *graph, const char *name, const mfm_shape *shape, const real *data,
                     int *value)
 {
-    const size_t offset = graph->params_size;
-    int status = append_flat(graph, &graph->params, &graph->params_size, &graph->params_capacity,
-                             data, (size_t)mfm_shape_count(shape));
+    const size_t offset = graph->params_size, count = (size_t)mfm_shape_count(shape);
+    int status = MFM_OK;
+    if (offset && !data != !graph->params)
+        return mfm_fail(graph->ctx, MFM_EINVAL,
+                        "parameter '%s': with numbers and without in one graph", name);
+    if (data)
+        status = append_flat(graph, &graph->params, &graph->params_size, &graph->params_capacity,
+                             data, count);
+    else
+        graph->params_size += padded_count(count);
     if (status)
         return status;
     mfm_value *added;
@@ -114,6 +126,25 @@ int mfm_graph_param(mfm_graph *graph, const char *name, const mfm_shape *shape, 
     added->offset = offset;
     added->trainable = true;
     *value = last_value(graph);
+    return MFM_OK;
+}
+
+int mfm_graph_alloc_params(mfm_graph *graph)
+{
+    if (graph->params || graph->params_size == 0)
+        return MFM_OK;
+    graph->params = mfm_alloc_aligned(graph->ctx, graph->params_size, sizeof *graph->params);
+    if (!graph->params)
+        return MFM_ENOMEM;
+    graph->params_capacity = graph->params_size;
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const mfm_value *value = &graph->values[i];
+        if (value->kind != MFM_VALUE_PARAM)
+            continue;
+        const size_t count = (size_t)mfm_shape_count(&value->shape);
+        memset(graph->params + value->offset + count, 0,
+               (padded_count(count) - count) * sizeof *graph->params);
+    }
     return MFM_OK;
 }
 

@@ -56,11 +56,14 @@ typedef struct mfm_graph {
 int mfm_graph_new(mfm_ctx *ctx, mfm_graph **graph);
 void mfm_graph_free(mfm_graph *graph);
 
-/* Each adds a value and sets *value to its index. Names are copied; data (storage order) too. */
+/* Each adds a value and sets *value to its index. Names are copied; data (storage order) too.
+ * Parameters may be added without numbers, data NULL, and then all of them are:
+ * mfm_graph_alloc_params makes room for the numbers, which the caller writes. */
 int mfm_graph_input(mfm_graph *graph, const char *name, enum mfm_role role, const mfm_shape *shape,
                     int *value);
 int mfm_graph_param(mfm_graph *graph, const char *name, const mfm_shape *shape, const real *data,
                     int *value);
+int mfm_graph_alloc_params(mfm_graph *graph);
 int mfm_graph_state(mfm_graph *graph, const char *name, const mfm_shape *shape, const real *data,
                     int *value);
 int mfm_graph_const(mfm_graph *graph, const char *name, const mfm_shape *shape, const real *data,

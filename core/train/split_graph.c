@@ -92,8 +92,9 @@ static int copy_leaf(splitter *s, mfm_graph *graph, const mfm_value *value)
     int added = -1;
     switch (value->kind) {
     case MFM_VALUE_PARAM:
-        s->status = mfm_graph_param(graph, value->name, &value->shape,
-                                    s->from->params + value->offset, &added);
+        s->status =
+            mfm_graph_param(graph, value->name, &value->shape,
+                            s->from->params ? s->from->params + value->offset : NULL, &added);
         if (!s->status)
             graph->values[added].trainable = value->trainable;
         break;

@@ -46,7 +46,8 @@ typedef struct mfm_split_graph {
 } mfm_split_graph;
 
 /* Fails when the modulator does not fit the pattern: h must depend on the soft label alone. The
- * parts take their parameters' numbers from the network. */
+ * parts take their parameters' numbers from the network; of a network without any they have none,
+ * either. */
 int mfm_split_graph_new(mfm_ctx *ctx, mfm_network *network, mfm_split_graph **split);
 void mfm_split_graph_free(mfm_split_graph *split);
 

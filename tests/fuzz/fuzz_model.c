@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "onnx/import.h"
 #include "onnx/inject.h"
 #include "onnx/layers.h"
 #include "onnx/validate.h"
@@ -44,6 +47,41 @@ static void inject_and_strip(mfm_ctx *ctx, mfm_model *model, mfm_position positi
     mfm_free(ctx, before);
 }
 
+/* Imports an opened model, if it can be. */
+static void import_opened(mfm_ctx *ctx, const char *path)
+{
+    mfm_model *model;
+    mfm_network *network;
+    need(mfm_model_open(ctx, path, &model) == MFM_OK, ctx, "what loads can be opened");
+    if (mfm_model_import(ctx, model, &network) == MFM_OK)
+        mfm_network_free(ctx, network);
+    mfm_model_free(model);
+}
+
+/* A file of the bytes is taken or refused as the bytes are, and holds the same. */
+static void load_file(mfm_ctx *ctx, const uint8_t *bytes, size_t size, const mfm_model *parsed)
+{
+    mfm_model *loaded;
+    void *before, *after;
+    size_t n, m;
+    char path[64];
+    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    need(fd >= 0 && write(fd, bytes, size) == (ssize_t)size, ctx, "a file in memory is made");
+    const int status = mfm_model_load(ctx, path, &loaded);
+    need((status == MFM_OK) == (parsed != NULL), ctx, "a file is read as bytes are");
+    if (!status && mfm_model_pack(ctx, parsed, &before, &n) == MFM_OK) {
+        need(mfm_model_pack(ctx, loaded, &after, &m) == MFM_OK, ctx, "a loaded model is whole");
+        need(n == m && memcmp(before, after, n) == 0, ctx, "and the same");
+        mfm_free(ctx, after);
+        mfm_free(ctx, before);
+    }
+    if (!status)
+        import_opened(ctx, path);
+    mfm_model_free(loaded);
+    close(fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     mfm_ctx *ctx = mfm_ctx_new(NULL);
@@ -51,8 +89,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     mfm_layers *layers;
     if (!ctx)
         return 0;
-    if (mfm_model_parse(ctx, bytes, size, "fuzz", &model)) {
-        need(mfm_message(ctx)[0] != '\0', ctx, "a refusal has a reason");
+    const int status = mfm_model_parse(ctx, bytes, size, "fuzz", &model);
+    need(!status || mfm_message(ctx)[0] != '\0', ctx, "a refusal has a reason");
+    load_file(ctx, bytes, size, model);
+    if (status) {
         mfm_ctx_free(ctx);
         return 0;
     }
