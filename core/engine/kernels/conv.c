@@ -6,7 +6,8 @@
 enum { MAX_IMPLS = 8 };
 
 /* In order of preference. */
-static const mfm_conv_impl *const preferred[] = {&mfm_conv_direct, &mfm_conv_general, NULL};
+static const mfm_conv_impl *const preferred[] = {&mfm_conv_winograd, &mfm_conv_direct,
+                                                 &mfm_conv_general, NULL};
 
 struct mfm_conv {
     const mfm_conv_impl *impls[MAX_IMPLS]; /* those in use */

@@ -38,6 +38,8 @@ typedef struct mfm_conv_impl {
 extern const mfm_conv_impl mfm_conv_general;
 /* Few channels, without groups or dilation: conv_direct.c. */
 extern const mfm_conv_impl mfm_conv_direct;
+/* 3 x 3 with stride 1 between whole vectors of channels. */
+extern const mfm_conv_impl mfm_conv_winograd;
 
 /* As mfm_conv_new, with implementations of the caller's choice, ended by NULL; MFM_ENOTSUP when
  * none fits some direction. */

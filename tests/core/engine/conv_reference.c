@@ -149,13 +149,11 @@ static int64_t longest_sum(const mfm_conv_shape *s, enum mfm_conv_direction dire
                                          : s->n * s->oh * s->ow;
 }
 
-enum { GUARD = 16 };
+enum { GUARD = 16, LARGEST_UNITS = 16 };
 static const real GUARD_WORD = (real)-77.5;
 
-/* Runs one direction between guard words, with scratch (and, unless adding, the result) not numbers
- * before, and returns the worst error in units of its bound. */
 double conv_worst_error(const mfm_conv *conv, const mfm_conv_shape *s, const conv_terms *t,
-                        enum mfm_conv_direction direction, bool add)
+                        enum mfm_conv_direction direction, bool add, enum conv_bound bound)
 {
     const double *sum, *sizes;
     const int64_t count = result_of(t, direction, &sum, &sizes);
@@ -169,12 +167,15 @@ double conv_worst_error(const mfm_conv *conv, const mfm_conv_shape *s, const con
     for (int64_t i = 0; i < n_scratch + GUARD; i++)
         scratch[i] = i < n_scratch ? (real)NAN : GUARD_WORD;
     run(conv, direction, t, to, add, scratch);
-    double worst = 0;
+    double worst = 0, largest = 0;
+    for (int64_t i = 0; i < count; i++)
+        largest = fmax(largest, sizes[i] + (add ? 4 : 0));
     for (int64_t i = 0; i < count; i++) {
         const double start = add ? (double)(i % 5) : 0;
-        const double bound =
-            conv_epsilon * (double)(longest_sum(s, direction) + 2) * (sizes[i] + start) + 1e-300;
-        const double error = fabs((double)to[i] - start - sum[i]) / bound;
+        const double units = bound == CONV_BOUND_OWN
+                                 ? (double)(longest_sum(s, direction) + 2) * (sizes[i] + start)
+                                 : LARGEST_UNITS * largest;
+        const double error = fabs((double)to[i] - start - sum[i]) / (conv_epsilon * units + 1e-300);
         worst = error <= worst ? worst : error;
     }
     for (int i = 0; i < GUARD; i++) {

@@ -30,9 +30,16 @@ void conv_terms_free(conv_terms *t);
 /* Zeros, 64-byte aligned and not a byte longer; for free(). */
 void *conv_array(int64_t count, size_t size);
 
+/* What an error is measured against. Sums of the defining terms in any order: the sizes of the
+ * terms of that result. Winograd's transforms mix the terms of a whole tile, large and small: the
+ * largest result, whatever its own size; random data stay far below what the norms of the matrices
+ * allow.
+ */
+enum conv_bound { CONV_BOUND_OWN, CONV_BOUND_LARGEST };
+
 /* Runs one direction between guard words, with scratch (and, unless adding, the result) not numbers
  * before, and returns the worst error in units of its bound. */
 double conv_worst_error(const mfm_conv *conv, const mfm_conv_shape *s, const conv_terms *t,
-                        enum mfm_conv_direction direction, bool add);
+                        enum mfm_conv_direction direction, bool add, enum conv_bound bound);
 
 #endif

@@ -7,7 +7,7 @@
 #include "failing_allocator.h"
 #include "../../suite.h"
 
-enum { SHAPES = 150, TRIES = 60 * SHAPES };
+enum { SHAPES = 150, LARGE_SHAPES = 20, TRIES = 60 * SHAPES };
 
 /* Draws of one seed, in order; MFM_TEST_SEED gives another. */
 typedef struct dice {
@@ -52,6 +52,20 @@ static conv_geometry draw(dice *d)
     return g;
 }
 
+/* What Winograd's transforms take. */
+static conv_geometry draw_3x3(dice *d)
+{
+    conv_geometry g = {"random", 0, 0, 0, 0, 0, 3, 3, {1, 1}, {1, 1}, {0}, 1};
+    g.n = roll(d, 1, 4);
+    g.c = 16 * roll(d, 1, 5);
+    g.o = 16 * roll(d, 1, 5);
+    g.h = roll(d, 3, 14);
+    g.w = roll(d, 3, 14);
+    for (int i = 0; i < 4; i++)
+        g.pads[i] = roll(d, 0, 2);
+    return g;
+}
+
 static void tell(const conv_geometry *g, int direction, int add, double error)
 {
     printf("%d x [%d,%d,%d] -> %d, kernel %dx%d, strides %d,%d, pads %d,%d,%d,%d, direction %d%s: "
@@ -70,7 +84,8 @@ static void check(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *
     for (int direction = 0; direction < MFM_CONV_DIRECTIONS; direction++)
         for (int add = 0; add < 2; add++) {
             const double error =
-                conv_worst_error(conv, &shape, &t, (enum mfm_conv_direction)direction, add);
+                conv_worst_error(conv, &shape, &t, (enum mfm_conv_direction)direction, add,
+                                 impl == &mfm_conv_winograd ? CONV_BOUND_LARGEST : CONV_BOUND_OWN);
             CU_ASSERT(error <= 1);
             if (!(error <= 1))
                 tell(g, direction, add, error);
@@ -87,31 +102,51 @@ static bool fits(const mfm_conv_impl *impl, const mfm_conv_shape *shape)
     return all;
 }
 
-static void random_shapes(const mfm_conv_impl *impl)
+static void random_shapes(const mfm_conv_impl *impl, conv_geometry (*draw_shape)(dice *), int count)
 {
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     dice d = dice_new();
     int checked = 0;
-    for (int i = 0; i < TRIES && checked < SHAPES; i++) {
-        const conv_geometry g = draw(&d);
+    for (int i = 0; i < TRIES && checked < count; i++) {
+        const conv_geometry g = draw_shape(&d);
         const mfm_conv_shape shape = conv_shape_of(&g);
         if (!fits(impl, &shape))
             continue;
         check(ctx, impl, &g);
         checked++;
     }
-    CU_ASSERT_EQUAL(checked, SHAPES);
+    CU_ASSERT_EQUAL(checked, count);
     mfm_ctx_free(ctx);
 }
 
 static void general(void)
 {
-    random_shapes(&mfm_conv_general);
+    random_shapes(&mfm_conv_general, draw, SHAPES);
 }
 
 static void direct(void)
 {
-    random_shapes(&mfm_conv_direct);
+    random_shapes(&mfm_conv_direct, draw, SHAPES);
+}
+
+static void winograd(void)
+{
+    random_shapes(&mfm_conv_winograd, draw_3x3, LARGE_SHAPES);
+}
+
+/* Tiles in several blocks, transformed kernels larger than a core's cache. */
+static const conv_geometry blocks[] = {
+    {"many tiles", 7, 16, 16, 13, 48, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
+    {"many channels", 1, 112, 6, 6, 80, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
+    {"both", 6, 64, 20, 20, 80, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
+};
+
+static void winograd_blocks(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
+        check(ctx, &mfm_conv_winograd, &blocks[i]);
+    mfm_ctx_free(ctx);
 }
 
 /* LeNet's layers at their sizes: several slices, every kind of tile. */
@@ -152,6 +187,8 @@ static const mfm_case cases[] = {
     {"the general implementation gives the defining sums", general},
     {"direct convolution gives the defining sums", direct},
     {"direct convolution gives them for LeNet's layers", direct_lenet},
+    {"Winograd's transforms give the defining sums", winograd},
+    {"Winograd's transforms give them over several blocks", winograd_blocks},
     {"every failed allocation of direct convolution is told", every_failed_allocation_is_told},
 };
 

@@ -1,0 +1,385 @@
+/*
+ * Convolution by 3 x 3 with stride 1 through the transforms of winograd.h. Tiles of 4 x 4 results
+ * are taken in blocks that stay in the caches; with C channels of the input, O of the result and T
+ * tiles in a block, at each of the 36 points:
+ *     forward  M [T, O] = V [T, C] U [C, O]     V: input tiles, U: kernels, M: results, transformed
+ *     data     the same from gy to gx, with the kernels turned by 180 degrees and transposed
+ *     weights  S [O, C] += N [T, O]^T V [T, C]  N: gradient tiles; S becomes the gradient of w
+ */
+#include <omp.h>
+#include <string.h>
+
+#include "core/engine/kernels/conv_impl.h"
+#include "core/engine/kernels/conv_shape.h"
+#include "core/engine/kernels/panel.h"
+#include "core/engine/kernels/vec.h"
+#include "core/engine/kernels/winograd.h"
+
+enum {
+    TILE = MFM_WINOGRAD_OUT,
+    POINTS = MFM_WINOGRAD_POINTS,
+    TAPS = 9,
+    LANES = MFM_VEC_LANES,
+    CACHED_KERNELS = 160 * 1024, /* reals of transformed kernels that a core's cache holds */
+    SMALL_BLOCK = 32,            /* tiles in a block when it does */
+    LARGE_BLOCK = 128            /* and when kernels stream by: each is read for more tiles */
+};
+
+/* One side of a convolution: images that are read in tiles of 6, or results in tiles of 4. */
+typedef struct side {
+    int64_t h, w, c;
+} side;
+
+/* A convolution from one side to the other. Backward, the sides are swapped. */
+typedef struct direction {
+    side from, to;
+    int64_t pad[2];
+    int64_t tile_rows, tile_columns, tiles; /* of `to`, all images */
+    int64_t block;                          /* tiles */
+} direction;
+
+typedef struct winograd {
+    mfm_conv_shape shape;
+    int parts; /* run in parallel */
+    direction forward, data;
+    bool weights;
+} winograd;
+
+static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction which)
+{
+    if (s->kh != 3 || s->kw != 3 || s->groups != 1 || s->c % LANES || s->o % LANES)
+        return false;
+    for (int axis = 0; axis < 2; axis++)
+        if (s->stride[axis] != 1 || s->dilation[axis] != 1 || s->pad_begin[axis] > 2 ||
+            s->pad_end[axis] > 2)
+            return false;
+    const int64_t rows = which == MFM_CONV_DATA ? s->h : s->oh;
+    const int64_t columns = which == MFM_CONV_DATA ? s->w : s->ow;
+    const int64_t tiles = ((rows + TILE - 1) / TILE) * ((columns + TILE - 1) / TILE);
+    return 3 * tiles * POINTS <= 2 * rows * columns * TAPS;
+}
+
+static int64_t at_most(int64_t value, int64_t limit)
+{
+    return value < limit ? value : limit;
+}
+
+static direction direction_of(const mfm_conv_shape *s, side from, side to, int64_t pad_rows,
+                              int64_t pad_columns, int parts)
+{
+    direction d = {.from = from, .to = to, .pad = {pad_rows, pad_columns}};
+    d.tile_rows = (to.h + TILE - 1) / TILE;
+    d.tile_columns = (to.w + TILE - 1) / TILE;
+    d.tiles = s->n * d.tile_rows * d.tile_columns;
+    const int64_t block = POINTS * from.c * to.c <= CACHED_KERNELS ? SMALL_BLOCK : LARGE_BLOCK;
+    d.block = at_most(block, (d.tiles + parts - 1) / parts);
+    return d;
+}
+
+static int make(mfm_ctx *ctx, const mfm_conv_shape *s, unsigned directions, void **state)
+{
+    winograd *conv = mfm_alloc(ctx, 1, sizeof *conv);
+    *state = conv;
+    if (!conv)
+        return MFM_ENOMEM;
+    const side image = {s->h, s->w, s->c}, result = {s->oh, s->ow, s->o};
+    conv->shape = *s;
+    conv->parts = omp_get_max_threads();
+    conv->forward = direction_of(s, image, result, s->pad_begin[0], s->pad_begin[1], conv->parts);
+    conv->data =
+        direction_of(s, result, image, 2 - s->pad_begin[0], 2 - s->pad_begin[1], conv->parts);
+    conv->weights = directions >> MFM_CONV_WEIGHTS & 1;
+    return MFM_OK;
+}
+
+static void release(mfm_ctx *ctx, void *state)
+{
+    mfm_free(ctx, state);
+}
+
+/* Scratch: the transformed kernels (of each part, for the gradient of the weights), then for each
+ * part a block of tiles of both sides. */
+static int64_t kernel_reals(const winograd *conv)
+{
+    return POINTS * conv->shape.c * conv->shape.o;
+}
+
+/* Reals from a point to the next in a block of tiles: an odd number of vectors, because an even one
+ * would map the 36 points of a tile onto few sets of the cache. */
+static int64_t point_step(int64_t rows, int64_t channels)
+{
+    return (rows * channels / LANES | 1) * LANES;
+}
+
+static int64_t block_reals(const direction *d)
+{
+    return POINTS * (point_step(d->block, d->from.c) + point_step(d->block, d->to.c));
+}
+
+static size_t scratch_size(const void *state)
+{
+    const winograd *conv = state;
+    const int64_t forward = block_reals(&conv->forward), data = block_reals(&conv->data);
+    const int64_t block = forward > data ? forward : data;
+    return (size_t)((conv->weights ? conv->parts : 1) * kernel_reals(conv) + conv->parts * block);
+}
+
+/* ---- tiles ---------------------------------------------------------------------------------- */
+
+typedef struct range {
+    const real *begin, *end;
+} range;
+
+typedef struct position {
+    int64_t image, row, column; /* row, column: of tiles */
+} position;
+
+static position position_of(const direction *d, int64_t tile)
+{
+    const int64_t per_image = d->tile_rows * d->tile_columns, within = tile % per_image;
+    return (position){tile / per_image, within / d->tile_columns, within % d->tile_columns};
+}
+
+/* The tile whose first element is (row, column) of an image of this side, either perhaps negative;
+ * *offset: where that lies. */
+static mfm_winograd_tile tile_of(const side *s, int64_t image, int64_t row, int64_t column,
+                                 int64_t *offset)
+{
+    *offset = ((image * s->h + row) * s->w + column) * s->c;
+    return (mfm_winograd_tile){.row_step = s->w * s->c,
+                               .column_step = s->c,
+                               .row0 = row < 0 ? -row : 0,
+                               .row1 = s->h - row,
+                               .column0 = column < 0 ? -column : 0,
+                               .column1 = s->w - column};
+}
+
+/* The rows of an image side that tiles [first, end) stand on. */
+static range rows_of_tiles(const direction *d, const side *s, const real *images, int64_t first,
+                           int64_t end)
+{
+    if (first >= end)
+        return (range){images, images};
+    const position a = position_of(d, first), b = position_of(d, end - 1);
+    const int64_t row = a.image * s->h + at_most(a.row * TILE, s->h);
+    const int64_t row_end = b.image * s->h + at_most((b.row + 1) * TILE, s->h);
+    return (range){images + row * s->w * s->c, images + row_end * s->w * s->c};
+}
+
+/* v [36][c / LANES][rows][LANES] = the transformed input of tiles [first, first + rows) */
+static void transform_input(const direction *d, const real *x, int64_t first, int64_t rows, real *v)
+{
+    const int64_t c = d->from.c, step = point_step(rows, c);
+    for (int64_t t = 0; t < rows; t++) {
+        const position p = position_of(d, first + t);
+        int64_t offset;
+        const mfm_winograd_tile tile = tile_of(&d->from, p.image, p.row * TILE - d->pad[0],
+                                               p.column * TILE - d->pad[1], &offset);
+        for (int64_t i = 0; i < c; i += LANES)
+            mfm_winograd_input(x + offset + i, &tile, v + i * rows + t * LANES, step);
+    }
+}
+
+/* y = the results of tiles [first, first + rows) from m [36][c / LANES][rows][LANES] */
+static void transform_output(const direction *d, const real *m, int64_t first, int64_t rows,
+                             real *y, bool add)
+{
+    const int64_t c = d->to.c, step = point_step(rows, c);
+    for (int64_t t = 0; t < rows; t++) {
+        const position p = position_of(d, first + t);
+        int64_t offset;
+        const mfm_winograd_tile tile =
+            tile_of(&d->to, p.image, p.row * TILE, p.column * TILE, &offset);
+        for (int64_t i = 0; i < c; i += LANES)
+            mfm_winograd_output(m + i * rows + t * LANES, step, &tile, y + offset + i, add);
+    }
+}
+
+/* n [36][c / LANES][rows][LANES] = the transformed gradient of tiles [first, first + rows) of the
+ * result */
+static void transform_gradient(const direction *d, const real *gy, int64_t first, int64_t rows,
+                               real *n)
+{
+    const int64_t c = d->to.c, step = point_step(rows, c);
+    for (int64_t t = 0; t < rows; t++) {
+        const position p = position_of(d, first + t);
+        int64_t offset;
+        const mfm_winograd_tile tile =
+            tile_of(&d->to, p.image, p.row * TILE, p.column * TILE, &offset);
+        for (int64_t i = 0; i < c; i += LANES)
+            mfm_winograd_gradient(gy + offset + i, &tile, n + i * rows + t * LANES, step);
+    }
+}
+
+/* ---- forward and data ----------------------------------------------------------------------- */
+
+/* u [36][c][o] from w [o][9][c]; the transposition goes through blocks of vectors. */
+static void transform_kernels(const winograd *conv, const real *w, real *u)
+{
+    const int64_t c = conv->shape.c, o = conv->shape.o;
+#pragma omp parallel for schedule(static) num_threads(conv->parts)
+    for (int64_t k = 0; k < o; k += LANES)
+        for (int64_t i = 0; i < c; i += LANES) {
+            real block[LANES][POINTS][LANES];
+            for (int64_t j = 0; j < LANES; j++)
+                mfm_winograd_kernel(w + (k + j) * TAPS * c + i, c, block[j][0], LANES);
+            for (int64_t point = 0; point < POINTS; point++)
+                for (int64_t l = 0; l < LANES; l++) {
+                    real *to = u + (point * c + i + l) * o + k;
+                    for (int64_t j = 0; j < LANES; j++)
+                        to[j] = block[j][point][l];
+                }
+        }
+}
+
+/* u [36][o][c]: kernels turned by 180 degrees, from w [o][9][c]: the taps in reverse. */
+static void transform_turned_kernels(const winograd *conv, const real *w, real *u)
+{
+    const int64_t c = conv->shape.c, o = conv->shape.o;
+#pragma omp parallel for schedule(static) num_threads(conv->parts)
+    for (int64_t k = 0; k < o; k++)
+        for (int64_t i = 0; i < c; i += LANES)
+            mfm_winograd_kernel(w + (k * TAPS + TAPS - 1) * c + i, -c, u + k * c + i, o * c);
+}
+
+/* Fetches the p-th of POINTS slices of a range of memory: the products leave the paths to memory
+ * idle, and the rows of an image are too short for the processor to foresee. */
+static void fetch_slice(range r, int64_t p)
+{
+    enum { LINE = 64 / sizeof(real) };
+    const int64_t lines = (r.end - r.begin) / LINE;
+    for (int64_t i = lines * p / POINTS; i < lines * (p + 1) / POINTS; i++)
+        __builtin_prefetch(r.begin + i * LINE, 0, 2);
+}
+
+static void multiply_points(const direction *d, int64_t rows, const real *v, const real *u, real *m,
+                            range next, range result)
+{
+    const int64_t depth = d->from.c, width = d->to.c;
+    for (int64_t point = 0; point < POINTS; point++) {
+        fetch_slice(next, point);
+        fetch_slice(result, point);
+        mfm_panel_multiply(&(mfm_panel_product){.rows = rows,
+                                                .depth = depth,
+                                                .width = width,
+                                                .a = v + point * point_step(rows, depth),
+                                                .b = u + point * depth * width,
+                                                .c = m + point * point_step(rows, width),
+                                                .a_step = rows * LANES,
+                                                .c_step = rows * LANES});
+    }
+}
+
+/* The blocks of a part are next to each other. */
+static void convolve(const winograd *conv, const direction *d, const real *x, const real *u,
+                     real *y, bool add, real *scratch)
+{
+    const int64_t blocks = (d->tiles + d->block - 1) / d->block;
+#pragma omp parallel for schedule(static) num_threads(conv->parts)
+    for (int part = 0; part < conv->parts; part++) {
+        real *v = scratch + part * block_reals(d),
+             *m = v + POINTS * point_step(d->block, d->from.c);
+        const int64_t begin = blocks * part / conv->parts, end = blocks * (part + 1) / conv->parts;
+        for (int64_t b = begin; b < end; b++) {
+            const int64_t first = b * d->block, rows = at_most(d->block, d->tiles - first);
+            transform_input(d, x, first, rows, v);
+            const int64_t after = first + rows;
+            multiply_points(
+                d, rows, v, u, m,
+                rows_of_tiles(d, &d->from, x, after, at_most(after + d->block, d->tiles)),
+                rows_of_tiles(d, &d->to, y, first, after));
+            transform_output(d, m, first, rows, y, add);
+        }
+    }
+}
+
+static void forward(const void *state, const real *x, const real *w, real *y, bool add,
+                    real *scratch)
+{
+    const winograd *conv = state;
+    transform_kernels(conv, w, scratch);
+    convolve(conv, &conv->forward, x, scratch, y, add, scratch + kernel_reals(conv));
+}
+
+static void backward_data(const void *state, const real *gy, const real *w, real *gx, bool add,
+                          real *scratch)
+{
+    const winograd *conv = state;
+    transform_turned_kernels(conv, w, scratch);
+    convolve(conv, &conv->data, gy, scratch, gx, add, scratch + kernel_reals(conv));
+}
+
+/* ---- weights -------------------------------------------------------------------------------- */
+
+/* s [36][o][c] += n^T v at every point */
+static void add_products(const direction *d, int64_t rows, const real *n, const real *v, real *s,
+                         bool add, range next, range next_gradient)
+{
+    const int64_t c = d->from.c, o = d->to.c;
+    for (int64_t point = 0; point < POINTS; point++) {
+        fetch_slice(next, point);
+        fetch_slice(next_gradient, point);
+        mfm_panel_add_outer(&(mfm_panel_outer){.rows = rows,
+                                               .height = o,
+                                               .width = c,
+                                               .a = n + point * point_step(rows, o),
+                                               .b = v + point * point_step(rows, c),
+                                               .c = s + point * o * c,
+                                               .a_step = rows * LANES,
+                                               .b_step = rows * LANES,
+                                               .add = add});
+    }
+}
+
+static void sum_part(const winograd *conv, int part, const real *gy, const real *x, real *s,
+                     real *scratch)
+{
+    const direction *d = &conv->forward;
+    const int64_t blocks = (d->tiles + d->block - 1) / d->block;
+    const int64_t begin = blocks * part / conv->parts, end = blocks * (part + 1) / conv->parts;
+    real *v = scratch, *n = scratch + POINTS * point_step(d->block, d->from.c);
+    if (begin == end)
+        memset(s, 0, (size_t)kernel_reals(conv) * sizeof *s);
+    for (int64_t b = begin; b < end; b++) {
+        const int64_t first = b * d->block, rows = at_most(d->block, d->tiles - first);
+        transform_input(d, x, first, rows, v);
+        transform_gradient(d, gy, first, rows, n);
+        const int64_t after = first + rows, then = at_most(after + d->block, d->tiles);
+        add_products(d, rows, n, v, s, b > begin, rows_of_tiles(d, &d->from, x, after, then),
+                     rows_of_tiles(d, &d->to, gy, after, then));
+    }
+}
+
+/* Sums of the parts, in their order, then back to kernels. */
+static void finish_weights(const winograd *conv, real *s, real *gw, bool add)
+{
+    const int64_t c = conv->shape.c, o = conv->shape.o, size = kernel_reals(conv);
+#pragma omp parallel for schedule(static) num_threads(conv->parts)
+    for (int64_t k = 0; k < o; k++)
+        for (int64_t i = 0; i < c; i += LANES) {
+            real *sum = s + k * c + i;
+            for (int64_t point = 0; point < POINTS; point++) {
+                real *at = sum + point * o * c;
+                mfm_vec total = mfm_vec_load(at);
+                for (int part = 1; part < conv->parts; part++)
+                    total += mfm_vec_load(at + part * size);
+                mfm_vec_store(at, total);
+            }
+            mfm_winograd_kernel_gradient(sum, o * c, gw + k * TAPS * c + i, c, add);
+        }
+}
+
+static void backward_weights(const void *state, const real *gy, const real *x, real *gw, bool add,
+                             real *scratch)
+{
+    const winograd *conv = state;
+    real *blocks = scratch + conv->parts * kernel_reals(conv);
+#pragma omp parallel for schedule(static) num_threads(conv->parts)
+    for (int part = 0; part < conv->parts; part++)
+        sum_part(conv, part, gy, x, scratch + part * kernel_reals(conv),
+                 blocks + part * block_reals(&conv->forward));
+    finish_weights(conv, scratch, gw, add);
+}
+
+const mfm_conv_impl mfm_conv_winograd = {"Winograd",   fits,    make,          release,
+                                         scratch_size, forward, backward_data, backward_weights};

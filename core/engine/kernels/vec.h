@@ -1,0 +1,37 @@
+/* Vectors of the widest registers that the build may use. Addresses need only a real's alignment.
+ */
+#ifndef MFM_VEC_H
+#define MFM_VEC_H
+
+#include "core/engine/real.h"
+
+#if defined __AVX512F__
+enum { MFM_VEC_BYTES = 64, MFM_VEC_REGISTERS = 32 };
+#elif defined __AVX__
+enum { MFM_VEC_BYTES = 32, MFM_VEC_REGISTERS = 16 };
+#else
+enum { MFM_VEC_BYTES = 16, MFM_VEC_REGISTERS = 16 };
+#endif
+
+enum { MFM_VEC_LANES = MFM_VEC_BYTES / sizeof(real) };
+
+typedef real mfm_vec __attribute__((vector_size(MFM_VEC_BYTES)));
+typedef real mfm_vec_at
+    __attribute__((vector_size(MFM_VEC_BYTES), aligned(sizeof(real)), may_alias));
+
+static inline mfm_vec mfm_vec_load(const real *from)
+{
+    return *(const mfm_vec_at *)from;
+}
+
+static inline void mfm_vec_store(real *to, mfm_vec v)
+{
+    *(mfm_vec_at *)to = v;
+}
+
+static inline mfm_vec mfm_vec_zero(void)
+{
+    return (mfm_vec){0};
+}
+
+#endif
