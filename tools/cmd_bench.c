@@ -1,21 +1,16 @@
 /* bench: what one training step (or one forward pass) of a model costs on this machine. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #include "core/engine/random.h"
-#include "core/train/training.h"
-#include "tools/inject_arguments.h"
-#include "tools/print_json.h"
-#include "tools/session.h"
+#include "tools/bench_report.h"
+#include "tools/process.h"
 
 typedef struct options {
     const char *method;
     mfm_inject_arguments inject;
-    uint64_t batch, meta_batch, repeat, threads;
-    bool json;
+    uint64_t batch, meta_batch, repeat, profile, threads;
+    bool all_nodes, json;
 } options;
 
 static const mfm_option table[] = {
@@ -45,6 +40,16 @@ static const mfm_option table[] = {
      .max = 100000,
      .offset = offsetof(options, repeat),
      .help = "steps that are timed, after two to warm up"},
+    {.name = "profile",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .max = 100000,
+     .offset = offsetof(options, profile),
+     .help = "steps after those, over which the times of passes and nodes are taken; 0: none"},
+    {.name = "all-nodes",
+     .kind = MFM_OPTION_FLAG,
+     .offset = offsetof(options, all_nodes),
+     .help = "tell every node, not only those that take longest"},
     {.name = "threads",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -68,38 +73,32 @@ static const mfm_option_group groups[] = {
 
 static const mfm_option_table bench_options = {
     .positional = "MODEL",
-    .purpose = "Times steps on random images: the median and the 95th percentile, and the memory.",
+    .purpose = "Times steps on random images: the median and the 95th percentile, the memory, and\n"
+               "where the time goes by pass, operator and node. Operations are those of the\n"
+               "textbook's sums, also where a kernel gets by with fewer.",
     .groups = groups};
+
+enum { TOP_NODES = 20, WARM_UP = 2 };
 
 /* What is measured, and the buffers it works on. */
 typedef struct bench {
     mfm_ctx *ctx;
     const options *o;
-    mfm_session session;
-    mfm_training *training; /* NULL: a forward pass */
-    mfm_plan *plan;         /* of the forward pass */
+    mfm_workload workload;
     mfm_batch train, meta;
     real *images, *labels, *meta_images, *meta_labels;
-    double *seconds; /* [repeat], ascending in the end */
+    mfm_bench_result result;
 } bench;
-
-static const mfm_pass forward_pass[1] = {{MFM_FORWARD, MFM_SET_PLAIN}};
-
-static bool forward_only(const options *o)
-{
-    return strcmp(o->method, "forward") == 0;
-}
 
 static double now(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return 1e-9 * (double)mfm_clock();
 }
 
 static int random_batch(bench *b, uint64_t batch, uint32_t node, real **images, real **labels)
 {
-    mfm_shape shape = b->session.network->graph->values[b->session.network->images].shape;
+    const mfm_split_graph *graphs = b->workload.session.graphs;
+    mfm_shape shape = graphs->main->values[graphs->images].shape;
     shape.dim[0] = (int64_t)batch;
     const size_t count = (size_t)mfm_shape_count(&shape);
     *images = mfm_alloc_aligned(b->ctx, count, sizeof **images);
@@ -110,74 +109,50 @@ static int random_batch(bench *b, uint64_t batch, uint32_t node, real **images, 
     for (size_t i = 0; i < count; i++)
         (*images)[i] = (real)mfm_random_normal(&key, i);
     for (uint64_t i = 0; i < batch; i++)
-        (*labels)[i] = (real)(i % (uint64_t)b->session.network->classes);
+        (*labels)[i] = (real)(i % (uint64_t)graphs->classes);
     return MFM_OK;
 }
 
-static int plan_forward(bench *b)
+static int make_batches(bench *b)
 {
-    const mfm_split_graph *graphs = b->session.graphs;
-    const mfm_slot keep[1] = {{graphs->logits, MFM_X}};
-    const mfm_plan_spec spec = {.batch = (int64_t)b->o->batch,
-                                .passes = forward_pass,
-                                .n_passes = 1,
-                                .keep = keep,
-                                .n_keep = 1};
-    const int status = mfm_plan_new(b->ctx, graphs->main, &spec, &b->plan);
-    if (status)
-        return status;
-    mfm_plan_bind_params(b->plan, MFM_X, graphs->main->params);
-    mfm_plan_bind_state(b->plan, graphs->main->state);
-    mfm_plan_bind_input(b->plan, graphs->images, MFM_X, b->images);
-    return MFM_OK;
-}
-
-static int make_training(bench *b, const mfm_method *method, uint64_t meta_batch)
-{
-    const mfm_train_options fixed = {.method = method,
-                                     .epochs = 1,
-                                     .batch = (uint32_t)b->o->batch,
-                                     .meta_batch = (uint32_t)meta_batch,
-                                     .momentum = 0.9,
-                                     .weight_decay = 5e-4,
-                                     .modulator_lr = 1e-2,
-                                     .modulator_momentum = 0.9};
-    return mfm_training_new(b->ctx, b->session.graphs, &fixed, &b->training);
-}
-
-static int prepare(bench *b, const char *path)
-{
-    const options *o = b->o;
-    const mfm_method *method = mfm_method_find(o->method);
-    const uint64_t meta_batch = o->meta_batch ? o->meta_batch : o->batch;
-    bool has = false;
-    int status = mfm_session_open(&b->session, path);
-    if (!status)
-        status = mfm_has_modulator(b->ctx, b->session.model, &has);
-    if (!status && method && method->needs_modulator && !has)
-        status = mfm_inject_as_asked(b->ctx, b->session.model, &o->inject, 0, 0);
-    if (!status)
-        status = mfm_session_import(&b->session);
-    if (!status)
-        status = random_batch(b, o->batch, 0, &b->images, &b->labels);
-    if (!status && method)
-        status = random_batch(b, meta_batch, 1, &b->meta_images, &b->meta_labels);
-    if (!status)
-        status = method ? make_training(b, method, meta_batch) : plan_forward(b);
+    const mfm_workload *w = &b->workload;
+    int status = random_batch(b, w->batch, 0, &b->images, &b->labels);
+    if (!status && w->method && w->method->needs_meta)
+        status = random_batch(b, w->meta_batch, 1, &b->meta_images, &b->meta_labels);
     b->train = (mfm_batch){b->images, b->labels};
     b->meta = (mfm_batch){b->meta_images, b->meta_labels};
     return status;
 }
 
+static int prepare(bench *b, const char *path)
+{
+    mfm_workload *w = &b->workload;
+    const double start = now();
+    int status = mfm_workload_load(w, path, &b->o->inject);
+    b->result.import_seconds = now() - start;
+    b->result.rss_before = mfm_process_rss();
+    if (!status)
+        status = make_batches(b);
+    if (!status)
+        status = mfm_workload_make(w);
+    if (status)
+        return status;
+    if (w->plan)
+        mfm_plan_bind_input(w->plan, w->session.graphs->images, MFM_X, b->images);
+    b->result.memory = mfm_workload_memory(w);
+    return MFM_OK;
+}
+
 static void one_step(bench *b)
 {
+    mfm_workload *w = &b->workload;
     mfm_step_losses losses;
-    if (!b->training) {
-        mfm_plan_run(b->plan, 0);
+    if (!w->training) {
+        mfm_plan_run(w->plan, 0);
         return;
     }
-    b->training->options.method->step(b->training, &b->train, &b->meta, 1e-3, &losses);
-    b->training->counters.step++;
+    w->method->step(w->training, &b->train, &b->meta, 1e-3, &losses);
+    w->training->counters.step++;
 }
 
 static int ascending(const void *a, const void *b)
@@ -188,72 +163,60 @@ static int ascending(const void *a, const void *b)
 
 static int measure(bench *b)
 {
-    enum { WARM_UP = 2 };
-    b->seconds = mfm_alloc(b->ctx, b->o->repeat, sizeof *b->seconds);
-    if (!b->seconds)
+    mfm_bench_result *r = &b->result;
+    r->seconds = mfm_alloc(b->ctx, b->o->repeat, sizeof *r->seconds);
+    if (!r->seconds)
         return MFM_ENOMEM;
-    for (int i = 0; i < WARM_UP; i++)
+    for (int i = 0; i < WARM_UP; i++) {
         one_step(b);
+        if (i == 0)
+            r->first_step_at = mfm_process_age();
+    }
     for (uint64_t i = 0; i < b->o->repeat; i++) {
         const double start = now();
         one_step(b);
-        b->seconds[i] = now() - start;
+        r->seconds[i] = now() - start;
     }
-    qsort(b->seconds, b->o->repeat, sizeof *b->seconds, ascending);
+    qsort(r->seconds, b->o->repeat, sizeof *r->seconds, ascending);
     return MFM_OK;
 }
 
-static double percentile(const bench *b, double share)
+/* Apart from the measured steps, which so pay nothing for the clock. */
+static int profile(bench *b)
 {
-    return b->seconds[(uint64_t)(share * (double)(b->o->repeat - 1) + 0.5)];
+    mfm_bench_result *r = &b->result;
+    mfm_profile_begin(b->ctx, &r->profile);
+    const double start = now();
+    for (uint64_t i = 0; i < b->o->profile; i++)
+        one_step(b);
+    r->profiled_seconds = now() - start;
+    r->profiled = b->o->profile;
+    r->rss_peak = mfm_process_peak_rss();
+    return mfm_profile_end(&r->profile);
 }
 
-static double peak_rss(void)
+static int report(const bench *b)
 {
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) ? 0 : (double)usage.ru_maxrss * 1024;
-}
-
-static int report(bench *b, const char *path, int threads)
-{
-    const double median = percentile(b, 0.5), high = percentile(b, 0.95);
-    const size_t bytes =
-        b->training ? b->training->options.method->bytes(b->training) : mfm_plan_bytes(b->plan);
-    const double rate = (double)b->o->batch / median;
     if (b->o->json)
-        return mfm_print_json(
-            b->ctx,
-            json_pack("{s:s, s:s, s:I, s:i, s:I, s:f, s:f, s:f, s:f, s:I, s:f}", "file", path,
-                      "method", b->o->method, "batch", (json_int_t)b->o->batch, "threads", threads,
-                      "steps", (json_int_t)b->o->repeat, "seconds", median, "fastest",
-                      b->seconds[0], "p95", high, "images_per_second", rate, "buffer_bytes",
-                      (json_int_t)bytes, "peak_rss_bytes", peak_rss()));
-    printf("%s: %s, batch %llu, %d thread%s, %llu steps\n", path, b->o->method,
-           (unsigned long long)b->o->batch, threads, threads == 1 ? "" : "s",
-           (unsigned long long)b->o->repeat);
-    printf("  step      %10.3f ms median, %.3f fastest, %.3f at the 95th percentile\n",
-           1e3 * median, 1e3 * b->seconds[0], 1e3 * high);
-    printf("  rate      %10.1f images a second\n", rate);
-    printf("  buffers   %10.1f MiB planned\n", (double)bytes / (1 << 20));
-    printf("  process   %10.1f MiB at its peak\n", peak_rss() / (1 << 20));
-    return MFM_OK;
+        return mfm_bench_print_json(&b->result);
+    return mfm_bench_print(&b->result, b->o->all_nodes ? SIZE_MAX : TOP_NODES);
 }
 
 static void clear(bench *b)
 {
-    mfm_training_free(b->training);
-    mfm_plan_free(b->plan);
+    if (b->result.profile.ctx)
+        mfm_profile_clear(&b->result.profile);
+    mfm_workload_clear(&b->workload);
     mfm_free_aligned(b->ctx, b->images);
     mfm_free_aligned(b->ctx, b->labels);
     mfm_free_aligned(b->ctx, b->meta_images);
     mfm_free_aligned(b->ctx, b->meta_labels);
-    mfm_free(b->ctx, b->seconds);
-    mfm_session_clear(&b->session);
+    mfm_free(b->ctx, b->result.seconds);
 }
 
 static int check_method(mfm_ctx *ctx, const options *o)
 {
-    if (forward_only(o) || mfm_method_find(o->method))
+    if (strcmp(o->method, "forward") == 0 || mfm_method_find(o->method))
         return MFM_OK;
     return mfm_fail(ctx, MFM_EUSAGE,
                     "--method: %s: must be forward or a method that `onnx-mfm "
@@ -261,22 +224,41 @@ static int check_method(mfm_ctx *ctx, const options *o)
                     o->method);
 }
 
-int mfm_cmd_bench(mfm_ctx *ctx, int argc, const char **argv)
+static int run(mfm_ctx *ctx, const options *o, const char *path)
 {
-    options o = {.method = "base", .inject = mfm_inject_defaults, .batch = 100, .repeat = 20};
-    mfm_arguments arguments;
-    bench b = {.ctx = ctx, .o = &o, .session = {.ctx = ctx}};
-    int status = mfm_options_parse(ctx, &bench_options, argc, argv, &o, &arguments);
-    if (!status)
-        status = check_method(ctx, &o);
-    const int threads = mfm_use_threads((unsigned)o.threads);
-    if (!status)
-        status = prepare(&b, arguments.positional);
+    bench b = {.ctx = ctx,
+               .o = o,
+               .workload = {.ctx = ctx,
+                            .method = mfm_method_find(o->method),
+                            .batch = o->batch,
+                            .meta_batch = o->meta_batch ? o->meta_batch : o->batch},
+               .result = {.ctx = ctx,
+                          .path = path,
+                          .step = o->method,
+                          .batch = o->batch,
+                          .steps = o->repeat,
+                          .threads = mfm_use_threads((unsigned)o->threads)}};
+    int status = prepare(&b, path);
     if (!status)
         status = measure(&b);
     if (!status)
-        status = report(&b, arguments.positional, threads);
+        status = profile(&b);
+    if (!status)
+        status = report(&b);
     clear(&b);
+    return status;
+}
+
+int mfm_cmd_bench(mfm_ctx *ctx, int argc, const char **argv)
+{
+    options o = {
+        .method = "base", .inject = mfm_inject_defaults, .batch = 100, .repeat = 20, .profile = 5};
+    mfm_arguments arguments;
+    int status = mfm_options_parse(ctx, &bench_options, argc, argv, &o, &arguments);
+    if (!status)
+        status = check_method(ctx, &o);
+    if (!status)
+        status = run(ctx, &o, arguments.positional);
     mfm_arguments_free(ctx, &arguments);
     return status;
 }

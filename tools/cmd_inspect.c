@@ -1,15 +1,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "core/train/training.h"
+#include "tools/memory_report.h"
 #include "tools/model_report.h"
-#include "tools/options.h"
 #include "tools/print_json.h"
 #include "tools/text_table.h"
 
 typedef struct options {
     bool json;
-    uint64_t batch;
+    uint64_t batch, threads;
+    mfm_inject_arguments inject;
 } options;
 
 static const mfm_option table[] = {
@@ -24,11 +24,22 @@ static const mfm_option table[] = {
      .max = 65536,
      .offset = offsetof(options, batch),
      .silent_default = true,
-     .help = "also tell the memory that training takes with batches of this size"},
+     .help = "also tell the memory that inference and training take with batches of this size"},
+    {.name = "threads",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .max = 1024,
+     .offset = offsetof(options, threads),
+     .silent_default = true,
+     .help = "threads that they would use (default: all processors)"},
 };
 
 static const mfm_option_group groups[] = {
     {.title = "Options:", .options = table, .count = sizeof table / sizeof table[0]},
+    {.title = "Modulator that training would inject, for --batch:",
+     .options = mfm_inject_table,
+     .count = MFM_INJECT_OPTIONS,
+     .base = offsetof(options, inject)},
     {.title = NULL}};
 
 static const mfm_option_table inspect_options = {
@@ -235,69 +246,53 @@ static void print_obstacles(const mfm_model_report *r)
         printf("warning: %s\n", r->warnings[i]);
 }
 
-/* ---- memory ---- */
-
-static int training_bytes(const mfm_model_report *r, mfm_split_graph *graphs,
-                          const mfm_method *method, uint64_t batch, size_t *bytes)
-{
-    const mfm_train_options wanted = {.method = method,
-                                      .epochs = 1,
-                                      .batch = (uint32_t)batch,
-                                      .meta_batch = (uint32_t)batch,
-                                      .schedule = {.base = 0.1}};
-    mfm_training *training = NULL;
-    const int status = mfm_training_new(r->ctx, graphs, &wanted, &training);
-    *bytes = status ? 0 : method->bytes(training);
-    mfm_training_free(training);
-    return status;
-}
-
-static int print_memory(const mfm_model_report *r, uint64_t batch)
-{
-    mfm_split_graph *graphs = NULL;
-    int status = mfm_split_graph_new(r->ctx, r->network, &graphs);
-    if (!status)
-        printf("\nmemory for training with batches of %" PRIu64 ":\n", batch);
-    for (int i = 0; mfm_methods[i] && !status; i++) {
-        size_t bytes;
-        if (mfm_methods[i]->needs_modulator && !graphs->modulator)
-            continue;
-        status = training_bytes(r, graphs, mfm_methods[i], batch, &bytes);
-        if (!status)
-            printf("  %-8s %.1f MiB\n", mfm_methods[i]->name, (double)bytes / (1 << 20));
-    }
-    mfm_split_graph_free(graphs);
-    return status;
-}
-
-static int print_as_text(const mfm_model_report *r, const options *o)
+static int print_as_text(const mfm_model_report *r, const mfm_memory_report *memory)
 {
     print_facts(r);
     int status = r->layers->n_layers ? print_layers(r) : MFM_OK;
     if (status)
         return status;
     print_modulators(r->modulators);
-    if (o->batch && r->network)
-        status = print_memory(r, o->batch);
+    if (memory)
+        status = mfm_memory_report_print(memory);
     print_obstacles(r);
+    return status;
+}
+
+static int print_as_json(const mfm_model_report *r, const mfm_memory_report *memory)
+{
+    json_t *root = report_to_json(r);
+    if (root && memory)
+        json_object_set_new(root, "memory", mfm_memory_report_json(memory));
+    return mfm_print_json(r->ctx, root);
+}
+
+static int inspect(mfm_ctx *ctx, const char *path, const options *o)
+{
+    mfm_model *model = NULL;
+    mfm_model_report *report = NULL;
+    mfm_memory_report *memory = NULL;
+    int status = mfm_model_open(ctx, path, &model);
+    if (!status)
+        status = mfm_model_report_new(ctx, model, &report);
+    mfm_use_threads((unsigned)o->threads);
+    if (!status && o->batch && report->network)
+        status = mfm_memory_report_new(ctx, path, &o->inject, o->batch, &memory);
+    if (!status)
+        status = o->json ? print_as_json(report, memory) : print_as_text(report, memory);
+    mfm_memory_report_free(memory);
+    mfm_model_report_free(report);
+    mfm_model_free(model);
     return status;
 }
 
 int mfm_cmd_inspect(mfm_ctx *ctx, int argc, const char **argv)
 {
-    options o = {.batch = 0};
+    options o = {.inject = mfm_inject_defaults};
     mfm_arguments arguments;
-    mfm_model *model = NULL;
-    mfm_model_report *report = NULL;
     int status = mfm_options_parse(ctx, &inspect_options, argc, argv, &o, &arguments);
     if (!status)
-        status = mfm_model_open(ctx, arguments.positional, &model);
-    if (!status)
-        status = mfm_model_report_new(ctx, model, &report);
-    if (!status)
-        status = o.json ? mfm_print_json(ctx, report_to_json(report)) : print_as_text(report, &o);
-    mfm_model_report_free(report);
-    mfm_model_free(model);
+        status = inspect(ctx, arguments.positional, &o);
     mfm_arguments_free(ctx, &arguments);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "tools/files.h"
 #include "tools/suggest.h"
 #include "tools/threads.h"
+#include "tools/trace.h"
 
 enum {
     EXIT_GOOD = 0,
@@ -46,6 +47,7 @@ static void print_help(void)
            "--lr 0.01 --epochs 10\n"
            "  onnx-mfm eval trained.onnx --data fashion-mnist\n\n"
            "onnx-mfm COMMAND --help tells a command's options; onnx-mfm --version the version.\n"
+           "MFM_TRACE=FILE in the environment keeps a trace for browsers' trace viewers.\n"
            "Exit: 0 good, 1 a check failed, 2 wrong usage, 3 bad input, 4 out of resources,\n"
            "130 interrupted.\n");
 }
@@ -122,6 +124,19 @@ static int flush_results(mfm_ctx *ctx, int status)
     return status;
 }
 
+/* The command, traced if the environment asks for it. */
+static int run_traced(mfm_ctx *ctx, const command *c, int argc, const char **argv)
+{
+    const char *path = getenv("MFM_TRACE");
+    mfm_trace *trace = NULL;
+    int status = path && *path ? mfm_trace_begin(ctx, path, &trace) : MFM_OK;
+    if (!status)
+        status = c->run(ctx, argc, argv);
+    mfm_ctx_on_warning(ctx, print_warning, (void *)c);
+    mfm_trace_end(trace);
+    return status;
+}
+
 static int run_command(const command *c, int argc, const char **argv)
 {
     mfm_ctx *ctx = mfm_ctx_new(NULL);
@@ -133,7 +148,7 @@ static int run_command(const command *c, int argc, const char **argv)
     snprintf(name, sizeof name, "onnx-mfm %s", c->name);
     argv[0] = name;
     mfm_ctx_on_warning(ctx, print_warning, (void *)c);
-    const int status = flush_results(ctx, c->run(ctx, argc, argv));
+    const int status = flush_results(ctx, run_traced(ctx, c, argc, argv));
     if (status != MFM_OK && status != MFM_HELPED)
         fprintf(stderr, "%s: %s\n", name, mfm_message(ctx));
     if (status == MFM_EUSAGE)

@@ -103,7 +103,8 @@ static int plan_hyper(mfm_bilevel *b, int64_t batch)
     }
     const mfm_plan_spec spec = {.batch = batch, .training = true, .passes = hyper_passes,
                                 .n_passes = HYPER_PASSES, .pass_names = hyper_names,
-                                .keep = keep, .n_keep = (int)(2 * split->n_hyper), .param_gradients = true};
+                                .keep = keep, .n_keep = (int)(2 * split->n_hyper),
+                                .param_gradients = true};
     const int status = mfm_plan_new(b->ctx, split->modulator, &spec, &b->hyper);
     mfm_free(b->ctx, keep);
     return status;

@@ -14,12 +14,17 @@ struct mfm_evaluator {
 
 static const mfm_pass forward_pass[1] = {{MFM_FORWARD, MFM_SET_PLAIN}};
 
+int mfm_inference_plan(mfm_ctx *ctx, const mfm_split_graph *split, int64_t batch, mfm_plan **plan)
+{
+    const mfm_slot keep[1] = {{split->logits, MFM_X}};
+    const mfm_plan_spec spec = {.batch = batch, .training = false, .passes = forward_pass,
+                                .n_passes = 1, .keep = keep, .n_keep = 1};
+    return mfm_plan_new(ctx, split->main, &spec, plan);
+}
+
 static int build(mfm_evaluator *e)
 {
-    const mfm_slot keep[1] = {{e->split->logits, MFM_X}};
-    const mfm_plan_spec spec = {.batch = e->batch, .training = false, .passes = forward_pass,
-                                .n_passes = 1, .keep = keep, .n_keep = 1};
-    const int status = mfm_plan_new(e->ctx, e->split->main, &spec, &e->plan);
+    const int status = mfm_inference_plan(e->ctx, e->split, e->batch, &e->plan);
     if (status)
         return status;
     const size_t size = mfm_preprocess_size(e->preprocess) * e->batch;

@@ -7,6 +7,10 @@
 #include "core/report/confusion.h"
 #include "core/train/split_graph.h"
 
+/* The plan of evaluation: one pass, number 0, from the images to the logits of a batch. Parameters,
+ * running statistics and images are to be bound. */
+int mfm_inference_plan(mfm_ctx *ctx, const mfm_split_graph *split, int64_t batch, mfm_plan **plan);
+
 typedef struct mfm_evaluator mfm_evaluator;
 
 /* split and preprocess must outlive the result. */

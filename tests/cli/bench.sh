@@ -1,0 +1,100 @@
+# bench: times, profile, memory as inspect predicts it; MFM_TRACE: a trace that is whole JSON.
+. "$SOURCE/tests/cli/lib.sh"
+command -v python3 >/dev/null || { echo "skipped: no python3"; exit 77; }
+
+check() {
+    python3 "$SOURCE/tests/cli/check_bench.py" "$@" || fail "check_bench.py $*"
+}
+
+expect_exit 0 new lenet -o lenet.onnx
+expect_exit 0 new resnet20 --input 3,32,32 -o resnet20.onnx
+
+# The whole view, and that its parts fit together.
+expect_exit 0 bench lenet.onnx --method mfm --layer fc:1 --batch 8 --repeat 3 --profile 4 --json
+cp .stdout mfm.json
+check profile mfm.json 'plain forward' 'modulated backward' 'tangent of backward' 'meta backward'
+expect_exit 0 bench lenet.onnx --batch 8 --repeat 3 --profile 4 --json
+cp .stdout base.json
+check profile base.json forward backward 'running statistics'
+expect_exit 0 bench lenet.onnx --method forward --batch 8 --repeat 2 --profile 0 --json
+grep -q profile .stdout && fail "a profile that was not asked for"
+expect_exit 0 bench resnet20.onnx --batch 2 --repeat 2
+expect_stdout '^pass +calls +ms +share +GFLOP/s$'
+expect_stdout '^outside the passes'
+expect_stdout '^Conv +38 '
+expect_stdout '^and [0-9]+ nodes that take less: --all-nodes$'
+expect_exit 0 bench resnet20.onnx --batch 2 --repeat 2 --all-nodes
+expect_stdout '^layer1.0.conv1 +Conv +\[2,16,32,32\]'
+grep -q 'take less' .stdout && fail "all nodes, and yet not all"
+
+# What inspect says before is what a run then holds.
+for model in lenet resnet20; do
+    for layers in '--layer last_conv' '--layer conv:1 --layer last_conv'; do
+        expect_exit 0 inspect $model.onnx --batch 10 --threads 2 $layers --json
+        cp .stdout told.json
+        for step in forward base mfm; do
+            expect_exit 0 bench $model.onnx --method $step --batch 10 --threads 2 $layers \
+                --repeat 1 --profile 0 --json
+            check memory told.json .stdout "$RESIDENT"
+        done
+    done
+done
+# Far beyond any machine, and still told.
+expect_exit 0 inspect resnet20.onnx --batch 65536
+expect_stdout '^mfm +[0-9]{6}\.[0-9] '
+expect_refusal 3 'no such layer: nope' inspect lenet.onnx --batch 10 --layer nope
+
+# A trace of each command that runs plans.
+make_data four 4 10 5
+expect_exit 0 new lenet -o four.onnx --classes 4 --input 1,20,20
+trace() {
+    rm -f trace.json
+    MFM_TRACE=trace.json
+    export MFM_TRACE
+    expect_exit 0 "$@"
+    unset MFM_TRACE
+    expect_no_stderr
+}
+trace bench lenet.onnx --method mfm --layer fc:1 --batch 8 --repeat 2
+check trace trace.json 'meta forward' 'tangent of backward'
+trace eval four.onnx --data idx:four
+check trace trace.json forward
+head -c 1600 /dev/zero >image.raw
+trace run four.onnx --input image.raw -o logits.raw
+check trace trace.json forward
+
+# It replaces a trace, and nothing else.
+MFM_TRACE=lenet.onnx
+export MFM_TRACE
+expect_refusal 3 'only a trace is written over' bench four.onnx --repeat 1
+MFM_TRACE=none/trace.json
+expect_refusal 3 'cannot write none/trace.json' bench four.onnx --repeat 1
+MFM_TRACE=/dev/full
+expect_refusal 3 'must be a regular file' bench four.onnx --repeat 1
+
+# A disk that fills up ends the trace, and not the run.
+MFM_TRACE=trace.json
+(
+    ulimit -f 300
+    expect_exit 0 bench lenet.onnx --method mfm --batch 1 --repeat 2000 --profile 0
+    expect_stderr 'warning: cannot write trace.json: .*: the trace is not complete'
+) || exit 1
+check trace trace.json 'meta forward'
+
+# So does a process that is ended, at any time.
+for signal in TERM KILL; do
+    for size in 10000 100000 300000; do
+        rm -f trace.json
+        "$TOOL" bench lenet.onnx --method mfm --batch 1 --repeat 100000 >.stdout 2>.stderr &
+        pid=$!
+        tries=0
+        until [ -e trace.json ] && [ "$(wc -c <trace.json)" -gt $size ]; do
+            tries=$((tries + 1))
+            [ "$tries" -lt 600 ] || fail "no trace within 60 seconds"
+            sleep 0.1
+        done
+        kill -$signal "$pid"
+        wait "$pid"
+        check trace trace.json 'meta forward'
+    done
+done
