@@ -123,7 +123,7 @@ double mfm_vector_difference(const mfm_graph *graph, const real *a, const real *
     double worst = 0, largest = 1e-30;
     for (size_t i = 0; i < graph->params_size; i++) {
         const double error = fabs((double)a[i] - (double)b[i]);
-        worst = error <= worst ? worst : error;
+        worst = error <= worst ? worst : isnan(error) ? INFINITY : error;
         largest = fmax(largest, fabs((double)b[i]));
     }
     return worst / largest;

@@ -85,7 +85,7 @@ static double quotient_error(const mfm_checker *checker, enum mfm_lane from, enu
             const double slope = ((double)checker->a[at] - (double)checker->b[at]) / (2 * STEP);
             const double exact = (double)checker->base[probe->offset[t][to] + i];
             const double error = fabs(slope - exact);
-            worst = error <= worst ? worst : error;
+            worst = error <= worst ? worst : isnan(error) ? INFINITY : error;
             largest = fmax(largest, fabs(exact));
         }
     }

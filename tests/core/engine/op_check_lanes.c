@@ -129,7 +129,7 @@ static double sum_error(const mfm_checker *checker, int i, int j, enum mfm_lane 
     double worst = 0, largest = 1e-3;
     for (size_t k = 0; k < mfm_probe_count(probe, i); k++) {
         const double error = fabs((double)sum[k] - ((double)first[k] + (double)second[k]));
-        worst = error <= worst ? worst : error;
+        worst = error <= worst ? worst : isnan(error) ? INFINITY : error;
         largest = fmax(largest, fmax(fabs((double)first[k]), fabs((double)second[k])));
     }
     return worst / largest;
