@@ -133,6 +133,9 @@ struct mfm_op {
     int64_t (*macs)(const mfm_node *node);
     /* After the un-modulated forward over training data: writes STATE inputs. NULL for most. */
     void (*update)(const mfm_node *node);
+    /* Writes the outputs' X anew from the inputs' and saved, the same bits as forward: for
+     * operators whose outputs cost less to make again than to keep. NULL for most. */
+    void (*restore)(const mfm_node *node);
     const char *summary; /* one line for the operator table */
     /* What the checks run on, ended by NULL: input shapes, then attributes.
      *     "[2,3,5,5] [4,3,3,3] - pads=1,1,1,1 @train outputs=2"

@@ -94,6 +94,7 @@ void mfm_plan_free(mfm_plan *plan)
     mfm_free(ctx, (void *)plan->spec.keep);
     mfm_free(ctx, plan->lanes);
     mfm_free(ctx, plan->runs);
+    mfm_free(ctx, plan->restores);
     mfm_free_aligned(ctx, plan->arena);
     mfm_free(ctx, plan);
 }
@@ -151,6 +152,31 @@ static void call(const mfm_node *node, enum mfm_pass_kind kind)
     }
 }
 
+/* The first restoration of a pass, or of those that follow. */
+static size_t first_restore(const mfm_plan *plan, int pass)
+{
+    size_t first = 0;
+    while (first < plan->n_restores && plan->restores[first].pass < pass)
+        first++;
+    return first;
+}
+
+/* Restores what node i reads in the pass; *next goes past it. */
+static void restore_for(const mfm_plan *plan, int pass, size_t i, size_t *next,
+                        const mfm_observer *observers)
+{
+    for (; *next < plan->n_restores; ++*next) {
+        const mfm_restore *r = &plan->restores[*next];
+        if (r->pass != pass || r->before != i)
+            return;
+        const uint64_t from = observers ? mfm_clock() : 0;
+        const mfm_node *node = &plan->instance.nodes[r->node];
+        node->op->restore(node);
+        if (observers)
+            mfm_observers_tell(observers, plan, pass, (int)r->node, from);
+    }
+}
+
 void mfm_plan_run(mfm_plan *plan, int pass)
 {
     const mfm_graph *graph = plan->graph;
@@ -158,10 +184,12 @@ void mfm_plan_run(mfm_plan *plan, int pass)
     const bool backward = p->kind == MFM_VJP || p->kind == MFM_VJP_T;
     const mfm_observer *observers = mfm_ctx_observers(plan->ctx);
     const uint64_t begin = observers ? mfm_clock() : 0;
+    size_t next = first_restore(plan, pass);
     for (size_t k = 0; k < graph->n_nodes; k++) {
         const size_t i = backward ? graph->n_nodes - 1 - k : k;
         if (!mfm_plan_runs(plan, i, p->kind) || !(p->segments >> graph->nodes[i].segment & 1))
             continue;
+        restore_for(plan, pass, i, &next, observers);
         const uint64_t from = observers ? mfm_clock() : 0;
         call(&plan->instance.nodes[i], p->kind);
         if (observers)

@@ -7,8 +7,13 @@ typedef struct layout {
     mfm_buffer *buffers;
     size_t count;
     int time;
-    int status; /* sticky */
+    int pass;     /* under way */
+    size_t index; /* of the node at `time` */
+    int *made_in; /* per value: the pass that made its X last; KEPT: whatever pass reads it */
+    int status;   /* sticky */
 } layout;
+
+enum { KEPT = -1 };
 
 static mfm_buffer *lane_buffer(layout *l, int value, enum mfm_lane lane)
 {
@@ -64,20 +69,77 @@ static void size_buffers(layout *l)
     }
 }
 
+/* Notes which values may be dropped after the pass that made them. */
+static void find_restorable(layout *l)
+{
+    const mfm_graph *graph = l->plan->graph;
+    const mfm_plan_spec *spec = &l->plan->spec;
+    for (size_t i = 0; i < graph->n_values; i++)
+        l->made_in[i] = KEPT;
+    for (size_t i = 0; i < graph->n_nodes && spec->restore; i++)
+        for (int j = 0; j < graph->nodes[i].n_out && graph->nodes[i].op->restore; j++)
+            l->made_in[graph->nodes[i].out[j]] = spec->n_passes;
+    for (int i = 0; i < spec->n_keep; i++)
+        l->made_in[spec->keep[i].value] = KEPT;
+}
+
+static void make_value(layout *l, int value)
+{
+    touch(l, lane_buffer(l, value, MFM_X), true);
+    if (l->made_in[value] != KEPT)
+        l->made_in[value] = l->pass;
+}
+
+static void read_value(layout *l, int value);
+
+/* The producer makes X again; first what it reads is seen to. */
+static void restore(layout *l, int value)
+{
+    mfm_plan *plan = l->plan;
+    const size_t index = (size_t)plan->graph->values[value].producer;
+    const mfm_graph_node *node = &plan->graph->nodes[index];
+    touch(l, saved_buffer(l, index), false);
+    for (int i = 0; i < node->n_in; i++)
+        if (node->in[i] >= 0)
+            read_value(l, node->in[i]);
+    for (int i = 0; i < node->n_out; i++)
+        make_value(l, node->out[i]);
+    if (!l->status)
+        l->status = mfm_grow(plan->ctx, &plan->restores, plan->n_restores,
+                             &plan->restores_capacity, sizeof *plan->restores);
+    if (!l->status)
+        plan->restores[plan->n_restores++] = (mfm_restore){l->pass, l->index, index};
+}
+
+static void read_value(layout *l, int value)
+{
+    if (l->made_in[value] != KEPT && l->made_in[value] != l->pass)
+        restore(l, value);
+    touch(l, lane_buffer(l, value, MFM_X), false);
+}
+
+static void read_lane(layout *l, int value, enum mfm_lane lane)
+{
+    if (lane == MFM_X)
+        read_value(l, value);
+    else
+        touch(l, lane_buffer(l, value, lane), false);
+}
+
 /* Inputs that the passes after forward read. */
 static void read_inputs(layout *l, const mfm_graph_node *node, enum mfm_lane lane)
 {
     for (int i = 0; i < node->n_in; i++)
         if (node->in[i] >= 0 && !mfm_is_additive(node->op, i))
-            touch(l, lane_buffer(l, node->in[i], lane), false);
+            read_lane(l, node->in[i], lane);
 }
 
 static void read_values(layout *l, const mfm_graph_node *node, enum mfm_lane lane)
 {
     if (node->op->reads & MFM_READS_IN)
         read_inputs(l, node, lane);
-    if (node->op->reads & MFM_READS_OUT)
-        touch_all(l, node->out, node->n_out, lane, false);
+    for (int i = 0; i < node->n_out && node->op->reads & MFM_READS_OUT; i++)
+        read_lane(l, node->out[i], lane);
 }
 
 static void write_adjoints(layout *l, size_t index, enum mfm_lane lane)
@@ -92,11 +154,15 @@ static void write_adjoints(layout *l, size_t index, enum mfm_lane lane)
 static void visit(layout *l, size_t index, enum mfm_pass_kind kind)
 {
     const mfm_graph_node *node = &l->plan->graph->nodes[index];
+    l->index = index;
     touch(l, saved_buffer(l, index), kind == MFM_FORWARD);
     switch (kind) {
     case MFM_FORWARD:
-        touch_all(l, node->in, node->n_in, MFM_X, false);
-        touch_all(l, node->out, node->n_out, MFM_X, true);
+        for (int i = 0; i < node->n_in; i++)
+            if (node->in[i] >= 0)
+                read_value(l, node->in[i]);
+        for (int i = 0; i < node->n_out; i++)
+            make_value(l, node->out[i]);
         break;
     case MFM_JVP:
         read_values(l, node, MFM_X);
@@ -149,8 +215,9 @@ static void keep_throughout(layout *l, mfm_buffer *buffer)
 static void find_lives(layout *l)
 {
     const mfm_plan_spec *spec = &l->plan->spec;
-    for (int i = 0; i < spec->n_passes; i++)
-        visit_pass(l, &spec->passes[i]);
+    find_restorable(l);
+    for (l->pass = 0; l->pass < spec->n_passes; l->pass++)
+        visit_pass(l, &spec->passes[l->pass]);
     for (int i = 0; i < spec->n_keep; i++)
         keep_throughout(l, lane_buffer(l, spec->keep[i].value, spec->keep[i].lane));
     keep_throughout(l, scratch_buffer(l));
@@ -180,10 +247,12 @@ int mfm_plan_place(mfm_plan *plan)
     const mfm_graph *graph = plan->graph;
     layout l = {.plan = plan, .count = graph->n_values * MFM_LANES + graph->n_nodes + 1};
     l.buffers = mfm_alloc(plan->ctx, l.count, sizeof *l.buffers);
-    if (!l.buffers)
-        return MFM_ENOMEM;
-    size_buffers(&l);
-    find_lives(&l);
+    l.made_in = mfm_alloc(plan->ctx, graph->n_values, sizeof *l.made_in);
+    l.status = l.buffers && l.made_in ? MFM_OK : MFM_ENOMEM;
+    if (!l.status) {
+        size_buffers(&l);
+        find_lives(&l);
+    }
     if (!l.status)
         l.status = mfm_memory_plan(plan->ctx, l.buffers, l.count, &plan->arena_size);
     if (!l.status) {
@@ -192,8 +261,9 @@ int mfm_plan_place(mfm_plan *plan)
     }
     if (!l.status)
         bind(&l);
-    for (size_t i = 0; i < l.count; i++)
+    for (size_t i = 0; l.buffers && i < l.count; i++)
         mfm_free(plan->ctx, l.buffers[i].ranges);
+    mfm_free(plan->ctx, l.made_in);
     mfm_free(plan->ctx, l.buffers);
     return l.status;
 }

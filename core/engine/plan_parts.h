@@ -7,13 +7,21 @@
 #include "core/engine/memory_plan.h"
 #include "core/engine/plan.h"
 
+/* In pass `pass`, node `node` restores its outputs before node `before` is called. */
+typedef struct mfm_restore {
+    int pass;
+    size_t before, node;
+} mfm_restore;
+
 struct mfm_plan {
     mfm_ctx *ctx;
     const mfm_graph *graph;
     mfm_plan_spec spec; /* its arrays are the plan's own copies */
     mfm_instance instance;
-    uint8_t *lanes; /* per value: bit set of the lanes that exist */
-    uint8_t *runs;  /* per node: bit set of the pass kinds that call it */
+    uint8_t *lanes;        /* per value: bit set of the lanes that exist */
+    uint8_t *runs;         /* per node: bit set of the pass kinds that call it */
+    mfm_restore *restores; /* in the order of the schedule */
+    size_t n_restores, restores_capacity;
     real *arena;
     size_t arena_size; /* in reals */
 };

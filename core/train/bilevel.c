@@ -76,7 +76,7 @@ static int plan_train(mfm_bilevel *b, int64_t batch)
     const mfm_plan_spec spec = {.batch = batch, .training = true, .passes = train_passes,
                                 .n_passes = TRAIN_PASSES, .pass_names = train_names,
                                 .keep = keep, .n_keep = (int)n_keep, .param_gradients = true,
-                                .param_tangents = true};
+                                .param_tangents = true, .restore = true};
     const int status = mfm_plan_new(b->ctx, split->main, &spec, &b->train);
     mfm_free(b->ctx, keep);
     return status;
@@ -87,7 +87,8 @@ static int plan_meta(mfm_bilevel *b, int64_t batch)
     const mfm_slot keep[2] = {{b->split->plain_loss, MFM_X}, {b->split->plain_loss, MFM_G}};
     const mfm_plan_spec spec = {.batch = batch, .training = true, .passes = meta_passes,
                                 .n_passes = META_PASSES, .pass_names = meta_names,
-                                .keep = keep, .n_keep = 2, .param_gradients = true};
+                                .keep = keep, .n_keep = 2, .param_gradients = true,
+                                .restore = true};
     return mfm_plan_new(b->ctx, b->split->main, &spec, &b->meta);
 }
 

@@ -25,6 +25,8 @@ typedef struct mfm_batch_norm_tail {
 extern const mfm_rule mfm_rule_batch_norm;
 extern const mfm_attr_def mfm_batch_norm_attrs[];
 int mfm_batch_norm_infer(mfm_ctx *ctx, mfm_node *node);
+/* y from x and the statistics that forward found. */
+void mfm_batch_norm_restore(const mfm_node *node);
 /* Writes the running statistics. */
 void mfm_batch_norm_update(const mfm_node *node);
 

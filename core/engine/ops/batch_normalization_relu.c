@@ -32,6 +32,7 @@ const mfm_op mfm_op_batch_normalization_relu = {
     .impl = &relu,
     .reads = MFM_READS_IN,
     .update = mfm_batch_norm_update,
+    .restore = mfm_batch_norm_restore,
     .summary = "BatchNormalization and Relu in one sweep",
     .samples = samples,
 };

@@ -24,6 +24,7 @@ static const check_entry entries[MFM_CHECKS] = {
     [MFM_CHECK_READS] = {"reads", 0, 0},
     [MFM_CHECK_ORDER] = {"order", 0, 0},
     [MFM_CHECK_UPDATE] = {"update", 0, 0},
+    [MFM_CHECK_RESTORE] = {"restore", 0, 0},
     [MFM_CHECK_MEMORY] = {"memory", 0, 0},
     [MFM_CHECK_PLAN] = {"plan", 1e-12, 1e-5},
 };
@@ -93,7 +94,7 @@ double mfm_checker_difference(const mfm_checker *checker, const real *a, const r
         const size_t start = probe->offset[t][lane], count = mfm_probe_count(probe, t);
         for (size_t i = start; i < start + count; i++) {
             const double error = fabs((double)a[i] - (double)b[i]);
-            worst = error <= worst ? worst : error; /* keeps a NaN */
+            worst = error <= worst ? worst : isnan(error) ? INFINITY : error;
             largest = fmax(largest, fabs((double)b[i]));
         }
     }
@@ -107,7 +108,7 @@ double mfm_checker_difference_all(const mfm_checker *checker, const real *a, con
     for (int lane = 0; lane < MFM_LANES; lane++) {
         const double error =
             mfm_checker_difference(checker, a, b, (enum mfm_lane)lane, lane < MFM_G ? 0 : skip);
-        worst = error <= worst ? worst : error;
+        worst = error <= worst ? worst : isnan(error) ? INFINITY : error;
     }
     return worst;
 }
@@ -139,6 +140,7 @@ static int check_on_probe(mfm_checker *checker)
     mfm_check_derivatives(checker);
     mfm_check_lanes(checker);
     mfm_check_update(checker);
+    mfm_check_restore(checker);
     mfm_check_memory(checker);
     return mfm_check_plan(checker);
 }

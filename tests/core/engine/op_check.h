@@ -24,6 +24,7 @@ enum mfm_check {
     MFM_CHECK_READS,     /* passes after forward read what `reads` says, no more */
     MFM_CHECK_ORDER,     /* jvp may come after vjp */
     MFM_CHECK_UPDATE,    /* update writes STATE, and nothing else */
+    MFM_CHECK_RESTORE,   /* restore gives the bits that forward gave */
     MFM_CHECK_MEMORY,    /* every refused allocation is MFM_ENOMEM and leaks nothing */
     MFM_CHECK_PLAN,      /* a plan of this one node gives the same numbers */
     MFM_CHECKS
@@ -73,6 +74,7 @@ uint32_t mfm_checker_inputs(const mfm_checker *checker);
 void mfm_check_derivatives(mfm_checker *checker);
 void mfm_check_lanes(mfm_checker *checker);
 void mfm_check_update(mfm_checker *checker);
+void mfm_check_restore(mfm_checker *checker);
 void mfm_check_memory(mfm_checker *checker);
 int mfm_check_plan(mfm_checker *checker);
 

@@ -238,3 +238,14 @@ void mfm_check_update(mfm_checker *checker)
                      mfm_checker_difference_all(checker, checker->a, checker->base, 0),
                      "results after update");
 }
+
+void mfm_check_restore(mfm_checker *checker)
+{
+    if (!checker->sample->op->restore)
+        return;
+    const char *what = mfm_probe_restore(&checker->probe, checker->a);
+    mfm_checker_note(checker, MFM_CHECK_RESTORE, what ? INFINITY : 0, what ? what : "");
+    mfm_checker_note(checker, MFM_CHECK_RESTORE,
+                     mfm_checker_difference_all(checker, checker->a, checker->base, 0),
+                     "values restored");
+}

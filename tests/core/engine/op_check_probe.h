@@ -60,6 +60,8 @@ void mfm_probe_clear(mfm_probe *probe);
 const char *mfm_probe_go(mfm_probe *probe, const mfm_probe_run *run, real *results);
 /* A plain run, then the operator's update. The results are those that lie there afterwards. */
 const char *mfm_probe_update(mfm_probe *probe, real *results);
+/* A plain run, then NaN for the outputs' values and the operator's restore. */
+const char *mfm_probe_restore(mfm_probe *probe, real *results);
 
 /* Elements of a tensor. */
 size_t mfm_probe_count(const mfm_probe *probe, int tensor);

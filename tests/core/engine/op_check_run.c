@@ -290,3 +290,21 @@ const char *mfm_probe_update(mfm_probe *probe, real *results)
         gather(probe, results, (enum mfm_lane)lane);
     return state_finite(probe) ? NULL : "update writes a number that is not finite";
 }
+
+const char *mfm_probe_restore(mfm_probe *probe, real *results)
+{
+    const mfm_probe_run plain = {0};
+    const char *what = mfm_probe_go(probe, &plain, results);
+    if (what)
+        return what;
+    fill_nan(probe->node.scratch, probe->node.scratch_size);
+    poison(probe, true, MFM_X);
+    probe->sample->op->restore(&probe->node);
+    if (!guards_intact(probe))
+        return "restore writes outside its buffers";
+    if (!(given_unchanged(probe, &plain, false) && given_unchanged(probe, &plain, true)))
+        return "restore changes what it reads";
+    for (int lane = 0; lane < MFM_LANES; lane++)
+        gather(probe, results, (enum mfm_lane)lane);
+    return NULL;
+}

@@ -80,10 +80,16 @@ static mfm_ctx *fresh(void)
     return ctx;
 }
 
+/* How a block is planned. */
+typedef struct way {
+    bool norm_first, fused, training, restore;
+} way;
+
 /* All four passes over the block; the caller clears the bench and frees the context. */
-static mfm_bench run(network *n, bool norm_first, bool fused, bool training)
+static mfm_bench run(network *n, way w)
 {
-    mfm_net net = block(fresh(), n, norm_first, NONE);
+    const bool fused = w.fused;
+    mfm_net net = block(fresh(), n, w.norm_first, NONE);
     CU_ASSERT_EQUAL_FATAL(net.status, MFM_OK);
     if (fused)
         CU_ASSERT_EQUAL_FATAL(mfm_graph_fuse(net.graph, &n->loss, 1), MFM_OK);
@@ -92,7 +98,8 @@ static mfm_bench run(network *n, bool norm_first, bool fused, bool training)
     CU_ASSERT_EQUAL(net.graph->n_nodes, fused ? 7 : 10);
     const mfm_slot keep[] = {{n->loss, MFM_X}, {n->loss, MFM_G}};
     mfm_plan_spec spec = mfm_bench_spec(keep, 2);
-    spec.training = training;
+    spec.training = w.training;
+    spec.restore = w.restore;
     mfm_bench b;
     CU_ASSERT_EQUAL_FATAL(mfm_bench_init(net, &spec, &b), MFM_OK);
     mfm_plan_bind_input(b.plan, n->images, MFM_X, n->image);
@@ -107,8 +114,8 @@ static void check_same(bool norm_first, bool training)
 {
     const double tolerance = sizeof(real) == sizeof(float) ? 1e-5 : 1e-13;
     network n, m;
-    mfm_bench plain = run(&n, norm_first, false, training);
-    mfm_bench fused = run(&m, norm_first, true, training);
+    mfm_bench plain = run(&n, (way){norm_first, false, training, false});
+    mfm_bench fused = run(&m, (way){norm_first, true, training, false});
     CU_ASSERT_DOUBLE_EQUAL(*mfm_plan_lane(fused.plan, m.loss, MFM_X),
                            *mfm_plan_lane(plain.plan, n.loss, MFM_X), tolerance);
     for (int lane = MFM_G; lane <= MFM_DG; lane++) {
@@ -120,6 +127,22 @@ static void check_same(bool norm_first, bool training)
     mfm_ctx *contexts[] = {plain.ctx, fused.ctx};
     mfm_bench_clear(&plain);
     mfm_bench_clear(&fused);
+    mfm_ctx_free(contexts[0]);
+    mfm_ctx_free(contexts[1]);
+}
+
+/* Values made again for each pass are the very same; only the plan is smaller. */
+static void restored(void)
+{
+    network n, m;
+    mfm_bench kept = run(&n, (way){true, true, true, false});
+    mfm_bench spare = run(&m, (way){true, true, true, true});
+    CU_ASSERT(mfm_plan_bytes(spare.plan) < mfm_plan_bytes(kept.plan));
+    for (int lane = MFM_G; lane <= MFM_DG; lane++)
+        CU_ASSERT_EQUAL(mfm_vector_difference(kept.graph, spare.lane[lane], kept.lane[lane]), 0);
+    mfm_ctx *contexts[] = {kept.ctx, spare.ctx};
+    mfm_bench_clear(&kept);
+    mfm_bench_clear(&spare);
     mfm_ctx_free(contexts[0]);
     mfm_ctx_free(contexts[1]);
 }
@@ -199,6 +222,7 @@ static void refusals(void)
 
 static const mfm_case cases[] = {
     {"a fused block gives the same numbers in all passes, with less memory", same_numbers},
+    {"values restored pass by pass give the same bits with less memory", restored},
     {"what is read elsewhere, kept, stretched or in another segment is left alone", left_alone},
     {"numbers of values, keys and names stay", keeps_numbers},
     {"every refused allocation is told and nothing leaks", refusals},

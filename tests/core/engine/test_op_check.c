@@ -303,7 +303,8 @@ static void test_correct(void)
     CU_ASSERT_EQUAL(report.failures, 0);
     for (int i = 0; i < MFM_CHECKS; i++) {
         const bool differences = i == MFM_CHECK_JVP || i == MFM_CHECK_VJP_T;
-        const bool runs = i != MFM_CHECK_UPDATE && (!differences || sizeof(real) == 8);
+        const bool hook = i == MFM_CHECK_UPDATE || i == MFM_CHECK_RESTORE;
+        const bool runs = !hook && (!differences || sizeof(real) == 8);
         CU_ASSERT_EQUAL(report.worst[i] >= 0, runs);
     }
 }
@@ -329,6 +330,28 @@ static void test_unclaimed_reads(void)
     CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_READS] > 0);
     op.reads = MFM_READS_OUT;
     CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_READS] > 0);
+}
+
+static void restore_too_large(const mfm_node *node)
+{
+    square_forward(node);
+    mfm_out(node, 0, MFM_X)[0] *= 1 + (real)1e-5;
+}
+
+static void restore_nothing(const mfm_node *node)
+{
+    (void)node;
+}
+
+static void test_restore(void)
+{
+    mfm_op op = square_op(&square_rule);
+    op.restore = square_forward;
+    CU_ASSERT_EQUAL(report_on(&op).failures, 0);
+    op.restore = restore_too_large;
+    CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_RESTORE] > 0);
+    op.restore = restore_nothing;
+    CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_RESTORE] > 0);
 }
 
 static int kernel_infer(mfm_ctx *ctx, mfm_node *node)
@@ -397,6 +420,7 @@ static const mfm_case cases[] = {
     {"a correct operator passes every check", test_correct},
     {"each planted error is caught by the check that is there for it", test_planted},
     {"a lane that `reads` does not claim must not be read", test_unclaimed_reads},
+    {"values that are not restored to the bit are caught", test_restore},
     {"an unchecked allocation in infer is caught", test_memory},
     {"no samples, refused samples and wrong shapes are failures", test_samples_missing},
 };
