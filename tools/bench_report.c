@@ -235,10 +235,13 @@ static void set_memory(const mfm_bench_result *r, json_t *root)
     const struct {
         const char *name;
         double bytes;
-    } numbers[] = {
-        {"buffer_bytes", (double)m->buffers}, {"parameter_bytes", (double)m->parameters},
-        {"image_bytes", (double)m->images},   {"planned_bytes", (double)mfm_memory_sum(*m)},
-        {"rss_before_bytes", r->rss_before},  {"peak_rss_bytes", r->rss_peak}};
+    } numbers[] = {{"buffer_bytes", (double)m->buffers},
+                   {"parameter_bytes", (double)m->parameters},
+                   {"image_bytes", (double)m->images},
+                   {"planned_bytes", (double)mfm_memory_sum(*m)},
+                   {"import_peak_rss_bytes", r->rss_import_peak},
+                   {"rss_before_bytes", r->rss_before},
+                   {"peak_rss_bytes", r->rss_peak}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         json_object_set_new(root, numbers[i].name, json_integer((json_int_t)numbers[i].bytes));
 }

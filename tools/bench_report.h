@@ -13,6 +13,7 @@ typedef struct mfm_bench_result {
     double *seconds;                      /* of each step, [steps], ascending */
     double import_seconds, first_step_at; /* the latter since the process started, to its end */
     mfm_memory memory;
+    double rss_import_peak;      /* bytes: at most until the model was imported */
     double rss_before, rss_peak; /* bytes: with the model imported, before the step's own; in all */
     mfm_profile profile;         /* of steps after those */
     uint64_t profiled;           /* their number */

@@ -130,6 +130,7 @@ static int prepare(bench *b, const char *path)
     const double start = now();
     int status = mfm_workload_load(w, path, &b->o->inject);
     b->result.import_seconds = now() - start;
+    b->result.rss_import_peak = mfm_process_peak_rss();
     b->result.rss_before = mfm_process_rss();
     if (!status)
         status = make_batches(b);

@@ -24,6 +24,7 @@ def profile(path, *names):
     bench = load(path)
     assert bench["fastest"] <= bench["seconds"] <= bench["p95"]
     assert 0 < bench["import_seconds"] < bench["first_step_seconds"]
+    assert 0 < bench["import_peak_rss_bytes"] <= bench["peak_rss_bytes"]
     assert near(bench["images_per_second"], bench["batch"] / bench["seconds"])
     assert near(bench["gflop_per_second"], bench["gflop"] / bench["seconds"])
     whole = bench["profile"]
