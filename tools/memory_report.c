@@ -85,7 +85,8 @@ static int keep_obstacle(mfm_memory_report *r, const mfm_workload *w,
 static int fill(mfm_memory_report *r, const char *path, const mfm_inject_arguments *inject)
 {
     const mfm_allocator allocator = {reserve, give_back, NULL};
-    mfm_workload w = {.ctx = mfm_ctx_new(&allocator), .batch = r->batch, .meta_batch = r->batch};
+    mfm_workload w = {
+        .ctx = mfm_ctx_new(&allocator), .batch = r->batch, .meta_batch = r->batch, .form = true};
     if (!w.ctx)
         return mfm_fail(r->ctx, MFM_ENOMEM, "memory prediction: out of memory");
     int status = MFM_OK;

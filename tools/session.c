@@ -15,16 +15,21 @@ int mfm_session_open(mfm_session *session, const char *path)
     return mfm_model_open(session->ctx, path, &session->model);
 }
 
+int mfm_session_import_form(mfm_session *session)
+{
+    const int status = mfm_model_import_form(session->ctx, session->model, &session->network);
+    if (status)
+        return status;
+    return mfm_split_graph_new(session->ctx, session->network, &session->graphs);
+}
+
 int mfm_session_import(mfm_session *session)
 {
-    mfm_ctx *ctx = session->ctx;
-    int status = mfm_model_import_form(ctx, session->model, &session->network);
+    int status = mfm_session_import_form(session);
     if (!status)
-        status = mfm_split_graph_new(ctx, session->network, &session->graphs);
-    if (!status)
-        status = mfm_model_read_values(ctx, session->model, session->graphs->main);
+        status = mfm_model_read_values(session->ctx, session->model, session->graphs->main);
     if (!status && session->graphs->modulator)
-        status = mfm_model_read_values(ctx, session->model, session->graphs->modulator);
+        status = mfm_model_read_values(session->ctx, session->model, session->graphs->modulator);
     return status;
 }
 

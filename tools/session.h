@@ -25,6 +25,8 @@ int mfm_session_load(mfm_session *session, const char *path);
 int mfm_session_open(mfm_session *session, const char *path);
 /* model -> network and graphs. The parameters' numbers are in the graphs only. */
 int mfm_session_import(mfm_session *session);
+/* The same without any numbers of parameters: enough to plan with. */
+int mfm_session_import_form(mfm_session *session);
 /* fit: the images may be padded and grey be copied to colour. Labels that the model has no output
  * for are MFM_EDATA. */
 int mfm_session_open_data(mfm_session *session, const char *specification, unsigned parts, bool fit,

@@ -11,7 +11,9 @@ int mfm_workload_load(mfm_workload *w, const char *path, const mfm_inject_argume
         status = mfm_has_modulator(w->ctx, w->session.model, &has);
     if (!status && w->method && w->method->needs_modulator && !has)
         status = mfm_inject_as_asked(w->ctx, w->session.model, inject, 0, 0);
-    return status ? status : mfm_session_import(&w->session);
+    if (status)
+        return status;
+    return w->form ? mfm_session_import_form(&w->session) : mfm_session_import(&w->session);
 }
 
 static int make_forward(mfm_workload *w)

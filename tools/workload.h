@@ -13,6 +13,7 @@ typedef struct mfm_workload {
     mfm_ctx *ctx;
     const mfm_method *method; /* NULL: a forward pass, as eval runs it */
     uint64_t batch, meta_batch;
+    bool form; /* without the parameters' numbers: to be planned, not run */
     mfm_session session;
     mfm_training *training; /* NULL for a forward pass */
     mfm_plan *plan;         /* of the forward pass */
