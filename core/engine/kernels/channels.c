@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "core/engine/kernels/channel_sums.h"
+
 /* A part is what one thread sums at a time; within it, blocks of rows that stay in the first-level
  * caches are summed in `real` and then added up in double. */
-enum { MAX_PARTS = 32, PART_ELEMENTS = 8192, BLOCK_ELEMENTS = 2048, BLOCK_ROWS = 16 };
+enum { MAX_PARTS = 32, PART_ELEMENTS = 8192, BLOCK_ELEMENTS = 4096, BLOCK_ROWS = 16 };
 
 /* Short rows are taken several at a time, as rows of about this length. */
 enum { LONG_ROW = 64 };
@@ -75,58 +77,28 @@ static void add_parts(mfm_channels size, int sums, void *scratch, double *total)
             total[k] += partials[p * length + k];
 }
 
-/* Rows of `width` columns, folds of the channels side by side. */
-typedef struct block {
-    int64_t rows, width;
-} block;
-
 /* The rows from `row` on that make whole rows of the block, up to `left`; else those left over, as
  * one. */
-static block next_block(mfm_channels size, int64_t left)
+static mfm_block next_block(mfm_channels size, int64_t left)
 {
     const int64_t folds = count_folds(size), most = block_rows(size);
     const int64_t rows = left < most ? left : most;
-    return rows < folds ? (block){1, rows * size.channels}
-                        : (block){rows / folds, folds * size.channels};
+    return rows < folds ? (mfm_block){1, rows * size.channels}
+                        : (mfm_block){rows / folds, folds * size.channels};
 }
 
 /* ---- moments -------------------------------------------------------------------------------- */
 
-/* sum[c] += x */
-static void sum_rows(block b, const real *x, real *restrict sum)
-{
-    for (int64_t r = 0; r < b.rows; r++)
-        for (int64_t c = 0; c < b.width; c++)
-            sum[c] += x[r * b.width + c];
-}
-
-/* With d = x - center[c]:  first[c] += d,  second[c] += d^2 */
-static void sum_powers(block b, const real *x, const real *center, real *restrict first,
-                       real *restrict second)
-{
-    for (int64_t r = 0; r < b.rows; r++)
-        for (int64_t c = 0; c < b.width; c++) {
-            const real d = x[r * b.width + c] - center[c];
-            first[c] += d;
-            second[c] += d * d;
-        }
-}
-
-/* Centred at m, the mean of the block as float finds it, no float sees more than deviations:
+/* Centred at its first row m, no float sees more than differences within the block:
  *     sum x = n m + sum d,   sum x^2 = n m^2 + 2 m sum d + sum d^2
  * go to total[0] and total[1] in double, as if all of it had been summed in double. */
-static void add_block_moments(int64_t channels, block b, const real *x, partial to)
+static void add_block_moments(int64_t channels, mfm_block b, const real *x, partial to)
 {
     real *first = to.block, *second = first + b.width;
-    memset(to.center, 0, (size_t)b.width * sizeof *to.center);
-    memset(to.block, 0, 2 * (size_t)b.width * sizeof *to.block);
-    sum_rows(b, x, to.center);
-    for (int64_t i = 0; i < b.width; i++)
-        to.center[i] /= (real)b.rows;
-    sum_powers(b, x, to.center, first, second);
+    mfm_block_powers(b, x, x, first, second);
     for (int64_t i = 0; i < b.width; i += channels)
         for (int64_t c = 0; c < channels; c++) {
-            const double m = (double)to.center[i + c], n = (double)b.rows;
+            const double m = (double)x[i + c], n = (double)b.rows;
             const double d = (double)first[i + c];
             to.total[c] += n * m + d;
             to.total[channels + c] += n * m * m + 2 * m * d + (double)second[i + c];
@@ -142,7 +114,7 @@ void mfm_channels_moments(mfm_channels size, const real *x, double *moments, voi
         memset(to.total, 0, 2 * (size_t)channels * sizeof *to.total);
         const int64_t end = part_begin(size, p + 1) * channels;
         for (int64_t at = part_begin(size, p) * channels; at < end;) {
-            const block b = next_block(size, (end - at) / channels);
+            const mfm_block b = next_block(size, (end - at) / channels);
             add_block_moments(channels, b, x + at, to);
             at += b.rows * b.width;
         }
@@ -158,94 +130,19 @@ void mfm_channels_moments(mfm_channels size, const real *x, double *moments, voi
 
 /* ---- sums of streams ------------------------------------------------------------------------ */
 
-/* Which elements of a stream count; each kind compiles to loops of its own. */
-enum gating { OPEN, BY_OUTPUT, BY_TERMS };
-
-/* A stream and its gate at a block; the coefficients' rows are those of the block. */
-typedef struct gated {
-    enum gating gating;
-    const real *u, *y, *x, *constant, *factor;
-} gated;
-
-static inline real element(enum gating gating, const gated *s, int64_t i, int64_t c)
-{
-    switch (gating) {
-    case BY_OUTPUT:
-        return s->y[i] > 0 ? s->u[i] : 0;
-    case BY_TERMS:
-        return s->constant[c] + s->factor[c] * s->x[i] > 0 ? s->u[i] : 0;
-    default:
-        return s->u[i];
-    }
-}
-
-/* plain[c] += u,  centred[c] += u (x - center[c]) */
-static inline void sum_gated(enum gating gating, block b, gated s, const real *x,
-                             const real *center, real *restrict plain, real *restrict centred)
-{
-    for (int64_t r = 0; r < b.rows; r++)
-        for (int64_t c = 0; c < b.width; c++) {
-            const int64_t i = r * b.width + c;
-            const real u = element(gating, &s, i, c);
-            plain[c] += u;
-            centred[c] += u * (x[i] - center[c]);
-        }
-}
-
-static void sum_stream(block b, gated s, const real *x, const real *center, real *plain,
-                       real *centred)
-{
-    switch (s.gating) {
-    case BY_OUTPUT:
-        sum_gated(BY_OUTPUT, b, s, x, center, plain, centred);
-        break;
-    case BY_TERMS:
-        sum_gated(BY_TERMS, b, s, x, center, plain, centred);
-        break;
-    default:
-        sum_gated(OPEN, b, s, x, center, plain, centred);
-        break;
-    }
-}
-
-static inline void multiply_gated(enum gating gating, block b, gated s, const real *v,
-                                  real *restrict sum)
-{
-    for (int64_t r = 0; r < b.rows; r++)
-        for (int64_t c = 0; c < b.width; c++) {
-            const int64_t i = r * b.width + c;
-            sum[c] += element(gating, &s, i, c) * v[i];
-        }
-}
-
-static void sum_products(block b, gated s, const real *v, real *sum)
-{
-    switch (s.gating) {
-    case BY_OUTPUT:
-        multiply_gated(BY_OUTPUT, b, s, v, sum);
-        break;
-    case BY_TERMS:
-        multiply_gated(BY_TERMS, b, s, v, sum);
-        break;
-    default:
-        multiply_gated(OPEN, b, s, v, sum);
-        break;
-    }
-}
-
 static int count_sums(const mfm_channel_sums *wanted)
 {
     return 2 * wanted->n + (wanted->pair != NULL);
 }
 
 /* Stream j from element `at` on. */
-static gated gated_stream(const mfm_channel_sums *wanted, int j, int64_t at, partial part)
+static mfm_gated gated_stream(const mfm_channel_sums *wanted, int j, int64_t at, partial part)
 {
-    gated s = {.gating = OPEN, .u = wanted->streams[j] + at};
+    mfm_gated s = {.gating = MFM_OPEN, .u = wanted->streams[j] + at};
     if (j >= wanted->n_gated)
         return s;
     const mfm_channel_gate *gate = wanted->gate;
-    s.gating = gate->y ? BY_OUTPUT : BY_TERMS;
+    s.gating = gate->y ? MFM_BY_OUTPUT : MFM_BY_TERMS;
     if (gate->y)
         s.y = gate->y + at;
     else
@@ -256,17 +153,19 @@ static gated gated_stream(const mfm_channel_sums *wanted, int j, int64_t at, par
 }
 
 /* The block of elements from `at` on. */
-static void add_block(int64_t channels, block b, const mfm_channel_sums *wanted, int64_t at,
+static void add_block(int64_t channels, mfm_block b, const mfm_channel_sums *wanted, int64_t at,
                       partial to)
 {
     const int sums = count_sums(wanted);
     real *sum = to.block;
-    memset(sum, 0, (size_t)(sums * b.width) * sizeof *sum);
-    for (int j = 0; j < wanted->n; j++, sum += 2 * b.width)
-        sum_stream(b, gated_stream(wanted, j, at, to), wanted->x + at, to.center, sum,
-                   sum + b.width);
-    if (wanted->pair)
-        sum_products(b, gated_stream(wanted, 0, at, to), wanted->pair + at, sum);
+    for (int j = 0; j < wanted->n; j++, sum += 2 * b.width) {
+        const mfm_gated s = gated_stream(wanted, j, at, to);
+        mfm_block_sums(b, &s, wanted->x + at, to.center, sum, sum + b.width);
+    }
+    if (wanted->pair) {
+        const mfm_gated s = gated_stream(wanted, 0, at, to);
+        mfm_block_products(b, &s, wanted->pair + at, sum);
+    }
     for (int k = 0; k < sums; k++)
         for (int64_t i = 0; i < b.width; i += channels)
             for (int64_t c = 0; c < channels; c++)
@@ -299,7 +198,7 @@ void mfm_channels_sums(mfm_channels size, const mfm_channel_sums *wanted, double
         set_coefficients(size, wanted, to);
         const int64_t end = part_begin(size, p + 1) * channels;
         for (int64_t at = part_begin(size, p) * channels; at < end;) {
-            const block b = next_block(size, (end - at) / channels);
+            const mfm_block b = next_block(size, (end - at) / channels);
             add_block(channels, b, wanted, at, to);
             at += b.rows * b.width;
         }

@@ -52,8 +52,8 @@ void mfm_channels_sums(mfm_channels size, const mfm_channel_sums *wanted, double
 enum mfm_channel_finish { MFM_FINISH_NONE, MFM_FINISH_RELU, MFM_FINISH_GATE };
 
 /* y = [y +] constant[c] + sum_j factor[j][c] streams[j], 0 <= n <= MFM_MAX_STREAMS; factor is
- * [n, channels]. Streams from number first_gated on, at most two, count where the gate lets
- * through. Without `add`, `summand` is added and the sum finished. In the same sweep
+ * [n, channels]. Streams from number first_gated on count where the gate lets through. Without
+ * `add`, `summand` is added and the sum finished. In the same sweep
  *     passed = [passed +] streams[n - 1] gated,
  * after y: the two may be one. */
 typedef struct mfm_channel_combination {

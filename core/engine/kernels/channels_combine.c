@@ -1,133 +1,220 @@
-/* Linear combinations of streams, a piece of a row at a time: what one sweep does to a piece, it
- * does while the piece is in the first-level cache. */
+/* Linear combinations of streams: every element is read and written once, whatever is gated,
+ * added and passed on the way. */
+#include "core/engine/kernels/channels.h"
+#include "core/engine/kernels/vec.h"
+
 #include <string.h>
 
-#include "core/engine/kernels/channels.h"
+/* Short rows are taken several at a time, as rows of up to FOLDED elements. */
+enum { FOLDED = 256, PARALLEL_FROM = 16384 };
 
-/* Elements of a piece; short rows are taken several at a time to make one. */
-enum { PIECE = 256, PARALLEL_FROM = 16384, MAX_GATED = 2 };
+/* Element `at` of the streams, `column` of the coefficients; factor is [n, channels]. */
+typedef struct position {
+    int64_t channels, at, column;
+} position;
 
-/* With n a constant the inner loop unrolls and the outer one vectorises. factor is [n, stride]. */
-static inline void combine_row(int n, int64_t width, int64_t stride, const real *constant,
-                               const real *factor, const real *const *streams, real *restrict y,
-                               bool add)
+enum gating { OPEN, BY_OUTPUT, BY_TERMS };
+
+/* What a combination is made of. Where it is a constant, loops have no branches. */
+typedef struct kind {
+    int n, first_gated;
+    enum gating gating;
+    enum mfm_channel_finish finish;
+    bool summand, y, add, passed, add_passed;
+} kind;
+
+static kind kind_of(const mfm_channel_combination *f)
 {
-    for (int64_t c = 0; c < width; c++) {
-        real sum = constant[c];
-        for (int j = 0; j < n; j++)
-            sum += factor[j * stride + c] * streams[j][c];
-        y[c] = add ? y[c] + sum : sum;
+    const bool gated = f->first_gated < f->n || f->finish == MFM_FINISH_GATE;
+    return (kind){.n = f->n,
+                  .first_gated = f->first_gated,
+                  .gating = !gated       ? OPEN
+                            : f->gate->y ? BY_OUTPUT
+                                         : BY_TERMS,
+                  .finish = f->finish,
+                  .summand = f->summand != NULL,
+                  .y = f->y != NULL,
+                  .add = f->add,
+                  .passed = f->passed != NULL,
+                  .add_passed = f->add_passed};
+}
+
+/* ---- vectors -------------------------------------------------------------------------------- */
+
+static inline mfm_vec_mask open_vector(enum gating gating, const mfm_channel_gate *gate, position p)
+{
+    if (gating == OPEN)
+        return (mfm_vec_mask){0};
+    if (gating == BY_OUTPUT)
+        return mfm_vec_load(gate->y + p.at) > 0;
+    return mfm_vec_load(gate->constant + p.column) +
+               mfm_vec_load(gate->factor + p.column) * mfm_vec_load(gate->x + p.at) >
+           0;
+}
+
+static inline mfm_vec finish_vector(enum mfm_channel_finish finish, mfm_vec sum, mfm_vec_mask open)
+{
+    if (finish == MFM_FINISH_RELU)
+        return mfm_vec_where(~(sum < 0), sum); /* NaN stays NaN */
+    return finish == MFM_FINISH_GATE ? mfm_vec_where(open, sum) : sum;
+}
+
+/* One vector. */
+static inline __attribute__((always_inline)) void combine_vector(kind k,
+                                                                 const mfm_channel_combination *f,
+                                                                 position p)
+{
+    const mfm_vec_mask open = open_vector(k.gating, f->gate, p);
+    mfm_vec sum = mfm_vec_load(f->constant + p.column), u = mfm_vec_zero();
+    for (int j = 0; j < k.n; j++) {
+        u = mfm_vec_load(f->streams[j] + p.at);
+        if (j >= k.first_gated)
+            u = mfm_vec_where(open, u);
+        sum += mfm_vec_load(f->factor + j * p.channels + p.column) * u;
     }
+    if (k.summand)
+        sum += mfm_vec_load(f->summand + p.at);
+    if (k.y)
+        mfm_vec_store(f->y + p.at,
+                      k.add ? mfm_vec_load(f->y + p.at) + sum : finish_vector(k.finish, sum, open));
+    if (k.passed)
+        mfm_vec_store(f->passed + p.at, k.add_passed ? mfm_vec_load(f->passed + p.at) + u : u);
 }
 
-static void combine_any(int n, int64_t width, int64_t stride, const real *constant,
-                        const real *factor, const real *const *streams, real *y, bool add)
+/* ---- single elements, the ends of rows ------------------------------------------------------- */
+
+static bool open_element(const mfm_channel_gate *gate, position p)
 {
-    switch (n) {
-    case 0:
-        combine_row(0, width, stride, constant, factor, streams, y, add);
-        break;
-    case 1:
-        combine_row(1, width, stride, constant, factor, streams, y, add);
-        break;
-    case 2:
-        combine_row(2, width, stride, constant, factor, streams, y, add);
-        break;
-    case 3:
-        combine_row(3, width, stride, constant, factor, streams, y, add);
-        break;
-    default:
-        combine_row(MFM_MAX_STREAMS, width, stride, constant, factor, streams, y, add);
-        break;
+    return gate->y ? gate->y[p.at] > 0
+                   : gate->constant[p.column] + gate->factor[p.column] * gate->x[p.at] > 0;
+}
+
+static real finish_element(enum mfm_channel_finish finish, real sum, bool open)
+{
+    if (finish == MFM_FINISH_RELU)
+        return sum < 0 ? 0 : sum;
+    return finish == MFM_FINISH_GATE && !open ? 0 : sum;
+}
+
+static void combine_element(kind k, const mfm_channel_combination *f, position p)
+{
+    const bool open = k.gating != OPEN && open_element(f->gate, p);
+    real sum = f->constant[p.column], u = 0;
+    for (int j = 0; j < k.n; j++) {
+        u = j < k.first_gated || open ? f->streams[j][p.at] : 0;
+        sum += f->factor[j * p.channels + p.column] * u;
     }
+    if (k.summand)
+        sum += f->summand[p.at];
+    if (k.y)
+        f->y[p.at] = k.add ? f->y[p.at] + sum : finish_element(k.finish, sum, open);
+    if (k.passed)
+        f->passed[p.at] = k.add_passed ? f->passed[p.at] + u : u;
 }
 
-/* to = u where y > 0, and 0 elsewhere. u may be `to`, which simd allows. */
-static void gate_by_output(int64_t width, const real *y, const real *u, real *to)
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+/* The row from element `start` on. Fields that a store might change are read once. */
+static inline __attribute__((always_inline)) void combine_row(kind k,
+                                                              const mfm_channel_combination *from,
+                                                              int64_t channels, int64_t start)
 {
-#pragma omp simd
-    for (int64_t c = 0; c < width; c++)
-        to[c] = y[c] > 0 ? u[c] : 0;
+    mfm_channel_combination f = *from;
+    const mfm_channel_gate gate = k.gating == OPEN ? (mfm_channel_gate){0} : *f.gate;
+    f.gate = &gate;
+    const int64_t whole = channels / MFM_VEC_LANES * MFM_VEC_LANES;
+    for (int64_t c = 0; c < whole; c += MFM_VEC_LANES)
+        combine_vector(k, &f, (position){channels, start + c, c});
+    for (int64_t c = whole; c < channels; c++)
+        combine_element(k, from, (position){channels, start + c, c});
 }
 
-static void gate_by_terms(int64_t width, const real *constant, const real *factor, const real *x,
-                          const real *u, real *to)
+typedef void row_fn(const mfm_channel_combination *f, int64_t channels, int64_t start);
+
+static void any_row(const mfm_channel_combination *f, int64_t channels, int64_t start)
 {
-#pragma omp simd
-    for (int64_t c = 0; c < width; c++)
-        to[c] = constant[c] + factor[c] * x[c] > 0 ? u[c] : 0;
+    combine_row(kind_of(f), f, channels, start);
 }
 
-static void add_row(int64_t width, const real *u, real *to)
+/* y = max(a + b x, 0): BatchNormalization, Relu */
+static const kind relu = {.n = 1, .first_gated = 1, .finish = MFM_FINISH_RELU, .y = true};
+static void relu_row(const mfm_channel_combination *f, int64_t channels, int64_t start)
 {
-#pragma omp simd
-    for (int64_t c = 0; c < width; c++)
-        to[c] += u[c];
+    combine_row(relu, f, channels, start);
 }
 
-static void rectify(int64_t width, real *y)
+/* y = max(a + b x + z, 0): with a sum between */
+static const kind sum_relu = {
+    .n = 1, .first_gated = 1, .finish = MFM_FINISH_RELU, .summand = true, .y = true};
+static void sum_relu_row(const mfm_channel_combination *f, int64_t channels, int64_t start)
 {
-    for (int64_t c = 0; c < width; c++)
-        y[c] = y[c] < 0 ? 0 : y[c]; /* NaN stays NaN */
+    combine_row(sum_relu, f, channels, start);
 }
 
-/* `width` elements from element `at` on, which lies in column `column`. */
-typedef struct piece {
-    int64_t at, column, width;
-} piece;
-
-static void pass_gate(const mfm_channel_gate *gate, piece p, const real *u, real *to)
+/* Their adjoints, and their tangents. */
+static const kind relu_adjoint = {.n = 2, .first_gated = 1, .gating = BY_TERMS, .y = true};
+static void relu_adjoint_row(const mfm_channel_combination *f, int64_t channels, int64_t start)
 {
-    if (gate->y)
-        gate_by_output(p.width, gate->y + p.at, u, to);
-    else
-        gate_by_terms(p.width, gate->constant + p.column, gate->factor + p.column, gate->x + p.at,
-                      u, to);
+    combine_row(relu_adjoint, f, channels, start);
 }
 
-static void finish(const mfm_channel_combination *f, piece p)
+static const kind sum_relu_adjoint = {
+    .n = 2, .first_gated = 1, .gating = BY_OUTPUT, .y = true, .passed = true};
+static void sum_relu_adjoint_row(const mfm_channel_combination *f, int64_t channels, int64_t start)
 {
-    real *y = f->y + p.at;
-    if (f->summand)
-        add_row(p.width, f->summand + p.at, y);
-    if (f->finish == MFM_FINISH_RELU)
-        rectify(p.width, y);
-    else if (f->finish == MFM_FINISH_GATE)
-        pass_gate(f->gate, p, y, y);
+    combine_row(sum_relu_adjoint, f, channels, start);
 }
 
-static void combine_piece(const mfm_channel_combination *f, int64_t channels, piece p)
+static const kind relu_tangent = {
+    .n = 2, .first_gated = 2, .gating = BY_TERMS, .finish = MFM_FINISH_GATE, .y = true};
+static void relu_tangent_row(const mfm_channel_combination *f, int64_t channels, int64_t start)
 {
-    real gated[MAX_GATED][PIECE];
-    const real *streams[MFM_MAX_STREAMS];
-    for (int j = 0; j < f->n; j++) {
-        streams[j] = f->streams[j] + p.at;
-        if (j >= f->first_gated) {
-            pass_gate(f->gate, p, streams[j], gated[j - f->first_gated]);
-            streams[j] = gated[j - f->first_gated];
-        }
-    }
-    if (f->y)
-        combine_any(f->n, p.width, channels, f->constant + p.column, f->factor + p.column, streams,
-                    f->y + p.at, f->add);
-    if (f->y && !f->add)
-        finish(f, p);
-    if (f->passed && f->add_passed)
-        add_row(p.width, streams[f->n - 1], f->passed + p.at);
-    else if (f->passed)
-        memcpy(f->passed + p.at, streams[f->n - 1], (size_t)p.width * sizeof(real));
+    combine_row(relu_tangent, f, channels, start);
+}
+
+static const kind sum_relu_tangent = {.n = 2,
+                                      .first_gated = 2,
+                                      .gating = BY_OUTPUT,
+                                      .finish = MFM_FINISH_GATE,
+                                      .summand = true,
+                                      .y = true};
+static void sum_relu_tangent_row(const mfm_channel_combination *f, int64_t channels, int64_t start)
+{
+    combine_row(sum_relu_tangent, f, channels, start);
+}
+
+static bool same_kind(kind a, kind b)
+{
+    return a.n == b.n && a.first_gated == b.first_gated && a.gating == b.gating &&
+           a.finish == b.finish && a.summand == b.summand && a.y == b.y && a.add == b.add &&
+           a.passed == b.passed && a.add_passed == b.add_passed;
+}
+
+/* The kinds that fill a training step have loops of their own. */
+static row_fn *row_of(kind k)
+{
+    const struct {
+        kind kind;
+        row_fn *row;
+    } rows[] = {{relu, relu_row},
+                {sum_relu, sum_relu_row},
+                {relu_adjoint, relu_adjoint_row},
+                {sum_relu_adjoint, sum_relu_adjoint_row},
+                {relu_tangent, relu_tangent_row},
+                {sum_relu_tangent, sum_relu_tangent_row}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (same_kind(k, rows[i].kind))
+            return rows[i].row;
+    return any_row;
 }
 
 /* Rows from element `start` on. */
 static void combine_rows(mfm_channels size, int64_t start, const mfm_channel_combination *f)
 {
-    const int64_t channels = size.channels;
-#pragma omp parallel for schedule(static) if (size.rows * channels >= PARALLEL_FROM)
+    row_fn *const row = row_of(kind_of(f));
+#pragma omp parallel for schedule(static) if (size.rows * size.channels >= PARALLEL_FROM)
     for (int64_t r = 0; r < size.rows; r++)
-        for (int64_t c = 0; c < channels; c += PIECE) {
-            const int64_t width = channels - c < PIECE ? channels - c : PIECE;
-            combine_piece(f, channels, (piece){start + r * channels + c, c, width});
-        }
+        row(f, size.channels, start + r * size.channels);
 }
 
 /* to[folds][channels]: a row of coefficients for each fold. */
@@ -140,13 +227,13 @@ static void repeat(int64_t folds, int64_t channels, const real *row, real *to)
 void mfm_channels_combine(mfm_channels size, const mfm_channel_combination *f)
 {
     const int64_t channels = size.channels;
-    const int64_t folds = channels ? PIECE / channels : 1;
+    const int64_t folds = channels ? FOLDED / channels : 1;
     if (folds < 2) {
         combine_rows(size, 0, f);
         return;
     }
     const int64_t width = folds * channels;
-    real constant[PIECE], factor[MFM_MAX_STREAMS * PIECE], shift[PIECE], scale[PIECE];
+    real constant[FOLDED], factor[MFM_MAX_STREAMS * FOLDED], shift[FOLDED], scale[FOLDED];
     mfm_channel_combination folded = *f;
     mfm_channel_gate gate;
     repeat(folds, channels, f->constant, constant);

@@ -3,6 +3,8 @@
 #ifndef MFM_VEC_H
 #define MFM_VEC_H
 
+#include <stdint.h>
+
 #include "core/engine/real.h"
 
 #if defined __AVX512F__
@@ -32,6 +34,19 @@ static inline void mfm_vec_store(real *to, mfm_vec v)
 static inline mfm_vec mfm_vec_zero(void)
 {
     return (mfm_vec){0};
+}
+
+/* A comparison's result: all bits of a lane, or none. */
+#ifdef MFM_DOUBLE
+typedef int64_t mfm_vec_mask __attribute__((vector_size(MFM_VEC_BYTES)));
+#else
+typedef int32_t mfm_vec_mask __attribute__((vector_size(MFM_VEC_BYTES)));
+#endif
+
+/* v where the mask is set, 0 elsewhere. */
+static inline mfm_vec mfm_vec_where(mfm_vec_mask mask, mfm_vec v)
+{
+    return (mfm_vec)((mfm_vec_mask)v & mask);
 }
 
 #endif
