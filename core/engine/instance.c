@@ -38,17 +38,32 @@ static int infer_node(mfm_instance *instance, const mfm_graph_node *source, mfm_
     return status;
 }
 
-static int infer_nodes(mfm_instance *instance, bool training, bool dry, uint32_t segments)
+/* False where a parameter's place is taken by what another node makes. */
+static bool owns_parameters(const mfm_graph *graph, const mfm_graph_node *node)
+{
+    const mfm_port *port = node->op->inputs;
+    for (int i = 0; i < node->n_in && port->name; i++) {
+        const bool made = node->in[i] >= 0 && graph->values[node->in[i]].kind == MFM_VALUE_NODE;
+        if (port->role == MFM_PARAM && made)
+            return false;
+        if (!port->variadic)
+            port++;
+    }
+    return true;
+}
+
+static int infer_nodes(mfm_instance *instance, mfm_instance_use use)
 {
     const mfm_graph *graph = instance->graph;
     size_t slot = 0, flag = 0;
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const mfm_graph_node *source = &graph->nodes[i];
-        if (!(segments >> source->segment & 1))
+        if (!(use.segments >> source->segment & 1))
             continue;
         mfm_node *node = &instance->nodes[i];
         *node = (mfm_node){.op = source->op, .name = source->name, .attr = source->attr,
-                           .opset = source->opset, .training = training, .dry = dry,
+                           .opset = source->opset, .training = use.training, .dry = use.dry,
+                           .frozen = use.frozen && owns_parameters(graph, source),
                            .n_in = source->n_in, .n_out = source->n_out};
         node->in = instance->slots + slot;
         node->out = node->in + node->n_in;
@@ -63,8 +78,8 @@ static int infer_nodes(mfm_instance *instance, bool training, bool dry, uint32_t
     return MFM_OK;
 }
 
-int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, bool training, bool dry,
-                      uint32_t segments, mfm_instance *instance)
+int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, mfm_instance_use use,
+                      mfm_instance *instance)
 {
     size_t n_slots = 0;
     for (size_t i = 0; i < graph->n_nodes; i++)
@@ -78,7 +93,7 @@ int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, bool 
     if (instance->tensors && instance->nodes && instance->slots && instance->flags)
         status = set_shapes(ctx, graph, batch, instance->tensors);
     if (!status)
-        status = infer_nodes(instance, training, dry, segments);
+        status = infer_nodes(instance, use);
     if (status)
         mfm_instance_clear(instance);
     return status;
@@ -102,8 +117,8 @@ void mfm_instance_clear(mfm_instance *instance)
 int mfm_graph_shapes(mfm_graph *graph, int64_t batch, bool training, mfm_shape *shapes)
 {
     mfm_instance instance;
-    int status = mfm_instance_init(graph->ctx, graph, batch, training, true, UINT32_MAX,
-                                   &instance);
+    const mfm_instance_use use = {.segments = UINT32_MAX, .training = training, .dry = true};
+    int status = mfm_instance_init(graph->ctx, graph, batch, use, &instance);
     if (status)
         return status;
     for (size_t i = 0; i < graph->n_values; i++)

@@ -15,10 +15,17 @@ typedef struct mfm_instance {
     uint8_t *flags;      /* the nodes' accumulates arrays */
 } mfm_instance;
 
-/* Nodes whose segment is outside the set are skipped. dry: shapes only, no kernels. On failure
- * nothing is left to clear. */
-int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, bool training, bool dry,
-                      uint32_t segments, mfm_instance *instance);
+typedef struct mfm_instance_use {
+    uint32_t segments; /* nodes outside the set are skipped */
+    bool training;
+    bool dry;    /* shapes only, no kernels */
+    bool frozen; /* parameters keep their values: nodes whose parameters are the graph's own pack
+                    them */
+} mfm_instance_use;
+
+/* On failure nothing is left to clear. */
+int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, mfm_instance_use use,
+                      mfm_instance *instance);
 void mfm_instance_clear(mfm_instance *instance);
 
 #endif

@@ -88,13 +88,16 @@ typedef struct mfm_node {
     int opset;        /* of the operator's domain, for meanings that changed */
     bool training;    /* batch statistics, dropout */
     bool dry;         /* only shapes are wanted: infer makes no kernel */
+    bool frozen;      /* parameters keep their values over many passes: `prepare` is called */
     int n_in, n_out;
     mfm_tensor **in; /* NULL: absent optional input */
     mfm_tensor **out;
     uint8_t *accumulates;   /* per input: bit MFM_G and bit MFM_DG */
     size_t saved_size;      /* reals kept from forward to the other passes; set by infer */
     size_t scratch_size;    /* reals usable within one call of any pass; set by infer */
+    size_t packed_size;     /* reals for what prepare makes; set by infer of a frozen node */
     real *saved, *scratch;  /* 64-byte aligned */
+    real *packed;           /* NULL when packed_size is 0 */
     void *kernel;           /* made by infer, taken back by release */
     mfm_key key;            /* of this step: same seed, step and node, same draws */
 } mfm_node;
@@ -131,6 +134,9 @@ struct mfm_op {
     uint32_t additive; /* set of inputs (bit i) that are only added to the result */
     /* Multiplications per forward pass, for reports; NULL: not counted. */
     int64_t (*macs)(const mfm_node *node);
+    /* Frozen nodes with a packed_size, whenever their parameters are bound: brings these into the
+     * form that forward reads. NULL for most. */
+    void (*prepare)(const mfm_node *node);
     /* After the un-modulated forward over training data: writes STATE inputs. NULL for most. */
     void (*update)(const mfm_node *node);
     /* Writes the outputs' X anew from the inputs' and saved, the same bits as forward: for

@@ -25,6 +25,9 @@ static int copy_spec(mfm_plan *plan, const mfm_plan_spec *spec)
 /* Accumulation is decided once, so every sweep of one kind must cover the same nodes. */
 static int check_passes(mfm_ctx *ctx, const mfm_plan_spec *spec)
 {
+    for (int i = 0; i < spec->n_passes && spec->frozen; i++)
+        if (spec->passes[i].kind != MFM_FORWARD)
+            return mfm_fail(ctx, MFM_EINVAL, "plan: pass %d: frozen plans run forward only", i);
     for (int i = 0; i < spec->n_passes; i++)
         for (int j = 0; j < i; j++) {
             const mfm_pass *a = &spec->passes[i], *b = &spec->passes[j];
@@ -48,12 +51,14 @@ static uint32_t forward_segments(const mfm_plan_spec *spec)
 static int build(mfm_plan *plan, const mfm_plan_spec *spec)
 {
     mfm_ctx *ctx = plan->ctx;
+    const mfm_instance_use use = {.segments = forward_segments(spec),
+                                  .training = spec->training,
+                                  .frozen = spec->frozen};
     int status = check_passes(ctx, spec);
     if (!status)
         status = copy_spec(plan, spec);
     if (!status)
-        status = mfm_instance_init(ctx, plan->graph, spec->batch, spec->training, false,
-                                   forward_segments(spec), &plan->instance);
+        status = mfm_instance_init(ctx, plan->graph, spec->batch, use, &plan->instance);
     if (status)
         return status;
     plan->lanes = mfm_alloc(ctx, plan->graph->n_values, 1);
@@ -99,6 +104,13 @@ void mfm_plan_free(mfm_plan *plan)
     mfm_free(ctx, plan);
 }
 
+static void prepare(const mfm_plan *plan)
+{
+    for (size_t i = 0; i < plan->graph->n_nodes; i++)
+        if (plan->instance.nodes[i].packed)
+            plan->instance.nodes[i].op->prepare(&plan->instance.nodes[i]);
+}
+
 void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector)
 {
     for (size_t i = 0; i < plan->graph->n_values; i++) {
@@ -106,6 +118,8 @@ void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector)
         if (value->kind == MFM_VALUE_PARAM && mfm_plan_has(plan, (int)i, lane))
             plan->instance.tensors[i].lane[lane] = vector + value->offset;
     }
+    if (lane == MFM_X && plan->spec.frozen)
+        prepare(plan);
 }
 
 void mfm_plan_bind_state(mfm_plan *plan, real *vector)

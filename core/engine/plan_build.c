@@ -1,7 +1,8 @@
 /* Life times and places of a plan's buffers. */
 #include "core/engine/plan_parts.h"
 
-/* Buffer numbers: four lanes a value, then the saved block of each node, then one scratch block. */
+/* Buffer numbers: four lanes a value, then the saved block of each node, then the packed block of
+ * each, then one scratch block. */
 typedef struct layout {
     mfm_plan *plan;
     mfm_buffer *buffers;
@@ -23,6 +24,11 @@ static mfm_buffer *lane_buffer(layout *l, int value, enum mfm_lane lane)
 static mfm_buffer *saved_buffer(layout *l, size_t node)
 {
     return &l->buffers[l->plan->graph->n_values * MFM_LANES + node];
+}
+
+static mfm_buffer *packed_buffer(layout *l, size_t node)
+{
+    return saved_buffer(l, l->plan->graph->n_nodes + node);
 }
 
 static mfm_buffer *scratch_buffer(layout *l)
@@ -64,6 +70,7 @@ static void size_buffers(layout *l)
     for (size_t i = 0; i < plan->graph->n_nodes; i++) {
         const mfm_node *node = &plan->instance.nodes[i];
         saved_buffer(l, i)->size = node->saved_size;
+        packed_buffer(l, i)->size = node->packed_size;
         if (node->scratch_size > scratch_buffer(l)->size)
             scratch_buffer(l)->size = node->scratch_size;
     }
@@ -220,6 +227,8 @@ static void find_lives(layout *l)
         visit_pass(l, &spec->passes[l->pass]);
     for (int i = 0; i < spec->n_keep; i++)
         keep_throughout(l, lane_buffer(l, spec->keep[i].value, spec->keep[i].lane));
+    for (size_t i = 0; i < l->plan->graph->n_nodes; i++)
+        keep_throughout(l, packed_buffer(l, i));
     keep_throughout(l, scratch_buffer(l));
 }
 
@@ -238,6 +247,7 @@ static void bind(layout *l)
                     place_of(plan, lane_buffer(l, (int)i, lane));
     for (size_t i = 0; i < plan->graph->n_nodes; i++) {
         plan->instance.nodes[i].saved = place_of(plan, saved_buffer(l, i));
+        plan->instance.nodes[i].packed = place_of(plan, packed_buffer(l, i));
         plan->instance.nodes[i].scratch = place_of(plan, scratch_buffer(l));
     }
 }
@@ -245,7 +255,7 @@ static void bind(layout *l)
 int mfm_plan_place(mfm_plan *plan)
 {
     const mfm_graph *graph = plan->graph;
-    layout l = {.plan = plan, .count = graph->n_values * MFM_LANES + graph->n_nodes + 1};
+    layout l = {.plan = plan, .count = graph->n_values * MFM_LANES + 2 * graph->n_nodes + 1};
     l.buffers = mfm_alloc(plan->ctx, l.count, sizeof *l.buffers);
     l.made_in = mfm_alloc(plan->ctx, graph->n_values, sizeof *l.made_in);
     l.status = l.buffers && l.made_in ? MFM_OK : MFM_ENOMEM;

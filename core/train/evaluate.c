@@ -18,7 +18,7 @@ int mfm_inference_plan(mfm_ctx *ctx, const mfm_split_graph *split, int64_t batch
 {
     const mfm_slot keep[1] = {{split->logits, MFM_X}};
     const mfm_plan_spec spec = {.batch = batch, .training = false, .passes = forward_pass,
-                                .n_passes = 1, .keep = keep, .n_keep = 1};
+                                .n_passes = 1, .keep = keep, .n_keep = 1, .frozen = true};
     return mfm_plan_new(ctx, split->main, &spec, plan);
 }
 

@@ -3,7 +3,7 @@
 #include "core/engine/kernels/conv_impl.h"
 #include "core/engine/kernels/conv_shape.h"
 
-enum { MAX_IMPLS = 8 };
+enum { MAX_IMPLS = 8, ALIGN = 64 / sizeof(real) };
 
 /* In order of preference. */
 static const mfm_conv_impl *const preferred[] = {&mfm_conv_winograd, &mfm_conv_direct,
@@ -87,6 +87,12 @@ void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv)
     mfm_free(ctx, conv);
 }
 
+static size_t aligned(size_t count)
+{
+    return (count + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* Forward with plain weights packs them in front of what its implementation uses. */
 size_t mfm_conv_scratch(const mfm_conv *conv)
 {
     size_t most = 0;
@@ -94,14 +100,35 @@ size_t mfm_conv_scratch(const mfm_conv *conv)
         const size_t size = conv->impls[i]->scratch(conv->states[i]);
         most = size > most ? size : most;
     }
-    return most;
+    return most + aligned(mfm_conv_packed(conv));
+}
+
+size_t mfm_conv_packed(const mfm_conv *conv)
+{
+    const int i = conv->by_direction[MFM_CONV_FORWARD];
+    return conv->impls[i]->packed(conv->states[i]);
+}
+
+void mfm_conv_pack(const mfm_conv *conv, const real *w, real *packed)
+{
+    const int i = conv->by_direction[MFM_CONV_FORWARD];
+    conv->impls[i]->pack(conv->states[i], w, packed);
+}
+
+void mfm_conv_forward_packed(const mfm_conv *conv, const real *x, const real *packed, real *y,
+                             bool add, real *scratch)
+{
+    const int i = conv->by_direction[MFM_CONV_FORWARD];
+    conv->impls[i]->forward(conv->states[i], x, packed, y, add, scratch);
 }
 
 void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *y, bool add,
                       real *scratch)
 {
-    const int i = conv->by_direction[MFM_CONV_FORWARD];
-    conv->impls[i]->forward(conv->states[i], x, w, y, add, scratch);
+    const size_t packed = mfm_conv_packed(conv);
+    if (packed)
+        mfm_conv_pack(conv, w, scratch);
+    mfm_conv_forward_packed(conv, x, packed ? scratch : w, y, add, scratch + aligned(packed));
 }
 
 void mfm_conv_backward_data(const mfm_conv *conv, const real *gy, const real *w, real *gx, bool add,

@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 typedef struct mfm_conv_shape {
-    int64_t n, c, h, w;          /* input */
-    int64_t o, oh, ow;           /* result */
+    int64_t n, c, h, w; /* input */
+    int64_t o, oh, ow;  /* result */
     int64_t kh, kw;
     int64_t stride[2], dilation[2];
     int64_t pad_begin[2], pad_end[2]; /* rows, columns */
@@ -26,6 +26,13 @@ int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, mfm_conv **conv);
 void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv);
 /* Reals that each of the calls below may use at scratch, 64-byte aligned. */
 size_t mfm_conv_scratch(const mfm_conv *conv);
+
+/* Weights that serve many forward calls are packed once: reals of the packed form (0: none is
+ * needed, forward_packed takes w itself), 64-byte aligned. */
+size_t mfm_conv_packed(const mfm_conv *conv);
+void mfm_conv_pack(const mfm_conv *conv, const real *w, real *packed);
+void mfm_conv_forward_packed(const mfm_conv *conv, const real *x, const real *packed, real *y,
+                             bool add, real *scratch);
 
 /* Each adds to its result when `add`, and overwrites otherwise. */
 void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *y, bool add,

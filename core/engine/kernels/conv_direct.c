@@ -204,20 +204,27 @@ static void forward_slice(const direct *d, const slice *part, const real *x, con
     }
 }
 
-static void forward(const void *state, const real *x, const real *w, real *y, bool add,
+static size_t packed_size(const void *state)
+{
+    return ((const direct *)state)->packed;
+}
+
+static void pack(const void *state, const real *w, real *packed)
+{
+    const direct *d = state;
+#pragma omp parallel for if (d->slices > 1)
+    for (int64_t k = 0; k < d->results.padded; k += BLOCK)
+        pack_results(d, w, k, packed);
+}
+
+static void forward(const void *state, const real *x, const real *packed, real *y, bool add,
                     real *scratch)
 {
     const direct *d = state;
-#pragma omp parallel if (d->slices > 1)
-    {
-#pragma omp for
-        for (int64_t k = 0; k < d->results.padded; k += BLOCK)
-            pack_results(d, w, k, scratch);
-#pragma omp for schedule(static, 1)
-        for (int i = 0; i < d->slices; i++) {
-            const slice part = slice_of(d, d->shape.n * d->shape.oh, i, scratch);
-            forward_slice(d, &part, x, scratch, y, add);
-        }
+#pragma omp parallel for schedule(static, 1) if (d->slices > 1)
+    for (int i = 0; i < d->slices; i++) {
+        const slice part = slice_of(d, d->shape.n * d->shape.oh, i, scratch);
+        forward_slice(d, &part, x, packed, y, add);
     }
 }
 
@@ -374,6 +381,8 @@ const mfm_conv_impl mfm_conv_direct = {
     .make = make,
     .release = release,
     .scratch = scratch_size,
+    .packed = packed_size,
+    .pack = pack,
     .forward = forward,
     .backward_data = backward_data,
     .backward_weights = backward_weights,

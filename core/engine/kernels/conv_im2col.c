@@ -105,6 +105,12 @@ static const real *columns_of(const im2col *conv, const block *b, const real *x,
     return scratch;
 }
 
+static size_t packed_size(const void *state)
+{
+    (void)state;
+    return 0;
+}
+
 static void forward(const void *state, const real *x, const real *w, real *y, bool add,
                     real *scratch)
 {
@@ -161,5 +167,14 @@ static bool fits(const mfm_conv_shape *shape, enum mfm_conv_direction direction)
     return true;
 }
 
-const mfm_conv_impl mfm_conv_general = {"im2col",     fits,    make,          release,
-                                        scratch_size, forward, backward_data, backward_weights};
+const mfm_conv_impl mfm_conv_general = {
+    .name = "im2col",
+    .fits = fits,
+    .make = make,
+    .release = release,
+    .scratch = scratch_size,
+    .packed = packed_size,
+    .forward = forward,
+    .backward_data = backward_data,
+    .backward_weights = backward_weights,
+};

@@ -26,7 +26,10 @@ typedef struct mfm_conv_impl {
     void (*release)(mfm_ctx *ctx, void *state); /* accepts NULL */
     /* Reals, the largest need of the directions asked for. */
     size_t (*scratch)(const void *state);
-    void (*forward)(const void *state, const real *x, const real *w, real *y, bool add,
+    /* Reals of the weights as forward wants them, 0: as they are. */
+    size_t (*packed)(const void *state);
+    void (*pack)(const void *state, const real *w, real *packed);
+    void (*forward)(const void *state, const real *x, const real *packed, real *y, bool add,
                     real *scratch);
     void (*backward_data)(const void *state, const real *gy, const real *w, real *gx, bool add,
                           real *scratch);

@@ -93,8 +93,9 @@ static int make_memories(mfm_ctx *ctx, onednn *conv)
     return status;
 }
 
-/* The operation with free weight layout. */
-static dnnl_status_t describe(const onednn *conv, int which, dnnl_convolution_desc_t *desc)
+/* The operation with free weight layout; forward: of FORWARD, for FORWARD_ADD. */
+static dnnl_status_t describe(const onednn *conv, int which, const_dnnl_primitive_desc_t forward,
+                              dnnl_convolution_desc_t *desc)
 {
     const mfm_conv_shape *s = &conv->shape;
     const dnnl_dims_t stride = {s->stride[0], s->stride[1]};
@@ -106,6 +107,8 @@ static dnnl_status_t describe(const onednn *conv, int which, dnnl_convolution_de
         &weights, weights.ndims, conv->weights_desc.dims, dnnl_f32, dnnl_format_tag_any);
     if (status != dnnl_success)
         return status;
+    if (which == FORWARD_ADD) /* weights packed for one serve the other */
+        weights = *dnnl_primitive_desc_query_md(forward, dnnl_query_weights_md, 0);
     switch (which) {
     case DATA:
         return dnnl_dilated_convolution_backward_data_desc_init(
@@ -148,7 +151,7 @@ static int make_primitive_desc(mfm_ctx *ctx, const onednn *conv, int which,
                                        "gradient of the weights"};
     dnnl_convolution_desc_t desc;
     dnnl_primitive_attr_t attr = NULL;
-    dnnl_status_t status = describe(conv, which, &desc);
+    dnnl_status_t status = describe(conv, which, hint, &desc);
     if (status == dnnl_success)
         status = make_attr(which, &attr);
     if (status == dnnl_success)
@@ -195,7 +198,7 @@ static int make_direction(mfm_ctx *ctx, onednn *conv, int which, dnnl_primitive_
         return status;
     d->packed_at = aligned(dnnl_memory_desc_get_size(pad));
     d->sum_at = d->packed_at + (d->reorder ? aligned(dnnl_memory_desc_get_size(packed)) : 0);
-    d->size = d->sum_at;
+    d->size = which == FORWARD || which == FORWARD_ADD ? d->packed_at : d->sum_at;
     if (which == DATA)
         d->size += aligned(dnnl_memory_desc_get_size(&conv->image_desc));
     if (which == WEIGHTS)
@@ -337,17 +340,32 @@ static void add_to(const real *restrict from, real *restrict to, int64_t count)
         to[i] += from[i];
 }
 
-static void forward(const void *state, const real *x, const real *w, real *y, bool add,
+static size_t packed_size(const void *state)
+{
+    const direction *d = &((const onednn *)state)->directions[FORWARD];
+    return d->reorder ? (d->sum_at - d->packed_at) / sizeof(real) : 0;
+}
+
+static void pack(const void *state, const real *w, real *packed)
+{
+    const onednn *conv = state;
+    const direction *d = &conv->directions[FORWARD];
+    if (!point(conv->weights, w) || !point(d->packed, packed) ||
+        !reorder(conv, d, conv->weights, d->packed))
+        spoil(packed, (int64_t)packed_size(conv));
+}
+
+static void forward(const void *state, const real *x, const real *packed, real *y, bool add,
                     real *scratch)
 {
     const onednn *conv = state;
     const direction *d = &conv->directions[add ? FORWARD_ADD : FORWARD];
-    const dnnl_memory_t weights = place_weights(conv, d, w, true, (char *)scratch);
+    const dnnl_memory_t weights = d->reorder ? d->packed : conv->weights;
     dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, conv->image},
                               {DNNL_ARG_WEIGHTS, weights},
                               {DNNL_ARG_DST, conv->result},
                               {0}};
-    if (!weights || !point(conv->image, x) || !point(conv->result, y) ||
+    if (!point(weights, packed) || !point(conv->image, x) || !point(conv->result, y) ||
         !run(conv, d, 3, args, (char *)scratch))
         spoil(y, mfm_conv_result_count(&conv->shape));
 }
@@ -399,5 +417,15 @@ static bool fits(const mfm_conv_shape *shape, enum mfm_conv_direction which)
     return true;
 }
 
-const mfm_conv_impl mfm_conv_general = {"oneDNN",     fits,    make,          release,
-                                        scratch_size, forward, backward_data, backward_weights};
+const mfm_conv_impl mfm_conv_general = {
+    .name = "oneDNN",
+    .fits = fits,
+    .make = make,
+    .release = release,
+    .scratch = scratch_size,
+    .packed = packed_size,
+    .pack = pack,
+    .forward = forward,
+    .backward_data = backward_data,
+    .backward_weights = backward_weights,
+};

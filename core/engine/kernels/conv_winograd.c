@@ -20,6 +20,7 @@ enum {
     POINTS = MFM_WINOGRAD_POINTS,
     TAPS = 9,
     LANES = MFM_VEC_LANES,
+    FEW_TILES = 16,              /* fewer do not pay for the transforms of the kernels */
     CACHED_KERNELS = 160 * 1024, /* reals of transformed kernels that a core's cache holds */
     SMALL_BLOCK = 32,            /* tiles in a block when it does */
     LARGE_BLOCK = 128            /* and when kernels stream by: each is read for more tiles */
@@ -56,7 +57,8 @@ static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction which)
     const int64_t rows = which == MFM_CONV_DATA ? s->h : s->oh;
     const int64_t columns = which == MFM_CONV_DATA ? s->w : s->ow;
     const int64_t tiles = ((rows + TILE - 1) / TILE) * ((columns + TILE - 1) / TILE);
-    return 3 * tiles * POINTS <= 2 * rows * columns * TAPS;
+    const int64_t enough = which == MFM_CONV_WEIGHTS ? 2 * FEW_TILES : FEW_TILES;
+    return s->n * tiles >= enough && 3 * tiles * POINTS <= 2 * rows * columns * TAPS;
 }
 
 static int64_t at_most(int64_t value, int64_t limit)
@@ -97,8 +99,8 @@ static void release(mfm_ctx *ctx, void *state)
     mfm_free(ctx, state);
 }
 
-/* Scratch: the transformed kernels (of each part, for the gradient of the weights), then for each
- * part a block of tiles of both sides. */
+/* Scratch: the transformed kernels (data: once, weights: of each part), then for each part a block
+ * of tiles of both sides. */
 static int64_t kernel_reals(const winograd *conv)
 {
     return POINTS * conv->shape.c * conv->shape.o;
@@ -213,9 +215,44 @@ static void transform_gradient(const direction *d, const real *gy, int64_t first
 
 /* ---- forward and data ----------------------------------------------------------------------- */
 
-/* u [36][c][o] from w [o][9][c]; the transposition goes through blocks of vectors. */
-static void transform_kernels(const winograd *conv, const real *w, real *u)
+/* Swaps the off-diagonal blocks of `size` lanes in every square of twice that size. */
+static inline __attribute__((always_inline)) void swap_blocks(mfm_vec *rows, int size)
 {
+    mfm_vec_index low, high;
+#pragma GCC unroll 16
+    for (int l = 0; l < LANES; l++) {
+        low[l] = l & size ? LANES + l - size : l;
+        high[l] = l & size ? LANES + l : l + size;
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < LANES; r++) {
+        if (r & size)
+            continue;
+        const mfm_vec a = rows[r], b = rows[r + size];
+        rows[r] = __builtin_shuffle(a, b, low);
+        rows[r + size] = __builtin_shuffle(a, b, high);
+    }
+}
+
+/* to [LANES][LANES] rows `step` apart = from^T, whose rows are `from_step` apart. */
+static void transpose_block(const real *from, int64_t from_step, real *to, int64_t step)
+{
+    mfm_vec rows[LANES];
+#pragma GCC unroll 16
+    for (int r = 0; r < LANES; r++)
+        rows[r] = mfm_vec_load(from + r * from_step);
+#pragma GCC unroll 4
+    for (int size = 1; size < LANES; size *= 2)
+        swap_blocks(rows, size);
+#pragma GCC unroll 16
+    for (int r = 0; r < LANES; r++)
+        mfm_vec_store(to + r * step, rows[r]);
+}
+
+/* u [36][c][o] from w [o][9][c] */
+static void pack(const void *state, const real *w, real *u)
+{
+    const winograd *conv = state;
     const int64_t c = conv->shape.c, o = conv->shape.o;
 #pragma omp parallel for schedule(static) num_threads(conv->parts)
     for (int64_t k = 0; k < o; k += LANES)
@@ -224,11 +261,7 @@ static void transform_kernels(const winograd *conv, const real *w, real *u)
             for (int64_t j = 0; j < LANES; j++)
                 mfm_winograd_kernel(w + (k + j) * TAPS * c + i, c, block[j][0], LANES);
             for (int64_t point = 0; point < POINTS; point++)
-                for (int64_t l = 0; l < LANES; l++) {
-                    real *to = u + (point * c + i + l) * o + k;
-                    for (int64_t j = 0; j < LANES; j++)
-                        to[j] = block[j][point][l];
-                }
+                transpose_block(block[0][point], POINTS * LANES, u + (point * c + i) * o + k, o);
         }
 }
 
@@ -293,12 +326,16 @@ static void convolve(const winograd *conv, const direction *d, const real *x, co
     }
 }
 
-static void forward(const void *state, const real *x, const real *w, real *y, bool add,
+static size_t packed_size(const void *state)
+{
+    return (size_t)kernel_reals(state);
+}
+
+static void forward(const void *state, const real *x, const real *u, real *y, bool add,
                     real *scratch)
 {
     const winograd *conv = state;
-    transform_kernels(conv, w, scratch);
-    convolve(conv, &conv->forward, x, scratch, y, add, scratch + kernel_reals(conv));
+    convolve(conv, &conv->forward, x, u, y, add, scratch);
 }
 
 static void backward_data(const void *state, const real *gy, const real *w, real *gx, bool add,
@@ -381,5 +418,15 @@ static void backward_weights(const void *state, const real *gy, const real *x, r
     finish_weights(conv, scratch, gw, add);
 }
 
-const mfm_conv_impl mfm_conv_winograd = {"Winograd",   fits,    make,          release,
-                                         scratch_size, forward, backward_data, backward_weights};
+const mfm_conv_impl mfm_conv_winograd = {
+    .name = "Winograd",
+    .fits = fits,
+    .make = make,
+    .release = release,
+    .scratch = scratch_size,
+    .packed = packed_size,
+    .pack = pack,
+    .forward = forward,
+    .backward_data = backward_data,
+    .backward_weights = backward_weights,
+};

@@ -21,6 +21,13 @@ typedef real mfm_vec __attribute__((vector_size(MFM_VEC_BYTES)));
 typedef real mfm_vec_at
     __attribute__((vector_size(MFM_VEC_BYTES), aligned(sizeof(real)), may_alias));
 
+/* Whole numbers of a real's size: which lane goes where. */
+#ifdef MFM_DOUBLE
+typedef int64_t mfm_vec_index __attribute__((vector_size(MFM_VEC_BYTES)));
+#else
+typedef int32_t mfm_vec_index __attribute__((vector_size(MFM_VEC_BYTES)));
+#endif
+
 static inline mfm_vec mfm_vec_load(const real *from)
 {
     return *(const mfm_vec_at *)from;

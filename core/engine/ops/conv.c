@@ -66,6 +66,7 @@ static int make_kernel(mfm_ctx *ctx, mfm_node *node, const mfm_window *window)
         return mfm_fail_in(ctx, status, "Conv '%s'", node->name ? node->name : "");
     node->kernel = conv;
     node->scratch_size = conv ? mfm_conv_scratch(conv) : 0;
+    node->packed_size = conv && node->frozen ? mfm_conv_packed(conv) : 0;
     return MFM_OK;
 }
 
@@ -88,9 +89,18 @@ static void release(mfm_ctx *ctx, mfm_node *node)
     node->kernel = NULL;
 }
 
+static void prepare(const mfm_node *node)
+{
+    mfm_conv_pack(node->kernel, mfm_in(node, 1, MFM_X), node->packed);
+}
+
+/* A frozen node has no tangents: w is then what was packed. */
 static void product(const mfm_node *node, const real *x, const real *w, real *y, bool add)
 {
-    mfm_conv_forward(node->kernel, x, w, y, add, node->scratch);
+    if (node->packed)
+        mfm_conv_forward_packed(node->kernel, x, node->packed, y, add, node->scratch);
+    else
+        mfm_conv_forward(node->kernel, x, w, y, add, node->scratch);
 }
 
 static void adjoint_x(const mfm_node *node, const real *g, const real *w, real *gx, bool add)
@@ -138,7 +148,7 @@ static const char *const samples[] = {
     "[2,3,5,5] [4,3,3,3] [4] pads=1,1,1,1",
     "[2,3,5,5] [4,3,3,3]",
     "[1,1,1,1] [1,1,1,1] [1]",
-    "[2,16,6,7] [16,16,3,3] [16] pads=1,1,1,1",
+    "[8,16,6,7] [16,16,3,3] [16] pads=1,1,1,1",
     "[2,4,3,5] [6,4,1,1] [6] kernel_shape=1,1",
     "[2,4,5,4] [6,4,1,1] - strides=2,2",
     "[2,2,7,6] [3,2,3,2] [3] strides=2,3 pads=1,0,2,1",
@@ -162,6 +172,7 @@ const mfm_op mfm_op_conv = {
     .attrs = attrs,
     .attr_size = sizeof(conv_attr),
     .infer = infer,
+    .prepare = prepare,
     .release = release,
     .rule = &mfm_rule_bilinear,
     .impl = &impl,

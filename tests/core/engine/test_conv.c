@@ -124,6 +124,38 @@ static void directions_are_adjoint(void)
     mfm_ctx_free(ctx);
 }
 
+static void packed_weights_give_the_same(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    int packs = 0;
+    for (int i = 0; i < GEOMETRIES; i++) {
+        const mfm_conv_shape shape = conv_shape_of(&geometries[i]);
+        conv_terms t = conv_terms_new(&shape);
+        mfm_conv *conv = NULL;
+        CU_ASSERT_EQUAL_FATAL(mfm_conv_new(ctx, &shape, &conv), MFM_OK);
+        const int64_t packed = (int64_t)mfm_conv_packed(conv);
+        real *scratch = conv_array((int64_t)mfm_conv_scratch(conv) + 1, sizeof *scratch);
+        real *once = conv_array(packed + 1, sizeof *once);
+        real *expected = conv_array(t.n_y, sizeof *expected), *y = conv_array(t.n_y, sizeof *y);
+        mfm_conv_forward(conv, t.x, t.w, expected, false, scratch);
+        mfm_conv_forward(conv, t.x, t.w, expected, true, scratch);
+        if (packed)
+            mfm_conv_pack(conv, t.w, once);
+        mfm_conv_forward_packed(conv, t.x, packed ? once : t.w, y, false, scratch);
+        mfm_conv_forward_packed(conv, t.x, packed ? once : t.w, y, true, scratch);
+        CU_ASSERT_EQUAL(memcmp(y, expected, (size_t)t.n_y * sizeof *y), 0);
+        packs += packed > 0;
+        free(scratch);
+        free(once);
+        free(expected);
+        free(y);
+        mfm_conv_free(ctx, conv);
+        conv_terms_free(&t);
+    }
+    CU_ASSERT(packs > 0);
+    mfm_ctx_free(ctx);
+}
+
 /* [1, 2; 3, 4] padded by one, kernel [1, 10; 100, 1000], stride 1: 3 x 3 windows */
 static void hand_computed(void)
 {
@@ -207,6 +239,7 @@ static const mfm_case cases[] = {
     {"forward is the defining sum, overwriting and adding", forward_is_the_sum},
     {"the gradient of the input is the defining sum", data_gradient_is_the_sum},
     {"the gradient of the weights is the defining sum", weight_gradient_is_the_sum},
+    {"weights packed once give the same forward", packed_weights_give_the_same},
     {"the three directions are adjoint", directions_are_adjoint},
     {"shapes without meaning are refused", hostile_shapes_are_refused},
     {"every failed allocation is told and leaks nothing", every_failed_allocation_is_told},

@@ -137,7 +137,7 @@ static void winograd(void)
 /* Tiles in several blocks, transformed kernels larger than a core's cache. */
 static const conv_geometry blocks[] = {
     {"many tiles", 7, 16, 16, 13, 48, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
-    {"many channels", 1, 112, 6, 6, 80, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
+    {"many channels", 4, 112, 10, 9, 80, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
     {"both", 6, 64, 20, 20, 80, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
 };
 
