@@ -130,8 +130,12 @@ static int make_plan(inference *r)
 {
     static const mfm_pass forward[1] = {{MFM_FORWARD, ~0u}};
     const mfm_slot keep[1] = {{r->network->logits, MFM_X}};
-    const mfm_plan_spec spec = {
-        .batch = r->images.dim[0], .passes = forward, .n_passes = 1, .keep = keep, .n_keep = 1, .frozen = true};
+    const mfm_plan_spec spec = {.batch = r->images.dim[0],
+                                .passes = forward,
+                                .n_passes = 1,
+                                .keep = keep,
+                                .n_keep = 1,
+                                .frozen = true};
     return mfm_plan_new(r->ctx, r->network->graph, &spec, &r->plan);
 }
 
