@@ -100,6 +100,7 @@ void mfm_plan_free(mfm_plan *plan)
     mfm_free(ctx, plan->lanes);
     mfm_free(ctx, plan->runs);
     mfm_free(ctx, plan->restores);
+    mfm_free(ctx, plan->offsets);
     mfm_free_aligned(ctx, plan->arena);
     mfm_free(ctx, plan);
 }
@@ -223,9 +224,14 @@ const mfm_shape *mfm_plan_shape(const mfm_plan *plan, int value)
     return &plan->instance.tensors[value].shape;
 }
 
+size_t mfm_plan_reals(const mfm_plan *plan)
+{
+    return plan->arena_size;
+}
+
 size_t mfm_plan_bytes(const mfm_plan *plan)
 {
-    return plan->arena_size * sizeof(real);
+    return plan->spec.borrow ? 0 : plan->arena_size * sizeof(real);
 }
 
 int64_t mfm_plan_macs(const mfm_plan *plan)

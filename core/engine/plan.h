@@ -46,6 +46,10 @@ typedef struct mfm_plan_spec {
     bool frozen;
     /* Values that can be restored are made again for each pass that reads them, not kept. */
     bool restore;
+    /* Reals of the arena that another plan may use between pass lend_after and the next; 0: none. */
+    size_t lend;
+    int lend_after;
+    bool borrow; /* no arena of its own: mfm_plan_bind_arena gives one before the first run */
 } mfm_plan_spec;
 
 typedef struct mfm_plan mfm_plan;
@@ -60,6 +64,11 @@ void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector);
 void mfm_plan_bind_state(mfm_plan *plan, real *vector);
 /* A graph input reads (X, DX) from the caller's buffer, in storage order. */
 void mfm_plan_bind_input(mfm_plan *plan, int value, enum mfm_lane lane, real *data);
+/* For a plan that borrows: mfm_plan_reals reals, 64-byte aligned. What lies in kept lanes is lost
+ * whenever the lender uses its memory. */
+void mfm_plan_bind_arena(mfm_plan *plan, real *arena);
+/* What a plan lends; NULL when that is nothing. */
+real *mfm_plan_lent(const mfm_plan *plan);
 /* Randomness of the passes from now on. */
 void mfm_plan_set_step(mfm_plan *plan, uint64_t seed, uint64_t step);
 
@@ -69,7 +78,9 @@ void mfm_plan_run(mfm_plan *plan, int pass);
 /* A kept lane, or any lane of an input or parameter; NULL when it is not there. */
 real *mfm_plan_lane(const mfm_plan *plan, int value, enum mfm_lane lane);
 const mfm_shape *mfm_plan_shape(const mfm_plan *plan, int value);
-/* Bytes of the arena. */
+/* Size of the arena, own or borrowed. */
+size_t mfm_plan_reals(const mfm_plan *plan);
+/* Bytes of the plan's own arena; 0 for one that borrows. */
 size_t mfm_plan_bytes(const mfm_plan *plan);
 /* Multiplications of one forward pass over all nodes. */
 int64_t mfm_plan_macs(const mfm_plan *plan);

@@ -2,7 +2,7 @@
 #include "core/engine/plan_parts.h"
 
 /* Buffer numbers: four lanes a value, then the saved block of each node, then the packed block of
- * each, then one scratch block. */
+ * each, then what is lent, then one scratch block. */
 typedef struct layout {
     mfm_plan *plan;
     mfm_buffer *buffers;
@@ -16,24 +16,57 @@ typedef struct layout {
 
 enum { KEPT = -1 };
 
+/* The offset of a buffer that never lives. */
+static const size_t NOWHERE = SIZE_MAX;
+
+static size_t lane_number(int value, int lane)
+{
+    return (size_t)value * MFM_LANES + (size_t)lane;
+}
+
+static size_t saved_number(const mfm_plan *plan, size_t node)
+{
+    return plan->graph->n_values * MFM_LANES + node;
+}
+
+static size_t packed_number(const mfm_plan *plan, size_t node)
+{
+    return saved_number(plan, plan->graph->n_nodes + node);
+}
+
+static size_t lent_number(const mfm_plan *plan)
+{
+    return packed_number(plan, plan->graph->n_nodes);
+}
+
+static size_t scratch_number(const mfm_plan *plan)
+{
+    return lent_number(plan) + 1;
+}
+
 static mfm_buffer *lane_buffer(layout *l, int value, enum mfm_lane lane)
 {
-    return &l->buffers[(size_t)value * MFM_LANES + lane];
+    return &l->buffers[lane_number(value, lane)];
 }
 
 static mfm_buffer *saved_buffer(layout *l, size_t node)
 {
-    return &l->buffers[l->plan->graph->n_values * MFM_LANES + node];
+    return &l->buffers[saved_number(l->plan, node)];
 }
 
 static mfm_buffer *packed_buffer(layout *l, size_t node)
 {
-    return saved_buffer(l, l->plan->graph->n_nodes + node);
+    return &l->buffers[packed_number(l->plan, node)];
+}
+
+static mfm_buffer *lent_buffer(layout *l)
+{
+    return &l->buffers[lent_number(l->plan)];
 }
 
 static mfm_buffer *scratch_buffer(layout *l)
 {
-    return &l->buffers[l->count - 1];
+    return &l->buffers[scratch_number(l->plan)];
 }
 
 static void touch(layout *l, mfm_buffer *buffer, bool anew)
@@ -74,6 +107,7 @@ static void size_buffers(layout *l)
         if (node->scratch_size > scratch_buffer(l)->size)
             scratch_buffer(l)->size = node->scratch_size;
     }
+    lent_buffer(l)->size = plan->spec.lend;
 }
 
 /* Notes which values may be dropped after the pass that made them. */
@@ -112,8 +146,8 @@ static void restore(layout *l, int value)
     for (int i = 0; i < node->n_out; i++)
         make_value(l, node->out[i]);
     if (!l->status)
-        l->status = mfm_grow(plan->ctx, &plan->restores, plan->n_restores,
-                             &plan->restores_capacity, sizeof *plan->restores);
+        l->status = mfm_grow(plan->ctx, &plan->restores, plan->n_restores, &plan->restores_capacity,
+                             sizeof *plan->restores);
     if (!l->status)
         plan->restores[plan->n_restores++] = (mfm_restore){l->pass, l->index, index};
 }
@@ -223,8 +257,12 @@ static void find_lives(layout *l)
 {
     const mfm_plan_spec *spec = &l->plan->spec;
     find_restorable(l);
-    for (l->pass = 0; l->pass < spec->n_passes; l->pass++)
+    for (l->pass = 0; l->pass < spec->n_passes; l->pass++) {
         visit_pass(l, &spec->passes[l->pass]);
+        if (l->pass == spec->lend_after)
+            touch(l, lent_buffer(l), true); /* beside what is alive across the end of the pass */
+        l->time++;
+    }
     for (int i = 0; i < spec->n_keep; i++)
         keep_throughout(l, lane_buffer(l, spec->keep[i].value, spec->keep[i].lane));
     for (size_t i = 0; i < l->plan->graph->n_nodes; i++)
@@ -232,30 +270,54 @@ static void find_lives(layout *l)
     keep_throughout(l, scratch_buffer(l));
 }
 
-static real *place_of(const mfm_plan *plan, const mfm_buffer *buffer)
+static real *place_of(const mfm_plan *plan, size_t number, real *arena)
 {
-    return buffer->size && buffer->n_ranges ? plan->arena + buffer->offset : NULL;
+    return plan->offsets[number] == NOWHERE ? NULL : arena + plan->offsets[number];
 }
 
-static void bind(layout *l)
+void mfm_plan_bind_arena(mfm_plan *plan, real *arena)
 {
-    mfm_plan *plan = l->plan;
     for (size_t i = 0; i < plan->graph->n_values; i++)
         for (int lane = 0; lane < MFM_LANES; lane++)
             if (in_arena(plan, i, lane))
                 plan->instance.tensors[i].lane[lane] =
-                    place_of(plan, lane_buffer(l, (int)i, lane));
+                    place_of(plan, lane_number((int)i, lane), arena);
     for (size_t i = 0; i < plan->graph->n_nodes; i++) {
-        plan->instance.nodes[i].saved = place_of(plan, saved_buffer(l, i));
-        plan->instance.nodes[i].packed = place_of(plan, packed_buffer(l, i));
-        plan->instance.nodes[i].scratch = place_of(plan, scratch_buffer(l));
+        plan->instance.nodes[i].saved = place_of(plan, saved_number(plan, i), arena);
+        plan->instance.nodes[i].packed = place_of(plan, packed_number(plan, i), arena);
+        plan->instance.nodes[i].scratch = place_of(plan, scratch_number(plan), arena);
     }
+}
+
+real *mfm_plan_lent(const mfm_plan *plan)
+{
+    return plan->arena ? place_of(plan, lent_number(plan), plan->arena) : NULL;
+}
+
+/* Notes where the buffers lie, and makes the arena unless it is to be borrowed. */
+static int settle(layout *l)
+{
+    mfm_plan *plan = l->plan;
+    plan->offsets = mfm_alloc(plan->ctx, l->count, sizeof *plan->offsets);
+    if (!plan->offsets)
+        return MFM_ENOMEM;
+    for (size_t i = 0; i < l->count; i++) {
+        const mfm_buffer *buffer = &l->buffers[i];
+        plan->offsets[i] = buffer->size && buffer->n_ranges ? buffer->offset : NOWHERE;
+    }
+    if (plan->spec.borrow)
+        return MFM_OK;
+    plan->arena = mfm_alloc_aligned(plan->ctx, plan->arena_size, sizeof *plan->arena);
+    if (!plan->arena)
+        return MFM_ENOMEM;
+    mfm_plan_bind_arena(plan, plan->arena);
+    return MFM_OK;
 }
 
 int mfm_plan_place(mfm_plan *plan)
 {
     const mfm_graph *graph = plan->graph;
-    layout l = {.plan = plan, .count = graph->n_values * MFM_LANES + 2 * graph->n_nodes + 1};
+    layout l = {.plan = plan, .count = scratch_number(plan) + 1};
     l.buffers = mfm_alloc(plan->ctx, l.count, sizeof *l.buffers);
     l.made_in = mfm_alloc(plan->ctx, graph->n_values, sizeof *l.made_in);
     l.status = l.buffers && l.made_in ? MFM_OK : MFM_ENOMEM;
@@ -265,12 +327,8 @@ int mfm_plan_place(mfm_plan *plan)
     }
     if (!l.status)
         l.status = mfm_memory_plan(plan->ctx, l.buffers, l.count, &plan->arena_size);
-    if (!l.status) {
-        plan->arena = mfm_alloc_aligned(plan->ctx, plan->arena_size, sizeof *plan->arena);
-        l.status = plan->arena ? MFM_OK : MFM_ENOMEM;
-    }
     if (!l.status)
-        bind(&l);
+        l.status = settle(&l);
     for (size_t i = 0; l.buffers && i < l.count; i++)
         mfm_free(plan->ctx, l.buffers[i].ranges);
     mfm_free(plan->ctx, l.made_in);

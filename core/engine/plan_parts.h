@@ -22,8 +22,9 @@ struct mfm_plan {
     uint8_t *runs;         /* per node: bit set of the pass kinds that call it */
     mfm_restore *restores; /* in the order of the schedule */
     size_t n_restores, restores_capacity;
-    real *arena;
+    real *arena;       /* its own; NULL when it borrows */
     size_t arena_size; /* in reals */
+    size_t *offsets;   /* of the buffers that plan_build.c numbers */
 };
 
 static inline bool mfm_plan_has(const mfm_plan *plan, int value, enum mfm_lane lane)

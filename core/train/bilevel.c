@@ -76,19 +76,22 @@ static int plan_train(mfm_bilevel *b, int64_t batch)
     const mfm_plan_spec spec = {.batch = batch, .training = true, .passes = train_passes,
                                 .n_passes = TRAIN_PASSES, .pass_names = train_names,
                                 .keep = keep, .n_keep = (int)n_keep, .param_gradients = true,
-                                .param_tangents = true, .restore = true};
+                                .param_tangents = true, .lend_after = TRAIN_BACKWARD,
+                                .lend = mfm_plan_reals(b->meta)};
     const int status = mfm_plan_new(b->ctx, split->main, &spec, &b->train);
     mfm_free(b->ctx, keep);
     return status;
 }
 
+/* The meta batch's buffers lie among those of the training batch that are dead meanwhile. What can
+ * be restored is: there is but one later pass that reads it. */
 static int plan_meta(mfm_bilevel *b, int64_t batch)
 {
     const mfm_slot keep[2] = {{b->split->plain_loss, MFM_X}, {b->split->plain_loss, MFM_G}};
     const mfm_plan_spec spec = {.batch = batch, .training = true, .passes = meta_passes,
                                 .n_passes = META_PASSES, .pass_names = meta_names,
                                 .keep = keep, .n_keep = 2, .param_gradients = true,
-                                .restore = true};
+                                .restore = true, .borrow = true};
     return mfm_plan_new(b->ctx, b->split->main, &spec, &b->meta);
 }
 
@@ -129,6 +132,7 @@ static int make_vectors(mfm_bilevel *b)
 static void connect(mfm_bilevel *b)
 {
     const mfm_split_graph *split = b->split;
+    mfm_plan_bind_arena(b->meta, mfm_plan_lent(b->train));
     mfm_plan_bind_input(b->hyper, split->modulator_soft_label, MFM_X,
                         mfm_plan_lane(b->train, split->soft_label, MFM_X));
     for (size_t i = 0; i < split->n_hyper; i++)
@@ -140,16 +144,15 @@ static void connect(mfm_bilevel *b)
     mfm_plan_bind_params(b->meta, MFM_G, b->v);
     mfm_plan_bind_params(b->hyper, MFM_G, b->phi_gradient);
     *mfm_plan_lane(b->train, split->modulated_loss, MFM_G) = 1;
-    *mfm_plan_lane(b->meta, split->plain_loss, MFM_G) = 1;
 }
 
 static int build(mfm_bilevel *b, int64_t batch, int64_t meta_batch)
 {
     if (!b->split->modulator || !b->split->n_hyper)
         return mfm_fail(b->ctx, MFM_EINVAL, "bilevel step: the model has no modulator: inject one");
-    int status = plan_train(b, batch);
+    int status = plan_meta(b, meta_batch);
     if (!status)
-        status = plan_meta(b, meta_batch);
+        status = plan_train(b, batch);
     if (!status)
         status = plan_hyper(b, batch);
     if (!status)
@@ -222,6 +225,7 @@ void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *train, const mfm_batch
         b->virtual_w[i] = b->w[i] - (real)alpha * b->gradient[i];
     mfm_plan_run(b->meta, META_FORWARD);
     b->losses.meta = (double)*mfm_plan_lane(b->meta, split->plain_loss, MFM_X);
+    *mfm_plan_lane(b->meta, split->plain_loss, MFM_G) = 1;
     mfm_plan_run(b->meta, META_BACKWARD);
 }
 

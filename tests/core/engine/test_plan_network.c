@@ -71,7 +71,10 @@ static mfm_net classifier_net(mfm_ctx *ctx, classifier *c)
     return net;
 }
 
-static mfm_bench classifier_bench(classifier *c, bool keep_everything)
+/* What classifier_bench takes over from `wanted`: lending, borrowing. A plan that borrows is given
+ * `arena`, which holds as much as it needs. */
+static mfm_bench shared_bench(classifier *c, bool keep_everything, const mfm_plan_spec *wanted,
+                              real *arena)
 {
     const mfm_net net = classifier_net(fresh(), c);
     mfm_slot keep[200];
@@ -86,14 +89,24 @@ static mfm_bench classifier_bench(classifier *c, bool keep_everything)
             keep[n++] = (mfm_slot){(int)i, MFM_X};
             keep[n++] = (mfm_slot){(int)i, MFM_DX};
         }
-    const mfm_plan_spec spec = mfm_bench_spec(keep, n);
+    mfm_plan_spec spec = mfm_bench_spec(keep, n);
+    spec.lend = wanted->lend;
+    spec.lend_after = wanted->lend_after;
+    spec.borrow = wanted->borrow;
     mfm_bench b = bench_new(net, &spec);
+    if (spec.borrow)
+        mfm_plan_bind_arena(b.plan, arena);
     mfm_plan_bind_input(b.plan, c->x, MFM_X, c->images);
     mfm_plan_bind_input(b.plan, c->x, MFM_DX, c->directions);
     mfm_plan_bind_input(b.plan, c->labels, MFM_X, c->classes);
     *mfm_plan_lane(b.plan, c->loss, MFM_G) = 1;
     mfm_vector_draw(b.graph, 1, b.lane[MFM_DX]);
     return b;
+}
+
+static mfm_bench classifier_bench(classifier *c, bool keep_everything)
+{
+    return shared_bench(c, keep_everything, &(mfm_plan_spec){.lend = 0}, NULL);
 }
 
 /* <a lane of the input, numbers>. */
@@ -204,6 +217,57 @@ static void test_reuse(void)
     bench_free(&wide);
 }
 
+static void expect_same(const mfm_bench *a, const mfm_bench *b)
+{
+    for (int lane = MFM_G; lane <= MFM_DG; lane++)
+        CU_ASSERT_EQUAL(memcmp(a->lane[lane], b->lane[lane], a->graph->params_size * sizeof(real)),
+                        0);
+}
+
+/* Whatever is written to what a plan lends, after whichever pass, its results stay. */
+static void test_lending(void)
+{
+    enum { LENT = 1000 };
+    classifier c, d;
+    mfm_bench alone = classifier_bench(&c, false);
+    mfm_bench_run(&alone);
+    for (int after = 0; after < MFM_BENCH_PASSES; after++) {
+        const mfm_plan_spec lending = {.lend = LENT, .lend_after = after};
+        mfm_bench lender = shared_bench(&d, false, &lending, NULL);
+        for (int pass = 0; pass < MFM_BENCH_PASSES; pass++) {
+            mfm_plan_run(lender.plan, pass);
+            for (int i = 0; i < LENT && pass == after; i++)
+                mfm_plan_lent(lender.plan)[i] = (real)NAN;
+        }
+        expect_same(&lender, &alone);
+        CU_ASSERT_TRUE(mfm_plan_bytes(lender.plan) <
+                       mfm_plan_bytes(alone.plan) + LENT * sizeof(real));
+        bench_free(&lender);
+    }
+    CU_ASSERT_PTR_NULL(mfm_plan_lent(alone.plan));
+    bench_free(&alone);
+}
+
+/* A plan in the memory that another lends gives what it gives in its own. */
+static void test_borrowing(void)
+{
+    classifier c, d, e;
+    mfm_bench alone = classifier_bench(&c, false);
+    mfm_bench_run(&alone);
+    const mfm_plan_spec lending = {.lend = mfm_plan_reals(alone.plan),
+                                   .lend_after = MFM_BENCH_FORWARD};
+    mfm_bench lender = shared_bench(&d, false, &lending, NULL);
+    mfm_bench guest =
+        shared_bench(&e, false, &(mfm_plan_spec){.borrow = true}, mfm_plan_lent(lender.plan));
+    CU_ASSERT_EQUAL(mfm_plan_bytes(guest.plan), 0);
+    CU_ASSERT_EQUAL(mfm_plan_reals(guest.plan), mfm_plan_reals(alone.plan));
+    mfm_bench_run(&guest);
+    expect_same(&guest, &alone);
+    bench_free(&guest);
+    bench_free(&lender);
+    bench_free(&alone);
+}
+
 /* Without passes after forward nothing outlives its reader. */
 static void test_forward_only(void)
 {
@@ -257,6 +321,8 @@ static const mfm_case cases[] = {
     {"vjp_t is the difference quotient of the gradient", test_second_order},
     {"the Hessian is symmetric", test_symmetry},
     {"sharing memory changes no bit", test_reuse},
+    {"what a plan lends may be overwritten", test_lending},
+    {"a plan in borrowed memory gives the same bits", test_borrowing},
     {"a forward plan is small and computes the same loss", test_forward_only},
     {"every refused allocation is told and nothing leaks", test_refusals},
 };
