@@ -46,7 +46,8 @@ typedef struct mfm_plan_spec {
     bool frozen;
     /* Values that can be restored are made again for each pass that reads them, not kept. */
     bool restore;
-    /* Reals of the arena that another plan may use between pass lend_after and the next; 0: none. */
+    /* Reals of the arena that another plan may use between pass lend_after and the next; 0: none.
+     */
     size_t lend;
     int lend_after;
     bool borrow; /* no arena of its own: mfm_plan_bind_arena gives one before the first run */
