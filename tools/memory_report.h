@@ -1,4 +1,5 @@
-/* The memory that training and inference will take, predicted without running or taking it. */
+/* The memory that training and inference will take, predicted without running: buffers are planned
+ * and not taken, only vectors of parameters are made. */
 #ifndef MFM_MEMORY_REPORT_H
 #define MFM_MEMORY_REPORT_H
 

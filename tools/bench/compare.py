@@ -1,87 +1,103 @@
 #!/usr/bin/env python3
-"""Times training steps beside PyTorch's, in one run on one machine with the same threads.
+"""Measures the engine beside PyTorch and ONNX Runtime, in one run on one machine.
 
-    python3 compare.py --tool build/release/tools/onnx-mfm [--rounds N] [--threads T]
+    python3 compare.py --tool build/release/tools/onnx-mfm [CASE...] [--rounds N] [--threads T]
+                       [--python PYTHON]... [--ort-python PYTHON] [--json FILE]
 
-Each case is measured in turns, ours then theirs, `rounds` times, each measurement in a process of
-its own; a figure is the best of its medians, because another user of the machine can only make a
-step slower. Prints a Markdown table: seconds a step, their ratio, peak memory of the processes.
+Cases: resnet32 stages lenet photographs rate memory eval threads batches start files (all).
+Every --python is one more PyTorch to compare with (default: /usr/bin/python3, Debian's). The
+measurements of the chosen cases are taken in turns, `rounds` times, each in a process of its own;
+what counts is the best of the medians. Prints a Markdown table; --json keeps every
+figure.
 """
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-MODELS = {"lenet": ["lenet", "--input", "1,28,28"], "resnet32": ["resnet32", "--input", "3,32,32"]}
-LAYERS = {"lenet": "fc:1", "resnet32": "last_conv"}
-METHODS = {"plain": "base", "mfm": "mfm"}
+import cases
+from measure import Lab
 
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="rows by name (default: all)")
     parser.add_argument("--tool", required=True, help="the onnx-mfm program")
-    parser.add_argument("--python", default="/usr/bin/python3", help="a Python that has torch")
+    parser.add_argument("--python", action="append", help="a Python that has torch")
+    parser.add_argument("--ort-python", default=sys.executable,
+                        help="a Python that has onnxruntime")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=100)
-    parser.add_argument("--iterations", type=int, default=15)
-    return parser.parse_args()
+    parser.add_argument("--iterations", type=int, default=15,
+                        help="steps of a measurement, more for small networks, fewer for large")
+    parser.add_argument("--json", help="file for every figure")
+    option = parser.parse_args()
+    option.pythons = {torch_version(python): python
+                      for python in option.python or ["/usr/bin/python3"]}
+    return option
 
 
-def last_json(command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+def torch_version(python):
+    done = subprocess.run([python, "-c", "import torch; print(torch.__version__)"],
+                          stdout=subprocess.PIPE, text=True)
     if done.returncode:
-        sys.exit("failed: " + " ".join(command))
-    return json.loads(done.stdout[done.stdout.index("{"):])
+        sys.exit("no torch in " + python)
+    return "torch " + done.stdout.strip()
 
 
-def ours(option, model, network, step):
-    command = [option.tool, "bench", model, "--method", METHODS[step], "--batch",
-               str(option.batch), "--repeat", str(option.iterations), "--threads",
-               str(option.threads), "--json"]
-    if step == "mfm":
-        command += ["--layer", LAYERS[network]]
-    result = last_json(command)
-    return result["seconds"], result["peak_rss_bytes"] / 2**20
+def machine():
+    model = ""
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        for line in file:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return {"processor": model, "processors": os.cpu_count(), "system": platform.platform()}
 
 
-def theirs(option, network, step, layout):
-    result = last_json([option.python, os.path.join(HERE, "peer_torch.py"), "--iterations",
-                        str(option.iterations), "--threads", str(option.threads), "--batch",
-                        str(option.batch), "--case", "%s:%s:%s" % (network, step, layout)])
-    return result["seconds"], result["peak_rss_mb"]
+def choose(option):
+    every = cases.rows(option)
+    names = list(dict.fromkeys(row.case for row in every))
+    for name in option.cases:
+        if name not in names:
+            sys.exit("no such case: %s: one of %s" % (name, " ".join(names)))
+    return [row for row in every if not option.cases or row.case in option.cases]
 
 
-def measure(option, model, network, step):
-    mine, other = [], []
-    for _ in range(option.rounds):
-        mine.append(ours(option, model, network, step))
-        other += [theirs(option, network, step, layout)
-                  for layout in ("contiguous", "channels_last")]
-    return min(mine), min(other)
+def report(row, best):
+    ours, theirs, number = row.figures(best)
+    # Judged as it is printed.
+    shown = float("%.3g" % number)
+    met = shown >= row.goal if row.at_least else shown <= row.goal
+    sign = "&ge;" if row.at_least else "&le;"
+    print("| %s | %s | %s | %.3g | %s %g | %s |" %
+          (row.what, ours, theirs, number, sign, row.goal, "yes" if met else "no"), flush=True)
+    return {"case": row.case, "what": row.what, "ours": ours, "theirs": theirs, "number": number,
+            "goal": row.goal, "at_least": row.at_least, "met": met}
 
 
 def main():
     option = options()
-    print("| network | step | onnx-mfm | PyTorch | ratio | onnx-mfm peak | PyTorch peak |")
-    print("|---|---|---|---|---|---|---|")
+    rows = choose(option)
+    keys = list(dict.fromkeys(key for row in rows for key in row.needs))
     with tempfile.TemporaryDirectory() as folder:
-        for network, make in MODELS.items():
-            model = os.path.join(folder, network + ".onnx")
-            subprocess.run([option.tool, "new", *make, "-o", model], check=True,
-                           stdout=subprocess.DEVNULL)
-            steps = {}
-            for step in METHODS:
-                mine, other = measure(option, model, network, step)
-                steps[step] = mine[0]
-                print("| %s | %s | %.1f ms | %.1f ms | %.2f | %.0f MiB | %.0f MiB |" %
-                      (network, step, 1e3 * mine[0], 1e3 * other[0], other[0] / mine[0], mine[1],
-                       other[1]), flush=True)
-            print("| %s | MFM / plain, onnx-mfm | %.2f | | | | |" %
-                  (network, steps["mfm"] / steps["plain"]), flush=True)
+        lab = Lab(option, folder)
+        for turn in range(option.rounds):
+            for i, key in enumerate(keys):
+                print("round %d/%d, %d/%d: %s" % (turn + 1, option.rounds, i + 1, len(keys),
+                                                  " ".join(str(word) for word in key)),
+                      file=sys.stderr, flush=True)
+                lab.measure(key)
+    print("| what | onnx-mfm | beside it | number | goal | met |\n|---|---|---|---|---|---|")
+    table = [report(row, lab.best) for row in rows]
+    if option.json:
+        with open(option.json, "w", encoding="utf-8") as file:
+            json.dump({"machine": machine(), "threads": option.threads, "rounds": option.rounds,
+                       "rows": table, "figures": [{"key": key, "runs": lab.figures[key]}
+                                                  for key in keys]}, file, indent=1)
 
 
 if __name__ == "__main__":

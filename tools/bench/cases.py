@@ -1,0 +1,153 @@
+"""The rows of the comparison. A row names the measurements that it needs (measure.py) and makes of
+the best of each its figures, one number with a goal at the end."""
+from collections import namedtuple
+
+# needs: measurements; figures(best): (ours, theirs, number) with texts for the first two;
+# at_least: whether the goal is a floor.
+Row = namedtuple("Row", "case what needs figures goal at_least")
+
+LAST = {"lenet": ("fc1",), "resnet32": ("layer3.4.conv2",)}
+STAGES = ("layer1.4.conv2", "layer2.4.conv2", "layer3.4.conv2")
+METHODS = {"plain": "base", "mfm": "mfm"}
+BATCHES = tuple(2**i for i in range(10))
+
+
+def milliseconds(figures):
+    return "%.4g ms" % (1e3 * figures["seconds"])
+
+
+def mebibytes(number):
+    return "%.0f MiB" % (number / 2**20)
+
+
+def ours(network, step, batch, threads, layers=()):
+    return ("step", network, METHODS.get(step, step), batch, layers, threads)
+
+
+def step_rows(option, case, network, step, batch, goal, layers=()):
+    """Our step beside each PyTorch's."""
+    mine = ours(network, step, batch, option.threads, layers)
+    rows = []
+    for peer in option.pythons:
+        other = ("torch", peer, network, step, batch, layers, option.threads)
+        rows.append(Row(case, "%s step, %s, batch %d, %s" % (step, network, batch, peer),
+                        (mine, other), lambda best, m=mine, o=other: (
+                            milliseconds(best(m)), milliseconds(best(o)),
+                            best(o)["seconds"] / best(m)["seconds"]), goal, True))
+    return rows
+
+
+def ratio_row(option, network, layers, case, what):
+    plain = ours(network, "plain", 100, option.threads)
+    mfm = ours(network, "mfm", 100, option.threads, layers)
+    return Row(case, what, (plain, mfm), lambda best: (
+        milliseconds(best(mfm)), milliseconds(best(plain)) + " plain",
+        best(mfm)["seconds"] / best(plain)["seconds"]), 3.4, False)
+
+
+def rate_row(option):
+    step, peak = ours("resnet32", "plain", 100, option.threads), ("sgemm", option.threads)
+    rate = lambda figures: "%.0f GFLOP/s" % figures["gflop_per_second"]
+    return Row("rate", "arithmetic of the plain step, resnet32, beside sgemm's peak", (step, peak),
+               lambda best: (rate(best(step)), rate(best(peak)), best(step)["gflop_per_second"] /
+                             best(peak)["gflop_per_second"]), 0.6, True)
+
+
+def memory_rows(option):
+    mine = ours("resnet32", "mfm", 100, option.threads, LAST["resnet32"])
+    rows = []
+    for peer in option.pythons:
+        other = ("torch", peer, "resnet32", "mfm", 100, LAST["resnet32"], option.threads)
+        rows.append(Row("memory", "peak memory of the MFM step, resnet32, %s" % peer,
+                        (mine, other), lambda best, o=other: (
+                            mebibytes(best(mine)["peak_rss_bytes"]),
+                            mebibytes(best(o)["peak_rss_bytes"]),
+                            best(mine)["peak_rss_bytes"] / best(o)["peak_rss_bytes"]), 0.35, False))
+    return rows
+
+
+def eval_rows(option):
+    rows = []
+    for network, batch in (("resnet32", 100), ("resnet50", 1), ("resnet50", 16), ("vgg11", 1)):
+        mine = ours(network, "forward", batch, option.threads)
+        other = ("ort", network, batch, option.threads)
+        rows.append(Row("eval", "inference, %s, batch %d, ONNX Runtime" % (network, batch),
+                        (mine, other), lambda best, m=mine, o=other: (
+                            milliseconds(best(m)), milliseconds(best(o)),
+                            best(o)["seconds"] / best(m)["seconds"]), 1, True))
+    return rows
+
+
+def thread_rows(option):
+    rows = []
+    for network in ("resnet32", "lenet"):
+        for step, layers in (("plain", ()), ("mfm", LAST[network])):
+            one, two = (ours(network, step, 100, n, layers) for n in (1, 2))
+            rows.append(Row("threads", "%s step, %s, threads 1 to 2" % (step, network), (one, two),
+                            lambda best, a=one, b=two: (
+                                milliseconds(best(b)), milliseconds(best(a)) + " on one",
+                                best(a)["seconds"] / best(b)["seconds"]), 1.85, True))
+    return rows
+
+
+def batch_rows(option):
+    """Time per image beside the best of the smaller batches, and the peak beside the prediction."""
+    rows = []
+    steps = [(n, ours("resnet32", "plain", n, option.threads)) for n in BATCHES]
+    per_image = lambda best, i: best(steps[i][1])["seconds"] / steps[i][0]
+    for i, (n, key) in enumerate(steps):
+        told = ("memory", "resnet32", "base", n, (), option.threads)
+        before = range(max(i, 1))
+        rows.append(Row("batches", "time per image, plain step, resnet32, batch %d" % n,
+                        tuple(key for _, key in steps[:i + 1]), lambda best, i=i, before=before: (
+                            "%.3f ms" % (1e3 * per_image(best, i)),
+                            "%.3f ms before" % (1e3 * min(per_image(best, j) for j in before)),
+                            per_image(best, i) / min(per_image(best, j) for j in before)),
+                        1, False))
+        predicted = lambda best, k=key, t=told: (best(k)["rss_before_bytes"] +
+                                                 best(t)["planned_bytes"])
+        rows.append(Row("batches", "peak memory beside inspect's word, batch %d" % n, (key, told),
+                        lambda best, k=key, p=predicted: (
+                            mebibytes(best(k)["peak_rss_bytes"]), mebibytes(p(best)) + " told",
+                            best(k)["peak_rss_bytes"] / p(best)), 1.05, False))
+    return rows
+
+
+def start_row(option):
+    key = ours("lenet", "plain", 100, option.threads)
+    return Row("start", "process start to the end of the first step, lenet, s", (key,),
+               lambda best: ("%.2f s" % best(key)["first_step_seconds"], "",
+                             best(key)["first_step_seconds"]), 0.3, False)
+
+
+def file_rows(option):
+    inspect, forward = ("inspect", "vgg11"), ours("vgg11", "forward", 1, option.threads)
+    size = lambda best: best(inspect)["file_bytes"]
+    return [Row("files", "inspect of vgg11's file, s", (inspect,),
+                lambda best: (milliseconds(best(inspect)), mebibytes(size(best)) + " of file",
+                              best(inspect)["seconds"]), 0.1, False),
+            Row("files", "import of vgg11's file, s", (inspect, forward),
+                lambda best: ("%.0f ms" % (1e3 * best(forward)["import_seconds"]),
+                              mebibytes(size(best)) + " of file",
+                              best(forward)["import_seconds"]), 0.6, False),
+            Row("files", "peak memory of the import beside the file", (inspect, forward),
+                lambda best: (mebibytes(best(forward)["import_peak_rss_bytes"]),
+                              mebibytes(size(best)) + " of file",
+                              best(forward)["import_peak_rss_bytes"] / size(best)), 1.15, False)]
+
+
+def rows(option):
+    last = LAST["resnet32"]
+    return [
+        *step_rows(option, "resnet32", "resnet32", "mfm", 100, 4, last),
+        *step_rows(option, "resnet32", "resnet32", "plain", 100, 1.6),
+        ratio_row(option, "resnet32", last, "resnet32", "MFM / plain step, resnet32"),
+        *step_rows(option, "stages", "resnet32", "mfm", 100, 4, STAGES),
+        *step_rows(option, "lenet", "lenet", "mfm", 100, 4.5, LAST["lenet"]),
+        *step_rows(option, "lenet", "lenet", "plain", 100, 2),
+        ratio_row(option, "lenet", LAST["lenet"], "lenet", "MFM / plain step, lenet"),
+        *step_rows(option, "photographs", "resnet18", "plain", 8, 1.2),
+        *step_rows(option, "photographs", "resnet50", "plain", 8, 1.2),
+        *step_rows(option, "photographs", "vgg11", "plain", 8, 1.2),
+        rate_row(option), *memory_rows(option), *eval_rows(option), *thread_rows(option),
+        *batch_rows(option), start_row(option), *file_rows(option)]
