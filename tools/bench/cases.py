@@ -27,10 +27,12 @@ def ours(network, step, batch, threads, layers=()):
 def step_rows(option, case, network, step, batch, goal, layers=()):
     """Our step beside each PyTorch's."""
     mine = ours(network, step, batch, option.threads, layers)
+    where = ", modulated after " + ", ".join(layers) if layers else ""
     rows = []
     for peer in option.pythons:
         other = ("torch", peer, network, step, batch, layers, option.threads)
-        rows.append(Row(case, "%s step, %s, batch %d, %s" % (step, network, batch, peer),
+        rows.append(Row(case, "%s step, %s, batch %d%s; %s" %
+                        (step, network, batch, where, peer),
                         (mine, other), lambda best, m=mine, o=other: (
                             milliseconds(best(m)), milliseconds(best(o)),
                             best(o)["seconds"] / best(m)["seconds"]), goal, True))
