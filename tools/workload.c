@@ -20,7 +20,7 @@ static int make_forward(mfm_workload *w)
 {
     const mfm_split_graph *graphs = w->session.graphs;
     const int status = mfm_inference_plan(w->ctx, graphs, (int64_t)w->batch, &w->plan);
-    if (status)
+    if (status || w->form)
         return status;
     mfm_plan_bind_params(w->plan, MFM_X, graphs->main->params);
     mfm_plan_bind_state(w->plan, graphs->main->state);

@@ -92,26 +92,31 @@ def thread_rows(option):
     return rows
 
 
+def growth_row(option, n, key, first):
+    """How the peak grows from batch 1, beside how inspect says that the memory grows."""
+    told, told_first = (("memory", "resnet32", "base", batch, (), option.threads)
+                        for batch in (n, BATCHES[0]))
+    grown = lambda best: best(key)["peak_rss_bytes"] - best(first)["peak_rss_bytes"]
+    predicted = lambda best: best(told)["planned_bytes"] - best(told_first)["planned_bytes"]
+    return Row("batches", "growth of memory from batch 1 to %d beside inspect's word" % n,
+               (key, first, told, told_first), lambda best: (
+                   mebibytes(grown(best)), mebibytes(predicted(best)) + " told",
+                   grown(best) / predicted(best)), 1.05, False)
+
+
 def batch_rows(option):
-    """Time per image beside the best of the smaller batches, and the peak beside the prediction."""
+    """Time per image beside the best of the smaller batches, and memory beside the prediction."""
     rows = []
     steps = [(n, ours("resnet32", "plain", n, option.threads)) for n in BATCHES]
     per_image = lambda best, i: best(steps[i][1])["seconds"] / steps[i][0]
-    for i, (n, key) in enumerate(steps):
-        told = ("memory", "resnet32", "base", n, (), option.threads)
-        before = range(max(i, 1))
+    for i, (n, key) in list(enumerate(steps))[1:]:
+        least = lambda best, i=i: min(per_image(best, j) for j in range(i))
         rows.append(Row("batches", "time per image, plain step, resnet32, batch %d" % n,
-                        tuple(key for _, key in steps[:i + 1]), lambda best, i=i, before=before: (
+                        tuple(key for _, key in steps[:i + 1]), lambda best, i=i, least=least: (
                             "%.3f ms" % (1e3 * per_image(best, i)),
-                            "%.3f ms before" % (1e3 * min(per_image(best, j) for j in before)),
-                            per_image(best, i) / min(per_image(best, j) for j in before)),
-                        1, False))
-        predicted = lambda best, k=key, t=told: (best(k)["rss_before_bytes"] +
-                                                 best(t)["planned_bytes"])
-        rows.append(Row("batches", "peak memory beside inspect's word, batch %d" % n, (key, told),
-                        lambda best, k=key, p=predicted: (
-                            mebibytes(best(k)["peak_rss_bytes"]), mebibytes(p(best)) + " told",
-                            best(k)["peak_rss_bytes"] / p(best)), 1.05, False))
+                            "%.3f ms before" % (1e3 * least(best)),
+                            per_image(best, i) / least(best)), 1, False))
+        rows.append(growth_row(option, n, key, steps[0][1]))
     return rows
 
 
