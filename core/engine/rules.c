@@ -128,14 +128,24 @@ const mfm_rule mfm_rule_linear = {linear_forward, linear_jvp, linear_vjp, linear
 
 /* ---- bilinear: y = a * b (+ c) --------------------------------------------------------------- */
 
-static void bilinear_forward(const mfm_node *node)
+/* y = a * b + c; c NULL is zero. */
+static void product_and_bias(const mfm_node *node, const real *a, const real *b, const real *c,
+                             real *y)
 {
     const mfm_bilinear *f = node->op->impl;
-    real *y = mfm_out(node, 0, MFM_X);
-    const real *c = mfm_in(node, 2, MFM_X);
-    f->product(node, mfm_in(node, 0, MFM_X), mfm_in(node, 1, MFM_X), y, false);
+    if (c && f->product_bias) {
+        f->product_bias(node, a, b, c, y);
+        return;
+    }
+    f->product(node, a, b, y, false);
     if (c)
         f->bias(node, c, y, true);
+}
+
+static void bilinear_forward(const mfm_node *node)
+{
+    product_and_bias(node, mfm_in(node, 0, MFM_X), mfm_in(node, 1, MFM_X), mfm_in(node, 2, MFM_X),
+                     mfm_out(node, 0, MFM_X));
 }
 
 /* y' = a' * b + a * b' (+ c') */
@@ -143,19 +153,17 @@ static void bilinear_jvp(const mfm_node *node)
 {
     const mfm_bilinear *f = node->op->impl;
     real *y = mfm_out(node, 0, MFM_DX);
+    const real *a = mfm_in(node, 0, MFM_X), *b = mfm_in(node, 1, MFM_X);
     const real *da = mfm_in(node, 0, MFM_DX), *db = mfm_in(node, 1, MFM_DX);
     const real *dc = mfm_in(node, 2, MFM_DX);
-    bool add = false;
-    if (da) {
-        f->product(node, da, mfm_in(node, 1, MFM_X), y, add);
-        add = true;
-    }
-    if (db) {
-        f->product(node, mfm_in(node, 0, MFM_X), db, y, add);
-        add = true;
-    }
-    if (dc)
-        f->bias(node, dc, y, add);
+    if (!da && !db)
+        f->bias(node, dc, y, false);
+    if (da)
+        product_and_bias(node, da, b, dc, y);
+    if (da && db)
+        f->product(node, a, db, y, true);
+    else if (db)
+        product_and_bias(node, a, db, dc, y);
 }
 
 static void bilinear_vjp(const mfm_node *node)

@@ -30,13 +30,16 @@ extern const mfm_rule mfm_rule_linear;
 /* y = a * b (+ c): bilinear in inputs 0 and 1, linear in the optional input 2. Each function adds
  * to its result when `add` is true and overwrites otherwise.
  *     product    y = a * b                adjoint_a  ga = g against b
- *     adjoint_b  gb = g against a         bias, adjoint_bias for input 2; NULL: none */
+ *     adjoint_b  gb = g against a         bias, adjoint_bias for input 2; NULL: none
+ * product_bias, y = a * b + c in one sweep, overwrites; NULL: product, then bias. */
 typedef struct mfm_bilinear {
     void (*product)(const mfm_node *node, const real *a, const real *b, real *y, bool add);
     void (*adjoint_a)(const mfm_node *node, const real *g, const real *b, real *ga, bool add);
     void (*adjoint_b)(const mfm_node *node, const real *g, const real *a, real *gb, bool add);
     void (*bias)(const mfm_node *node, const real *c, real *y, bool add);
     void (*adjoint_bias)(const mfm_node *node, const real *g, real *gc, bool add);
+    void (*product_bias)(const mfm_node *node, const real *a, const real *b, const real *c,
+                         real *y);
 } mfm_bilinear;
 extern const mfm_rule mfm_rule_bilinear;
 

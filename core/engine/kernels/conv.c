@@ -131,6 +131,25 @@ void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *
     mfm_conv_forward_packed(conv, x, packed ? scratch : w, y, add, scratch + aligned(packed));
 }
 
+bool mfm_conv_takes_bias(const mfm_conv *conv)
+{
+    return conv->impls[conv->by_direction[MFM_CONV_FORWARD]]->forward_bias != NULL;
+}
+
+void mfm_conv_forward_bias(const mfm_conv *conv, const real *x, const real *w, const real *packed,
+                           const real *bias, real *y, real *scratch)
+{
+    const int i = conv->by_direction[MFM_CONV_FORWARD];
+    const size_t size = packed ? 0 : mfm_conv_packed(conv);
+    if (size)
+        mfm_conv_pack(conv, w, scratch);
+    conv->impls[i]->forward_bias(conv->states[i], x,
+                                 packed ? packed
+                                 : size ? scratch
+                                        : w,
+                                 bias, y, scratch + aligned(size));
+}
+
 void mfm_conv_backward_data(const mfm_conv *conv, const real *gy, const real *w, real *gx, bool add,
                             real *scratch)
 {

@@ -37,6 +37,11 @@ void mfm_conv_forward_packed(const mfm_conv *conv, const real *x, const real *pa
 /* Each adds to its result when `add`, and overwrites otherwise. */
 void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *y, bool add,
                       real *scratch);
+/* y = x * w + bias in one sweep, for a convolution that takes it. packed NULL: w is packed first.
+ */
+bool mfm_conv_takes_bias(const mfm_conv *conv);
+void mfm_conv_forward_bias(const mfm_conv *conv, const real *x, const real *w, const real *packed,
+                           const real *bias, real *y, real *scratch);
 void mfm_conv_backward_data(const mfm_conv *conv, const real *gy, const real *w, real *gx, bool add,
                             real *scratch);
 void mfm_conv_backward_weights(const mfm_conv *conv, const real *gy, const real *x, real *gw,

@@ -9,8 +9,12 @@
  * where ":" runs over vectors, of o results or (data) of L taps. Rows are dealt out in slices, one
  * a thread, fixed at make; sums over slices go in their order.
  *
- * Scratch: the packed weights (forward, data), then what each slice has of its own: a padded image
- * (forward, weights), a row, and a packed sum (weights).
+ * The windows of gx overlap. They are stored apart and added up from there: to add each in place
+ * would have it wait for the stores of the one before.
+ *
+ * Scratch: the packed weights (data) or the padded bias (forward), then what each slice has of its
+ * own: a padded image (forward, weights), a row of results or of windows, and a packed sum
+ * (weights).
  */
 #include <omp.h>
 #include <string.h>
@@ -18,9 +22,15 @@
 #include "core/engine/kernels/conv_impl.h"
 #include "core/engine/kernels/conv_shape.h"
 #include "core/engine/kernels/conv_tiles.h"
+#include "core/engine/kernels/vec.h"
 
-/* Below so many multiplications threads cost more than they bring. */
-enum { PARALLEL_FROM = 1 << 17, ALIGN = 64 / sizeof(real), BLOCK = 16 };
+enum {
+    PARALLEL_FROM = 1 << 17, /* multiplications: with fewer, threads cost more than they bring */
+    PACK_PARALLEL_FROM = 1 << 15,
+    ALIGN = 64 / sizeof(real),
+    BLOCK = 16,      /* results that are transposed together */
+    MANY_PIXELS = 64 /* enough for one sum in registers */
+};
 
 /* `length` numbers in vectors, padded to `padded`. */
 typedef struct lanes {
@@ -34,7 +44,10 @@ typedef struct direct {
     int64_t height, width; /* of the padded image */
     bool pads;
     int slices;
-    size_t packed, image, row, sum; /* reals of the parts of scratch */
+    int64_t windows;                    /* reals of a row of gx's windows, zeros around each */
+    size_t packed;                      /* reals of the weights for forward */
+    size_t shared, image, row, sum;     /* reals of the parts of scratch */
+    ptrdiff_t *at[MFM_CONV_DIRECTIONS]; /* where the points of a tile go */
 } direct;
 
 static lanes lanes_of(int64_t length)
@@ -73,6 +86,48 @@ static int slices_of(const mfm_conv_shape *s)
     return macs < PARALLEL_FROM ? 1 : (int)(threads < rows ? threads : rows);
 }
 
+static void set_sizes(direct *d, unsigned directions)
+{
+    const mfm_conv_shape *s = &d->shape;
+    const bool forward = directions >> MFM_CONV_FORWARD & 1, data = directions >> MFM_CONV_DATA & 1;
+    const bool weights = directions >> MFM_CONV_WEIGHTS & 1;
+    const int64_t by_result = s->kh * d->taps.length * d->results.padded;
+    const int64_t by_tap = s->kh * s->o * d->taps.padded;
+    d->packed = forward ? (size_t)by_result : 0;
+    d->shared = aligned(larger(forward ? d->results.padded : 0, data ? by_tap : 0));
+    d->image = aligned(d->pads && (forward || weights) ? d->height * d->width * s->c : 0);
+    d->windows = data ? s->ow * (d->taps.padded + MFM_WIDE_LANES) + MFM_WIDE_LANES : 0;
+    d->row = aligned(larger(s->ow * s->o + MFM_WIDE_LANES, d->windows));
+    d->sum = aligned(weights ? by_result : 0);
+}
+
+/* Where the points of each direction go: pixels of y, windows of gx, taps of the packed sum. */
+static int set_places(mfm_ctx *ctx, direct *d)
+{
+    const mfm_conv_shape *s = &d->shape;
+    const int64_t counts[MFM_CONV_DIRECTIONS] = {s->ow, s->ow, d->taps.length};
+    for (int i = 0; i < MFM_CONV_DIRECTIONS; i++) {
+        d->at[i] = mfm_alloc(ctx, (size_t)counts[i], sizeof *d->at[i]);
+        if (!d->at[i])
+            return MFM_ENOMEM;
+    }
+    for (int64_t p = 0; p < s->ow; p++) {
+        d->at[MFM_CONV_FORWARD][p] = p * s->o;
+        d->at[MFM_CONV_DATA][p] = MFM_WIDE_LANES + p * (d->taps.padded + MFM_WIDE_LANES);
+    }
+    for (int64_t t = 0; t < d->taps.length; t++)
+        d->at[MFM_CONV_WEIGHTS][t] = t * d->results.padded;
+    return MFM_OK;
+}
+
+static void release(mfm_ctx *ctx, void *state)
+{
+    direct *d = state;
+    for (int i = 0; d && i < MFM_CONV_DIRECTIONS; i++)
+        mfm_free(ctx, d->at[i]);
+    mfm_free(ctx, d);
+}
+
 static int make(mfm_ctx *ctx, const mfm_conv_shape *s, unsigned directions, void **state)
 {
     direct *d = mfm_alloc(ctx, 1, sizeof *d);
@@ -85,33 +140,20 @@ static int make(mfm_ctx *ctx, const mfm_conv_shape *s, unsigned directions, void
                   .width = s->pad_begin[1] + s->w + s->pad_end[1],
                   .slices = slices_of(s)};
     d->pads = d->height > s->h || d->width > s->w;
-    const bool forward = directions >> MFM_CONV_FORWARD & 1, data = directions >> MFM_CONV_DATA & 1;
-    const bool weights = directions >> MFM_CONV_WEIGHTS & 1;
-    const int64_t packed = s->kh * s->kw * s->c * d->results.padded;
-    if (forward)
-        d->packed = aligned(packed);
-    if (data) {
-        const size_t size = aligned(s->kh * s->o * d->taps.padded);
-        d->packed = size > d->packed ? size : d->packed;
+    set_sizes(d, directions);
+    const int status = set_places(ctx, d);
+    if (status) {
+        release(ctx, d);
+        return status;
     }
-    if (d->pads && (forward || weights))
-        d->image = aligned(d->height * d->width * s->c);
-    d->row = aligned(larger(d->width * s->c, s->ow * s->o) + MFM_WIDE_LANES);
-    if (weights)
-        d->sum = aligned(packed);
     *state = d;
     return MFM_OK;
-}
-
-static void release(mfm_ctx *ctx, void *state)
-{
-    mfm_free(ctx, state);
 }
 
 static size_t scratch_size(const void *state)
 {
     const direct *d = state;
-    return d->packed + (size_t)d->slices * (d->image + d->row + d->sum);
+    return d->shared + (size_t)d->slices * (d->image + d->row + d->sum);
 }
 
 /* ---- what the directions share ---------------------------------------------------------------
@@ -125,7 +167,7 @@ typedef struct slice {
 
 static slice slice_of(const direct *d, int64_t rows, int number, real *scratch)
 {
-    real *own = scratch + d->packed + (size_t)number * (d->image + d->row + d->sum);
+    real *own = scratch + d->shared + (size_t)number * (d->image + d->row + d->sum);
     return (slice){.first = rows * number / d->slices,
                    .last = rows * (number + 1) / d->slices,
                    .image = own,
@@ -174,33 +216,39 @@ static void pack_results(const direct *d, const real *w, int64_t first, real *pa
             packed[t * padded + k] = k < d->shape.o ? w[k * taps + t] : 0;
 }
 
-/* Vectors that end with their pixel go straight to y. */
+/* Rows go straight to y, unless the last vector of a row's last pixel reaches beyond it and there
+ * is no next row to set that right: at the end of the slice, and when adding. */
 static void forward_slice(const direct *d, const slice *part, const real *x, const real *packed,
-                          real *y, bool add)
+                          const real *bias, real *y, bool add)
 {
     const mfm_conv_shape *s = &d->shape;
-    const bool straight = d->results.padded == s->o;
+    const int64_t width = s->ow * s->o, beyond = d->results.padded - s->o;
+    const bool whole = beyond == 0;
+    const int64_t straight =
+        add && !whole ? part->first : part->last - (beyond + width - 1) / width;
     const mfm_tiles tiles = {.a_point = s->stride[1] * s->c,
                              .a_tap = 1,
                              .a_row = d->width * s->c,
                              .b_tap = d->results.padded,
                              .b_row = d->taps.length * d->results.padded,
-                             .out_point = s->o,
                              .points = s->ow,
                              .vectors = d->results.vectors,
-                             .rows = s->kh,
                              .taps = d->taps.length,
-                             .add = add && straight};
+                             .rows = s->kh,
+                             .set_rows = s->kh,
+                             .start = bias,
+                             .out_at = d->at[MFM_CONV_FORWARD],
+                             .add = add && whole};
     clear(part->image, d->image);
     const real *image = NULL;
     for (int64_t r = part->first; r < part->last; r++) {
         if (!image || r % s->oh == 0)
             image = padded_image(d, x, r / s->oh, part->image);
-        real *row = y + r * s->ow * s->o;
+        real *row = y + r * width;
         d->results.tiles(&tiles, image + r % s->oh * s->stride[0] * d->width * s->c, packed,
-                         straight ? row : part->row);
-        if (!straight)
-            move(part->row, s->ow * s->o, row, add);
+                         r < straight ? row : part->row);
+        if (r >= straight)
+            move(part->row, width, row, add);
     }
 }
 
@@ -212,20 +260,34 @@ static size_t packed_size(const void *state)
 static void pack(const void *state, const real *w, real *packed)
 {
     const direct *d = state;
-#pragma omp parallel for if (d->slices > 1)
+#pragma omp parallel for if (d->packed >= PACK_PARALLEL_FROM)
     for (int64_t k = 0; k < d->results.padded; k += BLOCK)
         pack_results(d, w, k, packed);
+}
+
+static void run_forward(const direct *d, const real *x, const real *packed, const real *bias,
+                        real *y, bool add, real *scratch)
+{
+#pragma omp parallel for schedule(static, 1) if (d->slices > 1)
+    for (int i = 0; i < d->slices; i++) {
+        const slice part = slice_of(d, d->shape.n * d->shape.oh, i, scratch);
+        forward_slice(d, &part, x, packed, bias, y, add);
+    }
 }
 
 static void forward(const void *state, const real *x, const real *packed, real *y, bool add,
                     real *scratch)
 {
+    run_forward(state, x, packed, NULL, y, add, scratch);
+}
+
+static void forward_bias(const void *state, const real *x, const real *packed, const real *bias,
+                         real *y, real *scratch)
+{
     const direct *d = state;
-#pragma omp parallel for schedule(static, 1) if (d->slices > 1)
-    for (int i = 0; i < d->slices; i++) {
-        const slice part = slice_of(d, d->shape.n * d->shape.oh, i, scratch);
-        forward_slice(d, &part, x, packed, y, add);
-    }
+    clear(scratch, d->shared);
+    move(bias, d->shape.o, scratch, false);
+    run_forward(d, x, packed, scratch, y, false, scratch);
 }
 
 /* ---- gradient of the images ------------------------------------------------------------------
@@ -240,40 +302,76 @@ static void pack_taps(const direct *d, const real *w, int64_t i, int64_t k, real
     clear(to + length, (size_t)(padded - length));
 }
 
-/* One row of gradients, into a row as wide as the padded image. Kernel row i meets image row y when
- * y = oy sy + i for a result row oy: from `first` on, every sy-th. */
-static void data_row(const direct *d, const real *gy, const real *packed, int64_t y, real *row)
+/* The windows of one row of gx, apart; false when there are none. Kernel row i meets image row y
+ * when y = oy sy + i for a result row oy: from `first` on, every sy-th. */
+static bool data_windows(const direct *d, const real *gy, const real *packed, int64_t y,
+                         real *windows)
 {
     const mfm_conv_shape *s = &d->shape;
     const int64_t sy = s->stride[0], past = y - (s->oh - 1) * sy;
     const int64_t first = past > 0 ? past : y % sy, last = y < s->kh ? y : s->kh - 1;
-    clear(row, d->row);
     if (first > last)
-        return;
+        return false;
     const mfm_tiles tiles = {.a_point = s->o,
                              .a_tap = 1,
                              .a_row = -s->ow * s->o,
                              .b_tap = d->taps.padded,
                              .b_row = sy * s->o * d->taps.padded,
-                             .out_point = s->stride[1] * s->c,
                              .points = s->ow,
                              .vectors = d->taps.vectors,
-                             .rows = (last - first) / sy + 1,
                              .taps = s->o,
-                             .add = true};
+                             .rows = (last - first) / sy + 1,
+                             .set_rows = s->kh,
+                             .out_at = d->at[MFM_CONV_DATA]};
     d->taps.tiles(&tiles, gy + (y - first) / sy * s->ow * s->o,
-                  packed + first * s->o * d->taps.padded, row);
+                  packed + first * s->o * d->taps.padded, windows);
+    return true;
 }
 
+/* Lanes [at, at + MFM_WIDE_LANES) of a row of the padded gx: the sum of the windows that meet them.
+ */
+static mfm_vec sum_windows(const direct *d, const real *windows, int64_t at)
+{
+    const mfm_conv_shape *s = &d->shape;
+    const int64_t step = s->stride[1] * s->c, reach = at - d->taps.length;
+    const int64_t first = reach < 0 ? 0 : reach / step + 1, last = (at + MFM_WIDE_LANES - 1) / step;
+    mfm_vec sum = mfm_vec_zero();
+    for (int64_t p = first; p <= last && p < s->ow; p++)
+        sum += mfm_vec_load(windows + d->at[MFM_CONV_DATA][p] + at - p * step);
+    return sum;
+}
+
+/* Row r of gx from its windows. */
+static void add_windows(const direct *d, const real *windows, int64_t r, real *gx, bool add)
+{
+    const int64_t width = d->shape.w * d->shape.c, before = d->shape.pad_begin[1] * d->shape.c;
+    for (int64_t i = 0; i < width; i += MFM_WIDE_LANES) {
+        const mfm_vec sum = sum_windows(d, windows, before + i);
+        const int64_t count = width - i < MFM_WIDE_LANES ? width - i : MFM_WIDE_LANES;
+        real tail[MFM_WIDE_LANES], *to = gx + r * width + i;
+
+        if (count == MFM_WIDE_LANES)
+            mfm_vec_store(to, add ? sum + mfm_vec_load(to) : sum);
+        else {
+            mfm_vec_store(tail, sum);
+            move(tail, count, to, add);
+        }
+    }
+}
+
+/* Around the windows stay zeros. Windows are added up one row late: loads that meet stores not yet
+ * done are slow. */
 static void data_slice(const direct *d, const slice *part, const real *gy, const real *packed,
                        real *gx, bool add)
 {
     const mfm_conv_shape *s = &d->shape;
-    for (int64_t r = part->first; r < part->last; r++) {
-        data_row(d, gy + r / s->h * s->oh * s->ow * s->o, packed, r % s->h + s->pad_begin[0],
-                 part->row);
-        move(part->row + s->pad_begin[1] * s->c, s->w * s->c, gx + r * s->w * s->c, add);
-    }
+    const int64_t width = s->w * s->c, images = s->oh * s->ow * s->o;
+    clear(part->row, d->row);
+    for (int64_t r = part->first; r < part->last; r++)
+        if (data_windows(d, gy + r / s->h * images, packed, r % s->h + s->pad_begin[0], part->row))
+            add_windows(d, part->row, r, gx, add);
+        else if (!add)
+            clear(gx + r * width, (size_t)width);
 }
 
 static void backward_data(const void *state, const real *gy, const real *w, real *gx, bool add,
@@ -297,48 +395,60 @@ static void backward_data(const void *state, const real *gy, const real *w, real
 /* ---- gradient of the weights -----------------------------------------------------------------
  */
 
-/* Adds what `rows` result rows contribute, gy and x being at the first of them. */
+/* Adds what `rows` result rows contribute, gy and x being at the first of them; when they are of
+ * several images, at the first row of an image. */
 static void add_rows(const direct *d, int64_t rows, const real *gy, const real *x, real *sum)
 {
     const mfm_conv_shape *s = &d->shape;
+    const int64_t row = d->width * s->c;
     const mfm_tiles tiles = {.a_point = 1,
                              .a_tap = s->stride[1] * s->c,
-                             .a_row = s->stride[0] * d->width * s->c,
+                             .a_row = s->stride[0] * row,
+                             .a_skip = (d->height - s->oh * s->stride[0]) * row,
                              .b_tap = s->o,
                              .b_row = s->ow * s->o,
-                             .out_point = d->results.padded,
                              .points = d->taps.length,
                              .vectors = d->results.vectors,
-                             .rows = rows,
                              .taps = s->ow,
+                             .rows = rows,
+                             .set_rows = s->oh,
+                             .out_at = d->at[MFM_CONV_WEIGHTS],
                              .add = true};
     for (int64_t i = 0; i < s->kh; i++)
-        d->results.tiles(&tiles, x + i * d->width * s->c, gy,
-                         sum + i * d->taps.length * d->results.padded);
+        d->results.tiles(&tiles, x + i * row, gy, sum + i * d->taps.length * d->results.padded);
 }
 
-/* The vectors of the very last pixel would reach beyond gy: its row is read from a copy. */
+/* Rows from r on that are taken at once: of one image, or of several small ones that need no
+ * copies, since the sums in registers should be of many pixels. */
+static int64_t rows_at_once(const direct *d, int64_t r, int64_t last)
+{
+    const mfm_conv_shape *s = &d->shape;
+    const int64_t pixels = s->oh * s->ow;
+    const int64_t images = d->pads || r % s->oh ? 1 : (MANY_PIXELS + pixels - 1) / pixels;
+    const int64_t end = (r / s->oh + images) * s->oh;
+    return (end < last ? end : last) - r;
+}
+
+/* The vectors of the very last pixel may reach beyond gy: its row is read from a copy. */
 static void weights_slice(const direct *d, const slice *part, const real *gy, const real *x)
 {
     const mfm_conv_shape *s = &d->shape;
-    const int64_t all = s->n * s->oh, width = s->ow * s->o;
-    const int64_t safe = d->results.padded == s->o ? all : all - 1;
+    const int64_t all = s->n * s->oh, width = s->ow * s->o, step = s->stride[0] * d->width * s->c;
+    const bool copies = part->last == all && d->results.padded > s->o;
+    const int64_t last = copies ? all - 1 : part->last;
     clear(part->image, d->image);
     clear(part->sum, d->sum);
-    for (int64_t r = part->first, end; r < part->last; r = end) {
-        end = (r / s->oh + 1) * s->oh;
-        end = end < part->last ? end : part->last;
-        const real *image = padded_image(d, x, r / s->oh, part->image);
-        const int64_t rows = (end < safe ? end : safe) - r, step = s->stride[0] * d->width * s->c;
-        const real *from = image + r % s->oh * step;
-        if (rows > 0)
-            add_rows(d, rows, gy + r * width, from, part->sum);
-        if (end > safe) {
-            clear(part->row, d->row);
-            move(gy + (end - 1) * width, width, part->row, false);
-            add_rows(d, 1, part->row, image + (end - 1) % s->oh * step, part->sum);
-        }
+    for (int64_t r = part->first, rows; r < last; r += rows) {
+        rows = rows_at_once(d, r, last);
+        add_rows(d, rows, gy + r * width,
+                 padded_image(d, x, r / s->oh, part->image) + r % s->oh * step, part->sum);
     }
+    if (!copies)
+        return;
+    clear(part->row, d->row);
+    move(gy + last * width, width, part->row, false);
+    add_rows(d, 1, part->row, padded_image(d, x, s->n - 1, part->image) + (s->oh - 1) * step,
+             part->sum);
 }
 
 /* Sums of the slices [kh L, padded] to gw [o, kh L], for results [first, first + BLOCK). */
@@ -384,6 +494,7 @@ const mfm_conv_impl mfm_conv_direct = {
     .packed = packed_size,
     .pack = pack,
     .forward = forward,
+    .forward_bias = forward_bias,
     .backward_data = backward_data,
     .backward_weights = backward_weights,
 };

@@ -35,6 +35,9 @@ typedef struct mfm_conv_impl {
                           real *scratch);
     void (*backward_weights)(const void *state, const real *gy, const real *x, real *gw, bool add,
                              real *scratch);
+    /* y = x * w + bias, overwriting; NULL: this is not offered. */
+    void (*forward_bias)(const void *state, const real *x, const real *packed, const real *bias,
+                         real *y, real *scratch);
 } mfm_conv_impl;
 
 /* Takes any shape: oneDNN where the build has it, im2col otherwise. */

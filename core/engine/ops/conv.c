@@ -125,6 +125,16 @@ static void bias(const mfm_node *node, const real *b, real *y, bool add)
     mfm_broadcast_copy(&node->out[0]->shape, &shape, b, 1, y, add);
 }
 
+static void product_bias(const mfm_node *node, const real *x, const real *w, const real *b, real *y)
+{
+    if (mfm_conv_takes_bias(node->kernel)) {
+        mfm_conv_forward_bias(node->kernel, x, w, node->packed, b, y, node->scratch);
+        return;
+    }
+    product(node, x, w, y, false);
+    bias(node, b, y, true);
+}
+
 static void adjoint_bias(const mfm_node *node, const real *g, real *gb, bool add)
 {
     const mfm_shape shape = by_channel(node);
@@ -137,7 +147,7 @@ static int64_t macs(const mfm_node *node)
     return mfm_shape_count(&node->out[0]->shape) * w->dim[1] * w->dim[2] * w->dim[3];
 }
 
-static const mfm_bilinear impl = {product, adjoint_x, adjoint_w, bias, adjoint_bias};
+static const mfm_bilinear impl = {product, adjoint_x, adjoint_w, bias, adjoint_bias, product_bias};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false},
                                   {"W", MFM_PARAM, false, false},
                                   {"B", MFM_PARAM, true, false},

@@ -1,4 +1,5 @@
 /* Every implementation of convolution by itself, over random shapes that it says it fits. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -74,6 +75,27 @@ static void tell(const conv_geometry *g, int direction, int add, double error)
            g->pads[1], g->pads[2], g->pads[3], direction, add ? ", adding" : "", error);
 }
 
+/* y = x * w + bias, within the rounding of the sum, into memory that ends with y. */
+static void check_bias(const mfm_conv *conv, const mfm_conv_shape *shape, const conv_terms *t)
+{
+    real *y = conv_array(t->n_y, sizeof *y), *bias = conv_array(shape->o, sizeof *bias);
+    real *scratch = conv_array((int64_t)mfm_conv_scratch(conv), sizeof *scratch);
+    for (int64_t i = 0; i < shape->o; i++)
+        bias[i] = (real)(i % 7 - 3);
+    mfm_conv_forward_bias(conv, t->x, t->w, NULL, bias, y, scratch);
+    const double terms = (double)(shape->kh * shape->kw * shape->c + 2);
+    int wrong = 0;
+    for (int64_t i = 0; i < t->n_y; i++) {
+        const double b = (double)bias[i % shape->o];
+        const double bound = conv_epsilon * terms * (t->ay[i] + fabs(b)) + 1e-300;
+        wrong += !(fabs((double)y[i] - t->fy[i] - b) <= bound);
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    free(y);
+    free(bias);
+    free(scratch);
+}
+
 static void check(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *g)
 {
     const mfm_conv_impl *const list[] = {impl, NULL};
@@ -90,6 +112,9 @@ static void check(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *
             if (!(error <= 1))
                 tell(g, direction, add, error);
         }
+    CU_ASSERT_EQUAL(mfm_conv_takes_bias(conv), impl == &mfm_conv_direct);
+    if (mfm_conv_takes_bias(conv))
+        check_bias(conv, &shape, &t);
     mfm_conv_free(ctx, conv);
     conv_terms_free(&t);
 }
