@@ -7,7 +7,8 @@
 
 enum { PARALLEL_FROM = 16384, COLUMNS = 32 };
 
-/* Images [count], each [area, channels] in memory. */
+/* Images [count], each [area, channels] in memory. Channels lie innermost in rank 4 only; elsewhere
+ * each is taken for an image of one. */
 typedef struct images {
     int64_t count, area, channels;
     bool parallel;
@@ -16,9 +17,10 @@ typedef struct images {
 static images images_of(const mfm_node *node)
 {
     const mfm_shape *x = &node->in[0]->shape;
-    return (images){.count = x->dim[0],
+    const int64_t inner = x->rank == 4 ? x->dim[1] : 1;
+    return (images){.count = x->dim[0] * x->dim[1] / inner,
                     .area = mfm_global_pool_area(x),
-                    .channels = x->dim[1],
+                    .channels = inner,
                     .parallel = mfm_shape_count(x) >= PARALLEL_FROM};
 }
 
