@@ -2,12 +2,18 @@
 
 #include "core/engine/kernels/conv_impl.h"
 #include "core/engine/kernels/conv_shape.h"
+#include "core/engine/kernels/vec.h"
 
-enum { MAX_IMPLS = 8, ALIGN = 64 / sizeof(real) };
+enum {
+    MAX_IMPLS = 8,
+    ALIGN = 64 / sizeof(real),
+    WIDE = 32 /* bytes of vectors that own kernels need to be ahead of a library that dispatches */
+};
 
 /* In order of preference. */
 static const mfm_conv_impl *const preferred[] = {&mfm_conv_winograd, &mfm_conv_direct,
                                                  &mfm_conv_general, NULL};
+static const mfm_conv_impl *const general_only[] = {&mfm_conv_general, NULL};
 
 struct mfm_conv {
     const mfm_conv_impl *impls[MAX_IMPLS]; /* those in use */
@@ -75,7 +81,8 @@ int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, const mfm_conv_
 
 int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, mfm_conv **conv)
 {
-    return mfm_conv_new_from(ctx, shape, preferred, conv);
+    const bool ahead = MFM_VEC_BYTES >= WIDE || !mfm_conv_general.dispatches;
+    return mfm_conv_new_from(ctx, shape, ahead ? preferred : general_only, conv);
 }
 
 void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv)

@@ -19,6 +19,7 @@ enum mfm_conv_direction {
  */
 typedef struct mfm_conv_impl {
     const char *name;
+    bool dispatches; /* runs the machine's widest vectors, whatever the build may use */
     /* The shape has passed mfm_conv_check. */
     bool (*fits)(const mfm_conv_shape *shape, enum mfm_conv_direction direction);
     /* directions: bit set of those that will be called. *state is freed by release. */

@@ -419,6 +419,7 @@ static bool fits(const mfm_conv_shape *shape, enum mfm_conv_direction which)
 
 const mfm_conv_impl mfm_conv_general = {
     .name = "oneDNN",
+    .dispatches = true,
     .fits = fits,
     .make = make,
     .release = release,
