@@ -158,6 +158,10 @@ static void bilinear_jvp(const mfm_node *node)
     const real *dc = mfm_in(node, 2, MFM_DX);
     if (!da && !db)
         f->bias(node, dc, y, false);
+    if (da && db && !dc && f->product_pair) {
+        f->product_pair(node, da, b, a, db, y);
+        return;
+    }
     if (da)
         product_and_bias(node, da, b, dc, y);
     if (da && db)

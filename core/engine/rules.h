@@ -31,7 +31,8 @@ extern const mfm_rule mfm_rule_linear;
  * to its result when `add` is true and overwrites otherwise.
  *     product    y = a * b                adjoint_a  ga = g against b
  *     adjoint_b  gb = g against a         bias, adjoint_bias for input 2; NULL: none
- * product_bias, y = a * b + c in one sweep, overwrites; NULL: product, then bias. */
+ * product_bias, y = a * b + c in one sweep, overwrites; NULL: product, then bias.
+ * product_pair, y = a1 * b1 + a2 * b2 in one sweep, overwrites; NULL: product twice. */
 typedef struct mfm_bilinear {
     void (*product)(const mfm_node *node, const real *a, const real *b, real *y, bool add);
     void (*adjoint_a)(const mfm_node *node, const real *g, const real *b, real *ga, bool add);
@@ -40,6 +41,8 @@ typedef struct mfm_bilinear {
     void (*adjoint_bias)(const mfm_node *node, const real *g, real *gc, bool add);
     void (*product_bias)(const mfm_node *node, const real *a, const real *b, const real *c,
                          real *y);
+    void (*product_pair)(const mfm_node *node, const real *a1, const real *b1, const real *a2,
+                         const real *b2, real *y);
 } mfm_bilinear;
 extern const mfm_rule mfm_rule_bilinear;
 

@@ -20,6 +20,7 @@ struct mfm_conv {
     void *states[MAX_IMPLS];
     int count;
     int by_direction[MFM_CONV_DIRECTIONS]; /* places in impls */
+    int directions;                        /* those that will be called: the first so many */
 };
 
 static int place_of(mfm_conv *conv, const mfm_conv_impl *impl)
@@ -34,7 +35,7 @@ static int place_of(mfm_conv *conv, const mfm_conv_impl *impl)
 static int choose(mfm_ctx *ctx, mfm_conv *conv, const mfm_conv_shape *shape,
                   const mfm_conv_impl *const *list)
 {
-    for (int d = 0; d < MFM_CONV_DIRECTIONS; d++) {
+    for (int d = 0; d < conv->directions; d++) {
         int i = 0;
         while (i < MAX_IMPLS && list[i] && !list[i]->fits(shape, (enum mfm_conv_direction)d))
             i++;
@@ -50,7 +51,7 @@ static int make(mfm_ctx *ctx, mfm_conv *conv, const mfm_conv_shape *shape)
     int status = MFM_OK;
     for (int i = 0; i < conv->count && !status; i++) {
         unsigned directions = 0;
-        for (int d = 0; d < MFM_CONV_DIRECTIONS; d++)
+        for (int d = 0; d < conv->directions; d++)
             if (conv->by_direction[d] == i)
                 directions |= 1u << d;
         status = conv->impls[i]->make(ctx, shape, directions, &conv->states[i]);
@@ -58,8 +59,8 @@ static int make(mfm_ctx *ctx, mfm_conv *conv, const mfm_conv_shape *shape)
     return status;
 }
 
-int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, const mfm_conv_impl *const *list,
-                      mfm_conv **result)
+int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference,
+                      const mfm_conv_impl *const *list, mfm_conv **result)
 {
     *result = NULL;
     int status = mfm_conv_check(ctx, shape);
@@ -68,6 +69,7 @@ int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, const mfm_conv_
     mfm_conv *conv = mfm_alloc(ctx, 1, sizeof *conv);
     if (!conv)
         return MFM_ENOMEM;
+    conv->directions = inference ? MFM_CONV_FORWARD + 1 : MFM_CONV_DIRECTIONS;
     status = choose(ctx, conv, shape, list);
     if (!status)
         status = make(ctx, conv, shape);
@@ -79,10 +81,10 @@ int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, const mfm_conv_
     return MFM_OK;
 }
 
-int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, mfm_conv **conv)
+int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference, mfm_conv **conv)
 {
     const bool ahead = MFM_VEC_BYTES >= WIDE || !mfm_conv_general.dispatches;
-    return mfm_conv_new_from(ctx, shape, ahead ? preferred : general_only, conv);
+    return mfm_conv_new_from(ctx, shape, inference, ahead ? preferred : general_only, conv);
 }
 
 void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv)
@@ -99,6 +101,12 @@ static size_t aligned(size_t count)
     return (count + ALIGN - 1) / ALIGN * ALIGN;
 }
 
+static size_t pair_scratch(const mfm_conv *conv)
+{
+    const int i = conv->by_direction[MFM_CONV_FORWARD];
+    return conv->impls[i]->forward_pair ? conv->impls[i]->pair_scratch(conv->states[i]) : 0;
+}
+
 /* Forward with plain weights packs them in front of what its implementation uses. */
 size_t mfm_conv_scratch(const mfm_conv *conv)
 {
@@ -107,7 +115,10 @@ size_t mfm_conv_scratch(const mfm_conv *conv)
         const size_t size = conv->impls[i]->scratch(conv->states[i]);
         most = size > most ? size : most;
     }
-    return most + aligned(mfm_conv_packed(conv));
+    if (conv->directions == MFM_CONV_FORWARD + 1)
+        return most;
+    most += aligned(mfm_conv_packed(conv));
+    return most > pair_scratch(conv) ? most : pair_scratch(conv);
 }
 
 size_t mfm_conv_packed(const mfm_conv *conv)
@@ -136,6 +147,18 @@ void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *
     if (packed)
         mfm_conv_pack(conv, w, scratch);
     mfm_conv_forward_packed(conv, x, packed ? scratch : w, y, add, scratch + aligned(packed));
+}
+
+void mfm_conv_forward_pair(const mfm_conv *conv, const real *x1, const real *w1, const real *x2,
+                           const real *w2, real *y, real *scratch)
+{
+    const int i = conv->by_direction[MFM_CONV_FORWARD];
+    if (conv->impls[i]->forward_pair) {
+        conv->impls[i]->forward_pair(conv->states[i], x1, w1, x2, w2, y, scratch);
+        return;
+    }
+    mfm_conv_forward(conv, x1, w1, y, false, scratch);
+    mfm_conv_forward(conv, x2, w2, y, true, scratch);
 }
 
 bool mfm_conv_takes_bias(const mfm_conv *conv)

@@ -22,7 +22,8 @@ typedef struct mfm_conv_shape {
 
 typedef struct mfm_conv mfm_conv;
 
-int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, mfm_conv **conv);
+/* inference: only the calls that take packed weights will be made. */
+int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference, mfm_conv **conv);
 void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv);
 /* Reals that each of the calls below may use at scratch, 64-byte aligned. */
 size_t mfm_conv_scratch(const mfm_conv *conv);
@@ -37,6 +38,9 @@ void mfm_conv_forward_packed(const mfm_conv *conv, const real *x, const real *pa
 /* Each adds to its result when `add`, and overwrites otherwise. */
 void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *y, bool add,
                       real *scratch);
+/* y = x1 * w1 + x2 * w2 */
+void mfm_conv_forward_pair(const mfm_conv *conv, const real *x1, const real *w1, const real *x2,
+                           const real *w2, real *y, real *scratch);
 /* y = x * w + bias in one sweep, for a convolution that takes it. packed NULL: w is packed first.
  */
 bool mfm_conv_takes_bias(const mfm_conv *conv);

@@ -39,6 +39,10 @@ typedef struct mfm_conv_impl {
     /* y = x * w + bias, overwriting; NULL: this is not offered. */
     void (*forward_bias)(const void *state, const real *x, const real *packed, const real *bias,
                          real *y, real *scratch);
+    /* y = x1 * w1 + x2 * w2, faster than two calls of forward, and its scratch; NULL: it is not. */
+    void (*forward_pair)(const void *state, const real *x1, const real *w1, const real *x2,
+                         const real *w2, real *y, real *scratch);
+    size_t (*pair_scratch)(const void *state);
 } mfm_conv_impl;
 
 /* Takes any shape: oneDNN where the build has it, im2col otherwise. */
@@ -50,7 +54,7 @@ extern const mfm_conv_impl mfm_conv_winograd;
 
 /* As mfm_conv_new, with implementations of the caller's choice, ended by NULL; MFM_ENOTSUP when
  * none fits some direction. */
-int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, const mfm_conv_impl *const *list,
-                      mfm_conv **conv);
+int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference,
+                      const mfm_conv_impl *const *list, mfm_conv **conv);
 
 #endif

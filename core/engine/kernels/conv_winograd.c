@@ -14,6 +14,7 @@
 #include "core/engine/kernels/panel.h"
 #include "core/engine/kernels/vec.h"
 #include "core/engine/kernels/winograd.h"
+#include "core/engine/kernels/winograd_kernels.h"
 
 enum {
     TILE = MFM_WINOGRAD_OUT,
@@ -43,8 +44,15 @@ typedef struct winograd {
     mfm_conv_shape shape;
     int parts; /* run in parallel */
     direction forward, data;
-    bool weights;
+    unsigned directions; /* bit set of those that will be called */
 } winograd;
+
+/* What a convolution reads: one image batch, or two whose results are added up, which is one
+ * convolution from twice as many channels. */
+typedef struct inputs {
+    int count;
+    const real *x[2];
+} inputs;
 
 static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction which)
 {
@@ -90,7 +98,7 @@ static int make(mfm_ctx *ctx, const mfm_conv_shape *s, unsigned directions, void
     conv->forward = direction_of(s, image, result, s->pad_begin[0], s->pad_begin[1], conv->parts);
     conv->data =
         direction_of(s, result, image, 2 - s->pad_begin[0], 2 - s->pad_begin[1], conv->parts);
-    conv->weights = directions >> MFM_CONV_WEIGHTS & 1;
+    conv->directions = directions;
     return MFM_OK;
 }
 
@@ -99,11 +107,16 @@ static void release(mfm_ctx *ctx, void *state)
     mfm_free(ctx, state);
 }
 
-/* Scratch: the transformed kernels (data: once, weights: of each part), then for each part a block
- * of tiles of both sides. */
+/* Scratch: the transformed kernels (data: once, weights: of each part, pair: two), then for each
+ * part a block of tiles of both sides. */
 static int64_t kernel_reals(const winograd *conv)
 {
     return POINTS * conv->shape.c * conv->shape.o;
+}
+
+static mfm_kernels kernels_of(const winograd *conv)
+{
+    return (mfm_kernels){conv->shape.o, conv->shape.c, conv->parts};
 }
 
 /* Reals from a point to the next in a block of tiles: an odd number of vectors, because an even one
@@ -113,17 +126,33 @@ static int64_t point_step(int64_t rows, int64_t channels)
     return (rows * channels / LANES | 1) * LANES;
 }
 
-static int64_t block_reals(const direction *d)
+static int64_t block_reals(const direction *d, int n_inputs)
 {
-    return POINTS * (point_step(d->block, d->from.c) + point_step(d->block, d->to.c));
+    return POINTS * (point_step(d->block, n_inputs * d->from.c) + point_step(d->block, d->to.c));
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 static size_t scratch_size(const void *state)
 {
     const winograd *conv = state;
-    const int64_t forward = block_reals(&conv->forward), data = block_reals(&conv->data);
-    const int64_t block = forward > data ? forward : data;
-    return (size_t)((conv->weights ? conv->parts : 1) * kernel_reals(conv) + conv->parts * block);
+    const int64_t kernels = kernel_reals(conv),
+                  forward = conv->parts * block_reals(&conv->forward, 1);
+    int64_t size = forward;
+    if (conv->directions >> MFM_CONV_DATA & 1)
+        size = larger(size, kernels + conv->parts * block_reals(&conv->data, 1));
+    if (conv->directions >> MFM_CONV_WEIGHTS & 1)
+        size = larger(size, conv->parts * kernels + forward);
+    return (size_t)size;
+}
+
+static size_t pair_scratch(const void *state)
+{
+    const winograd *conv = state;
+    return (size_t)(2 * kernel_reals(conv) + conv->parts * block_reals(&conv->forward, 2));
 }
 
 /* ---- tiles ---------------------------------------------------------------------------------- */
@@ -168,10 +197,12 @@ static range rows_of_tiles(const direction *d, const side *s, const real *images
     return (range){images + row * s->w * s->c, images + row_end * s->w * s->c};
 }
 
-/* v [36][c / LANES][rows][LANES] = the transformed input of tiles [first, first + rows) */
-static void transform_input(const direction *d, const real *x, int64_t first, int64_t rows, real *v)
+/* v [36][c / LANES][rows][LANES], points `step` apart, = the transformed input of tiles [first,
+ * first + rows) */
+static void transform_input(const direction *d, const real *x, int64_t first, int64_t rows, real *v,
+                            int64_t step)
 {
-    const int64_t c = d->from.c, step = point_step(rows, c);
+    const int64_t c = d->from.c;
     for (int64_t t = 0; t < rows; t++) {
         const position p = position_of(d, first + t);
         int64_t offset;
@@ -215,66 +246,6 @@ static void transform_gradient(const direction *d, const real *gy, int64_t first
 
 /* ---- forward and data ----------------------------------------------------------------------- */
 
-/* Swaps the off-diagonal blocks of `size` lanes in every square of twice that size. */
-static inline __attribute__((always_inline)) void swap_blocks(mfm_vec *rows, int size)
-{
-    mfm_vec_index low, high;
-#pragma GCC unroll 16
-    for (int l = 0; l < LANES; l++) {
-        low[l] = l & size ? LANES + l - size : l;
-        high[l] = l & size ? LANES + l : l + size;
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < LANES; r++) {
-        if (r & size)
-            continue;
-        const mfm_vec a = rows[r], b = rows[r + size];
-        rows[r] = __builtin_shuffle(a, b, low);
-        rows[r + size] = __builtin_shuffle(a, b, high);
-    }
-}
-
-/* to [LANES][LANES] rows `step` apart = from^T, whose rows are `from_step` apart. */
-static void transpose_block(const real *from, int64_t from_step, real *to, int64_t step)
-{
-    mfm_vec rows[LANES];
-#pragma GCC unroll 16
-    for (int r = 0; r < LANES; r++)
-        rows[r] = mfm_vec_load(from + r * from_step);
-#pragma GCC unroll 4
-    for (int size = 1; size < LANES; size *= 2)
-        swap_blocks(rows, size);
-#pragma GCC unroll 16
-    for (int r = 0; r < LANES; r++)
-        mfm_vec_store(to + r * step, rows[r]);
-}
-
-/* u [36][c][o] from w [o][9][c] */
-static void pack(const void *state, const real *w, real *u)
-{
-    const winograd *conv = state;
-    const int64_t c = conv->shape.c, o = conv->shape.o;
-#pragma omp parallel for schedule(static) num_threads(conv->parts)
-    for (int64_t k = 0; k < o; k += LANES)
-        for (int64_t i = 0; i < c; i += LANES) {
-            real block[LANES][POINTS][LANES];
-            for (int64_t j = 0; j < LANES; j++)
-                mfm_winograd_kernel(w + (k + j) * TAPS * c + i, c, block[j][0], LANES);
-            for (int64_t point = 0; point < POINTS; point++)
-                transpose_block(block[0][point], POINTS * LANES, u + (point * c + i) * o + k, o);
-        }
-}
-
-/* u [36][o][c]: kernels turned by 180 degrees, from w [o][9][c]: the taps in reverse. */
-static void transform_turned_kernels(const winograd *conv, const real *w, real *u)
-{
-    const int64_t c = conv->shape.c, o = conv->shape.o;
-#pragma omp parallel for schedule(static) num_threads(conv->parts)
-    for (int64_t k = 0; k < o; k++)
-        for (int64_t i = 0; i < c; i += LANES)
-            mfm_winograd_kernel(w + (k * TAPS + TAPS - 1) * c + i, -c, u + k * c + i, o * c);
-}
-
 /* Fetches the p-th of POINTS slices of a range of memory: the products leave the paths to memory
  * idle, and the rows of an image are too short for the processor to foresee. */
 static void fetch_slice(range r, int64_t p)
@@ -285,13 +256,29 @@ static void fetch_slice(range r, int64_t p)
         __builtin_prefetch(r.begin + i * LINE, 0, 2);
 }
 
-static void multiply_points(const direction *d, int64_t rows, const real *v, const real *u, real *m,
-                            range next, range result)
+/* What the products of a block fetch meanwhile: the next block's input, this block's results. */
+typedef struct fetches {
+    int count;
+    range ranges[3];
+} fetches;
+
+static fetches fetches_of(const direction *d, inputs in, const real *y, int64_t first, int64_t rows)
 {
-    const int64_t depth = d->from.c, width = d->to.c;
+    const int64_t after = first + rows, then = at_most(after + d->block, d->tiles);
+    fetches f = {.count = in.count + 1};
+    for (int i = 0; i < in.count; i++)
+        f.ranges[i] = rows_of_tiles(d, &d->from, in.x[i], after, then);
+    f.ranges[in.count] = rows_of_tiles(d, &d->to, y, first, after);
+    return f;
+}
+
+static void multiply_points(const direction *d, int64_t depth, int64_t rows, const real *v,
+                            const real *u, real *m, const fetches *f)
+{
+    const int64_t width = d->to.c;
     for (int64_t point = 0; point < POINTS; point++) {
-        fetch_slice(next, point);
-        fetch_slice(result, point);
+        for (int i = 0; i < f->count; i++)
+            fetch_slice(f->ranges[i], point);
         mfm_panel_multiply(&(mfm_panel_product){.rows = rows,
                                                 .depth = depth,
                                                 .width = width,
@@ -303,27 +290,37 @@ static void multiply_points(const direction *d, int64_t rows, const real *v, con
     }
 }
 
-/* The blocks of a part are next to each other. */
-static void convolve(const winograd *conv, const direction *d, const real *x, const real *u,
-                     real *y, bool add, real *scratch)
+static void convolve_part(const winograd *conv, const direction *d, inputs in, const real *u,
+                          real *y, bool add, int part, real *v)
 {
+    const int64_t depth = in.count * d->from.c;
     const int64_t blocks = (d->tiles + d->block - 1) / d->block;
-#pragma omp parallel for schedule(static) num_threads(conv->parts)
-    for (int part = 0; part < conv->parts; part++) {
-        real *v = scratch + part * block_reals(d),
-             *m = v + POINTS * point_step(d->block, d->from.c);
-        const int64_t begin = blocks * part / conv->parts, end = blocks * (part + 1) / conv->parts;
-        for (int64_t b = begin; b < end; b++) {
-            const int64_t first = b * d->block, rows = at_most(d->block, d->tiles - first);
-            transform_input(d, x, first, rows, v);
-            const int64_t after = first + rows;
-            multiply_points(
-                d, rows, v, u, m,
-                rows_of_tiles(d, &d->from, x, after, at_most(after + d->block, d->tiles)),
-                rows_of_tiles(d, &d->to, y, first, after));
-            transform_output(d, m, first, rows, y, add);
-        }
+    const int64_t begin = blocks * part / conv->parts, end = blocks * (part + 1) / conv->parts;
+    real *m = v + POINTS * point_step(d->block, depth);
+    for (int64_t b = begin; b < end; b++) {
+        const int64_t first = b * d->block, rows = at_most(d->block, d->tiles - first);
+        const fetches f = fetches_of(d, in, y, first, rows);
+        for (int i = 0; i < in.count; i++)
+            transform_input(d, in.x[i], first, rows, v + i * rows * d->from.c,
+                            point_step(rows, depth));
+        multiply_points(d, depth, rows, v, u, m, &f);
+        transform_output(d, m, first, rows, y, add);
     }
+}
+
+/* The blocks of a part are next to each other. */
+static void convolve(const winograd *conv, const direction *d, inputs in, const real *u, real *y,
+                     bool add, real *scratch)
+{
+#pragma omp parallel for schedule(static) num_threads(conv->parts)
+    for (int part = 0; part < conv->parts; part++)
+        convolve_part(conv, d, in, u, y, add, part, scratch + part * block_reals(d, in.count));
+}
+
+static void pack(const void *state, const real *w, real *u)
+{
+    const winograd *conv = state;
+    mfm_winograd_kernels(kernels_of(conv), w, conv->shape.c, u);
 }
 
 static size_t packed_size(const void *state)
@@ -335,15 +332,26 @@ static void forward(const void *state, const real *x, const real *u, real *y, bo
                     real *scratch)
 {
     const winograd *conv = state;
-    convolve(conv, &conv->forward, x, u, y, add, scratch);
+    convolve(conv, &conv->forward, (inputs){1, {x}}, u, y, add, scratch);
+}
+
+static void forward_pair(const void *state, const real *x1, const real *w1, const real *x2,
+                         const real *w2, real *y, real *scratch)
+{
+    const winograd *conv = state;
+    const int64_t c = conv->shape.c;
+    mfm_winograd_kernels(kernels_of(conv), w1, 2 * c, scratch);
+    mfm_winograd_kernels(kernels_of(conv), w2, 2 * c, scratch + c * conv->shape.o);
+    convolve(conv, &conv->forward, (inputs){2, {x1, x2}}, scratch, y, false,
+             scratch + 2 * kernel_reals(conv));
 }
 
 static void backward_data(const void *state, const real *gy, const real *w, real *gx, bool add,
                           real *scratch)
 {
     const winograd *conv = state;
-    transform_turned_kernels(conv, w, scratch);
-    convolve(conv, &conv->data, gy, scratch, gx, add, scratch + kernel_reals(conv));
+    mfm_winograd_turned_kernels(kernels_of(conv), w, scratch);
+    convolve(conv, &conv->data, (inputs){1, {gy}}, scratch, gx, add, scratch + kernel_reals(conv));
 }
 
 /* ---- weights -------------------------------------------------------------------------------- */
@@ -379,31 +387,12 @@ static void sum_part(const winograd *conv, int part, const real *gy, const real 
         memset(s, 0, (size_t)kernel_reals(conv) * sizeof *s);
     for (int64_t b = begin; b < end; b++) {
         const int64_t first = b * d->block, rows = at_most(d->block, d->tiles - first);
-        transform_input(d, x, first, rows, v);
+        transform_input(d, x, first, rows, v, point_step(rows, d->from.c));
         transform_gradient(d, gy, first, rows, n);
         const int64_t after = first + rows, then = at_most(after + d->block, d->tiles);
         add_products(d, rows, n, v, s, b > begin, rows_of_tiles(d, &d->from, x, after, then),
                      rows_of_tiles(d, &d->to, gy, after, then));
     }
-}
-
-/* Sums of the parts, in their order, then back to kernels. */
-static void finish_weights(const winograd *conv, real *s, real *gw, bool add)
-{
-    const int64_t c = conv->shape.c, o = conv->shape.o, size = kernel_reals(conv);
-#pragma omp parallel for schedule(static) num_threads(conv->parts)
-    for (int64_t k = 0; k < o; k++)
-        for (int64_t i = 0; i < c; i += LANES) {
-            real *sum = s + k * c + i;
-            for (int64_t point = 0; point < POINTS; point++) {
-                real *at = sum + point * o * c;
-                mfm_vec total = mfm_vec_load(at);
-                for (int part = 1; part < conv->parts; part++)
-                    total += mfm_vec_load(at + part * size);
-                mfm_vec_store(at, total);
-            }
-            mfm_winograd_kernel_gradient(sum, o * c, gw + k * TAPS * c + i, c, add);
-        }
 }
 
 static void backward_weights(const void *state, const real *gy, const real *x, real *gw, bool add,
@@ -414,8 +403,8 @@ static void backward_weights(const void *state, const real *gy, const real *x, r
 #pragma omp parallel for schedule(static) num_threads(conv->parts)
     for (int part = 0; part < conv->parts; part++)
         sum_part(conv, part, gy, x, scratch + part * kernel_reals(conv),
-                 blocks + part * block_reals(&conv->forward));
-    finish_weights(conv, scratch, gw, add);
+                 blocks + part * block_reals(&conv->forward, 1));
+    mfm_winograd_kernel_sums(kernels_of(conv), scratch, gw, add);
 }
 
 const mfm_conv_impl mfm_conv_winograd = {
@@ -429,4 +418,6 @@ const mfm_conv_impl mfm_conv_winograd = {
     .forward = forward,
     .backward_data = backward_data,
     .backward_weights = backward_weights,
+    .forward_pair = forward_pair,
+    .pair_scratch = pair_scratch,
 };

@@ -61,7 +61,8 @@ static int make_kernel(mfm_ctx *ctx, mfm_node *node, const mfm_window *window)
         shape.pad_end[axis] = window->pad_end[axis];
     }
     mfm_conv *conv = NULL;
-    const int status = node->dry ? mfm_conv_check(ctx, &shape) : mfm_conv_new(ctx, &shape, &conv);
+    const int status =
+        node->dry ? mfm_conv_check(ctx, &shape) : mfm_conv_new(ctx, &shape, node->frozen, &conv);
     if (status)
         return mfm_fail_in(ctx, status, "Conv '%s'", node->name ? node->name : "");
     node->kernel = conv;
@@ -101,6 +102,12 @@ static void product(const mfm_node *node, const real *x, const real *w, real *y,
         mfm_conv_forward_packed(node->kernel, x, node->packed, y, add, node->scratch);
     else
         mfm_conv_forward(node->kernel, x, w, y, add, node->scratch);
+}
+
+static void product_pair(const mfm_node *node, const real *x1, const real *w1, const real *x2,
+                         const real *w2, real *y)
+{
+    mfm_conv_forward_pair(node->kernel, x1, w1, x2, w2, y, node->scratch);
 }
 
 static void adjoint_x(const mfm_node *node, const real *g, const real *w, real *gx, bool add)
@@ -147,7 +154,13 @@ static int64_t macs(const mfm_node *node)
     return mfm_shape_count(&node->out[0]->shape) * w->dim[1] * w->dim[2] * w->dim[3];
 }
 
-static const mfm_bilinear impl = {product, adjoint_x, adjoint_w, bias, adjoint_bias, product_bias};
+static const mfm_bilinear impl = {.product = product,
+                                  .adjoint_a = adjoint_x,
+                                  .adjoint_b = adjoint_w,
+                                  .bias = bias,
+                                  .adjoint_bias = adjoint_bias,
+                                  .product_bias = product_bias,
+                                  .product_pair = product_pair};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false},
                                   {"W", MFM_PARAM, false, false},
                                   {"B", MFM_PARAM, true, false},

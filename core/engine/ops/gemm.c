@@ -136,7 +136,11 @@ static int64_t macs(const mfm_node *node)
     return s.m * s.n * s.k;
 }
 
-static const mfm_bilinear impl = {product, adjoint_a, adjoint_b, bias, adjoint_bias, NULL};
+static const mfm_bilinear impl = {.product = product,
+                                  .adjoint_a = adjoint_a,
+                                  .adjoint_b = adjoint_b,
+                                  .bias = bias,
+                                  .adjoint_bias = adjoint_bias};
 static const mfm_port inputs[] = {{"A", MFM_DATA, false, false},
                                   {"B", MFM_PARAM, false, false},
                                   {"C", MFM_PARAM, true, false},

@@ -239,7 +239,8 @@ static int64_t macs(const mfm_node *node)
     return mfm_shape_count(&node->out[0]->shape) * a->dim[a->rank - 1];
 }
 
-static const mfm_bilinear impl = {product, adjoint_a, adjoint_b, NULL, NULL, NULL};
+static const mfm_bilinear impl = {
+    .product = product, .adjoint_a = adjoint_a, .adjoint_b = adjoint_b};
 static const mfm_port inputs[] = {
     {"A", MFM_DATA, false, false}, {"B", MFM_PARAM, false, false}, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};

@@ -33,6 +33,7 @@ static const conv_geometry geometries[] = {
     {"depthwise", 2, 16, 7, 7, 16, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 16},
     {"depthwise with stride", 2, 6, 7, 7, 6, 3, 3, {2, 2}, {1, 1}, {1, 1, 1, 1}, 6},
     {"depthwise with two results a channel", 1, 5, 6, 6, 10, 3, 3, {1, 1}, {1, 1}, {0}, 5},
+    {"residual block of tiles", 4, 16, 9, 8, 32, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
     {"image longer than a block of columns",
      1,
      16,
@@ -57,7 +58,7 @@ static void every_geometry(enum mfm_conv_direction direction)
         const mfm_conv_shape shape = conv_shape_of(&geometries[i]);
         conv_terms t = conv_terms_new(&shape);
         mfm_conv *conv = NULL;
-        CU_ASSERT_EQUAL_FATAL(mfm_conv_new_from(ctx, &shape, sums, &conv), MFM_OK);
+        CU_ASSERT_EQUAL_FATAL(mfm_conv_new_from(ctx, &shape, false, sums, &conv), MFM_OK);
         for (int add = 0; add < 2; add++) {
             const double error = conv_worst_error(conv, &shape, &t, direction, add, CONV_BOUND_OWN);
             CU_ASSERT(error <= 1);
@@ -101,7 +102,7 @@ static void directions_are_adjoint(void)
         const mfm_conv_shape shape = conv_shape_of(&geometries[i]);
         conv_terms t = conv_terms_new(&shape);
         mfm_conv *conv = NULL;
-        CU_ASSERT_EQUAL_FATAL(mfm_conv_new(ctx, &shape, &conv), MFM_OK);
+        CU_ASSERT_EQUAL_FATAL(mfm_conv_new(ctx, &shape, false, &conv), MFM_OK);
         real *scratch = conv_array((int64_t)mfm_conv_scratch(conv) + 1, sizeof *scratch);
         real *y = conv_array(t.n_y, sizeof *y), *gx = conv_array(t.n_x, sizeof *gx);
         real *gw = conv_array(t.n_w, sizeof *gw);
@@ -132,7 +133,7 @@ static void packed_weights_give_the_same(void)
         const mfm_conv_shape shape = conv_shape_of(&geometries[i]);
         conv_terms t = conv_terms_new(&shape);
         mfm_conv *conv = NULL;
-        CU_ASSERT_EQUAL_FATAL(mfm_conv_new(ctx, &shape, &conv), MFM_OK);
+        CU_ASSERT_EQUAL_FATAL(mfm_conv_new(ctx, &shape, false, &conv), MFM_OK);
         const int64_t packed = (int64_t)mfm_conv_packed(conv);
         real *scratch = conv_array((int64_t)mfm_conv_scratch(conv) + 1, sizeof *scratch);
         real *once = conv_array(packed + 1, sizeof *once);
@@ -156,6 +157,40 @@ static void packed_weights_give_the_same(void)
     mfm_ctx_free(ctx);
 }
 
+/* x1 * w1 + x2 * w2 in one call, beside two calls, to the rounding of the largest result. */
+static void a_pair_is_the_sum_of_two(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    for (int i = 0; i < GEOMETRIES; i++) {
+        const mfm_conv_shape shape = conv_shape_of(&geometries[i]);
+        conv_terms a = conv_terms_new(&shape);
+        mfm_conv *conv = NULL;
+        CU_ASSERT_EQUAL_FATAL(mfm_conv_new(ctx, &shape, false, &conv), MFM_OK);
+        real *scratch = conv_array((int64_t)mfm_conv_scratch(conv) + 1, sizeof *scratch);
+        real *x = conv_array(a.n_x, sizeof *x), *w = conv_array(a.n_w, sizeof *w);
+        real *expected = conv_array(a.n_y, sizeof *expected), *y = conv_array(a.n_y, sizeof *y);
+        for (int64_t k = 0; k < a.n_x; k++)
+            x[k] = a.x[a.n_x - 1 - k];
+        for (int64_t k = 0; k < a.n_w; k++)
+            w[k] = a.w[a.n_w - 1 - k];
+        mfm_conv_forward(conv, a.x, w, expected, false, scratch);
+        mfm_conv_forward(conv, x, a.w, expected, true, scratch);
+        mfm_conv_forward_pair(conv, a.x, w, x, a.w, y, scratch);
+        double worst = 0, largest = 0;
+        for (int64_t k = 0; k < a.n_y; k++) {
+            worst = fmax(worst, fabs((double)(y[k] - expected[k])));
+            largest = fmax(largest, a.ay[k]);
+        }
+        CU_ASSERT(worst <= 32 * conv_epsilon * largest);
+        void *const all[] = {scratch, x, w, expected, y};
+        for (size_t k = 0; k < sizeof all / sizeof all[0]; k++)
+            free(all[k]);
+        mfm_conv_free(ctx, conv);
+        conv_terms_free(&a);
+    }
+    mfm_ctx_free(ctx);
+}
+
 /* [1, 2; 3, 4] padded by one, kernel [1, 10; 100, 1000], stride 1: 3 x 3 windows */
 static void hand_computed(void)
 {
@@ -165,7 +200,7 @@ static void hand_computed(void)
     const real expected[] = {1000, 2100, 200, 3010, 4321, 402, 30, 43, 4};
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     mfm_conv *conv = NULL;
-    CU_ASSERT_EQUAL_FATAL(mfm_conv_new(ctx, &shape, &conv), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_conv_new(ctx, &shape, false, &conv), MFM_OK);
     real *scratch = conv_array((int64_t)mfm_conv_scratch(conv) + 1, sizeof *scratch);
     real y[9];
     mfm_conv_forward(conv, x, w, y, false, scratch);
@@ -179,7 +214,7 @@ static void hand_computed(void)
 static void refuses(mfm_ctx *ctx, mfm_conv_shape shape, int code)
 {
     mfm_conv *conv = NULL;
-    CU_ASSERT_EQUAL(mfm_conv_new(ctx, &shape, &conv), code);
+    CU_ASSERT_EQUAL(mfm_conv_new(ctx, &shape, false, &conv), code);
     CU_ASSERT_PTR_NULL(conv);
     CU_ASSERT(strlen(mfm_message(ctx)) > 0);
 }
@@ -219,7 +254,7 @@ static void hostile_shapes_are_refused(void)
 static int make_and_free(mfm_ctx *ctx, void *self)
 {
     mfm_conv *conv = NULL;
-    const int status = mfm_conv_new(ctx, self, &conv);
+    const int status = mfm_conv_new(ctx, self, false, &conv);
     CU_ASSERT_EQUAL(status == MFM_OK, conv != NULL);
     mfm_conv_free(ctx, conv);
     return status;
@@ -240,6 +275,7 @@ static const mfm_case cases[] = {
     {"the gradient of the input is the defining sum", data_gradient_is_the_sum},
     {"the gradient of the weights is the defining sum", weight_gradient_is_the_sum},
     {"weights packed once give the same forward", packed_weights_give_the_same},
+    {"a pair of convolutions is the sum of two", a_pair_is_the_sum_of_two},
     {"the three directions are adjoint", directions_are_adjoint},
     {"shapes without meaning are refused", hostile_shapes_are_refused},
     {"every failed allocation is told and leaks nothing", every_failed_allocation_is_told},

@@ -102,7 +102,7 @@ static void check(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *
     const mfm_conv_shape shape = conv_shape_of(g);
     conv_terms t = conv_terms_new(&shape);
     mfm_conv *conv = NULL;
-    CU_ASSERT_EQUAL_FATAL(mfm_conv_new_from(ctx, &shape, list, &conv), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_conv_new_from(ctx, &shape, false, list, &conv), MFM_OK);
     for (int direction = 0; direction < MFM_CONV_DIRECTIONS; direction++)
         for (int add = 0; add < 2; add++) {
             const double error =
@@ -193,7 +193,7 @@ static int make_and_free(mfm_ctx *ctx, void *self)
 {
     const mfm_conv_impl *const list[] = {&mfm_conv_direct, NULL};
     mfm_conv *conv = NULL;
-    const int status = mfm_conv_new_from(ctx, self, list, &conv);
+    const int status = mfm_conv_new_from(ctx, self, false, list, &conv);
     CU_ASSERT_EQUAL(status == MFM_OK, conv != NULL);
     mfm_conv_free(ctx, conv);
     return status;
