@@ -83,7 +83,7 @@ int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference,
 
 int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference, mfm_conv **conv)
 {
-    const bool ahead = MFM_VEC_BYTES >= WIDE || !mfm_conv_general.dispatches;
+    const bool ahead = (int)MFM_VEC_BYTES >= (int)WIDE || !mfm_conv_general.dispatches;
     return mfm_conv_new_from(ctx, shape, inference, ahead ? preferred : general_only, conv);
 }
 
