@@ -182,8 +182,16 @@ void mfm_reduce(const mfm_shape *shape, const real *g, const int64_t *g_stride, 
     r.blocks = r.by_columns ? (columns + COLUMNS - 1) / COLUMNS : columns;
     r.terms = mfm_nest_count(&r.summed);
     r.parts = r.terms / PART < 1 ? 1 : smaller(r.terms / PART, PARTS);
-    const bool large = kept * r.terms > MFM_PARALLEL_FROM, many = r.outer * r.blocks >= PARTS;
-#pragma omp parallel for if (large && many)
-    for (int64_t block = 0; block < r.outer * r.blocks; block++)
-        sum_block(&r, block, large && !many);
+    const int64_t blocks = r.outer * r.blocks;
+    const bool large = kept * r.terms > MFM_PARALLEL_FROM;
+    if (large && blocks >= PARTS) {
+#pragma omp parallel for
+        for (int64_t block = 0; block < blocks; block++)
+            sum_block(&r, block, false);
+        return;
+    }
+    /* No region around these, not even one of a single thread: inside, regions are nested, and
+     * nested ones start new threads. */
+    for (int64_t block = 0; block < blocks; block++)
+        sum_block(&r, block, large && r.parts > 1);
 }
