@@ -139,6 +139,30 @@ static int fuse_chains(fuser *f, const mfm_shape *shapes)
     return status;
 }
 
+static void exchange(mfm_graph_node *a, mfm_graph_node *b)
+{
+    const mfm_graph_node relu = *a, pool = *b;
+    *a = pool;
+    *b = relu;
+    a->in = relu.in;
+    a->out = relu.out;
+    b->in = pool.in;
+    b->out = pool.out;
+}
+
+/* Every node keeps its place and its values; what is done there is exchanged. */
+static void pool_first(const fuser *f)
+{
+    for (size_t i = 0; i < f->graph->n_nodes; i++) {
+        mfm_graph_node *node = &f->graph->nodes[i];
+        if (!is(node, "Relu"))
+            continue;
+        mfm_graph_node *next = follower(f, node);
+        if (next && is(next, "MaxPool") && next->n_out == 1)
+            exchange(node, next);
+    }
+}
+
 /* A batch size at which what is broadcast along the batch differs from what is not. */
 enum { PROBE_BATCH = 2 };
 
@@ -155,6 +179,11 @@ int mfm_graph_fuse(mfm_graph *graph, const int *keep, size_t n_keep)
     if (!status) {
         find_readers(&f, keep, n_keep);
         status = fuse_chains(&f, shapes);
+    }
+    if (!status) {
+        memset(f.readers, 0, graph->n_values * sizeof *f.readers);
+        find_readers(&f, keep, n_keep); /* the nodes have new places */
+        pool_first(&f);
     }
     mfm_free(ctx, shapes);
     mfm_free(ctx, f.readers);

@@ -5,6 +5,10 @@
  *     BatchNormalization, Relu         mfm.BatchNormalizationRelu
  *     BatchNormalization, Add, Relu    mfm.BatchNormalizationAddRelu
  *
+ * Relu before MaxPool changes places with it, which gives the same numbers from a fraction of the
+ * elements: max and max(., 0) commute, and where they differ in what they pass back, at windows
+ * without a positive element, Relu passes nothing.
+ *
  * A chain is fused when it lies in one segment and nothing else reads the values inside it. Those
  * values stay in the graph without a producer, so that the numbers of all others stay; parameters,
  * statistics and the keys of the other nodes stay as they are.

@@ -201,6 +201,59 @@ static void keeps_numbers(void)
     mfm_ctx_free(ctx);
 }
 
+/* Conv, Relu, MaxPool and the loss; the Relu kept or not. */
+static mfm_bench run_pool(network *n, bool fused, bool keep_relu)
+{
+    mfm_net net = mfm_net_new(fresh());
+    n->images = mfm_net_input(&net, MFM_DATA, mfm_shape_of(4, -1, 3, 4, 4));
+    n->labels = mfm_net_input(&net, MFM_INDEX, mfm_shape_of(1, -1));
+    const int w = mfm_net_param(&net, mfm_shape_of(4, 4, 3, 3, 3), 0.4);
+    const int conv = mfm_net_node(&net, "Conv pads=1,1,1,1", 0, n->images, w, -1);
+    const int relu = mfm_net_node(&net, "Relu", 0, conv, -1, -1);
+    const int pool = mfm_net_node(&net, "MaxPool kernel_shape=2,2 strides=2,2", 0, relu, -1, -1);
+    const int average = mfm_net_node(&net, "GlobalAveragePool", 0, pool, -1, -1);
+    const int flat = mfm_net_node(&net, "Flatten", 0, average, -1, -1);
+    n->loss = mfm_net_node(&net, "mfm:SoftmaxCrossEntropy", 0, flat, n->labels, -1);
+    const mfm_key key = {.seed = 4, .stream = MFM_STREAM_TEST};
+    for (uint64_t i = 0; i < IMAGE_REALS; i++)
+        n->image[i] = (real)mfm_random_normal(&key, i);
+    n->classes[0] = 1;
+    n->classes[1] = 3;
+    const int kept[] = {n->loss, keep_relu ? relu : -1};
+    if (fused)
+        CU_ASSERT_EQUAL_FATAL(mfm_graph_fuse(net.graph, kept, 2), MFM_OK);
+    CU_ASSERT_STRING_EQUAL(net.graph->nodes[1].op->name, fused && !keep_relu ? "MaxPool" : "Relu");
+    const mfm_slot keep[] = {{n->loss, MFM_X}, {n->loss, MFM_G}};
+    const mfm_plan_spec spec = mfm_bench_spec(keep, 2);
+    mfm_bench b;
+    CU_ASSERT_EQUAL_FATAL(mfm_bench_init(net, &spec, &b), MFM_OK);
+    mfm_plan_bind_input(b.plan, n->images, MFM_X, n->image);
+    mfm_plan_bind_input(b.plan, n->labels, MFM_X, n->classes);
+    mfm_vector_draw(b.graph, 5, b.lane[MFM_DX]);
+    *mfm_plan_lane(b.plan, n->loss, MFM_G) = 1;
+    mfm_bench_run(&b);
+    return b;
+}
+
+static void pool_goes_first(void)
+{
+    network n, m, k;
+    mfm_bench plain = run_pool(&n, false, false), fused = run_pool(&m, true, false);
+    mfm_bench kept = run_pool(&k, true, true);
+    CU_ASSERT_EQUAL(*mfm_plan_lane(fused.plan, m.loss, MFM_X),
+                    *mfm_plan_lane(plain.plan, n.loss, MFM_X));
+    for (int lane = MFM_G; lane <= MFM_DG; lane++) {
+        CU_ASSERT(mfm_vector_dot(plain.graph, plain.lane[lane], plain.lane[lane]) > 1e-4);
+        CU_ASSERT_EQUAL(mfm_vector_difference(plain.graph, fused.lane[lane], plain.lane[lane]), 0);
+    }
+    mfm_bench *const all[] = {&plain, &fused, &kept};
+    for (int i = 0; i < 3; i++) {
+        mfm_ctx *ctx = all[i]->ctx;
+        mfm_bench_clear(all[i]);
+        mfm_ctx_free(ctx);
+    }
+}
+
 static int fuse_in(mfm_ctx *ctx, void *unused)
 {
     (void)unused;
@@ -225,6 +278,7 @@ static const mfm_case cases[] = {
     {"values restored pass by pass give the same bits with less memory", restored},
     {"what is read elsewhere, kept, stretched or in another segment is left alone", left_alone},
     {"numbers of values, keys and names stay", keeps_numbers},
+    {"MaxPool goes before Relu and all passes give the same bits", pool_goes_first},
     {"every refused allocation is told and nothing leaks", refusals},
 };
 MFM_SUITE("core/engine/fuse", cases)
