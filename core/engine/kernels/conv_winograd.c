@@ -21,6 +21,7 @@ enum {
     POINTS = MFM_WINOGRAD_POINTS,
     TAPS = 9,
     LANES = MFM_VEC_LANES,
+    LEAST_FILLED = 8,            /* at most this part of the vectors of results is spare */
     FEW_TILES = 16,              /* fewer do not pay for the transforms of the kernels */
     CACHED_KERNELS = 160 * 1024, /* reals of transformed kernels that a core's cache holds */
     SMALL_BLOCK = 32,            /* tiles in a block when it does */
@@ -30,6 +31,7 @@ enum {
 /* One side of a convolution: images that are read in tiles of 6, or results in tiles of 4. */
 typedef struct side {
     int64_t h, w, c;
+    int64_t room; /* c in whole vectors; more than c on the side of the results only */
 } side;
 
 /* A convolution from one side to the other. Backward, the sides are swapped. */
@@ -54,9 +56,17 @@ typedef struct inputs {
     const real *x[2];
 } inputs;
 
+static int64_t round_up(int64_t channels)
+{
+    return (channels + LANES - 1) / LANES * LANES;
+}
+
 static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction which)
 {
-    if (s->kh != 3 || s->kw != 3 || s->groups != 1 || s->c % LANES || s->o % LANES)
+    const int64_t room = round_up(s->o), spare = room - s->o;
+    if (s->kh != 3 || s->kw != 3 || s->groups != 1 || s->c % LANES)
+        return false;
+    if (spare > (which == MFM_CONV_DATA ? 0 : room / LEAST_FILLED))
         return false;
     for (int axis = 0; axis < 2; axis++)
         if (s->stride[axis] != 1 || s->dilation[axis] != 1 || s->pad_begin[axis] > 2 ||
@@ -81,7 +91,7 @@ static direction direction_of(const mfm_conv_shape *s, side from, side to, int64
     d.tile_rows = (to.h + TILE - 1) / TILE;
     d.tile_columns = (to.w + TILE - 1) / TILE;
     d.tiles = s->n * d.tile_rows * d.tile_columns;
-    const int64_t block = POINTS * from.c * to.c <= CACHED_KERNELS ? SMALL_BLOCK : LARGE_BLOCK;
+    const int64_t block = POINTS * from.c * to.room <= CACHED_KERNELS ? SMALL_BLOCK : LARGE_BLOCK;
     d.block = at_most(block, (d.tiles + parts - 1) / parts);
     return d;
 }
@@ -92,7 +102,8 @@ static int make(mfm_ctx *ctx, const mfm_conv_shape *s, unsigned directions, void
     *state = conv;
     if (!conv)
         return MFM_ENOMEM;
-    const side image = {s->h, s->w, s->c}, result = {s->oh, s->ow, s->o};
+    const side image = {s->h, s->w, s->c, s->c};
+    const side result = {s->oh, s->ow, s->o, round_up(s->o)};
     conv->shape = *s;
     conv->parts = omp_get_max_threads();
     conv->forward = direction_of(s, image, result, s->pad_begin[0], s->pad_begin[1], conv->parts);
@@ -111,12 +122,12 @@ static void release(mfm_ctx *ctx, void *state)
  * part a block of tiles of both sides. */
 static int64_t kernel_reals(const winograd *conv)
 {
-    return POINTS * conv->shape.c * conv->shape.o;
+    return POINTS * conv->forward.from.c * conv->forward.to.room;
 }
 
 static mfm_kernels kernels_of(const winograd *conv)
 {
-    return (mfm_kernels){conv->shape.o, conv->shape.c, conv->parts};
+    return (mfm_kernels){conv->shape.o, conv->shape.c, conv->forward.to.room, conv->parts};
 }
 
 /* Reals from a point to the next in a block of tiles: an odd number of vectors, because an even one
@@ -128,7 +139,7 @@ static int64_t point_step(int64_t rows, int64_t channels)
 
 static int64_t block_reals(const direction *d, int n_inputs)
 {
-    return POINTS * (point_step(d->block, n_inputs * d->from.c) + point_step(d->block, d->to.c));
+    return POINTS * (point_step(d->block, n_inputs * d->from.c) + point_step(d->block, d->to.room));
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -182,7 +193,8 @@ static mfm_winograd_tile tile_of(const side *s, int64_t image, int64_t row, int6
                                .row0 = row < 0 ? -row : 0,
                                .row1 = s->h - row,
                                .column0 = column < 0 ? -column : 0,
-                               .column1 = s->w - column};
+                               .column1 = s->w - column,
+                               .lanes = LANES};
 }
 
 /* The rows of an image side that tiles [first, end) stand on. */
@@ -217,14 +229,15 @@ static void transform_input(const direction *d, const real *x, int64_t first, in
 static void transform_output(const direction *d, const real *m, int64_t first, int64_t rows,
                              real *y, bool add)
 {
-    const int64_t c = d->to.c, step = point_step(rows, c);
+    const int64_t c = d->to.c, step = point_step(rows, d->to.room);
     for (int64_t t = 0; t < rows; t++) {
         const position p = position_of(d, first + t);
         int64_t offset;
-        const mfm_winograd_tile tile =
-            tile_of(&d->to, p.image, p.row * TILE, p.column * TILE, &offset);
-        for (int64_t i = 0; i < c; i += LANES)
+        mfm_winograd_tile tile = tile_of(&d->to, p.image, p.row * TILE, p.column * TILE, &offset);
+        for (int64_t i = 0; i < c; i += LANES) {
+            tile.lanes = at_most(c - i, LANES);
             mfm_winograd_output(m + i * rows + t * LANES, step, &tile, y + offset + i, add);
+        }
     }
 }
 
@@ -233,14 +246,15 @@ static void transform_output(const direction *d, const real *m, int64_t first, i
 static void transform_gradient(const direction *d, const real *gy, int64_t first, int64_t rows,
                                real *n)
 {
-    const int64_t c = d->to.c, step = point_step(rows, c);
+    const int64_t c = d->to.c, step = point_step(rows, d->to.room);
     for (int64_t t = 0; t < rows; t++) {
         const position p = position_of(d, first + t);
         int64_t offset;
-        const mfm_winograd_tile tile =
-            tile_of(&d->to, p.image, p.row * TILE, p.column * TILE, &offset);
-        for (int64_t i = 0; i < c; i += LANES)
+        mfm_winograd_tile tile = tile_of(&d->to, p.image, p.row * TILE, p.column * TILE, &offset);
+        for (int64_t i = 0; i < c; i += LANES) {
+            tile.lanes = at_most(c - i, LANES);
             mfm_winograd_gradient(gy + offset + i, &tile, n + i * rows + t * LANES, step);
+        }
     }
 }
 
@@ -275,7 +289,7 @@ static fetches fetches_of(const direction *d, inputs in, const real *y, int64_t 
 static void multiply_points(const direction *d, int64_t depth, int64_t rows, const real *v,
                             const real *u, real *m, const fetches *f)
 {
-    const int64_t width = d->to.c;
+    const int64_t width = d->to.room;
     for (int64_t point = 0; point < POINTS; point++) {
         for (int i = 0; i < f->count; i++)
             fetch_slice(f->ranges[i], point);
@@ -341,7 +355,7 @@ static void forward_pair(const void *state, const real *x1, const real *w1, cons
     const winograd *conv = state;
     const int64_t c = conv->shape.c;
     mfm_winograd_kernels(kernels_of(conv), w1, 2 * c, scratch);
-    mfm_winograd_kernels(kernels_of(conv), w2, 2 * c, scratch + c * conv->shape.o);
+    mfm_winograd_kernels(kernels_of(conv), w2, 2 * c, scratch + c * conv->forward.to.room);
     convolve(conv, &conv->forward, (inputs){2, {x1, x2}}, scratch, y, false,
              scratch + 2 * kernel_reals(conv));
 }
@@ -360,7 +374,7 @@ static void backward_data(const void *state, const real *gy, const real *w, real
 static void add_products(const direction *d, int64_t rows, const real *n, const real *v, real *s,
                          bool add, range next, range next_gradient)
 {
-    const int64_t c = d->from.c, o = d->to.c;
+    const int64_t c = d->from.c, o = d->to.room;
     for (int64_t point = 0; point < POINTS; point++) {
         fetch_slice(next, point);
         fetch_slice(next_gradient, point);

@@ -1,5 +1,7 @@
 #include "core/engine/kernels/winograd.h"
 
+#include <string.h>
+
 #include "core/engine/kernels/vec.h"
 
 enum { IN = MFM_WINOGRAD_IN, OUT = MFM_WINOGRAD_OUT, TAPS = 3 };
@@ -153,12 +155,31 @@ static inline __attribute__((always_inline)) void load_image(int size, const rea
     }
 }
 
+/* The same where not all channels are there. */
+static void load_narrow(int size, const real *corner, const mfm_winograd_tile *t,
+                        mfm_vec tile[IN][IN])
+{
+    for (int i = 0; i < size; i++)
+        for (int j = 0; j < size; j++) {
+            tile[i][j] = mfm_vec_zero();
+            if (i >= t->row0 && i < t->row1 && j >= t->column0 && j < t->column1)
+                memcpy(&tile[i][j], corner + i * t->row_step + j * t->column_step,
+                       (size_t)t->lanes * sizeof(real));
+        }
+}
+
 void mfm_winograd_input(const real *corner, const mfm_winograd_tile *t, real *to, int64_t point)
 {
     mfm_vec tile[IN][IN];
     load_image(IN, corner, t, tile);
     both_axes(input_1d, IN, IN, tile);
     store_points(IN, tile, to, point);
+}
+
+static void store_narrow(int64_t lanes, mfm_vec v, real *y, bool add)
+{
+    for (int64_t l = 0; l < lanes; l++)
+        y[l] = add ? y[l] + v[l] : v[l];
 }
 
 void mfm_winograd_output(const real *m, int64_t point, const mfm_winograd_tile *t, real *corner,
@@ -170,14 +191,20 @@ void mfm_winograd_output(const real *m, int64_t point, const mfm_winograd_tile *
     for (int64_t i = 0; i < OUT && i < t->row1; i++)
         for (int64_t j = 0; j < OUT && j < t->column1; j++) {
             real *y = corner + i * t->row_step + j * t->column_step;
-            mfm_vec_store(y, add ? mfm_vec_load(y) + tile[i][j] : tile[i][j]);
+            if (t->lanes < MFM_VEC_LANES)
+                store_narrow(t->lanes, tile[i][j], y, add);
+            else
+                mfm_vec_store(y, add ? mfm_vec_load(y) + tile[i][j] : tile[i][j]);
         }
 }
 
 void mfm_winograd_gradient(const real *corner, const mfm_winograd_tile *t, real *to, int64_t point)
 {
     mfm_vec tile[IN][IN];
-    load_image(OUT, corner, t, tile);
+    if (t->lanes < MFM_VEC_LANES)
+        load_narrow(OUT, corner, t, tile);
+    else
+        load_image(OUT, corner, t, tile);
     both_axes(gradient_1d, OUT, IN, tile);
     store_points(IN, tile, to, point);
 }

@@ -8,7 +8,7 @@
  * errors are half of those of the usual 0, +-1, +-2.
  *
  * Points of the transformed tiles are apart by `point` reals, a vector of channels is dense. All
- * calls work on MFM_VEC_LANES channels.
+ * calls work on MFM_VEC_LANES channels; on the side of the results fewer may be there.
  */
 #ifndef MFM_WINOGRAD_H
 #define MFM_WINOGRAD_H
@@ -25,6 +25,7 @@ enum { MFM_WINOGRAD_OUT = 4, MFM_WINOGRAD_IN = 6, MFM_WINOGRAD_POINTS = 36 };
 typedef struct mfm_winograd_tile {
     int64_t row_step, column_step; /* reals from a row to the next, from a column to the next */
     int64_t row0, row1, column0, column1; /* inside: row0 <= row < row1 of the tile */
+    int64_t lanes; /* results only: channels there are, up to MFM_VEC_LANES; others are zero */
 } mfm_winograd_tile;
 
 /* to = B^T d B. `corner` is where the tile's element (0, 0) lies or would lie. */

@@ -1,5 +1,7 @@
 #include "core/engine/kernels/winograd_kernels.h"
 
+#include <string.h>
+
 #include "core/engine/kernels/vec.h"
 #include "core/engine/kernels/winograd.h"
 
@@ -46,11 +48,13 @@ void mfm_winograd_kernels(mfm_kernels k, const real *w, int64_t depth, real *u)
     for (int64_t row = 0; row < o; row += LANES)
         for (int64_t i = 0; i < c; i += LANES) {
             real block[LANES][POINTS][LANES];
-            for (int64_t j = 0; j < LANES; j++)
+            if (row + LANES > o)
+                memset(block, 0, sizeof block);
+            for (int64_t j = 0; j < LANES && row + j < o; j++)
                 mfm_winograd_kernel(w + (row + j) * TAPS * c + i, c, block[j][0], LANES);
             for (int64_t point = 0; point < POINTS; point++)
-                transpose_block(block[0][point], POINTS * LANES, u + (point * depth + i) * o + row,
-                                o);
+                transpose_block(block[0][point], POINTS * LANES,
+                                u + (point * depth + i) * k.width + row, k.width);
         }
 }
 
@@ -65,18 +69,18 @@ void mfm_winograd_turned_kernels(mfm_kernels k, const real *w, real *u)
 
 void mfm_winograd_kernel_sums(mfm_kernels k, real *s, real *gw, bool add)
 {
-    const int64_t c = k.c, o = k.o, size = MFM_WINOGRAD_POINTS * c * o;
+    const int64_t c = k.c, o = k.o, step = k.width * c;
 #pragma omp parallel for schedule(static) num_threads(k.parts)
     for (int64_t row = 0; row < o; row++)
         for (int64_t i = 0; i < c; i += LANES) {
             real *sum = s + row * c + i;
             for (int64_t point = 0; point < POINTS; point++) {
-                real *at = sum + point * o * c;
+                real *at = sum + point * step;
                 mfm_vec total = mfm_vec_load(at);
                 for (int part = 1; part < k.parts; part++)
-                    total += mfm_vec_load(at + part * size);
+                    total += mfm_vec_load(at + part * POINTS * step);
                 mfm_vec_store(at, total);
             }
-            mfm_winograd_kernel_gradient(sum, o * c, gw + row * TAPS * c + i, c, add);
+            mfm_winograd_kernel_gradient(sum, step, gw + row * TAPS * c + i, c, add);
         }
 }

@@ -7,18 +7,19 @@
 
 #include "core/engine/real.h"
 
-/* Weights [o][3][3][c]; o and c are multiples of MFM_VEC_LANES. Work is done in `parts` threads. */
+/* Weights [o][3][3][c]; c is a multiple of MFM_VEC_LANES, and so is width, the room for o in
+ * transformed kernels. Work is done in `parts` threads. */
 typedef struct mfm_kernels {
-    int64_t o, c;
+    int64_t o, c, width;
     int parts;
 } mfm_kernels;
 
-/* u [36][depth][o]: its rows [0, c) at every point, transposed. Two kernels with depth 2 c make one
- * of twice the channels. */
+/* u [36][depth][width], zero beyond o: its rows [0, c) at every point, transposed. Two kernels with
+ * depth 2 c make one of twice the channels. */
 void mfm_winograd_kernels(mfm_kernels k, const real *w, int64_t depth, real *u);
-/* u [36][o][c]: the kernels turned by 180 degrees, for the gradient of the images. */
+/* u [36][o][c]: the kernels turned by 180 degrees, for the gradient of the images; width is o. */
 void mfm_winograd_turned_kernels(mfm_kernels k, const real *w, real *u);
-/* gw = [gw +] what the sums s [parts][36][o][c] are the transform's gradient of; the parts are
+/* gw = [gw +] what the sums s [parts][36][width][c] are the transform's gradient of; the parts are
  * added up in their order, into the first. */
 void mfm_winograd_kernel_sums(mfm_kernels k, real *s, real *gw, bool add);
 

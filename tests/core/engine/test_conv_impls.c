@@ -98,7 +98,7 @@ static void check_bias(const mfm_conv *conv, const mfm_conv_shape *shape, const 
 
 static void check(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *g)
 {
-    const mfm_conv_impl *const list[] = {impl, NULL};
+    const mfm_conv_impl *const list[] = {impl, &mfm_conv_general, NULL};
     const mfm_conv_shape shape = conv_shape_of(g);
     conv_terms t = conv_terms_new(&shape);
     mfm_conv *conv = NULL;
@@ -163,6 +163,7 @@ static void winograd(void)
 static const conv_geometry blocks[] = {
     {"many tiles", 7, 16, 16, 13, 48, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
     {"many channels", 4, 112, 10, 9, 80, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
+    {"the last vector half filled", 40, 16, 5, 5, 120, 3, 3, {1, 1}, {1, 1}, {0}, 1},
     {"both", 6, 64, 20, 20, 80, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
 };
 
