@@ -44,8 +44,10 @@ typedef struct mfm_plan_spec {
     bool param_gradient_tangents; /* VJP_T writes DG of the trainable parameters */
     /* Only forward passes run, over parameters that do not change from mfm_plan_bind_params on. */
     bool frozen;
-    /* Values that can be restored are made again for each pass that reads them, not kept. */
+    /* Values that can be restored are dropped at the end of pass restore_after, and made again by
+     * the first later pass that reads them. */
     bool restore;
+    int restore_after;
     /* Reals of the arena that another plan may use between pass lend_after and the next; 0: none.
      */
     size_t lend;

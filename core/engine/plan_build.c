@@ -1,8 +1,10 @@
 /* Life times and places of a plan's buffers. */
+#include <limits.h>
+
 #include "core/engine/plan_parts.h"
 
 /* Buffer numbers: four lanes a value, then the saved block of each node, then the packed block of
- * each, then what is lent, then one scratch block. */
+ * each, then the scratch of each, then what is lent. */
 typedef struct layout {
     mfm_plan *plan;
     mfm_buffer *buffers;
@@ -10,11 +12,11 @@ typedef struct layout {
     int time;
     int pass;     /* under way */
     size_t index; /* of the node at `time` */
-    int *made_in; /* per value: the pass that made its X last; KEPT: whatever pass reads it */
+    int *made_in; /* per value: the pass that made its X last; KEPT: no matter which */
     int status;   /* sticky */
 } layout;
 
-enum { KEPT = -1 };
+enum { KEPT = INT_MAX };
 
 /* The offset of a buffer that never lives. */
 static const size_t NOWHERE = SIZE_MAX;
@@ -34,14 +36,14 @@ static size_t packed_number(const mfm_plan *plan, size_t node)
     return saved_number(plan, plan->graph->n_nodes + node);
 }
 
-static size_t lent_number(const mfm_plan *plan)
+static size_t scratch_number(const mfm_plan *plan, size_t node)
 {
-    return packed_number(plan, plan->graph->n_nodes);
+    return packed_number(plan, plan->graph->n_nodes + node);
 }
 
-static size_t scratch_number(const mfm_plan *plan)
+static size_t lent_number(const mfm_plan *plan)
 {
-    return lent_number(plan) + 1;
+    return scratch_number(plan, plan->graph->n_nodes);
 }
 
 static mfm_buffer *lane_buffer(layout *l, int value, enum mfm_lane lane)
@@ -64,9 +66,9 @@ static mfm_buffer *lent_buffer(layout *l)
     return &l->buffers[lent_number(l->plan)];
 }
 
-static mfm_buffer *scratch_buffer(layout *l)
+static mfm_buffer *scratch_buffer(layout *l, size_t node)
 {
-    return &l->buffers[scratch_number(l->plan)];
+    return &l->buffers[scratch_number(l->plan, node)];
 }
 
 static void touch(layout *l, mfm_buffer *buffer, bool anew)
@@ -104,13 +106,12 @@ static void size_buffers(layout *l)
         const mfm_node *node = &plan->instance.nodes[i];
         saved_buffer(l, i)->size = node->saved_size;
         packed_buffer(l, i)->size = node->packed_size;
-        if (node->scratch_size > scratch_buffer(l)->size)
-            scratch_buffer(l)->size = node->scratch_size;
+        scratch_buffer(l, i)->size = node->scratch_size;
     }
     lent_buffer(l)->size = plan->spec.lend;
 }
 
-/* Notes which values may be dropped after the pass that made them. */
+/* Notes which values may be dropped. */
 static void find_restorable(layout *l)
 {
     const mfm_graph *graph = l->plan->graph;
@@ -119,7 +120,7 @@ static void find_restorable(layout *l)
         l->made_in[i] = KEPT;
     for (size_t i = 0; i < graph->n_nodes && spec->restore; i++)
         for (int j = 0; j < graph->nodes[i].n_out && graph->nodes[i].op->restore; j++)
-            l->made_in[graph->nodes[i].out[j]] = spec->n_passes;
+            l->made_in[graph->nodes[i].out[j]] = -1;
     for (int i = 0; i < spec->n_keep; i++)
         l->made_in[spec->keep[i].value] = KEPT;
 }
@@ -140,6 +141,7 @@ static void restore(layout *l, int value)
     const size_t index = (size_t)plan->graph->values[value].producer;
     const mfm_graph_node *node = &plan->graph->nodes[index];
     touch(l, saved_buffer(l, index), false);
+    touch(l, scratch_buffer(l, index), true);
     for (int i = 0; i < node->n_in; i++)
         if (node->in[i] >= 0)
             read_value(l, node->in[i]);
@@ -154,7 +156,8 @@ static void restore(layout *l, int value)
 
 static void read_value(layout *l, int value)
 {
-    if (l->made_in[value] != KEPT && l->made_in[value] != l->pass)
+    const int dropped_after = l->plan->spec.restore_after;
+    if (l->made_in[value] <= dropped_after && l->pass > dropped_after)
         restore(l, value);
     touch(l, lane_buffer(l, value, MFM_X), false);
 }
@@ -197,6 +200,7 @@ static void visit(layout *l, size_t index, enum mfm_pass_kind kind)
     const mfm_graph_node *node = &l->plan->graph->nodes[index];
     l->index = index;
     touch(l, saved_buffer(l, index), kind == MFM_FORWARD);
+    touch(l, scratch_buffer(l, index), true);
     switch (kind) {
     case MFM_FORWARD:
         for (int i = 0; i < node->n_in; i++)
@@ -242,7 +246,7 @@ static void visit_pass(layout *l, const mfm_pass *pass)
     }
 }
 
-/* Kept lanes, and scratch, are alive from the first call to the last. */
+/* Kept lanes, and packed parameters, are alive from the first call to the last. */
 static void keep_throughout(layout *l, mfm_buffer *buffer)
 {
     const int end = l->time;
@@ -267,7 +271,6 @@ static void find_lives(layout *l)
         keep_throughout(l, lane_buffer(l, spec->keep[i].value, spec->keep[i].lane));
     for (size_t i = 0; i < l->plan->graph->n_nodes; i++)
         keep_throughout(l, packed_buffer(l, i));
-    keep_throughout(l, scratch_buffer(l));
 }
 
 static real *place_of(const mfm_plan *plan, size_t number, real *arena)
@@ -285,7 +288,7 @@ void mfm_plan_bind_arena(mfm_plan *plan, real *arena)
     for (size_t i = 0; i < plan->graph->n_nodes; i++) {
         plan->instance.nodes[i].saved = place_of(plan, saved_number(plan, i), arena);
         plan->instance.nodes[i].packed = place_of(plan, packed_number(plan, i), arena);
-        plan->instance.nodes[i].scratch = place_of(plan, scratch_number(plan), arena);
+        plan->instance.nodes[i].scratch = place_of(plan, scratch_number(plan, i), arena);
     }
 }
 
@@ -317,7 +320,7 @@ static int settle(layout *l)
 int mfm_plan_place(mfm_plan *plan)
 {
     const mfm_graph *graph = plan->graph;
-    layout l = {.plan = plan, .count = scratch_number(plan) + 1};
+    layout l = {.plan = plan, .count = lent_number(plan) + 1};
     l.buffers = mfm_alloc(plan->ctx, l.count, sizeof *l.buffers);
     l.made_in = mfm_alloc(plan->ctx, graph->n_values, sizeof *l.made_in);
     l.status = l.buffers && l.made_in ? MFM_OK : MFM_ENOMEM;

@@ -77,21 +77,23 @@ static int plan_train(mfm_bilevel *b, int64_t batch)
                                 .n_passes = TRAIN_PASSES, .pass_names = train_names,
                                 .keep = keep, .n_keep = (int)n_keep, .param_gradients = true,
                                 .param_tangents = true, .lend_after = TRAIN_BACKWARD,
+                                .restore = true, .restore_after = TRAIN_BACKWARD,
                                 .lend = mfm_plan_reals(b->meta)};
     const int status = mfm_plan_new(b->ctx, split->main, &spec, &b->train);
     mfm_free(b->ctx, keep);
     return status;
 }
 
-/* The meta batch's buffers lie among those of the training batch that are dead meanwhile. What can
- * be restored is: there is but one later pass that reads it. */
+/* The meta batch's buffers lie among those of the training batch that are dead meanwhile: also of
+ * what can be restored, which costs one sweep in either plan. */
 static int plan_meta(mfm_bilevel *b, int64_t batch)
 {
     const mfm_slot keep[2] = {{b->split->plain_loss, MFM_X}, {b->split->plain_loss, MFM_G}};
     const mfm_plan_spec spec = {.batch = batch, .training = true, .passes = meta_passes,
                                 .n_passes = META_PASSES, .pass_names = meta_names,
                                 .keep = keep, .n_keep = 2, .param_gradients = true,
-                                .restore = true, .borrow = true};
+                                .restore = true, .restore_after = META_FORWARD,
+                                .borrow = true};
     return mfm_plan_new(b->ctx, b->split->main, &spec, &b->meta);
 }
 
