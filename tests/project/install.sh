@@ -23,7 +23,7 @@ export PKG_CONFIG_PATH
     $(pkg-config --cflags --libs onnx-mfm)
 
 for program in "$work/cmake/consumer" "$work/by-pkg-config"; do
-    said=$("$program")
+    said=$(LD_LIBRARY_PATH=$(dirname "$pc")/.. "$program")
     [ "$said" = "classes 10" ] || { echo "$program said: $said"; exit 1; }
 done
 

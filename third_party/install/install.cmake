@@ -23,6 +23,7 @@ target_sources(mfm INTERFACE FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}"
 set(mfm_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/onnx-mfm")
 install(TARGETS mfm EXPORT onnx-mfm-targets
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
     FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/onnx-mfm")
 install(EXPORT onnx-mfm-targets NAMESPACE onnx-mfm:: DESTINATION "${mfm_package_dir}")
 
@@ -36,13 +37,18 @@ install(FILES "${PROJECT_BINARY_DIR}/onnx-mfm-config.cmake"
     "${PROJECT_SOURCE_DIR}/third_party/FindOneDNN.cmake"
     DESTINATION "${mfm_package_dir}")
 
-# There is only a static library, so what it needs is part of its public flags.
-get_filename_component(openblas_dir "${OpenBLAS_LIBRARY}" DIRECTORY)
-set(mfm_pc_libs "-L${openblas_dir} -Wl,-rpath,${openblas_dir} -lopenblas")
-if(TARGET OneDNN::OneDNN)
-    string(APPEND mfm_pc_libs " -ldnnl")
+# What a static library needs is part of its public flags; a shared one names it itself.
+set(mfm_pc_requires)
+set(mfm_pc_libs)
+if(NOT BUILD_SHARED_LIBS)
+    set(mfm_pc_requires "libprotobuf-c >= 1.4.1, jansson, zlib")
+    get_filename_component(openblas_dir "${OpenBLAS_LIBRARY}" DIRECTORY)
+    string(APPEND mfm_pc_libs "-L${openblas_dir} -Wl,-rpath,${openblas_dir} -lopenblas")
+    if(TARGET OneDNN::OneDNN)
+        string(APPEND mfm_pc_libs " -ldnnl")
+    endif()
+    string(APPEND mfm_pc_libs " ${OpenMP_C_FLAGS} -lpthread -lm")
 endif()
-string(APPEND mfm_pc_libs " ${OpenMP_C_FLAGS} -lpthread -lm")
 set(mfm_pc_cflags "${OpenMP_C_FLAGS}")
 if(MFM_DOUBLE)
     string(APPEND mfm_pc_cflags " -DMFM_DOUBLE")
@@ -54,6 +60,10 @@ install(FILES "${PROJECT_BINARY_DIR}/onnx-mfm.pc"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 
 if(TARGET onnx-mfm)
+    if(BUILD_SHARED_LIBS)
+        file(RELATIVE_PATH mfm_bin_to_lib "/${CMAKE_INSTALL_BINDIR}" "/${CMAKE_INSTALL_LIBDIR}")
+        set_target_properties(onnx-mfm PROPERTIES INSTALL_RPATH "$ORIGIN/${mfm_bin_to_lib}")
+    endif()
     install(TARGETS onnx-mfm RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
