@@ -13,6 +13,10 @@ enum {
 /* In order of preference. */
 static const mfm_conv_impl *const preferred[] = {&mfm_conv_winograd, &mfm_conv_direct,
                                                  &mfm_conv_general, NULL};
+/* The forward pass of training decides which side of a kink every element is on. The transforms
+ * round some five times more than the sums do, and each element that changes sides shows in the
+ * gradients; what is linear, and inference, only rounds. */
+static const mfm_conv_impl *const sums[] = {&mfm_conv_direct, &mfm_conv_general, NULL};
 static const mfm_conv_impl *const general_only[] = {&mfm_conv_general, NULL};
 
 struct mfm_conv {
@@ -21,6 +25,7 @@ struct mfm_conv {
     int count;
     int by_direction[MFM_CONV_DIRECTIONS]; /* places in impls */
     int directions;                        /* those that will be called: the first so many */
+    int pair;                              /* place in impls of what offers it; -1: none */
 };
 
 static int place_of(mfm_conv *conv, const mfm_conv_impl *impl)
@@ -32,17 +37,29 @@ static int place_of(mfm_conv *conv, const mfm_conv_impl *impl)
     return conv->count++;
 }
 
+/* The first of the list that fits; NULL: none does. */
+static const mfm_conv_impl *first_fit(const mfm_conv_shape *shape, enum mfm_conv_direction d,
+                                      const mfm_conv_impl *const *list)
+{
+    while (*list && !(*list)->fits(shape, d))
+        list++;
+    return *list;
+}
+
 static int choose(mfm_ctx *ctx, mfm_conv *conv, const mfm_conv_shape *shape,
-                  const mfm_conv_impl *const *list)
+                  const mfm_conv_impl *const *forward, const mfm_conv_impl *const *list)
 {
     for (int d = 0; d < conv->directions; d++) {
-        int i = 0;
-        while (i < MAX_IMPLS && list[i] && !list[i]->fits(shape, (enum mfm_conv_direction)d))
-            i++;
-        if (i == MAX_IMPLS || !list[i])
+        const mfm_conv_impl *impl =
+            first_fit(shape, (enum mfm_conv_direction)d, d == MFM_CONV_FORWARD ? forward : list);
+        if (!impl)
             return mfm_fail(ctx, MFM_ENOTSUP, "convolution: no implementation fits the shape");
-        conv->by_direction[d] = place_of(conv, list[i]);
+        conv->by_direction[d] = place_of(conv, impl);
     }
+    const mfm_conv_impl *pair = first_fit(shape, MFM_CONV_FORWARD, list);
+    conv->pair = conv->directions == MFM_CONV_DIRECTIONS && pair && pair->forward_pair
+                     ? place_of(conv, pair)
+                     : -1;
     return MFM_OK;
 }
 
@@ -59,8 +76,9 @@ static int make(mfm_ctx *ctx, mfm_conv *conv, const mfm_conv_shape *shape)
     return status;
 }
 
-int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference,
-                      const mfm_conv_impl *const *list, mfm_conv **result)
+static int make_from(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference,
+                     const mfm_conv_impl *const *forward, const mfm_conv_impl *const *list,
+                     mfm_conv **result)
 {
     *result = NULL;
     int status = mfm_conv_check(ctx, shape);
@@ -70,7 +88,7 @@ int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference,
     if (!conv)
         return MFM_ENOMEM;
     conv->directions = inference ? MFM_CONV_FORWARD + 1 : MFM_CONV_DIRECTIONS;
-    status = choose(ctx, conv, shape, list);
+    status = choose(ctx, conv, shape, forward, list);
     if (!status)
         status = make(ctx, conv, shape);
     if (status) {
@@ -81,10 +99,18 @@ int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference,
     return MFM_OK;
 }
 
+int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference,
+                      const mfm_conv_impl *const *list, mfm_conv **conv)
+{
+    return make_from(ctx, shape, inference, list, list, conv);
+}
+
 int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference, mfm_conv **conv)
 {
     const bool ahead = (int)MFM_VEC_BYTES >= (int)WIDE || !mfm_conv_general.dispatches;
-    return mfm_conv_new_from(ctx, shape, inference, ahead ? preferred : general_only, conv);
+    if (!ahead)
+        return mfm_conv_new_from(ctx, shape, inference, general_only, conv);
+    return make_from(ctx, shape, inference, inference ? preferred : sums, preferred, conv);
 }
 
 void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv)
@@ -103,8 +129,8 @@ static size_t aligned(size_t count)
 
 static size_t pair_scratch(const mfm_conv *conv)
 {
-    const int i = conv->by_direction[MFM_CONV_FORWARD];
-    return conv->impls[i]->forward_pair ? conv->impls[i]->pair_scratch(conv->states[i]) : 0;
+    const int i = conv->pair;
+    return i < 0 ? 0 : conv->impls[i]->pair_scratch(conv->states[i]);
 }
 
 /* Forward with plain weights packs them in front of what its implementation uses. */
@@ -152,8 +178,8 @@ void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *
 void mfm_conv_forward_pair(const mfm_conv *conv, const real *x1, const real *w1, const real *x2,
                            const real *w2, real *y, real *scratch)
 {
-    const int i = conv->by_direction[MFM_CONV_FORWARD];
-    if (conv->impls[i]->forward_pair) {
+    const int i = conv->pair;
+    if (i >= 0) {
         conv->impls[i]->forward_pair(conv->states[i], x1, w1, x2, w2, y, scratch);
         return;
     }
