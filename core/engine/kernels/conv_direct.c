@@ -429,26 +429,28 @@ static int64_t rows_at_once(const direct *d, int64_t r, int64_t last)
     return (end < last ? end : last) - r;
 }
 
-/* The vectors of the very last pixel may reach beyond gy: its row is read from a copy. */
+/* The vectors of the very last pixels may reach beyond gy: their rows are read from copies. */
 static void weights_slice(const direct *d, const slice *part, const real *gy, const real *x)
 {
     const mfm_conv_shape *s = &d->shape;
-    const int64_t all = s->n * s->oh, width = s->ow * s->o, step = s->stride[0] * d->width * s->c;
-    const bool copies = part->last == all && d->results.padded > s->o;
-    const int64_t last = copies ? all - 1 : part->last;
+    const int64_t width = s->ow * s->o, step = s->stride[0] * d->width * s->c;
+    const int64_t beyond = d->results.padded - s->o;
+    const int64_t straight = s->n * s->oh - (beyond + width - 1) / width;
+    const int64_t last = part->last < straight ? part->last : straight;
     clear(part->image, d->image);
     clear(part->sum, d->sum);
-    for (int64_t r = part->first, rows; r < last; r += rows) {
+    int64_t r = part->first;
+    for (int64_t rows; r < last; r += rows) {
         rows = rows_at_once(d, r, last);
         add_rows(d, rows, gy + r * width,
                  padded_image(d, x, r / s->oh, part->image) + r % s->oh * step, part->sum);
     }
-    if (!copies)
-        return;
-    clear(part->row, d->row);
-    move(gy + last * width, width, part->row, false);
-    add_rows(d, 1, part->row, padded_image(d, x, s->n - 1, part->image) + (s->oh - 1) * step,
-             part->sum);
+    for (; r < part->last; r++) {
+        clear(part->row, d->row);
+        move(gy + r * width, width, part->row, false);
+        add_rows(d, 1, part->row, padded_image(d, x, r / s->oh, part->image) + r % s->oh * step,
+                 part->sum);
+    }
 }
 
 /* Sums of the slices [kh L, padded] to gw [o, kh L], for results [first, first + BLOCK). */
