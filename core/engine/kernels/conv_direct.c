@@ -156,8 +156,7 @@ static size_t scratch_size(const void *state)
     return d->shared + (size_t)d->slices * (d->image + d->row + d->sum);
 }
 
-/* ---- what the directions share ---------------------------------------------------------------
- */
+/* ---- what the directions share --------------------------------------------------------------- */
 
 /* Rows [first, last) of all images' rows, and the slice's scratch. */
 typedef struct slice {
@@ -203,8 +202,7 @@ static void move(const real *restrict from, int64_t count, real *restrict to, bo
             to[i] += from[i];
 }
 
-/* ---- forward ---------------------------------------------------------------------------------
- */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 /* Results [first, first + BLOCK) of w [o, kh L] to packed [kh L, padded], zeros beyond o. */
 static void pack_results(const direct *d, const real *w, int64_t first, real *packed)
@@ -290,8 +288,7 @@ static void forward_bias(const void *state, const real *x, const real *packed, c
     run_forward(d, x, packed, scratch, y, false, scratch);
 }
 
-/* ---- gradient of the images ------------------------------------------------------------------
- */
+/* ---- gradient of the images ------------------------------------------------------------------ */
 
 /* w [o, kh, L] to packed [kh, o, padded], one kernel row of one result, zeros beyond L. */
 static void pack_taps(const direct *d, const real *w, int64_t i, int64_t k, real *packed)
@@ -392,8 +389,7 @@ static void backward_data(const void *state, const real *gy, const real *w, real
     }
 }
 
-/* ---- gradient of the weights -----------------------------------------------------------------
- */
+/* ---- gradient of the weights ----------------------------------------------------------------- */
 
 /* Adds what `rows` result rows contribute, gy and x being at the first of them; when they are of
  * several images, at the first row of an image. */
