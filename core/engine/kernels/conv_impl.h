@@ -51,6 +51,8 @@ extern const mfm_conv_impl mfm_conv_general;
 extern const mfm_conv_impl mfm_conv_direct;
 /* 3 x 3 with stride 1 between whole vectors of channels. */
 extern const mfm_conv_impl mfm_conv_winograd;
+/* The same in smaller tiles, which round no more than the sums: forward only. */
+extern const mfm_conv_impl mfm_conv_winograd_small;
 
 /* As mfm_conv_new, with implementations of the caller's choice, ended by NULL; MFM_ENOTSUP when
  * none fits some direction. */

@@ -17,8 +17,7 @@
 #include "core/engine/kernels/winograd_kernels.h"
 
 enum {
-    TILE = MFM_WINOGRAD_OUT,
-    POINTS = MFM_WINOGRAD_POINTS,
+    POINTS = MFM_WINOGRAD_POINTS, /* of the large transform */
     TAPS = 9,
     LANES = MFM_VEC_LANES,
     LEAST_FILLED = 8,            /* at most this part of the vectors of results is spare */
@@ -36,6 +35,7 @@ typedef struct side {
 
 /* A convolution from one side to the other. Backward, the sides are swapped. */
 typedef struct direction {
+    const mfm_winograd_form *form;
     side from, to;
     int64_t pad[2];
     int64_t tile_rows, tile_columns, tiles; /* of `to`, all images */
@@ -61,7 +61,8 @@ static int64_t round_up(int64_t channels)
     return (channels + LANES - 1) / LANES * LANES;
 }
 
-static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction which)
+static bool fits_form(const mfm_winograd_form *form, const mfm_conv_shape *s,
+                      enum mfm_conv_direction which)
 {
     const int64_t room = round_up(s->o), spare = room - s->o;
     if (s->kh != 3 || s->kw != 3 || s->groups != 1 || s->c % LANES)
@@ -74,9 +75,20 @@ static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction which)
             return false;
     const int64_t rows = which == MFM_CONV_DATA ? s->h : s->oh;
     const int64_t columns = which == MFM_CONV_DATA ? s->w : s->ow;
-    const int64_t tiles = ((rows + TILE - 1) / TILE) * ((columns + TILE - 1) / TILE);
+    const int64_t tiles =
+        ((rows + form->out - 1) / form->out) * ((columns + form->out - 1) / form->out);
     const int64_t enough = which == MFM_CONV_WEIGHTS ? 2 * FEW_TILES : FEW_TILES;
-    return s->n * tiles >= enough && 3 * tiles * POINTS <= 2 * rows * columns * TAPS;
+    return s->n * tiles >= enough && 3 * tiles * form->points <= 2 * rows * columns * TAPS;
+}
+
+static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction which)
+{
+    return fits_form(&mfm_winograd_large, s, which);
+}
+
+static bool fits_small(const mfm_conv_shape *s, enum mfm_conv_direction which)
+{
+    return which == MFM_CONV_FORWARD && fits_form(&mfm_winograd_small, s, which);
 }
 
 static int64_t at_most(int64_t value, int64_t limit)
@@ -84,19 +96,21 @@ static int64_t at_most(int64_t value, int64_t limit)
     return value < limit ? value : limit;
 }
 
-static direction direction_of(const mfm_conv_shape *s, side from, side to, int64_t pad_rows,
-                              int64_t pad_columns, int parts)
+static direction direction_of(const mfm_winograd_form *form, int64_t images, side from, side to,
+                              int64_t pad_rows, int64_t pad_columns, int parts)
 {
-    direction d = {.from = from, .to = to, .pad = {pad_rows, pad_columns}};
-    d.tile_rows = (to.h + TILE - 1) / TILE;
-    d.tile_columns = (to.w + TILE - 1) / TILE;
-    d.tiles = s->n * d.tile_rows * d.tile_columns;
-    const int64_t block = POINTS * from.c * to.room <= CACHED_KERNELS ? SMALL_BLOCK : LARGE_BLOCK;
+    direction d = {.form = form, .from = from, .to = to, .pad = {pad_rows, pad_columns}};
+    d.tile_rows = (to.h + form->out - 1) / form->out;
+    d.tile_columns = (to.w + form->out - 1) / form->out;
+    d.tiles = images * d.tile_rows * d.tile_columns;
+    const bool cached = form->points * from.c * to.room <= CACHED_KERNELS;
+    const int64_t block = (cached ? SMALL_BLOCK : LARGE_BLOCK) * POINTS / form->points;
     d.block = at_most(block, (d.tiles + parts - 1) / parts);
     return d;
 }
 
-static int make(mfm_ctx *ctx, const mfm_conv_shape *s, unsigned directions, void **state)
+static int make_form(mfm_ctx *ctx, const mfm_winograd_form *form, const mfm_conv_shape *s,
+                     unsigned directions, void **state)
 {
     winograd *conv = mfm_alloc(ctx, 1, sizeof *conv);
     *state = conv;
@@ -106,11 +120,22 @@ static int make(mfm_ctx *ctx, const mfm_conv_shape *s, unsigned directions, void
     const side result = {s->oh, s->ow, s->o, round_up(s->o)};
     conv->shape = *s;
     conv->parts = omp_get_max_threads();
-    conv->forward = direction_of(s, image, result, s->pad_begin[0], s->pad_begin[1], conv->parts);
-    conv->data =
-        direction_of(s, result, image, 2 - s->pad_begin[0], 2 - s->pad_begin[1], conv->parts);
+    conv->forward =
+        direction_of(form, s->n, image, result, s->pad_begin[0], s->pad_begin[1], conv->parts);
+    conv->data = direction_of(form, s->n, result, image, 2 - s->pad_begin[0], 2 - s->pad_begin[1],
+                              conv->parts);
     conv->directions = directions;
     return MFM_OK;
+}
+
+static int make(mfm_ctx *ctx, const mfm_conv_shape *s, unsigned directions, void **state)
+{
+    return make_form(ctx, &mfm_winograd_large, s, directions, state);
+}
+
+static int make_small(mfm_ctx *ctx, const mfm_conv_shape *s, unsigned directions, void **state)
+{
+    return make_form(ctx, &mfm_winograd_small, s, directions, state);
 }
 
 static void release(mfm_ctx *ctx, void *state)
@@ -122,12 +147,13 @@ static void release(mfm_ctx *ctx, void *state)
  * part a block of tiles of both sides. */
 static int64_t kernel_reals(const winograd *conv)
 {
-    return POINTS * conv->forward.from.c * conv->forward.to.room;
+    return conv->forward.form->points * conv->forward.from.c * conv->forward.to.room;
 }
 
 static mfm_kernels kernels_of(const winograd *conv)
 {
-    return (mfm_kernels){conv->shape.o, conv->shape.c, conv->forward.to.room, conv->parts};
+    return (mfm_kernels){conv->forward.form, conv->shape.o, conv->shape.c, conv->forward.to.room,
+                         conv->parts};
 }
 
 /* Reals from a point to the next in a block of tiles: an odd number of vectors, because an even one
@@ -139,7 +165,8 @@ static int64_t point_step(int64_t rows, int64_t channels)
 
 static int64_t block_reals(const direction *d, int n_inputs)
 {
-    return POINTS * (point_step(d->block, n_inputs * d->from.c) + point_step(d->block, d->to.room));
+    return d->form->points *
+           (point_step(d->block, n_inputs * d->from.c) + point_step(d->block, d->to.room));
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -204,8 +231,8 @@ static range rows_of_tiles(const direction *d, const side *s, const real *images
     if (first >= end)
         return (range){images, images};
     const position a = position_of(d, first), b = position_of(d, end - 1);
-    const int64_t row = a.image * s->h + at_most(a.row * TILE, s->h);
-    const int64_t row_end = b.image * s->h + at_most((b.row + 1) * TILE, s->h);
+    const int64_t row = a.image * s->h + at_most(a.row * d->form->out, s->h);
+    const int64_t row_end = b.image * s->h + at_most((b.row + 1) * d->form->out, s->h);
     return (range){images + row * s->w * s->c, images + row_end * s->w * s->c};
 }
 
@@ -218,10 +245,10 @@ static void transform_input(const direction *d, const real *x, int64_t first, in
     for (int64_t t = 0; t < rows; t++) {
         const position p = position_of(d, first + t);
         int64_t offset;
-        const mfm_winograd_tile tile = tile_of(&d->from, p.image, p.row * TILE - d->pad[0],
-                                               p.column * TILE - d->pad[1], &offset);
+        const mfm_winograd_tile tile = tile_of(&d->from, p.image, p.row * d->form->out - d->pad[0],
+                                               p.column * d->form->out - d->pad[1], &offset);
         for (int64_t i = 0; i < c; i += LANES)
-            mfm_winograd_input(x + offset + i, &tile, v + i * rows + t * LANES, step);
+            d->form->input(x + offset + i, &tile, v + i * rows + t * LANES, step);
     }
 }
 
@@ -233,10 +260,11 @@ static void transform_output(const direction *d, const real *m, int64_t first, i
     for (int64_t t = 0; t < rows; t++) {
         const position p = position_of(d, first + t);
         int64_t offset;
-        mfm_winograd_tile tile = tile_of(&d->to, p.image, p.row * TILE, p.column * TILE, &offset);
+        mfm_winograd_tile tile =
+            tile_of(&d->to, p.image, p.row * d->form->out, p.column * d->form->out, &offset);
         for (int64_t i = 0; i < c; i += LANES) {
             tile.lanes = at_most(c - i, LANES);
-            mfm_winograd_output(m + i * rows + t * LANES, step, &tile, y + offset + i, add);
+            d->form->output(m + i * rows + t * LANES, step, &tile, y + offset + i, add);
         }
     }
 }
@@ -250,7 +278,8 @@ static void transform_gradient(const direction *d, const real *gy, int64_t first
     for (int64_t t = 0; t < rows; t++) {
         const position p = position_of(d, first + t);
         int64_t offset;
-        mfm_winograd_tile tile = tile_of(&d->to, p.image, p.row * TILE, p.column * TILE, &offset);
+        mfm_winograd_tile tile =
+            tile_of(&d->to, p.image, p.row * d->form->out, p.column * d->form->out, &offset);
         for (int64_t i = 0; i < c; i += LANES) {
             tile.lanes = at_most(c - i, LANES);
             mfm_winograd_gradient(gy + offset + i, &tile, n + i * rows + t * LANES, step);
@@ -260,13 +289,13 @@ static void transform_gradient(const direction *d, const real *gy, int64_t first
 
 /* ---- forward and data ----------------------------------------------------------------------- */
 
-/* Fetches the p-th of POINTS slices of a range of memory: the products leave the paths to memory
+/* Fetches the p-th of so many slices of a range of memory: the products leave the paths to memory
  * idle, and the rows of an image are too short for the processor to foresee. */
-static void fetch_slice(range r, int64_t p)
+static void fetch_slice(range r, int64_t p, int64_t points)
 {
     enum { LINE = 64 / sizeof(real) };
     const int64_t lines = (r.end - r.begin) / LINE;
-    for (int64_t i = lines * p / POINTS; i < lines * (p + 1) / POINTS; i++)
+    for (int64_t i = lines * p / points; i < lines * (p + 1) / points; i++)
         __builtin_prefetch(r.begin + i * LINE, 0, 2);
 }
 
@@ -290,9 +319,9 @@ static void multiply_points(const direction *d, int64_t depth, int64_t rows, con
                             const real *u, real *m, const fetches *f)
 {
     const int64_t width = d->to.room;
-    for (int64_t point = 0; point < POINTS; point++) {
+    for (int64_t point = 0; point < d->form->points; point++) {
         for (int i = 0; i < f->count; i++)
-            fetch_slice(f->ranges[i], point);
+            fetch_slice(f->ranges[i], point, d->form->points);
         mfm_panel_multiply(&(mfm_panel_product){.rows = rows,
                                                 .depth = depth,
                                                 .width = width,
@@ -310,7 +339,7 @@ static void convolve_part(const winograd *conv, const direction *d, inputs in, c
     const int64_t depth = in.count * d->from.c;
     const int64_t blocks = (d->tiles + d->block - 1) / d->block;
     const int64_t begin = blocks * part / conv->parts, end = blocks * (part + 1) / conv->parts;
-    real *m = v + POINTS * point_step(d->block, depth);
+    real *m = v + d->form->points * point_step(d->block, depth);
     for (int64_t b = begin; b < end; b++) {
         const int64_t first = b * d->block, rows = at_most(d->block, d->tiles - first);
         const fetches f = fetches_of(d, in, y, first, rows);
@@ -376,8 +405,8 @@ static void add_products(const direction *d, int64_t rows, const real *n, const 
 {
     const int64_t c = d->from.c, o = d->to.room;
     for (int64_t point = 0; point < POINTS; point++) {
-        fetch_slice(next, point);
-        fetch_slice(next_gradient, point);
+        fetch_slice(next, point, POINTS);
+        fetch_slice(next_gradient, point, POINTS);
         mfm_panel_add_outer(&(mfm_panel_outer){.rows = rows,
                                                .height = o,
                                                .width = c,
@@ -434,4 +463,15 @@ const mfm_conv_impl mfm_conv_winograd = {
     .backward_weights = backward_weights,
     .forward_pair = forward_pair,
     .pair_scratch = pair_scratch,
+};
+
+const mfm_conv_impl mfm_conv_winograd_small = {
+    .name = "Winograd 2 x 2",
+    .fits = fits_small,
+    .make = make_small,
+    .release = release,
+    .scratch = scratch_size,
+    .packed = packed_size,
+    .pack = pack,
+    .forward = forward,
 };

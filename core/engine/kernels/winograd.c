@@ -4,7 +4,13 @@
 
 #include "core/engine/kernels/vec.h"
 
-enum { IN = MFM_WINOGRAD_IN, OUT = MFM_WINOGRAD_OUT, TAPS = 3 };
+enum {
+    IN = MFM_WINOGRAD_IN,
+    OUT = MFM_WINOGRAD_OUT,
+    SMALL_IN = MFM_WINOGRAD_SMALL_IN,
+    SMALL_OUT = MFM_WINOGRAD_SMALL_OUT,
+    TAPS = 3
+};
 
 /* The points +-P, +-Q, and what the matrices are made of. */
 #define P  ((real)0.75)
@@ -73,6 +79,30 @@ static inline void kernel_gradient_1d(const mfm_vec u[IN], mfm_vec to[TAPS])
     to[0] = u[0] * BY_ZERO + sum_p + sum_q;
     to[1] = P * BY_P * (u[1] - u[2]) + Q * BY_Q * (u[3] - u[4]);
     to[2] = PP * sum_p + QQ * sum_q + u[5];
+}
+
+/* The same for F(2, 3). */
+static inline void small_input_1d(const mfm_vec d[SMALL_IN], mfm_vec to[SMALL_IN])
+{
+    to[0] = d[0] - d[2];
+    to[1] = d[1] + d[2];
+    to[2] = d[2] - d[1];
+    to[3] = d[1] - d[3];
+}
+
+static inline void small_output_1d(const mfm_vec m[SMALL_IN], mfm_vec to[SMALL_OUT])
+{
+    to[0] = m[0] + m[1] + m[2];
+    to[1] = m[1] - m[2] - m[3];
+}
+
+static inline void small_kernel_1d(const mfm_vec g[TAPS], mfm_vec to[SMALL_IN])
+{
+    const mfm_vec even = (real)0.5 * (g[0] + g[2]), odd = (real)0.5 * g[1];
+    to[0] = g[0];
+    to[1] = even + odd;
+    to[2] = even - odd;
+    to[3] = g[2];
 }
 
 /* One axis of a transform, of up to six vectors. */
@@ -182,20 +212,53 @@ static void store_narrow(int64_t lanes, mfm_vec v, real *y, bool add)
         y[l] = add ? y[l] + v[l] : v[l];
 }
 
-void mfm_winograd_output(const real *m, int64_t point, const mfm_winograd_tile *t, real *corner,
-                         bool add)
+static inline __attribute__((always_inline)) void store_image(int size, mfm_vec tile[IN][IN],
+                                                              const mfm_winograd_tile *t,
+                                                              real *corner, bool add)
 {
-    mfm_vec tile[IN][IN];
-    load_points(IN, m, point, tile);
-    both_axes(output_1d, IN, OUT, tile);
-    for (int64_t i = 0; i < OUT && i < t->row1; i++)
-        for (int64_t j = 0; j < OUT && j < t->column1; j++) {
+    for (int64_t i = 0; i < size && i < t->row1; i++)
+        for (int64_t j = 0; j < size && j < t->column1; j++) {
             real *y = corner + i * t->row_step + j * t->column_step;
             if (t->lanes < MFM_VEC_LANES)
                 store_narrow(t->lanes, tile[i][j], y, add);
             else
                 mfm_vec_store(y, add ? mfm_vec_load(y) + tile[i][j] : tile[i][j]);
         }
+}
+
+void mfm_winograd_output(const real *m, int64_t point, const mfm_winograd_tile *t, real *corner,
+                         bool add)
+{
+    mfm_vec tile[IN][IN];
+    load_points(IN, m, point, tile);
+    both_axes(output_1d, IN, OUT, tile);
+    store_image(OUT, tile, t, corner, add);
+}
+
+void mfm_winograd_small_input(const real *corner, const mfm_winograd_tile *t, real *to,
+                              int64_t point)
+{
+    mfm_vec tile[IN][IN];
+    load_image(SMALL_IN, corner, t, tile);
+    both_axes(small_input_1d, SMALL_IN, SMALL_IN, tile);
+    store_points(SMALL_IN, tile, to, point);
+}
+
+void mfm_winograd_small_output(const real *m, int64_t point, const mfm_winograd_tile *t,
+                               real *corner, bool add)
+{
+    mfm_vec tile[IN][IN];
+    load_points(SMALL_IN, m, point, tile);
+    both_axes(small_output_1d, SMALL_IN, SMALL_OUT, tile);
+    store_image(SMALL_OUT, tile, t, corner, add);
+}
+
+void mfm_winograd_small_kernel(const real *g, int64_t tap, real *to, int64_t point)
+{
+    mfm_vec tile[IN][IN];
+    load_points(TAPS, g, tap, tile);
+    both_axes(small_kernel_1d, TAPS, SMALL_IN, tile);
+    store_points(SMALL_IN, tile, to, point);
 }
 
 void mfm_winograd_gradient(const real *corner, const mfm_winograd_tile *t, real *to, int64_t point)
@@ -228,3 +291,10 @@ void mfm_winograd_kernel_gradient(const real *u, int64_t point, real *g, int64_t
             mfm_vec_store(to, add ? mfm_vec_load(to) + tile[i][j] : tile[i][j]);
         }
 }
+
+const mfm_winograd_form mfm_winograd_large = {MFM_WINOGRAD_OUT, MFM_WINOGRAD_POINTS,
+                                              mfm_winograd_input, mfm_winograd_output,
+                                              mfm_winograd_kernel};
+const mfm_winograd_form mfm_winograd_small = {MFM_WINOGRAD_SMALL_OUT, MFM_WINOGRAD_SMALL_POINTS,
+                                              mfm_winograd_small_input, mfm_winograd_small_output,
+                                              mfm_winograd_small_kernel};

@@ -20,6 +20,10 @@
 
 enum { MFM_WINOGRAD_OUT = 4, MFM_WINOGRAD_IN = 6, MFM_WINOGRAD_POINTS = 36 };
 
+/* F(2 x 2, 3 x 3), on the points 0, +-1 and infinity: 16 multiplications for 4 results, and no more
+ * rounding than the defining sums. Forward only. */
+enum { MFM_WINOGRAD_SMALL_OUT = 2, MFM_WINOGRAD_SMALL_IN = 4, MFM_WINOGRAD_SMALL_POINTS = 16 };
+
 /* Part of an image [rows, columns] in channels-last memory: its corner, what of the tile lies
  * inside the image (the rest is zero, or not written). */
 typedef struct mfm_winograd_tile {
@@ -33,6 +37,22 @@ void mfm_winograd_input(const real *corner, const mfm_winograd_tile *tile, real 
 /* y = [y +] A^T m A */
 void mfm_winograd_output(const real *m, int64_t point, const mfm_winograd_tile *tile, real *corner,
                          bool add);
+void mfm_winograd_small_input(const real *corner, const mfm_winograd_tile *tile, real *to,
+                              int64_t point);
+void mfm_winograd_small_output(const real *m, int64_t point, const mfm_winograd_tile *tile,
+                               real *corner, bool add);
+void mfm_winograd_small_kernel(const real *g, int64_t tap, real *to, int64_t point);
+
+/* What a convolution needs to know of a transform. */
+typedef struct mfm_winograd_form {
+    int out, points; /* side of a tile of results; products of a tile */
+    void (*input)(const real *corner, const mfm_winograd_tile *tile, real *to, int64_t point);
+    void (*output)(const real *m, int64_t point, const mfm_winograd_tile *tile, real *corner,
+                   bool add);
+    void (*kernel)(const real *g, int64_t tap, real *to, int64_t point);
+} mfm_winograd_form;
+extern const mfm_winograd_form mfm_winograd_large, mfm_winograd_small;
+
 /* to = A g A^T: the adjoint of the output transform, for a 4 x 4 tile g of the result's gradient */
 void mfm_winograd_gradient(const real *corner, const mfm_winograd_tile *tile, real *to,
                            int64_t point);

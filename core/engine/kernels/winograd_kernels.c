@@ -51,8 +51,8 @@ void mfm_winograd_kernels(mfm_kernels k, const real *w, int64_t depth, real *u)
             if (row + LANES > o)
                 memset(block, 0, sizeof block);
             for (int64_t j = 0; j < LANES && row + j < o; j++)
-                mfm_winograd_kernel(w + (row + j) * TAPS * c + i, c, block[j][0], LANES);
-            for (int64_t point = 0; point < POINTS; point++)
+                k.form->kernel(w + (row + j) * TAPS * c + i, c, block[j][0], LANES);
+            for (int64_t point = 0; point < k.form->points; point++)
                 transpose_block(block[0][point], POINTS * LANES,
                                 u + (point * depth + i) * k.width + row, k.width);
         }

@@ -100,6 +100,7 @@ static void check(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *
 {
     const mfm_conv_impl *const list[] = {impl, &mfm_conv_general, NULL};
     const mfm_conv_shape shape = conv_shape_of(g);
+    const bool mixes = impl == &mfm_conv_winograd || impl == &mfm_conv_winograd_small;
     conv_terms t = conv_terms_new(&shape);
     mfm_conv *conv = NULL;
     CU_ASSERT_EQUAL_FATAL(mfm_conv_new_from(ctx, &shape, false, list, &conv), MFM_OK);
@@ -107,7 +108,7 @@ static void check(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *
         for (int add = 0; add < 2; add++) {
             const double error =
                 conv_worst_error(conv, &shape, &t, (enum mfm_conv_direction)direction, add,
-                                 impl == &mfm_conv_winograd ? CONV_BOUND_LARGEST : CONV_BOUND_OWN);
+                                 mixes ? CONV_BOUND_LARGEST : CONV_BOUND_OWN);
             CU_ASSERT(error <= 1);
             if (!(error <= 1))
                 tell(g, direction, add, error);
@@ -119,10 +120,12 @@ static void check(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *
     conv_terms_free(&t);
 }
 
+/* In every direction that the implementation has. */
 static bool fits(const mfm_conv_impl *impl, const mfm_conv_shape *shape)
 {
+    const int directions = impl->backward_data ? MFM_CONV_DIRECTIONS : MFM_CONV_FORWARD + 1;
     bool all = true;
-    for (int direction = 0; direction < MFM_CONV_DIRECTIONS; direction++)
+    for (int direction = 0; direction < directions; direction++)
         all = all && impl->fits(shape, (enum mfm_conv_direction)direction);
     return all;
 }
@@ -159,6 +162,11 @@ static void winograd(void)
     random_shapes(&mfm_conv_winograd, draw_3x3, LARGE_SHAPES);
 }
 
+static void winograd_small(void)
+{
+    random_shapes(&mfm_conv_winograd_small, draw_3x3, LARGE_SHAPES);
+}
+
 /* Tiles in several blocks, transformed kernels larger than a core's cache. */
 static const conv_geometry blocks[] = {
     {"many tiles", 7, 16, 16, 13, 48, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
@@ -170,8 +178,10 @@ static const conv_geometry blocks[] = {
 static void winograd_blocks(void)
 {
     mfm_ctx *ctx = mfm_ctx_new(NULL);
-    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
         check(ctx, &mfm_conv_winograd, &blocks[i]);
+        check(ctx, &mfm_conv_winograd_small, &blocks[i]);
+    }
     mfm_ctx_free(ctx);
 }
 
@@ -214,6 +224,7 @@ static const mfm_case cases[] = {
     {"direct convolution gives the defining sums", direct},
     {"direct convolution gives them for LeNet's layers", direct_lenet},
     {"Winograd's transforms give the defining sums", winograd},
+    {"its small transforms give them forward", winograd_small},
     {"Winograd's transforms give them over several blocks", winograd_blocks},
     {"every failed allocation of direct convolution is told", every_failed_allocation_is_told},
 };
