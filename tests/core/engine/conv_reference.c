@@ -176,7 +176,7 @@ double conv_worst_error(const mfm_conv *conv, const mfm_conv_shape *s, const con
                                  ? (double)(longest_sum(s, direction) + 2) * (sizes[i] + start)
                                  : LARGEST_UNITS * largest;
         const double error = fabs((double)to[i] - start - sum[i]) / (conv_epsilon * units + 1e-300);
-        worst = error <= worst ? worst : error;
+        worst = isnan(worst) || error <= worst ? worst : error;
     }
     for (int i = 0; i < GUARD; i++) {
         CU_ASSERT_EQUAL(buffer[i], GUARD_WORD);
