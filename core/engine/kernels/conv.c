@@ -6,7 +6,6 @@
 
 enum {
     MAX_IMPLS = 8,
-    ALIGN = 64 / sizeof(real),
     WIDE = 32 /* bytes of vectors that own kernels need to be ahead of a library that dispatches */
 };
 
@@ -123,11 +122,6 @@ void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv)
     mfm_free(ctx, conv);
 }
 
-static size_t aligned(size_t count)
-{
-    return (count + ALIGN - 1) / ALIGN * ALIGN;
-}
-
 static size_t pair_scratch(const mfm_conv *conv)
 {
     const int i = conv->pair;
@@ -144,7 +138,7 @@ size_t mfm_conv_scratch(const mfm_conv *conv)
     }
     if (conv->directions == MFM_CONV_FORWARD + 1)
         return most;
-    most += aligned(mfm_conv_packed(conv));
+    most += mfm_conv_aligned(mfm_conv_packed(conv));
     return most > pair_scratch(conv) ? most : pair_scratch(conv);
 }
 
@@ -173,7 +167,8 @@ void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *
     const size_t packed = mfm_conv_packed(conv);
     if (packed)
         mfm_conv_pack(conv, w, scratch);
-    mfm_conv_forward_packed(conv, x, packed ? scratch : w, y, add, scratch + aligned(packed));
+    mfm_conv_forward_packed(conv, x, packed ? scratch : w, y, add,
+                            scratch + mfm_conv_aligned(packed));
 }
 
 void mfm_conv_forward_pair(const mfm_conv *conv, const real *x1, const real *w1, const real *x2,
@@ -204,7 +199,7 @@ void mfm_conv_forward_bias(const mfm_conv *conv, const real *x, const real *w, c
                                  packed ? packed
                                  : size ? scratch
                                         : w,
-                                 bias, y, scratch + aligned(size));
+                                 bias, y, scratch + mfm_conv_aligned(size));
 }
 
 void mfm_conv_backward_data(const mfm_conv *conv, const real *gy, const real *w, real *gx, bool add,

@@ -27,7 +27,6 @@
 enum {
     PARALLEL_FROM = 1 << 17, /* multiplications: with fewer, threads cost more than they bring */
     PACK_PARALLEL_FROM = 1 << 15,
-    ALIGN = 64 / sizeof(real),
     BLOCK = 16,      /* results that are transposed together */
     MANY_PIXELS = 64 /* enough for one sum in registers */
 };
@@ -56,11 +55,6 @@ static lanes lanes_of(int64_t length)
     const int64_t lane = narrow ? MFM_NARROW_LANES : MFM_WIDE_LANES;
     const int64_t vectors = (length + lane - 1) / lane;
     return (lanes){narrow ? mfm_tiles_narrow : mfm_tiles_wide, length, vectors * lane, vectors};
-}
-
-static size_t aligned(int64_t count)
-{
-    return ((size_t)count + ALIGN - 1) / ALIGN * ALIGN;
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -94,11 +88,13 @@ static void set_sizes(direct *d, unsigned directions)
     const int64_t by_result = s->kh * d->taps.length * d->results.padded;
     const int64_t by_tap = s->kh * s->o * d->taps.padded;
     d->packed = forward ? (size_t)by_result : 0;
-    d->shared = aligned(larger(forward ? d->results.padded : 0, data ? by_tap : 0));
-    d->image = aligned(d->pads && (forward || weights) ? d->height * d->width * s->c : 0);
+    d->shared =
+        mfm_conv_aligned((size_t)larger(forward ? d->results.padded : 0, data ? by_tap : 0));
+    d->image = mfm_conv_aligned(
+        d->pads && (forward || weights) ? (size_t)(d->height * d->width * s->c) : 0);
     d->windows = data ? s->ow * (d->taps.padded + MFM_WIDE_LANES) + MFM_WIDE_LANES : 0;
-    d->row = aligned(larger(s->ow * s->o + MFM_WIDE_LANES, d->windows));
-    d->sum = aligned(weights ? by_result : 0);
+    d->row = mfm_conv_aligned((size_t)larger(s->ow * s->o + MFM_WIDE_LANES, d->windows));
+    d->sum = mfm_conv_aligned(weights ? (size_t)by_result : 0);
 }
 
 /* Where the points of each direction go: pixels of y, windows of gx, taps of the packed sum. */

@@ -88,3 +88,9 @@ int64_t mfm_conv_weight_count(const mfm_conv_shape *s)
 {
     return s->o * s->kh * s->kw * (s->c / s->groups);
 }
+
+size_t mfm_conv_aligned(size_t count)
+{
+    enum { ALIGN = 64 / sizeof(real) };
+    return (count + ALIGN - 1) / ALIGN * ALIGN;
+}

@@ -14,4 +14,7 @@ int64_t mfm_conv_image_count(const mfm_conv_shape *shape);
 int64_t mfm_conv_result_count(const mfm_conv_shape *shape);
 int64_t mfm_conv_weight_count(const mfm_conv_shape *shape);
 
+/* Reals of a part of scratch after which the next one is 64-byte aligned again. */
+size_t mfm_conv_aligned(size_t count);
+
 #endif

@@ -1,7 +1,7 @@
 /*
- * Convolution by 3 x 3 with stride 1 through the transforms of winograd.h. Tiles of 4 x 4 results
- * are taken in blocks that stay in the caches; with C channels of the input, O of the result and T
- * tiles in a block, at each of the 36 points:
+ * Convolution by 3 x 3 with stride 1 through the transforms of winograd.h, in the large form or
+ * (forward only) the small one. Tiles of results are taken in blocks that stay in the caches; with
+ * C channels of the input, O of the result and T tiles in a block, at each of the form's points:
  *     forward  M [T, O] = V [T, C] U [C, O]     V: input tiles, U: kernels, M: results, transformed
  *     data     the same from gy to gx, with the kernels turned by 180 degrees and transposed
  *     weights  S [O, C] += N [T, O]^T V [T, C]  N: gradient tiles; S becomes the gradient of w
@@ -236,7 +236,7 @@ static range rows_of_tiles(const direction *d, const side *s, const real *images
     return (range){images + row * s->w * s->c, images + row_end * s->w * s->c};
 }
 
-/* v [36][c / LANES][rows][LANES], points `step` apart, = the transformed input of tiles [first,
+/* v [points][c / LANES][rows][LANES], points `step` apart, = the transformed input of tiles [first,
  * first + rows) */
 static void transform_input(const direction *d, const real *x, int64_t first, int64_t rows, real *v,
                             int64_t step)
@@ -252,7 +252,7 @@ static void transform_input(const direction *d, const real *x, int64_t first, in
     }
 }
 
-/* y = the results of tiles [first, first + rows) from m [36][c / LANES][rows][LANES] */
+/* y = the results of tiles [first, first + rows) from m [points][c / LANES][rows][LANES] */
 static void transform_output(const direction *d, const real *m, int64_t first, int64_t rows,
                              real *y, bool add)
 {

@@ -86,7 +86,7 @@ typedef struct way {
     size_t lend;
 } way;
 
-/* All four passes over the block; the caller clears the bench and frees the context. */
+/* All four passes over the block; finish() ends it. */
 static mfm_bench run(network *n, way w)
 {
     const bool fused = w.fused;
@@ -112,6 +112,13 @@ static mfm_bench run(network *n, way w)
     return b;
 }
 
+static void finish(mfm_bench *b)
+{
+    mfm_ctx *ctx = b->ctx;
+    mfm_bench_clear(b);
+    mfm_ctx_free(ctx);
+}
+
 static void check_same(bool norm_first, bool training)
 {
     const double tolerance = sizeof(real) == sizeof(float) ? 1e-5 : 1e-13;
@@ -126,11 +133,8 @@ static void check_same(bool norm_first, bool training)
                   tolerance);
     }
     CU_ASSERT(mfm_plan_bytes(fused.plan) < mfm_plan_bytes(plain.plan));
-    mfm_ctx *contexts[] = {plain.ctx, fused.ctx};
-    mfm_bench_clear(&plain);
-    mfm_bench_clear(&fused);
-    mfm_ctx_free(contexts[0]);
-    mfm_ctx_free(contexts[1]);
+    finish(&plain);
+    finish(&fused);
 }
 
 /* Values made again after the forward pass are the very same; only the plan is smaller when it
@@ -143,11 +147,8 @@ static void restored(void)
     CU_ASSERT(mfm_plan_bytes(spare.plan) < mfm_plan_bytes(kept.plan));
     for (int lane = MFM_G; lane <= MFM_DG; lane++)
         CU_ASSERT_EQUAL(mfm_vector_difference(kept.graph, spare.lane[lane], kept.lane[lane]), 0);
-    mfm_ctx *contexts[] = {kept.ctx, spare.ctx};
-    mfm_bench_clear(&kept);
-    mfm_bench_clear(&spare);
-    mfm_ctx_free(contexts[0]);
-    mfm_ctx_free(contexts[1]);
+    finish(&kept);
+    finish(&spare);
 }
 
 static void same_numbers(void)
@@ -249,12 +250,9 @@ static void pool_goes_first(void)
         CU_ASSERT(mfm_vector_dot(plain.graph, plain.lane[lane], plain.lane[lane]) > 1e-4);
         CU_ASSERT_EQUAL(mfm_vector_difference(plain.graph, fused.lane[lane], plain.lane[lane]), 0);
     }
-    mfm_bench *const all[] = {&plain, &fused, &kept};
-    for (int i = 0; i < 3; i++) {
-        mfm_ctx *ctx = all[i]->ctx;
-        mfm_bench_clear(all[i]);
-        mfm_ctx_free(ctx);
-    }
+    finish(&plain);
+    finish(&fused);
+    finish(&kept);
 }
 
 static int fuse_in(mfm_ctx *ctx, void *unused)
