@@ -27,8 +27,9 @@
 enum {
     PARALLEL_FROM = 1 << 17, /* multiplications: with fewer, threads cost more than they bring */
     PACK_PARALLEL_FROM = 1 << 15,
-    BLOCK = 16,      /* results that are transposed together */
-    MANY_PIXELS = 64 /* enough for one sum in registers */
+    STRIDED_BYTES = 32, /* of vectors, up to which strides do not leave libraries ahead */
+    BLOCK = 16,         /* results that are transposed together */
+    MANY_PIXELS = 64    /* enough for one sum in registers */
 };
 
 /* `length` numbers in vectors, padded to `padded`. */
@@ -62,14 +63,16 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Shapes at which this was measured to be at least as fast as the libraries. */
+/* Shapes at which this was measured to be at least as fast as the libraries. With strides they
+ * are ahead in wide vectors; the gradient of narrow images suffers from its windows' overlap. */
 static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction direction)
 {
-    (void)direction;
     const bool plain = s->groups == 1 && s->dilation[0] == 1 && s->dilation[1] == 1;
     const bool few_channels = s->c <= 8 && s->o <= 32;
     const bool few_pixels = s->c <= 16 && s->oh * s->ow <= 16;
-    return plain && (few_channels || few_pixels);
+    const bool strided = (int)MFM_VEC_BYTES <= (int)STRIDED_BYTES && s->stride[1] == 2 &&
+                         s->c <= 32 && s->o <= 64 && (direction != MFM_CONV_DATA || s->c > 16);
+    return plain && (few_channels || few_pixels || strided);
 }
 
 static int slices_of(const mfm_conv_shape *s)

@@ -17,21 +17,36 @@ enum { FEW_SUMS = 8 };
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Adds one tap and moves `from` to the next. The vectors of b are volatile because they shall be
- * read once: for few points the compiler likes to read them again at every use. */
+/* Adds one tap and moves `from` to the next. Of the vectors of b and the broadcast numbers of a the
+ * fewer are held while the others pass: all but one or two registers hold sums. What is held is
+ * read as volatile, that is once: the compiler likes to read it again at every use. */
 INLINE void add_tap(const int P, const int V, const mfm_tiles *s, const real *from[4],
                     const real *with, vector sum[MAX_POINTS][MAX_VECTORS])
 {
-    vector w[MAX_VECTORS];
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++)
-        w[v] = *(const volatile unaligned *)(with + v * LANES);
+    if (P < V) {
+        vector x[MAX_POINTS];
 #pragma GCC unroll 14
-    for (int p = 0; p < P; p++) {
-        const real x = from[p / 4][p % 4 * s->a_point];
+        for (int p = 0; p < P; p++)
+            x[p] = *(const volatile real *)&from[p / 4][p % 4 * s->a_point] - (vector){0};
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) {
+            const vector w = *(const volatile unaligned *)(with + v * LANES);
+#pragma GCC unroll 14
+            for (int p = 0; p < P; p++)
+                sum[p][v] += x[p] * w;
+        }
+    } else {
+        vector w[MAX_VECTORS];
 #pragma GCC unroll 4
         for (int v = 0; v < V; v++)
-            sum[p][v] += x * w[v];
+            w[v] = *(const volatile unaligned *)(with + v * LANES);
+#pragma GCC unroll 14
+        for (int p = 0; p < P; p++) {
+            const real x = from[p / 4][p % 4 * s->a_point];
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                sum[p][v] += x * w[v];
+        }
     }
 #pragma GCC unroll 4
     for (int four = 0; four < (P + 3) / 4; four++)

@@ -78,7 +78,8 @@ static bool fits_form(const mfm_winograd_form *form, const mfm_conv_shape *s,
     const int64_t tiles =
         ((rows + form->out - 1) / form->out) * ((columns + form->out - 1) / form->out);
     const int64_t enough = which == MFM_CONV_WEIGHTS ? 2 * FEW_TILES : FEW_TILES;
-    return s->n * tiles >= enough && 3 * tiles * form->points <= 2 * rows * columns * TAPS;
+    /* Worth while when a third of the products of the sums is saved: */
+    return s->n * tiles >= enough && 3 * tiles * form->points <= 2 * s->oh * s->ow * TAPS;
 }
 
 static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction which)

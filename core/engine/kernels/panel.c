@@ -3,13 +3,15 @@
 #include "core/engine/kernels/vec.h"
 
 /* The sums of a panel, the row of b at hand and a broadcast element of a fit into the registers;
- * eight chains of sums hide the latency of one. */
+ * eight chains of sums hide the latency of one. Four vectors of b take too many of 16 registers.
+ * Rows of b are read as volatile, that is once: the compiler likes to read them again for every
+ * row of sums, and then loads are what the products wait for. */
 enum {
     LANES = MFM_VEC_LANES,
     MANY = MFM_VEC_REGISTERS == 32,
     ROWS_OF_ONE = 8,
-    ROWS_OF_TWO = MANY ? 8 : 4,
-    ROWS_OF_FOUR = MANY ? 6 : 2,
+    ROWS_OF_TWO = MANY ? 8 : 6,
+    ROWS_OF_FOUR = 6, /* of many registers only */
     MAX_ROWS = 8,
     MAX_VECS = 4
 };
@@ -36,13 +38,15 @@ static inline __attribute__((always_inline)) void multiply(int rows, int vecs,
     for (int64_t block = 0; block < p->depth / LANES; block++) {
         const real *a = p->a + block * p->a_step + row * LANES;
         for (int d = 0; d < LANES; d++, b += p->width) {
+            mfm_vec of_b[MAX_VECS];
 #pragma GCC unroll 4
-            for (int v = 0; v < vecs; v++) {
-                const mfm_vec of_b = mfm_vec_load(b + v * LANES);
+            for (int v = 0; v < vecs; v++)
+                of_b[v] = *(const volatile mfm_vec_at *)(b + v * LANES);
 #pragma GCC unroll 8
-                for (int r = 0; r < rows; r++)
-                    sum[r][v] += of_b * a[r * LANES + d];
-            }
+            for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+                for (int v = 0; v < vecs; v++)
+                    sum[r][v] += of_b[v] * a[r * LANES + d];
         }
     }
 #pragma GCC unroll 4
@@ -74,7 +78,7 @@ static inline __attribute__((always_inline)) void multiply_column(int most, int 
 void mfm_panel_multiply(const mfm_panel_product *p)
 {
     int64_t column = 0;
-    for (; column + 4 * LANES <= p->width; column += 4 * LANES)
+    for (; MANY && column + 4 * LANES <= p->width; column += 4 * LANES)
         multiply_column(ROWS_OF_FOUR, 4, p, column);
     for (; column + 2 * LANES <= p->width; column += 2 * LANES)
         multiply_column(ROWS_OF_TWO, 2, p, column);
@@ -84,7 +88,7 @@ void mfm_panel_multiply(const mfm_panel_product *p)
 
 /* Rows of c that share a block of a: they divide LANES. */
 enum {
-    OUTER_OF_FOUR = LANES < 4 || !MANY ? 2 : 4,
+    OUTER_OF_FOUR = 4, /* of many registers only */
     OUTER_OF_LESS = LANES < 4            ? 2
                     : LANES < 8 || !MANY ? 4
                                          : 8
@@ -99,13 +103,15 @@ static inline __attribute__((always_inline)) void outer(int rows, int vecs,
     const real *a = p->a + row / LANES * p->a_step + row % LANES;
     const real *b = p->b + column / LANES * p->b_step;
     for (int64_t d = 0; d < p->rows; d++, a += LANES, b += LANES) {
+        mfm_vec of_b[MAX_VECS];
 #pragma GCC unroll 4
-        for (int v = 0; v < vecs; v++) {
-            const mfm_vec of_b = mfm_vec_load(b + v * p->b_step);
+        for (int v = 0; v < vecs; v++)
+            of_b[v] = *(const volatile mfm_vec_at *)(b + v * p->b_step);
 #pragma GCC unroll 8
-            for (int r = 0; r < rows; r++)
-                sum[r][v] += of_b * a[r];
-        }
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+            for (int v = 0; v < vecs; v++)
+                sum[r][v] += of_b[v] * a[r];
     }
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
@@ -121,7 +127,7 @@ static inline __attribute__((always_inline)) void outer(int rows, int vecs,
 void mfm_panel_add_outer(const mfm_panel_outer *p)
 {
     int64_t column = 0;
-    for (; column + 4 * LANES <= p->width; column += 4 * LANES)
+    for (; MANY && column + 4 * LANES <= p->width; column += 4 * LANES)
         for (int64_t row = 0; row < p->height; row += OUTER_OF_FOUR)
             outer(OUTER_OF_FOUR, 4, p, row, column);
     for (; column + 2 * LANES <= p->width; column += 2 * LANES)

@@ -108,188 +108,230 @@ static inline void small_kernel_1d(const mfm_vec g[TAPS], mfm_vec to[SMALL_IN])
 /* One axis of a transform, of up to six vectors. */
 typedef void one_axis(const mfm_vec *from, mfm_vec *to);
 
-/* The transform along both axes, in place: `from` squared elements become `to` squared. Inlined
- * with constants for all but the tile. */
-static inline __attribute__((always_inline)) void both_axes(one_axis *axis, int from, int to,
-                                                            mfm_vec tile[IN][IN])
+/* One end of a transform: points, or a part of an image. */
+typedef struct end {
+    const real *from; /* the element (0, 0), or where it would lie */
+    real *to;
+    int64_t row_step, column_step;
+    const mfm_winograd_tile *tile; /* NULL: points */
+    bool add;
+} end;
+
+typedef mfm_vec read_fn(const end *e, const real *const *rows, const mfm_vec_mask *inside, int i,
+                        int j);
+typedef void write_fn(const end *e, int i, int j, mfm_vec v);
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+INLINE mfm_vec read_all(const end *e, const real *const *rows, const mfm_vec_mask *inside, int i,
+                        int j)
 {
-#pragma GCC unroll 6
-    for (int j = 0; j < from; j++) {
-        mfm_vec column[IN], result[IN];
-#pragma GCC unroll 6
-        for (int i = 0; i < from; i++)
-            column[i] = tile[i][j];
-        axis(column, result);
-#pragma GCC unroll 6
-        for (int i = 0; i < to; i++)
-            tile[i][j] = result[i];
-    }
-#pragma GCC unroll 6
-    for (int i = 0; i < to; i++) {
-        mfm_vec result[IN];
-        axis(tile[i], result);
-#pragma GCC unroll 6
-        for (int j = 0; j < to; j++)
-            tile[i][j] = result[j];
-    }
+    (void)inside;
+    return mfm_vec_load(rows[i] + j * e->column_step);
 }
 
-static inline __attribute__((always_inline)) void load_points(int size, const real *from,
-                                                              int64_t point, mfm_vec tile[IN][IN])
+/* What lies outside the image is zero; rows outside are read somewhere inside. */
+INLINE mfm_vec read_inside(const end *e, const real *const *rows, const mfm_vec_mask *inside, int i,
+                           int j)
 {
-#pragma GCC unroll 6
-    for (int i = 0; i < size; i++)
-#pragma GCC unroll 6
-        for (int j = 0; j < size; j++)
-            tile[i][j] = mfm_vec_load(from + (i * size + j) * point);
-}
-
-static inline __attribute__((always_inline)) void store_points(int size, mfm_vec tile[IN][IN],
-                                                               real *to, int64_t point)
-{
-#pragma GCC unroll 6
-    for (int i = 0; i < size; i++)
-#pragma GCC unroll 6
-        for (int j = 0; j < size; j++)
-            mfm_vec_store(to + (i * size + j) * point, tile[i][j]);
-}
-
-static bool is_inside(const mfm_winograd_tile *t, int size)
-{
-    return t->row0 == 0 && t->column0 == 0 && t->row1 >= size && t->column1 >= size;
-}
-
-/* What lies outside the image is zero. */
-static inline __attribute__((always_inline)) void load_image(int size, const real *corner,
-                                                             const mfm_winograd_tile *t,
-                                                             mfm_vec tile[IN][IN])
-{
-    if (is_inside(t, size)) {
-#pragma GCC unroll 6
-        for (int i = 0; i < size; i++)
-#pragma GCC unroll 6
-            for (int j = 0; j < size; j++)
-                tile[i][j] = mfm_vec_load(corner + i * t->row_step + j * t->column_step);
-        return;
-    }
-    static const mfm_vec outside = {0};
-#pragma GCC unroll 6
-    for (int i = 0; i < size; i++) {
-        const bool row = i >= t->row0 && i < t->row1;
-#pragma GCC unroll 6
-        for (int j = 0; j < size; j++) {
-            const bool inside = row & (j >= t->column0) & (j < t->column1);
-            const real *at = corner + i * t->row_step + j * t->column_step;
-            tile[i][j] = mfm_vec_load(inside ? at : (const real *)&outside);
-        }
-    }
+    if (j < e->tile->column0 || j >= e->tile->column1)
+        return mfm_vec_zero();
+    return mfm_vec_where(inside[i], mfm_vec_load(rows[i] + j * e->column_step));
 }
 
 /* The same where not all channels are there. */
-static void load_narrow(int size, const real *corner, const mfm_winograd_tile *t,
-                        mfm_vec tile[IN][IN])
+INLINE mfm_vec read_narrow(const end *e, const real *const *rows, const mfm_vec_mask *inside, int i,
+                           int j)
 {
-    for (int i = 0; i < size; i++)
-        for (int j = 0; j < size; j++) {
-            tile[i][j] = mfm_vec_zero();
-            if (i >= t->row0 && i < t->row1 && j >= t->column0 && j < t->column1)
-                memcpy(&tile[i][j], corner + i * t->row_step + j * t->column_step,
-                       (size_t)t->lanes * sizeof(real));
-        }
+    mfm_vec v = mfm_vec_zero();
+    if (j < e->tile->column0 || j >= e->tile->column1)
+        return v;
+    memcpy(&v, rows[i] + j * e->column_step, (size_t)e->tile->lanes * sizeof(real));
+    return mfm_vec_where(inside[i], v);
 }
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+INLINE void write_all(const end *e, int i, int j, mfm_vec v)
+{
+    real *to = e->to + i * e->row_step + j * e->column_step;
+    mfm_vec_store(to, e->add ? mfm_vec_load(to) + v : v);
+}
+
+INLINE void write_inside(const end *e, int i, int j, mfm_vec v)
+{
+    if (i < e->tile->row1 && j < e->tile->column1)
+        write_all(e, i, j, v);
+}
+
+INLINE void write_narrow(const end *e, int i, int j, mfm_vec v)
+{
+    if (i >= e->tile->row1 || j >= e->tile->column1)
+        return;
+    real *to = e->to + i * e->row_step + j * e->column_step;
+    for (int64_t l = 0; l < e->tile->lanes; l++)
+        to[l] = e->add ? to[l] + v[l] : v[l];
+}
+
+/* ---- both axes ------------------------------------------------------------------------------ */
+
+/* Column j of the source, transformed. */
+INLINE void transform_column(one_axis *axis, int from, int to, read_fn *read, const end *source,
+                             const real *const *rows, const mfm_vec_mask *inside, int j,
+                             mfm_vec half[IN][IN])
+{
+    mfm_vec column[IN], result[IN];
+#pragma GCC unroll 6
+    for (int i = 0; i < from; i++)
+        column[i] = read(source, rows, inside, i, j);
+    axis(column, result);
+#pragma GCC unroll 6
+    for (int i = 0; i < to; i++)
+        half[i][j] = result[i];
+}
+
+INLINE void transform_row(one_axis *axis, int to, mfm_vec half[IN][IN], write_fn *write,
+                          const end *target, int i)
+{
+    mfm_vec result[IN];
+    axis(half[i], result);
+#pragma GCC unroll 6
+    for (int j = 0; j < to; j++)
+        write(target, i, j, result[j]);
+}
+
+/* `from` squared elements become `to` squared. Inlined with constants for all but the ends. What
+ * lies between the axes fits into the registers for small tiles, whose loops unroll; for large ones
+ * it is memory, and the vectors of one row or column are in registers as long as no two of them are
+ * joined. */
+INLINE void both_axes(one_axis *axis, int from, int to, read_fn *read, const end *source,
+                      write_fn *write, const end *target)
+{
+    const real *rows[IN];
+    mfm_vec_mask inside[IN];
+#pragma GCC unroll 6
+    for (int i = 0; i < from; i++) {
+        const mfm_winograd_tile *t = source->tile;
+        const bool is_row = !t || (i >= t->row0 && i < t->row1);
+        rows[i] = source->from + (is_row ? i : t->row0) * source->row_step;
+        if (read != read_all)
+            inside[i] = is_row ? ~(mfm_vec_mask){0} : (mfm_vec_mask){0};
+    }
+    mfm_vec half[IN][IN];
+    if (from <= SMALL_IN && to <= SMALL_IN) {
+#pragma GCC unroll 4
+        for (int j = 0; j < from; j++)
+            transform_column(axis, from, to, read, source, rows, inside, j, half);
+#pragma GCC unroll 4
+        for (int i = 0; i < to; i++)
+            transform_row(axis, to, half, write, target, i);
+        return;
+    }
+#pragma GCC unroll 1
+    for (int j = 0; j < from; j++)
+        transform_column(axis, from, to, read, source, rows, inside, j, half);
+#pragma GCC unroll 1
+    for (int i = 0; i < to; i++)
+        transform_row(axis, to, half, write, target, i);
+}
+
+static end points_from(int size, const real *from, int64_t step)
+{
+    return (end){.from = from, .row_step = size * step, .column_step = step};
+}
+
+static end points_to(int size, real *to, int64_t step)
+{
+    return (end){.to = to, .row_step = size * step, .column_step = step};
+}
+
+/* From a part of an image to points. */
+INLINE void from_image(one_axis *axis, int from, int to, const real *corner,
+                       const mfm_winograd_tile *t, real *points, int64_t step)
+{
+    const end source = {
+        .from = corner, .row_step = t->row_step, .column_step = t->column_step, .tile = t};
+    const end target = points_to(to, points, step);
+    if (t->lanes < MFM_VEC_LANES)
+        both_axes(axis, from, to, read_narrow, &source, write_all, &target);
+    else if (t->row0 == 0 && t->column0 == 0 && t->row1 >= from && t->column1 >= from)
+        both_axes(axis, from, to, read_all, &source, write_all, &target);
+    else
+        both_axes(axis, from, to, read_inside, &source, write_all, &target);
+}
+
+/* From points to a part of an image. */
+INLINE void to_image(one_axis *axis, int from, int to, const real *points, int64_t step,
+                     const mfm_winograd_tile *t, real *corner, bool add)
+{
+    const end source = points_from(from, points, step);
+    const end target = {.to = corner,
+                        .row_step = t->row_step,
+                        .column_step = t->column_step,
+                        .tile = t,
+                        .add = add};
+    if (t->lanes < MFM_VEC_LANES)
+        both_axes(axis, from, to, read_all, &source, write_narrow, &target);
+    else if (t->row1 >= to && t->column1 >= to)
+        both_axes(axis, from, to, read_all, &source, write_all, &target);
+    else
+        both_axes(axis, from, to, read_all, &source, write_inside, &target);
+}
+
+INLINE void between_points(one_axis *axis, int from, int to, const real *points, int64_t step,
+                           real *results, int64_t result_step, bool add)
+{
+    const end source = points_from(from, points, step);
+    end target = points_to(to, results, result_step);
+    target.add = add;
+    both_axes(axis, from, to, read_all, &source, write_all, &target);
+}
+
+/* ---- the transforms ------------------------------------------------------------------------- */
 
 void mfm_winograd_input(const real *corner, const mfm_winograd_tile *t, real *to, int64_t point)
 {
-    mfm_vec tile[IN][IN];
-    load_image(IN, corner, t, tile);
-    both_axes(input_1d, IN, IN, tile);
-    store_points(IN, tile, to, point);
-}
-
-static void store_narrow(int64_t lanes, mfm_vec v, real *y, bool add)
-{
-    for (int64_t l = 0; l < lanes; l++)
-        y[l] = add ? y[l] + v[l] : v[l];
-}
-
-static inline __attribute__((always_inline)) void store_image(int size, mfm_vec tile[IN][IN],
-                                                              const mfm_winograd_tile *t,
-                                                              real *corner, bool add)
-{
-    for (int64_t i = 0; i < size && i < t->row1; i++)
-        for (int64_t j = 0; j < size && j < t->column1; j++) {
-            real *y = corner + i * t->row_step + j * t->column_step;
-            if (t->lanes < MFM_VEC_LANES)
-                store_narrow(t->lanes, tile[i][j], y, add);
-            else
-                mfm_vec_store(y, add ? mfm_vec_load(y) + tile[i][j] : tile[i][j]);
-        }
+    from_image(input_1d, IN, IN, corner, t, to, point);
 }
 
 void mfm_winograd_output(const real *m, int64_t point, const mfm_winograd_tile *t, real *corner,
                          bool add)
 {
-    mfm_vec tile[IN][IN];
-    load_points(IN, m, point, tile);
-    both_axes(output_1d, IN, OUT, tile);
-    store_image(OUT, tile, t, corner, add);
+    to_image(output_1d, IN, OUT, m, point, t, corner, add);
 }
 
 void mfm_winograd_small_input(const real *corner, const mfm_winograd_tile *t, real *to,
                               int64_t point)
 {
-    mfm_vec tile[IN][IN];
-    load_image(SMALL_IN, corner, t, tile);
-    both_axes(small_input_1d, SMALL_IN, SMALL_IN, tile);
-    store_points(SMALL_IN, tile, to, point);
+    from_image(small_input_1d, SMALL_IN, SMALL_IN, corner, t, to, point);
 }
 
 void mfm_winograd_small_output(const real *m, int64_t point, const mfm_winograd_tile *t,
                                real *corner, bool add)
 {
-    mfm_vec tile[IN][IN];
-    load_points(SMALL_IN, m, point, tile);
-    both_axes(small_output_1d, SMALL_IN, SMALL_OUT, tile);
-    store_image(SMALL_OUT, tile, t, corner, add);
+    to_image(small_output_1d, SMALL_IN, SMALL_OUT, m, point, t, corner, add);
 }
 
 void mfm_winograd_small_kernel(const real *g, int64_t tap, real *to, int64_t point)
 {
-    mfm_vec tile[IN][IN];
-    load_points(TAPS, g, tap, tile);
-    both_axes(small_kernel_1d, TAPS, SMALL_IN, tile);
-    store_points(SMALL_IN, tile, to, point);
+    between_points(small_kernel_1d, TAPS, SMALL_IN, g, tap, to, point, false);
 }
 
 void mfm_winograd_gradient(const real *corner, const mfm_winograd_tile *t, real *to, int64_t point)
 {
-    mfm_vec tile[IN][IN];
-    if (t->lanes < MFM_VEC_LANES)
-        load_narrow(OUT, corner, t, tile);
-    else
-        load_image(OUT, corner, t, tile);
-    both_axes(gradient_1d, OUT, IN, tile);
-    store_points(IN, tile, to, point);
+    from_image(gradient_1d, OUT, IN, corner, t, to, point);
 }
 
 void mfm_winograd_kernel(const real *g, int64_t tap, real *to, int64_t point)
 {
-    mfm_vec tile[IN][IN];
-    load_points(TAPS, g, tap, tile);
-    both_axes(kernel_1d, TAPS, IN, tile);
-    store_points(IN, tile, to, point);
+    between_points(kernel_1d, TAPS, IN, g, tap, to, point, false);
 }
 
 void mfm_winograd_kernel_gradient(const real *u, int64_t point, real *g, int64_t tap, bool add)
 {
-    mfm_vec tile[IN][IN];
-    load_points(IN, u, point, tile);
-    both_axes(kernel_gradient_1d, IN, TAPS, tile);
-    for (int i = 0; i < TAPS; i++)
-        for (int j = 0; j < TAPS; j++) {
-            real *to = g + (i * TAPS + j) * tap;
-            mfm_vec_store(to, add ? mfm_vec_load(to) + tile[i][j] : tile[i][j]);
-        }
+    between_points(kernel_gradient_1d, IN, TAPS, u, point, g, tap, add);
 }
 
 const mfm_winograd_form mfm_winograd_large = {MFM_WINOGRAD_OUT, MFM_WINOGRAD_POINTS,
