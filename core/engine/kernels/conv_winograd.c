@@ -23,8 +23,11 @@ enum {
     LEAST_FILLED = 8,            /* at most this part of the vectors of results is spare */
     FEW_TILES = 16,              /* fewer do not pay for the transforms of the kernels */
     CACHED_KERNELS = 160 * 1024, /* reals of transformed kernels that a core's cache holds */
-    SMALL_BLOCK = 32,            /* tiles in a block when it does */
-    LARGE_BLOCK = 128            /* and when kernels stream by: each is read for more tiles */
+    /* Tiles in a block when it does: narrow registers come with small caches. The sums of the
+     * gradient are read and written once a block. */
+    SMALL_BLOCK = MFM_VEC_REGISTERS == 32 ? 32 : 16,
+    SUM_BLOCK = 32,
+    LARGE_BLOCK = 128 /* and when kernels stream by: each is read for more tiles */
 };
 
 /* One side of a convolution: images that are read in tiles of 6, or results in tiles of 4. */
@@ -44,9 +47,9 @@ typedef struct direction {
 
 typedef struct winograd {
     mfm_conv_shape shape;
-    int parts; /* run in parallel */
-    direction forward, data;
-    unsigned directions; /* bit set of those that will be called */
+    int parts;                        /* run in parallel */
+    direction forward, data, weights; /* weights: forward in other blocks */
+    unsigned directions;              /* bit set of those that will be called */
 } winograd;
 
 /* What a convolution reads: one image batch, or two whose results are added up, which is one
@@ -98,14 +101,14 @@ static int64_t at_most(int64_t value, int64_t limit)
 }
 
 static direction direction_of(const mfm_winograd_form *form, int64_t images, side from, side to,
-                              int64_t pad_rows, int64_t pad_columns, int parts)
+                              int64_t pad_rows, int64_t pad_columns, int64_t small_block, int parts)
 {
     direction d = {.form = form, .from = from, .to = to, .pad = {pad_rows, pad_columns}};
     d.tile_rows = (to.h + form->out - 1) / form->out;
     d.tile_columns = (to.w + form->out - 1) / form->out;
     d.tiles = images * d.tile_rows * d.tile_columns;
     const bool cached = form->points * from.c * to.room <= CACHED_KERNELS;
-    const int64_t block = (cached ? SMALL_BLOCK : LARGE_BLOCK) * POINTS / form->points;
+    const int64_t block = (cached ? small_block : LARGE_BLOCK) * POINTS / form->points;
     d.block = at_most(block, (d.tiles + parts - 1) / parts);
     return d;
 }
@@ -121,10 +124,12 @@ static int make_form(mfm_ctx *ctx, const mfm_winograd_form *form, const mfm_conv
     const side result = {s->oh, s->ow, s->o, round_up(s->o)};
     conv->shape = *s;
     conv->parts = omp_get_max_threads();
+    const int64_t *pad = s->pad_begin;
     conv->forward =
-        direction_of(form, s->n, image, result, s->pad_begin[0], s->pad_begin[1], conv->parts);
-    conv->data = direction_of(form, s->n, result, image, 2 - s->pad_begin[0], 2 - s->pad_begin[1],
-                              conv->parts);
+        direction_of(form, s->n, image, result, pad[0], pad[1], SMALL_BLOCK, conv->parts);
+    conv->data =
+        direction_of(form, s->n, result, image, 2 - pad[0], 2 - pad[1], SMALL_BLOCK, conv->parts);
+    conv->weights = direction_of(form, s->n, image, result, pad[0], pad[1], SUM_BLOCK, conv->parts);
     conv->directions = directions;
     return MFM_OK;
 }
@@ -178,13 +183,12 @@ static int64_t larger(int64_t a, int64_t b)
 static size_t scratch_size(const void *state)
 {
     const winograd *conv = state;
-    const int64_t kernels = kernel_reals(conv),
-                  forward = conv->parts * block_reals(&conv->forward, 1);
-    int64_t size = forward;
+    const int64_t kernels = kernel_reals(conv);
+    int64_t size = conv->parts * block_reals(&conv->forward, 1);
     if (conv->directions >> MFM_CONV_DATA & 1)
         size = larger(size, kernels + conv->parts * block_reals(&conv->data, 1));
     if (conv->directions >> MFM_CONV_WEIGHTS & 1)
-        size = larger(size, conv->parts * kernels + forward);
+        size = larger(size, conv->parts * (kernels + block_reals(&conv->weights, 1)));
     return (size_t)size;
 }
 
@@ -208,6 +212,17 @@ static position position_of(const direction *d, int64_t tile)
 {
     const int64_t per_image = d->tile_rows * d->tile_columns, within = tile % per_image;
     return (position){tile / per_image, within / d->tile_columns, within % d->tile_columns};
+}
+
+static void next_tile(const direction *d, position *p)
+{
+    if (++p->column < d->tile_columns)
+        return;
+    p->column = 0;
+    if (++p->row < d->tile_rows)
+        return;
+    p->row = 0;
+    p->image++;
 }
 
 /* The tile whose first element is (row, column) of an image of this side, either perhaps negative;
@@ -243,8 +258,8 @@ static void transform_input(const direction *d, const real *x, int64_t first, in
                             int64_t step)
 {
     const int64_t c = d->from.c;
-    for (int64_t t = 0; t < rows; t++) {
-        const position p = position_of(d, first + t);
+    position p = position_of(d, first);
+    for (int64_t t = 0; t < rows; t++, next_tile(d, &p)) {
         int64_t offset;
         const mfm_winograd_tile tile = tile_of(&d->from, p.image, p.row * d->form->out - d->pad[0],
                                                p.column * d->form->out - d->pad[1], &offset);
@@ -258,8 +273,8 @@ static void transform_output(const direction *d, const real *m, int64_t first, i
                              real *y, bool add)
 {
     const int64_t c = d->to.c, step = point_step(rows, d->to.room);
-    for (int64_t t = 0; t < rows; t++) {
-        const position p = position_of(d, first + t);
+    position p = position_of(d, first);
+    for (int64_t t = 0; t < rows; t++, next_tile(d, &p)) {
         int64_t offset;
         mfm_winograd_tile tile =
             tile_of(&d->to, p.image, p.row * d->form->out, p.column * d->form->out, &offset);
@@ -276,8 +291,8 @@ static void transform_gradient(const direction *d, const real *gy, int64_t first
                                real *n)
 {
     const int64_t c = d->to.c, step = point_step(rows, d->to.room);
-    for (int64_t t = 0; t < rows; t++) {
-        const position p = position_of(d, first + t);
+    position p = position_of(d, first);
+    for (int64_t t = 0; t < rows; t++, next_tile(d, &p)) {
         int64_t offset;
         mfm_winograd_tile tile =
             tile_of(&d->to, p.image, p.row * d->form->out, p.column * d->form->out, &offset);
@@ -423,7 +438,7 @@ static void add_products(const direction *d, int64_t rows, const real *n, const 
 static void sum_part(const winograd *conv, int part, const real *gy, const real *x, real *s,
                      real *scratch)
 {
-    const direction *d = &conv->forward;
+    const direction *d = &conv->weights;
     const int64_t blocks = (d->tiles + d->block - 1) / d->block;
     const int64_t begin = blocks * part / conv->parts, end = blocks * (part + 1) / conv->parts;
     real *v = scratch, *n = scratch + POINTS * point_step(d->block, d->from.c);
@@ -447,7 +462,7 @@ static void backward_weights(const void *state, const real *gy, const real *x, r
 #pragma omp parallel for schedule(static) num_threads(conv->parts)
     for (int part = 0; part < conv->parts; part++)
         sum_part(conv, part, gy, x, scratch + part * kernel_reals(conv),
-                 blocks + part * block_reals(&conv->forward, 1));
+                 blocks + part * block_reals(&conv->weights, 1));
     mfm_winograd_kernel_sums(kernels_of(conv), scratch, gw, add);
 }
 
