@@ -5,8 +5,9 @@
 /* What is known of the graph while chains are looked for. */
 typedef struct fuser {
     mfm_graph *graph;
-    int *readers; /* per value: input slots that hold it, and one for a caller that keeps it */
-    int *reader;  /* per value: the node that reads it last */
+    int *readers;      /* per value: input slots that hold it, and one for a caller that keeps it */
+    int *reader;       /* per value: the node that reads it last */
+    mfm_shape *shapes; /* per value, at PROBE_BATCH */
 } fuser;
 
 static void find_readers(fuser *f, const int *keep, size_t n_keep)
@@ -24,9 +25,10 @@ static void find_readers(fuser *f, const int *keep, size_t n_keep)
             f->readers[keep[i]]++;
 }
 
+/* Nodes that were taken out have no operator. */
 static bool is(const mfm_graph_node *node, const char *name)
 {
-    return node->op->domain[0] == 0 && strcmp(node->op->name, name) == 0;
+    return node->op && node->op->domain[0] == 0 && strcmp(node->op->name, name) == 0;
 }
 
 /* The node that alone reads the only output of this one, in the same segment; NULL: there is none.
@@ -39,30 +41,26 @@ static mfm_graph_node *follower(const fuser *f, const mfm_graph_node *node)
     return next->segment == node->segment ? next : NULL;
 }
 
-/* BatchNormalization [Add] Relu, by their numbers. */
-typedef struct chain {
-    size_t norm, add, relu;
-    int summand; /* -1: none, and no add */
-} chain;
+/* [Add] Relu behind a node, by their numbers; 0: not there. */
+typedef struct ending {
+    size_t add, relu;
+    int summand; /* of the Add */
+} ending;
 
-static bool find_chain(const fuser *f, const mfm_shape *shapes, size_t at, chain *found)
+static ending ending_of(const fuser *f, const mfm_graph_node *node)
 {
-    const mfm_graph_node *nodes = f->graph->nodes, *node = &nodes[at];
-    if (!node->op || !is(node, "BatchNormalization"))
-        return false;
-    const mfm_graph_node *next = follower(f, node);
-    *found = (chain){.norm = at, .summand = -1};
-    if (next && next->op && is(next, "Add")) {
-        found->summand = next->in[next->in[0] == node->out[0]];
-        if (!mfm_shape_equal(&shapes[found->summand], &shapes[node->out[0]]))
-            return false;
-        found->add = (size_t)(next - nodes);
+    const mfm_graph_node *nodes = f->graph->nodes, *next = follower(f, node);
+    ending end = {.summand = -1};
+    if (next && is(next, "Add")) {
+        end.add = (size_t)(next - nodes);
+        end.summand = next->in[next->in[0] == node->out[0]];
+        if (!mfm_shape_equal(&f->shapes[end.summand], &f->shapes[node->out[0]]))
+            return (ending){.summand = -1};
         next = follower(f, next);
     }
-    if (!next || !next->op || !is(next, "Relu"))
-        return false;
-    found->relu = (size_t)(next - nodes);
-    return true;
+    if (next && is(next, "Relu"))
+        end.relu = (size_t)(next - nodes);
+    return end;
 }
 
 /* Takes a node out; its place is closed up in the end. */
@@ -76,42 +74,109 @@ static void drop(fuser *f, size_t at)
     *node = (mfm_graph_node){.op = NULL};
 }
 
-/* The last node of the chain becomes the whole chain: by then its inputs are there. */
-static int fuse_chain(fuser *f, const chain *c)
+/* The last node of a chain becomes the whole chain: by then its inputs are there. From `named`, one
+ * of the chain, it takes name, attributes and key. */
+static int become(fuser *f, const char *op_name, const int *in, int n_in, size_t named, size_t last)
 {
-    mfm_graph_node *norm = &f->graph->nodes[c->norm], *relu = &f->graph->nodes[c->relu];
-    const bool sum = c->summand >= 0;
-    const mfm_op *op =
-        mfm_op_find("mfm", sum ? "BatchNormalizationAddRelu" : "BatchNormalizationRelu", 1);
-    const int n_in = norm->n_in + sum;
+    mfm_graph_node *from = &f->graph->nodes[named], *node = &f->graph->nodes[last];
     int *slots = mfm_alloc(f->graph->ctx, (size_t)n_in + 1, sizeof *slots);
     if (!slots)
         return MFM_ENOMEM;
-    memcpy(slots, norm->in, (size_t)norm->n_in * sizeof *slots);
-    if (sum)
-        slots[norm->n_in] = c->summand;
-    slots[n_in] = relu->out[0];
-    const int output = relu->out[0], segment = relu->segment;
-    const mfm_graph_node fused = {.op = op,
-                                  .name = norm->name,
-                                  .attr = norm->attr,
+    memcpy(slots, in, (size_t)n_in * sizeof *slots);
+    const int output = node->out[0];
+    slots[n_in] = output;
+    const mfm_graph_node fused = {.op = mfm_op_find("mfm", op_name, 1),
+                                  .name = from->name,
+                                  .attr = from->attr,
                                   .opset = 1,
                                   .n_in = n_in,
                                   .n_out = 1,
                                   .in = slots,
                                   .out = slots + n_in,
-                                  .segment = segment,
-                                  .key = norm->key};
-    norm->name = NULL;
-    norm->attr = NULL;
-    drop(f, c->norm);
-    if (sum)
-        drop(f, c->add);
-    drop(f, c->relu);
-    *relu = fused;
-    f->graph->values[output].producer = (int)c->relu;
+                                  .segment = node->segment,
+                                  .key = from->key};
+    from->name = NULL;
+    from->attr = NULL;
+    drop(f, last);
+    *node = fused;
+    f->graph->values[output].producer = (int)last;
     return MFM_OK;
 }
+
+/* ---- BatchNormalization ---------------------------------------------------------------------- */
+
+enum { NORM_INPUTS = 5 };
+
+static int fuse_norm(fuser *f, size_t at)
+{
+    const mfm_graph_node *nodes = f->graph->nodes, *node = &nodes[at];
+    if (!is(node, "BatchNormalization") || node->n_in != NORM_INPUTS)
+        return MFM_OK;
+    const ending end = ending_of(f, node);
+    if (!end.relu)
+        return MFM_OK;
+    int in[NORM_INPUTS + 1];
+    memcpy(in, node->in, sizeof in - sizeof in[0]);
+    in[NORM_INPUTS] = end.summand;
+    const int status = become(f, end.add ? "BatchNormalizationAddRelu" : "BatchNormalizationRelu",
+                              in, NORM_INPUTS + (end.add != 0), at, end.relu);
+    if (!status) {
+        drop(f, at);
+        if (end.add)
+            drop(f, end.add);
+    }
+    return status;
+}
+
+/* ---- modulation ------------------------------------------------------------------------------ */
+
+/* The other input of a node of two. */
+static int other(const mfm_graph_node *node, int value)
+{
+    return node->in[node->in[0] == value];
+}
+
+/* [n, c, 1, ...] beside x [n, c, ...], which is channels-last. */
+static bool is_by_sample(const mfm_shape *coefficient, const mfm_shape *x)
+{
+    mfm_shape wanted = {.rank = x->rank, .dim = {x->dim[0], x->dim[1]}};
+    for (int i = 2; i < x->rank; i++)
+        wanted.dim[i] = 1;
+    return (x->rank == 2 || x->rank == 4) && mfm_shape_equal(coefficient, &wanted);
+}
+
+/* Mul of x and scale, Add of shift, Add of x. */
+static int fuse_modulation(fuser *f, size_t at)
+{
+    const mfm_graph_node *nodes = f->graph->nodes, *mul = &nodes[at];
+    if (!is(mul, "Mul"))
+        return MFM_OK;
+    const mfm_graph_node *shifted = follower(f, mul);
+    const mfm_graph_node *sum = shifted && is(shifted, "Add") ? follower(f, shifted) : NULL;
+    if (!sum || !is(sum, "Add"))
+        return MFM_OK;
+    const int x = other(sum, shifted->out[0]), scale = other(mul, x);
+    const int shift = other(shifted, mul->out[0]);
+    if ((mul->in[0] != x && mul->in[1] != x) || !is_by_sample(&f->shapes[scale], &f->shapes[x]) ||
+        !is_by_sample(&f->shapes[shift], &f->shapes[x]))
+        return MFM_OK;
+    const ending end = ending_of(f, sum);
+    const int in[] = {scale, shift, x, end.summand};
+    const char *name = !end.relu ? "Modulate" : end.add ? "ModulateAddRelu" : "ModulateRelu";
+    const size_t last = end.relu ? end.relu : (size_t)(sum - nodes);
+    const int status = become(f, name, in, 3 + (end.relu && end.add), (size_t)(sum - nodes), last);
+    if (!status) {
+        drop(f, at);
+        drop(f, (size_t)(shifted - nodes));
+        if (end.relu)
+            drop(f, (size_t)(sum - nodes));
+        if (end.relu && end.add)
+            drop(f, end.add);
+    }
+    return status;
+}
+
+/* ---- all chains ------------------------------------------------------------------------------ */
 
 static void close_up(mfm_graph *graph)
 {
@@ -127,13 +192,13 @@ static void close_up(mfm_graph *graph)
     graph->n_nodes = count;
 }
 
-static int fuse_chains(fuser *f, const mfm_shape *shapes)
+static int fuse_chains(fuser *f)
 {
     int status = MFM_OK;
     for (size_t i = 0; i < f->graph->n_nodes && !status; i++) {
-        chain found;
-        if (find_chain(f, shapes, i, &found))
-            status = fuse_chain(f, &found);
+        status = fuse_norm(f, i);
+        if (!status)
+            status = fuse_modulation(f, i);
     }
     close_up(f->graph);
     return status;
@@ -169,23 +234,23 @@ enum { PROBE_BATCH = 2 };
 int mfm_graph_fuse(mfm_graph *graph, const int *keep, size_t n_keep)
 {
     mfm_ctx *ctx = graph->ctx;
-    mfm_shape *shapes = mfm_alloc(ctx, graph->n_values, sizeof *shapes);
     fuser f = {.graph = graph};
+    f.shapes = mfm_alloc(ctx, graph->n_values, sizeof *f.shapes);
     f.readers = mfm_alloc(ctx, graph->n_values, sizeof *f.readers);
     f.reader = mfm_alloc(ctx, graph->n_values, sizeof *f.reader);
-    int status = shapes && f.readers && f.reader
-                     ? mfm_graph_shapes(graph, PROBE_BATCH, true, shapes)
+    int status = f.shapes && f.readers && f.reader
+                     ? mfm_graph_shapes(graph, PROBE_BATCH, true, f.shapes)
                      : MFM_ENOMEM;
     if (!status) {
         find_readers(&f, keep, n_keep);
-        status = fuse_chains(&f, shapes);
+        status = fuse_chains(&f);
     }
     if (!status) {
         memset(f.readers, 0, graph->n_values * sizeof *f.readers);
         find_readers(&f, keep, n_keep); /* the nodes have new places */
         pool_first(&f);
     }
-    mfm_free(ctx, shapes);
+    mfm_free(ctx, f.shapes);
     mfm_free(ctx, f.readers);
     mfm_free(ctx, f.reader);
     return status;

@@ -4,6 +4,8 @@
  *
  *     BatchNormalization, Relu         mfm.BatchNormalizationRelu
  *     BatchNormalization, Add, Relu    mfm.BatchNormalizationAddRelu
+ *     x + (x scale + shift)            mfm.Modulate, and with what follows as above
+ *                                      mfm.ModulateRelu, mfm.ModulateAddRelu
  *
  * Relu before MaxPool changes places with it, which gives the same numbers from a fraction of the
  * elements: max and max(., 0) commute, and where they differ in what they pass back, at windows

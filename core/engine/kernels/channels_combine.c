@@ -183,6 +183,28 @@ static void sum_relu_tangent_row(const mfm_channel_combination *f, int64_t chann
     combine_row(sum_relu_tangent, f, channels, start);
 }
 
+/* y = max(a + b x + z, 0) with coefficients of a sample: what follows a modulation (sum_relu), its
+ * adjoint and its tangent. */
+static const kind scaled_sum_adjoint = {
+    .n = 1, .first_gated = 0, .gating = BY_OUTPUT, .y = true, .passed = true};
+static void scaled_sum_adjoint_row(const mfm_channel_combination *f, int64_t channels,
+                                   int64_t start)
+{
+    combine_row(scaled_sum_adjoint, f, channels, start);
+}
+
+static const kind scaled_sum_tangent = {.n = 1,
+                                        .first_gated = 1,
+                                        .gating = BY_OUTPUT,
+                                        .finish = MFM_FINISH_GATE,
+                                        .summand = true,
+                                        .y = true};
+static void scaled_sum_tangent_row(const mfm_channel_combination *f, int64_t channels,
+                                   int64_t start)
+{
+    combine_row(scaled_sum_tangent, f, channels, start);
+}
+
 static bool same_kind(kind a, kind b)
 {
     return a.n == b.n && a.first_gated == b.first_gated && a.gating == b.gating &&
@@ -201,7 +223,9 @@ static row_fn *row_of(kind k)
                 {relu_adjoint, relu_adjoint_row},
                 {sum_relu_adjoint, sum_relu_adjoint_row},
                 {relu_tangent, relu_tangent_row},
-                {sum_relu_tangent, sum_relu_tangent_row}};
+                {sum_relu_tangent, sum_relu_tangent_row},
+                {scaled_sum_adjoint, scaled_sum_adjoint_row},
+                {scaled_sum_tangent, scaled_sum_tangent_row}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (same_kind(k, rows[i].kind))
             return rows[i].row;

@@ -1,0 +1,21 @@
+/* Modulation of features: what its operators (modulate*.c: alone, and with what follows it in the
+ * same sweep) and their rule (modulate_rule.c) share. */
+#ifndef MFM_MODULATE_H
+#define MFM_MODULATE_H
+
+#include "core/engine/op.h"
+
+/* In the order in which a pass writes their adjoints. */
+enum { MFM_MOD_SCALE, MFM_MOD_SHIFT, MFM_MOD_INPUT, MFM_MOD_SUMMAND };
+
+/* An operator's impl: what follows the modulation. */
+typedef struct mfm_modulate_tail {
+    bool summand; /* input MFM_MOD_SUMMAND, of the output's shape, is added */
+    bool relu;    /* then the sum is cut at 0; given with every summand */
+} mfm_modulate_tail;
+
+extern const mfm_rule mfm_rule_modulate;
+/* x [n, c] or [n, c, h, w]; scale and shift [n, c] or [n, c, 1, 1], of x's rank. */
+int mfm_modulate_infer(mfm_ctx *ctx, mfm_node *node);
+
+#endif
