@@ -13,8 +13,8 @@
 #include "core/engine/kernels/conv_shape.h"
 #include "core/engine/kernels/panel.h"
 #include "core/engine/kernels/vec.h"
-#include "core/engine/kernels/winograd.h"
 #include "core/engine/kernels/winograd_kernels.h"
+#include "core/engine/kernels/winograd_tiles.h"
 
 enum {
     POINTS = MFM_WINOGRAD_POINTS, /* of the large transform */
@@ -30,26 +30,11 @@ enum {
     LARGE_BLOCK = 128 /* and when kernels stream by: each is read for more tiles */
 };
 
-/* One side of a convolution: images that are read in tiles of 6, or results in tiles of 4. */
-typedef struct side {
-    int64_t h, w, c;
-    int64_t room; /* c in whole vectors; more than c on the side of the results only */
-} side;
-
-/* A convolution from one side to the other. Backward, the sides are swapped. */
-typedef struct direction {
-    const mfm_winograd_form *form;
-    side from, to;
-    int64_t pad[2];
-    int64_t tile_rows, tile_columns, tiles; /* of `to`, all images */
-    int64_t block;                          /* tiles */
-} direction;
-
 typedef struct winograd {
     mfm_conv_shape shape;
-    int parts;                        /* run in parallel */
-    direction forward, data, weights; /* weights: forward in other blocks */
-    unsigned directions;              /* bit set of those that will be called */
+    int parts;                                     /* run in parallel */
+    mfm_winograd_direction forward, data, weights; /* weights: forward in other blocks */
+    unsigned directions;                           /* bit set of those that will be called */
 } winograd;
 
 /* What a convolution reads: one image batch, or two whose results are added up, which is one
@@ -100,10 +85,13 @@ static int64_t at_most(int64_t value, int64_t limit)
     return value < limit ? value : limit;
 }
 
-static direction direction_of(const mfm_winograd_form *form, int64_t images, side from, side to,
-                              int64_t pad_rows, int64_t pad_columns, int64_t small_block, int parts)
+static mfm_winograd_direction direction_of(const mfm_winograd_form *form, int64_t images,
+                                           mfm_winograd_side from, mfm_winograd_side to,
+                                           int64_t pad_rows, int64_t pad_columns,
+                                           int64_t small_block, int parts)
 {
-    direction d = {.form = form, .from = from, .to = to, .pad = {pad_rows, pad_columns}};
+    mfm_winograd_direction d = {
+        .form = form, .from = from, .to = to, .pad = {pad_rows, pad_columns}};
     d.tile_rows = (to.h + form->out - 1) / form->out;
     d.tile_columns = (to.w + form->out - 1) / form->out;
     d.tiles = images * d.tile_rows * d.tile_columns;
@@ -113,6 +101,17 @@ static direction direction_of(const mfm_winograd_form *form, int64_t images, sid
     return d;
 }
 
+/* With few tiles and many kernels each part would have all kernels stream by for a handful of
+ * tiles. Then there is one block, and its points are dealt out. */
+static void share_block(mfm_winograd_direction *d, int parts)
+{
+    const int64_t kernels = d->form->points * d->from.c * d->to.room;
+    d->shared =
+        parts > 1 && kernels > CACHED_KERNELS && d->tiles <= LARGE_BLOCK * POINTS / d->form->points;
+    if (d->shared)
+        d->block = d->tiles;
+}
+
 static int make_form(mfm_ctx *ctx, const mfm_winograd_form *form, const mfm_conv_shape *s,
                      unsigned directions, void **state)
 {
@@ -120,8 +119,8 @@ static int make_form(mfm_ctx *ctx, const mfm_winograd_form *form, const mfm_conv
     *state = conv;
     if (!conv)
         return MFM_ENOMEM;
-    const side image = {s->h, s->w, s->c, s->c};
-    const side result = {s->oh, s->ow, s->o, round_up(s->o)};
+    const mfm_winograd_side image = {s->h, s->w, s->c, s->c};
+    const mfm_winograd_side result = {s->oh, s->ow, s->o, round_up(s->o)};
     conv->shape = *s;
     conv->parts = omp_get_max_threads();
     const int64_t *pad = s->pad_begin;
@@ -130,6 +129,8 @@ static int make_form(mfm_ctx *ctx, const mfm_winograd_form *form, const mfm_conv
     conv->data =
         direction_of(form, s->n, result, image, 2 - pad[0], 2 - pad[1], SMALL_BLOCK, conv->parts);
     conv->weights = direction_of(form, s->n, image, result, pad[0], pad[1], SUM_BLOCK, conv->parts);
+    share_block(&conv->forward, conv->parts);
+    share_block(&conv->data, conv->parts);
     conv->directions = directions;
     return MFM_OK;
 }
@@ -150,7 +151,7 @@ static void release(mfm_ctx *ctx, void *state)
 }
 
 /* Scratch: the transformed kernels (data: once, weights: of each part, pair: two), then for each
- * part a block of tiles of both sides. */
+ * part, or all of them together, a block of tiles of both sides. */
 static int64_t kernel_reals(const winograd *conv)
 {
     return conv->forward.form->points * conv->forward.from.c * conv->forward.to.room;
@@ -162,17 +163,15 @@ static mfm_kernels kernels_of(const winograd *conv)
                          conv->parts};
 }
 
-/* Reals from a point to the next in a block of tiles: an odd number of vectors, because an even one
- * would map the 36 points of a tile onto few sets of the cache. */
-static int64_t point_step(int64_t rows, int64_t channels)
+static int64_t block_reals(const mfm_winograd_direction *d, int n_inputs)
 {
-    return (rows * channels / LANES | 1) * LANES;
+    return d->form->points * (mfm_winograd_step(d->block, n_inputs * d->from.c) +
+                              mfm_winograd_step(d->block, d->to.room));
 }
 
-static int64_t block_reals(const direction *d, int n_inputs)
+static int64_t all_block_reals(const winograd *conv, const mfm_winograd_direction *d, int n_inputs)
 {
-    return d->form->points *
-           (point_step(d->block, n_inputs * d->from.c) + point_step(d->block, d->to.room));
+    return (d->shared ? 1 : conv->parts) * block_reals(d, n_inputs);
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -184,130 +183,25 @@ static size_t scratch_size(const void *state)
 {
     const winograd *conv = state;
     const int64_t kernels = kernel_reals(conv);
-    int64_t size = conv->parts * block_reals(&conv->forward, 1);
+    int64_t size = all_block_reals(conv, &conv->forward, 1);
     if (conv->directions >> MFM_CONV_DATA & 1)
-        size = larger(size, kernels + conv->parts * block_reals(&conv->data, 1));
+        size = larger(size, kernels + all_block_reals(conv, &conv->data, 1));
     if (conv->directions >> MFM_CONV_WEIGHTS & 1)
-        size = larger(size, conv->parts * (kernels + block_reals(&conv->weights, 1)));
+        size = larger(size, conv->parts * kernels + all_block_reals(conv, &conv->weights, 1));
     return (size_t)size;
 }
 
 static size_t pair_scratch(const void *state)
 {
     const winograd *conv = state;
-    return (size_t)(2 * kernel_reals(conv) + conv->parts * block_reals(&conv->forward, 2));
-}
-
-/* ---- tiles ---------------------------------------------------------------------------------- */
-
-typedef struct range {
-    const real *begin, *end;
-} range;
-
-typedef struct position {
-    int64_t image, row, column; /* row, column: of tiles */
-} position;
-
-static position position_of(const direction *d, int64_t tile)
-{
-    const int64_t per_image = d->tile_rows * d->tile_columns, within = tile % per_image;
-    return (position){tile / per_image, within / d->tile_columns, within % d->tile_columns};
-}
-
-static void next_tile(const direction *d, position *p)
-{
-    if (++p->column < d->tile_columns)
-        return;
-    p->column = 0;
-    if (++p->row < d->tile_rows)
-        return;
-    p->row = 0;
-    p->image++;
-}
-
-/* The tile whose first element is (row, column) of an image of this side, either perhaps negative;
- * *offset: where that lies. */
-static mfm_winograd_tile tile_of(const side *s, int64_t image, int64_t row, int64_t column,
-                                 int64_t *offset)
-{
-    *offset = ((image * s->h + row) * s->w + column) * s->c;
-    return (mfm_winograd_tile){.row_step = s->w * s->c,
-                               .column_step = s->c,
-                               .row0 = row < 0 ? -row : 0,
-                               .row1 = s->h - row,
-                               .column0 = column < 0 ? -column : 0,
-                               .column1 = s->w - column,
-                               .lanes = LANES};
-}
-
-/* The rows of an image side that tiles [first, end) stand on. */
-static range rows_of_tiles(const direction *d, const side *s, const real *images, int64_t first,
-                           int64_t end)
-{
-    if (first >= end)
-        return (range){images, images};
-    const position a = position_of(d, first), b = position_of(d, end - 1);
-    const int64_t row = a.image * s->h + at_most(a.row * d->form->out, s->h);
-    const int64_t row_end = b.image * s->h + at_most((b.row + 1) * d->form->out, s->h);
-    return (range){images + row * s->w * s->c, images + row_end * s->w * s->c};
-}
-
-/* v [points][c / LANES][rows][LANES], points `step` apart, = the transformed input of tiles [first,
- * first + rows) */
-static void transform_input(const direction *d, const real *x, int64_t first, int64_t rows, real *v,
-                            int64_t step)
-{
-    const int64_t c = d->from.c;
-    position p = position_of(d, first);
-    for (int64_t t = 0; t < rows; t++, next_tile(d, &p)) {
-        int64_t offset;
-        const mfm_winograd_tile tile = tile_of(&d->from, p.image, p.row * d->form->out - d->pad[0],
-                                               p.column * d->form->out - d->pad[1], &offset);
-        for (int64_t i = 0; i < c; i += LANES)
-            d->form->input(x + offset + i, &tile, v + i * rows + t * LANES, step);
-    }
-}
-
-/* y = the results of tiles [first, first + rows) from m [points][c / LANES][rows][LANES] */
-static void transform_output(const direction *d, const real *m, int64_t first, int64_t rows,
-                             real *y, bool add)
-{
-    const int64_t c = d->to.c, step = point_step(rows, d->to.room);
-    position p = position_of(d, first);
-    for (int64_t t = 0; t < rows; t++, next_tile(d, &p)) {
-        int64_t offset;
-        mfm_winograd_tile tile =
-            tile_of(&d->to, p.image, p.row * d->form->out, p.column * d->form->out, &offset);
-        for (int64_t i = 0; i < c; i += LANES) {
-            tile.lanes = at_most(c - i, LANES);
-            d->form->output(m + i * rows + t * LANES, step, &tile, y + offset + i, add);
-        }
-    }
-}
-
-/* n [36][c / LANES][rows][LANES] = the transformed gradient of tiles [first, first + rows) of the
- * result */
-static void transform_gradient(const direction *d, const real *gy, int64_t first, int64_t rows,
-                               real *n)
-{
-    const int64_t c = d->to.c, step = point_step(rows, d->to.room);
-    position p = position_of(d, first);
-    for (int64_t t = 0; t < rows; t++, next_tile(d, &p)) {
-        int64_t offset;
-        mfm_winograd_tile tile =
-            tile_of(&d->to, p.image, p.row * d->form->out, p.column * d->form->out, &offset);
-        for (int64_t i = 0; i < c; i += LANES) {
-            tile.lanes = at_most(c - i, LANES);
-            mfm_winograd_gradient(gy + offset + i, &tile, n + i * rows + t * LANES, step);
-        }
-    }
+    return (size_t)(2 * kernel_reals(conv) + all_block_reals(conv, &conv->forward, 2));
 }
 
 /* ---- forward and data ----------------------------------------------------------------------- */
 
 /* Fetches the p-th of so many slices of a range of memory: the products leave the paths to memory
  * idle, and the rows of an image are too short for the processor to foresee. */
-static void fetch_slice(range r, int64_t p, int64_t points)
+static void fetch_slice(mfm_winograd_rows r, int64_t p, int64_t points)
 {
     enum { LINE = 64 / sizeof(real) };
     const int64_t lines = (r.end - r.begin) / LINE;
@@ -318,59 +212,101 @@ static void fetch_slice(range r, int64_t p, int64_t points)
 /* What the products of a block fetch meanwhile: the next block's input, this block's results. */
 typedef struct fetches {
     int count;
-    range ranges[3];
+    mfm_winograd_rows ranges[3];
 } fetches;
 
-static fetches fetches_of(const direction *d, inputs in, const real *y, int64_t first, int64_t rows)
+static fetches fetches_of(const mfm_winograd_direction *d, inputs in, const real *y, int64_t first,
+                          int64_t rows)
 {
     const int64_t after = first + rows, then = at_most(after + d->block, d->tiles);
     fetches f = {.count = in.count + 1};
     for (int i = 0; i < in.count; i++)
-        f.ranges[i] = rows_of_tiles(d, &d->from, in.x[i], after, then);
-    f.ranges[in.count] = rows_of_tiles(d, &d->to, y, first, after);
+        f.ranges[i] = mfm_winograd_rows_of(d, &d->from, in.x[i], after, then);
+    f.ranges[in.count] = mfm_winograd_rows_of(d, &d->to, y, first, after);
     return f;
 }
 
-static void multiply_points(const direction *d, int64_t depth, int64_t rows, const real *v,
-                            const real *u, real *m, const fetches *f)
+static void multiply_point(const mfm_winograd_direction *d, int64_t depth, int64_t rows,
+                           int64_t point, const real *v, const real *u, real *m)
 {
     const int64_t width = d->to.room;
-    for (int64_t point = 0; point < d->form->points; point++) {
-        for (int i = 0; i < f->count; i++)
-            fetch_slice(f->ranges[i], point, d->form->points);
-        mfm_panel_multiply(&(mfm_panel_product){.rows = rows,
-                                                .depth = depth,
-                                                .width = width,
-                                                .a = v + point * point_step(rows, depth),
-                                                .b = u + point * depth * width,
-                                                .c = m + point * point_step(rows, width),
-                                                .a_step = rows * LANES,
-                                                .c_step = rows * LANES});
-    }
+    mfm_panel_multiply(&(mfm_panel_product){.rows = rows,
+                                            .depth = depth,
+                                            .width = width,
+                                            .a = v + point * mfm_winograd_step(rows, depth),
+                                            .b = u + point * depth * width,
+                                            .c = m + point * mfm_winograd_step(rows, width),
+                                            .a_step = rows * LANES,
+                                            .c_step = rows * LANES});
 }
 
-static void convolve_part(const winograd *conv, const direction *d, inputs in, const real *u,
-                          real *y, bool add, int part, real *v)
+/* Tiles of all inputs, those of one behind those of the other. */
+static void read_inputs(const mfm_winograd_direction *d, inputs in, mfm_winograd_block b, real *v)
+{
+    for (int i = 0; i < in.count; i++)
+        mfm_winograd_read_block(d, in.x[i], b, v + i * b.room * d->from.c,
+                                mfm_winograd_step(b.room, in.count * d->from.c));
+}
+
+static void convolve_part(const winograd *conv, const mfm_winograd_direction *d, inputs in,
+                          const real *u, real *y, bool add, int part, real *v)
 {
     const int64_t depth = in.count * d->from.c;
     const int64_t blocks = (d->tiles + d->block - 1) / d->block;
     const int64_t begin = blocks * part / conv->parts, end = blocks * (part + 1) / conv->parts;
-    real *m = v + d->form->points * point_step(d->block, depth);
-    for (int64_t b = begin; b < end; b++) {
-        const int64_t first = b * d->block, rows = at_most(d->block, d->tiles - first);
+    real *m = v + d->form->points * mfm_winograd_step(d->block, depth);
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t first = i * d->block, rows = at_most(d->block, d->tiles - first);
+        const mfm_winograd_block b = {first, rows, rows};
         const fetches f = fetches_of(d, in, y, first, rows);
-        for (int i = 0; i < in.count; i++)
-            transform_input(d, in.x[i], first, rows, v + i * rows * d->from.c,
-                            point_step(rows, depth));
-        multiply_points(d, depth, rows, v, u, m, &f);
-        transform_output(d, m, first, rows, y, add);
+        read_inputs(d, in, b, v);
+        for (int64_t point = 0; point < d->form->points; point++) {
+            for (int k = 0; k < f.count; k++)
+                fetch_slice(f.ranges[k], point, d->form->points);
+            multiply_point(d, depth, rows, point, v, u, m);
+        }
+        mfm_winograd_write_block(d, m, b, y, add);
+    }
+}
+
+/* A part's share of the one block. */
+static mfm_winograd_block share_of(const winograd *conv, const mfm_winograd_direction *d, int part)
+{
+    const int64_t begin = d->tiles * part / conv->parts, end = d->tiles * (part + 1) / conv->parts;
+    return (mfm_winograd_block){begin, end - begin, d->tiles};
+}
+
+static void convolve_shared(const winograd *conv, const mfm_winograd_direction *d, inputs in,
+                            const real *u, real *y, bool add, real *v)
+{
+    const int64_t depth = in.count * d->from.c;
+    real *m = v + d->form->points * mfm_winograd_step(d->tiles, depth);
+#pragma omp parallel num_threads(conv->parts)
+    {
+#pragma omp for schedule(static)
+        for (int part = 0; part < conv->parts; part++) {
+            const mfm_winograd_block b = share_of(conv, d, part);
+            read_inputs(d, in, b, v + b.first * LANES);
+        }
+#pragma omp for schedule(static)
+        for (int64_t point = 0; point < d->form->points; point++)
+            multiply_point(d, depth, d->tiles, point, v, u, m);
+#pragma omp for schedule(static)
+        for (int part = 0; part < conv->parts; part++) {
+            const mfm_winograd_block b = share_of(conv, d, part);
+            mfm_winograd_write_block(d, m + b.first * LANES, b, y, add);
+        }
     }
 }
 
 /* The blocks of a part are next to each other. */
-static void convolve(const winograd *conv, const direction *d, inputs in, const real *u, real *y,
-                     bool add, real *scratch)
+static void convolve(const winograd *conv, const mfm_winograd_direction *d, inputs in,
+                     const real *u, real *y, bool add, real *scratch)
 {
+    if (d->shared) {
+        convolve_shared(conv, d, in, u, y, add, scratch);
+        return;
+    }
 #pragma omp parallel for schedule(static) num_threads(conv->parts)
     for (int part = 0; part < conv->parts; part++)
         convolve_part(conv, d, in, u, y, add, part, scratch + part * block_reals(d, in.count));
@@ -416,8 +352,9 @@ static void backward_data(const void *state, const real *gy, const real *w, real
 /* ---- weights -------------------------------------------------------------------------------- */
 
 /* s [36][o][c] += n^T v at every point */
-static void add_products(const direction *d, int64_t rows, const real *n, const real *v, real *s,
-                         bool add, range next, range next_gradient)
+static void add_products(const mfm_winograd_direction *d, int64_t rows, const real *n,
+                         const real *v, real *s, bool add, mfm_winograd_rows next,
+                         mfm_winograd_rows next_gradient)
 {
     const int64_t c = d->from.c, o = d->to.room;
     for (int64_t point = 0; point < POINTS; point++) {
@@ -426,8 +363,8 @@ static void add_products(const direction *d, int64_t rows, const real *n, const 
         mfm_panel_add_outer(&(mfm_panel_outer){.rows = rows,
                                                .height = o,
                                                .width = c,
-                                               .a = n + point * point_step(rows, o),
-                                               .b = v + point * point_step(rows, c),
+                                               .a = n + point * mfm_winograd_step(rows, o),
+                                               .b = v + point * mfm_winograd_step(rows, c),
                                                .c = s + point * o * c,
                                                .a_step = rows * LANES,
                                                .b_step = rows * LANES,
@@ -438,19 +375,20 @@ static void add_products(const direction *d, int64_t rows, const real *n, const 
 static void sum_part(const winograd *conv, int part, const real *gy, const real *x, real *s,
                      real *scratch)
 {
-    const direction *d = &conv->weights;
+    const mfm_winograd_direction *d = &conv->weights;
     const int64_t blocks = (d->tiles + d->block - 1) / d->block;
     const int64_t begin = blocks * part / conv->parts, end = blocks * (part + 1) / conv->parts;
-    real *v = scratch, *n = scratch + POINTS * point_step(d->block, d->from.c);
+    real *v = scratch, *n = scratch + POINTS * mfm_winograd_step(d->block, d->from.c);
     if (begin == end)
         memset(s, 0, (size_t)kernel_reals(conv) * sizeof *s);
     for (int64_t b = begin; b < end; b++) {
         const int64_t first = b * d->block, rows = at_most(d->block, d->tiles - first);
-        transform_input(d, x, first, rows, v, point_step(rows, d->from.c));
-        transform_gradient(d, gy, first, rows, n);
+        const mfm_winograd_block tiles = {first, rows, rows};
+        mfm_winograd_read_block(d, x, tiles, v, mfm_winograd_step(rows, d->from.c));
+        mfm_winograd_gradient_block(d, gy, tiles, n);
         const int64_t after = first + rows, then = at_most(after + d->block, d->tiles);
-        add_products(d, rows, n, v, s, b > begin, rows_of_tiles(d, &d->from, x, after, then),
-                     rows_of_tiles(d, &d->to, gy, after, then));
+        add_products(d, rows, n, v, s, b > begin, mfm_winograd_rows_of(d, &d->from, x, after, then),
+                     mfm_winograd_rows_of(d, &d->to, gy, after, then));
     }
 }
 

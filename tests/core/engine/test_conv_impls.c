@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "conv_reference.h"
+#include "core/engine/kernels/vec.h"
 #include "core/engine/random.h"
 #include "failing_allocator.h"
 #include "../../suite.h"
@@ -64,6 +65,16 @@ static conv_geometry draw_3x3(dice *d)
     g.w = roll(d, 3, 14);
     for (int i = 0; i < 4; i++)
         g.pads[i] = roll(d, 0, 2);
+    return g;
+}
+
+/* What panels take: vectors of results, from many channels. */
+static conv_geometry draw_panels(dice *d)
+{
+    conv_geometry g = draw(d);
+    g.n = roll(d, 1, 30);
+    g.c = roll(d, 16, 20);
+    g.o = 2 * MFM_VEC_LANES * roll(d, 1, 3);
     return g;
 }
 
@@ -157,6 +168,13 @@ static void direct(void)
     random_shapes(&mfm_conv_direct, draw, SHAPES);
 }
 
+/* Builds with wide vectors leave these shapes to others. */
+static void panels(void)
+{
+    const bool wide = (int)MFM_VEC_BYTES > 32;
+    random_shapes(&mfm_conv_panels, draw_panels, wide ? 0 : LARGE_SHAPES);
+}
+
 static void winograd(void)
 {
     random_shapes(&mfm_conv_winograd, draw_3x3, LARGE_SHAPES);
@@ -223,6 +241,7 @@ static const mfm_case cases[] = {
     {"the general implementation gives the defining sums", general},
     {"direct convolution gives the defining sums", direct},
     {"direct convolution gives them for LeNet's layers", direct_lenet},
+    {"panels of results give the defining sums", panels},
     {"Winograd's transforms give the defining sums", winograd},
     {"its small transforms give them forward", winograd_small},
     {"Winograd's transforms give them over several blocks", winograd_blocks},
