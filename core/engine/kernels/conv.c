@@ -10,8 +10,9 @@ enum {
 };
 
 /* In order of preference. */
-static const mfm_conv_impl *const preferred[] = {&mfm_conv_winograd, &mfm_conv_panels,
-                                                 &mfm_conv_direct, &mfm_conv_general, NULL};
+static const mfm_conv_impl *const preferred[] = {&mfm_conv_winograd, &mfm_conv_pointwise,
+                                                 &mfm_conv_panels,   &mfm_conv_direct,
+                                                 &mfm_conv_general,  NULL};
 /* The forward pass of training decides which side of a kink every element is on. The large
  * transforms round more than the sums do, and each element that changes sides shows in the
  * gradients; what is linear, and inference, only rounds. */

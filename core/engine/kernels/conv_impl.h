@@ -49,6 +49,8 @@ typedef struct mfm_conv_impl {
 extern const mfm_conv_impl mfm_conv_general;
 /* Few channels, without groups or dilation: conv_direct.c. */
 extern const mfm_conv_impl mfm_conv_direct;
+/* 1 x 1 with stride 1 between many channels: the gradient of the weights only. */
+extern const mfm_conv_impl mfm_conv_pointwise;
 /* Many channels, whole vectors of results, without groups or dilation: forward only. */
 extern const mfm_conv_impl mfm_conv_panels;
 /* 3 x 3 with stride 1 between whole vectors of channels. */

@@ -72,7 +72,7 @@ static conv_geometry draw_3x3(dice *d)
 static conv_geometry draw_panels(dice *d)
 {
     conv_geometry g = draw(d);
-    g.n = roll(d, 1, 30);
+    g.n = roll(d, 1, 12);
     g.c = roll(d, 16, 20);
     g.o = 2 * MFM_VEC_LANES * roll(d, 1, 3);
     return g;
@@ -175,6 +175,18 @@ static void panels(void)
     random_shapes(&mfm_conv_panels, draw_panels, wide ? 0 : LARGE_SHAPES);
 }
 
+/* A matrix product between many channels, beside another implementation's other directions. */
+static void pointwise(void)
+{
+    static const conv_geometry wide = {"1 x 1", 2, 264, 5, 3, 260, 1, 1, {1, 1}, {1, 1}, {0}, 1};
+    const mfm_conv_shape shape = conv_shape_of(&wide);
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    CU_ASSERT_EQUAL(mfm_conv_pointwise.fits(&shape, MFM_CONV_WEIGHTS), (int)MFM_VEC_BYTES <= 32);
+    CU_ASSERT_FALSE(mfm_conv_pointwise.fits(&shape, MFM_CONV_FORWARD));
+    check(ctx, &mfm_conv_pointwise, &wide);
+    mfm_ctx_free(ctx);
+}
+
 static void winograd(void)
 {
     random_shapes(&mfm_conv_winograd, draw_3x3, LARGE_SHAPES);
@@ -242,6 +254,7 @@ static const mfm_case cases[] = {
     {"direct convolution gives the defining sums", direct},
     {"direct convolution gives them for LeNet's layers", direct_lenet},
     {"panels of results give the defining sums", panels},
+    {"1 x 1 between many channels gives them as a matrix product", pointwise},
     {"Winograd's transforms give the defining sums", winograd},
     {"its small transforms give them forward", winograd_small},
     {"Winograd's transforms give them over several blocks", winograd_blocks},
