@@ -81,6 +81,7 @@ def eval_rows(option):
 
 
 def thread_rows(option):
+    """The last row is what the machine itself can give: two of its processors may share a core."""
     rows = []
     for network in ("resnet32", "lenet"):
         for step, layers in (("plain", ()), ("mfm", LAST[network])):
@@ -89,6 +90,10 @@ def thread_rows(option):
                             lambda best, a=one, b=two: (
                                 milliseconds(best(b)), milliseconds(best(a)) + " on one",
                                 best(a)["seconds"] / best(b)["seconds"]), 1.85, True))
+    one, two = ("sgemm", 1), ("sgemm", 2)
+    rows.append(Row("threads", "the machine itself: sgemm, threads 1 to 2", (one, two),
+                    lambda best: (milliseconds(best(two)), milliseconds(best(one)) + " on one",
+                                  best(one)["seconds"] / best(two)["seconds"]), 1.85, True))
     return rows
 
 
