@@ -136,13 +136,12 @@ static int other(const mfm_graph_node *node, int value)
     return node->in[node->in[0] == value];
 }
 
-/* [n, c, 1, ...] beside x [n, c, ...], which is channels-last. */
+/* [n, c, 1, 1] beside images [n, c, h, w]. Without pixels the sweeps that would be saved are short.
+ */
 static bool is_by_sample(const mfm_shape *coefficient, const mfm_shape *x)
 {
-    mfm_shape wanted = {.rank = x->rank, .dim = {x->dim[0], x->dim[1]}};
-    for (int i = 2; i < x->rank; i++)
-        wanted.dim[i] = 1;
-    return (x->rank == 2 || x->rank == 4) && mfm_shape_equal(coefficient, &wanted);
+    const mfm_shape wanted = {.rank = 4, .dim = {x->dim[0], x->dim[1], 1, 1}};
+    return x->rank == 4 && mfm_shape_equal(coefficient, &wanted);
 }
 
 /* Mul of x and scale, Add of shift, Add of x. */

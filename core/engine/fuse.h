@@ -4,7 +4,7 @@
  *
  *     BatchNormalization, Relu         mfm.BatchNormalizationRelu
  *     BatchNormalization, Add, Relu    mfm.BatchNormalizationAddRelu
- *     x + (x scale + shift)            mfm.Modulate, and with what follows as above
+ *     x + (x scale + shift) of images  mfm.Modulate, and with what follows as above
  *                                      mfm.ModulateRelu, mfm.ModulateAddRelu
  *
  * Relu before MaxPool changes places with it, which gives the same numbers from a fraction of the

@@ -15,7 +15,7 @@ typedef struct mfm_modulate_tail {
 } mfm_modulate_tail;
 
 extern const mfm_rule mfm_rule_modulate;
-/* x [n, c] or [n, c, h, w]; scale and shift [n, c] or [n, c, 1, 1], of x's rank. */
+/* x [n, c, h, w]; scale and shift [n, c, 1, 1]. */
 int mfm_modulate_infer(mfm_ctx *ctx, mfm_node *node);
 
 #endif

@@ -9,7 +9,7 @@ static const mfm_port inputs[] = {{"scale", MFM_DATA, false, false},
                                   {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {
-    "[2,3,1,1] [2,3,1,1] [2,3,2,4]",       "[4,5] [4,5] [4,5]",
+    "[2,3,1,1] [2,3,1,1] [2,3,2,4]",       "[3,2,1,1] [3,2,1,1] [3,2,1,1]",
     "[1,2,1,1] [1,2,1,1] [1,2,3,3]",       "[3,16,1,1] [3,16,1,1] [3,16,5,2]",
     "[2,150,1,1] [2,150,1,1] [2,150,1,2]", NULL};
 

@@ -1,7 +1,6 @@
 /*
- * The four passes of the modulation of features by numbers of each sample's own, over x [n, c] or
- * [n, c, h, w], with d = gamma - 1:
- *     y = x + (d x + b),   d and b [n, c]
+ * The four passes of the modulation of features x [n, c, h, w] by numbers of each sample's own,
+ * with d = gamma - 1: y = x + (d x + b),   d and b [n, c]
  *
  * jvp    y' = (1 + d) x' + d' x + b'
  * vjp    gx = (1 + d) g,   gd = sum g x,   gb = sum g   over the pixels of a sample
@@ -46,9 +45,7 @@ static size_t sample_scratch(mfm_channels size)
 static int check_coefficients(mfm_ctx *ctx, const mfm_node *node, int input)
 {
     const mfm_shape *x = &node->in[MFM_MOD_INPUT]->shape, *given = &node->in[input]->shape;
-    mfm_shape wanted = {.rank = x->rank, .dim = {x->dim[0], x->dim[1]}};
-    for (int i = 2; i < x->rank; i++)
-        wanted.dim[i] = 1;
+    const mfm_shape wanted = {.rank = 4, .dim = {x->dim[0], x->dim[1], 1, 1}};
     char text[MFM_SHAPE_TEXT];
     if (!mfm_shape_equal(given, &wanted))
         return mfm_infer_fail(ctx, node, "%s %s: must be one number for each sample and channel",
@@ -61,8 +58,8 @@ int mfm_modulate_infer(mfm_ctx *ctx, mfm_node *node)
     const mfm_modulate_tail *tail = node->op->impl;
     const mfm_shape *x = &node->in[MFM_MOD_INPUT]->shape;
     char text[MFM_SHAPE_TEXT];
-    if ((x->rank != 2 && x->rank != 4) || mfm_shape_count(x) < 1)
-        return mfm_infer_fail(ctx, node, "input %s: must be [n, c] or [n, c, h, w] with elements",
+    if (x->rank != 4 || mfm_shape_count(x) < 1)
+        return mfm_infer_fail(ctx, node, "input %s: must be [n, c, h, w] with elements",
                               mfm_shape_text(x, text));
     int status = check_coefficients(ctx, node, MFM_MOD_SCALE);
     if (!status)

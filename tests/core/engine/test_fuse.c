@@ -4,18 +4,17 @@
 #include <string.h>
 
 #include "failing_allocator.h"
-#include "graph_check.h"
+#include "fuse_check.h"
 #include "tests/suite.h"
 
-enum { BATCH = 2, IMAGE_REALS = BATCH * 3 * 16 * 16, LENT = 1 << 20 };
+enum { SIDE = 16, LENT = 1 << 20 };
 
 /* What stands in the way of the second chain. */
 enum obstacle { NONE, READ_TWICE, OTHER_SEGMENT, STRETCHED, NO_RELU };
 
 typedef struct network {
-    int images, labels, loss;
+    fuse_inputs inputs;
     int norms[2]; /* outputs of the normalisations */
-    real image[IMAGE_REALS], classes[BATCH];
 } network;
 
 static int norm(mfm_net *net, int x, int channels)
@@ -37,11 +36,10 @@ static int norm(mfm_net *net, int x, int channels)
 static mfm_net block(mfm_ctx *ctx, network *n, bool norm_first, enum obstacle obstacle)
 {
     mfm_net net = mfm_net_new(ctx);
-    n->images = mfm_net_input(&net, MFM_DATA, mfm_shape_of(4, -1, 3, 16, 16));
-    n->labels = mfm_net_input(&net, MFM_INDEX, mfm_shape_of(1, -1));
+    fuse_add_inputs(&net, SIDE, 3, &n->inputs);
     const int w1 = mfm_net_param(&net, mfm_shape_of(4, 4, 3, 3, 3), 0.4);
     const int w2 = mfm_net_param(&net, mfm_shape_of(4, 4, 4, 3, 3), 0.4);
-    const int conv1 = mfm_net_node(&net, "Conv pads=1,1,1,1", 0, n->images, w1, -1);
+    const int conv1 = mfm_net_node(&net, "Conv pads=1,1,1,1", 0, n->inputs.images, w1, -1);
     n->norms[0] = norm(&net, conv1, 4);
     const int relu1 = mfm_net_node(&net, "Relu", 0, n->norms[0], -1, -1);
     const int conv2 = mfm_net_node(&net, "Conv pads=1,1,1,1", 0, relu1, w2, -1);
@@ -56,28 +54,8 @@ static mfm_net block(mfm_ctx *ctx, network *n, bool norm_first, enum obstacle ob
                                   obstacle == OTHER_SEGMENT, sum, -1, -1);
     const int pool = mfm_net_node(&net, "GlobalAveragePool", 0, last, -1, -1);
     const int flat = mfm_net_node(&net, "Flatten", 0, pool, -1, -1);
-    n->loss = mfm_net_node(&net, "mfm:SoftmaxCrossEntropy", 0, flat, n->labels, -1);
-    const mfm_key key = {.seed = 3, .stream = MFM_STREAM_TEST};
-    for (uint64_t i = 0; i < IMAGE_REALS; i++)
-        n->image[i] = (real)mfm_random_normal(&key, i);
-    n->classes[0] = 1;
-    n->classes[1] = 3;
+    n->inputs.loss = mfm_net_node(&net, "mfm:SoftmaxCrossEntropy", 0, flat, n->inputs.labels, -1);
     return net;
-}
-
-static int count(const mfm_graph *graph, const char *name)
-{
-    int found = 0;
-    for (size_t i = 0; i < graph->n_nodes; i++)
-        found += strcmp(graph->nodes[i].op->name, name) == 0;
-    return found;
-}
-
-static mfm_ctx *fresh(void)
-{
-    mfm_ctx *ctx = mfm_ctx_new(NULL);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
-    return ctx;
 }
 
 /* How a block is planned. */
@@ -86,37 +64,23 @@ typedef struct way {
     size_t lend;
 } way;
 
-/* All four passes over the block; finish() ends it. */
+/* All four passes over the block; fuse_finish() ends it. */
 static mfm_bench run(network *n, way w)
 {
     const bool fused = w.fused;
-    mfm_net net = block(fresh(), n, w.norm_first, NONE);
+    mfm_net net = block(fuse_ctx(), n, w.norm_first, NONE);
     CU_ASSERT_EQUAL_FATAL(net.status, MFM_OK);
     if (fused)
-        CU_ASSERT_EQUAL_FATAL(mfm_graph_fuse(net.graph, &n->loss, 1), MFM_OK);
-    CU_ASSERT_EQUAL(count(net.graph, "BatchNormalizationRelu"), fused);
-    CU_ASSERT_EQUAL(count(net.graph, "BatchNormalizationAddRelu"), fused);
+        CU_ASSERT_EQUAL_FATAL(mfm_graph_fuse(net.graph, &n->inputs.loss, 1), MFM_OK);
+    CU_ASSERT_EQUAL(fuse_count(net.graph, "BatchNormalizationRelu"), fused);
+    CU_ASSERT_EQUAL(fuse_count(net.graph, "BatchNormalizationAddRelu"), fused);
     CU_ASSERT_EQUAL(net.graph->n_nodes, fused ? 7 : 10);
-    const mfm_slot keep[] = {{n->loss, MFM_X}, {n->loss, MFM_G}};
+    const mfm_slot keep[] = {{n->inputs.loss, MFM_X}, {n->inputs.loss, MFM_G}};
     mfm_plan_spec spec = mfm_bench_spec(keep, 2);
     spec.training = w.training;
     spec.restore = w.restore;
     spec.lend = w.lend;
-    mfm_bench b;
-    CU_ASSERT_EQUAL_FATAL(mfm_bench_init(net, &spec, &b), MFM_OK);
-    mfm_plan_bind_input(b.plan, n->images, MFM_X, n->image);
-    mfm_plan_bind_input(b.plan, n->labels, MFM_X, n->classes);
-    mfm_vector_draw(b.graph, 5, b.lane[MFM_DX]);
-    *mfm_plan_lane(b.plan, n->loss, MFM_G) = 1;
-    mfm_bench_run(&b);
-    return b;
-}
-
-static void finish(mfm_bench *b)
-{
-    mfm_ctx *ctx = b->ctx;
-    mfm_bench_clear(b);
-    mfm_ctx_free(ctx);
+    return fuse_run(net, &spec, &n->inputs);
 }
 
 static void check_same(bool norm_first, bool training)
@@ -125,16 +89,12 @@ static void check_same(bool norm_first, bool training)
     network n, m;
     mfm_bench plain = run(&n, (way){norm_first, false, training, false, 0});
     mfm_bench fused = run(&m, (way){norm_first, true, training, false, 0});
-    CU_ASSERT_DOUBLE_EQUAL(*mfm_plan_lane(fused.plan, m.loss, MFM_X),
-                           *mfm_plan_lane(plain.plan, n.loss, MFM_X), tolerance);
-    for (int lane = MFM_G; lane <= MFM_DG; lane++) {
-        CU_ASSERT(mfm_vector_dot(plain.graph, plain.lane[lane], plain.lane[lane]) > 1e-4);
-        CU_ASSERT(mfm_vector_difference(plain.graph, fused.lane[lane], plain.lane[lane]) <
-                  tolerance);
-    }
+    CU_ASSERT_DOUBLE_EQUAL(*mfm_plan_lane(fused.plan, m.inputs.loss, MFM_X),
+                           *mfm_plan_lane(plain.plan, n.inputs.loss, MFM_X), tolerance);
+    fuse_expect_same(&fused, &plain, tolerance);
     CU_ASSERT(mfm_plan_bytes(fused.plan) < mfm_plan_bytes(plain.plan));
-    finish(&plain);
-    finish(&fused);
+    fuse_finish(&plain);
+    fuse_finish(&fused);
 }
 
 /* Values made again after the forward pass are the very same; only the plan is smaller when it
@@ -145,10 +105,9 @@ static void restored(void)
     mfm_bench kept = run(&n, (way){true, true, true, false, LENT});
     mfm_bench spare = run(&m, (way){true, true, true, true, LENT});
     CU_ASSERT(mfm_plan_bytes(spare.plan) < mfm_plan_bytes(kept.plan));
-    for (int lane = MFM_G; lane <= MFM_DG; lane++)
-        CU_ASSERT_EQUAL(mfm_vector_difference(kept.graph, spare.lane[lane], kept.lane[lane]), 0);
-    finish(&kept);
-    finish(&spare);
+    fuse_expect_same(&spare, &kept, 0);
+    fuse_finish(&kept);
+    fuse_finish(&spare);
 }
 
 static void same_numbers(void)
@@ -161,14 +120,14 @@ static void same_numbers(void)
 static void expect_chains(enum obstacle obstacle, int keep, int relu, int add_relu)
 {
     network n;
-    mfm_ctx *ctx = fresh();
+    mfm_ctx *ctx = fuse_ctx();
     mfm_net net = block(ctx, &n, true, obstacle);
     CU_ASSERT_EQUAL_FATAL(net.status, MFM_OK);
-    const int kept[2] = {n.loss, keep < 0 ? -1 : n.norms[keep]};
+    const int kept[2] = {n.inputs.loss, keep < 0 ? -1 : n.norms[keep]};
     CU_ASSERT_EQUAL(mfm_graph_fuse(net.graph, kept, 2), MFM_OK);
-    CU_ASSERT_EQUAL(count(net.graph, "BatchNormalizationRelu"), relu);
-    CU_ASSERT_EQUAL(count(net.graph, "BatchNormalizationAddRelu"), add_relu);
-    CU_ASSERT_EQUAL(count(net.graph, "BatchNormalization"), 2 - relu - add_relu);
+    CU_ASSERT_EQUAL(fuse_count(net.graph, "BatchNormalizationRelu"), relu);
+    CU_ASSERT_EQUAL(fuse_count(net.graph, "BatchNormalizationAddRelu"), add_relu);
+    CU_ASSERT_EQUAL(fuse_count(net.graph, "BatchNormalization"), 2 - relu - add_relu);
     mfm_graph_free(net.graph);
     mfm_ctx_free(ctx);
 }
@@ -188,12 +147,12 @@ static void left_alone(void)
 static void keeps_numbers(void)
 {
     network n;
-    mfm_ctx *ctx = fresh();
+    mfm_ctx *ctx = fuse_ctx();
     mfm_net net = block(ctx, &n, true, NONE);
     CU_ASSERT_EQUAL_FATAL(net.status, MFM_OK);
     const size_t values = net.graph->n_values, params = net.graph->params_size;
     const uint32_t key = net.graph->nodes[net.graph->n_nodes - 1].key;
-    CU_ASSERT_EQUAL(mfm_graph_fuse(net.graph, &n.loss, 1), MFM_OK);
+    CU_ASSERT_EQUAL(mfm_graph_fuse(net.graph, &n.inputs.loss, 1), MFM_OK);
     CU_ASSERT_EQUAL(net.graph->n_values, values);
     CU_ASSERT_EQUAL(net.graph->params_size, params);
     CU_ASSERT_EQUAL(net.graph->nodes[net.graph->n_nodes - 1].key, key);
@@ -208,35 +167,22 @@ static void keeps_numbers(void)
 /* Conv, Relu, MaxPool and the loss; the Relu kept or not. */
 static mfm_bench run_pool(network *n, bool fused, bool keep_relu)
 {
-    mfm_net net = mfm_net_new(fresh());
-    n->images = mfm_net_input(&net, MFM_DATA, mfm_shape_of(4, -1, 3, 16, 16));
-    n->labels = mfm_net_input(&net, MFM_INDEX, mfm_shape_of(1, -1));
+    mfm_net net = mfm_net_new(fuse_ctx());
+    fuse_add_inputs(&net, SIDE, 4, &n->inputs);
     const int w = mfm_net_param(&net, mfm_shape_of(4, 4, 3, 3, 3), 0.4);
-    const int conv = mfm_net_node(&net, "Conv pads=1,1,1,1", 0, n->images, w, -1);
+    const int conv = mfm_net_node(&net, "Conv pads=1,1,1,1", 0, n->inputs.images, w, -1);
     const int relu = mfm_net_node(&net, "Relu", 0, conv, -1, -1);
     const int pool = mfm_net_node(&net, "MaxPool kernel_shape=2,2 strides=2,2", 0, relu, -1, -1);
     const int average = mfm_net_node(&net, "GlobalAveragePool", 0, pool, -1, -1);
     const int flat = mfm_net_node(&net, "Flatten", 0, average, -1, -1);
-    n->loss = mfm_net_node(&net, "mfm:SoftmaxCrossEntropy", 0, flat, n->labels, -1);
-    const mfm_key key = {.seed = 4, .stream = MFM_STREAM_TEST};
-    for (uint64_t i = 0; i < IMAGE_REALS; i++)
-        n->image[i] = (real)mfm_random_normal(&key, i);
-    n->classes[0] = 1;
-    n->classes[1] = 3;
-    const int kept[] = {n->loss, keep_relu ? relu : -1};
+    n->inputs.loss = mfm_net_node(&net, "mfm:SoftmaxCrossEntropy", 0, flat, n->inputs.labels, -1);
+    const int kept[] = {n->inputs.loss, keep_relu ? relu : -1};
     if (fused)
         CU_ASSERT_EQUAL_FATAL(mfm_graph_fuse(net.graph, kept, 2), MFM_OK);
     CU_ASSERT_STRING_EQUAL(net.graph->nodes[1].op->name, fused && !keep_relu ? "MaxPool" : "Relu");
-    const mfm_slot keep[] = {{n->loss, MFM_X}, {n->loss, MFM_G}};
+    const mfm_slot keep[] = {{n->inputs.loss, MFM_X}, {n->inputs.loss, MFM_G}};
     const mfm_plan_spec spec = mfm_bench_spec(keep, 2);
-    mfm_bench b;
-    CU_ASSERT_EQUAL_FATAL(mfm_bench_init(net, &spec, &b), MFM_OK);
-    mfm_plan_bind_input(b.plan, n->images, MFM_X, n->image);
-    mfm_plan_bind_input(b.plan, n->labels, MFM_X, n->classes);
-    mfm_vector_draw(b.graph, 5, b.lane[MFM_DX]);
-    *mfm_plan_lane(b.plan, n->loss, MFM_G) = 1;
-    mfm_bench_run(&b);
-    return b;
+    return fuse_run(net, &spec, &n->inputs);
 }
 
 static void pool_goes_first(void)
@@ -244,15 +190,12 @@ static void pool_goes_first(void)
     network n, m, k;
     mfm_bench plain = run_pool(&n, false, false), fused = run_pool(&m, true, false);
     mfm_bench kept = run_pool(&k, true, true);
-    CU_ASSERT_EQUAL(*mfm_plan_lane(fused.plan, m.loss, MFM_X),
-                    *mfm_plan_lane(plain.plan, n.loss, MFM_X));
-    for (int lane = MFM_G; lane <= MFM_DG; lane++) {
-        CU_ASSERT(mfm_vector_dot(plain.graph, plain.lane[lane], plain.lane[lane]) > 1e-4);
-        CU_ASSERT_EQUAL(mfm_vector_difference(plain.graph, fused.lane[lane], plain.lane[lane]), 0);
-    }
-    finish(&plain);
-    finish(&fused);
-    finish(&kept);
+    CU_ASSERT_EQUAL(*mfm_plan_lane(fused.plan, m.inputs.loss, MFM_X),
+                    *mfm_plan_lane(plain.plan, n.inputs.loss, MFM_X));
+    fuse_expect_same(&fused, &plain, 0);
+    fuse_finish(&plain);
+    fuse_finish(&fused);
+    fuse_finish(&kept);
 }
 
 static int fuse_in(mfm_ctx *ctx, void *unused)
@@ -261,7 +204,7 @@ static int fuse_in(mfm_ctx *ctx, void *unused)
     network n;
     mfm_net net = block(ctx, &n, true, NONE);
     if (!net.status)
-        net.status = mfm_graph_fuse(net.graph, &n.loss, 1);
+        net.status = mfm_graph_fuse(net.graph, &n.inputs.loss, 1);
     mfm_graph_free(net.graph);
     return net.status;
 }

@@ -1,13 +1,11 @@
 /* A modulation's nodes become one: the same numbers in all four passes, and what is left alone. */
 #include "core/engine/fuse.h"
 
-#include <string.h>
-
 #include "failing_allocator.h"
-#include "graph_check.h"
+#include "fuse_check.h"
 #include "tests/suite.h"
 
-enum { BATCH = 2, SIDE = 6, IMAGE_REALS = BATCH * 3 * SIDE * SIDE };
+enum { SIDE = 6 };
 
 enum tail { ALONE, RELU, ADD_RELU };
 static const char *const names[] = {"Modulate", "ModulateRelu", "ModulateAddRelu"};
@@ -16,8 +14,8 @@ static const char *const names[] = {"Modulate", "ModulateRelu", "ModulateAddRelu
 enum obstacle { NONE, PRODUCT_READ_TWICE, SHIFTED_KEPT, SAME_FOR_ALL_SAMPLES, OTHER_SEGMENT };
 
 typedef struct network {
-    int images, labels, shifted, loss;
-    real image[IMAGE_REALS], classes[BATCH];
+    fuse_inputs inputs;
+    int shifted;
 } network;
 
 /* A number for each sample and channel, made from the images by parameters of its own. */
@@ -33,8 +31,8 @@ static int modulated(mfm_net *net, network *n, int x, bool turned, enum obstacle
 {
     const int scale = obstacle == SAME_FOR_ALL_SAMPLES
                           ? mfm_net_param(net, mfm_shape_of(4, 1, 4, 1, 1), 0.5)
-                          : coefficient(net, n->images);
-    const int shift = coefficient(net, n->images);
+                          : coefficient(net, n->inputs.images);
+    const int shift = coefficient(net, n->inputs.images);
     const int product = mfm_net_node(net, "Mul", 0, turned ? scale : x, turned ? x : scale, -1);
     n->shifted = mfm_net_node(net, "Add", obstacle == OTHER_SEGMENT, turned ? shift : product,
                               turned ? product : shift, -1);
@@ -46,10 +44,9 @@ static int modulated(mfm_net *net, network *n, int x, bool turned, enum obstacle
 static mfm_net build(mfm_ctx *ctx, network *n, enum tail tail, bool turned, enum obstacle obstacle)
 {
     mfm_net net = mfm_net_new(ctx);
-    n->images = mfm_net_input(&net, MFM_DATA, mfm_shape_of(4, -1, 3, SIDE, SIDE));
-    n->labels = mfm_net_input(&net, MFM_INDEX, mfm_shape_of(1, -1));
+    fuse_add_inputs(&net, SIDE, 6, &n->inputs);
     const int w = mfm_net_param(&net, mfm_shape_of(4, 4, 3, 3, 3), 0.4);
-    const int x = mfm_net_node(&net, "Conv pads=1,1,1,1", 0, n->images, w, -1);
+    const int x = mfm_net_node(&net, "Conv pads=1,1,1,1", 0, n->inputs.images, w, -1);
     const int shortcut = mfm_net_node(&net, "Tanh", 0, x, -1, -1);
     int y = modulated(&net, n, x, turned, obstacle);
     if (tail == ADD_RELU)
@@ -58,56 +55,22 @@ static mfm_net build(mfm_ctx *ctx, network *n, enum tail tail, bool turned, enum
         y = mfm_net_node(&net, "Relu", 0, y, -1, -1);
     const int pool = mfm_net_node(&net, "GlobalAveragePool", 0, y, -1, -1);
     const int flat = mfm_net_node(&net, "Flatten", 0, pool, -1, -1);
-    n->loss = mfm_net_node(&net, "mfm:SoftmaxCrossEntropy", 0, flat, n->labels, -1);
-    const mfm_key key = {.seed = 6, .stream = MFM_STREAM_TEST};
-    for (uint64_t i = 0; i < IMAGE_REALS; i++)
-        n->image[i] = (real)mfm_random_normal(&key, i);
-    n->classes[0] = 1;
-    n->classes[1] = 3;
+    n->inputs.loss = mfm_net_node(&net, "mfm:SoftmaxCrossEntropy", 0, flat, n->inputs.labels, -1);
     return net;
 }
 
-static int count(const mfm_graph *graph, const char *name)
-{
-    int found = 0;
-    for (size_t i = 0; i < graph->n_nodes; i++)
-        found += strcmp(graph->nodes[i].op->name, name) == 0;
-    return found;
-}
-
-static mfm_ctx *fresh(void)
-{
-    mfm_ctx *ctx = mfm_ctx_new(NULL);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
-    return ctx;
-}
-
-/* All four passes; finish() ends it. */
+/* All four passes; fuse_finish() ends it. */
 static mfm_bench run(network *n, enum tail tail, bool turned, bool fused)
 {
-    mfm_net net = build(fresh(), n, tail, turned, NONE);
+    mfm_net net = build(fuse_ctx(), n, tail, turned, NONE);
     CU_ASSERT_EQUAL_FATAL(net.status, MFM_OK);
     if (fused)
-        CU_ASSERT_EQUAL_FATAL(mfm_graph_fuse(net.graph, &n->loss, 1), MFM_OK);
-    CU_ASSERT_EQUAL(count(net.graph, names[tail]), fused);
-    CU_ASSERT_EQUAL(count(net.graph, "Mul"), !fused);
-    const mfm_slot keep[] = {{n->loss, MFM_X}, {n->loss, MFM_G}};
+        CU_ASSERT_EQUAL_FATAL(mfm_graph_fuse(net.graph, &n->inputs.loss, 1), MFM_OK);
+    CU_ASSERT_EQUAL(fuse_count(net.graph, names[tail]), fused);
+    CU_ASSERT_EQUAL(fuse_count(net.graph, "Mul"), !fused);
+    const mfm_slot keep[] = {{n->inputs.loss, MFM_X}, {n->inputs.loss, MFM_G}};
     const mfm_plan_spec spec = mfm_bench_spec(keep, 2);
-    mfm_bench b;
-    CU_ASSERT_EQUAL_FATAL(mfm_bench_init(net, &spec, &b), MFM_OK);
-    mfm_plan_bind_input(b.plan, n->images, MFM_X, n->image);
-    mfm_plan_bind_input(b.plan, n->labels, MFM_X, n->classes);
-    mfm_vector_draw(b.graph, 5, b.lane[MFM_DX]);
-    *mfm_plan_lane(b.plan, n->loss, MFM_G) = 1;
-    mfm_bench_run(&b);
-    return b;
-}
-
-static void finish(mfm_bench *b)
-{
-    mfm_ctx *ctx = b->ctx;
-    mfm_bench_clear(b);
-    mfm_ctx_free(ctx);
+    return fuse_run(net, &spec, &n->inputs);
 }
 
 static void check_same(enum tail tail, bool turned)
@@ -115,15 +78,11 @@ static void check_same(enum tail tail, bool turned)
     const double tolerance = sizeof(real) == sizeof(float) ? 1e-5 : 1e-13;
     network n, m;
     mfm_bench plain = run(&n, tail, turned, false), fused = run(&m, tail, turned, true);
-    CU_ASSERT_DOUBLE_EQUAL(*mfm_plan_lane(fused.plan, m.loss, MFM_X),
-                           *mfm_plan_lane(plain.plan, n.loss, MFM_X), tolerance);
-    for (int lane = MFM_G; lane <= MFM_DG; lane++) {
-        CU_ASSERT(mfm_vector_dot(plain.graph, plain.lane[lane], plain.lane[lane]) > 1e-4);
-        CU_ASSERT(mfm_vector_difference(plain.graph, fused.lane[lane], plain.lane[lane]) <
-                  tolerance);
-    }
-    finish(&plain);
-    finish(&fused);
+    CU_ASSERT_DOUBLE_EQUAL(*mfm_plan_lane(fused.plan, m.inputs.loss, MFM_X),
+                           *mfm_plan_lane(plain.plan, n.inputs.loss, MFM_X), tolerance);
+    fuse_expect_same(&fused, &plain, tolerance);
+    fuse_finish(&plain);
+    fuse_finish(&fused);
 }
 
 static void same_numbers(void)
@@ -139,14 +98,14 @@ static void left_alone(void)
                                               SAME_FOR_ALL_SAMPLES, OTHER_SEGMENT};
     for (int i = 0; i < 4; i++) {
         network n;
-        mfm_ctx *ctx = fresh();
+        mfm_ctx *ctx = fuse_ctx();
         mfm_net net = build(ctx, &n, RELU, false, obstacles[i]);
         CU_ASSERT_EQUAL_FATAL(net.status, MFM_OK);
-        const int kept[2] = {n.loss, obstacles[i] == SHIFTED_KEPT ? n.shifted : -1};
+        const int kept[2] = {n.inputs.loss, obstacles[i] == SHIFTED_KEPT ? n.shifted : -1};
         CU_ASSERT_EQUAL(mfm_graph_fuse(net.graph, kept, 2), MFM_OK);
-        CU_ASSERT_EQUAL(count(net.graph, "Mul"), 1);
+        CU_ASSERT_EQUAL(fuse_count(net.graph, "Mul"), 1);
         for (int tail = ALONE; tail <= ADD_RELU; tail++)
-            CU_ASSERT_EQUAL(count(net.graph, names[tail]), 0);
+            CU_ASSERT_EQUAL(fuse_count(net.graph, names[tail]), 0);
         mfm_graph_free(net.graph);
         mfm_ctx_free(ctx);
     }
@@ -158,7 +117,7 @@ static int fuse_in(mfm_ctx *ctx, void *unused)
     network n;
     mfm_net net = build(ctx, &n, ADD_RELU, false, NONE);
     if (!net.status)
-        net.status = mfm_graph_fuse(net.graph, &n.loss, 1);
+        net.status = mfm_graph_fuse(net.graph, &n.inputs.loss, 1);
     mfm_graph_free(net.graph);
     return net.status;
 }
