@@ -41,7 +41,13 @@ static mfm_graph_node *follower(const fuser *f, const mfm_graph_node *node)
     return next->segment == node->segment ? next : NULL;
 }
 
-/* [Add] Relu behind a node, by their numbers; 0: not there. */
+/* The other input of a node of two. */
+static int other(const mfm_graph_node *node, int value)
+{
+    return node->in[node->in[0] == value];
+}
+
+/* [Add] Relu behind a node, by their numbers; relu 0: no such chain, add 0: Relu alone. */
 typedef struct ending {
     size_t add, relu;
     int summand; /* of the Add */
@@ -53,13 +59,14 @@ static ending ending_of(const fuser *f, const mfm_graph_node *node)
     ending end = {.summand = -1};
     if (next && is(next, "Add")) {
         end.add = (size_t)(next - nodes);
-        end.summand = next->in[next->in[0] == node->out[0]];
+        end.summand = other(next, node->out[0]);
         if (!mfm_shape_equal(&f->shapes[end.summand], &f->shapes[node->out[0]]))
             return (ending){.summand = -1};
         next = follower(f, next);
     }
-    if (next && is(next, "Relu"))
-        end.relu = (size_t)(next - nodes);
+    if (!next || !is(next, "Relu"))
+        return (ending){.summand = -1};
+    end.relu = (size_t)(next - nodes);
     return end;
 }
 
@@ -130,12 +137,6 @@ static int fuse_norm(fuser *f, size_t at)
 
 /* ---- modulation ------------------------------------------------------------------------------ */
 
-/* The other input of a node of two. */
-static int other(const mfm_graph_node *node, int value)
-{
-    return node->in[node->in[0] == value];
-}
-
 /* [n, c, 1, 1] beside images [n, c, h, w]. Without pixels the sweeps that would be saved are short.
  */
 static bool is_by_sample(const mfm_shape *coefficient, const mfm_shape *x)
@@ -163,13 +164,13 @@ static int fuse_modulation(fuser *f, size_t at)
     const int in[] = {scale, shift, x, end.summand};
     const char *name = !end.relu ? "Modulate" : end.add ? "ModulateAddRelu" : "ModulateRelu";
     const size_t last = end.relu ? end.relu : (size_t)(sum - nodes);
-    const int status = become(f, name, in, 3 + (end.relu && end.add), (size_t)(sum - nodes), last);
+    const int status = become(f, name, in, 3 + (end.add != 0), (size_t)(sum - nodes), last);
     if (!status) {
         drop(f, at);
         drop(f, (size_t)(shifted - nodes));
         if (end.relu)
             drop(f, (size_t)(sum - nodes));
-        if (end.relu && end.add)
+        if (end.add)
             drop(f, end.add);
     }
     return status;

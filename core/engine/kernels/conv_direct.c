@@ -27,9 +27,8 @@
 enum {
     PARALLEL_FROM = 1 << 17, /* multiplications: with fewer, threads cost more than they bring */
     PACK_PARALLEL_FROM = 1 << 15,
-    STRIDED_BYTES = 32, /* of vectors, up to which strides do not leave libraries ahead */
-    BLOCK = 16,         /* results that are transposed together */
-    MANY_PIXELS = 64    /* enough for one sum in registers */
+    BLOCK = 16,      /* results that are transposed together */
+    MANY_PIXELS = 64 /* enough for one sum in registers */
 };
 
 /* `length` numbers in vectors, padded to `padded`. */
@@ -70,7 +69,7 @@ static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction direction)
     const bool plain = s->groups == 1 && s->dilation[0] == 1 && s->dilation[1] == 1;
     const bool few_channels = s->c <= 8 && s->o <= 32;
     const bool few_pixels = s->c <= 16 && s->oh * s->ow <= 16;
-    const bool strided = (int)MFM_VEC_BYTES <= (int)STRIDED_BYTES && s->stride[1] == 2 &&
+    const bool strided = (int)MFM_VEC_BYTES <= (int)MFM_CONV_NARROW_BYTES && s->stride[1] == 2 &&
                          s->c <= 32 && s->o <= 64 && (direction != MFM_CONV_DATA || s->c > 16);
     return plain && (few_channels || few_pixels || strided);
 }

@@ -45,6 +45,10 @@ typedef struct mfm_conv_impl {
     size_t (*pair_scratch)(const void *state);
 } mfm_conv_impl;
 
+/* Bytes of vectors up to which some shapes were measured to be faster by own kernels than by a
+ * library that dispatches; in wider ones the library is ahead. */
+enum { MFM_CONV_NARROW_BYTES = 32 };
+
 /* Takes any shape: oneDNN where the build has it, im2col otherwise. */
 extern const mfm_conv_impl mfm_conv_general;
 /* Few channels, without groups or dilation: conv_direct.c. */

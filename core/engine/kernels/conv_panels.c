@@ -21,8 +21,6 @@ enum {
     PANEL = 2 * LANES, /* results: two vectors, the most that leaves registers for six points */
     LEAST_CHANNELS = 16,
     LEAST_PIXELS = 512, /* of all images: for fewer the weights stream by too fast */
-    /* Bytes of vectors up to which this was measured to be ahead of the libraries. */
-    MOST_BYTES = 32
 };
 
 typedef struct panels {
@@ -38,8 +36,8 @@ typedef struct panels {
 static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction direction)
 {
     const bool plain = s->groups == 1 && s->dilation[0] == 1 && s->dilation[1] == 1;
-    return (int)MFM_VEC_BYTES <= (int)MOST_BYTES && direction == MFM_CONV_FORWARD && plain &&
-           s->kh * s->kw > 1 && s->c >= LEAST_CHANNELS && s->o % PANEL == 0 &&
+    return (int)MFM_VEC_BYTES <= (int)MFM_CONV_NARROW_BYTES && direction == MFM_CONV_FORWARD &&
+           plain && s->kh * s->kw > 1 && s->c >= LEAST_CHANNELS && s->o % PANEL == 0 &&
            s->n * s->oh * s->ow >= LEAST_PIXELS;
 }
 

@@ -10,11 +10,7 @@
 #include "core/engine/kernels/conv_shape.h"
 #include "core/engine/kernels/vec.h"
 
-enum {
-    MANY_CHANNELS = 256,
-    /* Bytes of vectors up to which the matrix product was measured to be ahead of convolution. */
-    MOST_BYTES = 32
-};
+enum { MANY_CHANNELS = 256 };
 
 static int64_t pixels(const mfm_conv_shape *s)
 {
@@ -26,8 +22,8 @@ static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction direction)
     const bool point = s->kh == 1 && s->kw == 1 && s->groups == 1 && s->stride[0] == 1 &&
                        s->stride[1] == 1 && s->oh == s->h && s->ow == s->w &&
                        s->pad_begin[0] == 0 && s->pad_begin[1] == 0;
-    return (int)MFM_VEC_BYTES <= (int)MOST_BYTES && direction == MFM_CONV_WEIGHTS && point &&
-           s->c >= MANY_CHANNELS && s->o >= MANY_CHANNELS && pixels(s) <= MFM_GEMM_MAX;
+    return (int)MFM_VEC_BYTES <= (int)MFM_CONV_NARROW_BYTES && direction == MFM_CONV_WEIGHTS &&
+           point && s->c >= MANY_CHANNELS && s->o >= MANY_CHANNELS && pixels(s) <= MFM_GEMM_MAX;
 }
 
 static int make(mfm_ctx *ctx, const mfm_conv_shape *s, unsigned directions, void **state)

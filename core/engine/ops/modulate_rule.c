@@ -1,6 +1,7 @@
 /*
  * The four passes of the modulation of features x [n, c, h, w] by numbers of each sample's own,
- * with d = gamma - 1: y = x + (d x + b),   d and b [n, c]
+ * with d = gamma - 1,
+ *     y = x + (d x + b),   d and b [n, c]
  *
  * jvp    y' = (1 + d) x' + d' x + b'
  * vjp    gx = (1 + d) g,   gd = sum g x,   gb = sum g   over the pixels of a sample
