@@ -61,10 +61,15 @@ static int infer_nodes(mfm_instance *instance, mfm_instance_use use)
         if (!(use.segments >> source->segment & 1))
             continue;
         mfm_node *node = &instance->nodes[i];
-        *node = (mfm_node){.op = source->op, .name = source->name, .attr = source->attr,
-                           .opset = source->opset, .training = use.training, .dry = use.dry,
+        *node = (mfm_node){.op = source->op,
+                           .name = source->name,
+                           .attr = source->attr,
+                           .opset = source->opset,
+                           .training = use.training,
+                           .dry = use.dry,
                            .frozen = use.frozen && owns_parameters(graph, source),
-                           .n_in = source->n_in, .n_out = source->n_out};
+                           .n_in = source->n_in,
+                           .n_out = source->n_out};
         node->in = instance->slots + slot;
         node->out = node->in + node->n_in;
         slot += (size_t)(node->n_in + node->n_out);

@@ -92,14 +92,14 @@ typedef struct mfm_node {
     int n_in, n_out;
     mfm_tensor **in; /* NULL: absent optional input */
     mfm_tensor **out;
-    uint8_t *accumulates;   /* per input: bit MFM_G and bit MFM_DG */
-    size_t saved_size;      /* reals kept from forward to the other passes; set by infer */
-    size_t scratch_size;    /* reals usable within one call of any pass; set by infer */
-    size_t packed_size;     /* reals for what prepare makes; set by infer of a frozen node */
-    real *saved, *scratch;  /* 64-byte aligned */
-    real *packed;           /* NULL when packed_size is 0 */
-    void *kernel;           /* made by infer, taken back by release */
-    mfm_key key;            /* of this step: same seed, step and node, same draws */
+    uint8_t *accumulates;  /* per input: bit MFM_G and bit MFM_DG */
+    size_t saved_size;     /* reals kept from forward to the other passes; set by infer */
+    size_t scratch_size;   /* reals usable within one call of any pass; set by infer */
+    size_t packed_size;    /* reals for what prepare makes; set by infer of a frozen node */
+    real *saved, *scratch; /* 64-byte aligned */
+    real *packed;          /* NULL when packed_size is 0 */
+    void *kernel;          /* made by infer, taken back by release */
+    mfm_key key;           /* of this step: same seed, step and node, same draws */
 } mfm_node;
 
 typedef struct mfm_rule {

@@ -16,8 +16,7 @@ static void *copy(mfm_ctx *ctx, const void *from, size_t count, size_t size)
 static int copy_spec(mfm_plan *plan, const mfm_plan_spec *spec)
 {
     plan->spec = *spec;
-    plan->spec.passes =
-        copy(plan->ctx, spec->passes, (size_t)spec->n_passes, sizeof *spec->passes);
+    plan->spec.passes = copy(plan->ctx, spec->passes, (size_t)spec->n_passes, sizeof *spec->passes);
     plan->spec.keep = copy(plan->ctx, spec->keep, (size_t)spec->n_keep, sizeof *spec->keep);
     return plan->spec.passes && plan->spec.keep ? MFM_OK : MFM_ENOMEM;
 }
@@ -51,9 +50,8 @@ static uint32_t forward_segments(const mfm_plan_spec *spec)
 static int build(mfm_plan *plan, const mfm_plan_spec *spec)
 {
     mfm_ctx *ctx = plan->ctx;
-    const mfm_instance_use use = {.segments = forward_segments(spec),
-                                  .training = spec->training,
-                                  .frozen = spec->frozen};
+    const mfm_instance_use use = {
+        .segments = forward_segments(spec), .training = spec->training, .frozen = spec->frozen};
     int status = check_passes(ctx, spec);
     if (!status)
         status = copy_spec(plan, spec);

@@ -17,8 +17,7 @@ mfm_shape mfm_shape_of(int rank, ...)
 
 bool mfm_shape_equal(const mfm_shape *a, const mfm_shape *b)
 {
-    return a->rank == b->rank &&
-           memcmp(a->dim, b->dim, (size_t)a->rank * sizeof a->dim[0]) == 0;
+    return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof a->dim[0]) == 0;
 }
 
 int64_t mfm_shape_count(const mfm_shape *shape)

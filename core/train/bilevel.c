@@ -5,8 +5,17 @@
 #include "core/train/vector.h"
 
 /* Passes of the three plans, in the order in which a step runs them. */
-enum { TRAIN_PLAIN, TRAIN_UPDATE, TRAIN_TAIL, TRAIN_BACKWARD, TRAIN_TANGENT, TRAIN_MIXED,
-       TRAIN_TAIL_AGAIN, TRAIN_BACKWARD_AGAIN, TRAIN_PASSES };
+enum {
+    TRAIN_PLAIN,
+    TRAIN_UPDATE,
+    TRAIN_TAIL,
+    TRAIN_BACKWARD,
+    TRAIN_TANGENT,
+    TRAIN_MIXED,
+    TRAIN_TAIL_AGAIN,
+    TRAIN_BACKWARD_AGAIN,
+    TRAIN_PASSES
+};
 enum { META_FORWARD, META_BACKWARD, META_PASSES };
 enum { HYPER_FORWARD, HYPER_BACKWARD, HYPER_FORWARD_AGAIN, HYPER_PASSES };
 
@@ -73,11 +82,18 @@ static int plan_train(mfm_bilevel *b, int64_t batch)
     keep[2] = (mfm_slot){split->modulated_loss, MFM_G};
     for (size_t i = 0; i < split->n_hyper; i++)
         keep[3 + i] = (mfm_slot){split->hyper_inputs[i], MFM_DG};
-    const mfm_plan_spec spec = {.batch = batch, .training = true, .passes = train_passes,
-                                .n_passes = TRAIN_PASSES, .pass_names = train_names,
-                                .keep = keep, .n_keep = (int)n_keep, .param_gradients = true,
-                                .param_tangents = true, .lend_after = TRAIN_BACKWARD,
-                                .restore = true, .restore_after = TRAIN_BACKWARD,
+    const mfm_plan_spec spec = {.batch = batch,
+                                .training = true,
+                                .passes = train_passes,
+                                .n_passes = TRAIN_PASSES,
+                                .pass_names = train_names,
+                                .keep = keep,
+                                .n_keep = (int)n_keep,
+                                .param_gradients = true,
+                                .param_tangents = true,
+                                .lend_after = TRAIN_BACKWARD,
+                                .restore = true,
+                                .restore_after = TRAIN_BACKWARD,
                                 .lend = mfm_plan_reals(b->meta)};
     const int status = mfm_plan_new(b->ctx, split->main, &spec, &b->train);
     mfm_free(b->ctx, keep);
@@ -89,10 +105,16 @@ static int plan_train(mfm_bilevel *b, int64_t batch)
 static int plan_meta(mfm_bilevel *b, int64_t batch)
 {
     const mfm_slot keep[2] = {{b->split->plain_loss, MFM_X}, {b->split->plain_loss, MFM_G}};
-    const mfm_plan_spec spec = {.batch = batch, .training = true, .passes = meta_passes,
-                                .n_passes = META_PASSES, .pass_names = meta_names,
-                                .keep = keep, .n_keep = 2, .param_gradients = true,
-                                .restore = true, .restore_after = META_FORWARD,
+    const mfm_plan_spec spec = {.batch = batch,
+                                .training = true,
+                                .passes = meta_passes,
+                                .n_passes = META_PASSES,
+                                .pass_names = meta_names,
+                                .keep = keep,
+                                .n_keep = 2,
+                                .param_gradients = true,
+                                .restore = true,
+                                .restore_after = META_FORWARD,
                                 .borrow = true};
     return mfm_plan_new(b->ctx, b->split->main, &spec, &b->meta);
 }
@@ -107,9 +129,13 @@ static int plan_hyper(mfm_bilevel *b, int64_t batch)
         keep[2 * i] = (mfm_slot){split->hyper_outputs[i], MFM_X};
         keep[2 * i + 1] = (mfm_slot){split->hyper_outputs[i], MFM_G};
     }
-    const mfm_plan_spec spec = {.batch = batch, .training = true, .passes = hyper_passes,
-                                .n_passes = HYPER_PASSES, .pass_names = hyper_names,
-                                .keep = keep, .n_keep = (int)(2 * split->n_hyper),
+    const mfm_plan_spec spec = {.batch = batch,
+                                .training = true,
+                                .passes = hyper_passes,
+                                .n_passes = HYPER_PASSES,
+                                .pass_names = hyper_names,
+                                .keep = keep,
+                                .n_keep = (int)(2 * split->n_hyper),
                                 .param_gradients = true};
     const int status = mfm_plan_new(b->ctx, split->modulator, &spec, &b->hyper);
     mfm_free(b->ctx, keep);
@@ -125,8 +151,7 @@ static int make_vectors(mfm_bilevel *b)
     if (!status)
         status = mfm_vector_new(b->ctx, NULL, n, &b->v);
     if (!status)
-        status = mfm_vector_new(b->ctx, NULL, b->split->modulator->params_size,
-                                &b->phi_gradient);
+        status = mfm_vector_new(b->ctx, NULL, b->split->modulator->params_size, &b->phi_gradient);
     return status;
 }
 

@@ -50,8 +50,8 @@ const real *mfm_bilevel_gradient(mfm_bilevel *bilevel);
 
 /* What the step computed on the way. */
 typedef struct mfm_bilevel_losses {
-    double train;      /* L(w, H(phi)) of the last gradient */
-    double meta;       /* L_meta(w^) */
+    double train; /* L(w, H(phi)) of the last gradient */
+    double meta;  /* L_meta(w^) */
 } mfm_bilevel_losses;
 mfm_bilevel_losses mfm_bilevel_last(const mfm_bilevel *bilevel);
 /* w^, v and the first gradient: laid out as w; valid until the next call. For tests and reports. */

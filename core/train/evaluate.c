@@ -17,8 +17,13 @@ static const mfm_pass forward_pass[1] = {{MFM_FORWARD, MFM_SET_PLAIN}};
 int mfm_inference_plan(mfm_ctx *ctx, const mfm_split_graph *split, int64_t batch, mfm_plan **plan)
 {
     const mfm_slot keep[1] = {{split->logits, MFM_X}};
-    const mfm_plan_spec spec = {.batch = batch, .training = false, .passes = forward_pass,
-                                .n_passes = 1, .keep = keep, .n_keep = 1, .frozen = true};
+    const mfm_plan_spec spec = {.batch = batch,
+                                .training = false,
+                                .passes = forward_pass,
+                                .n_passes = 1,
+                                .keep = keep,
+                                .n_keep = 1,
+                                .frozen = true};
     return mfm_plan_new(ctx, split->main, &spec, plan);
 }
 
@@ -44,8 +49,8 @@ int mfm_evaluator_new(mfm_ctx *ctx, const mfm_split_graph *split, const mfm_prep
     *evaluator = mfm_alloc(ctx, 1, sizeof **evaluator);
     if (!*evaluator)
         return MFM_ENOMEM;
-    **evaluator = (mfm_evaluator){.ctx = ctx, .split = split, .preprocess = preprocess,
-                                  .batch = (uint32_t)batch};
+    **evaluator = (mfm_evaluator){
+        .ctx = ctx, .split = split, .preprocess = preprocess, .batch = (uint32_t)batch};
     const int status = build(*evaluator);
     if (status) {
         mfm_evaluator_free(*evaluator);

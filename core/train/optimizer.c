@@ -9,8 +9,8 @@ static const double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
 int mfm_optimizer_init(mfm_ctx *ctx, mfm_optimizer *optimizer, enum mfm_optimizer_kind kind,
                        double momentum, double weight_decay, const mfm_graph *graph)
 {
-    *optimizer = (mfm_optimizer){.kind = kind, .momentum = momentum, .weight_decay = weight_decay,
-                                 .graph = graph};
+    *optimizer = (mfm_optimizer){
+        .kind = kind, .momentum = momentum, .weight_decay = weight_decay, .graph = graph};
     int status = mfm_vector_new(ctx, NULL, graph->params_size, &optimizer->first);
     if (!status && kind == MFM_ADAM)
         status = mfm_vector_new(ctx, NULL, graph->params_size, &optimizer->second);

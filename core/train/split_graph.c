@@ -172,7 +172,7 @@ static void copy_plain(splitter *s)
         for (int j = 0; j < node->n_in && !s->status; j++) {
             const int value = node->in[j] < 0 ? -1 : plain_source(s, node->in[j]);
             const bool is_leaf = value >= 0 && s->from->values[value].kind != MFM_VALUE_NODE;
-            s->arguments[j] = value < 0  ? -1
+            s->arguments[j] = value < 0 ? -1
                               : is_leaf ? leaf(s, s->to->main, s->plain, value)
                                         : s->plain[value];
         }
@@ -226,9 +226,10 @@ static void copy_modulator(splitter *s)
                                      "features",
                                      node->op->name, node->name);
             const bool node_output = value >= 0 && s->from->values[value].kind == MFM_VALUE_NODE;
-            s->arguments[j] = value < 0                                         ? -1
-                              : node_output || value == s->network->soft_label ? s->hyper[value]
-                                                  : leaf(s, s->to->modulator, s->hyper, value);
+            s->arguments[j] = value < 0 ? -1
+                              : node_output || value == s->network->soft_label
+                                  ? s->hyper[value]
+                                  : leaf(s, s->to->modulator, s->hyper, value);
         }
         if (!s->status)
             s->status = add_copy(s, s->to->modulator, node, (int)i, 0, s->hyper);
@@ -247,8 +248,8 @@ static int hyper_input(splitter *s, int value)
     mfm_shape shape = s->shapes[value];
     if (shape.rank && shape.dim[0] == PROBE_BATCH)
         shape.dim[0] = -1;
-    s->status = mfm_graph_input(to->main, s->from->values[value].name, MFM_DATA, &shape,
-                                &s->tail[value]);
+    s->status =
+        mfm_graph_input(to->main, s->from->values[value].name, MFM_DATA, &shape, &s->tail[value]);
     to->hyper_outputs[to->n_hyper] = s->hyper[value];
     to->hyper_inputs[to->n_hyper] = s->tail[value];
     to->n_hyper++;
@@ -310,8 +311,7 @@ static void copy_tail(splitter *s)
         if (slot >= 0 && !s->status)
             s->tail[node->out[0]] = s->arguments[slot];
         else if (!s->status)
-            s->status =
-                add_copy(s, s->to->main, node, (int)i, MFM_SEGMENT_MODULATED, s->tail);
+            s->status = add_copy(s, s->to->main, node, (int)i, MFM_SEGMENT_MODULATED, s->tail);
     }
 }
 
@@ -381,9 +381,9 @@ static void split_modulation(splitter *s)
     mfm_split_graph *to = s->to;
     s->status = mfm_graph_new(s->ctx, &to->modulator);
     if (!s->status)
-        s->status = mfm_graph_input(to->modulator, s->from->values[network->soft_label].name,
-                                    MFM_DATA, &s->from->values[network->soft_label].shape,
-                                    &to->modulator_soft_label);
+        s->status =
+            mfm_graph_input(to->modulator, s->from->values[network->soft_label].name, MFM_DATA,
+                            &s->from->values[network->soft_label].shape, &to->modulator_soft_label);
     if (s->status)
         return;
     s->hyper[network->soft_label] = to->modulator_soft_label;
@@ -401,8 +401,7 @@ static void split_network(splitter *s)
     find_needs(s);
     s->status = mfm_graph_new(s->ctx, &to->main);
     if (!s->status)
-        s->status =
-            mfm_graph_input(to->main, images->name, MFM_DATA, &images->shape, &to->images);
+        s->status = mfm_graph_input(to->main, images->name, MFM_DATA, &images->shape, &to->images);
     if (s->status)
         return;
     s->plain[s->network->images] = to->images;
@@ -423,8 +422,8 @@ int mfm_split_graph_new(mfm_ctx *ctx, mfm_network *network, mfm_split_graph **sp
     *split = mfm_alloc(ctx, 1, sizeof **split);
     if (!*split)
         return MFM_ENOMEM;
-    **split = (mfm_split_graph){.ctx = ctx, .modulated_logits = -1, .modulated_loss = -1,
-                                .classes = network->classes};
+    **split = (mfm_split_graph){
+        .ctx = ctx, .modulated_logits = -1, .modulated_loss = -1, .classes = network->classes};
     splitter s = {.ctx = ctx, .network = network, .from = network->graph, .to = *split};
     s.status = prepare(&s);
     if (!s.status)

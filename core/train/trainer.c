@@ -35,7 +35,8 @@ static int open_loader(trainer *r)
     const mfm_training *t = r->training;
     const mfm_split *split = r->data->split;
     const mfm_feed_options common = {.images = &r->data->dataset->train,
-                                     .preprocess = r->data->preprocess, .seed = t->options.seed};
+                                     .preprocess = r->data->preprocess,
+                                     .seed = t->options.seed};
     mfm_loader_stream streams[2] = {{.feed = common, .first_step = t->counters.step},
                                     {.feed = common, .first_step = t->counters.step}};
     streams[STREAM_TRAIN].feed.indices = split->train;
@@ -177,7 +178,9 @@ static int run_epochs(trainer *r, const volatile sig_atomic_t *stop)
 int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_train_events *events,
               const volatile sig_atomic_t *stop)
 {
-    trainer r = {.training = training, .data = data, .events = events,
+    trainer r = {.training = training,
+                 .data = data,
+                 .events = events,
                  .session_first_step = training->counters.step};
     mfm_ctx *ctx = training->ctx;
     int status = mfm_confusion_init(ctx, &r.confusion, (int)training->split->classes);

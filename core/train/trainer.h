@@ -27,7 +27,7 @@ typedef struct mfm_progress {
 } mfm_progress;
 
 typedef struct mfm_epoch_report {
-    uint32_t epoch; /* counted from 1: epochs finished */
+    uint32_t epoch;               /* counted from 1: epochs finished */
     double train_loss, meta_loss; /* means over the epoch */
     double test_error, test_loss; /* percent; mean cross-entropy */
     const mfm_confusion *confusion;

@@ -15,8 +15,8 @@ static int build(mfm_training *t)
     if (!status)
         status = mfm_vector_new(t->ctx, graph->state, graph->state_size, &t->state);
     if (!status)
-        status = mfm_optimizer_init(t->ctx, &t->optimizer, MFM_SGD, o->momentum, o->weight_decay,
-                                    graph);
+        status =
+            mfm_optimizer_init(t->ctx, &t->optimizer, MFM_SGD, o->momentum, o->weight_decay, graph);
     if (!status && modulator)
         status = mfm_vector_new(t->ctx, modulator->params, modulator->params_size, &t->phi);
     if (!status && modulator)

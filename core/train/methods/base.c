@@ -33,8 +33,12 @@ static int begin(mfm_training *t)
         return MFM_ENOMEM;
     t->method_state = s;
     const mfm_slot keep[2] = {{t->split->plain_loss, MFM_X}, {t->split->plain_loss, MFM_G}};
-    const mfm_plan_spec spec = {.batch = t->options.batch, .training = true, .passes = passes,
-                                .n_passes = PASSES, .keep = keep, .n_keep = 2,
+    const mfm_plan_spec spec = {.batch = t->options.batch,
+                                .training = true,
+                                .passes = passes,
+                                .n_passes = PASSES,
+                                .keep = keep,
+                                .n_keep = 2,
                                 .param_gradients = true};
     int status = mfm_plan_new(t->ctx, t->split->main, &spec, &s->plan);
     if (!status)
@@ -59,8 +63,8 @@ static void step(mfm_training *t, const mfm_batch *train, const mfm_batch *meta,
     mfm_plan_bind_input(s->plan, t->split->labels, MFM_X, (real *)train->labels);
     mfm_plan_set_step(s->plan, t->options.seed, t->counters.step);
     mfm_plan_run(s->plan, FORWARD);
-    *losses = (mfm_step_losses){
-        .train = (double)*mfm_plan_lane(s->plan, t->split->plain_loss, MFM_X)};
+    *losses =
+        (mfm_step_losses){.train = (double)*mfm_plan_lane(s->plan, t->split->plain_loss, MFM_X)};
     mfm_plan_run(s->plan, UPDATE);
     mfm_plan_run(s->plan, BACKWARD);
     mfm_optimizer_step(&t->optimizer, lr, 1, s->gradient, t->w);
@@ -72,5 +76,5 @@ static size_t bytes(const mfm_training *t)
     return mfm_plan_bytes(s->plan) + t->split->main->params_size * sizeof(real);
 }
 
-const mfm_method mfm_method_base = {"base", "cross-entropy on the plain network", false, false,
-                                    begin, step, end, bytes};
+const mfm_method mfm_method_base = {
+    "base", "cross-entropy on the plain network", false, false, begin, step, end, bytes};

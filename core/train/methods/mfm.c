@@ -36,5 +36,5 @@ static size_t bytes(const mfm_training *t)
     return mfm_bilevel_bytes(t->method_state);
 }
 
-const mfm_method mfm_method_mfm = {"mfm", "Meta Feature Modulator: exact bilevel step", true, true,
-                                   begin, step, end, bytes};
+const mfm_method mfm_method_mfm = {
+    "mfm", "Meta Feature Modulator: exact bilevel step", true, true, begin, step, end, bytes};
