@@ -134,12 +134,12 @@ void mfm_plan_bind_input(mfm_plan *plan, int value, enum mfm_lane lane, real *da
         plan->instance.tensors[value].lane[lane] = data;
 }
 
-void mfm_plan_set_step(mfm_plan *plan, uint64_t seed, uint64_t step)
+void mfm_plan_set_step(mfm_plan *plan, enum mfm_stream stream, uint64_t seed, uint64_t step)
 {
     for (size_t i = 0; i < plan->graph->n_nodes; i++) {
         mfm_key *key = &plan->instance.nodes[i].key;
         key->seed = seed;
-        key->stream = MFM_STREAM_DROPOUT;
+        key->stream = stream;
         key->step = step;
     }
 }

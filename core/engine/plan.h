@@ -72,8 +72,9 @@ void mfm_plan_bind_input(mfm_plan *plan, int value, enum mfm_lane lane, real *da
 void mfm_plan_bind_arena(mfm_plan *plan, real *arena);
 /* What a plan lends; NULL when that is nothing. */
 real *mfm_plan_lent(const mfm_plan *plan);
-/* Randomness of the passes from now on. */
-void mfm_plan_set_step(mfm_plan *plan, uint64_t seed, uint64_t step);
+/* Randomness of the passes from now on: one stream for each use of a step (its training batch, its
+ * meta batch). */
+void mfm_plan_set_step(mfm_plan *plan, enum mfm_stream stream, uint64_t seed, uint64_t step);
 
 /* Runs pass number `pass` of the schedule. */
 void mfm_plan_run(mfm_plan *plan, int pass);

@@ -11,12 +11,13 @@
 /* What the draws are for: different streams of one seed are independent. */
 enum mfm_stream {
     MFM_STREAM_INIT,    /* initial weights */
-    MFM_STREAM_DROPOUT, /* masks */
+    MFM_STREAM_DROPOUT, /* masks over the training batch */
     MFM_STREAM_SHUFFLE, /* order of the training images */
     MFM_STREAM_META,    /* order of the meta images */
     MFM_STREAM_AUGMENT, /* crops and flips */
     MFM_STREAM_SPLIT,   /* which images a long-tailed split keeps */
-    MFM_STREAM_TEST
+    MFM_STREAM_TEST,
+    MFM_STREAM_META_DROPOUT /* masks over the meta batch */
 };
 
 typedef struct mfm_key {

@@ -239,8 +239,8 @@ void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *train, const mfm_batch
     const mfm_split_graph *split = b->split;
     bind_batch(b->train, split, train);
     bind_batch(b->meta, split, meta);
-    mfm_plan_set_step(b->train, seed, step);
-    mfm_plan_set_step(b->meta, seed ^ 1, step); /* the meta batch draws masks of its own */
+    mfm_plan_set_step(b->train, MFM_STREAM_DROPOUT, seed, step);
+    mfm_plan_set_step(b->meta, MFM_STREAM_META_DROPOUT, seed, step);
 
     mfm_plan_run(b->train, TRAIN_PLAIN);
     mfm_plan_run(b->train, TRAIN_UPDATE);

@@ -25,12 +25,12 @@ typedef struct splitter {
     mfm_split_graph *to;
     uint8_t *depends, *plain_needs, *tail_needs;
     int *plain, *tail, *hyper;
-    mfm_shape *shapes; /* at batch PROBE */
-    int *arguments;    /* room for the inputs of any node */
-    int status;        /* sticky */
+    mfm_shape *shapes, *larger; /* at PROBE_BATCH, and at one more */
+    int *arguments;             /* room for the inputs of any node */
+    int status;                 /* sticky */
 } splitter;
 
-/* A batch size that no other dimension is likely to have: finds the axes that follow the batch. */
+/* Shapes at two batch sizes tell which axes follow the batch. */
 enum { PROBE_BATCH = 3 };
 
 static void find_dependence(splitter *s)
@@ -190,12 +190,30 @@ static bool is_hyper(const splitter *s, int value)
     return value >= 0 && s->depends[value] == ON_MODULATION && value != s->network->toggle;
 }
 
+/* Training runs with the switch at 1: a product with it is its other factor, unless the switch's
+ * own shape shows in it. Returns that factor's slot, -1 for any other node. */
+static int switched_slot(const splitter *s, const mfm_graph_node *node)
+{
+    const int toggle = s->network->toggle;
+    if (strcmp(node->op->name, "Mul") != 0 || toggle < 0 || node->in[0] == node->in[1])
+        return -1;
+    const int slot = node->in[0] == toggle ? 1 : node->in[1] == toggle ? 0 : -1;
+    return slot >= 0 && mfm_shape_equal(&s->shapes[node->out[0]], &s->shapes[node->in[slot]]) ? slot
+                                                                                              : -1;
+}
+
 /* Parameters of the modulator may pass through nodes of their own (a Reshape of a weight), which
- * depend on nothing: they belong to the modulator when it needs them. */
+ * depend on nothing: they belong to the modulator when it needs them. A shift without a scale meets
+ * the switch before the image: that product belongs to the tail, unless the modulator reads it. */
 static void find_hyper_needs(splitter *s, uint8_t *needs)
 {
     for (size_t i = s->from->n_nodes; i-- > 0;) {
         const mfm_graph_node *node = &s->from->nodes[i];
+        const int slot = switched_slot(s, node);
+        if (slot >= 0 && is_hyper(s, node->in[slot]) && !needs[node->out[0]]) {
+            needs[node->in[slot]] |= any_needed(node, s->tail_needs);
+            continue;
+        }
         const bool wanted = any_needed(node, needs) ||
                             (is_hyper(s, node->out[0]) && any_needed(node, s->tail_needs));
         for (int j = 0; j < node->n_in && wanted && !(s->depends[node->out[0]] & ON_IMAGES); j++)
@@ -239,6 +257,24 @@ static void copy_modulator(splitter *s)
 
 /* ---- the modulated tail ---------------------------------------------------------------------- */
 
+/* Marks the batch axis of a modulation value with -1: the first, when it follows the batch. */
+static int open_batch(const splitter *s, int value, mfm_shape *shape)
+{
+    const mfm_shape *larger = &s->larger[value];
+    for (int i = 0; i < shape->rank; i++) {
+        if (larger->dim[i] == shape->dim[i])
+            continue;
+        if (i || shape->dim[0] != PROBE_BATCH || larger->dim[0] != PROBE_BATCH + 1)
+            return mfm_fail(s->ctx, MFM_ENOTSUP,
+                            "value '%s': gamma or beta whose axis %d grows from %lld to %lld with "
+                            "the batch: only the first may, as the batch itself",
+                            s->from->values[value].name, i, (long long)shape->dim[i],
+                            (long long)larger->dim[i]);
+        shape->dim[0] = -1;
+    }
+    return MFM_OK;
+}
+
 /* The hyper input of the main graph that stands for an output of the modulator. */
 static int hyper_input(splitter *s, int value)
 {
@@ -246,8 +282,9 @@ static int hyper_input(splitter *s, int value)
     if (s->tail[value] >= 0 || s->status)
         return s->tail[value];
     mfm_shape shape = s->shapes[value];
-    if (shape.rank && shape.dim[0] == PROBE_BATCH)
-        shape.dim[0] = -1;
+    s->status = open_batch(s, value, &shape);
+    if (s->status)
+        return -1;
     s->status =
         mfm_graph_input(to->main, s->from->values[value].name, MFM_DATA, &shape, &s->tail[value]);
     to->hyper_outputs[to->n_hyper] = s->hyper[value];
@@ -285,29 +322,22 @@ static int tail_argument(splitter *s, int value)
     return s->plain[value];
 }
 
-/* Training runs with the switch at 1: a product with it is its other factor. Returns that factor's
- * slot, -1 for any other node. */
-static int switched_slot(const splitter *s, const mfm_graph_node *node)
-{
-    if (strcmp(node->op->name, "Mul") != 0 || s->network->toggle < 0)
-        return -1;
-    if (node->in[0] == s->network->toggle)
-        return 1;
-    return node->in[1] == s->network->toggle ? 0 : -1;
-}
-
 static void copy_tail(splitter *s)
 {
     for (size_t i = 0; i < s->from->n_nodes && !s->status; i++) {
         const mfm_graph_node *node = &s->from->nodes[i];
         const uint8_t on = s->depends[node->out[0]];
-        if (!any_needed(node, s->tail_needs) || on != (ON_IMAGES | ON_MODULATION))
+        const int slot = switched_slot(s, node);
+        if (!any_needed(node, s->tail_needs))
+            continue;
+        if (slot >= 0 && is_hyper(s, node->in[slot]) && s->hyper[node->out[0]] < 0)
+            s->tail[node->out[0]] = hyper_input(s, node->in[slot]);
+        if (on != (ON_IMAGES | ON_MODULATION))
             continue;
         if (!any_needed(node, s->plain_needs))
             check_modulation(s, node);
         for (int j = 0; j < node->n_in && !s->status; j++)
             s->arguments[j] = tail_argument(s, node->in[j]);
-        const int slot = switched_slot(s, node);
         if (slot >= 0 && !s->status)
             s->tail[node->out[0]] = s->arguments[slot];
         else if (!s->status)
@@ -359,7 +389,7 @@ static int prepare(splitter *s)
             widest = (size_t)s->from->nodes[i].n_in;
     s->depends = mfm_alloc(ctx, 3 * n, 1);
     s->plain = mfm_alloc(ctx, 3 * n, sizeof *s->plain);
-    s->shapes = mfm_alloc(ctx, n, sizeof *s->shapes);
+    s->shapes = mfm_alloc(ctx, 2 * n, sizeof *s->shapes);
     s->arguments = mfm_alloc(ctx, widest, sizeof *s->arguments);
     s->to->hyper_outputs = mfm_alloc(ctx, n, sizeof(int));
     s->to->hyper_inputs = mfm_alloc(ctx, n, sizeof(int));
@@ -370,9 +400,11 @@ static int prepare(splitter *s)
     s->tail_needs = s->plain_needs + n;
     s->tail = s->plain + n;
     s->hyper = s->tail + n;
+    s->larger = s->shapes + n;
     for (size_t i = 0; i < 3 * n; i++)
         s->plain[i] = -1;
-    return mfm_graph_shapes(s->network->graph, PROBE_BATCH, true, s->shapes);
+    const int status = mfm_graph_shapes(s->network->graph, PROBE_BATCH, true, s->shapes);
+    return status ? status : mfm_graph_shapes(s->network->graph, PROBE_BATCH + 1, true, s->larger);
 }
 
 static void split_modulation(splitter *s)

@@ -61,7 +61,7 @@ static void step(mfm_training *t, const mfm_batch *train, const mfm_batch *meta,
     base_state *s = t->method_state;
     mfm_plan_bind_input(s->plan, t->split->images, MFM_X, (real *)train->images);
     mfm_plan_bind_input(s->plan, t->split->labels, MFM_X, (real *)train->labels);
-    mfm_plan_set_step(s->plan, t->options.seed, t->counters.step);
+    mfm_plan_set_step(s->plan, MFM_STREAM_DROPOUT, t->options.seed, t->counters.step);
     mfm_plan_run(s->plan, FORWARD);
     *losses =
         (mfm_step_losses){.train = (double)*mfm_plan_lane(s->plan, t->split->plain_loss, MFM_X)};

@@ -158,7 +158,7 @@ static int make(mfm_bench *bench, const mfm_plan_spec *spec)
     if (bench->graph->params_size)
         memcpy(bench->lane[MFM_X], bench->graph->params, bench->graph->params_size * sizeof(real));
     mfm_plan_bind_state(bench->plan, bench->graph->state);
-    mfm_plan_set_step(bench->plan, 1, 1);
+    mfm_plan_set_step(bench->plan, MFM_STREAM_DROPOUT, 1, 1);
     return MFM_OK;
 }
 

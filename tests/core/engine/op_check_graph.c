@@ -193,7 +193,8 @@ static const char *run(one_node *n, real *results)
 {
     if (!load(n))
         return "no place for a kept lane";
-    mfm_plan_set_step(n->plan, n->checker->probe.node.key.seed, n->checker->probe.node.key.step);
+    mfm_plan_set_step(n->plan, MFM_STREAM_DROPOUT, n->checker->probe.node.key.seed,
+                      n->checker->probe.node.key.step);
     for (int pass = 0; pass < PASSES; pass++)
         mfm_plan_run(n->plan, pass);
     gather(n, results);
