@@ -49,7 +49,9 @@ static int write_at(int file, const char *bytes, size_t size, off_t at)
 }
 
 /* Puts the buffer in the place of the closing, and a closing behind it. Signals wait, so that none
- * ends the process half-way; when the disk is full, the old closing comes back: its place is still
+ * but SIGKILL ends the process half-way. What that one leaves is a part of the buffer from its
+ * beginning, because it is written front to back, and perhaps an end of the old closing: the cut is
+ * in the last line. When the disk is full, the old closing comes back: its place is still
  * the file's. */
 static void flush(mfm_trace *t)
 {

@@ -10,9 +10,11 @@
 
 typedef struct mfm_trace mfm_trace;
 
-/* Observes the context's plans and writes to path, again and again, so that there is whole JSON in
- * the file whenever the process ends. It grows to 64 MiB at most. A file that is there already is
- * replaced only when it is empty or a trace. */
+/* Observes the context's plans and writes to path, again and again. A process that returns, or is
+ * ended by a signal that can be held back, leaves whole JSON. SIGKILL cannot be held back and may
+ * cut a write short: then every line but the last is still whole, each of them an event, and
+ * closing the list makes it JSON again. The file grows to 64 MiB at most. One that is there already
+ * is replaced only when it is empty or a trace. */
 int mfm_trace_begin(mfm_ctx *ctx, const char *path, mfm_trace **trace);
 /* Writes what is left and warns of what could not be written. NULL: does nothing. */
 void mfm_trace_end(mfm_trace *trace);
