@@ -12,55 +12,10 @@
 #ifndef MFM_OPTIONS_H
 #define MFM_OPTIONS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
+#include "core/engine/option.h"
 #include "tools/command.h"
 
-enum mfm_option_kind {
-    MFM_OPTION_FLAG,    /* bool */
-    MFM_OPTION_STRING,  /* const char *; NULL: not given */
-    MFM_OPTION_STRINGS, /* mfm_strings: may be given several times */
-    MFM_OPTION_UINT,    /* uint64_t within min .. max */
-    MFM_OPTION_REAL,    /* double, finite, within min .. max */
-    MFM_OPTION_UINTS,   /* mfm_uints: "160,180"; "" or "none" is the empty list */
-    MFM_OPTION_SHAPE,   /* int64_t[3]: "3,32,32"; zeros: not given */
-    MFM_OPTION_CHOICE   /* int: the position in choices */
-};
-
-/* What a run that goes on does with an option (tools/option_json.h). */
-enum mfm_option_scope {
-    MFM_OPTION_FIXED,      /* must be what the run began with */
-    MFM_OPTION_CHANGEABLE, /* the run's own unless given anew */
-    MFM_OPTION_LOCAL       /* no part of the run */
-};
-
-enum { MFM_MAX_STRINGS = 256, MFM_MAX_UINTS = 16, MFM_MAX_OPTIONS = 48, MFM_MAX_GROUPS = 8 };
-
-typedef struct mfm_strings {
-    const char *item[MFM_MAX_STRINGS];
-    size_t count;
-} mfm_strings;
-
-typedef struct mfm_uints {
-    uint32_t item[MFM_MAX_UINTS];
-    int count;
-} mfm_uints;
-
-typedef struct mfm_option {
-    const char *name;
-    char letter; /* 0: none */
-    enum mfm_option_kind kind;
-    size_t offset;     /* of the field in the structure that is filled */
-    const char *value; /* what the value is called in the help */
-    const char *help;
-    double min, max;            /* UINT, REAL */
-    const char *const *choices; /* CHOICE: ended by NULL */
-    bool required;
-    bool silent_default; /* the help text itself says what holds when it is not given */
-    enum mfm_option_scope scope;
-} mfm_option;
+enum { MFM_MAX_OPTIONS = 192, MFM_MAX_GROUPS = 48 };
 
 /* Options that stand together in the help. Offsets count from base, so that commands can share a
  * group as a structure within their own. */
@@ -68,6 +23,7 @@ typedef struct mfm_option_group {
     const char *title;
     const mfm_option *options;
     size_t count, base;
+    bool idle; /* of a part that was not chosen: not told as JSON, nor adopted from it */
 } mfm_option_group;
 
 typedef struct mfm_option_table {
