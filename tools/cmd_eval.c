@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,17 +95,32 @@ static int group_of(const mfm_split *split, int c)
     return count < FEWER_THAN ? FEW : count > MORE_THAN ? MANY : MEDIUM;
 }
 
-/* Mean recall over the classes of a group; *classes is their number. */
+/* Mean recall over the classes of a group that have test images, NAN when none has; *classes is the
+ * number of all its classes. */
 static double group_recall(const evaluation *e, int group, int *classes)
 {
     double sum = 0;
+    int tested = 0;
     *classes = 0;
-    for (int c = 0; c < e->split->classes; c++)
-        if (group_of(e->split, c) == group) {
-            sum += mfm_confusion_recall(&e->confusion, c);
-            ++*classes;
-        }
-    return *classes ? sum / *classes : 0;
+    for (int c = 0; c < e->split->classes; c++) {
+        if (group_of(e->split, c) != group)
+            continue;
+        ++*classes;
+        if (mfm_confusion_class_images(&e->confusion, c) == 0)
+            continue;
+        sum += mfm_confusion_recall(&e->confusion, c);
+        tested++;
+    }
+    return tested ? sum / tested : NAN;
+}
+
+/* "  93.50 %", or a dash for what was not measured. */
+static void print_recall(double recall)
+{
+    if (isnan(recall))
+        printf("%8s", "-");
+    else
+        printf("%6.2f %%", recall);
 }
 
 /* The model may have more classes than the dataset names. */
@@ -154,9 +170,10 @@ static json_t *classes_to_json(const evaluation *e)
     json_t *classes = json_array();
     char number[16];
     for (int c = 0; c < e->confusion.classes; c++) {
-        json_t *entry = json_pack("{s:s, s:I, s:f}", "name", class_name(e, c, number), "count",
-                                  (json_int_t)mfm_confusion_class_images(&e->confusion, c),
-                                  "recall", mfm_confusion_recall(&e->confusion, c));
+        json_t *entry =
+            json_pack("{s:s, s:I, s:o}", "name", class_name(e, c, number), "count",
+                      (json_int_t)mfm_confusion_class_images(&e->confusion, c), "recall",
+                      mfm_json_number(mfm_confusion_recall(&e->confusion, c)));
         if (e->split && c < e->split->classes)
             json_object_set_new(entry, "train", json_integer(e->split->train_per_class[c]));
         json_array_append_new(classes, entry);
@@ -185,9 +202,9 @@ static json_t *groups_to_json(const evaluation *e)
     for (int g = GROUPS; g-- > 0;) {
         int classes;
         const double recall = group_recall(e, g, &classes);
-        json_object_set_new(object, group_names[g],
-                            json_pack("{s:i, s:o}", "classes", classes, "recall",
-                                      classes ? json_real(recall) : json_null()));
+        json_object_set_new(
+            object, group_names[g],
+            json_pack("{s:i, s:o}", "classes", classes, "recall", mfm_json_number(recall)));
     }
     return object;
 }
@@ -224,7 +241,9 @@ static void print_classes(const evaluation *e, int width)
                (unsigned long long)mfm_confusion_class_images(&e->confusion, c));
         if (e->split && c < e->split->classes)
             printf("  %8u", e->split->train_per_class[c]);
-        printf("  %6.2f %%\n", mfm_confusion_recall(&e->confusion, c));
+        printf("  ");
+        print_recall(mfm_confusion_recall(&e->confusion, c));
+        printf("\n");
     }
 }
 
@@ -235,9 +254,13 @@ static void print_groups(const evaluation *e)
         int classes;
         const double recall = group_recall(e, g, &classes);
         if (classes)
-            printf("%-6s  %3d classes  mean recall %6.2f %%\n", group_names[g], classes, recall);
+            printf("%-6s  %3d class%s  mean recall ", group_names[g], classes,
+                   classes == 1 ? "  " : "es");
         else
-            printf("%-6s  no class\n", group_names[g]);
+            printf("%-6s  no class", group_names[g]);
+        if (classes)
+            print_recall(recall);
+        printf("\n");
     }
 }
 

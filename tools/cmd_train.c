@@ -59,9 +59,11 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
                                        a->fit, &augment);
     if (!status)
         status = mfm_train_job_make_split(job);
+    mfm_train_options options = mfm_train_options_of(a);
+    if (!status)
+        status = mfm_train_job_fit_batches(job, &options);
     if (status)
         return status;
-    const mfm_train_options options = mfm_train_options_of(a);
     status = mfm_training_new(job->ctx, job->session.graphs, &options, &job->training);
     if (!status && a->resume)
         status = mfm_checkpoint_restore(job->ctx, job->session.model, job->training);

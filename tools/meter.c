@@ -1,5 +1,6 @@
 #include "tools/meter.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -80,7 +81,7 @@ void mfm_meter_epoch(mfm_meter *meter, const mfm_epoch_report *r)
     if (meter->terminal)
         return;
     char meta[40] = "", spent[32];
-    if (r->meta_loss > 0)
+    if (isfinite(r->meta_loss))
         snprintf(meta, sizeof meta, "  meta loss %.4f", r->meta_loss);
     format_time(r->seconds, spent);
     fprintf(meter->stream, "epoch %u/%u  loss %.4f%s  error %.2f %%  lr %g  %s\n", r->epoch,

@@ -196,8 +196,9 @@ static int read_epochs(report *r)
     r->page.epochs = (int)count;
     r->page.epoch = r->per_epoch;
     r->page.train_loss = r->per_epoch + count;
-    if (json_integer_value(json_object_get(r->run, "meta_images")))
-        r->page.meta_loss = r->per_epoch + 2 * count;
+    for (size_t i = 0; i < count; i++)
+        if (!isnan(r->per_epoch[2 * count + i]))
+            r->page.meta_loss = r->per_epoch + 2 * count;
     r->page.test_error = r->per_epoch + 3 * count;
     return MFM_OK;
 }
@@ -284,7 +285,7 @@ static void add_files(report *r)
     static const char *const texts[FILES] = {
         "the plain classifier of the last epoch, for any ONNX runtime",
         "its modulator: soft label to gamma and beta", "what the run goes on from",
-        "options, class counts and versions", "one JSON object an epoch"};
+        "options, class counts and versions", "one JSON object per epoch"};
     r->page.files = r->files;
     for (int i = 0; i < FILES; i++)
         if (access(paths[i], F_OK) == 0)

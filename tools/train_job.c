@@ -119,6 +119,24 @@ int mfm_train_job_make_split(mfm_train_job *job)
     return MFM_OK;
 }
 
+int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options)
+{
+    const mfm_split *split = job->split;
+    if (options->batch > split->train_count)
+        return mfm_fail(job->ctx, MFM_EINVAL,
+                        "--batch: %u: the split has only %u training images: use --batch at most "
+                        "%u",
+                        options->batch, split->train_count, split->train_count);
+    if (options->method->needs_meta && options->meta_batch > split->meta_count) {
+        mfm_warn(job->ctx,
+                 "--meta-batch: %u: the meta set has only %u images: each meta batch is "
+                 "all of them",
+                 options->meta_batch, split->meta_count);
+        options->meta_batch = split->meta_count;
+    }
+    return MFM_OK;
+}
+
 static json_t *describe_classes(const mfm_train_job *job)
 {
     json_t *classes = json_array();

@@ -36,6 +36,9 @@ int mfm_train_job_load_checkpoint(mfm_train_job *job);
 int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given);
 /* MFM_EINVAL when a run that goes on began with other images. */
 int mfm_train_job_make_split(mfm_train_job *job);
+/* MFM_EINVAL for a training batch that is larger than the split: epochs would have no step. A meta
+ * batch is cut down to the meta set, with a warning. */
+int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options);
 /* Starts the run folder: from here on files are written. */
 int mfm_train_job_begin(mfm_train_job *job);
 

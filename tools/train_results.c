@@ -49,7 +49,7 @@ static int on_epoch(void *self, const mfm_epoch_report *r)
     mfm_meter_epoch(&job->meter, r);
     json_t *recall = json_array();
     for (int c = 0; c < r->confusion->classes; c++)
-        json_array_append_new(recall, json_real(mfm_confusion_recall(r->confusion, c)));
+        json_array_append_new(recall, mfm_json_number(mfm_confusion_recall(r->confusion, c)));
     json_t *line =
         json_pack("{s:i, s:o, s:o, s:f, s:o, s:o, s:f, s:f}", "epoch", (int)r->epoch, "train_loss",
                   mfm_json_number(r->train_loss), "meta_loss", mfm_json_number(r->meta_loss),
@@ -173,8 +173,13 @@ static int print_rarest(const mfm_train_job *job, const mfm_confusion *confusion
     for (int i = 0; i < RAREST && i < job->split->classes; i++) {
         const int c = next_rarest(job->split, taken);
         taken[c] = true;
-        printf("  %-20s %6u images  %6.2f %%\n", job->session.dataset->class_names[c],
-               job->split->train_per_class[c], mfm_confusion_recall(confusion, c));
+        const double recall = mfm_confusion_recall(confusion, c);
+        printf("  %-20s %6u image%s", job->session.dataset->class_names[c],
+               job->split->train_per_class[c], job->split->train_per_class[c] == 1 ? " " : "s");
+        if (isnan(recall))
+            printf("       - (no test images)\n");
+        else
+            printf("  %6.2f %%\n", recall);
     }
     mfm_free(job->ctx, taken);
     return MFM_OK;

@@ -1,5 +1,6 @@
 #include "core/report/confusion.h"
 
+#include <math.h>
 #include <string.h>
 
 static size_t cells(const mfm_confusion *confusion)
@@ -39,7 +40,7 @@ double mfm_confusion_error(const mfm_confusion *confusion)
         right += confusion->count[i * confusion->classes + i];
     return confusion->images
                ? 100.0 * (double)(confusion->images - right) / (double)confusion->images
-               : 0;
+               : NAN;
 }
 
 uint64_t mfm_confusion_class_images(const mfm_confusion *confusion, int class_number)
@@ -54,5 +55,17 @@ double mfm_confusion_recall(const mfm_confusion *confusion, int class_number)
 {
     const uint64_t images = mfm_confusion_class_images(confusion, class_number);
     const uint32_t right = confusion->count[class_number * confusion->classes + class_number];
-    return images ? 100.0 * (double)right / (double)images : 0;
+    return images ? 100.0 * (double)right / (double)images : NAN;
+}
+
+double mfm_confusion_mean_recall(const mfm_confusion *confusion, const bool *among, int *classes)
+{
+    double sum = 0;
+    *classes = 0;
+    for (int c = 0; c < confusion->classes; c++)
+        if ((!among || among[c]) && mfm_confusion_class_images(confusion, c) > 0) {
+            sum += mfm_confusion_recall(confusion, c);
+            ++*classes;
+        }
+    return *classes ? sum / *classes : NAN;
 }

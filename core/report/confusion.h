@@ -2,6 +2,7 @@
 #ifndef MFM_CONFUSION_H
 #define MFM_CONFUSION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/engine/context.h"
@@ -17,10 +18,13 @@ void mfm_confusion_clear(mfm_ctx *ctx, mfm_confusion *confusion);
 void mfm_confusion_reset(mfm_confusion *confusion);
 void mfm_confusion_add(mfm_confusion *confusion, int truth, int predicted);
 
-/* Share of images whose prediction is wrong; 0 without images. */
+/* Share of images whose prediction is wrong; NAN without images. */
 double mfm_confusion_error(const mfm_confusion *confusion);
 uint64_t mfm_confusion_class_images(const mfm_confusion *confusion, int class_number);
-/* Share of the class's images that are predicted as it; 0 for a class without images. */
+/* Share of the class's images that are predicted as it; NAN for a class without images. */
 double mfm_confusion_recall(const mfm_confusion *confusion, int class_number);
+/* The mean of the recalls over the classes with images, of those that among[classes] marks (NULL:
+ * all); *classes is their number. NAN when there is none. */
+double mfm_confusion_mean_recall(const mfm_confusion *confusion, const bool *among, int *classes);
 
 #endif

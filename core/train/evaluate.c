@@ -108,5 +108,5 @@ void mfm_evaluate(mfm_evaluator *e, const mfm_images *images, real *params, real
         }
         first += got;
     }
-    *loss = images->count ? sum / images->count : 0;
+    *loss = images->count ? sum / images->count : NAN;
 }

@@ -19,8 +19,8 @@ int mfm_evaluator_new(mfm_ctx *ctx, const mfm_split_graph *split, const mfm_prep
 void mfm_evaluator_free(mfm_evaluator *evaluator);
 
 /* Runs all images with the given parameters and running statistics; confusion is reset first and
- * must have the model's number of classes or more. *loss is the mean cross-entropy. Labels must be
- * below the model's classes. */
+ * must have the model's number of classes or more. *loss is the mean cross-entropy, NAN without
+ * images. Labels must be below the model's classes. */
 void mfm_evaluate(mfm_evaluator *evaluator, const mfm_images *images, real *params, real *state,
                   mfm_confusion *confusion, double *loss);
 

@@ -51,19 +51,36 @@ static int open_loader(trainer *r)
                           &r->loader);
 }
 
+/* Batches run on across epochs: one larger than the set would leave epochs without a step. */
+static int check_batch(const trainer *r)
+{
+    const uint32_t images = r->data->split->train_count, batch = r->training->options.batch;
+    if (batch <= images)
+        return MFM_OK;
+    return mfm_fail(r->training->ctx, MFM_EINVAL,
+                    "training: a batch of %u: the split has %u training images: a batch takes no "
+                    "more than these",
+                    batch, images);
+}
+
+static const char *loss_text(double loss)
+{
+    return isnan(loss) ? "not a number" : "infinite";
+}
+
 /* The images' statistics are fixed, so a constant image is nothing unusual; what usually explodes
  * is named in the message. */
 static int check_loss(const trainer *r, const mfm_step_losses *losses, double lr)
 {
-    if (isfinite(losses->train) && isfinite(losses->meta))
+    const bool train = isfinite(losses->train);
+    if (train && isfinite(losses->meta))
         return MFM_OK;
     return mfm_fail(r->training->ctx, MFM_ENAN,
-                    "training: step %llu: the %s loss is %g: likely causes are a learning rate "
+                    "training: step %llu: the %s loss is %s: likely causes are a learning rate "
                     "(%g) or modulator learning rate (%g) that is too high, or weights in the "
                     "model that were not finite from the start",
-                    (unsigned long long)r->training->counters.step,
-                    isfinite(losses->train) ? "meta" : "training",
-                    isfinite(losses->train) ? losses->meta : losses->train, lr,
+                    (unsigned long long)r->training->counters.step, train ? "meta" : "training",
+                    loss_text(train ? losses->meta : losses->train), lr,
                     r->training->options.modulator_lr);
 }
 
@@ -123,9 +140,9 @@ static int finish_epoch(trainer *r, uint64_t epoch)
         return status;
     mfm_epoch_report report = {.epoch = (uint32_t)epoch + 1, .confusion = &r->confusion};
     report.lr = mfm_schedule_lr(&t->options.schedule, epoch);
-    const double steps = c->epoch_steps ? (double)c->epoch_steps : 1; /* a tiny set: 0 steps */
-    report.train_loss = c->train_loss_sum / steps;
-    report.meta_loss = c->meta_loss_sum / steps;
+    const double steps = (double)c->epoch_steps;
+    report.train_loss = steps > 0 ? c->train_loss_sum / steps : NAN;
+    report.meta_loss = steps > 0 && t->options.method->needs_meta ? c->meta_loss_sum / steps : NAN;
     report.seconds = c->seconds;
     mfm_evaluate(r->evaluator, &r->data->dataset->test, t->w, t->state, &r->confusion,
                  &report.test_loss);
@@ -183,7 +200,9 @@ int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_trai
                  .events = events,
                  .session_first_step = training->counters.step};
     mfm_ctx *ctx = training->ctx;
-    int status = mfm_confusion_init(ctx, &r.confusion, (int)training->split->classes);
+    int status = check_batch(&r);
+    if (!status)
+        status = mfm_confusion_init(ctx, &r.confusion, (int)training->split->classes);
     if (!status)
         status = open_loader(&r);
     if (!status)

@@ -28,7 +28,7 @@ typedef struct mfm_progress {
 
 typedef struct mfm_epoch_report {
     uint32_t epoch;               /* counted from 1: epochs finished */
-    double train_loss, meta_loss; /* means over the epoch */
+    double train_loss, meta_loss; /* means over the epoch; NAN: not measured */
     double test_error, test_loss; /* percent; mean cross-entropy */
     const mfm_confusion *confusion;
     double lr;
@@ -48,7 +48,8 @@ typedef struct mfm_train_events {
 
 /* Trains from training->counters.step to the end of the last epoch. *stop (may be NULL) is looked
  * at after each step: when set, the checkpoint is kept and MFM_EINTR returned. A loss that is not
- * finite gives MFM_ENAN; the last checkpoint stays as it is. */
+ * finite gives MFM_ENAN; the last checkpoint stays as it is. MFM_EINVAL: a training batch larger
+ * than the split. */
 int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_train_events *events,
               const volatile sig_atomic_t *stop);
 

@@ -41,6 +41,12 @@ expect_no_stderr() {
     [ ! -s "$work/.stderr" ] || fail "something on standard error"
 }
 
+# Every line on standard error matches.
+expect_no_stderr_but() {
+    grep -Evq -- "$1" "$work/.stderr" && fail "a line on standard error does not match: $1"
+    return 0
+}
+
 expect_file() {
     [ -s "$1" ] || fail "$1 was not written"
 }
@@ -70,9 +76,9 @@ expect_refusal() {
     expect_stderr "$refusal_message"
 }
 
-# make_data FOLDER CLASSES PER_CLASS TEST_PER_CLASS
+# make_data FOLDER CLASSES PER_CLASS TEST_PER_CLASS [SEED [FIRST]]
 make_data() {
-    mkdir -p "$1" && "$MAKE_IDX" "$1" "$2" "$3" "$4" 20 || fail "make-idx $*"
+    mkdir -p "$1" && "$MAKE_IDX" "$1" "$2" "$3" "$4" 20 "${5:-0}" "${6:-0}" || fail "make-idx $*"
 }
 
 commands=$(sed -n 's/^COMMAND(\([a-z_]*\),.*/\1/p' "$SOURCE/tools/commands.def")

@@ -1,7 +1,8 @@
 /*
- * make-idx FOLDER CLASSES PER_CLASS TEST_PER_CLASS SIDE: writes a small dataset in MNIST's four
- * files. Class c is a bright square at a place of its own on a noisy ground, so that a small
- * network learns it in a few epochs; the same arguments give the same bytes.
+ * make-idx FOLDER CLASSES PER_CLASS TEST_PER_CLASS SIDE [SEED [FIRST]]: writes a small dataset in
+ * MNIST's four files. Class c is a bright square at a place of its own on a noisy ground, so that a
+ * small network learns it in a few epochs; the same arguments give the same bytes. SEED is of the
+ * noise; labels are numbered from FIRST.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@
 
 enum { IMAGES_MAGIC = 0x0803, LABELS_MAGIC = 0x0801, SQUARE = 5, PATH_LENGTH = 1024 };
 
-static uint32_t state = 12345;
+static uint32_t state = 12345, first_label;
 
 /* Numerical Recipes' linear congruence: nothing hangs on its quality. */
 static uint32_t draw(uint32_t bound)
@@ -53,17 +54,20 @@ static int put_part(const char *folder, const char *prefix, uint32_t classes, ui
     put_word(labels, classes * per_class);
     for (uint32_t i = 0; i < classes * per_class; i++) {
         put_image(images, i % classes, side);
-        fputc((int)(i % classes), labels);
+        fputc((int)(i % classes + first_label), labels);
     }
     return fclose(images) || fclose(labels);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fprintf(stderr, "usage: make-idx FOLDER CLASSES PER_CLASS TEST_PER_CLASS SIDE\n");
+    if (argc < 6 || argc > 8) {
+        fprintf(stderr,
+                "usage: make-idx FOLDER CLASSES PER_CLASS TEST_PER_CLASS SIDE [SEED [FIRST]]\n");
         return 2;
     }
+    state += argc > 6 ? (uint32_t)atoi(argv[6]) : 0;
+    first_label = argc > 7 ? (uint32_t)atoi(argv[7]) : 0;
     const uint32_t classes = (uint32_t)atoi(argv[2]), side = (uint32_t)atoi(argv[5]);
     return put_part(argv[1], "train", classes, (uint32_t)atoi(argv[3]), side) ||
            put_part(argv[1], "t10k", classes, (uint32_t)atoi(argv[4]), side);

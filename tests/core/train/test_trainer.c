@@ -113,6 +113,33 @@ static void test_base(void)
     session_clear(&modulated);
 }
 
+/* 28 training images: a batch of 29 would leave epochs without a step. */
+static void test_too_large_a_batch(void)
+{
+    session s;
+    session_init(&s, &lenet, "base");
+    s.options.batch = 29;
+    session_start(&s);
+    CU_ASSERT_EQUAL(session_run(&s), MFM_EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(mfm_message(s.p.ctx), "a batch of 29: the split has 28 training images"));
+    CU_ASSERT_EQUAL(s.steps, 0);
+    CU_ASSERT_EQUAL(s.saves, 0);
+    session_clear(&s);
+}
+
+/* The baseline reads no meta images: its meta loss is none, not 0. */
+static void test_not_measured(void)
+{
+    session s;
+    session_init(&s, &lenet, "base");
+    session_start(&s);
+    finish(&s);
+    for (uint32_t i = 0; i < SESSION_EPOCHS; i++)
+        CU_ASSERT(s.train_loss[i] > 0 && isnan(s.meta_loss[i]));
+    session_clear(&s);
+}
+
 static void check_explodes(const char *method)
 {
     session s;
@@ -232,6 +259,8 @@ static const mfm_case cases[] = {
     {"a loss that is not finite ends the run by its step, and nothing is saved", test_explodes},
     {"weights that are not finite from the start are found at step 0", test_starts_broken},
     {"the finite check looks at every vector", test_finite},
+    {"a batch larger than the split is refused", test_too_large_a_batch},
+    {"a loss that is not measured is none", test_not_measured},
     {"a stop keeps a checkpoint of that step", test_stops},
     {"a stop after the last step changes nothing", test_stop_at_the_end},
     {"an event that fails ends the run with its code", test_event_fails},
