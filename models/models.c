@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "models/family.h"
+#include "onnx/nearest.h"
 
 #define FAMILY(x) extern const mfm_family mfm_family_##x;
 #include "models/models.def"
@@ -13,7 +14,7 @@ static const mfm_family *const families[] = {
 #include "models/models.def"
 #undef FAMILY
 };
-enum { N_FAMILIES = sizeof families / sizeof families[0], NEAREST = 3, LONGEST_NAME = 32 };
+enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
 const mfm_architecture *mfm_model_at(size_t index)
 {
@@ -36,53 +37,16 @@ static const mfm_family *find(const char *name, const mfm_architecture **member)
     return NULL;
 }
 
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    const size_t least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Levenshtein's distance. row[j] is that of the text read so far to the first j letters of name,
- * which is one of ours and short. */
-static size_t edit_distance(const char *text, const char *name)
-{
-    size_t row[LONGEST_NAME + 1];
-    const size_t length = strlen(name);
-    for (size_t j = 0; j <= length; j++)
-        row[j] = j;
-    for (size_t i = 0; text[i]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < length; j++) {
-            const size_t replaced = diagonal + (text[i] != name[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = min3(replaced, row[j] + 1, diagonal + 1);
-        }
-    }
-    return row[length];
-}
-
 static int fail_unknown(mfm_ctx *ctx, const char *text)
 {
-    const char *nearest[NEAREST] = {"", "", ""};
-    size_t distance[NEAREST] = {SIZE_MAX, SIZE_MAX, SIZE_MAX};
+    mfm_nearest near;
+    mfm_nearest_init(&near, text);
     const mfm_architecture *member;
-    for (size_t i = 0; (member = mfm_model_at(i)); i++) {
-        const size_t d = edit_distance(text, member->name);
-        int at = NEAREST;
-        while (at > 0 && d < distance[at - 1])
-            at--;
-        for (int k = NEAREST - 1; k > at; k--) {
-            nearest[k] = nearest[k - 1];
-            distance[k] = distance[k - 1];
-        }
-        if (at < NEAREST) {
-            nearest[at] = member->name;
-            distance[at] = d;
-        }
-    }
-    return mfm_fail(ctx, MFM_EINVAL, "unknown architecture: %.80s: the nearest are %s, %s and %s",
-                    text, nearest[0], nearest[1], nearest[2]);
+    for (size_t i = 0; (member = mfm_model_at(i)); i++)
+        mfm_nearest_offer(&near, member->name);
+    char suggestion[MFM_SUGGEST_TEXT];
+    return mfm_fail(ctx, MFM_EINVAL, "unknown architecture: %.80s%s", text,
+                    mfm_nearest_say(&near, suggestion));
 }
 
 /* Replaces a 0 by the default and checks the range. */

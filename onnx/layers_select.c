@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine/words.h"
 #include "onnx/layers.h"
 #include "onnx/nearest.h"
 
@@ -42,25 +43,33 @@ static void list_layers(const mfm_layers *found, char text[LISTING])
 
 static int refuse(const selection *s, const char *selector, const char *rule)
 {
-    static const char *const words[] = {"last_conv", "first_conv", "conv:1", "fc:1", "block:1"};
     const mfm_layers *found = s->found;
     mfm_nearest near;
     mfm_nearest_init(&near, selector);
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        mfm_nearest_offer(&near, words[i]);
     for (size_t i = 0; i < found->n_layers; i++) {
         if (found->layers[i].node_name[0])
             mfm_nearest_offer(&near, found->layers[i].node_name);
         mfm_nearest_offer(&near, found->layers[i].output);
     }
-    char listing[LISTING];
+    char listing[LISTING], suggestion[MFM_SUGGEST_TEXT];
     list_layers(found, listing);
-    return mfm_fail(s->ctx, MFM_EINVAL,
-                    "no such layer: %.200s: %s; the nearest are %.120s, %.120s and %.120s; there "
-                    "are %zu convolutions, %zu fully connected layers and %zu blocks: %s",
-                    selector, rule, near.names[0], near.names[1], near.names[2],
-                    count_kind(found, MFM_LAYER_CONV), count_kind(found, MFM_LAYER_FC),
-                    found->n_blocks, listing);
+    return mfm_fail(s->ctx, MFM_EINVAL, "no such layer: %.200s: %s%s%s %s", selector,
+                    rule ? rule : "no layer has that name",
+                    rule ? "" : mfm_nearest_say(&near, suggestion),
+                    found->n_layers ? "; the layers:" : "", listing);
+}
+
+/* "the model has 19 convolutions, counted from 1, or from the end as -1" */
+static int refuse_number(const selection *s, const char *selector, size_t count, const char *one,
+                         const char *many)
+{
+    char rule[128];
+    if (count)
+        snprintf(rule, sizeof rule, "this model has %zu %s, counted from 1, or from the end as -1",
+                 count, mfm_plural(count, one, many));
+    else
+        snprintf(rule, sizeof rule, "this model has no %s", many);
+    return refuse(s, selector, rule);
 }
 
 /* The number after "conv:"; 1-based, from the end when negative. False when it is none of the
@@ -82,8 +91,12 @@ static int choose_numbered(const selection *s, const char *selector, const char 
                            mfm_layer_kind kind)
 {
     size_t at;
-    if (!read_index(digits, count_kind(s->found, kind), &at))
-        return refuse(s, selector, "they are counted from 1, or from the end as -1");
+    const size_t count = count_kind(s->found, kind);
+    if (!read_index(digits, count, &at))
+        return kind == MFM_LAYER_CONV
+                   ? refuse_number(s, selector, count, "convolution", "convolutions")
+                   : refuse_number(s, selector, count, "fully connected layer",
+                                   "fully connected layers");
     for (size_t i = 0; i < s->found->n_layers; i++)
         if (s->found->layers[i].kind == kind && s->found->layers[i].number == at + 1)
             s->chosen[i] = true;
@@ -94,7 +107,7 @@ static int choose_block(const selection *s, const char *selector, const char *di
 {
     size_t at;
     if (!read_index(digits, s->found->n_blocks, &at))
-        return refuse(s, selector, "blocks are counted from 1, or from the end as -1");
+        return refuse_number(s, selector, s->found->n_blocks, "residual block", "residual blocks");
     s->chosen[s->found->blocks[at].layer] = true;
     return MFM_OK;
 }
@@ -106,7 +119,7 @@ static int choose_first(const selection *s, const char *selector)
             s->chosen[i] = true;
             return MFM_OK;
         }
-    return refuse(s, selector, "the model has no convolution");
+    return refuse(s, selector, "this model has no convolution");
 }
 
 /* A convolution that makes the logits has one channel a class: modulating it would modulate the
@@ -130,7 +143,7 @@ static int choose_last(const selection *s, const char *selector)
     }
     return refuse(s, selector,
                   passed ? "the only convolution is the classifier"
-                         : "the model has no convolution");
+                         : "this model has no convolution");
 }
 
 /* Exact names come before globs: a name may hold '*' or '['. */
@@ -148,13 +161,13 @@ static int choose_named(const selection *s, const char *selector)
             s->chosen[i] |= hit;
             hits += hit;
         }
-    return hits ? MFM_OK : refuse(s, selector, "no layer is called so");
+    return hits ? MFM_OK : refuse(s, selector, NULL);
 }
 
 static int choose(const selection *s, const char *selector)
 {
     if (!selector[0])
-        return refuse(s, "''", "a layer must be named");
+        return refuse(s, "''", "the name of a layer is missing");
     if (strcmp(selector, "last_conv") == 0)
         return choose_last(s, selector);
     if (strcmp(selector, "first_conv") == 0)
@@ -185,7 +198,7 @@ int mfm_layers_select(mfm_ctx *ctx, const mfm_layers *layers, const char *const 
                       size_t n_selectors, size_t **picked, size_t *n_picked)
 {
     if (n_selectors == 0)
-        return mfm_fail(ctx, MFM_EINVAL, "no layer: nothing was selected: name one at least");
+        return mfm_fail(ctx, MFM_EINVAL, "no layer was selected: name at least one");
     selection s = {ctx, layers, mfm_alloc(ctx, layers->n_layers, sizeof(bool))};
     int status = s.chosen ? MFM_OK : MFM_ENOMEM;
     for (size_t i = 0; i < n_selectors && !status; i++)

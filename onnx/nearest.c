@@ -1,8 +1,12 @@
 #include "onnx/nearest.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { LENGTH = 128 }; /* letters that are compared; a longer name differs by the rest */
+enum {
+    LENGTH = 128, /* letters that are compared; a longer name differs by the rest */
+    FEW = 8       /* names that are listed when none of them is near */
+};
 
 static size_t smaller(size_t a, size_t b)
 {
@@ -50,4 +54,45 @@ void mfm_nearest_offer(mfm_nearest *nearest, const char *name)
     }
     nearest->names[at] = name;
     nearest->distances[at] = d;
+}
+
+/* Near enough to be meant: a third of its letters wrong at most, or the beginning of a name. */
+static bool is_near(const mfm_nearest *near, size_t i)
+{
+    if (i == MFM_NEAREST || !near->names[i])
+        return false;
+    const size_t length = strlen(near->text);
+    return 3 * near->distances[i] <= length + 1 ||
+           (length > 1 && strncmp(near->names[i], near->text, length) == 0);
+}
+
+static void add(char text[MFM_SUGGEST_TEXT], const char *before, const char *name)
+{
+    const size_t used = strlen(text);
+    snprintf(text + used, MFM_SUGGEST_TEXT - used, "%s%.60s", before, name);
+}
+
+char *mfm_nearest_say(const mfm_nearest *near, char text[MFM_SUGGEST_TEXT])
+{
+    text[0] = '\0';
+    if (!is_near(near, 0))
+        return text;
+    add(text, ": did you mean ", near->names[0]);
+    for (size_t i = 1; is_near(near, i) && near->distances[i] == near->distances[0]; i++)
+        add(text, " or ", near->names[i]);
+    add(text, "?", "");
+    return text;
+}
+
+char *mfm_suggest(const char *name, const char *const *names, size_t count,
+                  char text[MFM_SUGGEST_TEXT])
+{
+    mfm_nearest near;
+    mfm_nearest_init(&near, name);
+    for (size_t i = 0; i < count; i++)
+        mfm_nearest_offer(&near, names[i]);
+    mfm_nearest_say(&near, text);
+    for (size_t i = 0; i < count && count <= FEW && !is_near(&near, 0); i++)
+        add(text, i ? ", " : ": one of ", names[i]);
+    return text;
 }

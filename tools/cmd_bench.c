@@ -1,4 +1,5 @@
 /* bench: what one training step (or one forward pass) of a model costs on this machine. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -225,8 +226,30 @@ static int check_method(mfm_ctx *ctx, const options *o)
                     o->method);
 }
 
-static int run(mfm_ctx *ctx, const options *o, const char *path)
+/* Says which of the options given do nothing for what is timed. */
+static void tell_no_effect(const bench *b, const mfm_arguments *given)
 {
+    static const char *const meta[] = {"meta-batch", NULL}, *const all[] = {"all-nodes", NULL};
+    const mfm_method *method = b->workload.method;
+    char reason[96];
+    snprintf(reason, sizeof reason, "%s has no meta set", b->o->method);
+    if (!method || !method->needs_meta)
+        mfm_options_no_effect(b->ctx, &bench_options, given, meta, reason);
+    snprintf(reason, sizeof reason, "%s has no modulator", b->o->method);
+    if (!method || !method->needs_modulator)
+        mfm_inject_no_effect(b->ctx, &bench_options, given, reason);
+    else if (!b->workload.injected)
+        mfm_inject_no_effect(b->ctx, &bench_options, given,
+                             "the model has a modulator already, which is timed as it is");
+    if (b->o->json)
+        mfm_options_no_effect(b->ctx, &bench_options, given, all, "JSON tells every node");
+    else if (!b->o->profile)
+        mfm_options_no_effect(b->ctx, &bench_options, given, all, "--profile 0 times no nodes");
+}
+
+static int run(mfm_ctx *ctx, const options *o, const mfm_arguments *given)
+{
+    const char *path = given->positional;
     bench b = {.ctx = ctx,
                .o = o,
                .workload = {.ctx = ctx,
@@ -240,6 +263,8 @@ static int run(mfm_ctx *ctx, const options *o, const char *path)
                           .steps = o->repeat,
                           .threads = mfm_use_threads((unsigned)o->threads)}};
     int status = prepare(&b, path);
+    if (!status)
+        tell_no_effect(&b, given);
     if (!status)
         status = measure(&b);
     if (!status)
@@ -259,7 +284,7 @@ int mfm_cmd_bench(mfm_ctx *ctx, int argc, const char **argv)
     if (!status)
         status = check_method(ctx, &o);
     if (!status)
-        status = run(ctx, &o, arguments.positional);
+        status = run(ctx, &o, &arguments);
     mfm_arguments_free(ctx, &arguments);
     return status;
 }

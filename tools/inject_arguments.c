@@ -78,6 +78,15 @@ int mfm_inject_as_asked(mfm_ctx *ctx, mfm_model *model, const mfm_inject_argumen
     return mfm_model_inject(ctx, model, &options);
 }
 
+void mfm_inject_no_effect(mfm_ctx *ctx, const mfm_option_table *table,
+                          const mfm_arguments *arguments, const char *reason)
+{
+    const char *names[MFM_INJECT_OPTIONS + 1] = {NULL};
+    for (size_t i = 0; i < MFM_INJECT_OPTIONS; i++)
+        names[i] = mfm_inject_table[i].name;
+    mfm_options_no_effect(ctx, table, arguments, names, reason);
+}
+
 int mfm_has_modulator(mfm_ctx *ctx, const mfm_model *model, bool *has)
 {
     mfm_inject_info *info = NULL;

@@ -22,6 +22,9 @@ extern const mfm_option mfm_inject_table[MFM_INJECT_OPTIONS];
 /* classes 0: from the model. Injects in memory. */
 int mfm_inject_as_asked(mfm_ctx *ctx, mfm_model *model, const mfm_inject_arguments *arguments,
                         uint64_t classes, uint64_t seed);
+/* Warns of each of these options that was given in vain, with the reason. */
+void mfm_inject_no_effect(mfm_ctx *ctx, const mfm_option_table *table,
+                          const mfm_arguments *arguments, const char *reason);
 /* Whether the model has a modulator; MFM_EDATA when what it says of it is damaged. */
 int mfm_has_modulator(mfm_ctx *ctx, const mfm_model *model, bool *has);
 

@@ -7,7 +7,7 @@
 
 #include "tools/command.h"
 #include "tools/files.h"
-#include "tools/suggest.h"
+#include "onnx/nearest.h"
 #include "tools/threads.h"
 #include "tools/trace.h"
 
@@ -66,7 +66,7 @@ static int unknown_command(const char *name)
     for (int i = 0; i < COMMANDS; i++)
         names[i] = commands[i].name;
     char near[MFM_SUGGEST_TEXT];
-    fprintf(stderr, "onnx-mfm: unknown command: %.80s: %s\n", name,
+    fprintf(stderr, "onnx-mfm: unknown command: %.80s%s\n", name,
             mfm_suggest(name, names, COMMANDS, near));
     return EXIT_USAGE;
 }

@@ -71,7 +71,7 @@ void mfm_option_describe(const mfm_option *option, const void *field, char text[
         add_text(text, option->choices[i]);
     }
     if (option->required)
-        add_text(text, " (needed)");
+        add_text(text, " (required)");
     if (has_default(option, field)) {
         add_text(text, " (default: ");
         add_default(text, option, field);

@@ -1,9 +1,10 @@
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/suggest.h"
+#include "onnx/nearest.h"
 #include "tools/option_parts.h"
 
 static int bad_value(mfm_ctx *ctx, const mfm_option *option, const char *text, const char *rule)
@@ -11,14 +12,23 @@ static int bad_value(mfm_ctx *ctx, const mfm_option *option, const char *text, c
     return mfm_fail(ctx, MFM_EUSAGE, "--%s: %.80s: %s", option->name, text, rule);
 }
 
-static int bad_range(mfm_ctx *ctx, const mfm_option *option, const char *text)
+/* The largest number an unsigned option takes: a limit of 2^63 as a double stands for INT64_MAX. */
+static uint64_t uint_limit(const mfm_option *option)
 {
-    const char *kind = option->kind == MFM_OPTION_REAL ? "number" : "whole number";
-    return option->max < HUGE_VAL
-               ? mfm_fail(ctx, MFM_EUSAGE, "--%s: %.80s: a %s from %.15g to %.15g is needed",
-                          option->name, text, kind, option->min, option->max)
-               : mfm_fail(ctx, MFM_EUSAGE, "--%s: %.80s: a %s from %.15g up is needed",
-                          option->name, text, kind, option->min);
+    return option->max >= (double)INT64_MAX ? INT64_MAX : (uint64_t)option->max;
+}
+
+static int bad_uint(mfm_ctx *ctx, const mfm_option *option, const char *text)
+{
+    return mfm_fail(ctx, MFM_EUSAGE,
+                    "--%s: %.80s: expected a whole number from %" PRIu64 " to %" PRIu64,
+                    option->name, text, (uint64_t)option->min, uint_limit(option));
+}
+
+static int bad_real(mfm_ctx *ctx, const mfm_option *option, const char *text)
+{
+    return mfm_fail(ctx, MFM_EUSAGE, "--%s: %.80s: expected a number from %.15g to %.15g",
+                    option->name, text, option->min, option->max);
 }
 
 /* Digits only: strtoull alone would take signs and blanks. */
@@ -38,8 +48,8 @@ static int set_uint(mfm_ctx *ctx, const mfm_option *option, const char *text, vo
     const char *end;
     uint64_t number;
     if (!read_uint(text, &end, &number) || *end || (double)number < option->min ||
-        (double)number > option->max)
-        return bad_range(ctx, option, text);
+        number > uint_limit(option))
+        return bad_uint(ctx, option, text);
     *(uint64_t *)field = number;
     return MFM_OK;
 }
@@ -50,7 +60,7 @@ static int set_real(mfm_ctx *ctx, const mfm_option *option, const char *text, vo
     const double number = strtod(text, &end);
     const bool whole = text[0] != '\0' && text[strspn(text, " \t\n")] == text[0] && *end == '\0';
     if (!whole || !isfinite(number) || number < option->min || number > option->max)
-        return bad_range(ctx, option, text);
+        return bad_real(ctx, option, text);
     *(double *)field = number;
     return MFM_OK;
 }
@@ -63,7 +73,7 @@ static int set_uints(mfm_ctx *ctx, const mfm_option *option, const char *text, v
         uint64_t number;
         if (list.count == MFM_MAX_UINTS || !read_uint(at, &at, &number) || number > UINT32_MAX ||
             (*at == ',' && !at[1]) || (*at && *at != ','))
-            return bad_value(ctx, option, text, "up to 16 whole numbers as in 160,180 are needed");
+            return bad_value(ctx, option, text, "expected up to 16 whole numbers, as in 160,180");
         list.item[list.count++] = (uint32_t)number;
         at += *at == ',';
     }
@@ -80,7 +90,7 @@ static int set_shape(mfm_ctx *ctx, const mfm_option *option, const char *text, v
         if (!read_uint(at, &at, &number) || number == 0 || number > 1 << 16 ||
             *at != (i < 2 ? ',' : '\0'))
             return bad_value(ctx, option, text,
-                             "channels,height,width as in 3,32,32 are needed, each up to 65536");
+                             "expected channels,height,width, as in 3,32,32, each up to 65536");
         shape[i] = (int64_t)number;
         at += i < 2;
     }
@@ -97,7 +107,8 @@ static int set_choice(mfm_ctx *ctx, const mfm_option *option, const char *text, 
             return MFM_OK;
         }
     char near[MFM_SUGGEST_TEXT];
-    return bad_value(ctx, option, text, mfm_suggest(text, option->choices, count, near));
+    return mfm_fail(ctx, MFM_EUSAGE, "--%s: unknown value %.80s%s", option->name, text,
+                    mfm_suggest(text, option->choices, count, near));
 }
 
 static int add_string(mfm_ctx *ctx, const mfm_option *option, const char *text, bool first,
@@ -107,7 +118,7 @@ static int add_string(mfm_ctx *ctx, const mfm_option *option, const char *text, 
     if (first)
         list->count = 0;
     if (list->count == MFM_MAX_STRINGS)
-        return bad_value(ctx, option, text, "it can be given 32 times at most");
+        return bad_value(ctx, option, text, "it can be given 256 times at most");
     list->item[list->count++] = text;
     return MFM_OK;
 }
@@ -121,7 +132,7 @@ int mfm_option_set(mfm_ctx *ctx, const mfm_option *option, const char *text, boo
         return MFM_OK;
     case MFM_OPTION_STRING:
         *(const char **)field = text;
-        return text[0] ? MFM_OK : bad_value(ctx, option, "''", "it cannot be empty");
+        return text[0] ? MFM_OK : bad_value(ctx, option, "''", "it must not be empty");
     case MFM_OPTION_STRINGS:
         return add_string(ctx, option, text, first, field);
     case MFM_OPTION_UINT:

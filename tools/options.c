@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/suggest.h"
+#include "onnx/nearest.h"
 #include "tools/option_parts.h"
 
 enum { HELP_VALUE = 4000 };
@@ -84,15 +84,15 @@ static int print_help(const parse *p)
 
 static int unknown_option(const parse *p)
 {
-    const char *names[MFM_MAX_OPTIONS];
-    size_t count = 0;
-    mfm_option_entry entry;
-    for (; mfm_option_at(p->table, count, &entry); count++)
-        names[count] = entry.option->name;
     const char *given = poptBadOption(p->popt, POPT_BADOPTION_NOALIAS);
-    char near[MFM_SUGGEST_TEXT];
-    return mfm_fail(p->ctx, MFM_EUSAGE, "unknown option: %.80s: %s", given,
-                    mfm_suggest(given + strspn(given, "-"), names, count, near));
+    mfm_nearest near;
+    mfm_nearest_init(&near, given + strspn(given, "-"));
+    mfm_option_entry entry;
+    for (size_t i = 0; mfm_option_at(p->table, i, &entry); i++)
+        mfm_nearest_offer(&near, entry.option->name);
+    char suggestion[MFM_SUGGEST_TEXT];
+    return mfm_fail(p->ctx, MFM_EUSAGE, "unknown option: %.80s%s", given,
+                    mfm_nearest_say(&near, suggestion));
 }
 
 static int popt_failure(const parse *p, int code)
@@ -128,9 +128,6 @@ static int take_option(parse *p, size_t i)
             return MFM_ENOMEM;
     }
     const bool first = !p->arguments->given[i];
-    if (!first && option->kind != MFM_OPTION_STRINGS)
-        return mfm_fail(p->ctx, MFM_EUSAGE, "--%s: it is given twice: once is enough",
-                        option->name);
     p->arguments->given[i] = true;
     return mfm_option_set(p->ctx, option, text, first, p->values + entry.offset);
 }
@@ -152,14 +149,15 @@ static int take_positional(parse *p)
 {
     const char *first = poptGetArg(p->popt);
     if (!p->table->positional)
-        return first ? mfm_fail(p->ctx, MFM_EUSAGE, "unexpected argument: %.80s: it takes none",
-                                first)
+        return first ? mfm_fail(p->ctx, MFM_EUSAGE,
+                                "unexpected argument: %.80s: this command takes none", first)
                      : MFM_OK;
     if (!first)
         return mfm_fail(p->ctx, MFM_EUSAGE, "no %s given: it comes first", p->table->positional);
     const char *second = poptGetArg(p->popt);
     if (second)
-        return mfm_fail(p->ctx, MFM_EUSAGE, "unexpected argument: %.80s: %s %.80s is all it takes",
+        return mfm_fail(p->ctx, MFM_EUSAGE,
+                        "unexpected argument: %.80s: after %s %.80s only options are expected",
                         second, p->table->positional, first);
     p->arguments->positional = mfm_arguments_own(p->ctx, p->arguments, first);
     return p->arguments->positional ? MFM_OK : MFM_ENOMEM;
@@ -170,9 +168,25 @@ static int check_required(const parse *p)
     mfm_option_entry entry;
     for (size_t i = 0; mfm_option_at(p->table, i, &entry); i++)
         if (entry.option->required && !p->arguments->given[i])
-            return mfm_fail(p->ctx, MFM_EUSAGE, "--%s %s is missing: it is needed",
-                            entry.option->name, entry.option->value);
+            return mfm_option_missing(p->ctx, entry.option);
     return MFM_OK;
+}
+
+int mfm_option_missing(mfm_ctx *ctx, const mfm_option *option)
+{
+    return option->letter ? mfm_fail(ctx, MFM_EUSAGE, "missing required option -%c %s",
+                                     option->letter, option->value)
+                          : mfm_fail(ctx, MFM_EUSAGE, "missing required option --%s %s",
+                                     option->name, option->value);
+}
+
+void mfm_options_no_effect(mfm_ctx *ctx, const mfm_option_table *table,
+                           const mfm_arguments *arguments, const char *const *names,
+                           const char *reason)
+{
+    for (; *names; names++)
+        if (mfm_option_given(table, arguments, *names))
+            mfm_warn(ctx, "--%s has no effect: %s", *names, reason);
 }
 
 int mfm_options_parse(mfm_ctx *ctx, const mfm_option_table *table, int argc, const char **argv,

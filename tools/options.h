@@ -43,8 +43,9 @@ typedef struct mfm_arguments {
 } mfm_arguments;
 
 /* values holds the defaults and receives what is given. MFM_HELPED after --help; MFM_EUSAGE names
- * the option, the value and the rule. Always end with mfm_arguments_free, after the last use of
- * values. */
+ * the option, the value and the rule. Of an option that is given several times the last counts, but
+ * for MFM_OPTION_STRINGS, which collects them. Always end with mfm_arguments_free, after the last
+ * use of values. */
 int mfm_options_parse(mfm_ctx *ctx, const mfm_option_table *table, int argc, const char **argv,
                       void *values, mfm_arguments *arguments);
 /* A copy of text that lives until then; NULL with MFM_ENOMEM recorded. */
@@ -53,5 +54,12 @@ void mfm_arguments_free(mfm_ctx *ctx, mfm_arguments *arguments);
 /* Whether the option of that name was on the command line. */
 bool mfm_option_given(const mfm_option_table *table, const mfm_arguments *arguments,
                       const char *name);
+/* The failure that tells a required option to be missing. */
+int mfm_option_missing(mfm_ctx *ctx, const mfm_option *option);
+/* Warns of each option among names (ended by NULL) that was given in vain:
+ * "--NAME has no effect: REASON". */
+void mfm_options_no_effect(mfm_ctx *ctx, const mfm_option_table *table,
+                           const mfm_arguments *arguments, const char *const *names,
+                           const char *reason);
 
 #endif

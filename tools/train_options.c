@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/train/method.h"
-#include "tools/suggest.h"
+#include "onnx/nearest.h"
 
 enum { AUGMENT_NONE, AUGMENT_PAD_CROP_FLIP, PAD = 4, MOST_METHODS = 64 };
 
@@ -41,7 +41,7 @@ static const mfm_option output_table[] = {
      .value = "FILE",
      FIELD(output),
      .scope = MFM_OPTION_CHANGEABLE,
-     .help = "the trained plain model (needed)"},
+     .help = "the trained plain model (required)"},
     {.name = "run",
      .kind = MFM_OPTION_STRING,
      .value = "DIR",
@@ -70,7 +70,7 @@ static const mfm_option data_table[] = {
      .value = "DATA",
      FIELD(data),
      .scope = MFM_OPTION_CHANGEABLE,
-     .help = "the dataset (needed)"},
+     .help = "the dataset (required)"},
     {.name = "augment",
      .kind = MFM_OPTION_CHOICE,
      .value = "HOW",
@@ -228,7 +228,7 @@ static int unknown_method(mfm_ctx *ctx, const char *method)
     for (; mfm_methods[count] && count < MOST_METHODS; count++)
         names[count] = mfm_methods[count]->name;
     char near[MFM_SUGGEST_TEXT];
-    return mfm_fail(ctx, MFM_EUSAGE, "--method: %.80s: %s", method,
+    return mfm_fail(ctx, MFM_EUSAGE, "--method: unknown method %.80s%s", method,
                     mfm_suggest(method, names, count, near));
 }
 
@@ -244,8 +244,7 @@ static const char *given_modulator_option(const mfm_arguments *given)
 int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_train_arguments *a, const mfm_arguments *given)
 {
     if (!a->output || !a->data)
-        return mfm_fail(ctx, MFM_EUSAGE, "--%s is missing: it is needed",
-                        a->output ? "data DATA" : "output FILE");
+        return mfm_option_missing(ctx, a->output ? &data_table[0] : &output_table[0]);
     const mfm_method *method = mfm_method_find(a->method);
     if (!method)
         return unknown_method(ctx, a->method);

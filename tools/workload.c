@@ -9,7 +9,8 @@ int mfm_workload_load(mfm_workload *w, const char *path, const mfm_inject_argume
     int status = mfm_session_open(&w->session, path);
     if (!status)
         status = mfm_has_modulator(w->ctx, w->session.model, &has);
-    if (!status && w->method && w->method->needs_modulator && !has)
+    w->injected = !status && w->method && w->method->needs_modulator && !has;
+    if (w->injected)
         status = mfm_inject_as_asked(w->ctx, w->session.model, inject, 0, 0);
     if (status)
         return status;

@@ -13,7 +13,8 @@ typedef struct mfm_workload {
     mfm_ctx *ctx;
     const mfm_method *method; /* NULL: a forward pass, as eval runs it */
     uint64_t batch, meta_batch;
-    bool form; /* without the parameters' numbers: to be planned, not run */
+    bool form;     /* without the parameters' numbers: to be planned, not run */
+    bool injected; /* set by mfm_workload_load: the modulator is a fresh one */
     mfm_session session;
     mfm_training *training; /* NULL for a forward pass */
     mfm_plan *plan;         /* of the forward pass */

@@ -44,8 +44,8 @@ expect_stdout '"node": "con\?1"'
 
 # Layers and modulators.
 expect_refusal 3 'conv:9.*' inject lenet.onnx -o no.onnx --layer conv:9
-expect_refusal 3 'conv4.*conv[123]' inject lenet.onnx -o no.onnx --layer conv4
-expect_refusal 3 'conv4.*conv[123]' train lenet.onnx $train --data idx:four --layer conv4
+expect_refusal 3 'conv4: .*conv[123]' inject lenet.onnx -o no.onnx --layer conv4
+expect_refusal 3 'conv4: .*conv[123]' train lenet.onnx $train --data idx:four --layer conv4
 expect_refusal 3 'nothing to take out' strip lenet.onnx -o no.onnx
 expect_exit 0 inject lenet.onnx -o injected.onnx
 expect_refusal 3 'it has a modulator: strip it first' inject injected.onnx -o no.onnx

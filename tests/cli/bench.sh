@@ -27,6 +27,18 @@ expect_exit 0 bench resnet20.onnx --batch 2 --repeat 2 --all-nodes
 expect_stdout '^layer1.0.conv1 +Conv +\[2,16,32,32\]'
 grep -q 'take less' .stdout && fail "all nodes, and yet not all"
 
+# An option that does nothing is told to.
+expect_exit 0 bench lenet.onnx --batch 2 --repeat 1 --profile 0 --layer fc:1 \
+    --meta-batch 3 --all-nodes
+expect_stderr 'warning: --layer has no effect: base has no modulator$'
+expect_stderr 'warning: --meta-batch has no effect: base has no meta set$'
+expect_stderr 'warning: --all-nodes has no effect: --profile 0 times no nodes$'
+expect_exit 0 inject lenet.onnx -o injected.onnx --layer fc:1
+expect_exit 0 bench injected.onnx --method mfm --batch 2 --repeat 1 --hidden 5 --json
+expect_stderr 'warning: --hidden has no effect: the model has a modulator already, which'
+expect_exit 0 bench lenet.onnx --method mfm --batch 2 --repeat 1 --hidden 5 --meta-batch 3
+expect_no_stderr
+
 # What inspect says before is what a run then holds.
 for model in lenet resnet20; do
     for layers in '--layer last_conv' '--layer conv:1 --layer last_conv'; do

@@ -209,14 +209,14 @@ static void expect_failure(const char *name, mfm_model_options options, const ch
 
 static void test_unknown_names(void)
 {
-    expect_failure("resnet33", (mfm_model_options){0}, "resnet33: the nearest are resnet32");
-    expect_failure("LeNet", (mfm_model_options){0}, "the nearest are lenet");
-    expect_failure("vgg16_bn", (mfm_model_options){0}, "the nearest are vgg16-bn");
-    expect_failure("", (mfm_model_options){0}, "the nearest are");
+    expect_failure("resnet33", (mfm_model_options){0}, "resnet33: did you mean resnet32");
+    expect_failure("LeNet", (mfm_model_options){0}, "did you mean lenet?");
+    expect_failure("vgg16_bn", (mfm_model_options){0}, "did you mean vgg16-bn?");
+    expect_failure("", (mfm_model_options){0}, "unknown architecture: ");
     char endless[9000];
     memset(endless, 'x', sizeof endless - 1);
     endless[sizeof endless - 1] = '\0';
-    expect_failure(endless, (mfm_model_options){0}, "the nearest are");
+    expect_failure(endless, (mfm_model_options){0}, "unknown architecture: xxx");
 }
 
 static void test_bad_options(void)
@@ -267,7 +267,7 @@ static const mfm_case cases[] = {
     {"weights start with their rule's deviation, the rest constant", test_starts},
     {"a seed decides the bytes, and only those of weights", test_seeds},
     {"the number of classes leaves the features' weights alone", test_classes_leave_features},
-    {"an unknown name is answered with the nearest", test_unknown_names},
+    {"an unknown name is answered with the one that was meant", test_unknown_names},
     {"options out of range are refused by name", test_bad_options},
     {"images that shrink to nothing are refused, the smallest taken", test_small_images},
     {"any refused allocation is reported and leaks nothing", test_refused_memory},

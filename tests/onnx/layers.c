@@ -222,10 +222,9 @@ static void test_misses(void)
     CU_ASSERT_EQUAL_FATAL(mfm_model_make(ctx, "resnet20", NULL, &model), MFM_OK);
     mfm_layers *found = look(model);
     const char *told = CHOSEN(found, "layer1.0.conv3");
-    CU_ASSERT_PTR_NOT_NULL(strstr(told, "no such layer: layer1.0.conv3: no layer is called so; the "
-                                        "nearest are layer1.0.conv1, layer1.0.conv2 and "));
-    CU_ASSERT_PTR_NOT_NULL(strstr(told, "there are 19 convolutions, 1 fully connected layers and 9 "
-                                        "blocks: conv:1 conv1, conv:2 layer1.0.conv1"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(told, "no such layer: layer1.0.conv3: no layer has that name: "
+                                        "did you mean layer1.0.conv1 or layer1.0.conv2"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(told, "; the layers: conv:1 conv1, conv:2 layer1.0.conv1"));
     static const char *const wrong[] = {"conv:0",
                                         "conv:20",
                                         "conv:-20",
@@ -239,7 +238,7 @@ static void test_misses(void)
                                         "conv:99999999999999999999"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         CU_ASSERT_PTR_NOT_NULL(strstr(CHOSEN(found, wrong[i]), "no such layer"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(chosen(found, NULL, 0), "name one at least"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(chosen(found, NULL, 0), "name at least one"));
     mfm_layers_free(found);
     mfm_model_free(model);
     mfm_ctx_free(ctx);
