@@ -5,6 +5,7 @@
 #include "core/train/evaluate.h"
 #include "tools/data_options.h"
 #include "tools/print_json.h"
+#include "tools/meter.h"
 #include "tools/session.h"
 
 typedef struct options {
@@ -132,6 +133,12 @@ static const char *class_name(const evaluation *e, int c, char number[16])
     return number;
 }
 
+static int on_batch(void *self, uint32_t done, uint32_t total)
+{
+    mfm_meter_evaluation(self, done, total);
+    return MFM_OK;
+}
+
 static int run_model(evaluation *e, const options *o)
 {
     mfm_evaluator *evaluator = NULL;
@@ -140,9 +147,13 @@ static int run_model(evaluation *e, const options *o)
     if (!status)
         status = mfm_evaluator_new(ctx, e->session.graphs, &e->session.preprocess,
                                    (int64_t)o->batch, &evaluator);
+    mfm_meter meter;
+    mfm_meter_init(&meter, stderr, 1, -1);
+    const mfm_evaluation_watch watch = {.self = &meter, .on_batch = on_batch};
     if (!status)
-        mfm_evaluate(evaluator, &e->session.dataset->test, e->session.graphs->main->params,
-                     e->session.graphs->main->state, &e->confusion, &e->loss);
+        status = mfm_evaluate(evaluator, &e->session.dataset->test, e->session.graphs->main->params,
+                              e->session.graphs->main->state, &watch, &e->confusion, &e->loss);
+    mfm_meter_clear(&meter);
     mfm_evaluator_free(evaluator);
     return status;
 }

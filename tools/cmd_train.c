@@ -1,38 +1,16 @@
 /* train: reads and checks everything, then hands over to the training loop. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/data/sampler.h"
 #include "core/train/trainer.h"
 #include "onnx/checkpoint.h"
 #include "tools/files.h"
+#include "tools/interrupt.h"
 #include "tools/option_json.h"
 #include "tools/session.h"
 #include "tools/train_job.h"
-
-/* Set by the first Ctrl-C. A signal handler reaches nothing but static storage. */
-static volatile sig_atomic_t stop_requested;
-
-static void on_signal(int signal)
-{
-    static const char text[] = "\nstopping after this step; Ctrl-C again stops at once\n";
-    if (stop_requested)
-        _exit(128 + signal);
-    stop_requested = 1;
-    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
-        return;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 /* The model that is trained: the checkpoint's, or the one given with a modulator put in. */
 static int load_model(mfm_train_job *job, const mfm_arguments *given)
@@ -102,10 +80,10 @@ static int train(mfm_train_job *job)
                                  .split = job->split,
                                  .preprocess = &job->session.preprocess};
     const mfm_train_events events = mfm_train_job_events(job);
-    catch_signals();
-    const int status = mfm_train(job->training, &data, &events, &stop_requested);
+    mfm_interrupt_catch();
+    const int status = mfm_train(job->training, &data, &events, mfm_interrupt_signal());
     mfm_meter_clear(&job->meter);
-    return status == MFM_EINTR ? mfm_train_job_interrupted(job) : status;
+    return status;
 }
 
 int mfm_cmd_train(mfm_ctx *ctx, int argc, const char **argv)
@@ -129,6 +107,8 @@ int mfm_cmd_train(mfm_ctx *ctx, int argc, const char **argv)
         status = train(&job);
     if (!status)
         status = mfm_train_job_finish(&job);
+    if (status == MFM_EINTR)
+        status = mfm_train_job_interrupted(&job);
     mfm_train_job_clear(&job);
     mfm_arguments_free(ctx, &given);
     return status;

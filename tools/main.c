@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "onnx/nearest.h"
 #include "tools/command.h"
 #include "tools/files.h"
-#include "onnx/nearest.h"
+#include "tools/interrupt.h"
 #include "tools/threads.h"
 #include "tools/trace.h"
 
@@ -17,7 +18,7 @@ enum {
     EXIT_USAGE = 2,
     EXIT_INPUT = 3,
     EXIT_RESOURCES = 4,
-    EXIT_INTERRUPTED = 130
+    EXIT_SIGNAL = 128 /* and the signal's number: as a shell tells it */
 };
 
 typedef struct command {
@@ -49,7 +50,7 @@ static void print_help(void)
            "onnx-mfm COMMAND --help tells a command's options; onnx-mfm --version the version.\n"
            "MFM_TRACE=FILE in the environment keeps a trace for browsers' trace viewers.\n"
            "Exit: 0 good, 1 a check failed, 2 wrong usage, 3 bad input, 4 out of resources,\n"
-           "130 interrupted.\n");
+           "128 + N interrupted by signal N (Ctrl-C: 130).\n");
 }
 
 static const command *find_command(const char *name)
@@ -102,7 +103,7 @@ static int exit_code(const mfm_ctx *ctx, int status)
     case MFM_EIO:
         return ran_out(ctx) ? EXIT_RESOURCES : EXIT_INPUT;
     case MFM_EINTR:
-        return EXIT_INTERRUPTED;
+        return EXIT_SIGNAL + *mfm_interrupt_signal();
     default:
         return EXIT_INPUT;
     }

@@ -36,11 +36,9 @@ static void format_time(double seconds, char text[32])
         snprintf(text, 32, "%lu s", s);
 }
 
-static void format_bar(const mfm_progress *p, char bar[BAR + 1])
+static void format_bar(uint64_t done, uint64_t all, char bar[BAR + 1])
 {
-    const uint64_t steps = p->epoch_end_step - p->epoch_first_step;
-    const uint64_t done = p->step - p->epoch_first_step;
-    const int full = steps ? (int)(done * BAR / steps) : BAR;
+    const int full = all ? (int)(done * BAR / all) : BAR;
     for (int i = 0; i < BAR; i++)
         bar[i] = i < full ? '#' : '.';
     bar[BAR] = '\0';
@@ -58,20 +56,44 @@ static void draw(mfm_meter *meter, char line[LINE])
     meter->drawn = true;
 }
 
-void mfm_meter_step(mfm_meter *meter, const mfm_progress *p)
+/* Whether it is time for a new line; the first and the last are left to chance as well. */
+static bool due(mfm_meter *meter)
 {
     const double t = now();
     if (!meter->terminal || t - meter->drawn_at < redraw_seconds)
-        return;
+        return false;
     meter->drawn_at = t;
-    char bar[BAR + 1], left[32], error[32] = "", line[LINE];
-    format_bar(p, bar);
+    return true;
+}
+
+void mfm_meter_progress(mfm_meter *meter, const mfm_progress *p)
+{
+    if (!due(meter))
+        return;
+    char bar[BAR + 1], left[32], doing[64], error[32] = "", line[LINE];
+    if (p->to_evaluate) {
+        format_bar(p->evaluated, p->to_evaluate, bar);
+        snprintf(doing, sizeof doing, "evaluating");
+    } else {
+        format_bar(p->step - p->epoch_first_step, p->epoch_end_step - p->epoch_first_step, bar);
+        snprintf(doing, sizeof doing, "%.0f images/s", p->images_per_second);
+    }
     format_time(p->seconds_left, left);
     if (meter->last_error >= 0)
         snprintf(error, sizeof error, "  error %.2f %%", meter->last_error);
-    snprintf(line, sizeof line, "epoch %llu/%u [%s] loss %.4f%s  %.0f images/s  %s left",
-             (unsigned long long)p->epoch + 1, meter->epochs, bar, p->train_loss, error,
-             p->images_per_second, left);
+    snprintf(line, sizeof line, "epoch %llu/%u [%s] loss %.4f%s  %s  %s left",
+             (unsigned long long)p->epoch + 1, meter->epochs, bar, p->train_loss, error, doing,
+             left);
+    draw(meter, line);
+}
+
+void mfm_meter_evaluation(mfm_meter *meter, uint32_t done, uint32_t total)
+{
+    if (!due(meter))
+        return;
+    char bar[BAR + 1], line[LINE];
+    format_bar(done, total, bar);
+    snprintf(line, sizeof line, "evaluating [%s] %u of %u images", bar, done, total);
     draw(meter, line);
 }
 

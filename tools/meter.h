@@ -21,8 +21,10 @@ typedef struct mfm_meter {
 
 /* last_error < 0: no epoch has been evaluated yet. */
 void mfm_meter_init(mfm_meter *meter, FILE *stream, uint32_t epochs, double last_error);
-void mfm_meter_step(mfm_meter *meter, const mfm_progress *progress);
+void mfm_meter_progress(mfm_meter *meter, const mfm_progress *progress);
 void mfm_meter_epoch(mfm_meter *meter, const mfm_epoch_report *report);
+/* Of an evaluation that stands alone. */
+void mfm_meter_evaluation(mfm_meter *meter, uint32_t done, uint32_t total);
 /* Takes the line off the screen, so that something else can be printed. */
 void mfm_meter_clear(mfm_meter *meter);
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/data/sampler.h"
 #include "onnx/checkpoint.h"
 #include "tools/option_json.h"
 #include "tools/print_json.h"
@@ -160,15 +159,9 @@ static json_t *describe_run(const mfm_train_job *job)
                      "options", mfm_options_to_json(&mfm_train_table, &job->arguments));
 }
 
-static uint32_t epochs_done(const mfm_train_job *job)
-{
-    return (uint32_t)mfm_epoch_of_step(job->training->counters.step, job->split->train_count,
-                                       job->training->options.batch);
-}
-
 int mfm_train_job_begin(mfm_train_job *job)
 {
-    const uint32_t done = epochs_done(job);
+    const uint32_t done = (uint32_t)mfm_epochs_finished(job->training, job->split);
     json_t *run = describe_run(job);
     char *text = run ? json_dumps(run, JSON_COMPACT) : NULL;
     if (text)

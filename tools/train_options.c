@@ -16,7 +16,8 @@ static const char *const optimizer_names[] = {[MFM_SGD] = "sgd", [MFM_ADAM] = "a
 
 mfm_train_arguments mfm_train_defaults(void)
 {
-    return (mfm_train_arguments){.split = mfm_split_defaults,
+    return (mfm_train_arguments){.checkpoint_minutes = 10,
+                                 .split = mfm_split_defaults,
                                  .method = "mfm",
                                  .epochs = 200,
                                  .batch = 100,
@@ -54,6 +55,14 @@ static const mfm_option output_table[] = {
      .scope = MFM_OPTION_LOCAL,
      .help = "go on with the run in that folder; options not given are the run's own, only "
              "--epochs may grow"},
+    {.name = "checkpoint-minutes",
+     .kind = MFM_OPTION_REAL,
+     .value = "N",
+     .max = 1e6,
+     FIELD(checkpoint_minutes),
+     .scope = MFM_OPTION_CHANGEABLE,
+     .help = "a checkpoint every N minutes, besides those of each epoch (0: only those); results "
+             "stay the same"},
     {.name = "threads",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -217,7 +226,7 @@ const mfm_option_table mfm_train_table = {
         "plain model with the trained weights, which any ONNX runtime serves.",
     .notes = "The run folder holds run.json, metrics.jsonl (one line an epoch), checkpoint.onnx\n"
              "and model.onnx. Ctrl-C finishes the step, keeps a checkpoint and tells how to go\n"
-             "on; Ctrl-C again stops at once.",
+             "on, and so do SIGTERM and SIGHUP; once more stops at once.",
     .more = print_lists,
     .groups = groups};
 

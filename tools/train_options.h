@@ -11,6 +11,7 @@ typedef struct mfm_train_arguments {
     const char *output, *run;
     bool resume;
     uint64_t threads;
+    double checkpoint_minutes; /* between checkpoints within an epoch; 0: none */
 
     const char *data;
     mfm_split_arguments split;

@@ -6,6 +6,7 @@
 #include "onnx/checkpoint.h"
 #include "onnx/export.h"
 #include "onnx/modulator.h"
+#include "tools/interrupt.h"
 #include "tools/plain_model.h"
 #include "tools/print_json.h"
 #include "tools/run_report.h"
@@ -37,10 +38,10 @@ static int write_modulator(mfm_train_job *job)
     return status;
 }
 
-static void on_step(void *self, const mfm_progress *progress)
+static void on_progress(void *self, const mfm_progress *progress)
 {
     mfm_train_job *job = self;
-    mfm_meter_step(&job->meter, progress);
+    mfm_meter_progress(&job->meter, progress);
 }
 
 static int on_epoch(void *self, const mfm_epoch_report *r)
@@ -78,8 +79,11 @@ static int on_save(void *self, const mfm_training *training)
 
 mfm_train_events mfm_train_job_events(mfm_train_job *job)
 {
-    return (mfm_train_events){
-        .self = job, .on_step = on_step, .on_epoch = on_epoch, .save = on_save};
+    return (mfm_train_events){.self = job,
+                              .on_progress = on_progress,
+                              .on_epoch = on_epoch,
+                              .save = on_save,
+                              .save_seconds = 60 * job->arguments.checkpoint_minutes};
 }
 
 /* text as one word of a shell. */
@@ -121,11 +125,23 @@ int mfm_train_job_interrupted(mfm_train_job *job)
 
 /* ---- the end ---- */
 
+static int on_read_back(void *self, uint32_t done, uint32_t total)
+{
+    mfm_train_job *job = self;
+    mfm_meter_evaluation(&job->meter, done, total);
+    if (!*mfm_interrupt_signal())
+        return MFM_OK;
+    return mfm_fail(job->ctx, MFM_EINTR,
+                    "interrupted after the training: %s is written, not checked",
+                    job->arguments.output);
+}
+
 /* Reads back what was written: the results that are printed are those of the file. */
 static int evaluate_output(mfm_train_job *job, mfm_confusion *confusion)
 {
     mfm_session written = {.ctx = job->ctx};
     mfm_evaluator *evaluator = NULL;
+    const mfm_evaluation_watch watch = {.self = job, .on_batch = on_read_back};
     double loss;
     int status = mfm_session_open(&written, job->arguments.output);
     if (!status)
@@ -136,8 +152,9 @@ static int evaluate_output(mfm_train_job *job, mfm_confusion *confusion)
         status = mfm_evaluator_new(job->ctx, written.graphs, &job->session.preprocess,
                                    EVALUATION_BATCH, &evaluator);
     if (!status)
-        mfm_evaluate(evaluator, &job->session.dataset->test, written.graphs->main->params,
-                     written.graphs->main->state, confusion, &loss);
+        status = mfm_evaluate(evaluator, &job->session.dataset->test, written.graphs->main->params,
+                              written.graphs->main->state, &watch, confusion, &loss);
+    mfm_meter_clear(&job->meter);
     mfm_evaluator_free(evaluator);
     mfm_session_clear(&written);
     return status;

@@ -87,8 +87,8 @@ static double cross_entropy(const real *logits, int64_t classes, int label)
     return top + log(sum) - (double)logits[label];
 }
 
-void mfm_evaluate(mfm_evaluator *e, const mfm_images *images, real *params, real *state,
-                  mfm_confusion *confusion, double *loss)
+int mfm_evaluate(mfm_evaluator *e, const mfm_images *images, real *params, real *state,
+                 const mfm_evaluation_watch *watch, mfm_confusion *confusion, double *loss)
 {
     const int64_t classes = e->split->classes;
     mfm_confusion_reset(confusion);
@@ -107,6 +107,10 @@ void mfm_evaluate(mfm_evaluator *e, const mfm_images *images, real *params, real
             sum += cross_entropy(row, classes, label);
         }
         first += got;
+        const int status = watch ? watch->on_batch(watch->self, first, images->count) : MFM_OK;
+        if (status)
+            return status;
     }
     *loss = images->count ? sum / images->count : NAN;
+    return MFM_OK;
 }

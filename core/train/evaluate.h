@@ -18,10 +18,17 @@ int mfm_evaluator_new(mfm_ctx *ctx, const mfm_split_graph *split, const mfm_prep
                       int64_t batch, mfm_evaluator **evaluator);
 void mfm_evaluator_free(mfm_evaluator *evaluator);
 
+/* Who follows an evaluation, told after each batch. A negative result ends it with that code. */
+typedef struct mfm_evaluation_watch {
+    void *self;
+    int (*on_batch)(void *self, uint32_t done, uint32_t total); /* images */
+} mfm_evaluation_watch;
+
 /* Runs all images with the given parameters and running statistics; confusion is reset first and
  * must have the model's number of classes or more. *loss is the mean cross-entropy, NAN without
- * images. Labels must be below the model's classes. */
-void mfm_evaluate(mfm_evaluator *evaluator, const mfm_images *images, real *params, real *state,
-                  mfm_confusion *confusion, double *loss);
+ * images. Labels must be below the model's classes. Fails only by the watch (NULL: nobody's);
+ * confusion and *loss then hold nothing of use. */
+int mfm_evaluate(mfm_evaluator *evaluator, const mfm_images *images, real *params, real *state,
+                 const mfm_evaluation_watch *watch, mfm_confusion *confusion, double *loss);
 
 #endif

@@ -14,8 +14,12 @@ typedef struct trainer {
     mfm_loader *loader;
     mfm_evaluator *evaluator;
     mfm_confusion confusion;
+    const volatile sig_atomic_t *stop; /* NULL: nobody stops it */
     uint64_t session_first_step;
-    double session_seconds; /* spent in steps */
+    double session_seconds;    /* spent in steps */
+    double evaluation_seconds; /* an evaluation takes; 0: none has been measured */
+    double saved_at;           /* on the clock of now() */
+    uint64_t epoch;            /* under way */
 } trainer;
 
 static double now(void)
@@ -84,27 +88,51 @@ static int check_loss(const trainer *r, const mfm_step_losses *losses, double lr
                     r->training->options.modulator_lr);
 }
 
-static void tell_step(const trainer *r, uint64_t epoch, double lr)
+/* Over this session; before its first step, over the run so far. */
+static double steps_per_second(const trainer *r)
 {
     const mfm_counters *c = &r->training->counters;
-    if (!r->events->on_step)
-        return;
-    mfm_progress p = {.epoch = epoch, .step = c->step, .lr = lr};
-    p.epoch_first_step = first_step_of(r, epoch);
-    p.epoch_end_step = first_step_of(r, epoch + 1);
-    p.last_step = first_step_of(r, r->training->options.epochs);
-    p.train_loss = c->train_loss_sum / (double)c->epoch_steps;
-    const double done = (double)(c->step - r->session_first_step);
-    const double rate = r->session_seconds > 0 ? done / r->session_seconds : 0;
-    p.images_per_second = rate * (double)r->training->options.batch;
-    p.seconds_left = rate > 0 ? (double)(p.last_step - c->step) / rate : 0;
-    r->events->on_step(r->events->self, &p);
+    if (r->session_seconds > 0)
+        return (double)(c->step - r->session_first_step) / r->session_seconds;
+    return c->seconds > 0 ? (double)c->step / c->seconds : 0;
 }
 
-static int run_step(trainer *r, uint64_t epoch)
+/* Until an evaluation has been measured: an image takes no more than a third of a step's share. */
+static double seconds_of_evaluation(const trainer *r, double images_per_second)
+{
+    if (r->evaluation_seconds > 0 || images_per_second <= 0)
+        return r->evaluation_seconds;
+    return r->data->dataset->test.count / images_per_second / 3;
+}
+
+static void tell_progress(const trainer *r, uint32_t evaluated, uint32_t to_evaluate)
+{
+    const mfm_counters *c = &r->training->counters;
+    const mfm_train_options *o = &r->training->options;
+    if (!r->events->on_progress)
+        return;
+    mfm_progress p = {.epoch = r->epoch, .step = c->step};
+    p.lr = mfm_schedule_lr(&o->schedule, r->epoch);
+    p.epoch_first_step = first_step_of(r, r->epoch);
+    p.epoch_end_step = first_step_of(r, r->epoch + 1);
+    p.last_step = first_step_of(r, o->epochs);
+    p.evaluated = evaluated;
+    p.to_evaluate = to_evaluate;
+    p.train_loss = c->epoch_steps ? c->train_loss_sum / (double)c->epoch_steps : 0;
+    const double rate = steps_per_second(r);
+    p.images_per_second = rate * (double)o->batch;
+    const double evaluations = (double)(o->epochs - r->epoch) -
+                               (to_evaluate ? (double)evaluated / (double)to_evaluate : 0);
+    p.seconds_left = evaluations * seconds_of_evaluation(r, p.images_per_second);
+    if (rate > 0)
+        p.seconds_left += (double)(p.last_step - c->step) / rate;
+    r->events->on_progress(r->events->self, &p);
+}
+
+static int run_step(trainer *r)
 {
     mfm_training *t = r->training;
-    const double lr = mfm_schedule_lr(&t->options.schedule, epoch), start = now();
+    const double lr = mfm_schedule_lr(&t->options.schedule, r->epoch), start = now();
     mfm_batch train, meta = {NULL, NULL};
     mfm_loader_next(r->loader, STREAM_TRAIN, &train.images, &train.labels);
     if (t->options.method->needs_meta)
@@ -121,32 +149,82 @@ static int run_step(trainer *r, uint64_t epoch)
     const double seconds = now() - start;
     t->counters.seconds += seconds;
     r->session_seconds += seconds;
-    tell_step(r, epoch, lr);
+    tell_progress(r, 0, 0);
     return MFM_OK;
 }
 
-/* After the numbers have been found finite. */
-static int save(const trainer *r)
+static int save(trainer *r)
 {
-    return r->events->save ? r->events->save(r->events->self, r->training) : MFM_OK;
+    if (!r->events->save)
+        return MFM_OK;
+    int status = mfm_training_check_finite(r->training);
+    if (!status)
+        status = r->events->save(r->events->self, r->training);
+    r->saved_at = now();
+    return status;
 }
 
-static int finish_epoch(trainer *r, uint64_t epoch)
+static int save_if_due(trainer *r)
+{
+    const double age = r->events->save_seconds;
+    return age > 0 && now() - r->saved_at >= age ? save(r) : MFM_OK;
+}
+
+static bool stopped(const trainer *r)
+{
+    return r->stop && *r->stop;
+}
+
+/* Keeps a checkpoint, and tells where: "step 7", "epoch 2". */
+static int interrupt(trainer *r, const char *place, uint64_t number, const char *more)
+{
+    const int saved = save(r);
+    return saved ? saved
+                 : mfm_fail(r->training->ctx, MFM_EINTR,
+                            "interrupted after %s %llu%s: the checkpoint is kept", place,
+                            (unsigned long long)number, more);
+}
+
+static int on_evaluated(void *self, uint32_t done, uint32_t total)
+{
+    trainer *r = self;
+    tell_progress(r, done, total);
+    if (done == total)
+        return MFM_OK;
+    if (stopped(r))
+        return interrupt(r, "the steps of epoch", r->epoch + 1, ", in its evaluation");
+    return save_if_due(r);
+}
+
+static int evaluate(trainer *r, mfm_epoch_report *report)
+{
+    const mfm_training *t = r->training;
+    const mfm_evaluation_watch watch = {.self = r, .on_batch = on_evaluated};
+    const double start = now();
+    const int status = mfm_evaluate(r->evaluator, &r->data->dataset->test, t->w, t->state, &watch,
+                                    &r->confusion, &report->test_loss);
+    r->evaluation_seconds = now() - start;
+    report->test_error = status ? 0 : mfm_confusion_error(&r->confusion);
+    return status;
+}
+
+/* The counters are those of an epoch under way until its evaluation is over: a checkpoint that is
+ * kept before has the evaluation repeated. */
+static int finish_epoch(trainer *r)
 {
     mfm_training *t = r->training;
     mfm_counters *c = &t->counters;
+    mfm_epoch_report report = {.epoch = (uint32_t)r->epoch + 1, .confusion = &r->confusion};
     int status = mfm_training_check_finite(t);
+    if (!status)
+        status = evaluate(r, &report);
     if (status)
         return status;
-    mfm_epoch_report report = {.epoch = (uint32_t)epoch + 1, .confusion = &r->confusion};
-    report.lr = mfm_schedule_lr(&t->options.schedule, epoch);
+    report.lr = mfm_schedule_lr(&t->options.schedule, r->epoch);
     const double steps = (double)c->epoch_steps;
     report.train_loss = steps > 0 ? c->train_loss_sum / steps : NAN;
     report.meta_loss = steps > 0 && t->options.method->needs_meta ? c->meta_loss_sum / steps : NAN;
     report.seconds = c->seconds;
-    mfm_evaluate(r->evaluator, &r->data->dataset->test, t->w, t->state, &r->confusion,
-                 &report.test_loss);
-    report.test_error = mfm_confusion_error(&r->confusion);
     report.best = report.test_error < c->best_error;
     c->last_error = report.test_error;
     if (report.best) {
@@ -160,36 +238,42 @@ static int finish_epoch(trainer *r, uint64_t epoch)
     return status ? status : save(r);
 }
 
-static int run_epochs(trainer *r, const volatile sig_atomic_t *stop)
+static int run_epoch(trainer *r)
 {
-    mfm_training *t = r->training;
-    uint64_t epoch =
-        mfm_epoch_of_step(t->counters.step, r->data->split->train_count, t->options.batch);
-    for (; epoch < t->options.epochs; epoch++) {
-        const uint64_t end = first_step_of(r, epoch + 1);
-        while (t->counters.step < end) {
-            const int status = run_step(r, epoch);
-            if (status)
-                return status;
-            if (stop && *stop && t->counters.step < end) {
-                int saved = mfm_training_check_finite(t);
-                if (!saved)
-                    saved = save(r);
-                return saved ? saved
-                             : mfm_fail(t->ctx, MFM_EINTR,
-                                        "interrupted after step %llu: the checkpoint is kept",
-                                        (unsigned long long)t->counters.step);
-            }
-        }
-        const int status = finish_epoch(r, epoch);
+    const mfm_counters *c = &r->training->counters;
+    const uint64_t end = first_step_of(r, r->epoch + 1);
+    while (c->step < end) {
+        int status = run_step(r);
+        if (!status && c->step < end)
+            status = stopped(r) ? interrupt(r, "step", c->step, "") : save_if_due(r);
         if (status)
             return status;
-        if (stop && *stop && epoch + 1 < t->options.epochs)
+    }
+    return finish_epoch(r);
+}
+
+static int run_epochs(trainer *r)
+{
+    const mfm_training *t = r->training;
+    r->epoch = mfm_epochs_finished(t, r->data->split);
+    for (; r->epoch < t->options.epochs; r->epoch++) {
+        const int status = run_epoch(r);
+        if (status)
+            return status;
+        if (stopped(r) && r->epoch + 1 < t->options.epochs)
             return mfm_fail(t->ctx, MFM_EINTR,
                             "interrupted after epoch %llu: the checkpoint is kept",
-                            (unsigned long long)epoch + 1);
+                            (unsigned long long)r->epoch + 1);
     }
     return MFM_OK;
+}
+
+uint64_t mfm_epochs_finished(const mfm_training *t, const mfm_split *split)
+{
+    const mfm_counters *c = &t->counters;
+    const bool under_way = c->epoch_steps > 0 && c->step > 0;
+    return mfm_epoch_of_step(under_way ? c->step - 1 : c->step, split->train_count,
+                             t->options.batch);
 }
 
 int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_train_events *events,
@@ -198,6 +282,8 @@ int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_trai
     trainer r = {.training = training,
                  .data = data,
                  .events = events,
+                 .stop = stop,
+                 .saved_at = now(),
                  .session_first_step = training->counters.step};
     mfm_ctx *ctx = training->ctx;
     int status = check_batch(&r);
@@ -209,7 +295,7 @@ int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_trai
         status = mfm_evaluator_new(ctx, training->split, data->preprocess, EVALUATION_BATCH,
                                    &r.evaluator);
     if (!status)
-        status = run_epochs(&r, stop);
+        status = run_epochs(&r);
     if (r.loader)
         mfm_loader_free(ctx, r.loader);
     mfm_evaluator_free(r.evaluator);

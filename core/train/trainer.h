@@ -23,7 +23,10 @@ typedef struct mfm_progress {
     uint64_t step, epoch_first_step, epoch_end_step, last_step;
     double train_loss; /* mean over the epoch so far */
     double lr;
-    double images_per_second, seconds_left; /* over this session */
+    double images_per_second; /* over this session's steps; before them, the run's */
+    double seconds_left;      /* steps and evaluations still to come, at that rate */
+    /* Test images of the evaluation that ends the epoch; both 0 while there are steps to take. */
+    uint32_t evaluated, to_evaluate;
 } mfm_progress;
 
 typedef struct mfm_epoch_report {
@@ -39,17 +42,24 @@ typedef struct mfm_epoch_report {
 /* Any function may be NULL. A negative result of on_epoch or save ends the run with that code. */
 typedef struct mfm_train_events {
     void *self;
-    void (*on_step)(void *self, const mfm_progress *progress);
+    /* After each step, and after each batch of an evaluation. */
+    void (*on_progress)(void *self, const mfm_progress *progress);
     int (*on_epoch)(void *self, const mfm_epoch_report *report);
-    /* Keep a checkpoint: called after each epoch, and when the run is interrupted. All numbers have
-     * been found finite. */
+    /* Keep a checkpoint: called after each epoch, when the run is interrupted, and within an epoch
+     * when the last one is save_seconds old (0: never). All numbers have been found finite. When it
+     * is called has no influence on results. */
     int (*save)(void *self, const mfm_training *training);
+    double save_seconds;
 } mfm_train_events;
 
+/* Epochs of the run that are over, their evaluation included. One whose steps have all been taken,
+ * but whose evaluation was interrupted, is not: going on begins with that evaluation. */
+uint64_t mfm_epochs_finished(const mfm_training *training, const mfm_split *split);
+
 /* Trains from training->counters.step to the end of the last epoch. *stop (may be NULL) is looked
- * at after each step: when set, the checkpoint is kept and MFM_EINTR returned. A loss that is not
- * finite gives MFM_ENAN; the last checkpoint stays as it is. MFM_EINVAL: a training batch larger
- * than the split. */
+ * at after each step and each batch of an evaluation but the last: when set, the checkpoint is kept
+ * and MFM_EINTR returned. A loss that is not finite gives MFM_ENAN; the last checkpoint stays as it
+ * is. MFM_EINVAL: a training batch larger than the split. */
 int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_train_events *events,
               const volatile sig_atomic_t *stop);
 

@@ -3,34 +3,52 @@
 
 make_data four 4 40 10
 expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
-common="--data idx:four --imbalance 2 --batch 8 --meta-batch 8 --lr 0.01 --threads 1
-    --epochs 40"
+options="--data idx:four --imbalance 2 --batch 8 --meta-batch 8 --lr 0.01 --threads 1"
+common="$options --epochs 40"
 
-# A run that is interrupted once it has finished an epoch; leaves its exit code in $code.
-interrupt() {
-    last_command="onnx-mfm train lenet.onnx -o $1 (interrupted)"
-    rm -f "$work/.stderr"
-    "$TOOL" train lenet.onnx -o "$1" --run run $common >"$work/.stdout" 2>"$work/.stderr" &
+# start OUTPUT RUN OPTION...: in the background, up to its first checkpoint; the process is $pid. A
+# shell ignores SIGINT for what it starts in the background, and what is ignored stays so: IGNORED
+# tells env to ignore more, or else less.
+start() {
+    last_command="onnx-mfm train lenet.onnx -o $1 --run $2 (interrupted)"
+    env ${IGNORED:---default-signal=INT} "$TOOL" train lenet.onnx -o "$1" --run "$2" $common \
+        >"$work/.stdout" 2>"$work/.stderr" &
     pid=$!
     tries=0
-    until [ -s run/checkpoint.onnx ]; do
+    until [ -s "$2/checkpoint.onnx" ]; do
         tries=$((tries + 1))
-        [ "$tries" -lt 600 ] || fail "no epoch within 60 seconds"
+        [ "$tries" -lt 3000 ] || fail "no epoch within 5 minutes"
         sleep 0.1
     done
-    kill -INT "$pid"
-    wait "$pid"
-    code=$?
 }
 
-interrupt out.onnx
-[ "$code" -eq 130 ] || fail "exit code $code instead of 130"
-expect_stderr 'onnx-mfm train: interrupted after (step|epoch) [0-9]+: the checkpoint is kept'
+# interrupt SIGNAL CODE OUTPUT RUN: a run that is interrupted once it has finished an epoch.
+interrupt() {
+    start "$3" "$4"
+    kill -"$1" "$pid"
+    wait "$pid"
+    code=$?
+    [ "$code" -eq "$2" ] || fail "exit code $code instead of $2 after SIG$1"
+    expect_stderr 'interrupted after [a-z ]+ [0-9]+(, in its evaluation)?: the checkpoint is kept'
+    [ ! -e "$3" ] || fail "an unfinished run wrote its output"
+}
+
+interrupt INT 130 out.onnx run
 expect_stderr 'to go on: onnx-mfm train lenet.onnx -o out.onnx --run run --resume$'
-[ ! -e out.onnx ] || fail "an unfinished run wrote its output"
 expect_file run/modulator.onnx
 grep -Eq 'imbalance 2: [1-9][0-9]* of 40 epochs finished' run/report.html ||
     fail "the page does not tell how far the run came"
+interrupt TERM 143 term.onnx term
+interrupt HUP 129 hup.onnx hup
+
+# What a process was started to ignore does not end it: the run goes to its end.
+for signal in INT HUP; do
+    IGNORED=--ignore-signal=$signal start ignored.onnx ignored
+    kill -$signal "$pid"
+    wait "$pid" || fail "an ignored SIG$signal ended the run"
+    expect_file ignored.onnx
+    rm -r ignored.onnx ignored
+done
 
 # On to the end, then all of it at once.
 expect_exit 0 train lenet.onnx -o out.onnx --run run --resume --threads 1
@@ -41,6 +59,23 @@ expect_same run/modulator.onnx whole.run/modulator.onnx
 grep -q 'imbalance 2: 40 of 40 epochs finished' run/report.html ||
     fail "the page is not that of the whole run"
 [ "$(wc -l <run/metrics.jsonl)" -eq 40 ] || fail "40 lines of metrics are due"
+# So after the other signals.
+for signal in term hup; do
+    expect_exit 0 train lenet.onnx -o $signal.onnx --run $signal --resume --threads 1
+    expect_same $signal.onnx whole.onnx
+done
 cut -d, -f1-5 run/metrics.jsonl >there.txt
 cut -d, -f1-5 whole.run/metrics.jsonl >whole.txt
 expect_same there.txt whole.txt
+
+# A checkpoint within an epoch whenever one is due: the results stay the same, also when the run is
+# killed there and goes on.
+expect_exit 0 train lenet.onnx -o often.onnx $options --epochs 3 --checkpoint-minutes 0.000001
+expect_exit 0 train lenet.onnx -o seldom.onnx $options --epochs 3 --checkpoint-minutes 0
+expect_same often.onnx seldom.onnx
+common="$common --checkpoint-minutes 0.000001"
+start killed.onnx killed
+kill -KILL "$pid"
+wait "$pid" 2>/dev/null
+expect_exit 0 train lenet.onnx -o killed.onnx --run killed --resume --threads 1
+expect_same killed.onnx whole.onnx

@@ -45,15 +45,19 @@ void session_start(session *s)
     must(s->p.ctx, mfm_training_new(s->p.ctx, s->p.split, &s->options, &s->training));
 }
 
-static void on_step(void *self, const mfm_progress *progress)
+static void on_progress(void *self, const mfm_progress *progress)
 {
     session *s = self;
-    s->steps++;
+    s->steps += progress->to_evaluate == 0;
     CU_ASSERT_EQUAL(progress->step, s->training->counters.step);
     CU_ASSERT(progress->epoch_first_step < progress->step);
     CU_ASSERT(progress->step <= progress->epoch_end_step);
     CU_ASSERT(progress->epoch_end_step <= progress->last_step);
-    if (progress->step == s->stop_at)
+    CU_ASSERT(progress->evaluated <= progress->to_evaluate);
+    CU_ASSERT(progress->seconds_left > 0 || progress->step == progress->last_step);
+    if (progress->to_evaluate == 0 && progress->step == s->stop_at)
+        s->stop = 1;
+    if (s->stop_evaluated && progress->evaluated >= s->stop_evaluated)
         s->stop = 1;
 }
 
@@ -67,7 +71,7 @@ static int on_epoch(void *self, const mfm_epoch_report *report)
     s->test_error[index] = report->test_error;
     s->lr[index] = report->lr;
     s->epochs++;
-    CU_ASSERT_EQUAL(report->confusion->images, TINY_TEST);
+    CU_ASSERT_EQUAL(report->confusion->images, s->data.dataset.test.count);
     if (s->fail_epoch)
         return mfm_fail(s->p.ctx, s->fail_epoch, "the epoch's event says no");
     return MFM_OK;
@@ -85,10 +89,26 @@ static int save(void *self, const mfm_training *training)
     return mfm_checkpoint_save(s->p.ctx, s->p.model, training, "{}", s->checkpoint);
 }
 
+void session_repeat_tests(session *s, uint32_t count)
+{
+    mfm_images *test = &s->data.dataset.test;
+    const size_t size = mfm_dataset_image_size(&s->data.dataset);
+    uint8_t *pixels = mfm_alloc(s->p.ctx, count, size);
+    uint16_t *labels = mfm_alloc(s->p.ctx, count, sizeof *labels);
+    CU_ASSERT_FATAL(pixels && labels);
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(pixels + i * size, test->pixels + i % test->count * size, size);
+        labels[i] = test->labels[i % test->count];
+    }
+    mfm_free(s->p.ctx, test->pixels);
+    mfm_free(s->p.ctx, test->labels);
+    *test = (mfm_images){.count = count, .pixels = pixels, .labels = labels};
+}
+
 int session_run(session *s)
 {
     const mfm_train_data data = tiny_data_parts(&s->data);
-    const mfm_train_events events = {s, on_step, on_epoch, save};
+    const mfm_train_events events = {s, on_progress, on_epoch, save, s->save_seconds};
     return mfm_train(s->training, &data, &events, &s->stop);
 }
 

@@ -14,6 +14,8 @@ typedef struct session {
     mfm_training *training;
     volatile sig_atomic_t stop;
     uint64_t stop_at;          /* asks for a stop after this step; 0: never */
+    uint32_t stop_evaluated;   /* asks for one within an evaluation, after that many images */
+    double save_seconds;       /* as in mfm_train_events */
     const char *checkpoint;    /* path that save writes to; NULL: saving only counts */
     int fail_save, fail_epoch; /* results of the events */
     int steps, epochs, saves;
@@ -28,6 +30,9 @@ void session_init(session *s, const recipe *from, const char *method);
 void session_init_model(session *s, mfm_ctx *ctx, mfm_model *model,
                         const mfm_train_options *options);
 void session_start(session *s);
+/* The test images again and again, up to count: an evaluation of several batches. Before
+ * session_run. */
+void session_repeat_tests(session *s, uint32_t count);
 /* mfm_train with events that fill in the session. */
 int session_run(session *s);
 void session_clear(session *s);

@@ -74,7 +74,7 @@ static void check_batch(int64_t batch)
     must(&b, mfm_evaluator_new(b.h.ctx, b.split, &b.preprocess, batch, &evaluator));
     must(&b, mfm_confusion_init(b.h.ctx, &confusion, HAND_CLASSES));
     for (int twice = 0; twice < 2; twice++) {
-        mfm_evaluate(evaluator, &b.dataset.test, b.split->main->params, b.split->main->state,
+        mfm_evaluate(evaluator, &b.dataset.test, b.split->main->params, b.split->main->state, NULL,
                      &confusion, &loss);
         CU_ASSERT_DOUBLE_EQUAL(loss, mean_loss, 2e-6);
         CU_ASSERT_EQUAL(confusion.images, IMAGES);
@@ -103,7 +103,7 @@ static void test_no_images(void)
     double loss = 1;
     must(&b, mfm_evaluator_new(b.h.ctx, b.split, &b.preprocess, 2, &evaluator));
     must(&b, mfm_confusion_init(b.h.ctx, &confusion, HAND_CLASSES));
-    mfm_evaluate(evaluator, &b.dataset.train, b.split->main->params, b.split->main->state,
+    mfm_evaluate(evaluator, &b.dataset.train, b.split->main->params, b.split->main->state, NULL,
                  &confusion, &loss);
     CU_ASSERT(isnan(loss));
     CU_ASSERT_EQUAL(confusion.images, 0);

@@ -149,11 +149,51 @@ static void test_every_step(void)
     session_clear(&whole);
 }
 
+/* Stopped at the first and second of an evaluation's three batches: it is repeated as a whole. */
+static void test_evaluation(void)
+{
+    const plan what = {{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD};
+    session whole;
+    begin(&whole, &what);
+    session_repeat_tests(&whole, 250);
+    must(whole.p.ctx, session_run(&whole));
+    for (uint32_t evaluated = 1; evaluated <= 200; evaluated += 100) {
+        char path[64];
+        temporary(path);
+        session s, rest;
+        begin(&s, &what);
+        session_repeat_tests(&s, 250);
+        s.stop_evaluated = evaluated;
+        s.checkpoint = path;
+        CU_ASSERT_EQUAL(session_run(&s), MFM_EINTR);
+        CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(s.p.ctx), "epoch 1, in its evaluation:"));
+        CU_ASSERT_EQUAL(s.last_saved, 4);
+        CU_ASSERT_EQUAL(s.epochs, 0);
+        CU_ASSERT_EQUAL(mfm_epochs_finished(s.training, s.data.split), 0);
+        resume(&rest, &what, path);
+        session_repeat_tests(&rest, 250);
+        CU_ASSERT_EQUAL(mfm_epochs_finished(rest.training, rest.data.split), 0);
+        must(rest.p.ctx, session_run(&rest));
+        CU_ASSERT_EQUAL(rest.epochs, SESSION_EPOCHS);
+        CU_ASSERT_EQUAL(rest.steps, 8);
+        CU_ASSERT(session_same(&whole, &rest));
+        for (int e = 0; e < SESSION_EPOCHS; e++) {
+            CU_ASSERT_EQUAL(rest.train_loss[e], whole.train_loss[e]);
+            CU_ASSERT_EQUAL(rest.test_error[e], whole.test_error[e]);
+        }
+        session_clear(&s);
+        session_clear(&rest);
+        remove_checkpoint(path);
+    }
+    session_clear(&whole);
+}
+
 static const mfm_case cases[] = {
     {"LeNet: stopped within an epoch and at its end, it goes on bit for bit", test_lenet},
     {"so it does with Adam for the modulator, and two modulated layers", test_adam},
     {"ResNet-20 with running statistics goes on bit for bit", test_resnet},
     {"so does a plain model", test_base},
+    {"stopped within an evaluation, it repeats the evaluation", test_evaluation},
     {"one step a process gives what one process gives", test_every_step},
 };
 

@@ -233,6 +233,28 @@ static void test_stop_at_the_end(void)
     session_clear(&s);
 }
 
+/* Which of an epoch's moments is caught depends on nobody's clock here: every one is due. */
+static void test_checkpoints_by_time(void)
+{
+    session whole, often;
+    session_init(&whole, &lenet, "mfm");
+    session_start(&whole);
+    must(whole.p.ctx, session_run(&whole));
+    CU_ASSERT_EQUAL(whole.saves, SESSION_EPOCHS);
+    session_init(&often, &lenet, "mfm");
+    session_repeat_tests(&often, 250);
+    session_repeat_tests(&whole, 250);
+    often.save_seconds = 1e-12;
+    session_start(&often);
+    must(often.p.ctx, session_run(&often));
+    /* An epoch: after three of four steps, after two of three batches of 250 images, at its end. */
+    CU_ASSERT_EQUAL(often.saves, 6 * SESSION_EPOCHS);
+    CU_ASSERT(memcmp(whole.training->w, often.training->w,
+                     whole.training->split->main->params_size * sizeof(real)) == 0);
+    session_clear(&whole);
+    session_clear(&often);
+}
+
 static void test_event_fails(void)
 {
     session s;
@@ -263,6 +285,8 @@ static const mfm_case cases[] = {
     {"a loss that is not measured is none", test_not_measured},
     {"a stop keeps a checkpoint of that step", test_stops},
     {"a stop after the last step changes nothing", test_stop_at_the_end},
+    {"checkpoints by time come between steps and in evaluations, and change nothing",
+     test_checkpoints_by_time},
     {"an event that fails ends the run with its code", test_event_fails},
 };
 

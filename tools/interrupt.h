@@ -1,0 +1,14 @@
+/* Signals that ask for an end: SIGINT (Ctrl-C), SIGTERM, SIGHUP (the terminal went away). */
+#ifndef MFM_INTERRUPT_H
+#define MFM_INTERRUPT_H
+
+#include <signal.h>
+
+/* From here on the first of them is only noted, and told on standard error; the second ends the
+ * process at once, as exit code 128 + its number. One that the process was started to ignore, as by
+ * nohup or in the background of a shell, stays ignored. */
+void mfm_interrupt_catch(void);
+/* The number of the signal that came, 0 as long as none has. */
+const volatile sig_atomic_t *mfm_interrupt_signal(void);
+
+#endif
