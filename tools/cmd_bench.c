@@ -120,8 +120,9 @@ static int make_batches(bench *b)
     int status = random_batch(b, w->batch, 0, &b->images, &b->labels);
     if (!status && w->method && w->method->needs_meta)
         status = random_batch(b, w->meta_batch, 1, &b->meta_images, &b->meta_labels);
-    b->train = (mfm_batch){b->images, b->labels};
-    b->meta = (mfm_batch){b->meta_images, b->meta_labels};
+    b->train = (mfm_batch){.images = b->images, .labels = b->labels, .n = (int64_t)w->batch};
+    b->meta = (mfm_batch){
+        .images = b->meta_images, .labels = b->meta_labels, .n = (int64_t)w->meta_batch};
     return status;
 }
 

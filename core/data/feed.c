@@ -1,10 +1,39 @@
 #include "core/data/feed.h"
 
+#include <string.h>
+
 struct mfm_feed {
     mfm_feed_options options; /* indices are the sampler's from then on */
     mfm_sampler *sampler;
-    uint32_t *chosen; /* [batch] */
+    real *before;    /* a batch's images before they are mixed; NULL: no mixing */
+    uint32_t *other; /* [batch] what each is mixed with */
 };
+
+static int make_sampler(mfm_ctx *ctx, mfm_feed *feed)
+{
+    const mfm_feed_options *o = &feed->options;
+    const mfm_sampling sampling = {.indices = o->indices,
+                                   .labels = o->images->labels,
+                                   .count = o->count,
+                                   .batch = o->batch,
+                                   .epochs = o->epochs,
+                                   .seed = o->seed,
+                                   .stream = o->stream,
+                                   .defer = o->defer};
+    return mfm_sampler_new(ctx, o->sampler, o->sampler_values, &sampling, &feed->sampler);
+}
+
+static int make_mixing(mfm_ctx *ctx, mfm_feed *feed)
+{
+    mfm_feed_options *o = &feed->options;
+    if (!o->mixing)
+        return MFM_OK;
+    if (!o->mixing_values && o->mixing->settings)
+        o->mixing_values = o->mixing->settings->defaults;
+    feed->before = mfm_alloc_aligned(ctx, mfm_feed_size(feed), sizeof *feed->before);
+    feed->other = mfm_alloc(ctx, o->batch, sizeof *feed->other);
+    return feed->before && feed->other ? MFM_OK : MFM_ENOMEM;
+}
 
 int mfm_feed_new(mfm_ctx *ctx, const mfm_feed_options *options, mfm_feed **result)
 {
@@ -17,13 +46,10 @@ int mfm_feed_new(mfm_ctx *ctx, const mfm_feed_options *options, mfm_feed **resul
     if (!feed)
         return MFM_ENOMEM;
     feed->options = *options;
+    int status = make_sampler(ctx, feed);
     feed->options.indices = NULL;
-    int status = mfm_sampler_new(ctx, options->indices, options->count, options->batch,
-                                 options->seed, options->stream, &feed->sampler);
-    if (status == MFM_OK) {
-        feed->chosen = mfm_alloc(ctx, options->batch, sizeof *feed->chosen);
-        status = feed->chosen ? MFM_OK : MFM_ENOMEM;
-    }
+    if (!status)
+        status = make_mixing(ctx, feed);
     if (status != MFM_OK) {
         mfm_feed_free(ctx, feed);
         return status;
@@ -37,13 +63,19 @@ void mfm_feed_free(mfm_ctx *ctx, mfm_feed *feed)
     if (!feed)
         return;
     mfm_sampler_free(ctx, feed->sampler);
-    mfm_free(ctx, feed->chosen);
+    mfm_free_aligned(ctx, feed->before);
+    mfm_free(ctx, feed->other);
     mfm_free(ctx, feed);
 }
 
 size_t mfm_feed_size(const mfm_feed *feed)
 {
     return feed->options.batch * mfm_preprocess_size(feed->options.preprocess);
+}
+
+size_t mfm_feed_soft_size(const mfm_feed *feed)
+{
+    return feed->options.mixing ? feed->options.batch * (size_t)feed->options.classes : 0;
 }
 
 uint32_t mfm_feed_batch_size(const mfm_feed *feed)
@@ -59,20 +91,49 @@ static const uint8_t *pixels_of(const mfm_images *images, const mfm_preprocess *
                                 (size_t)preprocess->source_channels;
 }
 
-void mfm_feed_batch(mfm_feed *feed, uint64_t step, real *images, real *labels)
+/* Draws of the mixing have nodes of their own: the permutation, and what the form itself draws. */
+enum { NODE_OTHER = 2, NODE_FORM };
+
+static void mix(const mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
+{
+    const mfm_feed_options *o = &feed->options;
+    const mfm_key order = {o->seed, o->stream, NODE_OTHER, step};
+    memcpy(feed->before, room->images, mfm_feed_size(feed) * sizeof *feed->before);
+    memset(room->soft_labels, 0, mfm_feed_soft_size(feed) * sizeof *room->soft_labels);
+    for (uint32_t i = 0; i < o->batch; i++)
+        feed->other[i] = i;
+    mfm_random_shuffle(&order, feed->other, o->batch);
+    const mfm_mix m = {.n = o->batch,
+                       .classes = o->classes,
+                       .height = o->preprocess->height,
+                       .width = o->preprocess->width,
+                       .channels = o->preprocess->channels,
+                       .before = feed->before,
+                       .labels = room->labels,
+                       .other = feed->other,
+                       .counts = o->counts,
+                       .key = {o->seed, o->stream, NODE_FORM, step},
+                       .images = room->images,
+                       .soft_labels = room->soft_labels};
+    o->mixing->mix(&m, o->mixing_values);
+}
+
+void mfm_feed_batch(mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
 {
     const mfm_feed_options *options = &feed->options;
     const mfm_preprocess *preprocess = options->preprocess;
     const size_t size = mfm_preprocess_size(preprocess);
-    mfm_sampler_batch(feed->sampler, step, feed->chosen);
+    mfm_sampler_batch(feed->sampler, step, room->indices);
     for (uint32_t slot = 0; slot < options->batch; slot++) {
-        const uint32_t index = feed->chosen[slot];
+        const uint32_t index = room->indices[slot];
         const mfm_crop crop = mfm_crop_draw(&preprocess->augment, options->seed,
                                             (uint32_t)options->stream, step, slot);
         mfm_preprocess_image(preprocess, crop, pixels_of(options->images, preprocess, index),
-                             images + slot * size);
-        labels[slot] = options->images->labels[index];
+                             room->images + slot * size);
+        room->labels[slot] = options->images->labels[index];
     }
+    if (options->mixing)
+        mix(feed, step, room);
 }
 
 uint32_t mfm_evaluation_batch(const mfm_images *images, const mfm_preprocess *preprocess,

@@ -1,10 +1,13 @@
 /*
  * Batches as a model reads them: images chosen by a sampler, preprocessed, with their labels as
- * numbers. Batch number `step` is a pure function of the options and the step.
+ * numbers, and mixed when that is asked for. Batch number `step` is a pure function of the options
+ * and the step.
  */
 #ifndef MFM_FEED_H
 #define MFM_FEED_H
 
+#include "core/data/batch.h"
+#include "core/data/mixing.h"
 #include "core/data/preprocess.h"
 #include "core/data/sampler.h"
 
@@ -15,19 +18,30 @@ typedef struct mfm_feed_options {
     uint32_t count, batch;
     uint64_t seed;
     enum mfm_stream stream; /* MFM_STREAM_SHUFFLE or MFM_STREAM_META: keys order and crops */
+
+    const mfm_sampler_kind *sampler; /* NULL: shuffle */
+    const void *sampler_values;      /* NULL: the defaults */
+    uint32_t epochs, defer;          /* as in mfm_sampling */
+
+    const mfm_mixing *mixing;  /* NULL: none */
+    const void *mixing_values; /* NULL: the defaults */
+    int64_t classes;           /* of the soft labels; the rest is needed for mixing only */
+    const uint32_t *counts;    /* [classes] */
 } mfm_feed_options;
 
 typedef struct mfm_feed mfm_feed;
 
-/* images and preprocess must outlive the feed. MFM_EINVAL: an empty set or batch, or an index
- * beyond the images. One thread at a time. */
+/* images, preprocess, values and counts must outlive the feed. MFM_EINVAL: an empty set or batch,
+ * or an index beyond the images. One thread at a time. */
 int mfm_feed_new(mfm_ctx *ctx, const mfm_feed_options *options, mfm_feed **feed);
 void mfm_feed_free(mfm_ctx *ctx, mfm_feed *feed);
 
-/* images [batch, height, width, channels], labels [batch]. */
-void mfm_feed_batch(mfm_feed *feed, uint64_t step, real *images, real *labels);
-/* Numbers in the images of a batch. */
+/* Fills images [batch, height, width, channels], labels [batch], indices [batch] and, with mixing,
+ * soft_labels [batch, classes]. Labels are those of the images themselves. */
+void mfm_feed_batch(mfm_feed *feed, uint64_t step, const mfm_batch_room *room);
+/* Numbers in the images and in the soft labels of a batch; the latter 0 without mixing. */
 size_t mfm_feed_size(const mfm_feed *feed);
+size_t mfm_feed_soft_size(const mfm_feed *feed);
 uint32_t mfm_feed_batch_size(const mfm_feed *feed);
 
 /* For evaluation: up to batch images in order from image `first` on, without augmentation. Returns

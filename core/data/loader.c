@@ -13,8 +13,8 @@ struct ring {
     uint64_t read;  /* batches handed out */
     uint64_t ready; /* batches prepared */
     bool held;      /* the reader still uses batch read - 1 */
-    real *images;   /* [depth, batch, height, width, channels] */
-    real *labels;   /* [depth, batch] */
+    /* Of all buffers, one after the other. */
+    mfm_batch_room room;
 };
 
 struct mfm_loader {
@@ -46,12 +46,16 @@ static struct ring *neediest(mfm_loader *loader)
     return chosen;
 }
 
-static void buffers(const mfm_loader *loader, const struct ring *ring, uint64_t number,
-                    real **images, real **labels)
+static mfm_batch_room buffer(const mfm_loader *loader, const struct ring *ring, uint64_t number)
 {
-    const size_t slot = (size_t)(number % loader->depth);
-    *images = ring->images + slot * mfm_feed_size(ring->feed);
-    *labels = ring->labels + slot * mfm_feed_batch_size(ring->feed);
+    const size_t slot = (size_t)(number % loader->depth), n = mfm_feed_batch_size(ring->feed);
+    const mfm_batch_room *room = &ring->room;
+    return (mfm_batch_room){
+        .images = room->images + slot * mfm_feed_size(ring->feed),
+        .labels = room->labels + slot * n,
+        .soft_labels =
+            room->soft_labels ? room->soft_labels + slot * mfm_feed_soft_size(ring->feed) : NULL,
+        .indices = room->indices + slot * n};
 }
 
 static void *prepare(void *self)
@@ -65,10 +69,9 @@ static void *prepare(void *self)
             continue;
         }
         const uint64_t number = ring->ready;
-        real *images, *labels;
-        buffers(loader, ring, number, &images, &labels);
+        const mfm_batch_room room = buffer(loader, ring, number);
         pthread_mutex_unlock(&loader->lock);
-        mfm_feed_batch(ring->feed, ring->first_step + number, images, labels);
+        mfm_feed_batch(ring->feed, ring->first_step + number, &room);
         pthread_mutex_lock(&loader->lock);
         ring->ready++;
         pthread_cond_signal(&loader->done);
@@ -84,12 +87,18 @@ static int init_ring(mfm_ctx *ctx, const mfm_loader_stream *stream, uint64_t dep
     const int status = mfm_feed_new(ctx, &stream->feed, &ring->feed);
     if (status != MFM_OK)
         return status;
-    const size_t batches = (size_t)depth;
-    ring->images =
-        mfm_alloc_aligned(ctx, batches * stream->feed.batch,
-                          mfm_preprocess_size(stream->feed.preprocess) * sizeof *ring->images);
-    ring->labels = mfm_alloc_aligned(ctx, batches * stream->feed.batch, sizeof *ring->labels);
-    return ring->images && ring->labels ? MFM_OK : MFM_ENOMEM;
+    const size_t batches = (size_t)depth, n = stream->feed.batch;
+    const size_t soft = mfm_feed_soft_size(ring->feed);
+    mfm_batch_room *room = &ring->room;
+    room->images = mfm_alloc_aligned(
+        ctx, batches * n, mfm_preprocess_size(stream->feed.preprocess) * sizeof *room->images);
+    room->labels = mfm_alloc_aligned(ctx, batches * n, sizeof *room->labels);
+    room->indices = mfm_alloc(ctx, batches * n, sizeof *room->indices);
+    if (soft)
+        room->soft_labels = mfm_alloc_aligned(ctx, batches * soft, sizeof *room->soft_labels);
+    return room->images && room->labels && room->indices && (!soft || room->soft_labels)
+               ? MFM_OK
+               : MFM_ENOMEM;
 }
 
 static int init_sync(mfm_ctx *ctx, mfm_loader *loader)
@@ -172,14 +181,16 @@ void mfm_loader_free(mfm_ctx *ctx, mfm_loader *loader)
         pthread_mutex_destroy(&loader->lock);
     }
     for (int i = 0; i < loader->count; i++) {
-        mfm_free_aligned(ctx, loader->ring[i].images);
-        mfm_free_aligned(ctx, loader->ring[i].labels);
+        mfm_free_aligned(ctx, loader->ring[i].room.images);
+        mfm_free_aligned(ctx, loader->ring[i].room.labels);
+        mfm_free_aligned(ctx, loader->ring[i].room.soft_labels);
+        mfm_free(ctx, loader->ring[i].room.indices);
         mfm_feed_free(ctx, loader->ring[i].feed);
     }
     mfm_free(ctx, loader);
 }
 
-uint64_t mfm_loader_next(mfm_loader *loader, int stream, const real **images, const real **labels)
+uint64_t mfm_loader_next(mfm_loader *loader, int stream, mfm_batch *batch)
 {
     struct ring *ring = &loader->ring[stream];
     pthread_mutex_lock(&loader->lock);
@@ -190,9 +201,11 @@ uint64_t mfm_loader_next(mfm_loader *loader, int stream, const real **images, co
     const uint64_t number = ring->read++;
     ring->held = true;
     pthread_mutex_unlock(&loader->lock);
-    real *ready_images, *ready_labels;
-    buffers(loader, ring, number, &ready_images, &ready_labels);
-    *images = ready_images;
-    *labels = ready_labels;
+    const mfm_batch_room room = buffer(loader, ring, number);
+    *batch = (mfm_batch){.images = room.images,
+                         .labels = room.labels,
+                         .soft_labels = room.soft_labels,
+                         .indices = room.indices,
+                         .n = mfm_feed_batch_size(ring->feed)};
     return ring->first_step + number;
 }

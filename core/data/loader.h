@@ -28,9 +28,8 @@ int mfm_loader_new(mfm_ctx *ctx, const mfm_loader_stream *streams, int count, in
 /* Stops the thread, at any time, and frees everything. */
 void mfm_loader_free(mfm_ctx *ctx, mfm_loader *loader);
 
-/* The next batch of a stream, waiting for it if need be: images [batch, height, width, channels],
- * labels [batch]; returns its step. Both stay valid until the next call for the same stream. One
- * thread reads. */
-uint64_t mfm_loader_next(mfm_loader *loader, int stream, const real **images, const real **labels);
+/* The next batch of a stream, waiting for it if need be; returns its step. What it points to stays
+ * valid until the next call for the same stream. One thread reads. */
+uint64_t mfm_loader_next(mfm_loader *loader, int stream, mfm_batch *batch);
 
 #endif

@@ -2,43 +2,60 @@
 
 #include <string.h>
 
+#define MFM_SAMPLER(name) extern const mfm_sampler_kind mfm_sampler_##name;
+#include "core/data/samplers/samplers.def"
+#include "extra/samplers.def"
+#undef MFM_SAMPLER
+
+#define MFM_SAMPLER(name) &mfm_sampler_##name,
+const mfm_sampler_kind *const mfm_samplers[] = {
+#include "core/data/samplers/samplers.def"
+#include "extra/samplers.def"
+    NULL};
+#undef MFM_SAMPLER
+
 struct mfm_sampler {
-    uint32_t count, batch;
-    mfm_key key;
-    uint64_t shuffled; /* order holds this permutation */
-    uint32_t *order;   /* [count] */
-    uint32_t *indices; /* [count] */
+    const mfm_sampler_kind *kind;
+    void *state, *early; /* early: the shuffle that goes before; NULL: none */
+    uint64_t first_step; /* of the kind's own batches */
 };
 
-static void shuffle(mfm_sampler *sampler, uint64_t permutation)
+const mfm_sampler_kind *mfm_sampler_find(const char *name)
 {
-    memcpy(sampler->order, sampler->indices, sampler->count * sizeof *sampler->order);
-    sampler->key.step = permutation;
-    mfm_random_shuffle(&sampler->key, sampler->order, sampler->count);
-    sampler->shuffled = permutation;
+    for (int i = 0; mfm_samplers[i]; i++)
+        if (strcmp(mfm_samplers[i]->name, name) == 0)
+            return mfm_samplers[i];
+    return NULL;
 }
 
-int mfm_sampler_new(mfm_ctx *ctx, const uint32_t *indices, uint32_t count, uint32_t batch,
-                    uint64_t seed, enum mfm_stream stream, mfm_sampler **result)
+static int begin(mfm_ctx *ctx, const mfm_sampling *s, const void *values, mfm_sampler *sampler)
+{
+    const mfm_sampler_kind *kind = sampler->kind, *shuffle = mfm_samplers[0];
+    if (!values && kind->settings)
+        values = kind->settings->defaults;
+    int status = kind->begin(ctx, s, values, &sampler->state);
+    if (status || s->defer == 0 || kind == shuffle)
+        return status;
+    sampler->first_step = mfm_epoch_first_step(s->defer, s->count, s->batch);
+    return shuffle->begin(ctx, s, NULL, &sampler->early);
+}
+
+int mfm_sampler_new(mfm_ctx *ctx, const mfm_sampler_kind *kind, const void *values,
+                    const mfm_sampling *sampling, mfm_sampler **result)
 {
     *result = NULL;
-    if (count == 0 || batch == 0)
-        return mfm_fail(ctx, MFM_EINVAL, "batches of %u from %u images: both at least 1", batch,
-                        count);
+    if (sampling->count == 0 || sampling->batch == 0)
+        return mfm_fail(ctx, MFM_EINVAL, "batches of %u from %u images: both at least 1",
+                        sampling->batch, sampling->count);
     mfm_sampler *sampler = mfm_alloc(ctx, 1, sizeof *sampler);
     if (!sampler)
         return MFM_ENOMEM;
-    sampler->count = count;
-    sampler->batch = batch;
-    sampler->key = (mfm_key){.seed = seed, .stream = stream};
-    sampler->order = mfm_alloc(ctx, count, sizeof *sampler->order);
-    sampler->indices = mfm_alloc(ctx, count, sizeof *sampler->indices);
-    if (!sampler->order || !sampler->indices) {
+    sampler->kind = kind ? kind : mfm_samplers[0];
+    const int status = begin(ctx, sampling, values, sampler);
+    if (status) {
         mfm_sampler_free(ctx, sampler);
-        return MFM_ENOMEM;
+        return status;
     }
-    memcpy(sampler->indices, indices, count * sizeof *indices);
-    shuffle(sampler, 0);
     *result = sampler;
     return MFM_OK;
 }
@@ -47,25 +64,19 @@ void mfm_sampler_free(mfm_ctx *ctx, mfm_sampler *sampler)
 {
     if (!sampler)
         return;
-    mfm_free(ctx, sampler->order);
-    mfm_free(ctx, sampler->indices);
+    if (sampler->state)
+        sampler->kind->end(ctx, sampler->state);
+    if (sampler->early)
+        mfm_samplers[0]->end(ctx, sampler->early);
     mfm_free(ctx, sampler);
 }
 
 void mfm_sampler_batch(mfm_sampler *sampler, uint64_t step, uint32_t *indices)
 {
-    const uint64_t first = step * sampler->batch;
-    uint64_t permutation = first / sampler->count;
-    uint32_t at = (uint32_t)(first % sampler->count);
-    for (uint32_t slot = 0; slot < sampler->batch; slot++) {
-        if (sampler->shuffled != permutation)
-            shuffle(sampler, permutation);
-        indices[slot] = sampler->order[at++];
-        if (at == sampler->count) {
-            at = 0;
-            permutation++;
-        }
-    }
+    if (step < sampler->first_step)
+        mfm_samplers[0]->batch(sampler->early, step, indices);
+    else
+        sampler->kind->batch(sampler->state, step, indices);
 }
 
 uint64_t mfm_epoch_of_step(uint64_t step, uint32_t count, uint32_t batch)

@@ -1,29 +1,56 @@
 /*
- * The order in which images are visited. The training set (or meta set) is gone through again and
- * again, each time in a new permutation; batch number `step` holds the images step * batch ..
- * step * batch + batch - 1 of that endless sequence. So every batch is full, a batch that an epoch
- * does not fill goes on with the next permutation, every image is seen exactly once a permutation,
- * and the position is a pure function of the step: resuming needs nothing else.
+ * Which images make batch number `step`: a pure function of the step, so that resuming needs
+ * nothing else. Adding a sampler: a file in samplers/ that defines
+ * `const mfm_sampler_kind mfm_sampler_NAME`, and a line in samplers/samplers.def.
  *
- * An epoch is one permutation; a step belongs to the epoch of its first image. Epochs differ by
- * one in their number of steps when batch does not divide the count.
+ * An epoch is as many images as the set has, whatever the sampler; a step belongs to the epoch of
+ * its first image. Epochs differ by one in their number of steps when batch does not divide the
+ * count.
  */
 #ifndef MFM_SAMPLER_H
 #define MFM_SAMPLER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/engine/context.h"
+#include "core/engine/option.h"
 #include "core/engine/random.h"
+
+/* What is drawn from. Borrowed: a sampler copies what it needs later. */
+typedef struct mfm_sampling {
+    const uint32_t *indices; /* [count] of images */
+    const uint16_t *labels;  /* of all images: labels[indices[i]]; NULL: one class */
+    uint32_t count, batch;
+    uint32_t epochs; /* of the whole training, for samplers that change on the way */
+    uint64_t seed;
+    enum mfm_stream stream;
+    uint32_t defer; /* epochs of shuffling before the sampler sets in */
+} mfm_sampling;
+
+typedef struct mfm_sampler_kind {
+    const char *name;
+    const char *summary;
+    const mfm_settings *settings; /* NULL: none */
+    bool rebalances;              /* classes are seen in other shares than they have */
+    /* Makes *state; after a failure it is NULL. values: of the settings. */
+    int (*begin)(mfm_ctx *ctx, const mfm_sampling *sampling, const void *values, void **state);
+    void (*end)(mfm_ctx *ctx, void *state);
+    /* sampling.batch indices of a step. Cannot fail. One thread at a time. */
+    void (*batch)(void *state, uint64_t step, uint32_t *indices);
+} mfm_sampler_kind;
+
+/* Ended by NULL; the first, shuffle, is what holds when nothing is chosen. */
+extern const mfm_sampler_kind *const mfm_samplers[];
+const mfm_sampler_kind *mfm_sampler_find(const char *name);
 
 typedef struct mfm_sampler mfm_sampler;
 
-/* Copies the indices. MFM_EINVAL: no indices or an empty batch. One thread at a time. */
-int mfm_sampler_new(mfm_ctx *ctx, const uint32_t *indices, uint32_t count, uint32_t batch,
-                    uint64_t seed, enum mfm_stream stream, mfm_sampler **sampler);
+/* kind NULL: shuffle. values NULL: the kind's defaults. MFM_EINVAL: no images or an empty batch. */
+int mfm_sampler_new(mfm_ctx *ctx, const mfm_sampler_kind *kind, const void *values,
+                    const mfm_sampling *sampling, mfm_sampler **sampler);
 void mfm_sampler_free(mfm_ctx *ctx, mfm_sampler *sampler);
-
-/* batch indices of a step; cheapest when steps go upwards. */
+/* Cheapest when steps go upwards. */
 void mfm_sampler_batch(mfm_sampler *sampler, uint64_t step, uint32_t *indices);
 
 /* The epoch that a step belongs to, and the first step at or after the start of an epoch. */

@@ -20,16 +20,11 @@
 #ifndef MFM_BILEVEL_H
 #define MFM_BILEVEL_H
 
+#include "core/data/batch.h"
 #include "core/engine/plan.h"
 #include "core/train/split_graph.h"
 
 typedef struct mfm_bilevel mfm_bilevel;
-
-/* Images in storage order (NHWC), labels as class numbers. */
-typedef struct mfm_batch {
-    const real *images;
-    const real *labels;
-} mfm_batch;
 
 /* split must have a modulator, and outlive the result. */
 int mfm_bilevel_new(mfm_ctx *ctx, const mfm_split_graph *split, int64_t batch, int64_t meta_batch,

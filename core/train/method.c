@@ -4,11 +4,13 @@
 
 #define MFM_METHOD(name) extern const mfm_method mfm_method_##name;
 #include "core/train/methods/methods.def"
+#include "extra/methods.def"
 #undef MFM_METHOD
 
 #define MFM_METHOD(name) &mfm_method_##name,
 const mfm_method *const mfm_methods[] = {
 #include "core/train/methods/methods.def"
+#include "extra/methods.def"
     NULL};
 #undef MFM_METHOD
 

@@ -133,10 +133,10 @@ static int run_step(trainer *r)
 {
     mfm_training *t = r->training;
     const double lr = mfm_schedule_lr(&t->options.schedule, r->epoch), start = now();
-    mfm_batch train, meta = {NULL, NULL};
-    mfm_loader_next(r->loader, STREAM_TRAIN, &train.images, &train.labels);
+    mfm_batch train, meta = {.n = 0};
+    mfm_loader_next(r->loader, STREAM_TRAIN, &train);
     if (t->options.method->needs_meta)
-        mfm_loader_next(r->loader, STREAM_META, &meta.images, &meta.labels);
+        mfm_loader_next(r->loader, STREAM_META, &meta);
     mfm_step_losses losses;
     t->options.method->step(t, &train, &meta, lr, &losses);
     const int status = check_loss(r, &losses, lr);

@@ -52,10 +52,18 @@ static void fixture_init(fixture *f)
     CU_ASSERT_EQUAL_FATAL(
         mfm_preprocess_init(f->ctx, &f->dataset, 3, SIDE, SIDE, false, &augment, &f->preprocess),
         MFM_OK);
-    f->streams[0].feed = (mfm_feed_options){
-        &f->dataset.train, &f->preprocess, f->train, TRAIN, BATCH, 42, MFM_STREAM_SHUFFLE};
-    f->streams[1].feed = (mfm_feed_options){
-        &f->dataset.train, &f->preprocess, f->meta, META, META_BATCH, 42, MFM_STREAM_META};
+    f->streams[0].feed = (mfm_feed_options){.images = &f->dataset.train,
+                                            .preprocess = &f->preprocess,
+                                            .indices = f->train,
+                                            .count = TRAIN,
+                                            .batch = BATCH,
+                                            .seed = 42,
+                                            .stream = MFM_STREAM_SHUFFLE};
+    f->streams[1].feed = f->streams[0].feed;
+    f->streams[1].feed.indices = f->meta;
+    f->streams[1].feed.count = META;
+    f->streams[1].feed.batch = META_BATCH;
+    f->streams[1].feed.stream = MFM_STREAM_META;
 }
 
 static void fixture_clear(fixture *f)
@@ -74,6 +82,8 @@ static void nap(long nanoseconds)
 static void compare(fixture *f, int depth, uint64_t count, uint64_t meta_every, long delay)
 {
     static real images[META_BATCH * SIZE], labels[META_BATCH];
+    static uint32_t indices[META_BATCH];
+    const mfm_batch_room room = {.images = images, .labels = labels, .indices = indices};
     mfm_loader *loader;
     mfm_feed *feeds[2];
     uint64_t next[2] = {f->streams[0].first_step, f->streams[1].first_step};
@@ -82,14 +92,16 @@ static void compare(fixture *f, int depth, uint64_t count, uint64_t meta_every, 
     CU_ASSERT_EQUAL_FATAL(mfm_loader_new(f->ctx, f->streams, 2, depth, &loader), MFM_OK);
     for (uint64_t i = 0; i < count; i++)
         for (int s = 0; s < (i % meta_every == 0 ? 2 : 1); s++) {
-            const real *got_images, *got_labels;
-            CU_ASSERT_EQUAL(mfm_loader_next(loader, s, &got_images, &got_labels), next[s]);
+            mfm_batch got;
+            CU_ASSERT_EQUAL(mfm_loader_next(loader, s, &got), next[s]);
             if (delay)
                 nap(delay);
             const size_t batch = mfm_feed_batch_size(feeds[s]);
-            mfm_feed_batch(feeds[s], next[s]++, images, labels);
-            CU_ASSERT_EQUAL(memcmp(images, got_images, batch * SIZE * sizeof(real)), 0);
-            CU_ASSERT_EQUAL(memcmp(labels, got_labels, batch * sizeof(real)), 0);
+            mfm_feed_batch(feeds[s], next[s]++, &room);
+            CU_ASSERT_EQUAL(got.n, batch);
+            CU_ASSERT_EQUAL(memcmp(images, got.images, batch * SIZE * sizeof(real)), 0);
+            CU_ASSERT_EQUAL(memcmp(labels, got.labels, batch * sizeof(real)), 0);
+            CU_ASSERT_EQUAL(memcmp(indices, got.indices, batch * sizeof *indices), 0);
         }
     mfm_loader_free(f->ctx, loader);
     for (int s = 0; s < 2; s++)
@@ -137,10 +149,10 @@ static void a_loader_stops_at_any_time(void)
     fixture_init(&f);
     for (int i = 0; i < 100; i++) {
         mfm_loader *loader;
-        const real *images, *labels;
+        mfm_batch batch;
         CU_ASSERT_EQUAL_FATAL(mfm_loader_new(f.ctx, f.streams, 2, 3, &loader), MFM_OK);
         for (int read = 0; read < i % 5; read++)
-            mfm_loader_next(loader, i % 2, &images, &labels);
+            mfm_loader_next(loader, i % 2, &batch);
         if (i % 3 == 0)
             nap(100000L * (i % 7));
         mfm_loader_free(f.ctx, loader);
@@ -155,19 +167,25 @@ static void a_feed_joins_sampler_crops_and_labels(void)
     fixture_init(&f);
     static real images[BATCH * SIZE], expected[SIZE];
     real labels[BATCH];
-    uint32_t indices[BATCH];
+    uint32_t indices[BATCH], got[BATCH];
+    const mfm_batch_room room = {.images = images, .labels = labels, .indices = got};
+    const mfm_sampling sampling = {.indices = f.train,
+                                   .count = TRAIN,
+                                   .batch = BATCH,
+                                   .seed = 42,
+                                   .stream = MFM_STREAM_SHUFFLE};
     mfm_feed *feed;
     mfm_sampler *sampler;
     CU_ASSERT_EQUAL_FATAL(mfm_feed_new(f.ctx, &f.streams[0].feed, &feed), MFM_OK);
-    CU_ASSERT_EQUAL_FATAL(
-        mfm_sampler_new(f.ctx, f.train, TRAIN, BATCH, 42, MFM_STREAM_SHUFFLE, &sampler), MFM_OK);
-    mfm_feed_batch(feed, 5, images, labels);
+    CU_ASSERT_EQUAL_FATAL(mfm_sampler_new(f.ctx, NULL, NULL, &sampling, &sampler), MFM_OK);
+    mfm_feed_batch(feed, 5, &room);
     mfm_sampler_batch(sampler, 5, indices);
     for (uint32_t slot = 0; slot < BATCH; slot++) {
         const mfm_crop crop = mfm_crop_draw(&f.preprocess.augment, 42, MFM_STREAM_SHUFFLE, 5, slot);
         mfm_preprocess_image(&f.preprocess, crop, f.pixels + indices[slot] * SIZE, expected);
         CU_ASSERT_EQUAL(memcmp(images + slot * SIZE, expected, sizeof expected), 0);
         CU_ASSERT_EQUAL(labels[slot], f.labels[indices[slot]]);
+        CU_ASSERT_EQUAL(got[slot], indices[slot]);
     }
     mfm_sampler_free(f.ctx, sampler);
     mfm_feed_free(f.ctx, feed);

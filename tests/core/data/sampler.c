@@ -19,8 +19,9 @@ static mfm_sampler *sampler_of(mfm_ctx *ctx, uint32_t count, uint32_t batch, uin
     uint32_t indices[COUNT];
     mfm_sampler *sampler;
     fill_indices(indices, count);
-    CU_ASSERT_EQUAL_FATAL(mfm_sampler_new(ctx, indices, count, batch, seed, stream, &sampler),
-                          MFM_OK);
+    const mfm_sampling sampling = {
+        .indices = indices, .count = count, .batch = batch, .seed = seed, .stream = stream};
+    CU_ASSERT_EQUAL_FATAL(mfm_sampler_new(ctx, NULL, NULL, &sampling, &sampler), MFM_OK);
     return sampler;
 }
 
@@ -131,17 +132,30 @@ static void empty_sets_and_batches_are_refused(void)
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     const uint32_t index = 0;
     mfm_sampler *sampler;
-    CU_ASSERT_EQUAL(mfm_sampler_new(ctx, &index, 0, 1, 1, MFM_STREAM_META, &sampler), MFM_EINVAL);
-    CU_ASSERT_EQUAL(mfm_sampler_new(ctx, &index, 1, 0, 1, MFM_STREAM_META, &sampler), MFM_EINVAL);
+    const mfm_sampling no_images = {.indices = &index, .batch = 1};
+    const mfm_sampling no_batch = {.indices = &index, .count = 1};
+    CU_ASSERT_EQUAL(mfm_sampler_new(ctx, NULL, NULL, &no_images, &sampler), MFM_EINVAL);
+    CU_ASSERT_EQUAL(mfm_sampler_new(ctx, NULL, NULL, &no_batch, &sampler), MFM_EINVAL);
     CU_ASSERT_PTR_NULL(sampler);
     mfm_ctx_free(ctx);
 }
 
 static int make_sampler(mfm_ctx *ctx, void *indices)
 {
-    mfm_sampler *sampler;
-    const int status = mfm_sampler_new(ctx, indices, 3, 2, 1, MFM_STREAM_META, &sampler);
-    mfm_sampler_free(ctx, sampler);
+    static const uint16_t labels[7] = {0, 0, 0, 0, 1, 0, 1};
+    const mfm_sampling sampling = {.indices = indices,
+                                   .labels = labels,
+                                   .count = 3,
+                                   .batch = 2,
+                                   .epochs = 2,
+                                   .stream = MFM_STREAM_META,
+                                   .defer = 1};
+    int status = MFM_OK;
+    for (int i = 0; mfm_samplers[i] && !status; i++) {
+        mfm_sampler *sampler;
+        status = mfm_sampler_new(ctx, mfm_samplers[i], NULL, &sampling, &sampler);
+        mfm_sampler_free(ctx, sampler);
+    }
     return status;
 }
 

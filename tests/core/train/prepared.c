@@ -99,7 +99,7 @@ mfm_batch batch_new(const prepared *p, int64_t count, uint64_t seed)
         images[i] = (real)mfm_random_normal(&key, i);
     for (int64_t i = 0; i < count; i++)
         labels[i] = (real)mfm_random_below(&label_key, (uint64_t)i, (uint64_t)p->split->classes);
-    return (mfm_batch){images, labels};
+    return (mfm_batch){.images = images, .labels = labels, .n = count};
 }
 
 void batch_clear(const prepared *p, mfm_batch *batch)

@@ -1,0 +1,26 @@
+/* What a training step reads: images with what is to be learned of them. */
+#ifndef MFM_BATCH_H
+#define MFM_BATCH_H
+
+#include <stdint.h>
+
+#include "core/engine/real.h"
+
+/* Images in storage order (NHWC), labels as class numbers. Whoever makes a batch owns its arrays.
+ */
+typedef struct mfm_batch {
+    const real *images;      /* [n, height, width, channels] */
+    const real *labels;      /* [n] */
+    const real *soft_labels; /* [n, classes], rows that sum to 1; NULL: the labels say it all */
+    const real *weights;     /* [n] of the samples; NULL: all 1 */
+    const uint32_t *indices; /* [n] of the images in their part; NULL: not known */
+    int64_t n;
+} mfm_batch;
+
+/* Room for one, to be written; soft_labels NULL: none are wanted. */
+typedef struct mfm_batch_room {
+    real *images, *labels, *soft_labels;
+    uint32_t *indices;
+} mfm_batch_room;
+
+#endif
