@@ -152,6 +152,14 @@ static json_t *whole(uint64_t number)
     return json_integer((json_int_t)number);
 }
 
+static json_t *batches_to_json(const mfm_counters *c)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < MFM_MAX_STREAMS; i++)
+        json_array_append_new(list, whole(c->batches[i]));
+    return list;
+}
+
 /* NULL when run_options is no JSON object or list, or memory ran out. */
 static char *counters_text(const mfm_training *t, const char *run_options)
 {
@@ -160,6 +168,7 @@ static char *counters_text(const mfm_training *t, const char *run_options)
     int bad = json_object_set_new(all, "version", whole(VERSION));
     bad |= json_object_set_new(all, "step", whole(c->step));
     bad |= json_object_set_new(all, "epoch_steps", whole(c->epoch_steps));
+    bad |= json_object_set_new(all, "batches", batches_to_json(c));
     bad |= json_object_set_new(all, "optimizer_steps", whole(t->optimizer.steps));
     bad |=
         json_object_set_new(all, "modulator_optimizer_steps", whole(t->modulator_optimizer.steps));
@@ -282,19 +291,34 @@ static bool get_exact(const json_t *all, const char *key, double *number)
     return end != text && !*end;
 }
 
+/* Files from before streams could be read at different paces do not tell: they read one batch of
+ * each stream a step. */
+static bool get_batches(const json_t *all, mfm_counters *c)
+{
+    const json_t *list = json_object_get(all, "batches");
+    for (size_t i = 0; i < MFM_MAX_STREAMS; i++) {
+        const json_t *number = json_array_get(list, i);
+        if (list && (!json_is_integer(number) || json_integer_value(number) < 0))
+            return false;
+        c->batches[i] = list ? (uint64_t)json_integer_value(number) : c->step;
+    }
+    return true;
+}
+
 static bool get_counters(const json_t *all, mfm_training *t)
 {
     mfm_counters *c = &t->counters;
     uint64_t best_epoch = 0;
-    const bool good =
-        get_whole(all, "step", &c->step) && get_whole(all, "epoch_steps", &c->epoch_steps) &&
-        get_whole(all, "optimizer_steps", &t->optimizer.steps) &&
-        get_whole(all, "modulator_optimizer_steps", &t->modulator_optimizer.steps) &&
-        get_exact(all, "train_loss_sum", &c->train_loss_sum) &&
-        get_exact(all, "meta_loss_sum", &c->meta_loss_sum) &&
-        get_exact(all, "best_error", &c->best_error) &&
-        get_exact(all, "last_error", &c->last_error) && get_exact(all, "seconds", &c->seconds) &&
-        get_whole(all, "best_epoch", &best_epoch) && best_epoch <= UINT32_MAX;
+    const bool good = get_whole(all, "step", &c->step) && get_batches(all, c) &&
+                      get_whole(all, "epoch_steps", &c->epoch_steps) &&
+                      get_whole(all, "optimizer_steps", &t->optimizer.steps) &&
+                      get_whole(all, "modulator_optimizer_steps", &t->modulator_optimizer.steps) &&
+                      get_exact(all, "train_loss_sum", &c->train_loss_sum) &&
+                      get_exact(all, "meta_loss_sum", &c->meta_loss_sum) &&
+                      get_exact(all, "best_error", &c->best_error) &&
+                      get_exact(all, "last_error", &c->last_error) &&
+                      get_exact(all, "seconds", &c->seconds) &&
+                      get_whole(all, "best_epoch", &best_epoch) && best_epoch <= UINT32_MAX;
     c->best_epoch = (uint32_t)best_epoch;
     return good;
 }

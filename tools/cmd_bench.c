@@ -6,12 +6,14 @@
 #include "core/engine/random.h"
 #include "tools/bench_report.h"
 #include "tools/process.h"
+#include "tools/settings.h"
 
 typedef struct options {
     const char *method;
     mfm_inject_arguments inject;
     uint64_t batch, meta_batch, repeat, profile, threads;
     bool all_nodes, json;
+    mfm_settings_room room;
 } options;
 
 static const mfm_option table[] = {
@@ -86,8 +88,8 @@ typedef struct bench {
     mfm_ctx *ctx;
     const options *o;
     mfm_workload workload;
-    mfm_batch train, meta;
-    real *images, *labels, *meta_images, *meta_labels;
+    mfm_batch batches[MFM_MAX_STREAMS];
+    real *images[MFM_MAX_STREAMS], *labels[MFM_MAX_STREAMS];
     mfm_bench_result result;
 } bench;
 
@@ -96,33 +98,37 @@ static double now(void)
     return 1e-9 * (double)mfm_clock();
 }
 
-static int random_batch(bench *b, uint64_t batch, uint32_t node, real **images, real **labels)
+static int random_batch(bench *b, int stream, uint64_t batch)
 {
     const mfm_split_graph *graphs = b->workload.session.graphs;
     mfm_shape shape = graphs->main->values[graphs->images].shape;
     shape.dim[0] = (int64_t)batch;
     const size_t count = (size_t)mfm_shape_count(&shape);
-    *images = mfm_alloc_aligned(b->ctx, count, sizeof **images);
-    *labels = mfm_alloc_aligned(b->ctx, batch, sizeof **labels);
-    if (!*images || !*labels)
+    real *images = mfm_alloc_aligned(b->ctx, count, sizeof *images);
+    real *labels = mfm_alloc_aligned(b->ctx, batch, sizeof *labels);
+    b->images[stream] = images;
+    b->labels[stream] = labels;
+    if (!images || !labels)
         return MFM_ENOMEM;
-    const mfm_key key = {.stream = MFM_STREAM_TEST, .node = node};
+    const mfm_key key = {.stream = MFM_STREAM_TEST, .node = (uint32_t)stream};
     for (size_t i = 0; i < count; i++)
-        (*images)[i] = (real)mfm_random_normal(&key, i);
+        images[i] = (real)mfm_random_normal(&key, i);
     for (uint64_t i = 0; i < batch; i++)
-        (*labels)[i] = (real)(i % (uint64_t)graphs->classes);
+        labels[i] = (real)(i % (uint64_t)graphs->classes);
+    b->batches[stream] = (mfm_batch){.images = images, .labels = labels, .n = (int64_t)batch};
     return MFM_OK;
 }
 
 static int make_batches(bench *b)
 {
-    const mfm_workload *w = &b->workload;
-    int status = random_batch(b, w->batch, 0, &b->images, &b->labels);
-    if (!status && w->method && w->method->needs_meta)
-        status = random_batch(b, w->meta_batch, 1, &b->meta_images, &b->meta_labels);
-    b->train = (mfm_batch){.images = b->images, .labels = b->labels, .n = (int64_t)w->batch};
-    b->meta = (mfm_batch){
-        .images = b->meta_images, .labels = b->meta_labels, .n = (int64_t)w->meta_batch};
+    if (!b->workload.method)
+        return random_batch(b, 0, b->workload.batch);
+    const mfm_train_options run = mfm_workload_options(&b->workload);
+    mfm_stream_use uses[MFM_MAX_STREAMS];
+    const int streams = mfm_method_streams(&run, uses);
+    int status = MFM_OK;
+    for (int i = 0; i < streams && !status; i++)
+        status = random_batch(b, i, uses[i].batch);
     return status;
 }
 
@@ -141,7 +147,7 @@ static int prepare(bench *b, const char *path)
     if (status)
         return status;
     if (w->plan)
-        mfm_plan_bind_input(w->plan, w->session.graphs->images, MFM_X, b->images);
+        mfm_plan_bind_input(w->plan, w->session.graphs->images, MFM_X, b->images[0]);
     b->result.memory = mfm_workload_memory(w);
     return MFM_OK;
 }
@@ -154,7 +160,7 @@ static void one_step(bench *b)
         mfm_plan_run(w->plan, 0);
         return;
     }
-    w->method->step(w->training, &b->train, &b->meta, 1e-3, &losses);
+    w->method->step(w->training, b->batches, 1e-3, &losses);
     w->training->counters.step++;
 }
 
@@ -210,10 +216,10 @@ static void clear(bench *b)
     if (b->result.profile.ctx)
         mfm_profile_clear(&b->result.profile);
     mfm_workload_clear(&b->workload);
-    mfm_free_aligned(b->ctx, b->images);
-    mfm_free_aligned(b->ctx, b->labels);
-    mfm_free_aligned(b->ctx, b->meta_images);
-    mfm_free_aligned(b->ctx, b->meta_labels);
+    for (int i = 0; i < MFM_MAX_STREAMS; i++) {
+        mfm_free_aligned(b->ctx, b->images[i]);
+        mfm_free_aligned(b->ctx, b->labels[i]);
+    }
     mfm_free(b->ctx, b->result.seconds);
 }
 
@@ -228,33 +234,35 @@ static int check_method(mfm_ctx *ctx, const options *o)
 }
 
 /* Says which of the options given do nothing for what is timed. */
-static void tell_no_effect(const bench *b, const mfm_arguments *given)
+static void tell_no_effect(const bench *b, const mfm_form *form, const mfm_arguments *given)
 {
     static const char *const meta[] = {"meta-batch", NULL}, *const all[] = {"all-nodes", NULL};
     const mfm_method *method = b->workload.method;
     char reason[96];
     snprintf(reason, sizeof reason, "%s has no meta set", b->o->method);
-    if (!method || !method->needs_meta)
-        mfm_options_no_effect(b->ctx, &bench_options, given, meta, reason);
+    const mfm_train_options run = mfm_workload_options(&b->workload);
+    if (!method || !mfm_method_reads_meta(&run))
+        mfm_options_no_effect(b->ctx, &form->table, given, meta, reason);
     snprintf(reason, sizeof reason, "%s has no modulator", b->o->method);
     if (!method || !method->needs_modulator)
-        mfm_inject_no_effect(b->ctx, &bench_options, given, reason);
+        mfm_inject_no_effect(b->ctx, &form->table, given, reason);
     else if (!b->workload.injected)
-        mfm_inject_no_effect(b->ctx, &bench_options, given,
+        mfm_inject_no_effect(b->ctx, &form->table, given,
                              "the model has a modulator already, which is timed as it is");
     if (b->o->json)
-        mfm_options_no_effect(b->ctx, &bench_options, given, all, "JSON tells every node");
+        mfm_options_no_effect(b->ctx, &form->table, given, all, "JSON tells every node");
     else if (!b->o->profile)
-        mfm_options_no_effect(b->ctx, &bench_options, given, all, "--profile 0 times no nodes");
+        mfm_options_no_effect(b->ctx, &form->table, given, all, "--profile 0 times no nodes");
 }
 
-static int run(mfm_ctx *ctx, const options *o, const mfm_arguments *given)
+static int run(mfm_ctx *ctx, const options *o, const mfm_form *form, const mfm_arguments *given)
 {
     const char *path = given->positional;
     bench b = {.ctx = ctx,
                .o = o,
                .workload = {.ctx = ctx,
                             .method = mfm_method_find(o->method),
+                            .chosen = form->chosen,
                             .batch = o->batch,
                             .meta_batch = o->meta_batch ? o->meta_batch : o->batch},
                .result = {.ctx = ctx,
@@ -265,7 +273,7 @@ static int run(mfm_ctx *ctx, const options *o, const mfm_arguments *given)
                           .threads = mfm_use_threads((unsigned)o->threads)}};
     int status = prepare(&b, path);
     if (!status)
-        tell_no_effect(&b, given);
+        tell_no_effect(&b, form, given);
     if (!status)
         status = measure(&b);
     if (!status)
@@ -280,12 +288,19 @@ int mfm_cmd_bench(mfm_ctx *ctx, int argc, const char **argv)
 {
     options o = {
         .method = "base", .inject = mfm_inject_defaults, .batch = 100, .repeat = 20, .profile = 5};
+    mfm_form form;
     mfm_arguments arguments;
-    int status = mfm_options_parse(ctx, &bench_options, argc, argv, &o, &arguments);
+    mfm_form_init(&form, &bench_options, offsetof(options, room));
+    mfm_form_defaults(&form, &o);
+    int status = mfm_options_parse(ctx, &form.table, argc, argv, &o, &arguments);
     if (!status)
         status = check_method(ctx, &o);
-    if (!status)
-        status = run(ctx, &o, &arguments);
+    if (!status) {
+        const mfm_method *method = mfm_method_find(o.method);
+        const mfm_choice part = method ? mfm_method_part(method) : (mfm_choice){.name = NULL};
+        mfm_form_choose(&form, &part, 1, &o);
+        status = run(ctx, &o, &form, &arguments);
+    }
     mfm_arguments_free(ctx, &arguments);
     return status;
 }

@@ -37,7 +37,7 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
                                        a->fit, &augment);
     if (!status)
         status = mfm_train_job_make_split(job);
-    mfm_train_options options = mfm_train_options_of(a);
+    mfm_train_options options = mfm_train_options_of(&job->form, a);
     if (!status)
         status = mfm_train_job_fit_batches(job, &options);
     if (status)
@@ -52,7 +52,7 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
 static int check_fresh(mfm_train_job *job, const mfm_arguments *given)
 {
     mfm_train_arguments *a = &job->arguments;
-    int status = mfm_train_arguments_settle(job->ctx, a, given);
+    int status = mfm_train_arguments_settle(job->ctx, &job->form, a, given);
     if (!status)
         status = mfm_check_output(job->ctx, a->output, job->model_path);
     return status ? status : mfm_run_folder_init(job->ctx, a->run, a->output, false, &job->folder);
@@ -70,7 +70,7 @@ static int check_resumed(mfm_train_job *job, mfm_arguments *given)
     if (!status)
         status = mfm_train_job_adopt_run(job, given);
     if (!status)
-        status = mfm_train_arguments_settle(job->ctx, a, given);
+        status = mfm_train_arguments_settle(job->ctx, &job->form, a, given);
     return status ? status : mfm_check_output(job->ctx, a->output, job->model_path);
 }
 
@@ -88,12 +88,10 @@ static int train(mfm_train_job *job)
 
 int mfm_cmd_train(mfm_ctx *ctx, int argc, const char **argv)
 {
-    mfm_train_job job = {.ctx = ctx,
-                         .session = {.ctx = ctx},
-                         .arguments = mfm_train_defaults(),
-                         .folder = {.ctx = ctx, .lock = -1}};
+    mfm_train_job job = {.ctx = ctx, .session = {.ctx = ctx}, .folder = {.ctx = ctx, .lock = -1}};
     mfm_arguments given;
-    int status = mfm_options_parse(ctx, &mfm_train_table, argc, argv, &job.arguments, &given);
+    mfm_train_form_init(&job.form, &job.arguments);
+    int status = mfm_options_parse(ctx, &job.form.table, argc, argv, &job.arguments, &given);
     job.model_path = given.positional;
     if (!status)
         status = job.arguments.resume ? check_resumed(&job, &given) : check_fresh(&job, &given);

@@ -54,7 +54,7 @@ json_t *mfm_options_to_json(const mfm_option_table *table, const void *values)
     json_t *object = json_object();
     mfm_option_entry entry;
     for (size_t i = 0; mfm_option_at(table, i, &entry); i++)
-        if (entry.option->scope != MFM_OPTION_LOCAL &&
+        if (entry.option->scope != MFM_OPTION_LOCAL && !entry.idle &&
             json_object_set_new(
                 object, entry.option->name,
                 option_to_json(entry.option, (const char *)values + entry.offset))) {
@@ -161,7 +161,7 @@ int mfm_options_adopt(mfm_ctx *ctx, const mfm_option_table *table, const json_t 
 {
     mfm_option_entry entry;
     for (size_t i = 0; mfm_option_at(table, i, &entry); i++) {
-        if (entry.option->scope == MFM_OPTION_LOCAL)
+        if (entry.option->scope == MFM_OPTION_LOCAL || entry.idle)
             continue;
         const int status =
             adopt(ctx, entry.option, arguments->given[i], json_object_get(run, entry.option->name),

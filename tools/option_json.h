@@ -6,7 +6,8 @@
 
 #include "tools/options.h"
 
-/* Every option that is not local, by name, in the table's order; NULL when memory ran out. */
+/* Every option that is neither local nor idle, by name, in the table's order; NULL when memory ran
+ * out. */
 json_t *mfm_options_to_json(const mfm_option_table *table, const void *values);
 
 /* Takes from a run's options what was not given now; what was given and is fixed must be equal.

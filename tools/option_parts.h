@@ -10,6 +10,7 @@ enum { MFM_OPTION_TEXT = 512 };
 typedef struct mfm_option_entry {
     const mfm_option *option;
     size_t offset;
+    bool idle; /* its group is */
 } mfm_option_entry;
 
 /* The index-th option over all groups; false after the last. */

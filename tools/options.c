@@ -12,7 +12,8 @@ bool mfm_option_at(const mfm_option_table *table, size_t index, mfm_option_entry
 {
     for (const mfm_option_group *g = table->groups; g->options; g++) {
         if (index < g->count) {
-            *entry = (mfm_option_entry){&g->options[index], g->base + g->options[index].offset};
+            *entry =
+                (mfm_option_entry){&g->options[index], g->base + g->options[index].offset, g->idle};
             return true;
         }
         index -= g->count;

@@ -37,7 +37,7 @@ int mfm_train_job_adopt_run(mfm_train_job *job, mfm_arguments *given)
     if (status)
         return status;
     const json_t *options = json_object_get(job->stored, "options");
-    status = mfm_options_adopt(job->ctx, &mfm_train_table, options, &job->arguments, given);
+    status = mfm_train_adopt(job->ctx, &job->form, options, &job->arguments, given);
     if (status)
         return status;
     const json_int_t epochs = json_integer_value(json_object_get(options, "epochs"));
@@ -97,7 +97,7 @@ int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given)
     if (status)
         return status;
     for (size_t i = 0; modulated && i < MFM_INJECT_OPTIONS; i++)
-        if (mfm_option_given(&mfm_train_table, given, mfm_inject_table[i].name))
+        if (mfm_option_given(&job->form.table, given, mfm_inject_table[i].name))
             return mfm_fail(job->ctx, MFM_EINVAL,
                             "--%s: the model %s has a modulator already, which is trained as it is",
                             mfm_inject_table[i].name, job->model_path);
@@ -108,7 +108,7 @@ int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given)
 
 int mfm_train_job_make_split(mfm_train_job *job)
 {
-    const mfm_split_arguments asked = mfm_train_split_of(&job->arguments);
+    const mfm_split_arguments asked = mfm_train_split_of(&job->form, &job->arguments);
     const int status = mfm_make_split(job->ctx, job->session.dataset, &asked, &job->split);
     if (status)
         return status;
@@ -126,7 +126,7 @@ int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options)
                         "--batch: %u: the split has only %u training images: use --batch at most "
                         "%u",
                         options->batch, split->train_count, split->train_count);
-    if (options->method->needs_meta && options->meta_batch > split->meta_count) {
+    if (mfm_method_reads_meta(options) && options->meta_batch > split->meta_count) {
         mfm_warn(job->ctx,
                  "--meta-batch: %u: the meta set has only %u images: each meta batch is "
                  "all of them",
@@ -156,7 +156,7 @@ static json_t *describe_run(const mfm_train_job *job)
                      "model_file", mfm_json_text(job->model_path), "model", model, "split", split,
                      "threads", job->threads, "train_images", (int)job->split->train_count,
                      "meta_images", (int)job->split->meta_count, "classes", describe_classes(job),
-                     "options", mfm_options_to_json(&mfm_train_table, &job->arguments));
+                     "options", mfm_options_to_json(&job->form.table, &job->arguments));
 }
 
 int mfm_train_job_begin(mfm_train_job *job)

@@ -14,6 +14,7 @@
 typedef struct mfm_train_job {
     mfm_ctx *ctx;
     const char *model_path;
+    mfm_form form;
     mfm_train_arguments arguments;
     int threads;
     uint64_t model_hash; /* FNV-1a of 64 bits over the bytes of the model given */

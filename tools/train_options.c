@@ -5,6 +5,7 @@
 
 #include "core/train/method.h"
 #include "onnx/nearest.h"
+#include "tools/option_json.h"
 
 enum { AUGMENT_NONE, AUGMENT_PAD_CROP_FLIP, PAD = 4, MOST_METHODS = 64 };
 
@@ -12,25 +13,6 @@ static const char *const augment_names[] = {
     [AUGMENT_NONE] = "none", [AUGMENT_PAD_CROP_FLIP] = "pad-crop-flip", NULL};
 static const char *const border_names[] = {
     [MFM_BORDER_ZERO] = "zero", [MFM_BORDER_REFLECT] = "reflect", NULL};
-static const char *const optimizer_names[] = {[MFM_SGD] = "sgd", [MFM_ADAM] = "adam", NULL};
-
-mfm_train_arguments mfm_train_defaults(void)
-{
-    return (mfm_train_arguments){.checkpoint_minutes = 10,
-                                 .split = mfm_split_defaults,
-                                 .method = "mfm",
-                                 .epochs = 200,
-                                 .batch = 100,
-                                 .meta_batch = 100,
-                                 .lr = 0.1,
-                                 .momentum = 0.9,
-                                 .weight_decay = 5e-4,
-                                 .lr_decay = 0.1,
-                                 .milestones = {.item = {160, 180}, .count = 2},
-                                 .inject = mfm_inject_defaults,
-                                 .modulator_optimizer = MFM_SGD,
-                                 .modulator_momentum = 0.9};
-}
 
 #define FIELD(name)  .offset = offsetof(mfm_train_arguments, name)
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -163,35 +145,6 @@ static const mfm_option training_table[] = {
      .help = "of the order of images, crops, dropout and the modulator's start"},
 };
 
-static const mfm_option modulator_table[] = {
-    {.name = "modulator-optimizer",
-     .kind = MFM_OPTION_CHOICE,
-     .value = "O",
-     .choices = optimizer_names,
-     FIELD(modulator_optimizer),
-     .help = "what trains the modulator"},
-    {.name = "modulator-lr",
-     .kind = MFM_OPTION_REAL,
-     .value = "X",
-     .min = 1e-12,
-     .max = 1e6,
-     FIELD(modulator_lr),
-     .silent_default = true,
-     .help = "its learning rate (default: 0.01 for sgd, 0.001 for adam)"},
-    {.name = "modulator-momentum",
-     .kind = MFM_OPTION_REAL,
-     .value = "X",
-     .max = 1,
-     FIELD(modulator_momentum),
-     .help = "its momentum, for sgd"},
-    {.name = "modulator-weight-decay",
-     .kind = MFM_OPTION_REAL,
-     .value = "X",
-     .max = 1e6,
-     FIELD(modulator_weight_decay),
-     .help = "its weight decay"},
-};
-
 static const mfm_option_group groups[] = {
     {.title = "Output:", .options = output_table, .count = COUNT(output_table)},
     {.title = "Images:", .options = data_table, .count = COUNT(data_table)},
@@ -204,9 +157,6 @@ static const mfm_option_group groups[] = {
      .options = mfm_inject_table,
      .count = MFM_INJECT_OPTIONS,
      .base = offsetof(mfm_train_arguments, inject)},
-    {.title = "Training of the modulator:",
-     .options = modulator_table,
-     .count = COUNT(modulator_table)},
     {.title = NULL}};
 
 static void print_lists(void)
@@ -218,7 +168,7 @@ static void print_lists(void)
     printf("\nDATA is one of %s.\n", mfm_dataset_kinds(kinds));
 }
 
-const mfm_option_table mfm_train_table = {
+static const mfm_option_table table = {
     .positional = "MODEL",
     .purpose =
         "Trains a classifier on long-tailed images. A method with a modulator puts one into\n"
@@ -229,6 +179,24 @@ const mfm_option_table mfm_train_table = {
              "on, and so do SIGTERM and SIGHUP; once more stops at once.",
     .more = print_lists,
     .groups = groups};
+
+void mfm_train_form_init(mfm_form *form, mfm_train_arguments *arguments)
+{
+    *arguments = (mfm_train_arguments){.checkpoint_minutes = 10,
+                                       .split = mfm_split_defaults,
+                                       .method = "mfm",
+                                       .epochs = 200,
+                                       .batch = 100,
+                                       .meta_batch = 100,
+                                       .lr = 0.1,
+                                       .momentum = 0.9,
+                                       .weight_decay = 5e-4,
+                                       .lr_decay = 0.1,
+                                       .milestones = {.item = {160, 180}, .count = 2},
+                                       .inject = mfm_inject_defaults};
+    mfm_form_init(form, &table, offsetof(mfm_train_arguments, room));
+    mfm_form_defaults(form, arguments);
+}
 
 static int unknown_method(mfm_ctx *ctx, const char *method)
 {
@@ -241,33 +209,63 @@ static int unknown_method(mfm_ctx *ctx, const char *method)
                     mfm_suggest(method, names, count, near));
 }
 
-/* The name of the first modulator option that was given, or NULL. */
-static const char *given_modulator_option(const mfm_arguments *given)
+/* Options of a modulator, for a method that trains none. */
+static int refuse_modulator(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,
+                            const mfm_arguments *given)
 {
-    for (size_t i = 0; i < MFM_INJECT_OPTIONS; i++)
-        if (mfm_option_given(&mfm_train_table, given, mfm_inject_table[i].name))
-            return mfm_inject_table[i].name;
-    return NULL;
+    const char *option = NULL;
+    for (size_t i = 0; i < MFM_INJECT_OPTIONS && !option; i++)
+        if (mfm_option_given(&form->table, given, mfm_inject_table[i].name))
+            option = mfm_inject_table[i].name;
+    if (method->needs_modulator || !option)
+        return MFM_OK;
+    char names[MFM_GROUP_TITLE] = "";
+    for (size_t i = 0, used = 0; mfm_methods[i] && used < sizeof names; i++)
+        if (mfm_methods[i]->needs_modulator)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
+                                     mfm_methods[i]->name);
+    return mfm_fail(ctx, MFM_EUSAGE, "--%s: the method %s trains no modulator: these do: %s",
+                    option, method->name, names);
 }
 
-int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_train_arguments *a, const mfm_arguments *given)
+/* The settings of the parts that are named. */
+static int choose(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *a)
 {
-    if (!a->output || !a->data)
-        return mfm_option_missing(ctx, a->output ? &data_table[0] : &output_table[0]);
     const mfm_method *method = mfm_method_find(a->method);
     if (!method)
         return unknown_method(ctx, a->method);
-    const char *modulator = given_modulator_option(given);
-    if (!method->needs_modulator && modulator)
-        return mfm_fail(ctx, MFM_EUSAGE,
-                        "--%s: the method %s trains no modulator: --method mfm does", modulator,
-                        method->name);
-    if (method->needs_meta && a->split.meta_per_class == 0)
+    const mfm_choice parts[] = {mfm_method_part(method)};
+    mfm_form_choose(form, parts, COUNT(parts), a);
+    return MFM_OK;
+}
+
+int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, mfm_train_arguments *a,
+                    mfm_arguments *given)
+{
+    for (mfm_option_group *g = form->groups; g->options; g++)
+        g->idle = g->base >= offsetof(mfm_train_arguments, room);
+    int status = mfm_options_adopt(ctx, &form->table, run, a, given);
+    if (!status) /* the names of the parts are there: now what the run tells of their settings */
+        status = choose(ctx, form, a);
+    return status ? status : mfm_options_adopt(ctx, &form->table, run, a, given);
+}
+
+int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *a,
+                               const mfm_arguments *given)
+{
+    if (!a->output || !a->data)
+        return mfm_option_missing(ctx, a->output ? &data_table[0] : &output_table[0]);
+    int status = choose(ctx, form, a);
+    if (!status)
+        status = refuse_modulator(ctx, form, mfm_method_find(a->method), given);
+    if (status)
+        return status;
+    const mfm_train_options options = mfm_train_options_of(form, a);
+    if (mfm_method_reads_meta(&options) && a->split.meta_per_class == 0)
         return mfm_fail(ctx, MFM_EUSAGE,
                         "--meta-per-class: 0: the method %s needs at least 1 meta image of a class",
-                        method->name);
-    if (a->modulator_lr == 0)
-        a->modulator_lr = a->modulator_optimizer == MFM_ADAM ? 1e-3 : 1e-2;
+                        a->method);
+    mfm_form_warn_idle(ctx, form, given);
     return MFM_OK;
 }
 
@@ -277,30 +275,28 @@ mfm_augment mfm_train_augment(const mfm_train_arguments *a)
     return (mfm_augment){.pad = on ? PAD : 0, .border = (enum mfm_border)a->border, .flip = on};
 }
 
-mfm_train_options mfm_train_options_of(const mfm_train_arguments *a)
+mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arguments *a)
 {
     mfm_train_options o = {
         .method = mfm_method_find(a->method),
+        .chosen = form->chosen,
         .epochs = (uint32_t)a->epochs,
         .batch = (uint32_t)a->batch,
         .meta_batch = (uint32_t)a->meta_batch,
         .schedule = {.base = a->lr, .factor = a->lr_decay, .n_milestones = a->milestones.count},
         .momentum = a->momentum,
         .weight_decay = a->weight_decay,
-        .modulator_optimizer = (enum mfm_optimizer_kind)a->modulator_optimizer,
-        .modulator_lr = a->modulator_lr,
-        .modulator_momentum = a->modulator_momentum,
-        .modulator_weight_decay = a->modulator_weight_decay,
         .seed = a->seed};
     _Static_assert((int)MFM_MAX_UINTS <= (int)MFM_MAX_MILESTONES, "a list fits the schedule");
     memcpy(o.schedule.milestones, a->milestones.item, sizeof a->milestones.item);
     return o;
 }
 
-mfm_split_arguments mfm_train_split_of(const mfm_train_arguments *a)
+mfm_split_arguments mfm_train_split_of(const mfm_form *form, const mfm_train_arguments *a)
 {
     mfm_split_arguments split = a->split;
-    if (!mfm_method_find(a->method)->needs_meta && split.meta_from == MFM_META_COPY)
+    const mfm_train_options options = mfm_train_options_of(form, a);
+    if (!mfm_method_reads_meta(&options) && split.meta_from == MFM_META_COPY)
         split.meta_per_class = 0;
     return split;
 }

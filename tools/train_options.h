@@ -2,10 +2,13 @@
 #ifndef MFM_TRAIN_OPTIONS_H
 #define MFM_TRAIN_OPTIONS_H
 
+#include <jansson.h>
+
 #include "core/data/preprocess.h"
 #include "core/train/training.h"
 #include "tools/data_options.h"
 #include "tools/inject_arguments.h"
+#include "tools/settings.h"
 
 typedef struct mfm_train_arguments {
     const char *output, *run;
@@ -24,22 +27,23 @@ typedef struct mfm_train_arguments {
     mfm_uints milestones;
 
     mfm_inject_arguments inject;
-    int modulator_optimizer;
-    double modulator_lr; /* 0: the optimiser's own default */
-    double modulator_momentum, modulator_weight_decay;
+    mfm_settings_room room; /* of what the parts of training declare */
 } mfm_train_arguments;
 
-/* What holds when no option is given. */
-mfm_train_arguments mfm_train_defaults(void);
-extern const mfm_option_table mfm_train_table;
+/* The options with their defaults, what holds when none is given. Both stay where they are. */
+void mfm_train_form_init(mfm_form *form, mfm_train_arguments *arguments);
 
-/* What the command line alone tells to be wrong; sets the learning rate that was left open. After
- * options of a run that goes on have been taken over. */
-int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_train_arguments *arguments,
+/* Options of a run that goes on, instead of those not given now. */
+int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, mfm_train_arguments *arguments,
+                    mfm_arguments *given);
+/* What the command line alone tells to be wrong; chooses the settings of what was named, and
+ * decides what was left open. */
+int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *arguments,
                                const mfm_arguments *given);
 mfm_augment mfm_train_augment(const mfm_train_arguments *arguments);
-mfm_train_options mfm_train_options_of(const mfm_train_arguments *arguments);
-/* The split: a method without meta set copies no images into one. */
-mfm_split_arguments mfm_train_split_of(const mfm_train_arguments *arguments);
+/* After settling; points into form and arguments. */
+mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arguments *arguments);
+/* The split: a run that reads no meta set copies no images into one. */
+mfm_split_arguments mfm_train_split_of(const mfm_form *form, const mfm_train_arguments *arguments);
 
 #endif

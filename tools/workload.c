@@ -28,19 +28,23 @@ static int make_forward(mfm_workload *w)
     return MFM_OK;
 }
 
+mfm_train_options mfm_workload_options(const mfm_workload *w)
+{
+    return (mfm_train_options){.method = w->method,
+                               .chosen = w->chosen,
+                               .epochs = 1,
+                               .batch = (uint32_t)w->batch,
+                               .meta_batch = (uint32_t)w->meta_batch,
+                               .momentum = 0.9,
+                               .weight_decay = 5e-4};
+}
+
 int mfm_workload_make(mfm_workload *w)
 {
     if (!w->method)
         return make_forward(w);
-    const mfm_train_options fixed = {.method = w->method,
-                                     .epochs = 1,
-                                     .batch = (uint32_t)w->batch,
-                                     .meta_batch = (uint32_t)w->meta_batch,
-                                     .momentum = 0.9,
-                                     .weight_decay = 5e-4,
-                                     .modulator_lr = 1e-2,
-                                     .modulator_momentum = 0.9};
-    return mfm_training_new(w->ctx, w->session.graphs, &fixed, &w->training);
+    const mfm_train_options options = mfm_workload_options(w);
+    return mfm_training_new(w->ctx, w->session.graphs, &options, &w->training);
 }
 
 void mfm_workload_unmake(mfm_workload *w)
@@ -85,7 +89,12 @@ mfm_memory mfm_workload_memory(const mfm_workload *w)
     const size_t image = image_size(w) * sizeof(real), label = sizeof(real);
     if (!w->method)
         return (mfm_memory){.buffers = mfm_plan_bytes(w->plan), .images = w->batch * image};
-    const size_t images = w->batch + (w->method->needs_meta ? w->meta_batch : 0);
+    const mfm_train_options options = mfm_workload_options(w);
+    mfm_stream_use uses[MFM_MAX_STREAMS];
+    const int streams = mfm_method_streams(&options, uses);
+    size_t images = 0;
+    for (int i = 0; i < streams; i++)
+        images += uses[i].batch;
     return (mfm_memory){.buffers = w->method->bytes(w->training),
                         .parameters = parameter_size(w->training) * sizeof(real),
                         .images = images * (image + label)};

@@ -12,6 +12,7 @@
 typedef struct mfm_workload {
     mfm_ctx *ctx;
     const mfm_method *method; /* NULL: a forward pass, as eval runs it */
+    const mfm_chosen *chosen; /* of the method's settings; NULL: the defaults */
     uint64_t batch, meta_batch;
     bool form;     /* without the parameters' numbers: to be planned, not run */
     bool injected; /* set by mfm_workload_load: the modulator is a fresh one */
@@ -36,6 +37,8 @@ int mfm_workload_make(mfm_workload *workload);
 void mfm_workload_unmake(mfm_workload *workload);
 void mfm_workload_clear(mfm_workload *workload);
 
+/* Of a workload with a method. */
+mfm_train_options mfm_workload_options(const mfm_workload *workload);
 /* Of one that is made. */
 mfm_memory mfm_workload_memory(const mfm_workload *workload);
 size_t mfm_memory_sum(mfm_memory memory);

@@ -10,7 +10,7 @@
  *         {.name = "every", .kind = MFM_OPTION_UINT, .value = "N", .min = 1, .max = 1e6,
  *          .offset = offsetof(options, every), .help = "steps between two adjustments"}};
  *     static const options defaults = {.tau = 1, .every = 1};
- *     const mfm_settings adjustment = MFM_SETTINGS("Adjustment:", table, defaults);
+ *     const mfm_settings adjustment = MFM_SETTINGS("Adjustment", table, defaults);
  */
 #ifndef MFM_OPTION_H
 #define MFM_OPTION_H
@@ -68,7 +68,7 @@ typedef struct mfm_option {
  * structure that holds the choice. Several parts may name the same settings, and then share them.
  */
 typedef struct mfm_settings {
-    const char *title; /* above the options in the help */
+    const char *title; /* above the options in the help, without a colon */
     const mfm_option *options;
     size_t count;
     const void *defaults;         /* the structure as it is when nothing is chosen */

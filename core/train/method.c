@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/train/training.h"
+
 #define MFM_METHOD(name) extern const mfm_method mfm_method_##name;
 #include "core/train/methods/methods.def"
 #include "extra/methods.def"
@@ -20,4 +22,32 @@ const mfm_method *mfm_method_find(const char *name)
         if (strcmp(mfm_methods[i]->name, name) == 0)
             return mfm_methods[i];
     return NULL;
+}
+
+int mfm_method_streams(const mfm_train_options *options, mfm_stream_use uses[MFM_MAX_STREAMS])
+{
+    int count = 0;
+    for (const mfm_stream_spec *spec = options->method->streams; spec->name; spec++)
+        if (!spec->wanted || spec->wanted(options))
+            uses[count++] = (mfm_stream_use){spec, spec->from == MFM_FROM_META ? options->meta_batch
+                                                                               : options->batch};
+    return count;
+}
+
+bool mfm_method_reads_meta(const mfm_train_options *options)
+{
+    mfm_stream_use uses[MFM_MAX_STREAMS];
+    const int count = mfm_method_streams(options, uses);
+    for (int i = 0; i < count; i++)
+        if (uses[i].spec->from == MFM_FROM_META)
+            return true;
+    return false;
+}
+
+const void *mfm_chosen_values(const mfm_train_options *options, const mfm_settings *settings)
+{
+    for (const mfm_chosen *c = options->chosen; c && c->settings; c++)
+        if (c->settings == settings)
+            return c->values;
+    return settings->defaults;
 }

@@ -1,5 +1,8 @@
 /*
- * A training method: what one step does with a training batch (and a meta batch).
+ * A training method as a declaration: its name, the settings it offers, the streams of batches that
+ * a step reads, and the functions that carry it out. Command line, help, run.json, bench, memory
+ * prediction and checkpoint read this and nothing else of a method.
+ *
  * Adding one: a file in methods/ that defines `const mfm_method mfm_method_NAME`, and a line in
  * methods.def.
  */
@@ -8,24 +11,53 @@
 
 #include <stdbool.h>
 
+#include "core/engine/option.h"
 #include "core/train/bilevel.h"
 
 typedef struct mfm_training mfm_training;
+typedef struct mfm_train_options mfm_train_options;
+
+enum mfm_batch_source {
+    MFM_FROM_TRAIN, /* the training images, --batch of them */
+    MFM_FROM_META   /* the balanced meta set, --meta-batch of them */
+};
+
+/* Batches that a method reads. */
+typedef struct mfm_stream_spec {
+    const char *name; /* as tables and messages call it */
+    enum mfm_batch_source from;
+    bool (*wanted)(const mfm_train_options *options); /* NULL: always */
+} mfm_stream_spec;
+
+enum { MFM_MAX_STREAMS = 2 };
+
+/* A stream of one run. */
+typedef struct mfm_stream_use {
+    const mfm_stream_spec *spec;
+    uint32_t batch;
+} mfm_stream_use;
 
 typedef struct mfm_step_losses {
     double train;
-    double meta; /* 0 for a method without meta set */
+    double meta; /* 0 for a step without meta batch */
 } mfm_step_losses;
 
 typedef struct mfm_method {
     const char *name;
     const char *summary;
-    bool needs_meta;      /* reads a meta batch each step */
-    bool needs_modulator; /* trains a modulated model */
-    /* Makes the plans; sets training->method_state. */
+    bool needs_modulator;                /* trains a model with feature modulators in it */
+    const mfm_settings *const *settings; /* ended by NULL; NULL: none */
+    /* The first feeds the loss that is trained. */
+    mfm_stream_spec streams[MFM_MAX_STREAMS + 1]; /* ended by one without name */
+    /* The rate, beside --lr, that a run that explodes may owe it to: an option; NULL: none. */
+    const char *rate_option;
+    /* Makes the plans and what the method keeps; sets training->method_state. */
     int (*begin)(mfm_training *training);
-    /* One step at learning rate lr: updates the training's vectors. Cannot fail. */
-    void (*step)(mfm_training *training, const mfm_batch *train, const mfm_batch *meta, double lr,
+    /* Whether the step that comes next reads that stream; NULL: each step reads all. */
+    bool (*reads)(const mfm_training *training, int stream);
+    /* One step at learning rate lr: updates the training's vectors. batches: one for each stream of
+     * the run, empty where it is not read. Cannot fail. */
+    void (*step)(mfm_training *training, const mfm_batch *batches, double lr,
                  mfm_step_losses *losses);
     void (*end)(mfm_training *training);
     /* Bytes of buffers that the method holds. */
@@ -35,5 +67,10 @@ typedef struct mfm_method {
 /* Ended by NULL. */
 extern const mfm_method *const mfm_methods[];
 const mfm_method *mfm_method_find(const char *name);
+
+/* The streams that a run with these options reads; returns their number. */
+int mfm_method_streams(const mfm_train_options *options, mfm_stream_use uses[MFM_MAX_STREAMS]);
+/* Whether one of them comes from the meta set. */
+bool mfm_method_reads_meta(const mfm_train_options *options);
 
 #endif

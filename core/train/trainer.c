@@ -5,13 +5,14 @@
 
 #include "core/train/evaluate.h"
 
-enum { STREAM_TRAIN, STREAM_META, LOADER_DEPTH = 4, EVALUATION_BATCH = 100 };
+enum { LOADER_DEPTH = 4, EVALUATION_BATCH = 100 };
 
 typedef struct trainer {
     mfm_training *training;
     const mfm_train_data *data;
     const mfm_train_events *events;
     mfm_loader *loader;
+    int streams;
     mfm_evaluator *evaluator;
     mfm_confusion confusion;
     const volatile sig_atomic_t *stop; /* NULL: nobody stops it */
@@ -34,25 +35,29 @@ static uint64_t first_step_of(const trainer *r, uint64_t epoch)
     return mfm_epoch_first_step(epoch, r->data->split->train_count, r->training->options.batch);
 }
 
+static mfm_loader_stream loader_stream(const trainer *r, const mfm_stream_use *use, int number)
+{
+    const mfm_split *split = r->data->split;
+    const bool meta = use->spec->from == MFM_FROM_META;
+    return (mfm_loader_stream){.feed = {.images = &r->data->dataset->train,
+                                        .preprocess = r->data->preprocess,
+                                        .indices = meta ? split->meta : split->train,
+                                        .count = meta ? split->meta_count : split->train_count,
+                                        .batch = use->batch,
+                                        .seed = r->training->options.seed,
+                                        .stream = meta ? MFM_STREAM_META : MFM_STREAM_SHUFFLE},
+                               .first_step = r->training->counters.batches[number]};
+}
+
 static int open_loader(trainer *r)
 {
-    const mfm_training *t = r->training;
-    const mfm_split *split = r->data->split;
-    const mfm_feed_options common = {.images = &r->data->dataset->train,
-                                     .preprocess = r->data->preprocess,
-                                     .seed = t->options.seed};
-    mfm_loader_stream streams[2] = {{.feed = common, .first_step = t->counters.step},
-                                    {.feed = common, .first_step = t->counters.step}};
-    streams[STREAM_TRAIN].feed.indices = split->train;
-    streams[STREAM_TRAIN].feed.count = split->train_count;
-    streams[STREAM_TRAIN].feed.batch = t->options.batch;
-    streams[STREAM_TRAIN].feed.stream = MFM_STREAM_SHUFFLE;
-    streams[STREAM_META].feed.indices = split->meta;
-    streams[STREAM_META].feed.count = split->meta_count;
-    streams[STREAM_META].feed.batch = t->options.meta_batch;
-    streams[STREAM_META].feed.stream = MFM_STREAM_META;
-    return mfm_loader_new(t->ctx, streams, t->options.method->needs_meta ? 2 : 1, LOADER_DEPTH,
-                          &r->loader);
+    mfm_stream_use uses[MFM_MAX_STREAMS];
+    mfm_loader_stream streams[MFM_MAX_STREAMS];
+    _Static_assert((int)MFM_MAX_STREAMS <= (int)MFM_LOADER_STREAMS, "a loader carries them all");
+    r->streams = mfm_method_streams(&r->training->options, uses);
+    for (int i = 0; i < r->streams; i++)
+        streams[i] = loader_stream(r, &uses[i], i);
+    return mfm_loader_new(r->training->ctx, streams, r->streams, LOADER_DEPTH, &r->loader);
 }
 
 /* Batches run on across epochs: one larger than the set would leave epochs without a step. */
@@ -79,13 +84,14 @@ static int check_loss(const trainer *r, const mfm_step_losses *losses, double lr
     const bool train = isfinite(losses->train);
     if (train && isfinite(losses->meta))
         return MFM_OK;
+    const char *rate = r->training->options.method->rate_option;
     return mfm_fail(r->training->ctx, MFM_ENAN,
                     "training: step %llu: the %s loss is %s: likely causes are a learning rate "
-                    "(%g) or modulator learning rate (%g) that is too high, or weights in the "
-                    "model that were not finite from the start",
+                    "(%g)%s%s that is too high, or weights in the model that were not finite from "
+                    "the start",
                     (unsigned long long)r->training->counters.step, train ? "meta" : "training",
-                    loss_text(train ? losses->meta : losses->train), lr,
-                    r->training->options.modulator_lr);
+                    loss_text(train ? losses->meta : losses->train), lr, rate ? " or --" : "",
+                    rate ? rate : "");
 }
 
 /* Over this session; before its first step, over the run so far. */
@@ -129,16 +135,27 @@ static void tell_progress(const trainer *r, uint32_t evaluated, uint32_t to_eval
     r->events->on_progress(r->events->self, &p);
 }
 
+static void read_batches(trainer *r, mfm_batch batches[MFM_MAX_STREAMS])
+{
+    mfm_training *t = r->training;
+    const mfm_method *method = t->options.method;
+    for (int i = 0; i < r->streams; i++) {
+        batches[i] = (mfm_batch){.n = 0};
+        if (method->reads && !method->reads(t, i))
+            continue;
+        mfm_loader_next(r->loader, i, &batches[i]);
+        t->counters.batches[i]++;
+    }
+}
+
 static int run_step(trainer *r)
 {
     mfm_training *t = r->training;
     const double lr = mfm_schedule_lr(&t->options.schedule, r->epoch), start = now();
-    mfm_batch train, meta = {.n = 0};
-    mfm_loader_next(r->loader, STREAM_TRAIN, &train);
-    if (t->options.method->needs_meta)
-        mfm_loader_next(r->loader, STREAM_META, &meta);
+    mfm_batch batches[MFM_MAX_STREAMS];
     mfm_step_losses losses;
-    t->options.method->step(t, &train, &meta, lr, &losses);
+    read_batches(r, batches);
+    t->options.method->step(t, batches, lr, &losses);
     const int status = check_loss(r, &losses, lr);
     if (status)
         return status;
@@ -223,7 +240,8 @@ static int finish_epoch(trainer *r)
     report.lr = mfm_schedule_lr(&t->options.schedule, r->epoch);
     const double steps = (double)c->epoch_steps;
     report.train_loss = steps > 0 ? c->train_loss_sum / steps : NAN;
-    report.meta_loss = steps > 0 && t->options.method->needs_meta ? c->meta_loss_sum / steps : NAN;
+    report.meta_loss =
+        steps > 0 && mfm_method_reads_meta(&t->options) ? c->meta_loss_sum / steps : NAN;
     report.seconds = c->seconds;
     report.best = report.test_error < c->best_error;
     c->last_error = report.test_error;

@@ -7,8 +7,8 @@
 static int build(mfm_training *t)
 {
     const mfm_train_options *o = &t->options;
-    const mfm_graph *graph = t->split->main, *modulator = t->split->modulator;
-    if (o->method->needs_modulator && !modulator)
+    const mfm_graph *graph = t->split->main;
+    if (o->method->needs_modulator && !t->split->modulator)
         return mfm_fail(t->ctx, MFM_EINVAL, "method %s: the model has no modulator: inject one",
                         o->method->name);
     int status = mfm_vector_new(t->ctx, graph->params, graph->params_size, &t->w);
@@ -17,11 +17,6 @@ static int build(mfm_training *t)
     if (!status)
         status =
             mfm_optimizer_init(t->ctx, &t->optimizer, MFM_SGD, o->momentum, o->weight_decay, graph);
-    if (!status && modulator)
-        status = mfm_vector_new(t->ctx, modulator->params, modulator->params_size, &t->phi);
-    if (!status && modulator)
-        status = mfm_optimizer_init(t->ctx, &t->modulator_optimizer, o->modulator_optimizer,
-                                    o->modulator_momentum, o->modulator_weight_decay, modulator);
     if (!status)
         status = o->method->begin(t);
     return status;
@@ -62,9 +57,11 @@ static int check_vector(const mfm_training *t, const char *what, const real *vec
     for (size_t i = 0; i < count; i++)
         if (!isfinite(vector[i]))
             return mfm_fail(t->ctx, MFM_ENAN,
-                            "training: step %llu: the %s are no longer finite numbers: lower --lr "
-                            "or --modulator-lr, or look for images that are constant",
-                            (unsigned long long)t->counters.step, what);
+                            "training: step %llu: the %s are no longer finite numbers: lower --lr"
+                            "%s%s, or look for images that are constant",
+                            (unsigned long long)t->counters.step, what,
+                            t->options.method->rate_option ? " or --" : "",
+                            t->options.method->rate_option ? t->options.method->rate_option : "");
     return MFM_OK;
 }
 

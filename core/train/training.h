@@ -10,19 +10,24 @@
 #include "core/train/optimizer.h"
 #include "core/train/schedule.h"
 
-typedef struct mfm_train_options {
+struct mfm_train_options {
     const mfm_method *method;
+    /* What was chosen of the settings that the parts of this run declare, ended by one without
+     * settings; those that are not here have their defaults. Outlives the training. */
+    const mfm_chosen *chosen;
     uint32_t epochs, batch, meta_batch;
     mfm_schedule schedule;
     double momentum, weight_decay;
-    enum mfm_optimizer_kind modulator_optimizer;
-    double modulator_lr, modulator_momentum, modulator_weight_decay;
     uint64_t seed;
-} mfm_train_options;
+};
+
+/* The structure that was chosen of these settings, or their defaults. */
+const void *mfm_chosen_values(const mfm_train_options *options, const mfm_settings *settings);
 
 /* Counters of a run; with the vectors of mfm_training they make resuming bit-identical. */
 typedef struct mfm_counters {
-    uint64_t step; /* steps taken */
+    uint64_t step;                     /* steps taken */
+    uint64_t batches[MFM_MAX_STREAMS]; /* read of each stream */
     /* Sums over the steps of the epoch under way. */
     double train_loss_sum, meta_loss_sum;
     uint64_t epoch_steps;
@@ -37,7 +42,7 @@ struct mfm_training {
     mfm_train_options options;
     const mfm_split_graph *split;
     real *w, *state; /* laid out as split->main */
-    real *phi;       /* laid out as split->modulator; NULL without */
+    real *phi;       /* hyper-parameters, laid out as split->modulator; NULL: the method has none */
     mfm_optimizer optimizer, modulator_optimizer;
     mfm_counters counters;
     void *method_state; /* the method's own: plans and buffers */

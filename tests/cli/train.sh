@@ -100,6 +100,10 @@ expect_refusal 3 'run folder more.run: not empty' train lenet.onnx -o more.onnx 
 expect_exit 0 train lenet.onnx -o base.onnx $common --epochs 2 --method base --run base
 expect_file base/report.html
 [ ! -e base/modulator.onnx ] || fail "a method without modulator wrote one"
+grep -q 'modulator-lr' base/run.json && fail "run.json tells options of another method"
+grep -q '"modulator-lr": 0.01' out.run/run.json || fail "run.json lacks what was left open"
+expect_exit 0 train lenet.onnx -o idle.onnx $common --epochs 1 --method base --modulator-lr 0.1
+expect_stderr '--modulator-lr has no effect: it belongs to method mfm'
 grep -q '"meta_images": 0,' base/run.json || fail "a method without meta set has meta images"
 expect_exit 0 train base.onnx -o base2.onnx $common --epochs 1 --method base
 expect_different base.onnx base2.onnx

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "models/models.h"
+#include "core/train/hyper_training.h"
 #include "onnx/inject.h"
 #include "onnx/proto.h"
 #include "tests/core/engine/failing_allocator.h"
@@ -25,15 +26,15 @@ typedef struct session {
 static int prepare(session *s, enum mfm_optimizer_kind kind)
 {
     const bool modulated = mfm_proto_metadata(s->model, MFM_INJECT_KEY);
+    const mfm_modulator_training modulator = {.optimizer = (int)kind, .lr = 0.01, .momentum = 0.9};
+    const mfm_chosen chosen[] = {{&mfm_modulator_training_settings, &modulator}, {NULL, NULL}};
     const mfm_train_options options = {.method = mfm_method_find(modulated ? "mfm" : "base"),
+                                       .chosen = chosen,
                                        .epochs = 1,
                                        .batch = 2,
                                        .meta_batch = 2,
                                        .schedule = {.base = 0.1, .factor = 0.1},
-                                       .momentum = 0.9,
-                                       .modulator_optimizer = kind,
-                                       .modulator_lr = 0.01,
-                                       .modulator_momentum = 0.9};
+                                       .momentum = 0.9};
     int status = mfm_model_import(s->ctx, s->model, &s->network);
     if (!status)
         status = mfm_split_graph_new(s->ctx, s->network, &s->split);
@@ -107,6 +108,7 @@ static void go_on_for_a_while(mfm_training *t)
                                  .best_error = 12.345678901234567,
                                  .last_error = 100,
                                  .best_epoch = 7,
+                                 .batches = {1234, 77},
                                  .seconds = 0.1};
 }
 
@@ -126,6 +128,7 @@ static bool same_training(const mfm_training *a, const mfm_training *b)
            a->optimizer.steps == b->optimizer.steps &&
            a->modulator_optimizer.steps == b->modulator_optimizer.steps &&
            a->counters.step == b->counters.step &&
+           memcmp(a->counters.batches, b->counters.batches, sizeof a->counters.batches) == 0 &&
            a->counters.epoch_steps == b->counters.epoch_steps &&
            a->counters.train_loss_sum == b->counters.train_loss_sum &&
            a->counters.meta_loss_sum == b->counters.meta_loss_sum &&

@@ -6,15 +6,13 @@ include(CMakePackageConfigHelpers)
 # show protobuf-c, which the installed ones never do.
 set(mfm_public_headers
     core/engine/context.h core/engine/graph.h core/engine/op.h core/engine/option.h
-    core/engine/plan.h
-    core/engine/random.h core/engine/real.h core/engine/shape.h
+    core/engine/plan.h core/engine/random.h core/engine/real.h core/engine/shape.h
     core/data/batch.h core/data/dataset.h core/data/feed.h core/data/loader.h core/data/mixing.h
-    core/data/preprocess.h
-    core/data/sampler.h core/data/split.h
+    core/data/preprocess.h core/data/sampler.h core/data/split.h
     core/report/confusion.h
-    core/train/bilevel.h core/train/evaluate.h core/train/method.h core/train/network.h
-    core/train/optimizer.h core/train/schedule.h core/train/split_graph.h core/train/task.h core/train/trainer.h
-    core/train/training.h
+    core/train/bilevel.h core/train/evaluate.h core/train/hyper_training.h core/train/method.h
+    core/train/network.h core/train/optimizer.h core/train/schedule.h core/train/split_graph.h
+    core/train/task.h core/train/trainer.h core/train/training.h
     onnx/builder.h onnx/checkpoint.h onnx/export.h onnx/import.h onnx/inject.h onnx/inject_info.h
     onnx/model.h
     models/models.h)

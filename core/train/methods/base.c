@@ -54,10 +54,9 @@ static int begin(mfm_training *t)
     return MFM_OK;
 }
 
-static void step(mfm_training *t, const mfm_batch *train, const mfm_batch *meta, double lr,
-                 mfm_step_losses *losses)
+static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_losses *losses)
 {
-    (void)meta;
+    const mfm_batch *train = &batches[0];
     base_state *s = t->method_state;
     mfm_plan_bind_input(s->plan, t->split->images, MFM_X, (real *)train->images);
     mfm_plan_bind_input(s->plan, t->split->labels, MFM_X, (real *)train->labels);
@@ -76,5 +75,10 @@ static size_t bytes(const mfm_training *t)
     return mfm_plan_bytes(s->plan) + t->split->main->params_size * sizeof(real);
 }
 
-const mfm_method mfm_method_base = {
-    "base", "cross-entropy on the plain network", false, false, begin, step, end, bytes};
+const mfm_method mfm_method_base = {.name = "base",
+                                    .summary = "cross-entropy on the plain network",
+                                    .streams = {{"train", MFM_FROM_TRAIN, NULL}},
+                                    .begin = begin,
+                                    .step = step,
+                                    .end = end,
+                                    .bytes = bytes};

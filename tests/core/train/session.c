@@ -25,23 +25,23 @@ void session_init(session *s, const recipe *from, const char *method)
         .schedule = {.base = 0.05, .factor = 0.5, .milestones = {2}, .n_milestones = 1},
         .momentum = 0.9,
         .weight_decay = 5e-4,
-        .modulator_lr = 0.01,
-        .modulator_momentum = 0.9,
-        .modulator_weight_decay = 1e-3,
         .seed = 17};
+    s->modulator = (mfm_modulator_training){.lr = 0.01, .momentum = 0.9, .weight_decay = 1e-3};
 }
 
-void session_init_model(session *s, mfm_ctx *ctx, mfm_model *model,
-                        const mfm_train_options *options)
+void session_init_model(session *s, mfm_ctx *ctx, mfm_model *model, const session *like)
 {
     memset(s, 0, sizeof *s);
     prepare_model(ctx, model, &s->p);
     add_data(s);
-    s->options = *options;
+    s->options = like->options;
+    s->modulator = like->modulator;
 }
 
 void session_start(session *s)
 {
+    s->chosen[0] = (mfm_chosen){&mfm_modulator_training_settings, &s->modulator};
+    s->options.chosen = s->chosen;
     must(s->p.ctx, mfm_training_new(s->p.ctx, s->p.split, &s->options, &s->training));
 }
 
@@ -146,7 +146,7 @@ bool session_same(const session *a, const session *b)
     const mfm_split_graph *split = s->split;
     return same(s->w, t->w, split->main->params_size) &&
            same(s->state, t->state, split->main->state_size) &&
-           same(s->phi, t->phi, split->modulator ? split->modulator->params_size : 0) &&
+           same(s->phi, t->phi, s->phi ? split->modulator->params_size : 0) &&
            same_optimizer(&s->optimizer, &t->optimizer) &&
            same_optimizer(&s->modulator_optimizer, &t->modulator_optimizer) &&
            same_counters(&s->counters, &t->counters);

@@ -2,6 +2,7 @@
 #ifndef MFM_TESTS_TRAIN_SESSION_H
 #define MFM_TESTS_TRAIN_SESSION_H
 
+#include "core/train/hyper_training.h"
 #include "tests/core/train/prepared.h"
 #include "tests/core/train/tiny_data.h"
 
@@ -10,7 +11,9 @@ enum { SESSION_EPOCHS = 3 };
 typedef struct session {
     prepared p;
     tiny_data data;
-    mfm_train_options options;
+    mfm_modulator_training modulator;
+    mfm_chosen chosen[2];
+    mfm_train_options options; /* chosen is the session's own */
     mfm_training *training;
     volatile sig_atomic_t stop;
     uint64_t stop_at;          /* asks for a stop after this step; 0: never */
@@ -26,9 +29,8 @@ typedef struct session {
 
 /* Options that a test may change before session_start. */
 void session_init(session *s, const recipe *from, const char *method);
-/* The same data and options on a model that is there already: a checkpoint. */
-void session_init_model(session *s, mfm_ctx *ctx, mfm_model *model,
-                        const mfm_train_options *options);
+/* The same data, and the options of another, on a model that is there already: a checkpoint. */
+void session_init_model(session *s, mfm_ctx *ctx, mfm_model *model, const session *like);
 void session_start(session *s);
 /* The test images again and again, up to count: an evaluation of several batches. Before
  * session_run. */

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/train/hyper_training.h"
 #include "core/train/method.h"
 #include "core/train/training.h"
 #include "tests/core/train/prepared.h"
@@ -34,16 +35,19 @@ typedef struct outcome {
 static void run_method(const prepared *p, const char *name, const mfm_batch *train,
                        const mfm_batch *meta, double modulator_lr, outcome *out)
 {
+    const mfm_modulator_training modulator = {.lr = modulator_lr};
+    const mfm_chosen chosen[] = {{&mfm_modulator_training_settings, &modulator}, {NULL, NULL}};
     const mfm_train_options options = {.method = mfm_method_find(name),
+                                       .chosen = chosen,
                                        .epochs = 1,
                                        .batch = BATCH,
                                        .meta_batch = META_BATCH,
-                                       .modulator_lr = modulator_lr,
                                        .seed = SEED};
     mfm_training *t;
     must(p->ctx, mfm_training_new(p->ctx, p->split, &options, &t));
     t->counters.step = STEP;
-    options.method->step(t, train, meta, alpha, &out->losses);
+    const mfm_batch batches[MFM_MAX_STREAMS] = {*train, *meta};
+    options.method->step(t, batches, alpha, &out->losses);
     const mfm_graph *graph = p->split->main;
     out->w = vector_new(p->ctx, graph->params_size);
     out->gradient = vector_new(p->ctx, graph->params_size);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/train/hyper_training.h"
 #include "core/train/training.h"
 #include "tests/core/train/fixture.h"
 #include "tests/core/train/prepared.h"
@@ -175,19 +176,22 @@ static void test_step(void)
     bench b;
     bench_init(&b);
     const fixture *f = &b.f;
+    const mfm_modulator_training modulator = {.lr = fixture_number(f, "modulator_lr"),
+                                              .momentum = 0.9};
+    const mfm_chosen chosen[] = {{&mfm_modulator_training_settings, &modulator}, {NULL, NULL}};
     const mfm_train_options options = {.method = mfm_method_find("mfm"),
+                                       .chosen = chosen,
                                        .epochs = 1,
                                        .batch = b.batch,
                                        .meta_batch = b.batch,
                                        .momentum = fixture_number(f, "momentum"),
-                                       .weight_decay = fixture_number(f, "weight_decay"),
-                                       .modulator_lr = fixture_number(f, "modulator_lr"),
-                                       .modulator_momentum = 0.9};
+                                       .weight_decay = fixture_number(f, "weight_decay")};
     mfm_training *t;
     must(b.p.ctx, mfm_training_new(b.p.ctx, b.p.split, &options, &t));
     mfm_step_losses losses;
     const double lr = fixture_number(f, "lr");
-    options.method->step(t, &b.train, &b.meta, lr, &losses);
+    const mfm_batch batches[MFM_MAX_STREAMS] = {b.train, b.meta};
+    options.method->step(t, batches, lr, &losses);
     expect_number(&b, "meta_loss", losses.meta);
     expect_number(&b, "final_loss", losses.train);
     expect_values(&b, b.p.split->modulator, MFM_VALUE_PARAM, "new", t->phi);

@@ -1,6 +1,7 @@
 /* Every allocation of a run's set-up refused in turn: told as such, nothing leaks. */
 #include <string.h>
 
+#include "core/train/hyper_training.h"
 #include "tests/core/engine/failing_allocator.h"
 #include "tests/core/train/hand_network.h"
 #include "tests/core/train/tiny_data.h"
@@ -74,15 +75,17 @@ static void test_bilevel(void)
     made_clear(&m);
 }
 
+static const mfm_modulator_training adam = {.optimizer = MFM_ADAM, .lr = 0.1};
+static const mfm_chosen chosen[] = {{&mfm_modulator_training_settings, &adam}, {NULL, NULL}};
+
 static mfm_train_options options_of(const char *method)
 {
     return (mfm_train_options){.method = mfm_method_find(method),
+                               .chosen = chosen,
                                .epochs = 1,
                                .batch = 7,
                                .meta_batch = 3,
-                               .schedule = {.base = 0.1},
-                               .modulator_optimizer = MFM_ADAM,
-                               .modulator_lr = 0.1};
+                               .schedule = {.base = 0.1}};
 }
 
 static int training(mfm_ctx *ctx, void *self)

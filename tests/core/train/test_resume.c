@@ -28,7 +28,7 @@ typedef struct plan {
 static void begin(session *s, const plan *what)
 {
     session_init(s, &what->from, what->method);
-    s->options.modulator_optimizer = what->modulator_optimizer;
+    s->modulator.optimizer = (int)what->modulator_optimizer;
     session_start(s);
 }
 
@@ -62,12 +62,12 @@ static void resume(session *s, const plan *what, const char *path)
 {
     session options;
     session_init(&options, &what->from, what->method);
-    options.options.modulator_optimizer = what->modulator_optimizer;
+    options.modulator.optimizer = (int)what->modulator_optimizer;
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
     mfm_model *model;
     must(ctx, mfm_model_load(ctx, path, &model));
-    session_init_model(s, ctx, model, &options.options);
+    session_init_model(s, ctx, model, &options);
     session_start(s);
     must(ctx, mfm_checkpoint_restore(ctx, model, s->training));
     session_clear(&options);

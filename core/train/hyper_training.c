@@ -1,0 +1,56 @@
+#include "core/train/hyper_training.h"
+
+static const char *const optimizer_names[] = {[MFM_SGD] = "sgd", [MFM_ADAM] = "adam", NULL};
+
+static const mfm_option modulator_table[] = {
+    {.name = "modulator-optimizer",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "O",
+     .choices = optimizer_names,
+     .offset = offsetof(mfm_modulator_training, optimizer),
+     .help = "what trains the modulator"},
+    {.name = "modulator-lr",
+     .kind = MFM_OPTION_REAL,
+     .value = "X",
+     .min = 1e-12,
+     .max = 1e6,
+     .offset = offsetof(mfm_modulator_training, lr),
+     .silent_default = true,
+     .help = "its learning rate (default: 0.01 for sgd, 0.001 for adam)"},
+    {.name = "modulator-momentum",
+     .kind = MFM_OPTION_REAL,
+     .value = "X",
+     .max = 1,
+     .offset = offsetof(mfm_modulator_training, momentum),
+     .help = "its momentum, for sgd"},
+    {.name = "modulator-weight-decay",
+     .kind = MFM_OPTION_REAL,
+     .value = "X",
+     .max = 1e6,
+     .offset = offsetof(mfm_modulator_training, weight_decay),
+     .help = "its weight decay"},
+};
+
+static const mfm_modulator_training modulator_defaults = {
+    .optimizer = MFM_SGD, .lr = -1, .momentum = 0.9};
+
+double mfm_modulator_lr(const mfm_modulator_training *t)
+{
+    if (t->lr >= 0)
+        return t->lr;
+    return t->optimizer == MFM_ADAM ? 1e-3 : 1e-2;
+}
+
+static void settle_modulator(void *values)
+{
+    mfm_modulator_training *t = values;
+    t->lr = mfm_modulator_lr(t);
+}
+
+const mfm_settings mfm_modulator_training_settings = {.title = "Training of the modulator",
+                                                      .options = modulator_table,
+                                                      .count = sizeof modulator_table /
+                                                               sizeof modulator_table[0],
+                                                      .defaults = &modulator_defaults,
+                                                      .size = sizeof modulator_defaults,
+                                                      .settle = settle_modulator};
