@@ -74,7 +74,7 @@ int mfm_session_open_data(mfm_session *session, const char *specification, unsig
                         mfm_model_path(session->model), mfm_shape_text(shape, text));
     status =
         mfm_preprocess_init(session->ctx, session->dataset, (int)shape->dim[1], (int)shape->dim[2],
-                            (int)shape->dim[3], fit, augment, &session->preprocess);
+                            (int)shape->dim[3], fit, NULL, augment, &session->preprocess);
     return status ? mfm_fail_in(session->ctx, status, "%s", mfm_model_path(session->model))
                   : MFM_OK;
 }

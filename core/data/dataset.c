@@ -64,12 +64,57 @@ int mfm_dataset_set_classes(mfm_ctx *ctx, mfm_dataset *dataset, int classes,
     dataset->classes = classes;
     dataset->class_names = mfm_alloc(ctx, (size_t)classes, sizeof *dataset->class_names);
     for (int i = 0; dataset->class_names && i < classes; i++) {
-        char *name = names ? mfm_strdup(ctx, names[i]) : mfm_format(ctx, "%d", i);
+        char *name =
+            names ? mfm_strdup(ctx, names[i]) : mfm_format(ctx, "%d", i + dataset->first_label);
         if (!name)
             return MFM_ENOMEM;
         dataset->class_names[i] = name;
     }
     return dataset->class_names ? MFM_OK : MFM_ENOMEM;
+}
+
+bool mfm_dataset_unnamed(const mfm_dataset *dataset)
+{
+    for (int i = 0; i < dataset->classes; i++) {
+        char label[16];
+        snprintf(label, sizeof label, "%d", i + dataset->first_label);
+        if (strcmp(dataset->class_names[i], label) != 0)
+            return false;
+    }
+    return true;
+}
+
+static int check_renumbering(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_images *images,
+                             const char *part, int first)
+{
+    for (uint32_t i = 0; i < images->count; i++)
+        if (images->labels[i] + dataset->first_label < first)
+            return mfm_fail(ctx, MFM_EDATA, "%s: %s image %u has label %d: labels begin at %d here",
+                            dataset->name, part, i, images->labels[i] + dataset->first_label,
+                            first);
+    return MFM_OK;
+}
+
+static void renumber(mfm_images *images, int by)
+{
+    for (uint32_t i = 0; i < images->count; i++)
+        images->labels[i] = (uint16_t)(images->labels[i] + by);
+}
+
+int mfm_dataset_number_from(mfm_ctx *ctx, mfm_dataset *dataset, int first)
+{
+    const int by = dataset->first_label - first;
+    int status = check_renumbering(ctx, dataset, &dataset->train, "training", first);
+    if (status == MFM_OK)
+        status = check_renumbering(ctx, dataset, &dataset->test, "test", first);
+    if (status != MFM_OK || by == 0)
+        return status;
+    renumber(&dataset->train, by);
+    renumber(&dataset->test, by);
+    const int classes = dataset->classes + by;
+    free_names(ctx, dataset);
+    dataset->first_label = first;
+    return mfm_dataset_set_classes(ctx, dataset, classes, NULL);
 }
 
 /* Mean and deviation from how often each byte occurs: exact sums, whatever the number of images. */

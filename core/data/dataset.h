@@ -2,7 +2,8 @@
  * A labelled image dataset, held in memory as bytes.
  *
  * Pixels are [count, height, width, channels]; labels are class numbers below `classes`, checked
- * when the files are read. Mean and deviation are per channel, in units where a byte of 255 is 1.
+ * when the files are read; class 0 may be label 1 of the files, and so on. Mean and deviation are
+ * per channel, in units where a byte of 255 is 1.
  *
  * A dataset is opened from a specification, "kind" or "kind:folder"; the kinds are the lines of
  * datasets.def, each with a file of its own.
@@ -10,6 +11,7 @@
 #ifndef MFM_DATASET_H
 #define MFM_DATASET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,9 +32,11 @@ typedef struct mfm_images {
 typedef struct mfm_dataset {
     char *name; /* the specification it was opened from */
     int height, width, channels, classes;
+    int first_label;    /* what the files call class 0 */
     char **class_names; /* [classes] */
     double mean[MFM_DATA_CHANNELS];
     double deviation[MFM_DATA_CHANNELS];
+    bool unmeasured; /* no training images tell mean and deviation, which are 0 */
     mfm_images train, test;
 } mfm_dataset;
 
@@ -42,6 +46,12 @@ typedef struct mfm_dataset {
 int mfm_dataset_open(mfm_ctx *ctx, const char *specification, unsigned parts,
                      mfm_dataset **dataset);
 void mfm_dataset_free(mfm_ctx *ctx, mfm_dataset *dataset);
+
+/* Numbers the classes anew: label `first` of the files becomes class 0. Class names that were the
+ * labels stay so. MFM_EDATA, and nothing has changed, when an image has a label below first. */
+int mfm_dataset_number_from(mfm_ctx *ctx, mfm_dataset *dataset, int first);
+/* Whether the classes have no names but their labels. */
+bool mfm_dataset_unnamed(const mfm_dataset *dataset);
 
 /* How the known kinds are specified: "fashion-mnist[:FOLDER], idx:FOLDER, ..."; returns text. */
 enum { MFM_DATASET_KINDS_TEXT = 256 };

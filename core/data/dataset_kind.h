@@ -20,7 +20,7 @@ typedef struct mfm_dataset_kind {
 int mfm_images_new(mfm_ctx *ctx, const mfm_dataset *dataset, uint64_t count, mfm_images *images);
 void mfm_images_clear(mfm_ctx *ctx, mfm_images *images);
 
-/* Sets classes and copies their names; names NULL: the class numbers serve as names. */
+/* Sets classes and copies their names; names NULL: the labels of the files serve as names. */
 int mfm_dataset_set_classes(mfm_ctx *ctx, mfm_dataset *dataset, int classes,
                             const char *const *names);
 /* Sets mean and deviation per channel to those of the training images. */

@@ -17,9 +17,9 @@ static int read_parts(mfm_ctx *ctx, const char *folder, unsigned parts, mfm_data
 {
     int status = mfm_dataset_set_classes(ctx, dataset, CLASSES, names);
     if (status == MFM_OK && (parts & MFM_PART_TRAIN))
-        status = mfm_idx_read_part(ctx, folder, "train", CLASSES, dataset, &dataset->train);
+        status = mfm_idx_read_part(ctx, folder, MFM_PART_TRAIN, dataset, &dataset->train);
     if (status == MFM_OK && (parts & MFM_PART_TEST))
-        status = mfm_idx_read_part(ctx, folder, "t10k", CLASSES, dataset, &dataset->test);
+        status = mfm_idx_read_part(ctx, folder, MFM_PART_TEST, dataset, &dataset->test);
     return status;
 }
 

@@ -1,5 +1,8 @@
 #include "core/data/preprocess.h"
 
+#include <float.h>
+#include <math.h>
+
 #include "core/engine/random.h"
 
 static int check_shape(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_preprocess *to, bool fit)
@@ -8,15 +11,18 @@ static int check_shape(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_prepr
                        dataset->width == to->width;
     const bool channels_fit =
         dataset->channels == to->channels || (dataset->channels == 1 && to->channels == 3);
-    const bool bridged =
-        fit && channels_fit && dataset->height <= to->height && dataset->width <= to->width;
-    if (equal || bridged)
+    const bool fits = channels_fit && dataset->height <= to->height && dataset->width <= to->width;
+    if (equal || (fit && fits))
         return MFM_OK;
-    return mfm_fail(ctx, MFM_EINVAL, "images of %s are [%d,%d,%d], the model reads [%d,%d,%d]: %s",
+    const char *advice = fits  ? "add --fit, or "
+                         : fit ? "--fit pads and copies grey to colour, no more: "
+                               : "";
+    return mfm_fail(ctx, MFM_EINVAL,
+                    "images of %s are [%d,%d,%d], the model reads [%d,%d,%d]: %suse a model for "
+                    "%dx%dx%d",
                     dataset->name, dataset->channels, dataset->height, dataset->width, to->channels,
-                    to->height, to->width,
-                    fit ? "fitting pads and copies grey to colour, no more"
-                        : "the shapes must be equal, or fitting be asked for");
+                    to->height, to->width, advice, dataset->channels, dataset->height,
+                    dataset->width);
 }
 
 static int check_augment(mfm_ctx *ctx, const mfm_augment *augment, int height, int width)
@@ -29,22 +35,73 @@ static int check_augment(mfm_ctx *ctx, const mfm_augment *augment, int height, i
     return MFM_OK;
 }
 
-static int fill_table(mfm_ctx *ctx, const mfm_dataset *dataset, mfm_preprocess *preprocess)
+mfm_normalisation mfm_normalisation_of(const mfm_dataset *dataset, int channels)
 {
-    for (int c = 0; c < preprocess->channels; c++) {
+    mfm_normalisation n = {.channels = channels, .scale = 255};
+    for (int c = 0; c < channels && c < MFM_DATA_CHANNELS; c++) {
         const int from = dataset->channels == 1 ? 0 : c;
-        const double mean = dataset->mean[from], deviation = dataset->deviation[from];
-        if (!(deviation > 0))
-            return mfm_fail(ctx, MFM_EDATA, "%s: deviation %g in channel %d: must be above 0",
-                            dataset->name, deviation, from);
-        for (int byte = 0; byte < 256; byte++)
-            preprocess->table[c][byte] = (real)((byte / 255.0 - mean) / deviation);
+        n.mean[c] = dataset->mean[from];
+        n.deviation[c] = dataset->deviation[from];
+    }
+    return n;
+}
+
+bool mfm_normalisation_same(const mfm_normalisation *a, const mfm_normalisation *b)
+{
+    bool same = a->channels == b->channels && a->scale == b->scale;
+    for (int c = 0; same && c < a->channels; c++)
+        same = a->mean[c] == b->mean[c] && a->deviation[c] == b->deviation[c];
+    return same;
+}
+
+static double normalise(const mfm_normalisation *n, int channel, int byte)
+{
+    return (byte / n->scale - n->mean[channel]) / n->deviation[channel];
+}
+
+int mfm_normalisation_check(mfm_ctx *ctx, const mfm_normalisation *n)
+{
+    if (!(n->scale > 0) || !isfinite(n->scale))
+        return mfm_fail(ctx, MFM_EDATA, "scale %g: must be above 0", n->scale);
+    for (int c = 0; c < n->channels; c++) {
+        if (!isfinite(n->mean[c]))
+            return mfm_fail(ctx, MFM_EDATA, "mean %g in channel %d: must be a number", n->mean[c],
+                            c);
+        if (!(n->deviation[c] > 0))
+            return mfm_fail(ctx, MFM_EDATA, "deviation %g in channel %d: must be above 0",
+                            n->deviation[c], c);
+        const double low = normalise(n, c, 0), high = normalise(n, c, 255);
+        if (!(fabs(low) <= FLT_MAX && fabs(high) <= FLT_MAX) || low == high)
+            return mfm_fail(ctx, MFM_EDATA,
+                            "mean %g, deviation %g and scale %g in channel %d: bytes must become "
+                            "different numbers within float32",
+                            n->mean[c], n->deviation[c], n->scale, c);
     }
     return MFM_OK;
 }
 
+static int fill_table(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_normalisation *own,
+                      mfm_preprocess *preprocess)
+{
+    if (!own && dataset->unmeasured)
+        return mfm_fail(ctx, MFM_EDATA,
+                        "%s: no training images to measure mean and deviation on: add them, or use "
+                        "a model that tells its own",
+                        dataset->name);
+    mfm_normalisation *n = &preprocess->normalisation;
+    *n = own ? *own : mfm_normalisation_of(dataset, preprocess->channels);
+    const int status = mfm_normalisation_check(ctx, n);
+    if (status)
+        return own ? status : mfm_fail_in(ctx, status, "%s", dataset->name);
+    for (int c = 0; c < preprocess->channels; c++)
+        for (int byte = 0; byte < 256; byte++)
+            preprocess->table[c][byte] = (real)normalise(n, c, byte);
+    return MFM_OK;
+}
+
 int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, int height,
-                        int width, bool fit, const mfm_augment *augment, mfm_preprocess *result)
+                        int width, bool fit, const mfm_normalisation *normalisation,
+                        const mfm_augment *augment, mfm_preprocess *result)
 {
     mfm_preprocess preprocess = {.source_height = dataset->height,
                                  .source_width = dataset->width,
@@ -59,7 +116,7 @@ int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, 
     if (status == MFM_OK)
         status = check_augment(ctx, augment, height, width);
     if (status == MFM_OK)
-        status = fill_table(ctx, dataset, &preprocess);
+        status = fill_table(ctx, dataset, normalisation, &preprocess);
     if (status == MFM_OK)
         *result = preprocess;
     return status;

@@ -1,6 +1,6 @@
 /*
  * From the bytes of an image to the numbers a model reads: fitted to the model's input, shifted and
- * flipped, then normalised as (byte / 255 - mean) / deviation.
+ * flipped, then normalised as (byte / scale - mean) / deviation.
  *
  * Fitting centres the image among black pixels and copies a grey channel to all three; it happens
  * only on request. Shifting pads the fitted image by `pad` pixels on each side and crops it back to
@@ -29,6 +29,19 @@ typedef struct mfm_augment {
     bool flip; /* mirror left to right, half of the time */
 } mfm_augment;
 
+/* How bytes become numbers: per channel of the model, (byte / scale - mean) / deviation. */
+typedef struct mfm_normalisation {
+    int channels;
+    double scale; /* what byte becomes 1 */
+    double mean[MFM_DATA_CHANNELS], deviation[MFM_DATA_CHANNELS];
+} mfm_normalisation;
+
+/* The dataset's own, for a model of `channels`: a grey channel is that of all. scale is 255. */
+mfm_normalisation mfm_normalisation_of(const mfm_dataset *dataset, int channels);
+bool mfm_normalisation_same(const mfm_normalisation *a, const mfm_normalisation *b);
+/* MFM_EDATA for a scale or deviation that is not above 0, and for numbers beyond float32. */
+int mfm_normalisation_check(mfm_ctx *ctx, const mfm_normalisation *normalisation);
+
 /* What was drawn for one image. */
 typedef struct mfm_crop {
     int top, left;
@@ -41,14 +54,16 @@ typedef struct mfm_preprocess {
     int height, width, channels;
     int above, before; /* black rows and columns that fitting puts in front */
     mfm_augment augment;
+    mfm_normalisation normalisation;
     real table[MFM_DATA_CHANNELS][256]; /* byte to number, per channel of the model */
 } mfm_preprocess;
 
-/* The model reads [n, channels, height, width]. MFM_EINVAL when the dataset's images have another
- * shape and fit is false or cannot bridge it, or the padding is out of range. */
+/* The model reads [n, channels, height, width]. normalisation NULL: the dataset's own. MFM_EINVAL
+ * when the dataset's images have another shape and fit is false or cannot bridge it, or the padding
+ * is out of range; MFM_EDATA for a normalisation that cannot be used, or that is not known. */
 int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, int height,
-                        int width, bool fit, const mfm_augment *augment,
-                        mfm_preprocess *preprocess);
+                        int width, bool fit, const mfm_normalisation *normalisation,
+                        const mfm_augment *augment, mfm_preprocess *preprocess);
 
 /* Numbers of one image for the model. */
 size_t mfm_preprocess_size(const mfm_preprocess *preprocess);

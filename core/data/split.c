@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "core/data/fnv.h"
 #include "core/engine/random.h"
 
 /* What is known while a split is made. */
@@ -76,11 +77,21 @@ static int choose_largest(struct plan *plan)
     const mfm_split_options *options = plan->options;
     const uint32_t taken = taken_out(plan);
     const int classes = plan->dataset->classes;
-    for (int c = 0; c < classes; c++)
-        if (class_size(plan, c) < taken)
-            return mfm_fail(plan->ctx, MFM_EINVAL,
-                            "split: %u meta images of class %d (%s): the class has %u", taken, c,
-                            plan->dataset->class_names[c], class_size(plan, c));
+    int least = 0;
+    for (int c = 1; c < classes; c++)
+        least = class_size(plan, c) < class_size(plan, least) ? c : least;
+    const uint32_t images = class_size(plan, least);
+    const char *name = plan->dataset->class_names[least];
+    if (images == 0)
+        return mfm_fail(plan->ctx, MFM_EINVAL,
+                        "split: class %d (%s) has no training images: number the labels without "
+                        "gaps, or add images of it",
+                        least, name);
+    if (taken >= images)
+        return mfm_fail(plan->ctx, MFM_EINVAL,
+                        "split: --meta-per-class %u takes all images of class %d (%s), which has "
+                        "%u: at most %u",
+                        taken, least, name, images, images - 1);
     const uint32_t left = plan->dataset->train.count - taken * (uint32_t)classes;
     plan->thin = options->imbalance > 1 || options->max_per_class > 0;
     plan->n_max = options->max_per_class ? options->max_per_class : left / (uint32_t)classes;
@@ -98,15 +109,16 @@ static int count_class(struct plan *plan, mfm_split *split, int c)
     const uint32_t kept = share < left ? share : left;
     if (kept == 0)
         return mfm_fail(plan->ctx, MFM_EINVAL,
-                        "split: class %d (%s) keeps none of %u images at imbalance %g: at least 1",
-                        c, name, left, options->imbalance);
+                        "split: class %d (%s) keeps none of %u image%s at imbalance %g: choose one "
+                        "below %u",
+                        c, name, left, left == 1 ? "" : "s", options->imbalance, plan->n_max);
     if (kept < share)
-        mfm_warn(plan->ctx, "class %d (%s) has %u images: fewer than its share of %u", c, name,
-                 left, share);
+        mfm_warn(plan->ctx, "class %d (%s) has %u image%s: fewer than its share of %u", c, name,
+                 left, left == 1 ? "" : "s", share);
     uint32_t meta = options->meta_per_class;
     if (options->meta_from == MFM_META_COPY && meta > kept) {
-        mfm_warn(plan->ctx, "class %d (%s) has %u images: %u of %u in the meta set", c, name, kept,
-                 kept, meta);
+        mfm_warn(plan->ctx, "class %d (%s) has %u image%s: %u of %u in the meta set", c, name, kept,
+                 kept == 1 ? "" : "s", kept, meta);
         meta = kept;
     }
     split->train_per_class[c] = kept;
@@ -153,19 +165,48 @@ static int collect(struct plan *plan, uint32_t skip, const uint32_t *per_class, 
 
 static uint64_t hash_words(uint64_t hash, const uint32_t *words, size_t count)
 {
-    for (size_t i = 0; i < 4 * count; i++)
-        hash = (hash ^ ((words[i / 4] >> (8 * (i % 4))) & 0xFF)) * 0x100000001B3u;
+    for (size_t i = 0; i < count; i++)
+        hash = mfm_fnv_number(hash, words[i], 4);
     return hash;
 }
 
-static uint64_t hash_split(const mfm_split *split)
+static uint64_t hash_shape(uint64_t hash, const mfm_dataset *dataset)
+{
+    const uint32_t shape[] = {(uint32_t)dataset->channels, (uint32_t)dataset->height,
+                              (uint32_t)dataset->width};
+    return hash_words(hash, shape, 3);
+}
+
+static uint64_t hash_image(uint64_t hash, const mfm_images *images, uint32_t index, size_t size)
+{
+    hash = mfm_fnv_number(hash, images->labels[index], 2);
+    return size ? mfm_fnv(hash, images->pixels + index * size, size) : hash;
+}
+
+static uint64_t hash_split(const mfm_dataset *dataset, const mfm_split *split)
 {
     const uint32_t classes = (uint32_t)split->classes;
-    uint64_t hash = hash_words(0xCBF29CE484222325u, &classes, 1);
+    const size_t size = mfm_dataset_image_size(dataset);
+    uint64_t hash = hash_words(MFM_FNV_START, &classes, 1);
     hash = hash_words(hash, &split->train_count, 1);
     hash = hash_words(hash, split->train, split->train_count);
     hash = hash_words(hash, &split->meta_count, 1);
-    return hash_words(hash, split->meta, split->meta_count);
+    hash = hash_words(hash, split->meta, split->meta_count);
+    hash = hash_shape(hash, dataset);
+    for (uint32_t i = 0; i < split->train_count; i++)
+        hash = hash_image(hash, &dataset->train, split->train[i], size);
+    for (uint32_t i = 0; i < split->meta_count; i++)
+        hash = hash_image(hash, &dataset->train, split->meta[i], size);
+    return hash;
+}
+
+uint64_t mfm_test_hash(const mfm_dataset *dataset)
+{
+    const size_t size = mfm_dataset_image_size(dataset);
+    uint64_t hash = hash_shape(MFM_FNV_START, dataset);
+    for (uint32_t i = 0; i < dataset->test.count; i++)
+        hash = hash_image(hash, &dataset->test, i, size);
+    return hash;
 }
 
 static int make(struct plan *plan, mfm_split *split)
@@ -181,7 +222,7 @@ static int make(struct plan *plan, mfm_split *split)
     if (status == MFM_OK)
         status = collect(plan, 0, split->meta_per_class, split->meta_count, &split->meta);
     if (status == MFM_OK)
-        split->hash = hash_split(split);
+        split->hash = hash_split(plan->dataset, split);
     mfm_free(plan->ctx, plan->members);
     mfm_free(plan->ctx, plan->first);
     return status;

@@ -36,16 +36,22 @@ typedef struct mfm_split {
     uint32_t *train;                            /* [train_count] indices, ascending */
     uint32_t *meta;                             /* [meta_count] indices, ascending */
     uint32_t *train_per_class, *meta_per_class; /* [classes] */
-    /* FNV-1a of 64 bits over the words classes, train_count, train, meta_count, meta, each as 4
-     * bytes, the lowest first: tells whether two runs used the same images. */
+    /* FNV-1a of 64 bits over the words classes, train_count, train, meta_count, meta, channels,
+     * height, width, each as 4 bytes, the lowest first, and then over the label (2 bytes) and the
+     * pixels of each training image and each meta image: tells whether two runs used the same
+     * images. */
     uint64_t hash;
 } mfm_split;
 
-/* Needs the dataset's training part; the caller frees *split. MFM_EINVAL: an imbalance below 1,
- * one that leaves a class without images, or a disjoint meta set larger than a class. */
+/* Needs the dataset's training part; the caller frees *split. MFM_EINVAL: a class without images,
+ * an imbalance below 1 or one that leaves a class without images, or a disjoint meta set that takes
+ * all images of a class. */
 int mfm_split_new(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_split_options *options,
                   mfm_split **split);
 void mfm_split_free(mfm_ctx *ctx, mfm_split *split);
+
+/* The same over channels, height, width, and label and pixels of each test image. */
+uint64_t mfm_test_hash(const mfm_dataset *dataset);
 
 /* floor(n_max * mu^(class / (classes - 1))) in double precision; n_max for a single class. */
 uint32_t mfm_split_class_count(uint32_t n_max, double imbalance, int class_number, int classes);

@@ -59,7 +59,7 @@ for command in "train $train" eval; do
     set -- $command
     first=$1
     shift
-    expect_refusal 3 '\[1,20,20\], the model reads \[3,32,32\]' \
+    expect_refusal 3 '\[1,20,20\], the model reads \[3,32,32\]: add --fit, or use a model for 1x20x20' \
         "$first" colour.onnx "$@" --data idx:four
     expect_refusal 3 'has label 3: the model three.onnx has 3 classes' \
         "$first" three.onnx "$@" --data idx:four
@@ -78,17 +78,17 @@ for command in data "train lenet.onnx $train --data" 'eval lenet.onnx --data'; d
     expect_refusal 3 't10k-images-idx3-ubyte' "$@" idx:cut
     expect_refusal 3 'nowhere/train-images-idx3-ubyte: no such file' "$@" idx:nowhere
 done
-expect_refusal 3 '13 meta images of class 0 .*: the class has 12' data idx:four \
+expect_refusal 3 '13 takes all images of class 0 .*, which has 12: at most 11' data idx:four \
     --meta-from disjoint --meta-per-class 13
-expect_refusal 3 '13 meta images of class 0 .*: the class has 12' train lenet.onnx \
+expect_refusal 3 '13 takes all images of class 0 .*, which has 12: at most 11' train lenet.onnx \
     -o out.onnx --data idx:four --meta-from disjoint --meta-per-class 13
-expect_refusal 3 'keeps none of 12 images at imbalance 100' data idx:four --imbalance 100
+expect_refusal 3 'keeps none of 12 images at imbalance 100: choose one below 12' data idx:four --imbalance 100
 expect_refusal 3 'imbalance 0.5: a finite number >= 1' data idx:four --imbalance 0.5
 expect_refusal 3 'imbalance 0.5: a finite number >= 1' train lenet.onnx -o out.onnx \
     --data idx:four --imbalance 0.5
 # A copied meta set takes what the class has, and says so.
 expect_exit 0 data idx:four --imbalance 12 --meta-per-class 10
-expect_stderr 'warning: class 3 \(3\) has 1 images: 1 of 10 in the meta set'
+expect_stderr 'warning: class 3 \(3\) has 1 image: 1 of 10 in the meta set'
 expect_stdout '^3 +12 +1 +1 +4$'
 
 # Places where nothing can be written.

@@ -49,9 +49,9 @@ static void fixture_init(fixture *f)
                                .deviation = {0.2, 0.3, 0.4},
                                .train = {IMAGES, f->pixels, f->labels}};
     const mfm_augment augment = {2, MFM_BORDER_ZERO, true};
-    CU_ASSERT_EQUAL_FATAL(
-        mfm_preprocess_init(f->ctx, &f->dataset, 3, SIDE, SIDE, false, &augment, &f->preprocess),
-        MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(f->ctx, &f->dataset, 3, SIDE, SIDE, false, NULL,
+                                              &augment, &f->preprocess),
+                          MFM_OK);
     f->streams[0].feed = (mfm_feed_options){.images = &f->dataset.train,
                                             .preprocess = &f->preprocess,
                                             .indices = f->train,

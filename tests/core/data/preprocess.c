@@ -1,5 +1,6 @@
 #include "core/data/preprocess.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,7 +114,7 @@ static void check_all_crops(int channels, int side, int out_channels, int out_he
     const mfm_dataset dataset = dataset_of(channels, side, side + 1);
     mfm_preprocess preprocess;
     CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(ctx, &dataset, out_channels, out_height, out_width,
-                                              true, &augment, &preprocess),
+                                              true, NULL, &augment, &preprocess),
                           MFM_OK);
     for (int top = 0; top <= 2 * augment.pad; top++)
         for (int left = 0; left <= 2 * augment.pad; left++)
@@ -141,8 +142,8 @@ static void a_byte_becomes_a_normalised_number(void)
     const mfm_dataset dataset = dataset_of(1, 1, 3);
     const mfm_augment none = {0};
     mfm_preprocess preprocess;
-    CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(ctx, &dataset, 1, 1, 3, false, &none, &preprocess),
-                          MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        mfm_preprocess_init(ctx, &dataset, 1, 1, 3, false, NULL, &none, &preprocess), MFM_OK);
     const uint8_t pixels[] = {0, 51, 255};
     real out[3];
     mfm_preprocess_image(&preprocess, mfm_crop_centre(&none), pixels, out);
@@ -158,8 +159,8 @@ static void grey_is_copied_to_every_channel_and_centred(void)
     const mfm_dataset dataset = dataset_of(1, 1, 1);
     const mfm_augment none = {0};
     mfm_preprocess preprocess;
-    CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(ctx, &dataset, 3, 3, 3, true, &none, &preprocess),
-                          MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        mfm_preprocess_init(ctx, &dataset, 3, 3, 3, true, NULL, &none, &preprocess), MFM_OK);
     CU_ASSERT_EQUAL(mfm_preprocess_size(&preprocess), 27);
     real out[27];
     const uint8_t white = 255;
@@ -203,7 +204,8 @@ static void refuse(const mfm_dataset *dataset, int channels, int side, bool fit,
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     mfm_preprocess preprocess;
     CU_ASSERT_EQUAL(
-        mfm_preprocess_init(ctx, dataset, channels, side, side, fit, &augment, &preprocess), code);
+        mfm_preprocess_init(ctx, dataset, channels, side, side, fit, NULL, &augment, &preprocess),
+        code);
     CHECK_MESSAGE(ctx, message);
     mfm_ctx_free(ctx);
 }
@@ -212,7 +214,8 @@ static void shapes_that_cannot_be_bridged_are_refused(void)
 {
     const mfm_augment none = {0};
     const mfm_dataset grey = dataset_of(1, 28, 28), colour = dataset_of(3, 32, 32);
-    const char *const both = "images of made are [1,28,28], the model reads [3,32,32]";
+    const char *const both = "images of made are [1,28,28], the model reads [3,32,32]: add --fit, "
+                             "or use a model for 1x28x28";
     refuse(&grey, 3, 32, false, none, MFM_EINVAL, both);
     refuse(&grey, 1, 27, true, none, MFM_EINVAL, "[1,27,27]");
     refuse(&grey, 2, 28, true, none, MFM_EINVAL, "[2,28,28]");
@@ -231,6 +234,51 @@ static void impossible_padding_and_constants_are_refused(void)
     refuse(&grey, 1, 4, false, (mfm_augment){0}, MFM_EDATA, "deviation 0 in channel 0");
 }
 
+/* Byte 51 is 51 / 100 = 0.51: 0.51 - 0.01 = 0.5, over 0.25 that is 2; the grey channel becomes
+ * three with numbers of their own. */
+static void a_model_may_bring_its_own_normalisation(void)
+{
+    const mfm_dataset grey = {.name = (char *)"made",
+                              .height = 1,
+                              .width = 2,
+                              .channels = 1,
+                              .classes = 2,
+                              .unmeasured = true};
+    const mfm_normalisation own = {3, 100, {0.01, 0, 0.51}, {0.25, 1, 2}};
+    const mfm_augment none = {0};
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_preprocess p;
+    CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(ctx, &grey, 3, 1, 2, true, &own, &none, &p), MFM_OK);
+    const uint8_t pixels[] = {51, 0};
+    const real expected[] = {2, (real)0.51, 0, (real)-0.04, 0, (real)-0.255};
+    real out[6];
+    mfm_preprocess_image(&p, mfm_crop_centre(&none), pixels, out);
+    for (int i = 0; i < 6; i++)
+        CU_ASSERT_DOUBLE_EQUAL(out[i], expected[i], 1e-6);
+    CU_ASSERT(mfm_normalisation_same(&own, &p.normalisation));
+    CU_ASSERT_EQUAL(mfm_preprocess_init(ctx, &grey, 3, 1, 2, true, NULL, &none, &p), MFM_EDATA);
+    CHECK_MESSAGE(ctx, "made: no training images to measure mean and deviation on");
+    mfm_ctx_free(ctx);
+}
+
+static void check_normalisation(mfm_normalisation n, const char *message)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    CU_ASSERT_EQUAL(mfm_normalisation_check(ctx, &n), MFM_EDATA);
+    CHECK_MESSAGE(ctx, message);
+    mfm_ctx_free(ctx);
+}
+
+static void normalisations_that_cannot_be_used_are_refused(void)
+{
+    check_normalisation((mfm_normalisation){1, 0, {0}, {1}}, "scale 0");
+    check_normalisation((mfm_normalisation){1, NAN, {0}, {1}}, "scale nan");
+    check_normalisation((mfm_normalisation){2, 255, {0, NAN}, {1, 1}}, "mean nan in channel 1");
+    check_normalisation((mfm_normalisation){1, 255, {0}, {-1}}, "deviation -1 in channel 0");
+    check_normalisation((mfm_normalisation){1, 255, {0}, {1e-300}}, "float32");
+    check_normalisation((mfm_normalisation){1, 255, {0}, {INFINITY}}, "different numbers");
+}
+
 static const mfm_case cases[] = {
     {"crops and flips match the slow way", crops_and_flips_match_the_slow_way},
     {"a byte becomes a normalised number", a_byte_becomes_a_normalised_number},
@@ -239,6 +287,9 @@ static const mfm_case cases[] = {
      draws_depend_on_the_key_alone_and_cover_every_place},
     {"no augmentation draws the centre", no_augmentation_draws_the_centre},
     {"shapes that cannot be bridged are refused", shapes_that_cannot_be_bridged_are_refused},
+    {"a model may bring its own normalisation", a_model_may_bring_its_own_normalisation},
+    {"normalisations that cannot be used are refused",
+     normalisations_that_cannot_be_used_are_refused},
     {"impossible padding and constants are refused", impossible_padding_and_constants_are_refused},
 };
 

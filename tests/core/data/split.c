@@ -239,21 +239,108 @@ static void the_seed_decides_alone(void)
     labels_clear(&labels);
 }
 
-/* FNV-1a 64 of the words 1, 2, 0, 1, 0: one class, two images, no meta set. */
+static uint64_t fnv(const unsigned char *bytes, size_t size)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * 1099511628211u;
+    return hash;
+}
+
+/* The words 1, 2, 0, 1, 1, 0 (one class, two images, of which the first or second is the meta set
+ * too), 2, 1, 1 (the shape), and for each image its label, 0, and its two bytes. */
 static void the_hash_is_fnv_1a(void)
 {
+    uint8_t pixels[] = {10, 11, 20, 21};
     label_set labels;
     labels_init_equal(&labels, 1, 2);
+    labels.dataset.channels = 2;
+    labels.dataset.height = labels.dataset.width = 1;
+    labels.dataset.train.pixels = pixels;
     mfm_ctx *ctx = mfm_ctx_new(NULL);
-    const mfm_split_options options = {.imbalance = 1};
+    const mfm_split_options options = {
+        .imbalance = 1, .meta_per_class = 1, .meta_from = MFM_META_COPY};
     mfm_split *split;
     CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &options, &split), MFM_OK);
-    const unsigned char bytes[] = {1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0};
-    uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < sizeof bytes; i++)
-        hash = (hash ^ bytes[i]) * 1099511628211u;
-    CU_ASSERT_EQUAL(split->hash, hash);
+    const unsigned char m = (unsigned char)split->meta[0];
+    const unsigned char bytes[] = {1,
+                                   0,
+                                   0,
+                                   0,
+                                   2,
+                                   0,
+                                   0,
+                                   0,
+                                   0,
+                                   0,
+                                   0,
+                                   0,
+                                   1,
+                                   0,
+                                   0,
+                                   0,
+                                   1,
+                                   0,
+                                   0,
+                                   0,
+                                   m,
+                                   0,
+                                   0,
+                                   0,
+                                   2,
+                                   0,
+                                   0,
+                                   0,
+                                   1,
+                                   0,
+                                   0,
+                                   0,
+                                   1,
+                                   0,
+                                   0,
+                                   0,
+                                   0,
+                                   0,
+                                   10,
+                                   11,
+                                   0,
+                                   0,
+                                   20,
+                                   21,
+                                   0,
+                                   0,
+                                   pixels[2 * m],
+                                   pixels[2 * m + 1]};
+    CU_ASSERT_EQUAL(split->hash, fnv(bytes, sizeof bytes));
     mfm_split_free(ctx, split);
+    mfm_ctx_free(ctx);
+    labels_clear(&labels);
+}
+
+/* One bit of a pixel or another label, of an image that is used, is another split; and so with the
+ * test images. */
+static void the_hash_covers_pixels_and_labels(void)
+{
+    uint8_t pixels[4 * 100] = {0}, test[2] = {1, 2};
+    uint16_t test_labels[2] = {0, 1};
+    label_set labels;
+    labels_init_equal(&labels, 4, 100);
+    labels.dataset.channels = labels.dataset.height = labels.dataset.width = 1;
+    labels.dataset.train.pixels = pixels;
+    labels.dataset.test = (mfm_images){2, test, test_labels};
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    const uint64_t hash = hash_of(ctx, &labels, 1, 1), tested = mfm_test_hash(&labels.dataset);
+    pixels[399] = 1;
+    CU_ASSERT_NOT_EQUAL(hash_of(ctx, &labels, 1, 1), hash);
+    CU_ASSERT_EQUAL(mfm_test_hash(&labels.dataset), tested);
+    pixels[399] = 0;
+    CU_ASSERT_EQUAL(hash_of(ctx, &labels, 1, 1), hash);
+    test[1] = 3;
+    CU_ASSERT_EQUAL(hash_of(ctx, &labels, 1, 1), hash);
+    CU_ASSERT_NOT_EQUAL(mfm_test_hash(&labels.dataset), tested);
+    test[1] = 2;
+    test_labels[1] = 0;
+    CU_ASSERT_NOT_EQUAL(mfm_test_hash(&labels.dataset), tested);
     mfm_ctx_free(ctx);
     labels_clear(&labels);
 }
@@ -305,15 +392,19 @@ static void impossible_splits_are_refused(void)
     refuse(&labels, (mfm_split_options){.imbalance = -1}, "imbalance -1");
     refuse(&labels, (mfm_split_options){.imbalance = NAN}, "imbalance nan");
     refuse(&labels, (mfm_split_options){.imbalance = INFINITY}, "imbalance inf");
-    refuse(&labels, (mfm_split_options){.imbalance = 11}, "class 2 (c) keeps none of 10 images");
+    refuse(&labels, (mfm_split_options){.imbalance = 11},
+           "class 2 (c) keeps none of 10 images at imbalance 11: choose one below 10");
     refuse(&labels, (mfm_split_options){.imbalance = 1, .meta_per_class = 11},
-           "11 meta images of class 0 (a): the class has 10");
+           "11 takes all images of class 0 (a), which has 10: at most 9");
     refuse(&labels, (mfm_split_options){.imbalance = 1, .meta_per_class = 10},
-           "class 0 (a) keeps none of 0 images");
-    refuse(&labels, (mfm_split_options){.imbalance = 1, .meta_per_class = UINT32_MAX},
-           "the class has 10");
+           "10 takes all images of class 0 (a), which has 10: at most 9");
+    refuse(&labels, (mfm_split_options){.imbalance = 1, .meta_per_class = UINT32_MAX}, "at most 9");
     labels.dataset.train.count = 0;
     refuse(&labels, (mfm_split_options){.imbalance = 1}, "no training images");
+    labels_clear(&labels);
+    labels_init(&labels, 3, (const uint32_t[]){5, 0, 5});
+    refuse(&labels, (mfm_split_options){.imbalance = 1},
+           "class 1 (b) has no training images: number the labels without gaps");
     labels_clear(&labels);
 }
 
@@ -348,6 +439,7 @@ static const mfm_case cases[] = {
      a_smaller_imbalance_keeps_what_a_larger_one_keeps},
     {"the seed decides alone", the_seed_decides_alone},
     {"the hash is FNV-1a", the_hash_is_fnv_1a},
+    {"the hash covers pixels and labels", the_hash_covers_pixels_and_labels},
     {"unequal classes keep what they have", unequal_classes_keep_what_they_have},
     {"impossible splits are refused", impossible_splits_are_refused},
     {"failing allocations are reported", failing_allocations_are_reported},

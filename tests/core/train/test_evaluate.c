@@ -55,7 +55,8 @@ static void bench_init(bench *b)
                                .test = {IMAGES, b->pixels, b->labels}};
     /* Augmentation is for training: evaluation must not see it. */
     const mfm_augment augment = {.pad = 1, .flip = true};
-    must(b, mfm_preprocess_init(b->h.ctx, &b->dataset, 2, 3, 3, false, &augment, &b->preprocess));
+    must(b, mfm_preprocess_init(b->h.ctx, &b->dataset, 2, 3, 3, false, NULL, &augment,
+                                &b->preprocess));
 }
 
 static void bench_clear(bench *b)

@@ -58,7 +58,7 @@ void tiny_data_new(mfm_ctx *ctx, int height, int width, int channels, tiny_data 
         .imbalance = 2, .meta_per_class = TINY_META, .meta_from = MFM_META_DISJOINT, .seed = 3};
     must(ctx, mfm_split_new(ctx, &d->dataset, &options, &d->split));
     const mfm_augment augment = {.pad = 1, .flip = true};
-    must(ctx, mfm_preprocess_init(ctx, &d->dataset, channels, height, width, false, &augment,
+    must(ctx, mfm_preprocess_init(ctx, &d->dataset, channels, height, width, false, NULL, &augment,
                                   &d->preprocess));
 }
 
