@@ -25,25 +25,6 @@ static int index_again(writer *w)
     return mfm_holders_init(w->ctx, w->model, &w->holders);
 }
 
-/* Before version 4 of the format an initialiser must be an input, too. */
-static int add_initializer(mfm_model *model, Onnx__TensorProto *tensor)
-{
-    enum { FREE_INITIALIZERS = 4 };
-    Onnx__GraphProto *graph = model->proto->graph;
-    if (model->proto->ir_version < FREE_INITIALIZERS) {
-        Onnx__ValueInfoProto *input =
-            mfm_proto_value_info(model, tensor->name, tensor->dims, tensor->n_dims, "");
-        if (!input)
-            return MFM_ENOMEM;
-        input->type->tensor_type->elem_type = tensor->data_type;
-        if (mfm_proto_append(model, &graph->input, &graph->n_input, input)) {
-            mfm_proto_discard(model, input);
-            return MFM_ENOMEM;
-        }
-    }
-    return mfm_proto_append(model, &graph->initializer, &graph->n_initializer, tensor);
-}
-
 /* An initialiser like the Identity's source, named as its output, in its place. */
 static int untie(writer *w, const mfm_holder *h, const real *row_major)
 {
@@ -52,7 +33,7 @@ static int untie(writer *w, const mfm_holder *h, const real *row_major)
     if (!own)
         return MFM_ENOMEM;
     mfm_tensor_set_reals(own, row_major);
-    const int status = add_initializer(w->model, own);
+    const int status = mfm_proto_add_initializer(w->model, own);
     if (status) {
         mfm_proto_discard(w->model, own);
         return status;

@@ -6,13 +6,6 @@
 #include "onnx/import_parts.h"
 #include "onnx/tensor_data.h"
 
-static bool standard(const Onnx__NodeProto *node, const char *op_type)
-{
-    const char *domain = mfm_proto_text(node->domain);
-    return strcmp(mfm_proto_text(node->op_type), op_type) == 0 &&
-           (!domain[0] || strcmp(domain, "ai.onnx") == 0);
-}
-
 /* ---- which nodes the outputs need --------------------------------------------------------- */
 
 static bool node_needed(const mfm_importer *im, const Onnx__NodeProto *node)
@@ -42,28 +35,38 @@ static int find_needed(mfm_importer *im, size_t n_outputs)
 
 /* ---- every unsupported operator, before any work ------------------------------------------ */
 
-/* Folded with the shape sub-graphs they stand in, so no operator of the engine. */
-static bool import_time(const Onnx__NodeProto *node)
+static int opset_of(const mfm_model *model, const Onnx__NodeProto *node)
 {
-    return standard(node, "Constant") || standard(node, "Shape") || standard(node, "Gather") ||
-           standard(node, "Cast");
-}
-
-static int opset_of(const mfm_importer *im, const Onnx__NodeProto *node)
-{
-    return (int)mfm_model_opset(im->model, mfm_proto_text(node->domain));
+    return (int)mfm_model_opset(model, mfm_proto_text(node->domain));
 }
 
 /* The operators of ONNX's own domain only: those of the engine's are not for files. */
-static const mfm_op *find_op(const mfm_importer *im, const Onnx__NodeProto *node)
+const mfm_op *mfm_import_op(const mfm_model *model, const Onnx__NodeProto *node)
 {
     const char *type = mfm_proto_text(node->op_type);
-    return standard(node, type) ? mfm_op_find("", type, opset_of(im, node)) : NULL;
+    return mfm_proto_is(node, type) ? mfm_op_find("", type, opset_of(model, node)) : NULL;
+}
+
+const mfm_port *mfm_import_port(const mfm_op *op, size_t input)
+{
+    const mfm_port *port = op->inputs;
+    for (size_t i = 0; i < input && port->name && !port->variadic; i++)
+        port++;
+    return port->name ? port : NULL;
+}
+
+bool mfm_import_is_folded(const Onnx__NodeProto *node)
+{
+    static const char *const types[] = {"Constant", "Shape", "Gather", "Cast", "CastLike"};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (mfm_proto_is(node, types[i]))
+            return true;
+    return false;
 }
 
 static bool supported(const mfm_importer *im, const Onnx__NodeProto *node)
 {
-    return import_time(node) || find_op(im, node) != NULL;
+    return mfm_import_is_folded(node) || mfm_import_op(im->model, node) != NULL;
 }
 
 static int check_supported(mfm_importer *im)
@@ -117,6 +120,48 @@ static int import_identity(mfm_importer *im, const Onnx__NodeProto *node)
     return status;
 }
 
+/* ---- casts -------------------------------------------------------------------------------- */
+
+static bool is_float_type(int64_t type)
+{
+    return type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ||
+           type == ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE ||
+           type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 ||
+           type == ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16;
+}
+
+/* Whether a name stands for floating-point numbers: every value of the graph does. */
+static bool is_float(const mfm_importer *im, const char *name)
+{
+    const mfm_binding *b = mfm_import_find(im, name);
+    return b && (b->value >= 0 || (b->tensor && mfm_tensor_is_float(b->tensor)));
+}
+
+static bool casts_floats(const mfm_importer *im, const Onnx__NodeProto *node)
+{
+    if (node->n_output != 1 || node->n_input == 0 || !is_float(im, node->input[0]))
+        return false;
+    if (mfm_proto_is(node, "CastLike"))
+        return node->n_input == 2 && is_float(im, node->input[1]);
+    const Onnx__AttributeProto *to = mfm_proto_attr(node, "to");
+    return mfm_proto_is(node, "Cast") && to && is_float_type(to->i);
+}
+
+/* The engine has one floating-point type: another name for the same value, or tensor. */
+static int import_cast(mfm_importer *im, const Onnx__NodeProto *node)
+{
+    const Onnx__AttributeProto *to = mfm_proto_attr(node, "to");
+    size_t source;
+    if (to && (to->i == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 ||
+               to->i == ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16))
+        mfm_warn(im->ctx, "%s: Cast '%s': the file goes on in 16 bits, training in %zu",
+                 mfm_model_path(im->model), node->output[0], 8 * sizeof(real));
+    mfm_strmap_get(&im->names, node->input[0], &source);
+    return mfm_strmap_set(&im->names, node->output[0], source);
+}
+
+/* ---- shapes ------------------------------------------------------------------------------- */
+
 /* Shape of a value: inferred anew each time, which only graphs with shape sub-graphs pay. */
 static int fold_shape(mfm_importer *im, const Onnx__NodeProto *node, bool *done, mfm_folded *result)
 {
@@ -141,7 +186,7 @@ static int try_fold(mfm_importer *im, const Onnx__NodeProto *node, bool *done)
     if (node->n_input == 0 || node->n_input > MAX_INPUTS || node->n_output != 1)
         return MFM_OK;
     int status = MFM_OK;
-    if (standard(node, "Shape"))
+    if (mfm_proto_is(node, "Shape"))
         status = fold_shape(im, node, done, &result);
     for (size_t i = 0; i < node->n_input && !*done; i++) {
         inputs[i] = mfm_import_folded(im, node->input[i], &scratch[i]);
@@ -155,14 +200,6 @@ static int try_fold(mfm_importer *im, const Onnx__NodeProto *node, bool *done)
     return mfm_import_bind_folded(im, node->output[0], &result);
 }
 
-static const mfm_port *port_of(const mfm_op *op, size_t input)
-{
-    const mfm_port *port = op->inputs;
-    for (size_t i = 0; i < input && port->name && !port->variadic; i++)
-        port++;
-    return port->name ? port : NULL;
-}
-
 /* The node's inputs as graph values, those that are attributes left out (they come last). */
 static int import_arguments(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
                             int opset, int *arguments, int *count)
@@ -172,7 +209,7 @@ static int import_arguments(mfm_importer *im, const Onnx__NodeProto *node, const
         if (mfm_import_is_attr_input(op, opset, i))
             continue;
         arguments[*count] = -1;
-        const mfm_port *port = port_of(op, i);
+        const mfm_port *port = mfm_import_port(op, i);
         if (!port && node->input[i][0])
             return mfm_import_fail(im, node, MFM_ENOTSUP, "input %zu: not supported", i);
         if (node->input[i][0]) {
@@ -216,8 +253,8 @@ static int add_node(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op 
 
 static int import_operator(mfm_importer *im, const Onnx__NodeProto *node)
 {
-    const int opset = opset_of(im, node);
-    const mfm_op *op = find_op(im, node);
+    const int opset = opset_of(im->model, node);
+    const mfm_op *op = mfm_import_op(im->model, node);
     if (!op)
         return mfm_import_fail(im, node, MFM_ENOTSUP,
                                "computes with values that are not known when importing");
@@ -236,10 +273,12 @@ static int import_operator(mfm_importer *im, const Onnx__NodeProto *node)
 
 static int import_node(mfm_importer *im, const Onnx__NodeProto *node)
 {
-    if (standard(node, "Constant"))
+    if (mfm_proto_is(node, "Constant"))
         return mfm_import_constant(im, node);
-    if (standard(node, "Identity") && node->n_input == 1 && node->n_output == 1)
+    if (mfm_proto_is(node, "Identity") && node->n_input == 1 && node->n_output == 1)
         return import_identity(im, node);
+    if (casts_floats(im, node))
+        return import_cast(im, node);
     bool folded;
     const int status = try_fold(im, node, &folded);
     return status || folded ? status : import_operator(im, node);
@@ -287,22 +326,62 @@ void mfm_import_end(mfm_importer *im)
     mfm_strmap_clear(&im->names);
     mfm_strmap_clear(&im->needed);
     mfm_inject_info_free(im->ctx, im->info);
+    mfm_roles_free(im->roles);
 }
 
-static int import_network(mfm_importer *im)
+/* A use of the tensor that training treats otherwise than its first, or NULL. */
+static const mfm_tensor_use *other_fate(const mfm_tensor_role *role, const mfm_tensor_use **first)
+{
+    *first = NULL;
+    for (size_t i = 0; i < role->n_uses; i++) {
+        const mfm_tensor_use *use = &role->uses[i];
+        if (use->fate == MFM_FATE_UNREAD)
+            continue;
+        *first = *first ? *first : use;
+        if (use->tie != (*first)->tie && use->fate != (*first)->fate)
+            return use;
+    }
+    return NULL;
+}
+
+/* Training one role of a tensor must not change another. */
+static int check_divided(mfm_importer *im)
+{
+    for (size_t i = 0; i < im->roles->n_tensors; i++) {
+        const mfm_tensor_role *role = &im->roles->tensors[i];
+        const mfm_tensor_use *first, *other = role->divided ? other_fate(role, &first) : NULL;
+        if (!other || role->injected)
+            continue;
+        const Onnx__NodeProto *a = im->proto->node[first->node], *b = im->proto->node[other->node];
+        return mfm_fail(im->ctx, MFM_ENOTSUP,
+                        "%s: tensor '%s': %s (%s) in %s '%s', %s (%s) in %s '%s': each needs a "
+                        "tensor of its own",
+                        mfm_model_path(im->model), role->name, mfm_fate_name(first->fate),
+                        first->why, a->op_type, a->output[0], mfm_fate_name(other->fate),
+                        other->why, b->op_type, b->output[0]);
+    }
+    return MFM_OK;
+}
+
+static int import_network(mfm_importer *im, const mfm_role_choice *choice)
 {
     if (im->proto->n_output == 0)
         return mfm_fail(im->ctx, MFM_EDATA, "%s: the graph has no output",
                         mfm_model_path(im->model));
     int status = mfm_inject_info_read(im->ctx, im->model, &im->info);
     if (!status)
+        status = mfm_roles_new(im->ctx, im->model, choice, &im->roles);
+    if (!status)
         status = mfm_import_walk(im, 1, mfm_import_inputs);
+    if (!status)
+        status = check_divided(im);
     if (!status)
         status = mfm_import_outputs(im);
     return status ? status : mfm_import_sites(im);
 }
 
-int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)
+int mfm_model_import_chosen(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *choice,
+                            mfm_network **network)
 {
     mfm_importer im;
     int status = mfm_import_begin(&im, ctx, model);
@@ -312,13 +391,18 @@ int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **ne
     else
         mfm_graph_free(im.graph);
     if (!status)
-        status = im.network ? import_network(&im) : MFM_ENOMEM;
+        status = im.network ? import_network(&im, choice) : MFM_ENOMEM;
     mfm_import_end(&im);
     if (status) {
         mfm_network_free(ctx, *network);
         *network = NULL;
     }
     return status;
+}
+
+int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)
+{
+    return mfm_model_import_chosen(ctx, model, NULL, network);
 }
 
 int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)

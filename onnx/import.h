@@ -1,11 +1,11 @@
 /*
  * From an ONNX model to a network that the engine trains.
  *
- * What an initialiser is, is read off its use: running statistics are state; floating-point
- * initialisers are parameters, also through `Identity(initialiser)`, which is an independent
- * parameter named by the Identity's output; one initialiser used directly by two nodes is one
- * shared parameter. The value of a Constant node is a constant, unless an operator reads it as its
- * weights; of what was injected only the modulator's weights are trained. Shape sub-graphs are
+ * What training does with an initialiser, or the value of a Constant node, is read off its use:
+ * onnx/roles.h has the rules. `Identity(initialiser)` is a tensor of its own, named by the
+ * Identity's output; one initialiser used directly by two nodes is one shared parameter. A tensor
+ * in two roles of which training changes one is MFM_ENOTSUP: mfm_model_untie gives each its own.
+ * Casts between floating-point types are left out. Shape sub-graphs are
  * folded, a batch of 1 that is frozen into a Reshape is freed, a Softmax at the end is left out
  * (the loss has its own).
  */
@@ -21,6 +21,24 @@ int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network
 /* The same without reading the parameters' numbers: the graph has none (graph->params is NULL)
  * until they are read, into it or into the graphs made from it. */
 int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **network);
+
+/* What the user says of tensors by name: names or globs. A tensor in both lists is trained. */
+typedef struct mfm_role_choice {
+    const char *const *fix, *const *free;
+    size_t n_fix, n_free;
+} mfm_role_choice;
+
+/* As mfm_model_import_form, with such a choice; NULL: none. MFM_EINVAL for a name that no tensor
+ * has, with the nearest, or one of which the choice cannot be. */
+int mfm_model_import_chosen(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *choice,
+                            mfm_network **network);
+
+/* Gives every role of a tensor an initialiser of its own, appended to the model, where training
+ * one would change another. Everything else stays as it is, byte for byte. *copies, unless NULL,
+ * is their number. MFM_ENOMEM, MFM_EIO leave some done and some not; what the model computes is the
+ * same in any case. */
+int mfm_model_untie(mfm_ctx *ctx, mfm_model *model, size_t *copies);
+
 /* The numbers of a graph's parameters, by their names in the model: once for a graph without any.
  * MFM_EINVAL for a parameter that the model has no tensor for; MFM_EIO, MFM_ENOMEM. */
 int mfm_model_read_values(mfm_ctx *ctx, const mfm_model *model, mfm_graph *graph);

@@ -97,20 +97,32 @@ static int make_value(mfm_importer *im, const mfm_binding *b, add_fn *add, int *
     return status ? status : mark_images(im, *value, false);
 }
 
-/* A tensor in a role: a running statistic, a constant or a parameter, made at its first such use.
- */
+/* What becomes of a tensor in a role: a running statistic, a constant or a parameter. One that the
+ * user fixes stays a parameter, of which training changes nothing. */
+static add_fn *kind_of(mfm_importer *im, mfm_binding *b, enum mfm_role role, int **made,
+                       bool *trainable)
+{
+    const mfm_tensor_role *known = im->roles ? mfm_roles_find(im->roles, b->name) : NULL;
+    *made = &b->state;
+    if (role == MFM_STATE)
+        return mfm_graph_state;
+    *trainable = known ? known->fate == MFM_FATE_TRAINED : !b->constant || role != MFM_DATA;
+    *made = *trainable || (known && known->chosen) ? &b->param : &b->fixed;
+    return *made == &b->param ? mfm_graph_param : mfm_graph_const;
+}
+
+/* A tensor in a role, made at its first such use. */
 static int tensor_argument(mfm_importer *im, mfm_binding *b, enum mfm_role role, int *value)
 {
-    add_fn *add = mfm_graph_param;
-    int *made = &b->param;
-    if (role == MFM_STATE) {
-        add = mfm_graph_state;
-        made = &b->state;
-    } else if (b->untrained || (b->constant && role == MFM_DATA)) {
-        add = mfm_graph_const;
-        made = &b->fixed;
+    int *made;
+    bool trainable = false;
+    add_fn *add = kind_of(im, b, role, &made, &trainable);
+    int status = MFM_OK;
+    if (*made < 0) {
+        status = make_value(im, b, add, made);
+        if (!status && add == mfm_graph_param)
+            im->graph->values[*made].trainable = trainable;
     }
-    const int status = *made < 0 ? make_value(im, b, add, made) : MFM_OK;
     *value = *made;
     if (!status && b->param >= 0 && b->state >= 0)
         return mfm_fail(im->ctx, MFM_ENOTSUP,
@@ -141,20 +153,6 @@ int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t in
     return tensor_argument(im, binding, role, value);
 }
 
-/* Of the injected initialisers only the listed ones are trained. */
-static bool injected_constant(const mfm_importer *im, const char *name)
-{
-    if (!im->info)
-        return false;
-    bool injected = false;
-    for (size_t i = 0; i < im->info->n_initializers && !injected; i++)
-        injected = strcmp(im->info->initializers[i], name) == 0;
-    for (size_t i = 0; i < im->info->n_parameters && injected; i++)
-        if (strcmp(im->info->parameters[i], name) == 0)
-            injected = false;
-    return injected;
-}
-
 int mfm_import_initializers(mfm_importer *im)
 {
     if (im->proto->n_sparse_initializer)
@@ -166,7 +164,6 @@ int mfm_import_initializers(mfm_importer *im)
             continue; /* an input of the network: bound already */
         mfm_binding binding = unbound(mfm_proto_text(tensor->name));
         binding.tensor = tensor;
-        binding.untrained = injected_constant(im, binding.name);
         const int status = mfm_import_bind(im, &binding);
         if (status)
             return status;

@@ -8,6 +8,7 @@
 #include "onnx/fold.h"
 #include "onnx/import.h"
 #include "onnx/inject_info.h"
+#include "onnx/roles.h"
 #include "onnx/strmap.h"
 
 /* What a name of the model stands for. A tensor becomes a value of the graph when it is first used,
@@ -17,7 +18,6 @@ typedef struct mfm_binding {
     int value;                       /* of the graph; -1 */
     const Onnx__TensorProto *tensor; /* initialiser, or value of a Constant node; NULL */
     bool constant;                   /* of a Constant node: trained only where a weight stands */
-    bool untrained;                  /* injected as a constant: trained nowhere */
     int param, state, fixed;         /* graph values made from the tensor; -1 */
     mfm_folded *folded;              /* whole numbers; NULL */
 } mfm_binding;
@@ -27,6 +27,7 @@ typedef struct mfm_importer {
     const mfm_model *model;
     const Onnx__GraphProto *proto;
     mfm_inject_info *info; /* NULL: no modulator */
+    mfm_roles *roles;      /* NULL: a graph by itself */
     mfm_network *network;  /* NULL: a graph by itself */
     mfm_graph *graph;
     mfm_binding *bindings;
@@ -43,6 +44,11 @@ typedef struct mfm_importer {
 int mfm_import_begin(mfm_importer *im, mfm_ctx *ctx, const mfm_model *model);
 int mfm_import_walk(mfm_importer *im, size_t n_outputs, int (*inputs)(mfm_importer *im));
 void mfm_import_end(mfm_importer *im);
+/* The operator that carries out a node, or NULL; and its port for an input, or NULL. */
+const mfm_op *mfm_import_op(const mfm_model *model, const Onnx__NodeProto *node);
+const mfm_port *mfm_import_port(const mfm_op *op, size_t input);
+/* Whether nodes of that kind are folded while importing, so that no operator is needed. */
+bool mfm_import_is_folded(const Onnx__NodeProto *node);
 
 /* import_bind.c. Names are borrowed from the model. */
 int mfm_import_bind(mfm_importer *im, const mfm_binding *binding);

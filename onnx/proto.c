@@ -190,3 +190,10 @@ void *mfm_proto_new(mfm_model *model, size_t size)
 {
     return proto_alloc(model->ctx, size);
 }
+
+bool mfm_proto_is(const Onnx__NodeProto *node, const char *op_type)
+{
+    const char *domain = mfm_proto_text(node->domain);
+    return strcmp(mfm_proto_text(node->op_type), op_type) == 0 &&
+           (!domain[0] || strcmp(domain, "ai.onnx") == 0);
+}

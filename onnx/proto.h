@@ -67,6 +67,8 @@ int mfm_proto_attr_int(mfm_model *model, Onnx__NodeProto *node, const char *name
 int mfm_proto_attr_float(mfm_model *model, Onnx__NodeProto *node, const char *name, float value);
 int mfm_proto_attr_ints(mfm_model *model, Onnx__NodeProto *node, const char *name,
                         const int64_t *values, size_t count);
+/* Whether a node is of that operator of ONNX's own domain. */
+bool mfm_proto_is(const Onnx__NodeProto *node, const char *op_type);
 /* The attribute of that name, or NULL. */
 const Onnx__AttributeProto *mfm_proto_attr(const Onnx__NodeProto *node, const char *name);
 
@@ -79,6 +81,9 @@ Onnx__TensorProto *mfm_proto_tensor(mfm_model *model, const char *name, int32_t 
 Onnx__ValueInfoProto *mfm_proto_value_info(mfm_model *model, const char *name, const int64_t *dims,
                                            size_t rank, const char *batch);
 Onnx__TensorProto *mfm_proto_initializer(const mfm_model *model, const char *name);
+/* Hangs a tensor in as an initialiser, before version 4 of the format as an input, too. After a
+ * failure it is still the caller's. */
+int mfm_proto_add_initializer(mfm_model *model, Onnx__TensorProto *tensor);
 /* metadata_props[key], or NULL; set creates, replaces, and with value NULL removes. */
 const char *mfm_proto_metadata(const mfm_model *model, const char *key);
 int mfm_proto_set_metadata(mfm_model *model, const char *key, const char *value);

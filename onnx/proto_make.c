@@ -265,3 +265,21 @@ Onnx__ValueInfoProto *mfm_proto_value_info(mfm_model *model, const char *name, c
     }
     return info;
 }
+
+int mfm_proto_add_initializer(mfm_model *model, Onnx__TensorProto *tensor)
+{
+    enum { FREE_INITIALIZERS = 4 };
+    Onnx__GraphProto *graph = model->proto->graph;
+    if (model->proto->ir_version < FREE_INITIALIZERS) {
+        Onnx__ValueInfoProto *input =
+            mfm_proto_value_info(model, tensor->name, tensor->dims, tensor->n_dims, "");
+        if (!input)
+            return MFM_ENOMEM;
+        input->type->tensor_type->elem_type = tensor->data_type;
+        if (mfm_proto_append(model, &graph->input, &graph->n_input, input)) {
+            mfm_proto_discard(model, input);
+            return MFM_ENOMEM;
+        }
+    }
+    return mfm_proto_append(model, &graph->initializer, &graph->n_initializer, tensor);
+}
