@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "onnx/remote.h"
 #include "onnx/validate.h"
 
 enum {
@@ -252,6 +253,8 @@ static int fill_like(mfm_model *model, const Onnx__TensorProto *from, const char
         return MFM_ENOMEM;
     made->has_raw_data = 1;
     made->raw_data.len = count * width;
+    if (mfm_tensor_is_remote(from))
+        return mfm_remote_read(model, from, 0, made->raw_data.data, count * width);
     for (size_t i = 0; i < count; i++)
         copy_element(from, i, width, made->raw_data.data);
     return MFM_OK;

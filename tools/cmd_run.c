@@ -241,6 +241,8 @@ int mfm_cmd_run(mfm_ctx *ctx, int argc, const char **argv)
     if (!status)
         status = mfm_model_open(ctx, arguments.positional, &model);
     if (!status)
+        status = mfm_model_untie(ctx, model, NULL);
+    if (!status)
         status = mfm_model_import(ctx, model, &r.network);
     if (!status) {
         mfm_use_threads((unsigned)o.threads);

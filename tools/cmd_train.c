@@ -30,6 +30,7 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
     const mfm_train_arguments *a = &job->arguments;
     const mfm_augment augment = mfm_train_augment(a);
     int status = load_model(job, given);
+    job->session.choice = mfm_role_choice_of(&a->roles);
     if (!status)
         status = mfm_session_import(&job->session);
     if (!status)

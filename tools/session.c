@@ -2,7 +2,6 @@
 
 #include <omp.h>
 
-#include "onnx/import.h"
 #include "tools/data_options.h"
 
 int mfm_session_load(mfm_session *session, const char *path)
@@ -17,7 +16,10 @@ int mfm_session_open(mfm_session *session, const char *path)
 
 int mfm_session_import_form(mfm_session *session)
 {
-    const int status = mfm_model_import_form(session->ctx, session->model, &session->network);
+    int status = mfm_model_untie(session->ctx, session->model, NULL);
+    if (!status)
+        status = mfm_model_import_chosen(session->ctx, session->model, &session->choice,
+                                         &session->network);
     if (status)
         return status;
     return mfm_split_graph_new(session->ctx, session->network, &session->graphs);

@@ -8,11 +8,13 @@
 
 #include "core/data/preprocess.h"
 #include "core/train/split_graph.h"
+#include "onnx/import.h"
 #include "onnx/model.h"
 
 typedef struct mfm_session {
     mfm_ctx *ctx;
     mfm_model *model;
+    mfm_role_choice choice; /* what is fixed or trained by name; borrowed */
     mfm_network *network;
     mfm_split_graph *graphs;
     mfm_dataset *dataset;
@@ -23,7 +25,8 @@ typedef struct mfm_session {
 int mfm_session_load(mfm_session *session, const char *path);
 /* The same for a model that is only read: its weights stay in the file until they are imported. */
 int mfm_session_open(mfm_session *session, const char *path);
-/* model -> network and graphs. The parameters' numbers are in the graphs only. */
+/* model -> network and graphs; tensors in several roles are untied in the model first. The
+ * parameters' numbers are in the graphs only. */
 int mfm_session_import(mfm_session *session);
 /* The same without any numbers of parameters: enough to plan with. */
 int mfm_session_import_form(mfm_session *session);

@@ -8,6 +8,7 @@
 #include "core/train/training.h"
 #include "tools/data_options.h"
 #include "tools/inject_arguments.h"
+#include "tools/role_options.h"
 #include "tools/settings.h"
 
 typedef struct mfm_train_arguments {
@@ -20,6 +21,8 @@ typedef struct mfm_train_arguments {
     mfm_split_arguments split;
     int augment, border;
     bool fit;
+
+    mfm_role_arguments roles;
 
     const char *method;
     uint64_t epochs, batch, meta_batch, seed;

@@ -53,7 +53,8 @@ static void import_opened(mfm_ctx *ctx, const char *path)
     mfm_model *model;
     mfm_network *network;
     need(mfm_model_open(ctx, path, &model) == MFM_OK, ctx, "what loads can be opened");
-    if (mfm_model_import(ctx, model, &network) == MFM_OK)
+    if (mfm_model_untie(ctx, model, NULL) == MFM_OK &&
+        mfm_model_import(ctx, model, &network) == MFM_OK)
         mfm_network_free(ctx, network);
     mfm_model_free(model);
 }
