@@ -223,10 +223,26 @@ static int import_arguments(mfm_importer *im, const Onnx__NodeProto *node, const
     return MFM_OK;
 }
 
-/* Outputs up to the last one that is needed; the others (masks, batch statistics) are dropped. */
-static int count_outputs(const mfm_importer *im, const Onnx__NodeProto *node)
+/* Outputs that ONNX does not define make the file invalid, read or not. */
+static int check_outputs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op)
+{
+    size_t most = 0;
+    for (; op->outputs[most].name; most++)
+        if (op->outputs[most].variadic)
+            return MFM_OK;
+    if (node->n_output <= most)
+        return MFM_OK;
+    return mfm_import_fail(im, node, MFM_EDATA, "%zu outputs: it has at most %zu", node->n_output,
+                           most);
+}
+
+/* Outputs up to the last one that is needed; the others (masks, batch statistics) are dropped.
+ * Where the number of outputs has a meaning (Split), all of them. */
+static int count_outputs(const mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op)
 {
     int count = 0;
+    if (op->outputs[0].variadic)
+        return (int)node->n_output;
     for (size_t i = 0; i < node->n_output; i++)
         if (mfm_strmap_get(&im->needed, node->output[i], NULL))
             count = (int)i + 1;
@@ -237,7 +253,7 @@ static int add_node(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op 
                     const void *attr, int *numbers)
 {
     int n_in, status = import_arguments(im, node, op, opset, numbers, &n_in);
-    const int n_out = count_outputs(im, node);
+    const int n_out = count_outputs(im, node, op);
     bool on_images = false;
     for (int i = 0; i < n_in && !status; i++)
         on_images |= numbers[i] >= 0 && im->on_images[numbers[i]];
@@ -247,7 +263,7 @@ static int add_node(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op 
     if (status)
         return status;
     for (int i = 0; i < n_out && !status; i++)
-        status = mfm_import_bind_value(im, node->output[i], numbers[n_in + i], on_images);
+        status = mfm_import_bind_output(im, node->output[i], numbers[n_in + i], on_images);
     return status;
 }
 
@@ -262,7 +278,9 @@ static int import_operator(mfm_importer *im, const Onnx__NodeProto *node)
     int *numbers = mfm_alloc(im->ctx, node->n_input + node->n_output, sizeof *numbers);
     int status = MFM_ENOMEM;
     if (attr && numbers) {
-        status = mfm_import_attrs(im, node, op, opset, attr);
+        status = check_outputs(im, node, op);
+        if (!status)
+            status = mfm_import_attrs(im, node, op, opset, attr);
         if (!status)
             status = add_node(im, node, op, opset, attr, numbers);
     }

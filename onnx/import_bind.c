@@ -46,6 +46,12 @@ int mfm_import_bind_value(mfm_importer *im, const char *name, int value, bool on
     return status ? status : mfm_import_bind(im, &binding);
 }
 
+int mfm_import_bind_output(mfm_importer *im, const char *name, int value, bool on_images)
+{
+    return name[0] ? mfm_import_bind_value(im, name, value, on_images)
+                   : mark_images(im, value, on_images);
+}
+
 int mfm_import_bind_folded(mfm_importer *im, const char *name, const mfm_folded *numbers)
 {
     mfm_binding binding = unbound(name);

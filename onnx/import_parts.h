@@ -54,6 +54,8 @@ bool mfm_import_is_folded(const Onnx__NodeProto *node);
 int mfm_import_bind(mfm_importer *im, const mfm_binding *binding);
 mfm_binding *mfm_import_find(const mfm_importer *im, const char *name);
 int mfm_import_bind_value(mfm_importer *im, const char *name, int value, bool on_images);
+/* An output of a node, which "" leaves without a name. */
+int mfm_import_bind_output(mfm_importer *im, const char *name, int value, bool on_images);
 int mfm_import_bind_folded(mfm_importer *im, const char *name, const mfm_folded *numbers);
 /* The folded numbers behind a name, from int tensors too; NULL when there are none. scratch holds
  * those of a tensor. */

@@ -30,6 +30,8 @@ static const mfm_attr_def attrs[] = {
 
 static int infer(mfm_ctx *ctx, mfm_node *node)
 {
+    if (node->n_out > 1 && node->out[1])
+        return mfm_infer_fail(ctx, node, "output Indices: is used: only the first output may be");
     const int status = mfm_window_infer_pool(ctx, node);
     node->saved_size = status ? 0 : (size_t)mfm_shape_count(&node->out[0]->shape);
     return status;
@@ -190,7 +192,8 @@ static void vjp_t(const mfm_node *node)
 
 static const mfm_rule rule = {forward, jvp, vjp, vjp_t, true};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false}, {0}};
-static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
+static const mfm_port outputs[] = {
+    {"Y", MFM_DATA, false, false}, {"Indices", MFM_DATA, true, false}, {0}};
 
 static const char *const samples[] = {
     "[2,3,4,6] kernel_shape=2,2 strides=2,2",

@@ -1,10 +1,12 @@
 /*
  * Split, opset 2 and later: the input cut along `axis` into as many pieces as there are outputs.
  * The lengths are attribute `split` before opset 13 and input 1 from 13 on. Without them the pieces
- * are equal; from 18 on (num_outputs) the last may be shorter.
+ * are equal; from 18 on num_outputs says so, and the last may be shorter.
  */
 #include "core/engine/kernels/strided.h"
 #include "core/engine/rules.h"
+
+enum { NUM_OUTPUTS_SINCE = 18 };
 
 typedef struct split_attr {
     int64_t axis, num_outputs;
@@ -17,27 +19,48 @@ static int axis_of(const mfm_node *node)
     return (int)(axis < 0 ? axis + node->in[0]->shape.rank : axis);
 }
 
-/* Length of piece i when none are given. */
+/* Length of piece i when none are given; the last may come out at 0 or below. */
 static int64_t even_length(const mfm_node *node, int64_t length, int i)
 {
     const int64_t chunk = (length + node->n_out - 1) / node->n_out;
     return i < node->n_out - 1 ? chunk : length - chunk * (node->n_out - 1);
 }
 
-static int check_counts(mfm_ctx *ctx, const mfm_node *node, int64_t length)
+/* Which of `split` and num_outputs must and may be given. */
+static int check_form(mfm_ctx *ctx, const mfm_node *node)
 {
     const split_attr *attr = node->attr;
-    if (attr->num_outputs && attr->num_outputs != node->n_out)
+    const bool lengths = attr->split.count >= 0, number = attr->num_outputs != 0;
+    if (number && node->opset < NUM_OUTPUTS_SINCE)
+        return mfm_infer_fail(ctx, node, "num_outputs: opset %d does not have it: it came with %d",
+                              node->opset, NUM_OUTPUTS_SINCE);
+    if (node->opset >= NUM_OUTPUTS_SINCE && lengths == number)
+        return mfm_infer_fail(ctx, node, "%s of split and num_outputs given: one must be",
+                              lengths ? "both" : "neither");
+    if (number && attr->num_outputs != node->n_out)
         return mfm_infer_fail(ctx, node, "num_outputs %lld: the node has %d outputs",
                               (long long)attr->num_outputs, node->n_out);
-    if (attr->split.count >= 0 && attr->split.count != node->n_out)
+    if (lengths && attr->split.count != node->n_out)
         return mfm_infer_fail(ctx, node, "split: %d lengths: the node has %d outputs",
                               attr->split.count, node->n_out);
-    const bool even = length % node->n_out == 0;
-    if (attr->split.count < 0 && !even &&
-        (node->opset < 18 || even_length(node, length, node->n_out - 1) < 0))
-        return mfm_infer_fail(ctx, node, "length %lld in %d pieces: cannot be cut evenly",
-                              (long long)length, node->n_out);
+    return MFM_OK;
+}
+
+static int check_even(mfm_ctx *ctx, const mfm_node *node, int64_t length)
+{
+    if (((const split_attr *)node->attr)->split.count >= 0)
+        return MFM_OK;
+    if (node->opset < NUM_OUTPUTS_SINCE && length % node->n_out != 0)
+        return mfm_infer_fail(ctx, node,
+                              "length %lld in %d pieces: must be cut evenly before "
+                              "opset %d",
+                              (long long)length, node->n_out, NUM_OUTPUTS_SINCE);
+    if (even_length(node, length, node->n_out - 1) < 1)
+        return mfm_infer_fail(ctx, node,
+                              "length %lld in %d pieces of %lld: nothing is left for "
+                              "the last",
+                              (long long)length, node->n_out,
+                              (long long)even_length(node, length, 0));
     return MFM_OK;
 }
 
@@ -50,7 +73,9 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
     if (status)
         return status;
     const int64_t length = piece.dim[axis];
-    status = check_counts(ctx, node, length);
+    status = check_form(ctx, node);
+    if (!status)
+        status = check_even(ctx, node, length);
     if (status)
         return status;
     int64_t left = length;
@@ -119,12 +144,12 @@ static const mfm_attr_def attrs[] = {
     {.name = "num_outputs", .type = MFM_INT, .offset = offsetof(split_attr, num_outputs)},
     {0}};
 
-static const char *const samples[] = {"[2,6,2,2] axis=1 outputs=2",
+static const char *const samples[] = {"[2,6,2,2] axis=1 outputs=2 opset=13",
                                       "[2,6,2,2] axis=1 split=1,2,3 outputs=3",
-                                      "[4,3] outputs=2",
+                                      "[4,3] outputs=2 opset=2",
                                       "[2,3,4] axis=-1 split=3,1 outputs=2",
-                                      "[2,3,1,5] axis=3 num_outputs=3 outputs=3",
-                                      "[3,2] axis=1 outputs=1",
+                                      "[2,3,1,5] axis=3 num_outputs=3 outputs=3 opset=18",
+                                      "[3,2] axis=1 outputs=1 opset=13",
                                       NULL};
 
 const mfm_op mfm_op_split = {
