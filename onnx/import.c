@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "onnx/import_parts.h"
+#include "onnx/inject_check.h"
 #include "onnx/tensor_data.h"
 
 /* ---- which nodes the outputs need --------------------------------------------------------- */
@@ -387,6 +388,8 @@ static int import_network(mfm_importer *im, const mfm_role_choice *choice)
         return mfm_fail(im->ctx, MFM_EDATA, "%s: the graph has no output",
                         mfm_model_path(im->model));
     int status = mfm_inject_info_read(im->ctx, im->model, &im->info);
+    if (!status && im->info)
+        status = mfm_inject_check(im->ctx, im->model, im->info);
     if (!status)
         status = mfm_roles_new(im->ctx, im->model, choice, &im->roles);
     if (!status)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "onnx/proto.h"
+#include "onnx/strmap.h"
 
 enum { VERSION = 1 };
 
@@ -168,6 +169,30 @@ static int read_site(mfm_ctx *ctx, const json_t *object, mfm_inject_site *site)
     return status;
 }
 
+/* What a site gives is its own, and no site reads it: sites form no chain and no circle. */
+static int check_sites(mfm_ctx *ctx, const mfm_inject_info *info)
+{
+    mfm_strmap read, given;
+    mfm_strmap_init(&read, ctx);
+    mfm_strmap_init(&given, ctx);
+    int status = MFM_OK;
+    for (size_t i = 0; i < info->n_sites && !status; i++) {
+        const mfm_inject_site *site = &info->sites[i];
+        if (mfm_strmap_get(&read, site->value, NULL) || mfm_strmap_get(&given, site->output, NULL))
+            status = damaged(ctx, "sites", "two modulate one value, or give the same");
+        if (!status)
+            status = mfm_strmap_set(&read, site->value, i);
+        if (!status)
+            status = mfm_strmap_set(&given, site->output, i);
+    }
+    for (size_t i = 0; i < info->n_sites && !status; i++)
+        if (mfm_strmap_get(&read, info->sites[i].output, NULL))
+            status = damaged(ctx, "sites", "one modulates what another gives, or its own result");
+    mfm_strmap_clear(&read);
+    mfm_strmap_clear(&given);
+    return status;
+}
+
 static int read_sites(mfm_ctx *ctx, const json_t *root, mfm_inject_info *info)
 {
     const json_t *array = json_object_get(root, "sites");
@@ -181,7 +206,7 @@ static int read_sites(mfm_ctx *ctx, const json_t *root, mfm_inject_info *info)
     int status = MFM_OK;
     for (size_t i = 0; i < count && !status; i++)
         status = read_site(ctx, json_array_get(array, i), &info->sites[i]);
-    return status;
+    return status ? status : check_sites(ctx, info);
 }
 
 static int read_head(mfm_ctx *ctx, const json_t *root, mfm_inject_info *info)

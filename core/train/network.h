@@ -7,7 +7,8 @@
 
 #include "core/engine/graph.h"
 
-/* Where features are modulated: X (value) goes in, X + s ((gamma - 1) X + beta) comes out. */
+/* Where features are modulated: X (value) goes in, X + s ((gamma - 1) X + beta) comes out. No
+ * site's value is what another site, or the same, gives. */
 typedef struct mfm_site {
     int value;
     int modulated;

@@ -51,12 +51,12 @@ static void find_dependence(splitter *s)
     }
 }
 
-/* On the plain path a modulated value is the unmodulated one. */
+/* On the plain path a modulated value is the unmodulated one, which no other site makes. */
 static int plain_source(const splitter *s, int value)
 {
     for (size_t i = 0; i < s->network->n_sites; i++)
         if (s->network->sites[i].modulated == value)
-            return plain_source(s, s->network->sites[i].value);
+            return s->network->sites[i].value;
     return value;
 }
 

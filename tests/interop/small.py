@@ -30,8 +30,8 @@ def node(op, inputs, outputs, **attributes):
 def features(maps=4, size=6):
     """x -> r [n, maps, size, size]; and its weights."""
     pad = (size - 6) // 2
-    return [node("Conv", "x w", "c", kernel_shape=[3, 3], pads=[pad] * 4), node("Relu", "c", "r")], {
-        "w": weights(maps, 1, 3, 3)}
+    return ([node("Conv", "x w", "c", kernel_shape=[3, 3], pads=[pad] * 4),
+             node("Relu", "c", "r")], {"w": weights(maps, 1, 3, 3)})
 
 
 def head(width, source="r", end="y"):

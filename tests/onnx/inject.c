@@ -352,17 +352,17 @@ static void test_tampering(void)
     ctx = mfm_ctx_new(NULL);
     mfm_model *m = injected();
     hand_node(m, "Relu", "", "mfm.softmax.out", "y");
-    CU_ASSERT_TRUE(unfit(m, "value mfm.softmax.out: a node outside the modulator reads it"));
+    CU_ASSERT_TRUE(unfit(m, "value 'mfm.softmax.out': is read outside the modulator"));
     m = injected();
     hand_node(m, "Relu", "mfm.softmax", "x", "y");
-    CU_ASSERT_TRUE(unfit(m, "node mfm.softmax: it is there twice"));
+    CU_ASSERT_TRUE(unfit(m, "node 'mfm.softmax': the graph has it twice"));
     m = injected();
     hand_output(m, "mfm.scale.out", HAND_DIMS(1));
-    CU_ASSERT_TRUE(unfit(m, "value mfm.scale.out: it is an output of the graph"));
+    CU_ASSERT_TRUE(unfit(m, "value 'mfm.scale.out': is read outside the modulator"));
     m = injected();
     Onnx__GraphProto *graph = m->proto->graph;
     mfm_proto_remove(m, &graph->input, &graph->n_input, graph->n_input - 1);
-    CU_ASSERT_TRUE(unfit(m, "input mfm.switch: listed as injected, and not there"));
+    CU_ASSERT_TRUE(unfit(m, "input 'mfm.switch': the graph does not have it"));
     static const char *const broken[] = {"",
                                          "{",
                                          "[]",
