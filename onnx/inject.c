@@ -18,8 +18,7 @@ static int check_options(mfm_injector *in)
 {
     const mfm_inject_options *o = in->options;
     in->has_scale = !o->no_scale;
-    in->has_shift =
-        !o->no_shift && (o->modulation == MFM_SCALED_SOFTMAX || o->modulation == MFM_FILM);
+    in->has_shift = !o->no_shift && mfm_modulation_shifts(o->modulation);
     in->opset = mfm_model_opset(in->model, "");
     if (mfm_proto_metadata(in->model, MFM_INJECT_KEY))
         return mfm_fail(in->ctx, MFM_EINVAL,
@@ -28,6 +27,11 @@ static int check_options(mfm_injector *in)
     if (!in->has_scale && !in->has_shift)
         return mfm_fail(in->ctx, MFM_EINVAL,
                         "cannot inject: %s with neither scale nor shift: nothing to modulate with",
+                        mfm_modulation_name(o->modulation));
+    if (o->no_shift && !mfm_modulation_shifts(o->modulation))
+        return mfm_fail(in->ctx, MFM_EINVAL,
+                        "cannot inject: %s has no shift: the option to leave it out is for the "
+                        "other forms",
                         mfm_modulation_name(o->modulation));
     if (o->hidden < 0 || o->hidden > MOST_HIDDEN || o->hash_dim < 0 || o->hash_dim > MOST_HIDDEN)
         return mfm_fail(in->ctx, MFM_EINVAL,
@@ -162,6 +166,22 @@ static int copy_sites(mfm_injector *in, const mfm_layers *layers, const size_t *
     }
     mfm_free(in->ctx, places);
     return status;
+}
+
+/* Training then begins from features scaled down, which batch statistics may not undo. */
+static void warn_of_start(const mfm_injector *in)
+{
+    const mfm_modulation form = in->info->modulation;
+    if (mfm_modulation_starts_at_one(form))
+        return;
+    for (size_t i = 0; i < in->info->n_sites; i++)
+        mfm_warn(in->ctx,
+                 "%s: gamma starts at 1/%lld at %s, and not at 1: training may collapse; "
+                 "--modulation %s --no-shift is the same form scaled to start at 1",
+                 mfm_modulation_name(form),
+                 form == MFM_GATED ? (long long)in->info->sites[i].channels : 2LL,
+                 in->info->sites[i].layer,
+                 mfm_modulation_name(form == MFM_GATED ? MFM_SCALED_SOFTMAX : MFM_SCALED_SIGMOID));
 }
 
 /* Everything that needs the graph as it was: sites and classes. */
@@ -330,6 +350,8 @@ int mfm_model_inject(mfm_ctx *ctx, mfm_model *model, const mfm_inject_options *o
         add_all(&in);
     if (!in.status)
         in.status = mfm_inject_info_write(ctx, model, in.info);
+    if (!in.status)
+        warn_of_start(&in);
     mfm_names_free(in.names);
     mfm_inject_info_free(ctx, in.info);
     return in.status;

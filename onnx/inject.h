@@ -12,9 +12,11 @@
  * until it is fed otherwise.
  *
  * W1 [hidden, classes] starts Xavier-normal, everything else zero. Then gamma is exactly 1 and beta
- * exactly 0 for scaled-softmax and film: gamma = softmax(z) / u with u the float nearest to 1 / C,
- * which is what softmax(0) gives. The paper's attention and gated forms do not start as the
- * identity: gamma is sigmoid(0) = 1/2, or softmax(0) = 1 / C.
+ * exactly 0 for scaled-softmax, scaled-sigmoid and film: gamma = softmax(z) / u with u the float
+ * nearest to 1 / C, which is what softmax(0) gives, and gamma = sigmoid(z) / 0.5. The paper's
+ * attention and gated forms (appendix A.2) do not start as the identity: gamma is sigmoid(0) = 1/2,
+ * or softmax(0) = 1 / C, and injecting one warns. Scaled to start at 1 they are scaled-sigmoid and
+ * scaled-softmax without a shift.
  *
  * With hash_dim d > 0 the network makes [n, 2 d], and a fixed matrix [d, sum C_k] with a single
  * random +1 or -1 in each column spreads each half over the channels (weight hashing, A.2).
@@ -34,17 +36,17 @@ typedef struct mfm_inject_options {
     size_t n_layers;
     mfm_position position;
     mfm_modulation modulation;
-    int hidden;   /* neurons of the hidden layer; 0: 100 */
-    int classes;  /* 0: from the shape of the logits, or the last layer */
-    int hash_dim; /* 0: no hashing layer */
-    bool no_scale, no_shift;
+    int hidden;              /* neurons of the hidden layer; 0: 100 */
+    int classes;             /* 0: from the shape of the logits, or the last layer */
+    int hash_dim;            /* 0: no hashing layer */
+    bool no_scale, no_shift; /* gamma = 1; beta = 0 */
     uint64_t seed;
 } mfm_inject_options;
 
 /* Edits the model. MFM_EINVAL: it has a modulator already, a layer does not exist or has no such
- * position, or the options contradict each other. MFM_ENOTSUP: an operator set below 7, weights
- * that are not float32, a layer whose number of channels the file does not tell. After a failure
- * the model is fit only to be freed. */
+ * position, or the options contradict each other (neither scale nor shift; no shift asked of a form
+ * that has none). MFM_ENOTSUP: an operator set below 7, weights that are not float32, a layer whose
+ * number of channels the file does not tell. After a failure the model is fit only to be freed. */
 int mfm_model_inject(mfm_ctx *ctx, mfm_model *model, const mfm_inject_options *options);
 
 /* Takes out exactly what was put in: the bytes are those before mfm_model_inject, apart from what

@@ -15,6 +15,7 @@ static const char *const position_names[MFM_POSITIONS] = {
 
 static const char *const modulation_names[MFM_MODULATIONS] = {
     [MFM_SCALED_SOFTMAX] = "scaled-softmax",
+    [MFM_SCALED_SIGMOID] = "scaled-sigmoid",
     [MFM_FILM] = "film",
     [MFM_ATTENTION] = "attention",
     [MFM_GATED] = "gated",
@@ -28,6 +29,16 @@ const char *mfm_position_name(mfm_position position)
 const char *mfm_modulation_name(mfm_modulation modulation)
 {
     return modulation_names[modulation];
+}
+
+bool mfm_modulation_shifts(mfm_modulation modulation)
+{
+    return modulation != MFM_ATTENTION && modulation != MFM_GATED;
+}
+
+bool mfm_modulation_starts_at_one(mfm_modulation modulation)
+{
+    return modulation != MFM_ATTENTION && modulation != MFM_GATED;
 }
 
 /* The index of text, or count. */
@@ -54,7 +65,8 @@ int mfm_modulation_parse(mfm_ctx *ctx, const char *text, mfm_modulation *modulat
     const int i = find_name(modulation_names, MFM_MODULATIONS, text);
     if (i == MFM_MODULATIONS)
         return mfm_fail(ctx, MFM_EINVAL,
-                        "unknown modulation: %s: one of scaled-softmax, film, attention, gated",
+                        "unknown modulation: %s: one of scaled-softmax, scaled-sigmoid, film, "
+                        "attention, gated",
                         text);
     *modulation = (mfm_modulation)i;
     return MFM_OK;

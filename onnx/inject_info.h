@@ -25,18 +25,23 @@ typedef enum mfm_position {
     MFM_POSITIONS
 } mfm_position;
 
-/* How gamma and beta come from the modulator network's output z. */
+/* How gamma and beta come from the modulator network's output z, which starts at 0. */
 typedef enum mfm_modulation {
     MFM_SCALED_SOFTMAX, /* gamma = channels * softmax(z), beta free */
+    MFM_SCALED_SIGMOID, /* gamma = 2 sigmoid(z), beta free */
     MFM_FILM,           /* gamma = 1 + z, beta free */
     MFM_ATTENTION,      /* gamma = sigmoid(z), no beta: 1/2 at the start, not the identity */
     MFM_GATED,          /* gamma = softmax(z), no beta: 1 / channels at the start */
     MFM_MODULATIONS
 } mfm_modulation;
 
-/* "norm", "conv", "act", "block"; "scaled-softmax", "film", "attention", "gated". */
+/* "norm", "conv", "act", "block"; "scaled-softmax", "scaled-sigmoid", "film", "attention",
+ * "gated". */
 const char *mfm_position_name(mfm_position position);
 const char *mfm_modulation_name(mfm_modulation modulation);
+/* Whether the form has a beta; whether gamma starts at 1, so that the first step is a plain one. */
+bool mfm_modulation_shifts(mfm_modulation modulation);
+bool mfm_modulation_starts_at_one(mfm_modulation modulation);
 /* MFM_EINVAL, with the valid names, when text is none of them. */
 int mfm_position_parse(mfm_ctx *ctx, const char *text, mfm_position *position);
 int mfm_modulation_parse(mfm_ctx *ctx, const char *text, mfm_modulation *modulation);

@@ -157,16 +157,23 @@ static const char *add_softmax(mfm_injector *in, const char *x)
     return y;
 }
 
+/* y / share: 1 where y is the share. */
+static const char *add_ratio(mfm_injector *in, const char *y, float share)
+{
+    return mfm_inject_node(in, "Div", "mfm.ratio",
+                           (const char *const[]){y, add_scalar(in, "mfm.share", share)}, 2, NULL,
+                           NULL);
+}
+
 /* gamma - 1 from its numbers z [n, channels]. */
 static const char *add_gamma(mfm_injector *in, const char *z, int64_t channels)
 {
     switch (in->info->modulation) {
     case MFM_SCALED_SOFTMAX:
-        z = mfm_inject_node(
-            in, "Div", "mfm.ratio",
-            (const char *const[]){add_softmax(in, z),
-                                  add_scalar(in, "mfm.share", 1.0F / (float)channels)},
-            2, NULL, NULL);
+        z = add_ratio(in, add_softmax(in, z), 1.0F / (float)channels);
+        break;
+    case MFM_SCALED_SIGMOID:
+        z = add_ratio(in, mfm_inject_node(in, "Sigmoid", "mfm.sigmoid", &z, 1, NULL, NULL), 0.5F);
         break;
     case MFM_ATTENTION:
         z = mfm_inject_node(in, "Sigmoid", "mfm.sigmoid", &z, 1, NULL, NULL);

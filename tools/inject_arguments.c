@@ -8,6 +8,7 @@ static const char *const positions[] = {[MFM_AT_NORM] = "norm",
                                         [MFM_AT_BLOCK] = "block",
                                         [MFM_POSITIONS] = NULL};
 static const char *const modulations[] = {[MFM_SCALED_SOFTMAX] = "scaled-softmax",
+                                          [MFM_SCALED_SIGMOID] = "scaled-sigmoid",
                                           [MFM_FILM] = "film",
                                           [MFM_ATTENTION] = "attention",
                                           [MFM_GATED] = "gated",
@@ -36,7 +37,10 @@ const mfm_option mfm_inject_table[MFM_INJECT_OPTIONS] = {
      .value = "FORM",
      .choices = modulations,
      .offset = offsetof(mfm_inject_arguments, modulation),
-     .help = "how scale and shift come from the modulator network"},
+     .help =
+         "how the scale comes from the modulator network; attention and gated, as in the paper, "
+         "have no shift and do not start as the identity: scaled-sigmoid and scaled-softmax with "
+         "--no-shift are the same scaled to start at 1"},
     {.name = "hidden",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -55,11 +59,11 @@ const mfm_option mfm_inject_table[MFM_INJECT_OPTIONS] = {
     {.name = "no-scale",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(mfm_inject_arguments, no_scale),
-     .help = "shift only"},
+     .help = "shift only: the scale stays 1"},
     {.name = "no-shift",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(mfm_inject_arguments, no_shift),
-     .help = "scale only"},
+     .help = "scale only: the shift stays 0 (for forms that have one)"},
 };
 
 int mfm_inject_as_asked(mfm_ctx *ctx, mfm_model *model, const mfm_inject_arguments *a,

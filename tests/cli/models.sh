@@ -24,7 +24,8 @@ expect_stdout '^  "modulators": \[\],'
 # Inject and strip give back every byte, for each position, form and several layers.
 for options in '--layer conv:1' '--layer fc:1 --position conv' '--layer conv:2 --position act' \
     '--layer conv:1 --layer conv:3 --modulation film' '--layer fc? --modulation attention' \
-    '--modulation gated --hidden 7 --seed 3' '--no-shift' '--no-scale' '--hash-dim 8'; do
+    '--modulation gated --hidden 7 --seed 3' '--no-shift' '--no-scale' '--hash-dim 8' \
+    '--modulation scaled-sigmoid --no-shift'; do
     set -f
     expect_exit 0 inject lenet.onnx -o injected.onnx $options
     set +f
@@ -58,10 +59,24 @@ expect_same plain.raw off.raw
 # A fresh modulator is the identity also when it is switched on.
 expect_exit 0 run injected.onnx --input images.raw --soft-label label.raw --switch 1 -o on.raw
 expect_same plain.raw on.raw
-# A gated one is not.
-expect_exit 0 inject lenet.onnx -o gated.onnx --layer conv:1 --modulation gated
-expect_exit 0 run gated.onnx --input images.raw --switch 1 -o gated.raw
-expect_different plain.raw gated.raw
+for options in '--modulation scaled-sigmoid' '--modulation film' '--no-scale' '--no-shift' \
+    '--hash-dim 3'; do
+    expect_exit 0 inject lenet.onnx -o other.onnx --layer conv:1 $options
+    expect_no_stderr
+    expect_exit 0 run other.onnx --input images.raw --switch 1 -o on.raw
+    expect_same plain.raw on.raw
+done
+# The paper's gated and attention forms are not, which is told.
+for form in 'gated 6 scaled-softmax' 'attention 2 scaled-sigmoid'; do
+    set -- $form
+    expect_exit 0 inject lenet.onnx -o $1.onnx --layer conv:1 --modulation $1
+    expect_stderr "warning: $1: gamma starts at 1/$2 at .*--modulation $3 --no-shift is the same"
+    expect_exit 0 run $1.onnx --input images.raw --switch 1 -o $1.raw
+    expect_different plain.raw $1.raw
+    expect_refusal 3 "$1 has no shift" inject lenet.onnx -o no.onnx --modulation $1 --no-shift
+    expect_refusal 3 'neither scale nor shift' \
+        inject lenet.onnx -o no.onnx --modulation $1 --no-scale
+done
 
 expect_refusal 3 'a multiple of 3136 is needed, float32 \[1,1,28,28\]' \
     run lenet.onnx --input label.raw -o no.raw

@@ -319,6 +319,8 @@ static void test_refusals(void)
     REFUSED(MFM_EINVAL, "7 classes: it has 5", .classes = 7);
     REFUSED(MFM_EINVAL, "neither scale nor shift", .no_scale = true, .no_shift = true);
     REFUSED(MFM_EINVAL, "neither scale nor shift", .no_scale = true, .modulation = MFM_GATED);
+    REFUSED(MFM_EINVAL, "gated has no shift", .no_shift = true, .modulation = MFM_GATED);
+    REFUSED(MFM_EINVAL, "attention has no shift", .no_shift = true, .modulation = MFM_ATTENTION);
     REFUSED(MFM_EINVAL, "hidden -1", .hidden = -1);
     REFUSED(MFM_EINVAL, "hash dimension 1000000", .hash_dim = 1000000);
     m = hand_residual(ctx, 3, 6);

@@ -160,7 +160,7 @@ static void test_same_numbers(void)
                                                     .hidden = 7,
                                                     .hash_dim = form & 2 ? 3 : 0,
                                                     .modulation = (mfm_modulation)modulation};
-                const bool shifts = modulation == MFM_SCALED_SOFTMAX || modulation == MFM_FILM;
+                const bool shifts = modulation != MFM_ATTENTION && modulation != MFM_GATED;
                 mfm_model_free(compared(opsets[i], &options, &alone, &n));
                 CU_ASSERT_EQUAL(n, options.n_layers * (shifts ? 2 : 1));
             }

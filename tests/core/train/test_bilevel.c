@@ -8,6 +8,7 @@
 #include "core/train/hyper_training.h"
 #include "core/train/method.h"
 #include "core/train/training.h"
+#include "tests/core/train/hand_network.h"
 #include "tests/core/train/prepared.h"
 
 enum { BATCH = 6, META_BATCH = 4, SEED = 11, STEP = 5 };
@@ -227,6 +228,44 @@ static void test_no_modulator(void)
     prepared_clear(&p);
 }
 
+/* Mean cross-entropy of a batch from its soft labels. */
+static double loss_of(const real *soft, const mfm_batch *batch)
+{
+    double sum = 0;
+    for (int i = 0; i < BATCH; i++)
+        sum -= log((double)soft[i * HAND_CLASSES + (int)batch->labels[i]]);
+    return sum / BATCH;
+}
+
+/* The same images and weights, once as training batch, once as meta batch: their losses would be
+ * equal under equal masks. */
+static void test_meta_masks(void)
+{
+    hand h;
+    hand_new(HAND_AT_2 | HAND_DROPOUT, &h);
+    prepared p;
+    prepare_network(h.ctx, h.network, &p);
+    mfm_bilevel *b;
+    must(p.ctx, mfm_bilevel_new(p.ctx, p.split, BATCH, BATCH, &b));
+    mfm_bilevel_bind(b, p.w, p.state, p.phi);
+    const mfm_batch batch = batch_new(&p, BATCH, 1);
+    double train[4], meta[4];
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        mfm_bilevel_virtual(b, &batch, &batch, 0, seed, STEP);
+        train[seed] = loss_of(mfm_bilevel_soft_label(b), &batch);
+        meta[seed] = mfm_bilevel_last(b).meta;
+    }
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) {
+            CU_ASSERT(fabs(train[i] - meta[j]) > 1e-4);
+            CU_ASSERT(i == j || fabs(meta[i] - meta[j]) > 1e-4);
+        }
+    mfm_batch taken = batch;
+    batch_clear(&p, &taken);
+    mfm_bilevel_free(b);
+    prepared_clear(&p);
+}
+
 static const mfm_case cases[] = {
     {"LeNet: with gamma 1 and beta 0 a step is the plain step, bit for bit", test_plain_lenet},
     {"ResNet-20: the same, running statistics included", test_plain_resnet},
@@ -234,6 +273,7 @@ static const mfm_case cases[] = {
     {"running statistics follow the plain pass over training data alone", test_statistics},
     {"the virtual step is a plain gradient step and leaves w and phi alone", test_virtual_step},
     {"a model without modulator is refused", test_no_modulator},
+    {"neighbouring seeds do not exchange masks between training and meta batch", test_meta_masks},
 };
 
 MFM_SUITE("core/train/bilevel", cases)

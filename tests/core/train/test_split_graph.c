@@ -318,6 +318,50 @@ static void test_unknown_input(void)
     refuse(&h, MFM_ENOTSUP, "input 'prior'");
 }
 
+/* Features [n, 3] of the images, and z [n, 3] made from the soft label. */
+static int three_wide(hand *h, int *z)
+{
+    hand_start(h);
+    const int feature = hand_linear(h, "wide", pooled(h), 2, 3);
+    hand_modulator_inputs(h);
+    *z = hand_linear(h, "shift", h->network->soft_label, HAND_CLASSES, 3);
+    return feature;
+}
+
+/* The only h of a network whose shift stands for itself, switched before it is added. */
+static mfm_shape shift_shape(hand *h, int feature, int shift)
+{
+    const int switched = hand_node(h, "switched", "Mul", shift, h->network->toggle, -1);
+    finish(h, feature, hand_node(h, "modulated", "Add", feature, switched, -1), 3);
+    mfm_split_graph *split = split_new(h);
+    CU_ASSERT_EQUAL_FATAL(split->n_hyper, 1);
+    const mfm_shape shape = split->main->values[split->hyper_inputs[0]].shape;
+    for (size_t i = 0; i < split->modulator->n_nodes; i++)
+        CU_ASSERT_STRING_NOT_EQUAL(split->modulator->nodes[i].name, "switched");
+    mfm_split_graph_free(split);
+    hand_clear(h);
+    return shape;
+}
+
+/* Three channels, as many as images of the first batch that shapes are found at. */
+static void test_batch_axis(void)
+{
+    hand h;
+    int z;
+    int feature = three_wide(&h, &z);
+    mfm_shape shape = shift_shape(&h, feature, z);
+    CU_ASSERT(shape.rank == 2 && shape.dim[0] == -1 && shape.dim[1] == 3);
+    feature = three_wide(&h, &z);
+    shape =
+        shift_shape(&h, feature, hand_node(&h, "mean", "ReduceMean axes=0 keepdims=0", z, -1, -1));
+    CU_ASSERT(shape.rank == 1 && shape.dim[0] == 3);
+    feature = three_wide(&h, &z);
+    const int turned = hand_node(&h, "turned", "Transpose perm=1,0", z, -1, -1);
+    const int mixed = hand_node(&h, "mixed", "MatMul", turned, feature, -1);
+    finish(&h, feature, hand_node(&h, "modulated", "MatMul", feature, mixed, -1), 3);
+    refuse(&h, MFM_ENOTSUP, "value 'turned': gamma or beta whose axis 1 grows from 3 to 4");
+}
+
 static const mfm_case cases[] = {
     {"a plain network is shared as a whole, and has no modulator", test_plain},
     {"after an early modulator nearly everything is there twice", test_early},
@@ -327,6 +371,7 @@ static const mfm_case cases[] = {
     {"copies of one Dropout draw the same mask", test_dropout_keys},
     {"the parts take over numbers and frozen parameters", test_numbers},
     {"the plain path computes what the network without modulators does", test_plain_path},
+    {"a shift alone, and the batch axis of what has three channels", test_batch_axis},
     {"a modulator that computes with the switch is refused", test_reads_switch},
     {"a modulator that reads the image is refused", test_reads_image},
     {"parameters applied to the modulated feature are refused", test_scales_image},

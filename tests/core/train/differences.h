@@ -1,0 +1,17 @@
+/*
+ * The hypergradient against central differences of L_meta(w^(phi)), in double. The oracle moves phi
+ * and runs the virtual step and the meta loss alone: first-order code that shares nothing with the
+ * tangent sweep.
+ */
+#ifndef MFM_TESTS_TRAIN_DIFFERENCES_H
+#define MFM_TESTS_TRAIN_DIFFERENCES_H
+
+#include "tests/core/train/prepared.h"
+
+/* At phi moved by seed, on batches drawn by it: along the gradient, along each parameter's part of
+ * it and along random directions, to a relative error of 1e-6. few_kinks: the network is so small
+ * that its Relus seldom switch within a step, which makes it quicker. Leaves phi and p's running
+ * statistics moved. */
+void check_hypergradient(const prepared *p, bool few_kinks, uint64_t seed);
+
+#endif
