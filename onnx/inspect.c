@@ -2,15 +2,8 @@
 
 #include <string.h>
 
-#include "core/engine/op.h"
+#include "onnx/import_parts.h"
 #include "onnx/links.h"
-
-static bool is_standard(const Onnx__NodeProto *node, const char *op_type)
-{
-    const char *domain = mfm_proto_text(node->domain);
-    return strcmp(mfm_proto_text(node->op_type), op_type) == 0 &&
-           (!domain[0] || strcmp(domain, "ai.onnx") == 0);
-}
 
 static uint64_t elements_of(const Onnx__TensorProto *tensor)
 {
@@ -18,14 +11,6 @@ static uint64_t elements_of(const Onnx__TensorProto *tensor)
     for (size_t i = 0; i < tensor->n_dims; i++)
         count *= (uint64_t)tensor->dims[i];
     return count;
-}
-
-static bool is_real(const Onnx__TensorProto *tensor)
-{
-    return tensor->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ||
-           tensor->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE ||
-           tensor->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 ||
-           tensor->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16;
 }
 
 static mfm_model_port read_port(const Onnx__ValueInfoProto *info)
@@ -62,13 +47,6 @@ static int read_ports(mfm_ctx *ctx, const Onnx__GraphProto *graph, const mfm_lin
     return MFM_OK;
 }
 
-/* Operators that the importer folds away before training. */
-static bool is_folded(const Onnx__NodeProto *node)
-{
-    return is_standard(node, "Constant") || is_standard(node, "Shape") ||
-           is_standard(node, "Gather") || is_standard(node, "Cast");
-}
-
 static int read_gaps(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *facts)
 {
     size_t capacity = 0;
@@ -77,7 +55,7 @@ static int read_gaps(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *fact
         const Onnx__NodeProto *node = graph->node[i];
         const char *domain = mfm_proto_text(node->domain), *name = mfm_proto_text(node->name);
         const char *op_type = mfm_proto_text(node->op_type);
-        if (is_folded(node) || mfm_op_find(domain, op_type, (int)mfm_model_opset(model, domain)))
+        if (mfm_import_is_folded(node) || mfm_import_op(model, node))
             continue;
         if (mfm_grow(ctx, &facts->gaps, facts->n_gaps, &capacity, sizeof *facts->gaps))
             return MFM_ENOMEM;
@@ -89,36 +67,13 @@ static int read_gaps(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *fact
     return MFM_OK;
 }
 
-static bool several_nodes_read(const mfm_links *links, const mfm_link *value)
-{
-    for (size_t i = 1; i < value->n_uses; i++)
-        if (links->uses[value->first_use + i] != links->uses[value->first_use])
-            return true;
-    return false;
-}
-
-static int read_shared(mfm_ctx *ctx, const mfm_links *links, mfm_model_facts *facts)
-{
-    size_t capacity = 0;
-    for (size_t i = 0; i < links->n_values; i++) {
-        const mfm_link *value = &links->values[i];
-        if (!value->initializer || !is_real(value->initializer) ||
-            elements_of(value->initializer) < 2 || !several_nodes_read(links, value))
-            continue;
-        if (mfm_grow(ctx, &facts->shared, facts->n_shared, &capacity, sizeof *facts->shared))
-            return MFM_ENOMEM;
-        facts->shared[facts->n_shared++] = value->name;
-    }
-    return MFM_OK;
-}
-
 static bool ends_in_softmax(const Onnx__GraphProto *graph, const mfm_links *links)
 {
     const mfm_link *output = graph->n_output ? mfm_links_find(links, graph->output[0]->name) : NULL;
     if (!output || output->producer == MFM_NOWHERE)
         return false;
     const Onnx__NodeProto *node = graph->node[output->producer];
-    return is_standard(node, "Softmax") || is_standard(node, "LogSoftmax");
+    return mfm_proto_is(node, "Softmax") || mfm_proto_is(node, "LogSoftmax");
 }
 
 static int read_facts(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *facts)
@@ -139,8 +94,6 @@ static int read_facts(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *fac
         status = read_ports(ctx, graph, &links, facts);
     if (!status)
         status = read_gaps(ctx, model, facts);
-    if (!status)
-        status = read_shared(ctx, &links, facts);
     if (!status)
         facts->ends_in_softmax = ends_in_softmax(graph, &links);
     mfm_links_clear(&links);
@@ -167,21 +120,20 @@ void mfm_model_facts_free(mfm_ctx *ctx, mfm_model_facts *facts)
     mfm_free(ctx, facts->inputs);
     mfm_free(ctx, facts->outputs);
     mfm_free(ctx, facts->gaps);
-    mfm_free(ctx, facts->shared);
     mfm_free(ctx, facts);
 }
 
-mfm_model_node mfm_model_node_at(const mfm_model *model, size_t at)
+mfm_model_node mfm_model_node_at(const mfm_roles *roles, size_t at)
 {
-    const Onnx__NodeProto *node = model->proto->graph->node[at];
+    const Onnx__NodeProto *node = roles->model->proto->graph->node[at];
     mfm_model_node result = {.op_type = mfm_proto_text(node->op_type)};
     for (size_t i = 0; i < node->n_input; i++) {
-        const Onnx__TensorProto *tensor = mfm_proto_initializer(model, node->input[i]);
-        if (!tensor || !is_real(tensor))
+        const mfm_tensor_role *tensor = mfm_roles_behind(roles, node->input[i]);
+        if (!tensor)
             continue;
-        result.parameters += elements_of(tensor);
+        result.parameters += tensor->numbers;
         if (i == 1)
-            result.weights = elements_of(tensor);
+            result.weights = tensor->numbers;
     }
     return result;
 }

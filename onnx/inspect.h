@@ -35,8 +35,6 @@ typedef struct mfm_model_facts {
     size_t n_inputs, n_outputs;
     mfm_model_gap *gaps;
     size_t n_gaps;
-    const char **shared; /* floating-point initialisers that several nodes read */
-    size_t n_shared;
     bool ends_in_softmax; /* the first output is made by Softmax or LogSoftmax */
 } mfm_model_facts;
 
@@ -44,12 +42,14 @@ typedef struct mfm_model_facts {
 int mfm_model_facts_new(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts **facts);
 void mfm_model_facts_free(mfm_ctx *ctx, mfm_model_facts *facts);
 
-/* A node's operator, the numbers in the floating-point initialisers that it reads directly, and
- * those of its second input, the weight of a convolution or fully connected layer. */
+/* A node's operator, the numbers in the tensors that it reads as its own, directly or behind nodes
+ * that only move them, and those of its second input, the weight of a convolution or fully
+ * connected layer. */
 typedef struct mfm_model_node {
     const char *op_type;
     uint64_t parameters, weights;
 } mfm_model_node;
-mfm_model_node mfm_model_node_at(const mfm_model *model, size_t node);
+struct mfm_roles;
+mfm_model_node mfm_model_node_at(const struct mfm_roles *roles, size_t node);
 
 #endif

@@ -15,6 +15,17 @@ const char *mfm_fate_name(mfm_fate fate)
     return names[fate];
 }
 
+bool mfm_only_moves(const Onnx__NodeProto *node)
+{
+    static const char *const types[] = {"Cast",    "CastLike", "Concat",    "Expand",
+                                        "Flatten", "Identity", "Reshape",   "Slice",
+                                        "Split",   "Squeeze",  "Transpose", "Unsqueeze"};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (mfm_proto_is(node, types[i]))
+            return true;
+    return false;
+}
+
 /* ---- the tensors ---------------------------------------------------------------------------- */
 
 static int add_tensor(mfm_roles *r, const mfm_tensor_role *role)
@@ -25,6 +36,14 @@ static int add_tensor(mfm_roles *r, const mfm_tensor_role *role)
     return status;
 }
 
+static void describe(mfm_tensor_role *role, const Onnx__TensorProto *tensor)
+{
+    role->tensor = tensor;
+    role->rank = tensor->n_dims;
+    role->dims = tensor->dims;
+    role->numbers = mfm_tensor_size(tensor);
+}
+
 /* The value of a Constant node, when it may be floating-point numbers. */
 static int add_constant(mfm_roles *r, const Onnx__NodeProto *node)
 {
@@ -32,10 +51,16 @@ static int add_constant(mfm_roles *r, const Onnx__NodeProto *node)
         return MFM_OK;
     const Onnx__AttributeProto *attr = node->attribute[0];
     const char *kind = mfm_proto_text(attr->name);
-    const mfm_tensor_role role = {.name = node->output[0], .tensor = attr->t, .constant = true};
-    const bool list = strcmp(kind, "value_float") == 0 || strcmp(kind, "value_floats") == 0;
-    const bool tensor = strcmp(kind, "value") == 0 && attr->t && mfm_tensor_is_float(attr->t);
-    return list || tensor ? add_tensor(r, &role) : MFM_OK;
+    mfm_tensor_role role = {.name = node->output[0], .constant = true};
+    if (strcmp(kind, "value") == 0 && attr->t && mfm_tensor_is_float(attr->t))
+        describe(&role, attr->t);
+    else if (strcmp(kind, "value_float") == 0)
+        role.numbers = 1;
+    else if (strcmp(kind, "value_floats") == 0)
+        role.numbers = attr->n_floats;
+    else
+        return MFM_OK;
+    return add_tensor(r, &role);
 }
 
 static int add_identity(mfm_roles *r, const Onnx__NodeProto *node)
@@ -58,7 +83,8 @@ static int find_tensors(mfm_roles *r)
         return MFM_ENOMEM;
     for (size_t i = 0; i < graph->n_initializer && !status; i++) {
         const Onnx__TensorProto *tensor = graph->initializer[i];
-        const mfm_tensor_role role = {.name = mfm_proto_text(tensor->name), .tensor = tensor};
+        mfm_tensor_role role = {.name = mfm_proto_text(tensor->name)};
+        describe(&role, tensor);
         if (mfm_tensor_is_float(tensor))
             status = add_tensor(r, &role);
     }
@@ -74,6 +100,20 @@ const mfm_tensor_role *mfm_roles_find(const mfm_roles *roles, const char *name)
 {
     size_t index;
     return mfm_strmap_get(&roles->map, name, &index) ? &roles->tensors[index] : NULL;
+}
+
+const mfm_tensor_role *mfm_roles_behind(const mfm_roles *roles, const char *name)
+{
+    for (;;) {
+        const mfm_tensor_role *role = mfm_roles_find(roles, name);
+        const mfm_link *value = role ? NULL : mfm_links_find(&roles->links, name);
+        if (role || !value || value->producer == MFM_NOWHERE)
+            return role;
+        const Onnx__NodeProto *node = roles->model->proto->graph->node[value->producer];
+        if (!value->constant || !mfm_only_moves(node) || node->n_input == 0)
+            return NULL;
+        name = node->input[0];
+    }
 }
 
 /* ---- what becomes of each ------------------------------------------------------------------- */
@@ -101,11 +141,20 @@ static bool read(const mfm_tensor_use *use)
     return use->fate != MFM_FATE_UNREAD;
 }
 
-/* The fate of the tensor is that of its first use that has one. */
-static void decide(mfm_tensor_role *role)
+static void note_reader(const mfm_roles *r, mfm_tensor_role *role, const mfm_tensor_use *use)
 {
-    const mfm_tensor_use *first = NULL;
+    const Onnx__NodeProto *node = r->model->proto->graph->node[use->node];
+    const char *name = mfm_proto_text(node->name);
+    role->op_type = mfm_proto_text(node->op_type);
+    role->reader = name[0] ? name : node->n_output ? node->output[0] : "";
+}
+
+/* The fate of the tensor is that of its first use that has one. */
+static void decide(const mfm_roles *r, mfm_tensor_role *role)
+{
+    const mfm_tensor_use *first = NULL, *last = NULL;
     role->divided = false;
+    role->n_readers = 0;
     role->fate = MFM_FATE_UNREAD;
     role->why = "read by nothing";
     for (size_t i = 0; i < role->n_uses; i++) {
@@ -114,8 +163,11 @@ static void decide(mfm_tensor_role *role)
             continue;
         role->divided |= first && use->tie != first->tie;
         first = first ? first : use;
+        role->n_readers += !last || last->node != use->node;
+        last = use;
     }
     if (first) {
+        note_reader(r, role, first);
         role->fate = first->fate;
         role->why = first->why;
     }
@@ -132,7 +184,7 @@ static int fill(mfm_roles *r, const mfm_role_choice *choice)
     if (!status)
         status = mfm_inject_info_read(r->ctx, r->model, &info);
     for (size_t i = 0; i < r->n_tensors && !status; i++)
-        decide(&r->tensors[i]);
+        decide(r, &r->tensors[i]);
     if (!status && info)
         decide_injected(r, info);
     mfm_inject_info_free(r->ctx, info);
@@ -141,7 +193,7 @@ static int fill(mfm_roles *r, const mfm_role_choice *choice)
     status = mfm_roles_choose(r, choice);
     for (size_t i = 0; i < r->n_tensors && !status; i++)
         if (r->tensors[i].chosen)
-            decide(&r->tensors[i]);
+            decide(r, &r->tensors[i]);
     return status;
 }
 

@@ -52,7 +52,12 @@ typedef struct mfm_tensor_role {
     bool constant;                   /* of a Constant node */
     bool injected;                   /* part of a modulator */
     bool chosen;                     /* the user said so */
-    mfm_fate fate;                   /* of its first use, when they differ */
+    size_t rank;
+    const int64_t *dims;
+    uint64_t numbers;
+    size_t n_readers;             /* nodes that read it as anything at all */
+    const char *op_type, *reader; /* the first of them and its name, or its output's; NULL */
+    mfm_fate fate;                /* of its first use, when they differ */
     const char *why;
     bool divided; /* its uses need copies of their own */
     mfm_tensor_use *uses;
@@ -75,6 +80,10 @@ int mfm_roles_new(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *c
                   mfm_roles **roles);
 void mfm_roles_free(mfm_roles *roles);
 const mfm_tensor_role *mfm_roles_find(const mfm_roles *roles, const char *name);
+/* The tensor that a name stands for, also behind nodes that only move or cast it; NULL. */
+const mfm_tensor_role *mfm_roles_behind(const mfm_roles *roles, const char *name);
+/* Whether a node makes of numbers the same numbers: Reshape, Transpose, Cast and the like. */
+bool mfm_only_moves(const Onnx__NodeProto *node);
 
 /* For the files of roles_*.c: applies the choice. */
 int mfm_roles_choose(mfm_roles *roles, const mfm_role_choice *choice);

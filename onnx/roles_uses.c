@@ -87,18 +87,6 @@ static void find_content(finder *f)
 
 /* ---- places --------------------------------------------------------------------------------- */
 
-/* Operators that only move numbers: what they make of a weight is one. */
-static bool only_moves(const Onnx__NodeProto *node)
-{
-    static const char *const types[] = {"Cast",    "CastLike", "Concat",    "Expand",
-                                        "Flatten", "Identity", "Reshape",   "Slice",
-                                        "Split",   "Squeeze",  "Transpose", "Unsqueeze"};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (mfm_proto_is(node, types[i]))
-            return true;
-    return false;
-}
-
 /* Where the outputs of a node get to that is computed from constants alone. */
 static unsigned places_of_outputs(const finder *f, size_t node)
 {
@@ -125,7 +113,7 @@ static unsigned place_among_constants(const finder *f, size_t at, size_t i)
     /* An Identity of a tensor is a tensor of its own. */
     if (mfm_proto_is(node, "Identity") && mfm_roles_find(f->r, node->output[0]))
         return 0;
-    if (only_moves(node))
+    if (mfm_only_moves(node))
         return places;
     const mfm_op *op = op_of(f, node);
     if (op && places && role_at(op, i) == MFM_PARAM)
@@ -202,15 +190,10 @@ static void find_places(finder *f)
 
 /* ---- fates ---------------------------------------------------------------------------------- */
 
-static size_t count_of(const mfm_tensor_role *role)
-{
-    return role->tensor ? mfm_tensor_size(role->tensor) : 0;
-}
-
 /* Whether the numbers are 0 and one other, both. */
 static int is_mask(const mfm_roles *r, const mfm_tensor_role *role, bool *mask)
 {
-    const size_t count = count_of(role);
+    const size_t count = (size_t)role->numbers;
     mfm_shape shape;
     *mask = false;
     if (count < LEAST_MASK || role->tensor->n_dims > MFM_MAX_RANK)
@@ -256,7 +239,7 @@ static void decide_weight(const finder *f, const mfm_tensor_role *role, mfm_tens
         use->why = "a list in a Constant node";
     else if (is_made_up(f, role, use))
         use->why = "Constant nodes beside statistics that are none: affine=False";
-    else if (added && count_of(role) == 1)
+    else if (added && role->numbers == 1)
         use->why = "a single number";
     else {
         use->fate = MFM_FATE_TRAINED;
@@ -267,10 +250,10 @@ static void decide_weight(const finder *f, const mfm_tensor_role *role, mfm_tens
 static void decide_operand(const mfm_tensor_role *role, bool mask, mfm_tensor_use *use)
 {
     use->fate = MFM_FATE_FIXED;
-    use->why = role->constant        ? "the value of a Constant node"
-               : count_of(role) == 1 ? "a single number"
-               : mask                ? "a mask: 0 and one other number"
-                                     : NULL;
+    use->why = role->constant       ? "the value of a Constant node"
+               : role->numbers == 1 ? "a single number"
+               : mask               ? "a mask: 0 and one other number"
+                                    : NULL;
     if (use->why)
         return;
     use->fate = MFM_FATE_TRAINED;

@@ -5,6 +5,7 @@
 #include "onnx/inspect.h"
 #include "tools/files.h"
 #include "tools/inject_arguments.h"
+#include "tools/printable.h"
 
 typedef struct options {
     const char *output;
@@ -74,9 +75,9 @@ static int print_sites(mfm_ctx *ctx, const mfm_model *model)
     printf("\nmodulated, %s from a soft label over %" PRId64 " classes:\n",
            mfm_modulation_name(info->modulation), info->classes);
     for (size_t i = 0; i < info->n_sites; i++)
-        printf("  %s: %" PRId64 " channels, position %s, value %s\n", info->sites[i].layer,
-               info->sites[i].channels, mfm_position_name(info->sites[i].position),
-               info->sites[i].value);
+        mfm_print(stdout, "  %s: %" PRId64 " channels, position %s, value %s\n",
+                  info->sites[i].layer, info->sites[i].channels,
+                  mfm_position_name(info->sites[i].position), info->sites[i].value);
     mfm_inject_info_free(ctx, info);
     return MFM_OK;
 }

@@ -4,11 +4,15 @@
 #include "tools/memory_report.h"
 #include "tools/model_report.h"
 #include "tools/print_json.h"
+#include "tools/printable.h"
+#include "tools/role_options.h"
+#include "tools/tensor_report.h"
 #include "tools/text_table.h"
 
 typedef struct options {
-    bool json;
+    bool json, tensors;
     uint64_t batch, threads;
+    mfm_role_arguments roles;
     mfm_inject_arguments inject;
 } options;
 
@@ -17,6 +21,10 @@ static const mfm_option table[] = {
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, json),
      .help = "print JSON"},
+    {.name = "tensors",
+     .kind = MFM_OPTION_FLAG,
+     .offset = offsetof(options, tensors),
+     .help = "also list every tensor: trained, fixed or a statistic, and why"},
     {.name = "batch",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -36,6 +44,10 @@ static const mfm_option table[] = {
 
 static const mfm_option_group groups[] = {
     {.title = "Options:", .options = table, .count = sizeof table / sizeof table[0]},
+    {.title = "Tensors, as training would have them:",
+     .options = mfm_role_table,
+     .count = MFM_ROLE_OPTIONS,
+     .base = offsetof(options, roles)},
     {.title = "Modulator that training would inject, for --batch:",
      .options = mfm_inject_table,
      .count = MFM_INJECT_OPTIONS,
@@ -138,6 +150,7 @@ static json_t *report_to_json(const mfm_model_report *r)
         "obstacle", r->obstacle ? mfm_json_text(r->obstacle) : json_null());
     if (root) {
         json_object_set_new(root, "layers", rows_to_json(r));
+        json_object_set_new(root, "tensors", mfm_tensor_report_json(r->roles));
         json_object_set_new(root, "modulators", modulators_to_json(r->modulators));
         json_object_set_new(root, "unsupported", gaps_to_json(f));
         json_object_set_new(root, "warnings", warnings_to_json(r));
@@ -150,7 +163,7 @@ static json_t *report_to_json(const mfm_model_report *r)
 static void print_ports(const char *what, const mfm_model_port *ports, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        printf("%-12s %s [", what, ports[i].name);
+        mfm_print(stdout, "%-12s %s [", what, ports[i].name);
         for (int k = 0; k < ports[i].rank; k++)
             if (ports[i].dim[k] < 0)
                 printf("%sn", k ? "," : "");
@@ -163,9 +176,9 @@ static void print_ports(const char *what, const mfm_model_port *ports, size_t co
 static void print_facts(const mfm_model_report *r)
 {
     const mfm_model_facts *f = r->facts;
-    printf("%s: ONNX, IR version %" PRId64 ", opset %" PRId64 "%s%s %s\n", mfm_model_path(r->model),
-           f->ir_version, f->opset, f->producer[0] ? ", by " : "", f->producer,
-           f->producer_version);
+    mfm_print(stdout, "%s: ONNX, IR version %" PRId64 ", opset %" PRId64 "%s%s %s\n",
+              mfm_model_path(r->model), f->ir_version, f->opset, f->producer[0] ? ", by " : "",
+              f->producer, f->producer_version);
     print_ports("input", f->inputs, f->n_inputs);
     print_ports("output", f->outputs, f->n_outputs);
     printf("%-12s %zu\n", "nodes", f->n_nodes);
@@ -174,6 +187,7 @@ static void print_facts(const mfm_model_report *r)
         return;
     printf("%-12s %" PRIu64 " parameters, %" PRIu64 " running statistics\n", "trains", r->trainable,
            r->state);
+    mfm_tensor_report_print_counts(r->roles);
     printf("%-12s %" PRId64 " multiplications an image\n", "computes", r->macs);
 }
 
@@ -227,12 +241,13 @@ static void print_modulators(const mfm_inject_info *info)
 {
     if (!info)
         return;
-    printf("\nmodulator: %s, soft label over %" PRId64 " classes in '%s', switch in '%s'\n",
-           mfm_modulation_name(info->modulation), info->classes, info->soft_label, info->gate);
+    mfm_print(stdout,
+              "\nmodulator: %s, soft label over %" PRId64 " classes in '%s', switch in '%s'\n",
+              mfm_modulation_name(info->modulation), info->classes, info->soft_label, info->gate);
     for (size_t i = 0; i < info->n_sites; i++)
-        printf("  %s: %" PRId64 " channels, position %s, value '%s'\n", info->sites[i].layer,
-               info->sites[i].channels, mfm_position_name(info->sites[i].position),
-               info->sites[i].value);
+        mfm_print(stdout, "  %s: %" PRId64 " channels, position %s, value '%s'\n",
+                  info->sites[i].layer, info->sites[i].channels,
+                  mfm_position_name(info->sites[i].position), info->sites[i].value);
 }
 
 static void print_obstacles(const mfm_model_report *r)
@@ -241,15 +256,17 @@ static void print_obstacles(const mfm_model_report *r)
         return;
     printf("\n");
     if (r->obstacle)
-        printf("cannot be trained: %s\n", r->obstacle);
+        mfm_print(stdout, "cannot be trained: %s\n", r->obstacle);
     for (size_t i = 0; i < r->n_warnings; i++)
-        printf("warning: %s\n", r->warnings[i]);
+        mfm_print(stdout, "warning: %s\n", r->warnings[i]);
 }
 
-static int print_as_text(const mfm_model_report *r, const mfm_memory_report *memory)
+static int print_as_text(const mfm_model_report *r, const mfm_memory_report *memory, bool tensors)
 {
     print_facts(r);
     int status = r->layers->n_layers ? print_layers(r) : MFM_OK;
+    if (!status && tensors)
+        status = mfm_tensor_report_print(r->roles);
     if (status)
         return status;
     print_modulators(r->modulators);
@@ -267,19 +284,43 @@ static int print_as_json(const mfm_model_report *r, const mfm_memory_report *mem
     return mfm_print_json(r->ctx, root);
 }
 
-static int inspect(mfm_ctx *ctx, const char *path, const options *o)
+/* Says which of the options given do nothing. */
+static void tell_no_effect(mfm_ctx *ctx, const options *o, const mfm_arguments *given,
+                           const mfm_model_report *report)
+{
+    static const char *const tensors[] = {"tensors", NULL};
+    static const char *const memory[] = {"batch", "threads", NULL};
+    if (o->json)
+        mfm_options_no_effect(ctx, &inspect_options, given, tensors, "JSON lists every tensor");
+    if (!report->network) {
+        mfm_options_no_effect(ctx, &inspect_options, given, memory, "the model cannot be trained");
+        mfm_inject_no_effect(ctx, &inspect_options, given, "the model cannot be trained");
+    } else if (!o->batch) {
+        const char *const reason = "it is for the memory that --batch tells";
+        mfm_options_no_effect(ctx, &inspect_options, given, memory + 1, reason);
+        mfm_inject_no_effect(ctx, &inspect_options, given, reason);
+    } else if (report->modulators) {
+        mfm_inject_no_effect(ctx, &inspect_options, given, "the model has a modulator already");
+    }
+}
+
+static int inspect(mfm_ctx *ctx, const char *path, const options *o, const mfm_arguments *given)
 {
     mfm_model *model = NULL;
     mfm_model_report *report = NULL;
     mfm_memory_report *memory = NULL;
+    const mfm_role_choice choice = mfm_role_choice_of(&o->roles);
     int status = mfm_model_open(ctx, path, &model);
     if (!status)
-        status = mfm_model_report_new(ctx, model, &report);
+        status = mfm_model_report_new(ctx, model, &choice, &report);
     mfm_use_threads((unsigned)o->threads);
-    if (!status && o->batch && report->network)
-        status = mfm_memory_report_new(ctx, path, &o->inject, o->batch, &memory);
     if (!status)
-        status = o->json ? print_as_json(report, memory) : print_as_text(report, memory);
+        tell_no_effect(ctx, o, given, report);
+    if (!status && o->batch && report->network)
+        status = mfm_memory_report_new(ctx, path, &o->inject, &choice, o->batch, &memory);
+    if (!status)
+        status =
+            o->json ? print_as_json(report, memory) : print_as_text(report, memory, o->tensors);
     mfm_memory_report_free(memory);
     mfm_model_report_free(report);
     mfm_model_free(model);
@@ -292,7 +333,7 @@ int mfm_cmd_inspect(mfm_ctx *ctx, int argc, const char **argv)
     mfm_arguments arguments;
     int status = mfm_options_parse(ctx, &inspect_options, argc, argv, &o, &arguments);
     if (!status)
-        status = inspect(ctx, arguments.positional, &o);
+        status = inspect(ctx, arguments.positional, &o, &arguments);
     mfm_arguments_free(ctx, &arguments);
     return status;
 }

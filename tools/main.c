@@ -9,6 +9,7 @@
 #include "tools/command.h"
 #include "tools/files.h"
 #include "tools/interrupt.h"
+#include "tools/printable.h"
 #include "tools/threads.h"
 #include "tools/trace.h"
 
@@ -112,7 +113,7 @@ static int exit_code(const mfm_ctx *ctx, int status)
 static void print_warning(void *self, const char *line)
 {
     const command *c = self;
-    fprintf(stderr, "onnx-mfm %s: warning: %s\n", c->name, line);
+    mfm_print(stderr, "onnx-mfm %s: warning: %s\n", c->name, line);
 }
 
 /* What a full disk or a closed pipe does to standard output shows at the latest here. */
@@ -151,7 +152,7 @@ static int run_command(const command *c, int argc, const char **argv)
     mfm_ctx_on_warning(ctx, print_warning, (void *)c);
     const int status = flush_results(ctx, run_traced(ctx, c, argc, argv));
     if (status != MFM_OK && status != MFM_HELPED)
-        fprintf(stderr, "%s: %s\n", name, mfm_message(ctx));
+        mfm_print(stderr, "%s: %s\n", name, mfm_message(ctx));
     if (status == MFM_EUSAGE)
         fprintf(stderr, "Try '%s --help'.\n", name);
     const int code = exit_code(ctx, status);

@@ -82,11 +82,15 @@ static int keep_obstacle(mfm_memory_report *r, const mfm_workload *w,
     return status ? mfm_fail(r->ctx, status, "%s", mfm_message(w->ctx)) : MFM_OK;
 }
 
-static int fill(mfm_memory_report *r, const char *path, const mfm_inject_arguments *inject)
+static int fill(mfm_memory_report *r, const char *path, const mfm_inject_arguments *inject,
+                const mfm_role_choice *choice)
 {
     const mfm_allocator allocator = {reserve, give_back, NULL};
-    mfm_workload w = {
-        .ctx = mfm_ctx_new(&allocator), .batch = r->batch, .meta_batch = r->batch, .form = true};
+    mfm_workload w = {.ctx = mfm_ctx_new(&allocator),
+                      .choice = *choice,
+                      .batch = r->batch,
+                      .meta_batch = r->batch,
+                      .form = true};
     if (!w.ctx)
         return mfm_fail(r->ctx, MFM_ENOMEM, "memory prediction: out of memory");
     int status = MFM_OK;
@@ -110,14 +114,14 @@ static size_t count_methods(void)
 }
 
 int mfm_memory_report_new(mfm_ctx *ctx, const char *path, const mfm_inject_arguments *inject,
-                          uint64_t batch, mfm_memory_report **report)
+                          const mfm_role_choice *choice, uint64_t batch, mfm_memory_report **report)
 {
     mfm_memory_report *r = mfm_alloc(ctx, 1, sizeof *r);
     if (!r)
         return MFM_ENOMEM;
     *r = (mfm_memory_report){.ctx = ctx, .batch = batch};
     r->rows = mfm_alloc(ctx, 1 + count_methods(), sizeof *r->rows);
-    const int status = r->rows ? fill(r, path, inject) : MFM_ENOMEM;
+    const int status = r->rows ? fill(r, path, inject, choice) : MFM_ENOMEM;
     if (status) {
         mfm_memory_report_free(r);
         r = NULL;

@@ -24,7 +24,8 @@ typedef struct mfm_memory_report {
  * that needs a modulator gets one as asked where the model has none; a layer that was asked for and
  * cannot be modulated is the failure that inject tells. */
 int mfm_memory_report_new(mfm_ctx *ctx, const char *path, const mfm_inject_arguments *inject,
-                          uint64_t batch, mfm_memory_report **report);
+                          const mfm_role_choice *choice, uint64_t batch,
+                          mfm_memory_report **report);
 void mfm_memory_report_free(mfm_memory_report *report);
 
 int mfm_memory_report_print(const mfm_memory_report *report);

@@ -88,7 +88,7 @@ static int read_layers(mfm_model_report *r)
     for (size_t i = 0; i < r->layers->n_layers && !status; i++) {
         mfm_layer_row *row = &r->rows[i];
         row->layer = &r->layers->layers[i];
-        const mfm_model_node node = mfm_model_node_at(r->model, row->layer->node);
+        const mfm_model_node node = mfm_model_node_at(r->roles, row->layer->node);
         row->op_type = node.op_type;
         row->parameters = node.parameters;
         status = name_layer(r, i, row);
@@ -102,9 +102,10 @@ static int read_layers(mfm_model_report *r)
 static uint64_t layer_macs(const mfm_model_report *r, const mfm_layer_row *row)
 {
     uint64_t places = 1;
-    for (int i = 2; i < row->shape.rank; i++)
+    const bool conv = row->layer->kind == MFM_LAYER_CONV; /* [n, c, places...], else [..., c] */
+    for (int i = conv ? 2 : 1; i < row->shape.rank - !conv; i++)
         places *= (uint64_t)row->shape.dim[i];
-    return mfm_model_node_at(r->model, row->layer->node).weights * places;
+    return mfm_model_node_at(r->roles, row->layer->node).weights * places;
 }
 
 static int read_shapes(mfm_model_report *r)
@@ -151,19 +152,28 @@ static void count_values(mfm_model_report *r)
     }
 }
 
-static int read_network(mfm_model_report *r)
+/* What is in the way of training is told with everything else. */
+static int keep_obstacle(mfm_model_report *r)
 {
-    int status = mfm_model_import_form(r->ctx, r->model, &r->network);
-    if (status == MFM_ENOMEM)
-        return status;
-    if (status) {
-        r->network = NULL;
-        r->obstacle = mfm_strdup(r->ctx, mfm_message(r->ctx));
-        return r->obstacle ? MFM_OK : MFM_ENOMEM;
-    }
-    count_values(r);
-    status = read_shapes(r);
-    return status ? status : read_macs(r);
+    mfm_network_free(r->ctx, r->network);
+    r->network = NULL;
+    r->macs = -1;
+    for (size_t i = 0; i < r->layers->n_layers; i++)
+        r->rows[i].shaped = false;
+    r->obstacle = mfm_strdup(r->ctx, mfm_message(r->ctx));
+    return r->obstacle ? MFM_OK : MFM_ENOMEM;
+}
+
+static int read_network(mfm_model_report *r, const mfm_role_choice *choice)
+{
+    int status = mfm_model_import_chosen(r->ctx, r->model, choice, &r->network);
+    if (!status)
+        status = read_shapes(r);
+    if (!status)
+        status = read_macs(r);
+    if (!status)
+        count_values(r);
+    return status && status != MFM_ENOMEM ? keep_obstacle(r) : status;
 }
 
 /* ---- warnings ---- */
@@ -179,40 +189,58 @@ static void warn_of_folded_norm(mfm_model_report *r)
                          "the model in training form");
 }
 
+static void warn_of_sharing(mfm_model_report *r)
+{
+    if (r->copies)
+        mfm_warn(r->ctx,
+                 "%zu %s of tensors that stand in several places: training makes them, so that "
+                 "each is trained, or left, by itself",
+                 r->copies, r->copies == 1 ? "copy" : "copies");
+    for (size_t i = 0; i < r->roles->n_tensors; i++) {
+        const mfm_tensor_role *t = &r->roles->tensors[i];
+        if (t->fate == MFM_FATE_TRAINED && t->n_readers > 1 && t->numbers > 1 && !t->injected)
+            mfm_warn(r->ctx, "tensor '%s' is read by %zu nodes: they train as one parameter",
+                     t->name, t->n_readers);
+    }
+}
+
 static void warn(mfm_model_report *r)
 {
     warn_of_folded_norm(r);
-    for (size_t i = 0; i < r->facts->n_shared; i++)
-        mfm_warn(r->ctx, "initialiser '%s' is read by several nodes: they train as one parameter",
-                 r->facts->shared[i]);
+    warn_of_sharing(r);
     if (r->facts->ends_in_softmax)
         mfm_warn(r->ctx, "the output is a softmax: training uses the logits before it");
     if (r->layers->n_layers == 0)
         mfm_warn(r->ctx, "no convolution and no fully connected layer: nothing to modulate");
 }
 
-static int fill(mfm_model_report *r)
+static int fill(mfm_model_report *r, const mfm_role_choice *choice)
 {
     int status = mfm_model_facts_new(r->ctx, r->model, &r->facts);
+    if (!status)
+        status = mfm_model_untie(r->ctx, r->model, &r->copies);
+    if (!status)
+        status = mfm_roles_new(r->ctx, r->model, choice, &r->roles);
     if (!status)
         status = mfm_inject_info_read(r->ctx, r->model, &r->modulators);
     if (!status)
         status = read_layers(r);
     if (!status)
-        status = read_network(r);
+        status = read_network(r, choice);
     if (!status)
         warn(r);
     return status;
 }
 
-int mfm_model_report_new(mfm_ctx *ctx, const mfm_model *model, mfm_model_report **report)
+int mfm_model_report_new(mfm_ctx *ctx, mfm_model *model, const mfm_role_choice *choice,
+                         mfm_model_report **report)
 {
     *report = mfm_alloc(ctx, 1, sizeof **report);
     if (!*report)
         return MFM_ENOMEM;
     **report = (mfm_model_report){.ctx = ctx, .model = model, .macs = -1};
     mfm_ctx_on_warning(ctx, keep_warning, *report);
-    const int status = fill(*report);
+    const int status = fill(*report, choice);
     if (status) {
         mfm_model_report_free(*report);
         *report = NULL;
@@ -236,6 +264,7 @@ void mfm_model_report_free(mfm_model_report *r)
     mfm_network_free(r->ctx, r->network);
     mfm_inject_info_free(r->ctx, r->modulators);
     mfm_layers_free(r->layers);
+    mfm_roles_free(r->roles);
     mfm_model_facts_free(r->ctx, r->facts);
     mfm_free(r->ctx, r);
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/printable.h"
+
 void mfm_text_table_init(mfm_text_table *table, mfm_ctx *ctx, const char *alignment)
 {
     *table = (mfm_text_table){.ctx = ctx, .alignment = alignment};
@@ -19,13 +21,18 @@ void mfm_text_table_add(mfm_text_table *t, const char *format, ...)
     va_start(args, format);
     va_copy(again, args);
     const int length = vsnprintf(NULL, 0, format, args);
-    char *cell = length < 0 ? NULL : mfm_alloc(t->ctx, (size_t)length + 1, 1);
-    if (cell) {
-        vsnprintf(cell, (size_t)length + 1, format, again);
+    const size_t size = length < 0 ? 0 : (size_t)length + 1;
+    char *text = mfm_alloc(t->ctx, size, 1);
+    char *cell = mfm_alloc(t->ctx, size, MFM_PRINTABLE_GROWTH);
+    if (size && text && cell) {
+        vsnprintf(text, size, format, again);
+        mfm_printable(text, cell);
         t->cells[t->count++] = cell;
     } else {
+        mfm_free(t->ctx, cell);
         t->status = MFM_ENOMEM;
     }
+    mfm_free(t->ctx, text);
     va_end(again);
     va_end(args);
 }

@@ -6,6 +6,7 @@ int mfm_workload_load(mfm_workload *w, const char *path, const mfm_inject_argume
 {
     bool has = false;
     w->session.ctx = w->ctx;
+    w->session.choice = w->choice;
     int status = mfm_session_open(&w->session, path);
     if (!status)
         status = mfm_has_modulator(w->ctx, w->session.model, &has);

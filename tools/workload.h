@@ -14,8 +14,9 @@ typedef struct mfm_workload {
     const mfm_method *method; /* NULL: a forward pass, as eval runs it */
     const mfm_chosen *chosen; /* of the method's settings; NULL: the defaults */
     uint64_t batch, meta_batch;
-    bool form;     /* without the parameters' numbers: to be planned, not run */
-    bool injected; /* set by mfm_workload_load: the modulator is a fresh one */
+    bool form;              /* without the parameters' numbers: to be planned, not run */
+    bool injected;          /* set by mfm_workload_load: the modulator is a fresh one */
+    mfm_role_choice choice; /* of tensors by name */
     mfm_session session;
     mfm_training *training; /* NULL for a forward pass */
     mfm_plan *plan;         /* of the forward pass */

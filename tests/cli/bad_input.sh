@@ -42,6 +42,22 @@ sed "s/conv1/con$(printf '\377')1/g" lenet.onnx >bytes.onnx
 expect_exit 0 inspect bytes.onnx --json
 expect_stdout '"node": "con\?1"'
 
+# A name with control characters reaches no terminal, neither as a result nor in a message.
+sed "s/conv1/c$(printf '\033')[2J/g" lenet.onnx >escape.onnx
+expect_no_escape() {
+    grep -q "$(printf '\033')" .stdout .stderr && fail "an escape character is printed"
+    return 0
+}
+expect_exit 0 inspect escape.onnx --tensors
+expect_stdout 'c\\x1b\[2J'
+expect_no_escape
+expect_exit 0 inject escape.onnx -o escape_i.onnx --layer conv:1
+expect_stdout 'c\\x1b\[2J'
+expect_no_escape
+rm escape_i.onnx
+expect_refusal 3 'c\\x1b\[2J' inject escape.onnx -o no.onnx --layer nowhere
+expect_no_escape
+
 # Layers and modulators.
 expect_refusal 3 'conv:9.*' inject lenet.onnx -o no.onnx --layer conv:9
 expect_refusal 3 'conv4: .*conv[123]' inject lenet.onnx -o no.onnx --layer conv4

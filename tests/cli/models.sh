@@ -21,6 +21,21 @@ expect_stdout '^      "id": "fc:2",'
 expect_stdout '^  "unsupported": \[\],'
 expect_stdout '^  "modulators": \[\],'
 
+# What is trained and what is not, and what the user says of it.
+expect_exit 0 inspect lenet.onnx --tensors
+expect_stdout '^conv1.weight +\[[0-9,]+\] +trained +Conv conv1 +weight of its operator'
+expect_exit 0 inspect lenet.onnx --tensors --fix 'conv*' --free conv3.bias
+expect_stdout '^conv1.weight .* fixed +Conv conv1 +by choice'
+expect_stdout '^conv3.bias .* trained +Conv conv3 +by choice'
+expect_stdout '^fixed +5 tensors'
+expect_exit 0 inspect lenet.onnx --json --fix conv1.weight
+expect_stdout '"is": "fixed"'
+expect_refusal 3 "cannot fix 'conv1.wait': no tensor is called so.*conv1.weight" \
+    inspect lenet.onnx --fix conv1.wait
+expect_exit 0 inspect lenet.onnx --modulation film --threads 1
+expect_stdout '^warning: --modulation has no effect: .*--batch'
+expect_stdout '^warning: --threads has no effect: .*--batch'
+
 # Inject and strip give back every byte, for each position, form and several layers.
 for options in '--layer conv:1' '--layer fc:1 --position conv' '--layer conv:2 --position act' \
     '--layer conv:1 --layer conv:3 --modulation film' '--layer fc? --modulation attention' \
