@@ -5,9 +5,10 @@
  * onnx/roles.h has the rules. `Identity(initialiser)` is a tensor of its own, named by the
  * Identity's output; one initialiser used directly by two nodes is one shared parameter. A tensor
  * in two roles of which training changes one is MFM_ENOTSUP: mfm_model_untie gives each its own.
- * Casts between floating-point types are left out. Shape sub-graphs are
- * folded, a batch of 1 that is frozen into a Reshape is freed, a Softmax at the end is left out
- * (the loss has its own).
+ * Casts between floating-point types are left out. Shape sub-graphs are folded, and a batch that is
+ * frozen into a Reshape is freed. A Softmax over the classes at the end is left out, also behind
+ * nodes that only lay out anew: the loss has its own. An end that the loss would misread is
+ * MFM_ENOTSUP (a Softmax over something else, a single output) or warned of (a Sigmoid).
  */
 #ifndef MFM_ONNX_IMPORT_H
 #define MFM_ONNX_IMPORT_H

@@ -1,4 +1,5 @@
-/* The ends of a network: its image input, its logits, its modulation sites. */
+/* The ends of a network: its image input and its modulation sites; import_output.c has its logits.
+ */
 #include <stdarg.h>
 #include <string.h>
 
@@ -113,59 +114,6 @@ int mfm_import_shape(mfm_importer *im, int value, int64_t batch, mfm_shape *shap
     const int status = mfm_graph_shapes(im->graph, batch, false, shapes);
     *shape = shapes[value];
     mfm_free(im->ctx, shapes);
-    return status;
-}
-
-/* Softmax at the end belongs to the loss: the logits are what goes into it. */
-static int before_softmax(const mfm_importer *im, int value)
-{
-    for (;;) {
-        const mfm_value *v = &im->graph->values[value];
-        if (v->kind != MFM_VALUE_NODE)
-            return value;
-        const mfm_graph_node *node = &im->graph->nodes[v->producer];
-        if (strcmp(node->op->name, "Softmax") != 0 && strcmp(node->op->name, "LogSoftmax") != 0)
-            return value;
-        value = node->in[0];
-    }
-}
-
-/* [n, classes, 1, 1] becomes [n, classes]. */
-static int flatten_logits(mfm_importer *im, int *value)
-{
-    const mfm_op *op = mfm_op_find("", "Flatten", 13);
-    const char *const names[1] = {"logits.flat"};
-    return mfm_graph_add(im->graph, op, 13, "logits.flat", NULL, value, 1, names, 1, value);
-}
-
-int mfm_import_outputs(mfm_importer *im)
-{
-    mfm_network *network = im->network;
-    const mfm_binding *output = mfm_import_find(im, im->proto->output[0]->name);
-    if (!output || output->value < 0 || !im->on_images[output->value])
-        return mfm_fail(im->ctx, MFM_EDATA, "%s: output '%s': does not depend on the image",
-                        mfm_model_path(im->model), im->proto->output[0]->name);
-    int logits = before_softmax(im, output->value);
-    mfm_shape shape;
-    int status = mfm_import_shape(im, logits, 2, &shape);
-    if (status)
-        return mfm_fail_in(im->ctx, status, "%s", mfm_model_path(im->model));
-    const bool flat = shape.rank == 2;
-    const bool map = shape.rank == 4 && shape.dim[2] == 1 && shape.dim[3] == 1;
-    char text[MFM_SHAPE_TEXT];
-    if ((!flat && !map) || shape.dim[0] != 2 || shape.dim[1] < 1)
-        return mfm_fail(im->ctx, MFM_ENOTSUP,
-                        "%s: output '%s': shape %s at batch 2: a classifier gives [batch, classes]",
-                        mfm_model_path(im->model), im->proto->output[0]->name,
-                        mfm_shape_text(&shape, text));
-    network->classes = shape.dim[1];
-    if (im->info && im->info->classes != network->classes)
-        return mfm_fail(im->ctx, MFM_EDATA, "%s: modulator for %lld classes: the model has %lld",
-                        mfm_model_path(im->model), (long long)im->info->classes,
-                        (long long)network->classes);
-    if (map)
-        status = flatten_logits(im, &logits);
-    network->logits = logits;
     return status;
 }
 

@@ -73,6 +73,7 @@ bool mfm_import_is_attr_input(const mfm_op *op, int opset, size_t input);
 
 /* import_form.c */
 int mfm_import_inputs(mfm_importer *im);
+/* import_output.c: the logits and the classes. */
 int mfm_import_outputs(mfm_importer *im);
 int mfm_import_sites(mfm_importer *im);
 /* An input as a graph value: its type must be float32, its shape known but for the first dimension,

@@ -10,7 +10,7 @@ import importlib
 import sys
 from pathlib import Path
 
-PARTS = ["split"]
+PARTS = ["split", "softmax"]
 
 try:
     import small

@@ -230,7 +230,8 @@ static void maps_of_one_pixel_are_logits(void)
     imported t = start(8, 13);
     hand_conv(t.model);
     hand_node(t.model, "GlobalAveragePool", "", "c", "p");
-    hand_node(t.model, "Softmax", "", "p", "soft");
+    Onnx__NodeProto *node = hand_node(t.model, "Softmax", "", "p", "soft");
+    CU_ASSERT_FALSE(mfm_proto_attr_int(t.model, node, "axis", 1));
     hand_output(t.model, "soft", HAND_DIMS(-1, 4, 1, 1));
     CU_ASSERT_FATAL(imports(&t));
     CU_ASSERT(logits_are(&t, 3, 4));
