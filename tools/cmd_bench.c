@@ -148,6 +148,8 @@ static int prepare(bench *b, const char *path)
         return status;
     if (w->plan)
         mfm_plan_bind_input(w->plan, w->session.graphs->images, MFM_X, b->images[0]);
+    if (w->plan && mfm_plan_check_bound(w->plan))
+        return mfm_code(b->ctx);
     b->result.memory = mfm_workload_memory(w);
     return MFM_OK;
 }

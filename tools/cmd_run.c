@@ -156,15 +156,16 @@ static int make_buffers(inference *r, const options *o)
     return MFM_OK;
 }
 
-static void bind(inference *r)
+static int bind(inference *r)
 {
     mfm_plan_bind_params(r->plan, MFM_X, r->network->graph->params);
     mfm_plan_bind_state(r->plan, r->network->graph->state);
     mfm_plan_bind_input(r->plan, r->network->images, MFM_X, r->stored);
-    if (r->network->soft_label < 0)
-        return;
-    mfm_plan_bind_input(r->plan, r->network->soft_label, MFM_X, r->soft_label);
-    mfm_plan_bind_input(r->plan, r->network->toggle, MFM_X, r->toggle);
+    if (r->network->soft_label >= 0) {
+        mfm_plan_bind_input(r->plan, r->network->soft_label, MFM_X, r->soft_label);
+        mfm_plan_bind_input(r->plan, r->network->toggle, MFM_X, r->toggle);
+    }
+    return mfm_plan_check_bound(r->plan);
 }
 
 static void copy_row(const rows *from, size_t row, real *to)
@@ -205,9 +206,10 @@ static int run(inference *r, const char *path, const options *o)
     status = make_plan(r);
     if (!status)
         status = make_buffers(r, o);
+    if (!status)
+        status = bind(r);
     if (status)
         return status;
-    bind(r);
     for (size_t first = 0; first < r->in.count; first += (size_t)r->images.dim[0])
         run_batch(r, first);
     return mfm_write_file(r->ctx, o->output, r->out,

@@ -6,12 +6,16 @@
 typedef struct fuser {
     mfm_graph *graph;
     int *readers;      /* per value: input slots that hold it, and one for a caller that keeps it */
-    int *reader;       /* per value: the node that reads it last */
+    int *reader;       /* per value: the node that reads it last; -1: none does */
     mfm_shape *shapes; /* per value, at PROBE_BATCH */
 } fuser;
 
 static void find_readers(fuser *f, const int *keep, size_t n_keep)
 {
+    for (size_t i = 0; i < f->graph->n_values; i++) {
+        f->readers[i] = 0;
+        f->reader[i] = -1;
+    }
     for (size_t i = 0; i < f->graph->n_nodes; i++) {
         const mfm_graph_node *node = &f->graph->nodes[i];
         for (int j = 0; j < node->n_in; j++)
@@ -35,7 +39,7 @@ static bool is(const mfm_graph_node *node, const char *name)
  */
 static mfm_graph_node *follower(const fuser *f, const mfm_graph_node *node)
 {
-    if (node->n_out != 1 || f->readers[node->out[0]] != 1)
+    if (node->n_out != 1 || f->readers[node->out[0]] != 1 || f->reader[node->out[0]] < 0)
         return NULL;
     mfm_graph_node *next = &f->graph->nodes[f->reader[node->out[0]]];
     return next->segment == node->segment ? next : NULL;
@@ -246,7 +250,6 @@ int mfm_graph_fuse(mfm_graph *graph, const int *keep, size_t n_keep)
         status = fuse_chains(&f);
     }
     if (!status) {
-        memset(f.readers, 0, graph->n_values * sizeof *f.readers);
         find_readers(&f, keep, n_keep); /* the nodes have new places */
         pool_first(&f);
     }

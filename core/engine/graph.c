@@ -1,5 +1,6 @@
 #include "core/engine/graph.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Parameters start on 64-byte boundaries. */
@@ -241,6 +242,8 @@ int mfm_graph_add(mfm_graph *graph, const mfm_op *op, int opset, const char *nam
                           sizeof *graph->nodes);
     if (status)
         return status;
+    for (int i = 0; i < n_in; i++)
+        assert(in[i] < (int)graph->n_values);
     mfm_graph_node *node = &graph->nodes[graph->n_nodes];
     *node = (mfm_graph_node){.op = op, .opset = opset, .n_in = n_in, .n_out = n_out};
     node->key = (uint32_t)graph->n_nodes;

@@ -1,5 +1,6 @@
 #include "core/engine/plan.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/engine/observe.h"
@@ -27,7 +28,8 @@ static int check_passes(mfm_ctx *ctx, const mfm_plan_spec *spec)
     for (int i = 0; i < spec->n_passes && spec->frozen; i++)
         if (spec->passes[i].kind != MFM_FORWARD)
             return mfm_fail(ctx, MFM_EINVAL, "plan: pass %d: frozen plans run forward only", i);
-    for (int i = 0; i < spec->n_passes; i++)
+    for (int i = 0; i < spec->n_passes; i++) {
+        assert(spec->passes[i].kind <= MFM_UPDATE);
         for (int j = 0; j < i; j++) {
             const mfm_pass *a = &spec->passes[i], *b = &spec->passes[j];
             if (a->kind == b->kind && a->kind != MFM_FORWARD && a->kind != MFM_UPDATE &&
@@ -35,6 +37,7 @@ static int check_passes(mfm_ctx *ctx, const mfm_plan_spec *spec)
                 return mfm_fail(ctx, MFM_EINVAL,
                                 "plan: passes %d and %d: one kind, different segments", j, i);
         }
+    }
     return MFM_OK;
 }
 
@@ -50,6 +53,8 @@ static uint32_t forward_segments(const mfm_plan_spec *spec)
 static int build(mfm_plan *plan, const mfm_plan_spec *spec)
 {
     mfm_ctx *ctx = plan->ctx;
+    for (int i = 0; i < spec->n_keep; i++)
+        assert(0 <= spec->keep[i].value && spec->keep[i].value < (int)plan->graph->n_values);
     const mfm_instance_use use = {
         .segments = forward_segments(spec), .training = spec->training, .frozen = spec->frozen};
     int status = check_passes(ctx, spec);
@@ -112,6 +117,7 @@ static void prepare(const mfm_plan *plan)
 
 void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector)
 {
+    assert((uintptr_t)vector % 64 == 0);
     for (size_t i = 0; i < plan->graph->n_values; i++) {
         const mfm_value *value = &plan->graph->values[i];
         if (value->kind == MFM_VALUE_PARAM && mfm_plan_has(plan, (int)i, lane))
@@ -130,6 +136,8 @@ void mfm_plan_bind_state(mfm_plan *plan, real *vector)
 
 void mfm_plan_bind_input(mfm_plan *plan, int value, enum mfm_lane lane, real *data)
 {
+    assert(0 <= value && value < (int)plan->graph->n_values);
+    assert(plan->graph->values[value].kind == MFM_VALUE_INPUT);
     if (mfm_plan_has(plan, value, lane))
         plan->instance.tensors[value].lane[lane] = data;
 }
@@ -142,6 +150,44 @@ void mfm_plan_set_step(mfm_plan *plan, enum mfm_stream stream, uint64_t seed, ui
         key->stream = stream;
         key->step = step;
     }
+}
+
+/* A lane that the plan has is there, or its tensor is empty. */
+static bool is_there(const mfm_plan *plan, int value, enum mfm_lane lane)
+{
+    const mfm_tensor *tensor = value < 0 ? NULL : &plan->instance.tensors[value];
+    return !mfm_plan_has(plan, value, lane) || tensor->lane[lane] ||
+           !mfm_shape_count(&tensor->shape);
+}
+
+/* The lanes of inputs that a call must find; adjoints, which it writes, are among them. */
+static inline bool inputs_are_there(const mfm_plan *plan, size_t node, enum mfm_pass_kind kind)
+{
+    const mfm_graph_node *n = &plan->graph->nodes[node];
+    for (int i = 0; i < n->n_in; i++) {
+        const int value = n->in[i];
+        const bool derived = mfm_plan_differentiates(n, i);
+        if (!is_there(plan, value, MFM_X) ||
+            (kind == MFM_JVP && derived && !is_there(plan, value, MFM_DX)) ||
+            (kind == MFM_VJP && derived && !is_there(plan, value, MFM_G)) ||
+            (kind == MFM_VJP_T && derived && !is_there(plan, value, MFM_DG)))
+            return false;
+    }
+    return true;
+}
+
+int mfm_plan_check_bound(const mfm_plan *plan)
+{
+    const mfm_graph *graph = plan->graph;
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        const mfm_graph_node *node = &graph->nodes[i];
+        for (int j = 0; j < node->n_in && mfm_plan_runs(plan, i, MFM_FORWARD); j++)
+            if (!is_there(plan, node->in[j], MFM_X))
+                return mfm_fail(plan->ctx, MFM_EINVAL,
+                                "plan: '%s', which %s '%s' reads: nothing is bound to it",
+                                graph->values[node->in[j]].name, node->op->name, node->name);
+    }
+    return MFM_OK;
 }
 
 static void call(const mfm_node *node, enum mfm_pass_kind kind)
@@ -192,6 +238,8 @@ static void restore_for(const mfm_plan *plan, int pass, size_t i, size_t *next,
 
 void mfm_plan_run(mfm_plan *plan, int pass)
 {
+    assert(0 <= pass && pass < plan->spec.n_passes);
+    assert(plan->is_placed); /* mfm_plan_bind_arena comes before */
     const mfm_graph *graph = plan->graph;
     const mfm_pass *p = &plan->spec.passes[pass];
     const bool backward = p->kind == MFM_VJP || p->kind == MFM_VJP_T;
@@ -203,6 +251,7 @@ void mfm_plan_run(mfm_plan *plan, int pass)
         if (!mfm_plan_runs(plan, i, p->kind) || !(p->segments >> graph->nodes[i].segment & 1))
             continue;
         restore_for(plan, pass, i, &next, observers);
+        assert(inputs_are_there(plan, i, p->kind));
         const uint64_t from = observers ? mfm_clock() : 0;
         call(&plan->instance.nodes[i], p->kind);
         if (observers)
@@ -238,7 +287,7 @@ int64_t mfm_plan_macs(const mfm_plan *plan)
     for (size_t i = 0; i < plan->graph->n_nodes; i++) {
         const mfm_node *node = &plan->instance.nodes[i];
         if (node->op && node->op->macs)
-            macs += node->op->macs(node);
+            macs = mfm_count_sum(macs, node->op->macs(node));
     }
     return macs;
 }

@@ -72,11 +72,14 @@ void mfm_plan_bind_input(mfm_plan *plan, int value, enum mfm_lane lane, real *da
 void mfm_plan_bind_arena(mfm_plan *plan, real *arena);
 /* What a plan lends; NULL when that is nothing. */
 real *mfm_plan_lent(const mfm_plan *plan);
+/* For callers that bind what others name: MFM_EINVAL when a forward pass reads an input, parameter
+ * or state that nothing is bound to. Running such a plan is undefined. */
+int mfm_plan_check_bound(const mfm_plan *plan);
 /* Randomness of the passes from now on: one stream for each use of a step (its training batch, its
  * meta batch). */
 void mfm_plan_set_step(mfm_plan *plan, enum mfm_stream stream, uint64_t seed, uint64_t step);
 
-/* Runs pass number `pass` of the schedule. */
+/* Runs pass number `pass` of the schedule. All that it reads and writes has been bound. */
 void mfm_plan_run(mfm_plan *plan, int pass);
 
 /* A kept lane, or any lane of an input or parameter; NULL when it is not there. */

@@ -1,4 +1,5 @@
 /* Life times and places of a plan's buffers. */
+#include <assert.h>
 #include <limits.h>
 
 #include "core/engine/plan_parts.h"
@@ -10,10 +11,11 @@ typedef struct layout {
     mfm_buffer *buffers;
     size_t count;
     int time;
-    int pass;     /* under way */
-    size_t index; /* of the node at `time` */
-    int *made_in; /* per value: the pass that made its X last; KEPT: no matter which */
-    int status;   /* sticky */
+    int pass;        /* under way */
+    size_t index;    /* of the node at `time` */
+    int *made_in;    /* per value: the pass that made its X last; KEPT: no matter which */
+    size_t *waiting; /* nodes that restore, each for the one before it; room for all */
+    int status;      /* sticky */
 } layout;
 
 enum { KEPT = INT_MAX };
@@ -132,19 +134,21 @@ static void make_value(layout *l, int value)
         l->made_in[value] = l->pass;
 }
 
-static void read_value(layout *l, int value);
+/* The value was dropped, and nothing has made it again. */
+static bool is_gone(const layout *l, int value)
+{
+    const int dropped_after = l->plan->spec.restore_after;
+    return value >= 0 && l->made_in[value] <= dropped_after && l->pass > dropped_after;
+}
 
-/* The producer makes X again; first what it reads is seen to. */
-static void restore(layout *l, int value)
+/* The node makes its outputs again, from inputs that are all there. */
+static void restore(layout *l, size_t index)
 {
     mfm_plan *plan = l->plan;
-    const size_t index = (size_t)plan->graph->values[value].producer;
     const mfm_graph_node *node = &plan->graph->nodes[index];
     touch(l, saved_buffer(l, index), false);
     touch(l, scratch_buffer(l, index), true);
-    for (int i = 0; i < node->n_in; i++)
-        if (node->in[i] >= 0)
-            read_value(l, node->in[i]);
+    touch_all(l, node->in, node->n_in, MFM_X, false);
     for (int i = 0; i < node->n_out; i++)
         make_value(l, node->out[i]);
     if (!l->status)
@@ -154,11 +158,33 @@ static void restore(layout *l, int value)
         plan->restores[plan->n_restores++] = (mfm_restore){l->pass, l->index, index};
 }
 
+/* The producer of a value that is gone waits for those of its own inputs, which wait for theirs: a
+ * chain as long as the graph may be. */
+static void restore_value(layout *l, int value)
+{
+    const mfm_graph *graph = l->plan->graph;
+    size_t waiting = 0;
+    l->waiting[waiting++] = (size_t)graph->values[value].producer;
+    while (waiting) {
+        const size_t index = l->waiting[waiting - 1];
+        const mfm_graph_node *node = &graph->nodes[index];
+        int i = 0;
+        while (i < node->n_in && !is_gone(l, node->in[i]))
+            i++;
+        if (i < node->n_in) {
+            assert(waiting < graph->n_nodes); /* inputs come from nodes before: no cycle */
+            l->waiting[waiting++] = (size_t)graph->values[node->in[i]].producer;
+        } else {
+            restore(l, index);
+            waiting--;
+        }
+    }
+}
+
 static void read_value(layout *l, int value)
 {
-    const int dropped_after = l->plan->spec.restore_after;
-    if (l->made_in[value] <= dropped_after && l->pass > dropped_after)
-        restore(l, value);
+    if (is_gone(l, value))
+        restore_value(l, value);
     touch(l, lane_buffer(l, value, MFM_X), false);
 }
 
@@ -280,6 +306,8 @@ static real *place_of(const mfm_plan *plan, size_t number, real *arena)
 
 void mfm_plan_bind_arena(mfm_plan *plan, real *arena)
 {
+    assert(arena && (uintptr_t)arena % 64 == 0);
+    plan->is_placed = true;
     for (size_t i = 0; i < plan->graph->n_values; i++)
         for (int lane = 0; lane < MFM_LANES; lane++)
             if (in_arena(plan, i, lane))
@@ -323,7 +351,8 @@ int mfm_plan_place(mfm_plan *plan)
     layout l = {.plan = plan, .count = lent_number(plan) + 1};
     l.buffers = mfm_alloc(plan->ctx, l.count, sizeof *l.buffers);
     l.made_in = mfm_alloc(plan->ctx, graph->n_values, sizeof *l.made_in);
-    l.status = l.buffers && l.made_in ? MFM_OK : MFM_ENOMEM;
+    l.waiting = mfm_alloc(plan->ctx, graph->n_nodes, sizeof *l.waiting);
+    l.status = l.buffers && l.made_in && l.waiting ? MFM_OK : MFM_ENOMEM;
     if (!l.status) {
         size_buffers(&l);
         find_lives(&l);
@@ -334,6 +363,7 @@ int mfm_plan_place(mfm_plan *plan)
         l.status = settle(&l);
     for (size_t i = 0; l.buffers && i < l.count; i++)
         mfm_free(plan->ctx, l.buffers[i].ranges);
+    mfm_free(plan->ctx, l.waiting);
     mfm_free(plan->ctx, l.made_in);
     mfm_free(plan->ctx, l.buffers);
     return l.status;

@@ -22,6 +22,7 @@ struct mfm_plan {
     uint8_t *runs;         /* per node: bit set of the pass kinds that call it */
     mfm_restore *restores; /* in the order of the schedule */
     size_t n_restores, restores_capacity;
+    bool is_placed;    /* the lanes have their places in an arena */
     real *arena;       /* its own; NULL when it borrows */
     size_t arena_size; /* in reals */
     size_t *offsets;   /* of the buffers that plan_build.c numbers */

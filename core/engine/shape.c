@@ -33,17 +33,29 @@ int mfm_shape_check(mfm_ctx *ctx, const mfm_shape *shape, const char *what)
     if (shape->rank < 0 || shape->rank > MFM_MAX_RANK)
         return mfm_fail(ctx, MFM_ENOTSUP, "%s: rank %d: at most %d axes are supported", what,
                         shape->rank, MFM_MAX_RANK);
-    const int64_t limit = INT64_MAX / 16;
     int64_t count = 1;
     for (int i = 0; i < shape->rank; i++) {
         if (shape->dim[i] < 0)
             return mfm_fail(ctx, MFM_EDATA, "%s: dimension %d is %lld: must not be negative", what,
                             i, (long long)shape->dim[i]);
-        if (shape->dim[i] && count > limit / shape->dim[i])
+        if (shape->dim[i])
+            count = mfm_count_times(count, shape->dim[i]);
+        if (count > MFM_MOST_REALS)
             return mfm_fail(ctx, MFM_EDATA, "%s: more elements than are addressable", what);
-        count *= shape->dim[i];
     }
     return MFM_OK;
+}
+
+int64_t mfm_count_times(int64_t a, int64_t b)
+{
+    int64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
+int64_t mfm_count_sum(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
 void mfm_shape_order(int rank, int order[MFM_MAX_RANK])

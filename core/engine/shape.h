@@ -18,6 +18,10 @@
 
 enum { MFM_MAX_RANK = 6 };
 
+/* No tensor has more numbers than this, nor has a plan: more than any machine addresses, and few
+ * enough that byte sizes and sums of some counts stay far from the ends of their types. */
+#define MFM_MOST_REALS ((int64_t)1 << 48)
+
 /* Rank 0 is a scalar. Axes at and beyond rank are 0. */
 typedef struct mfm_shape {
     int rank;
@@ -29,8 +33,13 @@ mfm_shape mfm_shape_of(int rank, ...);
 bool mfm_shape_equal(const mfm_shape *a, const mfm_shape *b);
 /* Product of all dimensions; 1 for a scalar. The caller has checked it with mfm_shape_check. */
 int64_t mfm_shape_count(const mfm_shape *shape);
-/* Every dimension >= 0, rank within the limit and the byte size addressable. `what` names it. */
+/* Every dimension >= 0, rank within the limit, and the product of any of the dimensions that are
+ * not 0 at most MFM_MOST_REALS: no stride or part of a count overflows. `what` names it. */
 int mfm_shape_check(mfm_ctx *ctx, const mfm_shape *shape, const char *what);
+
+/* a b and a + b for counts that are not negative; INT64_MAX where that is too large a number. */
+int64_t mfm_count_times(int64_t a, int64_t b);
+int64_t mfm_count_sum(int64_t a, int64_t b);
 
 /* Elements between neighbours along each logical axis, in this engine's storage. */
 void mfm_shape_strides(const mfm_shape *shape, int64_t stride[MFM_MAX_RANK]);

@@ -151,7 +151,8 @@ static void adjoint_bias(const mfm_node *node, const real *g, real *gb, bool add
 static int64_t macs(const mfm_node *node)
 {
     const mfm_shape *w = &node->in[1]->shape;
-    return mfm_shape_count(&node->out[0]->shape) * w->dim[1] * w->dim[2] * w->dim[3];
+    return mfm_count_times(mfm_shape_count(&node->out[0]->shape),
+                           w->dim[1] * w->dim[2] * w->dim[3]);
 }
 
 static const mfm_bilinear impl = {.product = product,

@@ -133,7 +133,7 @@ static void adjoint_bias(const mfm_node *node, const real *g, real *gc, bool add
 static int64_t macs(const mfm_node *node)
 {
     const sizes s = sizes_of(node);
-    return s.m * s.n * s.k;
+    return mfm_count_times(mfm_count_times(s.m, s.n), s.k);
 }
 
 static const mfm_bilinear impl = {.product = product,

@@ -236,7 +236,7 @@ static void adjoint_b(const mfm_node *node, const real *gy, const real *a, real 
 static int64_t macs(const mfm_node *node)
 {
     const mfm_shape *a = &node->in[0]->shape;
-    return mfm_shape_count(&node->out[0]->shape) * a->dim[a->rank - 1];
+    return mfm_count_times(mfm_shape_count(&node->out[0]->shape), a->dim[a->rank - 1]);
 }
 
 static const mfm_bilinear impl = {

@@ -198,6 +198,25 @@ static void pool_goes_first(void)
     fuse_finish(&kept);
 }
 
+/* A Relu whose output is kept and read by no node, after a normalisation that is likewise: the
+ * first node, which reads neither, follows neither. */
+static void nobody_reads(void)
+{
+    network n;
+    mfm_net net = mfm_net_new(fuse_ctx());
+    fuse_add_inputs(&net, SIDE, 5, &n.inputs);
+    mfm_net_node(&net, "MaxPool kernel_shape=2,2", 0, n.inputs.images, -1, -1);
+    mfm_net_node(&net, "Relu", 0, n.inputs.images, -1, -1);
+    const int relu = mfm_net_node(&net, "Relu", 0, n.inputs.images, -1, -1);
+    CU_ASSERT_EQUAL_FATAL(net.status, MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_graph_fuse(net.graph, &relu, 1), MFM_OK);
+    CU_ASSERT_EQUAL(net.graph->n_nodes, 3);
+    CU_ASSERT_STRING_EQUAL(net.graph->nodes[0].op->name, "MaxPool");
+    CU_ASSERT_STRING_EQUAL(net.graph->nodes[2].op->name, "Relu");
+    mfm_graph_free(net.graph);
+    mfm_ctx_free(net.ctx);
+}
+
 static int fuse_in(mfm_ctx *ctx, void *unused)
 {
     (void)unused;
@@ -223,6 +242,7 @@ static const mfm_case cases[] = {
     {"what is read elsewhere, kept, stretched or in another segment is left alone", left_alone},
     {"numbers of values, keys and names stay", keeps_numbers},
     {"MaxPool goes before Relu and all passes give the same bits", pool_goes_first},
+    {"a value that is kept and that nobody reads has no follower", nobody_reads},
     {"every refused allocation is told and nothing leaks", refusals},
 };
 MFM_SUITE("core/engine/fuse", cases)

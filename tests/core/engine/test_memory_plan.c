@@ -4,6 +4,7 @@
 #include "core/engine/memory_plan.h"
 #include "core/engine/random.h"
 #include "core/engine/real.h"
+#include "core/engine/shape.h"
 #include "failing_allocator.h"
 
 enum { BUFFERS = 40, TIMES = 30, ROUNDS = 200, ALIGNMENT = 64 / sizeof(real) };
@@ -156,6 +157,47 @@ static int attempt(mfm_ctx *ctx, void *self)
     return status;
 }
 
+/* Every pair is alive together, as the values of a training step are: forward and, the other way
+ * round, backward. Comparing each with each would take hours. */
+static void test_many(void)
+{
+    enum { MANY = 100000 };
+    mfm_ctx *ctx = fresh();
+    mfm_buffer *b = mfm_alloc(ctx, MANY, sizeof *b);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b);
+    size_t sum = 0, total;
+    for (int i = 0; i < MANY; i++) {
+        b[i].size = ALIGNMENT * (1 + (size_t)i * 7919 % 1000);
+        sum += b[i].size;
+        CU_ASSERT_EQUAL_FATAL(mfm_buffer_write(ctx, &b[i], i), MFM_OK);
+        CU_ASSERT_EQUAL_FATAL(mfm_buffer_use(ctx, &b[i], 2 * MANY - i), MFM_OK);
+    }
+    CU_ASSERT_EQUAL_FATAL(mfm_memory_plan(ctx, b, MANY, &total), MFM_OK);
+    CU_ASSERT_EQUAL(total, sum);
+    clear(ctx, b, MANY);
+    mfm_free(ctx, b);
+    mfm_ctx_free(ctx);
+}
+
+/* Two of three buffers fit below the limit, alone or one after the other, but not all at once. */
+static void test_too_large(void)
+{
+    mfm_ctx *ctx = fresh();
+    const size_t half = (size_t)(MFM_MOST_REALS / 2);
+    mfm_buffer b[3] = {{.size = half}, {.size = half}, {.size = ALIGNMENT}};
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL_FATAL(mfm_buffer_write(ctx, &b[i], i / 2), MFM_OK);
+    size_t total;
+    CU_ASSERT_EQUAL(mfm_memory_plan(ctx, b, 3, &total), MFM_OK);
+    CU_ASSERT_EQUAL(total, 2 * half);
+    b[2].ranges[0].first = 0;
+    CU_ASSERT_EQUAL(mfm_memory_plan(ctx, b, 3, &total), MFM_ENOMEM);
+    b[2].size = SIZE_MAX;
+    CU_ASSERT_EQUAL(mfm_memory_plan(ctx, b, 3, &total), MFM_ENOMEM);
+    clear(ctx, b, 3);
+    mfm_ctx_free(ctx);
+}
+
 static void test_refusals(void)
 {
     const char *what = mfm_failing_attempts(attempt, NULL);
@@ -167,6 +209,8 @@ static const mfm_case cases[] = {
     {"a chain needs two places", test_chain},
     {"a buffer uses the gap between two lives of another", test_gap},
     {"buffers without size or life take no room", test_nothing},
+    {"many buffers are placed without comparing each with each", test_many},
+    {"more than can be addressed is refused", test_too_large},
     {"every refused allocation is told and nothing leaks", test_refusals},
 };
 MFM_SUITE("core/engine/memory_plan", cases)

@@ -207,6 +207,36 @@ static void test_bad_shapes(void)
     mfm_ctx_free(net.ctx);
 }
 
+/* An input that the caller forgot. */
+static void test_unbound(void)
+{
+    tied t;
+    const mfm_net net = tied_net(fresh(), &t);
+    const mfm_slot keep[] = {{t.y, MFM_X}};
+    const mfm_plan_spec spec = mfm_bench_spec(keep, 1);
+    mfm_bench b = bench_new(net, &spec);
+    CU_ASSERT_EQUAL(mfm_plan_check_bound(b.plan), MFM_EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(b.ctx), "nothing is bound"));
+    mfm_plan_bind_input(b.plan, t.x, MFM_X, t.data);
+    CU_ASSERT_EQUAL(mfm_plan_check_bound(b.plan), MFM_OK);
+    bench_free(&b);
+}
+
+/* A dimension that is 0 hides how large the others are. */
+static void test_overflow(void)
+{
+    mfm_net net = mfm_net_new(fresh());
+    const mfm_shape shape = {.rank = 4, .dim = {-1, (int64_t)1 << 40, (int64_t)1 << 40, 0}};
+    const int x = mfm_net_input(&net, MFM_DATA, shape);
+    mfm_net_node(&net, "Relu", 0, x, -1, -1);
+    CU_ASSERT_EQUAL_FATAL(net.status, MFM_OK);
+    const mfm_plan_spec spec = mfm_bench_spec(NULL, 0);
+    mfm_plan *plan;
+    CU_ASSERT_EQUAL(mfm_plan_new(net.ctx, net.graph, &spec, &plan), MFM_EDATA);
+    mfm_graph_free(net.graph);
+    mfm_ctx_free(net.ctx);
+}
+
 static void test_arity(void)
 {
     tied t;
@@ -229,6 +259,8 @@ static const mfm_case cases[] = {
     {"a segment runs again on what another left", test_segments},
     {"sweeps of one kind over different segments are refused", test_different_segments},
     {"shapes that do not fit are refused by the node's name", test_bad_shapes},
+    {"an input that nothing is bound to is told by name", test_unbound},
+    {"shapes whose strides would overflow are refused", test_overflow},
     {"the number of inputs is checked", test_arity},
 };
 MFM_SUITE("core/engine/plan", cases)

@@ -38,6 +38,32 @@ static void test_check(void)
     mfm_ctx_free(ctx);
 }
 
+/* Without elements, and yet the strides of the other axes must not overflow: [0, 2^40, 2^40]. */
+static void test_check_beside_nothing(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
+    const int64_t large = (int64_t)1 << 40;
+    for (int nothing = 0; nothing < 3; nothing++) {
+        mfm_shape shape = {.rank = 3, .dim = {large, large, large}};
+        shape.dim[nothing] = 0;
+        CU_ASSERT_EQUAL(mfm_shape_check(ctx, &shape, "x"), MFM_EDATA);
+        shape.dim[(nothing + 1) % 3] = 1 << 8;
+        CU_ASSERT_EQUAL(mfm_shape_check(ctx, &shape, "x"), MFM_OK);
+    }
+    mfm_ctx_free(ctx);
+}
+
+static void test_saturation(void)
+{
+    const int64_t large = (int64_t)1 << 40;
+    CU_ASSERT_EQUAL(mfm_count_times(large, 1 << 22), (int64_t)1 << 62);
+    CU_ASSERT_EQUAL(mfm_count_times(large, 1 << 23), INT64_MAX);
+    CU_ASSERT_EQUAL(mfm_count_times(0, INT64_MAX), 0);
+    CU_ASSERT_EQUAL(mfm_count_sum(INT64_MAX - 1, 1), INT64_MAX);
+    CU_ASSERT_EQUAL(mfm_count_sum(INT64_MAX, INT64_MAX), INT64_MAX);
+}
+
 static void expect_strides(mfm_shape shape, const int64_t *expected)
 {
     int64_t stride[MFM_MAX_RANK];
@@ -111,6 +137,8 @@ static void test_text(void)
 static const mfm_case cases[] = {
     {"a shape counts its elements and equals itself alone", test_count},
     {"shapes that cannot be stored are refused", test_check},
+    {"axes beside an empty one are checked too", test_check_beside_nothing},
+    {"counts stop at the largest number", test_saturation},
     {"rank 4 lies channels-last, every other rank row-major", test_strides},
     {"images change between planes and pixels, and back", test_layout},
     {"storage and strides agree", test_layout_follows_strides},
