@@ -22,7 +22,7 @@ int mfm_session_import_form(mfm_session *session)
                                          &session->network);
     if (status)
         return status;
-    return mfm_split_graph_new(session->ctx, session->network, &session->graphs);
+    return mfm_split_graph_new(session->ctx, session->network, NULL, &session->graphs);
 }
 
 int mfm_session_import(mfm_session *session)

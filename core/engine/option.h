@@ -90,4 +90,14 @@ typedef struct mfm_chosen {
     const void *values;
 } mfm_chosen;
 
+/* What was chosen of these settings, or their defaults. chosen is ended by one without settings;
+ * NULL: nothing was chosen. */
+static inline const void *mfm_values_of(const mfm_chosen *chosen, const mfm_settings *settings)
+{
+    for (; chosen && chosen->settings; chosen++)
+        if (chosen->settings == settings)
+            return chosen->values;
+    return settings->defaults;
+}
+
 #endif

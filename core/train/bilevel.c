@@ -30,8 +30,8 @@ static const mfm_pass train_passes[TRAIN_PASSES] = {
     [TRAIN_BACKWARD_AGAIN] = {MFM_VJP, MFM_SET_MODULATED},
 };
 static const mfm_pass meta_passes[META_PASSES] = {
-    [META_FORWARD] = {MFM_FORWARD, MFM_SET_PLAIN_LOSS},
-    [META_BACKWARD] = {MFM_VJP, MFM_SET_PLAIN_LOSS},
+    [META_FORWARD] = {MFM_FORWARD, MFM_SET_META_LOSS},
+    [META_BACKWARD] = {MFM_VJP, MFM_SET_META_LOSS},
 };
 static const mfm_pass hyper_passes[HYPER_PASSES] = {
     [HYPER_FORWARD] = {MFM_FORWARD, 1},
@@ -104,7 +104,7 @@ static int plan_train(mfm_bilevel *b, int64_t batch)
  * what can be restored, which costs one sweep in either plan. */
 static int plan_meta(mfm_bilevel *b, int64_t batch)
 {
-    const mfm_slot keep[2] = {{b->split->plain_loss, MFM_X}, {b->split->plain_loss, MFM_G}};
+    const mfm_slot keep[2] = {{b->split->meta_loss, MFM_X}, {b->split->meta_loss, MFM_G}};
     const mfm_plan_spec spec = {.batch = batch,
                                 .training = true,
                                 .passes = meta_passes,
@@ -227,18 +227,12 @@ void mfm_bilevel_bind(mfm_bilevel *b, real *w, real *state, real *phi)
     mfm_plan_bind_params(b->hyper, MFM_X, phi);
 }
 
-static void bind_batch(mfm_plan *plan, const mfm_split_graph *split, const mfm_batch *batch)
-{
-    mfm_plan_bind_input(plan, split->images, MFM_X, (real *)batch->images);
-    mfm_plan_bind_input(plan, split->labels, MFM_X, (real *)batch->labels);
-}
-
 void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *train, const mfm_batch *meta,
                          double alpha, uint64_t seed, uint64_t step)
 {
     const mfm_split_graph *split = b->split;
-    bind_batch(b->train, split, train);
-    bind_batch(b->meta, split, meta);
+    mfm_split_graph_bind(split, b->train, train);
+    mfm_split_graph_bind(split, b->meta, meta);
     mfm_plan_set_step(b->train, MFM_STREAM_DROPOUT, seed, step);
     mfm_plan_set_step(b->meta, MFM_STREAM_META_DROPOUT, seed, step);
 
@@ -251,8 +245,8 @@ void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *train, const mfm_batch
     for (size_t i = 0; i < n; i++)
         b->virtual_w[i] = b->w[i] - (real)alpha * b->gradient[i];
     mfm_plan_run(b->meta, META_FORWARD);
-    b->losses.meta = (double)*mfm_plan_lane(b->meta, split->plain_loss, MFM_X);
-    *mfm_plan_lane(b->meta, split->plain_loss, MFM_G) = 1;
+    b->losses.meta = (double)*mfm_plan_lane(b->meta, split->meta_loss, MFM_X);
+    *mfm_plan_lane(b->meta, split->meta_loss, MFM_G) = 1;
     mfm_plan_run(b->meta, META_BACKWARD);
 }
 

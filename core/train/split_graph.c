@@ -345,38 +345,6 @@ static void copy_tail(splitter *s)
     }
 }
 
-/* ---- losses ---------------------------------------------------------------------------------- */
-
-static void add_node(splitter *s, const char *domain, const char *op_type, int opset, int segment,
-                     const int *in, int n_in, const char *name, int *out)
-{
-    const mfm_op *op = mfm_op_find(domain, op_type, opset);
-    if (s->status)
-        return;
-    const char *const names[1] = {name};
-    s->status = op ? mfm_graph_add(s->to->main, op, opset, name, NULL, in, n_in, names, 1, out)
-                   : mfm_fail(s->ctx, MFM_ENOTSUP, "operator %s: not built in", op_type);
-    if (!s->status)
-        s->to->main->nodes[s->to->main->n_nodes - 1].segment = segment;
-}
-
-static void add_losses(splitter *s)
-{
-    mfm_split_graph *to = s->to;
-    const mfm_shape labels = {.rank = 1, .dim = {-1}};
-    s->status = mfm_graph_input(to->main, "labels", MFM_INDEX, &labels, &to->labels);
-    add_node(s, "", "Softmax", 13, MFM_SEGMENT_SOFT_LABEL, &to->logits, 1, "soft_label",
-             &to->soft_label);
-    const int plain[2] = {to->logits, to->labels};
-    add_node(s, "mfm", "SoftmaxCrossEntropy", 1, MFM_SEGMENT_PLAIN_LOSS, plain, 2, "plain_loss",
-             &to->plain_loss);
-    if (to->modulated_logits < 0)
-        return;
-    const int modulated[2] = {to->modulated_logits, to->labels};
-    add_node(s, "mfm", "SoftmaxCrossEntropy", 1, MFM_SEGMENT_MODULATED, modulated, 2,
-             "modulated_loss", &to->modulated_loss);
-}
-
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static int prepare(splitter *s)
@@ -442,24 +410,50 @@ static void split_network(splitter *s)
     if (!s->status && s->network->soft_label >= 0)
         split_modulation(s);
     if (!s->status)
-        add_losses(s);
-    const int keep[] = {to->logits, to->soft_label, to->plain_loss, to->modulated_logits,
-                        to->modulated_loss};
+        s->status = mfm_split_graph_add_losses(to);
+    const int keep[] = {to->logits,    to->soft_label,       to->plain_loss,
+                        to->meta_loss, to->modulated_logits, to->modulated_loss};
     if (!s->status)
         s->status = mfm_graph_fuse(to->main, keep, sizeof keep / sizeof keep[0]);
 }
 
-int mfm_split_graph_new(mfm_ctx *ctx, mfm_network *network, mfm_split_graph **split)
+/* The classifier that the loss wants; its parameters are known by name from here on. */
+static int prepare_network(splitter *s, mfm_classifier *classifier)
+{
+    const mfm_loss_spec *spec = &s->to->spec;
+    *classifier = mfm_classifier_find(s->from, s->network->logits);
+    if (spec->task && spec->task->classes != s->to->classes)
+        return mfm_fail(s->ctx, MFM_EINVAL, "loss: %lld classes: the model has %lld",
+                        (long long)spec->task->classes, (long long)s->to->classes);
+    return spec->loss->prepare ? spec->loss->prepare(s->ctx, s->network, spec->chosen) : MFM_OK;
+}
+
+int mfm_split_graph_new(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec,
+                        mfm_split_graph **split)
 {
     *split = mfm_alloc(ctx, 1, sizeof **split);
     if (!*split)
         return MFM_ENOMEM;
-    **split = (mfm_split_graph){
-        .ctx = ctx, .modulated_logits = -1, .modulated_loss = -1, .classes = network->classes};
     splitter s = {.ctx = ctx, .network = network, .from = network->graph, .to = *split};
-    s.status = prepare(&s);
+    **split = (mfm_split_graph){.ctx = ctx,
+                                .shares = -1,
+                                .table = -1,
+                                .modulated_logits = -1,
+                                .modulated_loss = -1,
+                                .classes = network->classes,
+                                .spec = spec ? *spec : (mfm_loss_spec){.loss = NULL}};
+    if (!(*split)->spec.loss)
+        (*split)->spec.loss = mfm_losses[0];
+    mfm_classifier classifier;
+    s.status = prepare_network(&s, &classifier);
+    if (!s.status)
+        s.status = prepare(&s);
     if (!s.status)
         split_network(&s);
+    if (!s.status) {
+        (*split)->classifier = mfm_classifier_in((*split)->main, &classifier);
+        mfm_split_graph_set_epoch(*split, 0);
+    }
     mfm_free(ctx, s.depends);
     mfm_free(ctx, s.plain);
     mfm_free(ctx, s.shapes);
@@ -479,5 +473,6 @@ void mfm_split_graph_free(mfm_split_graph *split)
     mfm_graph_free(split->modulator);
     mfm_free(split->ctx, split->hyper_outputs);
     mfm_free(split->ctx, split->hyper_inputs);
+    mfm_free_aligned(split->ctx, split->table_values);
     mfm_free(split->ctx, split);
 }

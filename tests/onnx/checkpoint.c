@@ -37,7 +37,7 @@ static int prepare(session *s, enum mfm_optimizer_kind kind)
                                        .momentum = 0.9};
     int status = mfm_model_import(s->ctx, s->model, &s->network);
     if (!status)
-        status = mfm_split_graph_new(s->ctx, s->network, &s->split);
+        status = mfm_split_graph_new(s->ctx, s->network, NULL, &s->split);
     if (!status)
         status = mfm_training_new(s->ctx, s->split, &options, &s->training);
     return status;

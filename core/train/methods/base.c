@@ -58,8 +58,7 @@ static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_
 {
     const mfm_batch *train = &batches[0];
     base_state *s = t->method_state;
-    mfm_plan_bind_input(s->plan, t->split->images, MFM_X, (real *)train->images);
-    mfm_plan_bind_input(s->plan, t->split->labels, MFM_X, (real *)train->labels);
+    mfm_split_graph_bind(t->split, s->plan, train);
     mfm_plan_set_step(s->plan, MFM_STREAM_DROPOUT, t->options.seed, t->counters.step);
     mfm_plan_run(s->plan, FORWARD);
     *losses =

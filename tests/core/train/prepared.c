@@ -31,7 +31,7 @@ static real *vector_copy(mfm_ctx *ctx, const real *from, size_t count)
 void prepare_network(mfm_ctx *ctx, mfm_network *network, prepared *p)
 {
     *p = (prepared){.ctx = ctx, .network = network};
-    must(ctx, mfm_split_graph_new(ctx, network, &p->split));
+    must(ctx, mfm_split_graph_new(ctx, network, NULL, &p->split));
     const mfm_graph *main = p->split->main, *modulator = p->split->modulator;
     p->w = vector_copy(ctx, main->params, main->params_size);
     p->state = vector_copy(ctx, main->state, main->state_size);

@@ -40,7 +40,7 @@ static void bench_init(bench *b)
     const int pool = hand_node(&b->h, "pool", "GlobalAveragePool", b->h.network->images, -1, -1);
     const int flat = hand_node(&b->h, "flat", "Flatten", pool, -1, -1);
     b->h.network->logits = hand_linear(&b->h, "fc", flat, 2, HAND_CLASSES);
-    must(b, mfm_split_graph_new(b->h.ctx, b->h.network, &b->split));
+    must(b, mfm_split_graph_new(b->h.ctx, b->h.network, NULL, &b->split));
     memcpy(b->split->main->params, weights, sizeof weights);
     for (int i = 0; i < IMAGES; i++) {
         b->labels[i] = (uint16_t)i;

@@ -19,7 +19,7 @@ static void check(mfm_attempt_fn *attempt, void *self)
 static int split(mfm_ctx *ctx, void *self)
 {
     mfm_split_graph *made;
-    const int status = mfm_split_graph_new(ctx, self, &made);
+    const int status = mfm_split_graph_new(ctx, self, NULL, &made);
     CU_ASSERT((made == NULL) == (status != MFM_OK));
     mfm_split_graph_free(made);
     return status;
@@ -46,7 +46,7 @@ static void made_init(made *m)
 {
     memset(m, 0, sizeof *m);
     hand_new(EVERYWHERE, &m->h);
-    CU_ASSERT_EQUAL_FATAL(mfm_split_graph_new(m->h.ctx, m->h.network, &m->split), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_split_graph_new(m->h.ctx, m->h.network, NULL, &m->split), MFM_OK);
     tiny_data_new(m->h.ctx, 3, 3, 2, &m->data);
 }
 

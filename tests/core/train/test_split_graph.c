@@ -9,7 +9,7 @@
 static mfm_split_graph *split_new(hand *h)
 {
     mfm_split_graph *split = NULL;
-    const int status = mfm_split_graph_new(h->ctx, h->network, &split);
+    const int status = mfm_split_graph_new(h->ctx, h->network, NULL, &split);
     if (status)
         printf("\n    %s\n", mfm_message(h->ctx));
     CU_ASSERT_EQUAL_FATAL(status, MFM_OK);
@@ -74,9 +74,10 @@ static void test_plain(void)
                                         "flatten", "fc1",   "relu3", "fc2"};
     for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++)
         expect_where(split->main, nodes[i], "s");
-    CU_ASSERT_EQUAL(split->main->n_nodes, 9 + 2); /* and the soft label and the loss */
+    CU_ASSERT_EQUAL(split->main->n_nodes, 9 + 5); /* the soft label; two losses with means */
     CU_ASSERT_EQUAL(count_nodes(split->main, "soft_label", MFM_SEGMENT_SOFT_LABEL), 1);
-    CU_ASSERT_EQUAL(count_nodes(split->main, "plain_loss", MFM_SEGMENT_PLAIN_LOSS), 1);
+    CU_ASSERT_EQUAL(count_nodes(split->main, "plain_loss", MFM_SEGMENT_PLAIN_LOSS), 2);
+    CU_ASSERT_EQUAL(count_nodes(split->main, "meta_loss", MFM_SEGMENT_META_LOSS), 2);
     CU_ASSERT_EQUAL(count_params(split->main, NULL), 4);
     CU_ASSERT_PTR_NULL(split->modulator);
     CU_ASSERT_EQUAL(split->n_hyper, 0);
@@ -246,7 +247,7 @@ static void test_plain_path(void)
 static void refuse(hand *h, int code, const char *part)
 {
     mfm_split_graph *split = NULL;
-    CU_ASSERT_EQUAL(mfm_split_graph_new(h->ctx, h->network, &split), code);
+    CU_ASSERT_EQUAL(mfm_split_graph_new(h->ctx, h->network, NULL, &split), code);
     CU_ASSERT_PTR_NULL(split);
     if (!strstr(mfm_message(h->ctx), part))
         printf("\n    %s\n", mfm_message(h->ctx));
