@@ -120,8 +120,8 @@ static int open_location(const loader *l, const Onnx__TensorProto *t, const char
     }
 }
 
-/* The file is regular, has one name, and holds the range; settles a length that was left out. */
-static int check_file(const loader *l, const Onnx__TensorProto *t, range *r, int fd)
+/* The file is regular, has one name, and holds the range. */
+static int check_file(const loader *l, const Onnx__TensorProto *t, const range *r, int fd)
 {
     struct stat st;
     if (fstat(fd, &st))
@@ -132,27 +132,49 @@ static int check_file(const loader *l, const Onnx__TensorProto *t, range *r, int
         return refuse(l, t, MFM_EDATA, "location '%s': it has %lu names: one is allowed",
                       r->location, (unsigned long)st.st_nlink);
     const uint64_t size = (uint64_t)st.st_size;
-    if (r->offset > size || (r->has_length && r->length > size - r->offset))
+    if (r->offset > size || r->length > size - r->offset)
         return refuse(l, t, MFM_EDATA, "offset %llu, length %llu: '%s' ends at %llu",
                       (unsigned long long)r->offset, (unsigned long long)r->length, r->location,
                       (unsigned long long)size);
-    if (!r->has_length)
-        r->length = size - r->offset;
     return MFM_OK;
 }
 
-static int check_length(loader *l, const Onnx__TensorProto *t, const range *r)
+/* The bytes that shape and type ask for. */
+static int find_length(const loader *l, const Onnx__TensorProto *t, uint64_t *count,
+                       uint64_t *length)
 {
-    uint64_t count;
-    const int status = mfm_tensor_count(l->model, t, &count);
+    const int status = mfm_tensor_count(l->model, t, count);
     if (status)
         return status;
     const unsigned bits = mfm_element_bits(t->data_type);
     if (!bits)
         return refuse(l, t, MFM_EDATA, "element type %d: it has no fixed size", t->data_type);
-    if (count > UINT64_MAX / 128 || r->length != (count * bits + 7) / 8)
-        return refuse(l, t, MFM_EDATA, "%llu bytes: its shape and type ask for %llu elements",
-                      (unsigned long long)r->length, (unsigned long long)count);
+    if (*count > UINT64_MAX / 128)
+        return refuse(l, t, MFM_EDATA, "%llu elements: too many", (unsigned long long)*count);
+    *length = (*count * bits + 7) / 8;
+    return MFM_OK;
+}
+
+/* A length that was left out is what shape and type ask for: other tensors may follow. */
+static int check_range(const loader *l, const Onnx__TensorProto *t, range *r, int fd)
+{
+    uint64_t count = 0, length = 0;
+    int status = find_length(l, t, &count, &length);
+    if (status)
+        return status;
+    if (!r->has_length)
+        r->length = length;
+    status = check_file(l, t, r, fd);
+    if (status)
+        return status;
+    return r->length == length
+               ? MFM_OK
+               : refuse(l, t, MFM_EDATA, "%llu bytes: its shape and type ask for %llu elements",
+                        (unsigned long long)r->length, (unsigned long long)count);
+}
+
+static int check_total(loader *l, const Onnx__TensorProto *t, const range *r)
+{
     l->total += r->length;
     if (r->length > INT_MAX || l->total > INT_MAX)
         return refuse(l, t, MFM_ENOTSUP, "more than 2 GiB of weights: one file cannot hold them");
@@ -184,9 +206,9 @@ static void settle(loader *l, Onnx__TensorProto *t, uint8_t *bytes, size_t lengt
 
 static int load_range(loader *l, Onnx__TensorProto *t, range *r, int fd)
 {
-    int status = check_file(l, t, r, fd);
+    int status = check_range(l, t, r, fd);
     if (!status)
-        status = check_length(l, t, r);
+        status = check_total(l, t, r);
     if (status)
         return status;
     uint8_t *bytes = mfm_proto_new(l->model, r->length);

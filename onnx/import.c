@@ -79,10 +79,12 @@ static int check_supported(mfm_importer *im)
         if (!node_needed(im, node) || supported(im, node))
             continue;
         const char *name = mfm_proto_text(node->name);
+        const bool own = mfm_proto_is(node, mfm_proto_text(node->op_type));
         count++;
         if (used < sizeof list)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s '%s'",
-                                     count > 1 ? ", " : "", mfm_proto_text(node->op_type),
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s%s%s '%s'",
+                                     count > 1 ? ", " : "", own ? "" : mfm_proto_text(node->domain),
+                                     own ? "" : ":", mfm_proto_text(node->op_type),
                                      name[0]          ? name
                                      : node->n_output ? node->output[0]
                                                       : "");
@@ -290,8 +292,23 @@ static int import_operator(mfm_importer *im, const Onnx__NodeProto *node)
     return status;
 }
 
+/* The body of a function may take an attribute from whoever calls it; a graph has no caller. */
+static int check_references(mfm_importer *im, const Onnx__NodeProto *node)
+{
+    for (size_t i = 0; i < node->n_attribute; i++)
+        if (mfm_proto_text(node->attribute[i]->ref_attr_name)[0])
+            return mfm_import_fail(im, node, MFM_EDATA,
+                                   "attribute '%s': refers to '%s' of a function, and is in none: "
+                                   "inline the functions of the file before training",
+                                   mfm_proto_text(node->attribute[i]->name),
+                                   node->attribute[i]->ref_attr_name);
+    return MFM_OK;
+}
+
 static int import_node(mfm_importer *im, const Onnx__NodeProto *node)
 {
+    if (check_references(im, node))
+        return mfm_code(im->ctx);
     if (mfm_proto_is(node, "Constant"))
         return mfm_import_constant(im, node);
     if (mfm_proto_is(node, "Identity") && node->n_input == 1 && node->n_output == 1)

@@ -126,6 +126,26 @@ static int list_from_input(mfm_importer *im, const Onnx__NodeProto *node, const 
     return set_ints(im, node, def->name, values, (size_t)numbers->count, field);
 }
 
+/* Why the input cannot set the attribute. */
+static int no_constant(mfm_importer *im, const Onnx__NodeProto *node, const mfm_attr_def *def,
+                       const char *name)
+{
+    const mfm_binding *b = mfm_import_find(im, name);
+    const bool reals = b && b->tensor && mfm_tensor_is_float(b->tensor);
+    const bool ints = b && (b->folded || (b->tensor && mfm_tensor_is_int(b->tensor)));
+    const char *rule = "must be a constant that is known when importing";
+    if (reals && def->type != MFM_FLOAT)
+        rule = "holds floating-point numbers: must be whole numbers (int64)";
+    else if (ints && def->type == MFM_FLOAT)
+        rule = "holds whole numbers: must be one floating-point number";
+    else if (b && b->tensor && (reals || ints) && def->type != MFM_INTS)
+        rule = "has more than one number";
+    else if (b && b->tensor && ints)
+        rule = "has more numbers or axes than a list of 32";
+    return mfm_import_fail(im, node, MFM_ENOTSUP, "input %d (%s) '%s': %s", def->from_input,
+                           def->name, name, rule);
+}
+
 static int attr_from_input(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
                            const mfm_attr_def *def, void *attr)
 {
@@ -141,9 +161,7 @@ static int attr_from_input(mfm_importer *im, const Onnx__NodeProto *node, const 
         *(int64_t *)field = numbers->v[0];
         return MFM_OK;
     }
-    return mfm_import_fail(im, node, MFM_ENOTSUP,
-                           "input %d (%s) '%s': must be a constant that is known when importing",
-                           def->from_input, def->name, name);
+    return no_constant(im, node, def, name);
 }
 
 static bool from_input(const mfm_attr_def *def, int opset)

@@ -86,6 +86,9 @@ static int add_read(mfm_importer *im, const mfm_binding *b, const mfm_shape *sha
     if (!stored)
         return MFM_ENOMEM;
     int status = mfm_tensor_read(im->model, b->tensor, shape, stored);
+    if (!status && add == mfm_graph_state)
+        status =
+            mfm_tensor_check_finite(im->model, b->name, stored, (size_t)mfm_shape_count(shape));
     if (!status)
         status = add(im->graph, b->name, shape, stored, value);
     mfm_free_aligned(im->ctx, stored);

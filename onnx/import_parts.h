@@ -66,6 +66,10 @@ int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t in
 int mfm_import_initializers(mfm_importer *im);
 int mfm_import_constant(mfm_importer *im, const Onnx__NodeProto *node);
 
+/* import_values.c: MFM_EDATA when a number is infinite or none. */
+int mfm_tensor_check_finite(const mfm_model *model, const char *name, const real *numbers,
+                            size_t count);
+
 /* import_attr.c: attributes of the node, and those that its operator takes from inputs. */
 int mfm_import_attrs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, int opset,
                      void *attr);

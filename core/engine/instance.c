@@ -38,13 +38,14 @@ static int infer_node(mfm_instance *instance, const mfm_graph_node *source, mfm_
     return status;
 }
 
-/* False where a parameter's place is taken by what another node makes. */
+/* False where a parameter's place is taken by what is given or made anew in each pass. */
 static bool owns_parameters(const mfm_graph *graph, const mfm_graph_node *node)
 {
     const mfm_port *port = node->op->inputs;
     for (int i = 0; i < node->n_in && port->name; i++) {
-        const bool made = node->in[i] >= 0 && graph->values[node->in[i]].kind == MFM_VALUE_NODE;
-        if (port->role == MFM_PARAM && made)
+        const enum mfm_value_kind kind =
+            node->in[i] < 0 ? MFM_VALUE_CONST : graph->values[node->in[i]].kind;
+        if (port->role == MFM_PARAM && (kind == MFM_VALUE_NODE || kind == MFM_VALUE_INPUT))
             return false;
         if (!port->variadic)
             port++;

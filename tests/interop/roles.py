@@ -221,6 +221,52 @@ def constants(t):
     t.say("--resume keeps --fix and --free", "" if resumed == whole else "another file")
 
 
+def parameters(t, name, nodes, tensors, width, wanted):
+    """The parameters that inspect counts in the first layer."""
+    path = t.folder / (name.replace(" ", "_") + ".onnx")
+    model(path, nodes, tensors, width)
+    told = json.loads(t.run("inspect", path, "--json").stdout)
+    count, macs = told["layers"][0]["parameters"], told["layers"][0]["macs"]
+    t.say(name, "" if (count, macs) == wanted else "%d parameters, %s MACs" % (count, macs))
+
+
+def inspection(t):
+    w = normal(4, 1, 3, 3)
+    wanted = (w.size, w.size * 36)
+    conv = node("Conv", "x w", "r")
+    parameters(t, "weights through Constant count",
+               [node("Constant", "", "w", value=numpy_helper.from_array(w)), conv], {}, 144, wanted)
+    parameters(t, "weights through Identity count", [node("Identity", "w0", "w"), conv],
+               {"w0": w}, 144, wanted)
+    parameters(t, "weights through Transpose count",
+               [node("Transpose", "w0", "w", perm=[3, 2, 0, 1]), conv],
+               {"w0": np.ascontiguousarray(w.transpose(2, 3, 1, 0))}, 144, wanted)
+    path = t.folder / "fixed.onnx"
+    model(path, [node("Conv", "x w", "c"), node("Reshape", "c shape", "r")],
+          {"w": w, "shape": np.array([2, 144])}, 144)
+    told = t.run("inspect", path)
+    t.say("a batch that is fixed in a Reshape is told with everything else",
+          "" if told.returncode == 0 and "conv:1" in told.stdout and
+          "cannot be trained: Reshape" in told.stdout else told.stdout + told.stderr)
+
+
+def runs(t, name, nodes, tensors, width):
+    path, images = t.folder / (name.replace(" ", "_") + ".onnx"), t.images[:1]
+    model(path, nodes, tensors, width)
+    images.tofile(t.folder / "images")
+    done = t.run("run", path, "--input", t.folder / "images", "-o", t.folder / "logits")
+    if done.returncode:
+        return t.say(name, "status %d: %s" % (done.returncode, done.stderr.strip()))
+    apart = oracle.difference(oracle.read_logits(t.folder / "logits", 1),
+                              oracle.logits(path, images))
+    return t.say(name, "" if apart < oracle.TOLERANCE else "apart by %g" % apart)
+
+
+def given_weights(t):
+    runs(t, "an image that is a kernel", [node("Conv", "k x", "c"), node("Reshape", "c s", "r")],
+         {"k": normal(5, 1, SIDE, SIDE), "s": np.array([-1, 5])}, 5)
+
+
 def main():
     folder = Path(sys.argv[2])
     shutil.rmtree(folder, ignore_errors=True)
@@ -228,6 +274,8 @@ def main():
     one_tensor_two_roles(trials)
     merged_tensors(trials)
     constants(trials)
+    inspection(trials)
+    given_weights(trials)
     return 1 if trials.failed else 0
 
 

@@ -82,9 +82,16 @@ static void test_loaded(void)
     CU_ASSERT_EQUAL(t->n_external_data, 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(warning, "1 tensors read from files beside it"));
     mfm_model_free(m);
-    mfm_model_free(with_external("w.bin", "12", NULL)); /* to the end: 20 bytes */
-    CU_ASSERT_EQUAL_FATAL(mfm_model_load(ctx, in_folder("m.onnx"), &m), MFM_OK);
-    mfm_model_free(m);
+    /* 20 bytes without being told, to the end of the file and before it. */
+    static const char *const offsets[] = {"12", "8"};
+    for (int i = 0; i < 2; i++) {
+        mfm_model_free(with_external("w.bin", offsets[i], NULL));
+        CU_ASSERT_EQUAL_FATAL(mfm_model_load(ctx, in_folder("m.onnx"), &m), MFM_OK);
+        t = mfm_proto_initializer(m, "bias");
+        CU_ASSERT_EQUAL_FATAL(t->raw_data.len, 20);
+        CU_ASSERT_EQUAL(memcmp(t->raw_data.data, numbers + 3 - i, 20), 0);
+        mfm_model_free(m);
+    }
     CU_ASSERT_EQUAL(mkdir(in_folder("sub"), 0700), 0);
     write_numbers("sub/w.bin");
     mfm_model_free(with_external("sub/w.bin", NULL, "20"));
@@ -140,6 +147,7 @@ static void test_ranges(void)
     ctx = mfm_ctx_new(NULL);
     CU_ASSERT_TRUE(refused("w.bin", "16", "20", MFM_EDATA, "'w.bin' ends at 32"));
     CU_ASSERT_TRUE(refused("w.bin", "33", NULL, MFM_EDATA, "'w.bin' ends at 32"));
+    CU_ASSERT_TRUE(refused("w.bin", "16", NULL, MFM_EDATA, "'w.bin' ends at 32"));
     CU_ASSERT_TRUE(refused("w.bin", "4", "18446744073709551615", MFM_EDATA, "ends at 32"));
     CU_ASSERT_TRUE(refused("w.bin", "-4", "20", MFM_EDATA, "offset '-4': not a number"));
     CU_ASSERT_TRUE(refused("w.bin", "18446744073709551616", "20", MFM_EDATA, "not a number"));

@@ -1,4 +1,6 @@
 /* Models that cannot be imported, and what they are told. */
+#include <math.h>
+
 #include "onnx/inject.h"
 #include "onnx/proto.h"
 #include "tests/onnx/imported.h"
@@ -313,10 +315,87 @@ static void a_damaged_modulator_is_refused(void)
     }
 }
 
+static void a_foreign_domain_is_named(void)
+{
+    imported t = start(8, 17);
+    hand_conv(t.model);
+    Onnx__NodeProto *node = hand_node(t.model, "Relu", "mine", "c", "d");
+    CU_ASSERT_FALSE(mfm_proto_set_string(t.model, &node->domain, "com.acme"));
+    hand_head(t.model, "d");
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "com.acme:Relu 'mine'"));
+    finish(&t);
+}
+
+/* Imported with the default, the operator would be another than the file's. */
+static void an_attribute_that_refers_to_a_function_is_refused(void)
+{
+    imported t = start(8, 17);
+    hand_conv(t.model);
+    Onnx__NodeProto *node = hand_node(t.model, "LeakyRelu", "leaky", "c", "d");
+    CU_ASSERT_FALSE(mfm_proto_attr_float(t.model, node, "alpha", 0.5F));
+    CU_ASSERT_FALSE(mfm_proto_set_string(t.model, &node->attribute[0]->ref_attr_name, "outer"));
+    hand_head(t.model, "d");
+    CU_ASSERT(REFUSED(&t, MFM_EDATA, "LeakyRelu 'leaky'", "'alpha'", "'outer'", "function"));
+    finish(&t);
+}
+
+static void numbers_of_the_wrong_kind_are_told(void)
+{
+    imported t = start(8, 17);
+    hand_conv(t.model);
+    hand_weight(t.model, "shape", HAND_DIMS(2));
+    hand_node(t.model, "Reshape", "flat", "c shape", "d");
+    hand_head(t.model, "d");
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "Reshape 'flat'", "'shape'", "whole numbers"));
+    finish(&t);
+    t = start(8, 17);
+    hand_conv(t.model);
+    hand_ints(t.model, "low", 1, (const int64_t[]){0});
+    hand_node(t.model, "Clip", "clip", "c low", "d");
+    hand_head(t.model, "d");
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "Clip 'clip'", "'low'", "holds whole numbers"));
+    finish(&t);
+    t = start(8, 17);
+    hand_conv(t.model);
+    hand_weight(t.model, "low", HAND_DIMS(4));
+    hand_node(t.model, "Clip", "clip", "c low", "d");
+    hand_head(t.model, "d");
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "Clip 'clip'", "'low'", "more than one number"));
+    finish(&t);
+}
+
+static void set_number(imported *t, const char *name, size_t at, float number)
+{
+    Onnx__TensorProto *tensor = mfm_proto_initializer(t->model, name);
+    memcpy(tensor->raw_data.data + at * sizeof number, &number, sizeof number);
+}
+
+static void weights_and_statistics_are_finite(void)
+{
+    static const struct {
+        const char *name, *words;
+        float number;
+    } bad[] = {
+        {"w2", "not a number", NAN}, {"w2", "infinity", -INFINITY}, {"v", "infinity", INFINITY}};
+    for (int i = 0; i < 3; i++) {
+        imported t = {.ctx = mfm_ctx_new(NULL)};
+        t.model = hand_residual(t.ctx, 8, 13);
+        set_number(&t, bad[i].name, 3, bad[i].number);
+        CU_ASSERT(REFUSED(&t, MFM_EDATA, bad[i].name, bad[i].words));
+        finish(&t);
+    }
+}
+
 static const mfm_case cases[] = {
     {"every unsupported operator that is needed is listed", every_unsupported_operator_is_listed},
     {"a list that is too long is cut", a_list_that_is_too_long_is_cut},
     {"the engine's own operators are not for files", the_engines_own_operators_are_not_for_files},
+    {"an operator of another domain is told with it", a_foreign_domain_is_named},
+    {"an attribute that refers to a function's is refused",
+     an_attribute_that_refers_to_a_function_is_refused},
+    {"what sets an operator is told when it has the wrong kind of numbers",
+     numbers_of_the_wrong_kind_are_told},
+    {"weights and statistics are finite", weights_and_statistics_are_finite},
     {"unknown attributes are named", unknown_attributes_are_named},
     {"attributes that became inputs are named", attributes_that_became_inputs_are_named},
     {"attributes have their types", attributes_have_their_types},

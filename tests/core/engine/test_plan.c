@@ -135,6 +135,36 @@ static void test_frozen(void)
     bench_free(&b);
 }
 
+/* In a frozen plan weights are packed once; a kernel that is given anew for each pass is not. */
+static void test_given_kernel(void)
+{
+    static const mfm_pass forward[] = {{MFM_FORWARD, 1}};
+    mfm_net net = mfm_net_new(fresh());
+    const int x = mfm_net_input(&net, MFM_DATA, mfm_shape_of(4, 1, 8, 5, 5));
+    const int w = mfm_net_input(&net, MFM_DATA, mfm_shape_of(4, 8, 8, 3, 3));
+    const int p = mfm_net_param(&net, mfm_shape_of(1, 1), 1);
+    const int c = mfm_net_node(&net, "Conv pads=1,1,1,1", 0, x, w, -1);
+    const int y = mfm_net_node(&net, "Mul", 0, c, p, -1);
+    const mfm_slot keep[] = {{y, MFM_X}};
+    const mfm_plan_spec spec = {
+        .batch = 1, .passes = forward, .n_passes = 1, .keep = keep, .n_keep = 1, .frozen = true};
+    mfm_bench b = bench_new(net, &spec);
+    real image[8 * 25], kernel[8 * 8 * 9];
+    for (int i = 0; i < 8 * 25; i++)
+        image[i] = 1;
+    mfm_plan_bind_input(b.plan, x, MFM_X, image);
+    mfm_plan_bind_input(b.plan, w, MFM_X, kernel);
+    put(&b, p, MFM_X, 1, (double[]){1});
+    for (int factor = 1; factor < 3; factor++) {
+        for (int i = 0; i < 8 * 8 * 9; i++)
+            kernel[i] = (real)factor;
+        mfm_plan_run(b.plan, 0);
+        const double corner = 4 * 8 * factor;
+        expect(mfm_plan_lane(b.plan, y, MFM_X), 1, &corner);
+    }
+    bench_free(&b);
+}
+
 /* ---- segments ---- */
 
 /* s = x x in segment 0; y = s p in segment 1, run twice. */
@@ -256,6 +286,7 @@ static const mfm_case cases[] = {
     {"a tied parameter and a value with two readers get the sum", test_tied},
     {"a parameter that no path reaches is left alone", test_unreached},
     {"a frozen parameter gets no gradient, what lies behind it does", test_frozen},
+    {"a kernel that is given for each pass is read in each", test_given_kernel},
     {"a segment runs again on what another left", test_segments},
     {"sweeps of one kind over different segments are refused", test_different_segments},
     {"shapes that do not fit are refused by the node's name", test_bad_shapes},
