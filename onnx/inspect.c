@@ -123,6 +123,11 @@ void mfm_model_facts_free(mfm_ctx *ctx, mfm_model_facts *facts)
     mfm_free(ctx, facts);
 }
 
+const char *mfm_model_metadata(const mfm_model *model, const char *key)
+{
+    return mfm_proto_metadata(model, key);
+}
+
 mfm_model_node mfm_model_node_at(const mfm_roles *roles, size_t at)
 {
     const Onnx__NodeProto *node = roles->model->proto->graph->node[at];

@@ -42,6 +42,9 @@ typedef struct mfm_model_facts {
 int mfm_model_facts_new(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts **facts);
 void mfm_model_facts_free(mfm_ctx *ctx, mfm_model_facts *facts);
 
+/* metadata_props[key], borrowed from the model; NULL: there is none. */
+const char *mfm_model_metadata(const mfm_model *model, const char *key);
+
 /* A node's operator, the numbers in the tensors that it reads as its own, directly or behind nodes
  * that only move them, and those of its second input, the weight of a convolution or fully
  * connected layer. */

@@ -1,8 +1,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/data/preprocess.h"
+#include "onnx/preprocess_info.h"
 #include "tools/data_options.h"
 #include "tools/print_json.h"
+#include "tools/printable.h"
 
 typedef struct options {
     mfm_split_arguments split;
@@ -45,23 +48,58 @@ static uint32_t count_label(const mfm_images *images, int label)
 
 static json_t *describe_class(const mfm_dataset *d, const mfm_split *s, int c)
 {
-    return json_pack("{s:s, s:i, s:i, s:i, s:i}", "name", d->class_names[c], "available",
-                     (int)count_label(&d->train, c), "train", (int)s->train_per_class[c], "meta",
-                     (int)s->meta_per_class[c], "test", (int)count_label(&d->test, c));
+    return json_pack("{s:o, s:i, s:i, s:i, s:i}", "name", mfm_json_text(d->class_names[c]),
+                     "available", (int)count_label(&d->train, c), "train",
+                     (int)s->train_per_class[c], "meta", (int)s->meta_per_class[c], "test",
+                     (int)count_label(&d->test, c));
+}
+
+/* How a model for images as they are would read them; null for what cannot be normalised. */
+static int describe_preprocess(mfm_ctx *ctx, const mfm_dataset *d, json_t **object)
+{
+    static const mfm_augment none;
+    mfm_preprocess preprocess;
+    *object = json_null();
+    char *text;
+    int status = mfm_preprocess_init(ctx, d, d->channels, d->height, d->width, false, NULL, &none,
+                                     &preprocess);
+    if (status) {
+        mfm_warn(ctx, "%s: no model can be trained on it", mfm_message(ctx));
+        return MFM_OK;
+    }
+    status = mfm_preprocess_info_text(ctx, &preprocess, &text);
+    if (!status)
+        *object = json_loads(text, 0, NULL);
+    mfm_free(ctx, text);
+    return status;
 }
 
 static int print_as_json(mfm_ctx *ctx, const mfm_dataset *d, const mfm_split *s, const options *o)
 {
-    char hash[17];
+    char hash[17], test_hash[17];
+    json_t *preprocess;
+    const int status = describe_preprocess(ctx, d, &preprocess);
+    if (status)
+        return status;
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)s->hash);
+    snprintf(test_hash, sizeof test_hash, "%016llx", (unsigned long long)mfm_test_hash(d));
     json_t *classes = json_array();
     for (int c = 0; c < d->classes; c++)
         json_array_append_new(classes, describe_class(d, s, c));
-    return mfm_print_json(ctx, json_pack("{s:o, s:[i,i,i], s:f, s:i, s:i, s:i, s:s, s:o}", "data",
-                                         mfm_json_text(d->name), "shape", d->channels, d->height,
-                                         d->width, "imbalance", o->split.imbalance, "train",
-                                         (int)s->train_count, "meta", (int)s->meta_count, "test",
-                                         (int)d->test.count, "hash", hash, "classes", classes));
+    return mfm_print_json(
+        ctx,
+        json_pack("{s:o, s:[i,i,i], s:o, s:i, s:f, s:i, s:i, s:i, s:s, s:s, s:o}", "data",
+                  mfm_json_text(d->name), "shape", d->channels, d->height, d->width, "preprocess",
+                  preprocess, "first_label", d->first_label, "imbalance", o->split.imbalance,
+                  "train", (int)s->train_count, "meta", (int)s->meta_count, "test",
+                  (int)d->test.count, "hash", hash, "test_hash", test_hash, "classes", classes));
+}
+
+static void print_numbers(const char *what, const double *numbers, int count)
+{
+    printf("%s", what);
+    for (int i = 0; i < count; i++)
+        printf("%s%.6g", i ? ", " : " ", numbers[i]);
 }
 
 static void print_as_table(const mfm_dataset *d, const mfm_split *s, const options *o)
@@ -71,13 +109,15 @@ static void print_as_table(const mfm_dataset *d, const mfm_split *s, const optio
         width = strlen(d->class_names[c]) > width ? strlen(d->class_names[c]) : width;
     printf("%s: images of %d x %d x %d (channels, height, width), %d classes\n", d->name,
            d->channels, d->height, d->width, d->classes);
-    printf("imbalance %g, split %016llx\n\n", o->split.imbalance, (unsigned long long)s->hash);
+    print_numbers("bytes / 255: mean", d->mean, d->channels);
+    print_numbers("; deviation", d->deviation, d->channels);
+    printf("\nimbalance %g, split %016llx\n\n", o->split.imbalance, (unsigned long long)s->hash);
     printf("%-*s  %10s  %8s  %6s  %6s\n", (int)width, "class", "available", "train", "meta",
            "test");
     for (int c = 0; c < d->classes; c++)
-        printf("%-*s  %10u  %8u  %6u  %6u\n", (int)width, d->class_names[c],
-               count_label(&d->train, c), s->train_per_class[c], s->meta_per_class[c],
-               count_label(&d->test, c));
+        mfm_print(stdout, "%-*s  %10u  %8u  %6u  %6u\n", (int)width, d->class_names[c],
+                  count_label(&d->train, c), s->train_per_class[c], s->meta_per_class[c],
+                  count_label(&d->test, c));
     printf("%-*s  %10u  %8u  %6u  %6u\n", (int)width, "all", d->train.count, s->train_count,
            s->meta_count, d->test.count);
 }

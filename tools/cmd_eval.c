@@ -1,17 +1,16 @@
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/train/evaluate.h"
 #include "tools/data_options.h"
-#include "tools/print_json.h"
+#include "tools/eval_report.h"
 #include "tools/meter.h"
-#include "tools/session.h"
 
 typedef struct options {
     const char *data;
-    double imbalance;
-    uint64_t max_per_class, batch, threads;
+    mfm_split_arguments split;
+    uint64_t batch, threads;
+    int normalise;
     bool fit, json;
 } options;
 
@@ -26,22 +25,12 @@ static const mfm_option table[] = {
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, fit),
      .help = "pad images to the model's size and copy grey to colour"},
-    {.name = "imbalance",
-     .kind = MFM_OPTION_REAL,
-     .value = "F",
-     .min = 1,
-     .max = 1e9,
-     .offset = offsetof(options, imbalance),
-     .silent_default = true,
-     .help = "of the training images: adds their counts, and the groups many (over 100), medium "
-             "(20 to 100) and few (under 20)"},
-    {.name = "max-per-class",
-     .kind = MFM_OPTION_UINT,
-     .value = "N",
-     .max = UINT32_MAX,
-     .offset = offsetof(options, max_per_class),
-     .silent_default = true,
-     .help = "images of the largest class, with --imbalance (default: the mean over the classes)"},
+    {.name = "normalise",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "WHOSE",
+     .choices = mfm_normalise_names,
+     .offset = offsetof(options, normalise),
+     .help = "mean and deviation that the model tells, if it does, or those of the images"},
     {.name = "batch",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -70,68 +59,21 @@ static void print_kinds(void)
 
 static const mfm_option_group groups[] = {
     {.title = "Options:", .options = table, .count = sizeof table / sizeof table[0]},
+    {.title = "Split of the training images, where it is not what the model tells:",
+     .options = mfm_split_table,
+     .count = MFM_SPLIT_OPTIONS,
+     .base = offsetof(options, split)},
     {.title = NULL}};
 
 static const mfm_option_table eval_options = {
     .positional = "MODEL",
-    .purpose = "Classifies the test images and prints error, recall of each class and the\n"
-               "confusion matrix. A modulator in the model stays switched off.",
+    .purpose =
+        "Classifies the test images and prints error, recall of each class and the\n"
+        "confusion matrix; and, where the model or the options tell the numbers of training\n"
+        "images, the mean recall of classes with many (over 100), medium (20 to 100) and few\n"
+        "(under 20). A modulator in the model stays switched off.",
     .more = print_kinds,
     .groups = groups};
-
-/* Classes by their number of training images. */
-enum { FEW, MEDIUM, MANY, GROUPS, FEWER_THAN = 20, MORE_THAN = 100 };
-static const char *const group_names[GROUPS] = {"few", "medium", "many"};
-
-typedef struct evaluation {
-    mfm_session session;
-    mfm_split *split; /* NULL without --imbalance */
-    mfm_confusion confusion;
-    double loss;
-} evaluation;
-
-static int group_of(const mfm_split *split, int c)
-{
-    const uint32_t count = split->train_per_class[c];
-    return count < FEWER_THAN ? FEW : count > MORE_THAN ? MANY : MEDIUM;
-}
-
-/* Mean recall over the classes of a group that have test images, NAN when none has; *classes is the
- * number of all its classes. */
-static double group_recall(const evaluation *e, int group, int *classes)
-{
-    double sum = 0;
-    int tested = 0;
-    *classes = 0;
-    for (int c = 0; c < e->split->classes; c++) {
-        if (group_of(e->split, c) != group)
-            continue;
-        ++*classes;
-        if (mfm_confusion_class_images(&e->confusion, c) == 0)
-            continue;
-        sum += mfm_confusion_recall(&e->confusion, c);
-        tested++;
-    }
-    return tested ? sum / tested : NAN;
-}
-
-/* "  93.50 %", or a dash for what was not measured. */
-static void print_recall(double recall)
-{
-    if (isnan(recall))
-        printf("%8s", "-");
-    else
-        printf("%6.2f %%", recall);
-}
-
-/* The model may have more classes than the dataset names. */
-static const char *class_name(const evaluation *e, int c, char number[16])
-{
-    if (c < e->session.dataset->classes)
-        return e->session.dataset->class_names[c];
-    snprintf(number, 16, "%d", c);
-    return number;
-}
 
 static int on_batch(void *self, uint32_t done, uint32_t total)
 {
@@ -139,7 +81,7 @@ static int on_batch(void *self, uint32_t done, uint32_t total)
     return MFM_OK;
 }
 
-static int run_model(evaluation *e, const options *o)
+static int run_model(mfm_evaluation *e, const options *o)
 {
     mfm_evaluator *evaluator = NULL;
     mfm_ctx *ctx = e->session.ctx;
@@ -158,174 +100,122 @@ static int run_model(evaluation *e, const options *o)
     return status;
 }
 
-static int prepare(evaluation *e, const char *path, const options *o)
+/* ---- numbers of training images ---- */
+
+static bool split_given(const mfm_arguments *given)
 {
-    const mfm_augment none = {.pad = 0};
-    const unsigned parts = MFM_PART_TEST | (o->imbalance > 0 ? MFM_PART_TRAIN : 0);
-    const mfm_split_arguments split = {.imbalance = o->imbalance,
-                                       .max_per_class = o->max_per_class};
-    int status = mfm_session_open(&e->session, path);
+    for (size_t i = 0; i < MFM_SPLIT_OPTIONS; i++)
+        if (mfm_option_given(&eval_options, given, mfm_split_table[i].name))
+            return true;
+    return false;
+}
+
+/* What is not given is as the model tells. */
+static mfm_split_arguments settle_split(const mfm_evaluation *e, const options *o,
+                                        const mfm_arguments *given)
+{
+    mfm_split_arguments split = o->split;
+    const mfm_class_info *info = e->session.classes;
+    if (!info || !info->has_split)
+        return split;
+    if (!mfm_option_given(&eval_options, given, "imbalance"))
+        split.imbalance = info->split.imbalance;
+    if (!mfm_option_given(&eval_options, given, "max-per-class"))
+        split.max_per_class = info->split.max_per_class;
+    if (!mfm_option_given(&eval_options, given, "meta-per-class"))
+        split.meta_per_class = info->split.meta_per_class;
+    if (!mfm_option_given(&eval_options, given, "meta-from"))
+        split.meta_from = (int)info->split.meta_from;
+    if (!mfm_option_given(&eval_options, given, "split-seed"))
+        split.split_seed = info->split.seed;
+    return split;
+}
+
+static int make_split(mfm_evaluation *e, const options *o, const mfm_arguments *given)
+{
+    static const char *const choosing[] = {"split-seed", NULL}, *const meta[] = {"meta-per-class",
+                                                                                 NULL};
+    mfm_session *s = &e->session;
+    const mfm_split_arguments split = settle_split(e, o, given);
+    const int status = mfm_make_split(s->ctx, s->dataset, &split, &e->split);
+    if (status)
+        return status;
+    e->train = e->split->train_per_class;
+    e->counted = e->split->classes;
+    mfm_options_no_effect(s->ctx, &eval_options, given, choosing,
+                          "it chooses which images are kept, not how many");
+    if (split.meta_from == MFM_META_COPY)
+        mfm_options_no_effect(s->ctx, &eval_options, given, meta,
+                              "meta images that are copied leave the numbers as they are");
+    if (s->classes && s->classes->has_split && s->classes->hash != e->split->hash)
+        mfm_warn(s->ctx,
+                 "%s was trained on another split, %016llx: the numbers of training images are "
+                 "those of the options, split %016llx",
+                 mfm_model_path(s->model), (unsigned long long)s->classes->hash,
+                 (unsigned long long)e->split->hash);
+    return MFM_OK;
+}
+
+static int count_training_images(mfm_evaluation *e, const options *o, const mfm_arguments *given)
+{
+    const mfm_class_info *info = e->session.classes;
+    if (split_given(given))
+        return make_split(e, o, given);
+    if (info && info->train) {
+        e->train = info->train;
+        e->counted = info->classes;
+    }
+    return MFM_OK;
+}
+
+static void tell_idle_options(const mfm_evaluation *e, const mfm_arguments *given)
+{
+    static const char *const fit[] = {"fit", NULL}, *const normalise[] = {"normalise", NULL};
+    const mfm_session *s = &e->session;
+    const mfm_preprocess *p = &s->preprocess;
+    if (p->source_channels == p->channels && p->source_height == p->height &&
+        p->source_width == p->width)
+        mfm_options_no_effect(s->ctx, &eval_options, given, fit,
+                              "the images are of the size that the model reads");
+    if (!s->tells_normalisation)
+        mfm_options_no_effect(s->ctx, &eval_options, given, normalise,
+                              "the model tells no normalisation of its own");
+}
+
+static int prepare(mfm_evaluation *e, const options *o, const mfm_arguments *given)
+{
+    const mfm_images_wanted wanted = {.specification = o->data,
+                                      .parts =
+                                          MFM_PART_TEST | (split_given(given) ? MFM_PART_TRAIN : 0),
+                                      .fit = o->fit,
+                                      .normalise = o->normalise};
+    int status = mfm_session_open(&e->session, given->positional);
     if (!status)
         status = mfm_session_import(&e->session);
     if (!status)
-        status = mfm_session_open_data(&e->session, o->data, parts, o->fit, &none);
-    if (!status && o->imbalance > 0)
-        status = mfm_make_split(e->session.ctx, e->session.dataset, &split, &e->split);
-    return status;
-}
-
-/* ---- JSON ---- */
-
-static json_t *classes_to_json(const evaluation *e)
-{
-    json_t *classes = json_array();
-    char number[16];
-    for (int c = 0; c < e->confusion.classes; c++) {
-        json_t *entry =
-            json_pack("{s:s, s:I, s:o}", "name", class_name(e, c, number), "count",
-                      (json_int_t)mfm_confusion_class_images(&e->confusion, c), "recall",
-                      mfm_json_number(mfm_confusion_recall(&e->confusion, c)));
-        if (e->split && c < e->split->classes)
-            json_object_set_new(entry, "train", json_integer(e->split->train_per_class[c]));
-        json_array_append_new(classes, entry);
-    }
-    return classes;
-}
-
-static json_t *confusion_to_json(const mfm_confusion *confusion)
-{
-    json_t *rows = json_array();
-    const uint32_t *count = confusion->count;
-    for (int truth = 0; truth < confusion->classes; truth++) {
-        json_t *row = json_array();
-        for (int c = 0; c < confusion->classes; c++)
-            json_array_append_new(row, json_integer(*count++));
-        json_array_append_new(rows, row);
-    }
-    return rows;
-}
-
-static json_t *groups_to_json(const evaluation *e)
-{
-    if (!e->split)
-        return json_null();
-    json_t *object = json_object();
-    for (int g = GROUPS; g-- > 0;) {
-        int classes;
-        const double recall = group_recall(e, g, &classes);
-        json_object_set_new(
-            object, group_names[g],
-            json_pack("{s:i, s:o}", "classes", classes, "recall", mfm_json_number(recall)));
-    }
-    return object;
-}
-
-static int print_as_json(const evaluation *e)
-{
-    return mfm_print_json(e->session.ctx, json_pack("{s:f, s:o, s:I, s:o, s:o, s:o}", "error",
-                                                    mfm_confusion_error(&e->confusion), "loss",
-                                                    mfm_json_number(e->loss), "images",
-                                                    (json_int_t)e->confusion.images, "classes",
-                                                    classes_to_json(e), "groups", groups_to_json(e),
-                                                    "confusion", confusion_to_json(&e->confusion)));
-}
-
-/* ---- text ---- */
-
-static int name_width(const evaluation *e)
-{
-    size_t width = strlen("class");
-    char number[16];
-    for (int c = 0; c < e->confusion.classes; c++) {
-        const size_t length = strlen(class_name(e, c, number));
-        width = length > width ? length : width;
-    }
-    return (int)width;
-}
-
-static void print_classes(const evaluation *e, int width)
-{
-    char number[16];
-    printf("%-*s  %7s%s  %8s\n", width, "class", "images", e->split ? "  training" : "", "recall");
-    for (int c = 0; c < e->confusion.classes; c++) {
-        printf("%-*s  %7llu", width, class_name(e, c, number),
-               (unsigned long long)mfm_confusion_class_images(&e->confusion, c));
-        if (e->split && c < e->split->classes)
-            printf("  %8u", e->split->train_per_class[c]);
-        printf("  ");
-        print_recall(mfm_confusion_recall(&e->confusion, c));
-        printf("\n");
-    }
-}
-
-static void print_groups(const evaluation *e)
-{
-    printf("\n");
-    for (int g = GROUPS; g-- > 0;) {
-        int classes;
-        const double recall = group_recall(e, g, &classes);
-        if (classes)
-            printf("%-6s  %3d class%s  mean recall ", group_names[g], classes,
-                   classes == 1 ? "  " : "es");
-        else
-            printf("%-6s  no class", group_names[g]);
-        if (classes)
-            print_recall(recall);
-        printf("\n");
-    }
-}
-
-static int digits_of(uint64_t number)
-{
-    return snprintf(NULL, 0, "%llu", (unsigned long long)number);
-}
-
-static void print_confusion(const mfm_confusion *confusion)
-{
-    uint32_t largest = 0;
-    const int n = confusion->classes;
-    for (int i = 0; i < n * n; i++)
-        largest = confusion->count[i] > largest ? confusion->count[i] : largest;
-    const int label = digits_of((uint64_t)n), cell = digits_of(largest) + 1;
-    const int width = cell > label + 1 ? cell : label + 1;
-    printf("\nconfusion (row: true class, column: predicted class)\n%*s", label, "");
-    for (int c = 0; c < n; c++)
-        printf("%*d", width, c);
-    printf("\n");
-    for (int truth = 0; truth < n; truth++) {
-        printf("%*d", label, truth);
-        for (int c = 0; c < n; c++)
-            printf("%*u", width, confusion->count[truth * n + c]);
-        printf("\n");
-    }
-}
-
-static void print_as_text(const evaluation *e)
-{
-    printf("error %.2f %%, loss %.4f, %llu images\n\n", mfm_confusion_error(&e->confusion), e->loss,
-           (unsigned long long)e->confusion.images);
-    print_classes(e, name_width(e));
-    if (e->split)
-        print_groups(e);
-    print_confusion(&e->confusion);
+        status = mfm_session_open_data(&e->session, &wanted);
+    if (status)
+        return status;
+    tell_idle_options(e, given);
+    return count_training_images(e, o, given);
 }
 
 int mfm_cmd_eval(mfm_ctx *ctx, int argc, const char **argv)
 {
-    options o = {.batch = 100};
+    options o = {.batch = 100, .split = mfm_split_defaults};
     mfm_arguments arguments;
-    evaluation e = {.session = {.ctx = ctx}};
+    mfm_evaluation e = {.session = {.ctx = ctx}};
     int status = mfm_options_parse(ctx, &eval_options, argc, argv, &o, &arguments);
     if (!status) {
         mfm_use_threads((unsigned)o.threads);
-        status = prepare(&e, arguments.positional, &o);
+        status = prepare(&e, &o, &arguments);
     }
     if (!status)
         status = run_model(&e, &o);
     if (!status && o.json)
-        status = print_as_json(&e);
+        status = mfm_eval_print_json(&e);
     else if (!status)
-        print_as_text(&e);
+        mfm_eval_print_text(&e);
     mfm_confusion_clear(ctx, &e.confusion);
     mfm_split_free(ctx, e.split);
     mfm_session_clear(&e.session);

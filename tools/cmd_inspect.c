@@ -1,6 +1,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "tools/files.h"
+#include "tools/image_report.h"
 #include "tools/memory_report.h"
 #include "tools/model_report.h"
 #include "tools/print_json.h"
@@ -153,6 +155,8 @@ static json_t *report_to_json(const mfm_model_report *r)
         json_object_set_new(root, "tensors", mfm_tensor_report_json(r->roles));
         json_object_set_new(root, "modulators", modulators_to_json(r->modulators));
         json_object_set_new(root, "unsupported", gaps_to_json(f));
+        json_object_set_new(root, "preprocess", mfm_told_preprocess_json(r->ctx, r->model));
+        json_object_set_new(root, "classes", mfm_told_classes_json(r->ctx, r->model));
         json_object_set_new(root, "warnings", warnings_to_json(r));
     }
     return root;
@@ -264,7 +268,9 @@ static void print_obstacles(const mfm_model_report *r)
 static int print_as_text(const mfm_model_report *r, const mfm_memory_report *memory, bool tensors)
 {
     print_facts(r);
-    int status = r->layers->n_layers ? print_layers(r) : MFM_OK;
+    int status = mfm_told_print(r->ctx, r->model);
+    if (!status && r->layers->n_layers)
+        status = print_layers(r);
     if (!status && tensors)
         status = mfm_tensor_report_print(r->roles);
     if (status)
@@ -310,7 +316,9 @@ static int inspect(mfm_ctx *ctx, const char *path, const options *o, const mfm_a
     mfm_model_report *report = NULL;
     mfm_memory_report *memory = NULL;
     const mfm_role_choice choice = mfm_role_choice_of(&o->roles);
-    int status = mfm_model_open(ctx, path, &model);
+    int status = mfm_check_model_path(ctx, path);
+    if (!status)
+        status = mfm_model_open(ctx, path, &model);
     if (!status)
         status = mfm_model_report_new(ctx, model, &choice, &report);
     mfm_use_threads((unsigned)o->threads);

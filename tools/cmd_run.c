@@ -5,6 +5,7 @@
 #include "core/engine/plan.h"
 #include "core/train/network.h"
 #include "onnx/import.h"
+#include "onnx/preprocess_info.h"
 #include "tools/files.h"
 #include "tools/options.h"
 #include "tools/session.h"
@@ -13,6 +14,7 @@ typedef struct options {
     const char *output, *input, *soft_label;
     double toggle;
     uint64_t threads;
+    bool bytes;
 } options;
 
 static const mfm_option table[] = {
@@ -29,6 +31,10 @@ static const mfm_option table[] = {
      .required = true,
      .offset = offsetof(options, input),
      .help = "the images, [n, channels, height, width]"},
+    {.name = "bytes",
+     .kind = MFM_OPTION_FLAG,
+     .offset = offsetof(options, bytes),
+     .help = "the images are bytes, which are normalised as the model tells"},
     {.name = "soft-label",
      .kind = MFM_OPTION_STRING,
      .value = "FILE",
@@ -57,7 +63,8 @@ static const mfm_option_table run_options = {
     .positional = "MODEL",
     .purpose =
         "Computes a classifier's logits. Files hold nothing but numbers: float32, lowest\n"
-        "byte first, the last axis fastest; how many images there are follows from the size.",
+        "byte first, the last axis fastest; how many images there are follows from the size.\n"
+        "Images are normalised already, or are bytes for a model that tells its normalisation.",
     .groups = groups};
 
 enum { MOST_AT_ONCE = 100 };
@@ -70,6 +77,7 @@ typedef struct rows {
 
 typedef struct inference {
     mfm_ctx *ctx;
+    const mfm_model *model;
     mfm_network *network;
     mfm_plan *plan;
     mfm_shape images; /* dim[0] is the batch of the plan */
@@ -94,11 +102,50 @@ static int read_rows(mfm_ctx *ctx, const char *path, size_t length, const char *
     return MFM_OK;
 }
 
-static int read_images(inference *r, const char *path)
+/* In planes, as the numbers would be: [n, channels, height, width]. */
+static int read_bytes(inference *r, const char *path, const mfm_shape *one)
 {
+    char shape[MFM_SHAPE_TEXT], *bytes;
+    size_t size;
+    mfm_preprocess_info info;
+    bool told;
+    int status = mfm_preprocess_info_read(r->ctx, r->model, &info, &told);
+    if (status)
+        return status;
+    const char *model = mfm_model_path(r->model);
+    if (!told)
+        return mfm_fail(r->ctx, MFM_EINVAL, "--bytes: %s tells no normalisation: it takes float32",
+                        model);
+    if (one->rank != 4 || one->dim[1] != info.channels || one->dim[2] != info.height ||
+        one->dim[3] != info.width)
+        return mfm_fail(r->ctx, MFM_EDATA,
+                        "%s: metadata " MFM_PREPROCESS_KEY ": input %dx%dx%d: the model reads %s",
+                        model, info.channels, info.height, info.width, mfm_shape_text(one, shape));
+    status = mfm_read_file(r->ctx, path, &bytes, &size);
+    if (status)
+        return status;
+    const size_t length = (size_t)mfm_shape_count(one), plane = length / (size_t)info.channels;
+    r->in = (rows){NULL, size / length, length};
+    if (size == 0 || size % length != 0)
+        status = mfm_fail(r->ctx, MFM_EDATA, "%s: %zu bytes: a multiple of %zu is needed, bytes %s",
+                          path, size, length, mfm_shape_text(one, shape));
+    else if (!(r->in.data = mfm_alloc(r->ctx, size, sizeof *r->in.data)))
+        status = MFM_ENOMEM;
+    for (size_t i = 0; !status && i < size; i++)
+        r->in.data[i] = (float)mfm_normalise(&info.normalisation, (int)(i / plane) % info.channels,
+                                             (unsigned char)bytes[i]);
+    mfm_free(r->ctx, bytes);
+    return status;
+}
+
+static int read_images(inference *r, const options *o)
+{
+    const char *path = o->input;
     char shape[MFM_SHAPE_TEXT];
     mfm_shape one = r->images;
     one.dim[0] = 1;
+    if (o->bytes)
+        return read_bytes(r, path, &one);
     return read_rows(r->ctx, path, (size_t)mfm_shape_count(&one), mfm_shape_text(&one, shape),
                      &r->in);
 }
@@ -197,7 +244,7 @@ static int run(inference *r, const char *path, const options *o)
     r->images = r->network->graph->values[r->network->images].shape;
     int status = check_modulator(r, o, path);
     if (!status)
-        status = read_images(r, o->input);
+        status = read_images(r, o);
     if (!status)
         status = read_labels(r, o);
     if (status)
@@ -241,6 +288,8 @@ int mfm_cmd_run(mfm_ctx *ctx, int argc, const char **argv)
     if (!status)
         status = mfm_check_output(ctx, o.output, o.input);
     if (!status)
+        status = mfm_check_model_path(ctx, arguments.positional);
+    if (!status)
         status = mfm_model_open(ctx, arguments.positional, &model);
     if (!status)
         status = mfm_model_untie(ctx, model, NULL);
@@ -248,6 +297,7 @@ int mfm_cmd_run(mfm_ctx *ctx, int argc, const char **argv)
         status = mfm_model_import(ctx, model, &r.network);
     if (!status) {
         mfm_use_threads((unsigned)o.threads);
+        r.model = model;
         status = run(&r, arguments.positional, &o);
     }
     if (!status)

@@ -28,19 +28,25 @@ static int load_model(mfm_train_job *job, const mfm_arguments *given)
 static int prepare(mfm_train_job *job, const mfm_arguments *given)
 {
     const mfm_train_arguments *a = &job->arguments;
-    const mfm_augment augment = mfm_train_augment(a);
+    const mfm_images_wanted wanted = {.specification = a->data,
+                                      .parts = MFM_PART_TRAIN | MFM_PART_TEST,
+                                      .fit = a->fit,
+                                      .normalise = a->normalise,
+                                      .training = true,
+                                      .augment = mfm_train_augment(a)};
     int status = load_model(job, given);
     job->session.choice = mfm_role_choice_of(&a->roles);
     if (!status)
         status = mfm_session_import(&job->session);
     if (!status)
-        status = mfm_session_open_data(&job->session, a->data, MFM_PART_TRAIN | MFM_PART_TEST,
-                                       a->fit, &augment);
+        status = mfm_session_open_data(&job->session, &wanted);
     if (!status)
         status = mfm_train_job_make_split(job);
     mfm_train_options options = mfm_train_options_of(&job->form, a);
     if (!status)
         status = mfm_train_job_fit_batches(job, &options);
+    if (!status)
+        status = mfm_train_job_describe_data(job);
     if (status)
         return status;
     status = mfm_training_new(job->ctx, job->session.graphs, &options, &job->training);

@@ -3,6 +3,9 @@
 static const char *const meta_from_names[] = {
     [MFM_META_DISJOINT] = "disjoint", [MFM_META_COPY] = "copy", NULL};
 
+const char *const mfm_normalise_names[] = {
+    [MFM_NORMALISE_MODEL] = "model", [MFM_NORMALISE_DATA] = "data", NULL};
+
 const mfm_split_arguments mfm_split_defaults = {
     .imbalance = 1, .meta_per_class = 10, .meta_from = MFM_META_COPY};
 
@@ -47,13 +50,18 @@ int mfm_open_data(mfm_ctx *ctx, const char *specification, unsigned parts, mfm_d
     return status == MFM_EINVAL ? MFM_EUSAGE : status;
 }
 
+mfm_split_options mfm_split_options_of(const mfm_split_arguments *arguments)
+{
+    return (mfm_split_options){.imbalance = arguments->imbalance,
+                               .max_per_class = (uint32_t)arguments->max_per_class,
+                               .meta_per_class = (uint32_t)arguments->meta_per_class,
+                               .meta_from = (enum mfm_meta_from)arguments->meta_from,
+                               .seed = arguments->split_seed};
+}
+
 int mfm_make_split(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_split_arguments *arguments,
                    mfm_split **split)
 {
-    const mfm_split_options options = {.imbalance = arguments->imbalance,
-                                       .max_per_class = (uint32_t)arguments->max_per_class,
-                                       .meta_per_class = (uint32_t)arguments->meta_per_class,
-                                       .meta_from = (enum mfm_meta_from)arguments->meta_from,
-                                       .seed = arguments->split_seed};
+    const mfm_split_options options = mfm_split_options_of(arguments);
     return mfm_split_new(ctx, dataset, &options, split);
 }

@@ -8,7 +8,7 @@
 #include "core/report/page.h"
 #include "tools/files.h"
 
-enum { FIGURES = 5, FILES = 5 };
+enum { FIGURES = 6, FILES = 5 };
 
 /* A page, and what its texts and numbers lie in. */
 typedef struct report {
@@ -263,6 +263,29 @@ static char *time_text(const report *r)
     return isnan(seconds) ? mfm_strdup(r->ctx, "-") : mfm_format(r->ctx, "%.1f s", seconds);
 }
 
+/* "(byte / 255 - 0.286) / 0.353, grey, 1 x 28 x 28", numbers of several channels by commas. */
+static char *pixels_text(const report *r)
+{
+    const json_t *p = json_object_get(r->run, "preprocess");
+    const json_t *input = json_object_get(p, "input");
+    char *mean = list_text(r->ctx, json_object_get(p, "mean"));
+    char *deviation = list_text(r->ctx, json_object_get(p, "deviation"));
+    const char *colours = json_string_value(json_object_get(p, "colours"));
+    char *text = NULL;
+    if (!p)
+        text = mfm_strdup(r->ctx, "-");
+    else if (mean && deviation)
+        text =
+            mfm_format(r->ctx, "(byte / %.10g - (%s)) / (%s), %s, %d x %d x %d",
+                       json_number_value(json_object_get(p, "scale")), mean, deviation,
+                       colours ? colours : "-", (int)json_integer_value(json_array_get(input, 0)),
+                       (int)json_integer_value(json_array_get(input, 1)),
+                       (int)json_integer_value(json_array_get(input, 2)));
+    mfm_free(r->ctx, mean);
+    mfm_free(r->ctx, deviation);
+    return text;
+}
+
 static int add_figures(report *r)
 {
     const json_t *train = json_object_get(r->run, "train_images");
@@ -275,6 +298,8 @@ static int add_figures(report *r)
         status = add_figure(r, "Training images", value_text(r->ctx, train));
     if (!status)
         status = add_figure(r, "Meta images", value_text(r->ctx, meta));
+    if (!status)
+        status = add_figure(r, "Pixels", pixels_text(r));
     return status ? status : add_figure(r, "Time in training", time_text(r));
 }
 

@@ -6,8 +6,11 @@
 #ifndef MFM_SESSION_H
 #define MFM_SESSION_H
 
+#include <jansson.h>
+
 #include "core/data/preprocess.h"
 #include "core/train/split_graph.h"
+#include "onnx/class_info.h"
 #include "onnx/import.h"
 #include "onnx/model.h"
 
@@ -19,7 +22,19 @@ typedef struct mfm_session {
     mfm_split_graph *graphs;
     mfm_dataset *dataset;
     mfm_preprocess preprocess;
+    bool tells_normalisation; /* the model does */
+    bool own_normalisation;   /* it is used */
+    mfm_class_info *classes;  /* what the model tells of its classes; NULL: nothing */
 } mfm_session;
+
+typedef struct mfm_images_wanted {
+    const char *specification;
+    unsigned parts;
+    bool fit;      /* the images may be padded and grey be copied to colour */
+    int normalise; /* enum mfm_normalise */
+    bool training; /* classes are what the images show, whatever the model tells of them */
+    mfm_augment augment;
+} mfm_images_wanted;
 
 /* Each fills its part of a zeroed session; mfm_session_clear frees what there is, at any time. */
 int mfm_session_load(mfm_session *session, const char *path);
@@ -30,10 +45,14 @@ int mfm_session_open(mfm_session *session, const char *path);
 int mfm_session_import(mfm_session *session);
 /* The same without any numbers of parameters: enough to plan with. */
 int mfm_session_import_form(mfm_session *session);
-/* fit: the images may be padded and grey be copied to colour. Labels that the model has no output
- * for are MFM_EDATA. */
-int mfm_session_open_data(mfm_session *session, const char *specification, unsigned parts, bool fit,
-                          const mfm_augment *augment);
+/* Labels that the model has no output for are MFM_EDATA. A normalisation that the model tells is
+ * used, and a warning says where that of the images differs. */
+int mfm_session_open_data(mfm_session *session, const mfm_images_wanted *wanted);
+/* Of a class of the model: the images' own name, or what the model tells where they have only
+ * numbers. number serves where nobody has a name. */
+const char *mfm_session_class_name(const mfm_session *session, int class_number, char number[16]);
+/* How the images are preprocessed, as the metadata of a model tells it; NULL without memory. */
+json_t *mfm_session_preprocess_json(const mfm_session *session);
 void mfm_session_clear(mfm_session *session);
 
 /* 0 leaves the number as the system has it; returns the number that is used. */

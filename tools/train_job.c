@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/data/fnv.h"
 #include "onnx/checkpoint.h"
+#include "onnx/preprocess_info.h"
 #include "tools/option_json.h"
 #include "tools/print_json.h"
 
@@ -55,10 +57,7 @@ int mfm_train_job_hash_model(mfm_train_job *job)
     const int status = mfm_model_pack(job->ctx, job->session.model, &bytes, &size);
     if (status)
         return status;
-    uint64_t hash = 0xCBF29CE484222325u;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001B3u;
-    job->model_hash = hash;
+    job->model_hash = mfm_fnv(MFM_FNV_START, bytes, size);
     mfm_free(job->ctx, bytes);
     return MFM_OK;
 }
@@ -80,9 +79,10 @@ int mfm_train_job_load_checkpoint(mfm_train_job *job)
     const json_int_t threads = json_integer_value(json_object_get(job->stored, "threads"));
     if (threads != job->threads)
         mfm_warn(job->ctx,
-                 "the run began with %lld threads, now there are %d: results agree only "
+                 "the run began with %lld thread%s, now there %s %d: results agree only "
                  "up to rounding",
-                 (long long)threads, job->threads);
+                 (long long)threads, threads == 1 ? "" : "s", job->threads == 1 ? "is" : "are",
+                 job->threads);
     mfm_model_free(job->session.model);
     job->session.model = job->checkpoint;
     job->checkpoint = NULL;
@@ -108,14 +108,27 @@ int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given)
 
 int mfm_train_job_make_split(mfm_train_job *job)
 {
-    const mfm_split_arguments asked = mfm_train_split_of(&job->form, &job->arguments);
-    const int status = mfm_make_split(job->ctx, job->session.dataset, &asked, &job->split);
+    const mfm_split_arguments *asked = &job->arguments.split;
+    const int status = mfm_make_split(job->ctx, job->session.dataset, asked, &job->split);
     if (status)
         return status;
-    if (job->arguments.resume && !same_as_stored(job, "split", job->split->hash))
-        return mfm_fail(job->ctx, MFM_EINVAL, "resume: %s: not the images that the run began with",
-                        job->arguments.data);
+    job->test_hash = mfm_test_hash(job->session.dataset);
+    const bool split = !job->arguments.resume || same_as_stored(job, "split", job->split->hash);
+    const bool test = !job->arguments.resume || same_as_stored(job, "test", job->test_hash);
+    if (!split || !test)
+        return mfm_fail(job->ctx, MFM_EINVAL,
+                        "resume: %s: not the %simages that the run began with", job->arguments.data,
+                        split ? "test " : "");
     return MFM_OK;
+}
+
+int mfm_train_job_describe_data(mfm_train_job *job)
+{
+    const mfm_split_options options = mfm_split_options_of(&job->arguments.split);
+    mfm_session *s = &job->session;
+    const int status = mfm_preprocess_info_write(job->ctx, s->model, &s->preprocess);
+    return status ? status
+                  : mfm_class_info_write(job->ctx, s->model, s->dataset, &options, job->split);
 }
 
 int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options)
@@ -140,23 +153,29 @@ static json_t *describe_classes(const mfm_train_job *job)
 {
     json_t *classes = json_array();
     for (int c = 0; c < job->split->classes; c++)
-        json_array_append_new(classes, json_pack("{s:s, s:i, s:i}", "name",
-                                                 job->session.dataset->class_names[c], "train",
-                                                 (int)job->split->train_per_class[c], "meta",
-                                                 (int)job->split->meta_per_class[c]));
+        json_array_append_new(classes,
+                              json_pack("{s:o, s:i, s:i}", "name",
+                                        mfm_json_text(job->session.dataset->class_names[c]),
+                                        "train", (int)job->split->train_per_class[c], "meta",
+                                        (int)job->split->meta_per_class[c]));
     return classes;
 }
 
 static json_t *describe_run(const mfm_train_job *job)
 {
-    char model[HASH_TEXT], split[HASH_TEXT];
+    char model[HASH_TEXT], split[HASH_TEXT], test[HASH_TEXT];
+    const mfm_train_options *options = &job->training->options;
     hash_text(job->model_hash, model);
     hash_text(job->split->hash, split);
-    return json_pack("{s:s, s:o, s:s, s:s, s:i, s:i, s:i, s:o, s:o}", "onnx-mfm", MFM_VERSION,
-                     "model_file", mfm_json_text(job->model_path), "model", model, "split", split,
-                     "threads", job->threads, "train_images", (int)job->split->train_count,
-                     "meta_images", (int)job->split->meta_count, "classes", describe_classes(job),
-                     "options", mfm_options_to_json(&job->form.table, &job->arguments));
+    hash_text(job->test_hash, test);
+    return json_pack("{s:s, s:o, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "onnx-mfm",
+                     MFM_VERSION, "model_file", mfm_json_text(job->model_path), "model", model,
+                     "split", split, "test", test, "threads", job->threads, "train_images",
+                     (int)job->split->train_count, "meta_images", (int)job->split->meta_count,
+                     "meta_batch", mfm_method_reads_meta(options) ? (int)options->meta_batch : 0,
+                     "classes", describe_classes(job), "preprocess",
+                     mfm_session_preprocess_json(&job->session), "options",
+                     mfm_options_to_json(&job->form.table, &job->arguments));
 }
 
 int mfm_train_job_begin(mfm_train_job *job)

@@ -22,6 +22,7 @@ typedef struct mfm_train_job {
     mfm_model *checkpoint; /* of the run that goes on, until it becomes the session's model */
     json_t *stored;        /* what that run told of itself */
     mfm_split *split;
+    uint64_t test_hash; /* of the test images (core/data/split.h) */
     mfm_training *training;
     mfm_run_folder folder;
     char *run_text; /* run.json: goes into every checkpoint */
@@ -37,6 +38,9 @@ int mfm_train_job_load_checkpoint(mfm_train_job *job);
 int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given);
 /* MFM_EINVAL when a run that goes on began with other images. */
 int mfm_train_job_make_split(mfm_train_job *job);
+/* Puts normalisation, class names and numbers of images into the model: into the checkpoint and
+ * everything that is exported. */
+int mfm_train_job_describe_data(mfm_train_job *job);
 /* MFM_EINVAL for a training batch that is larger than the split: epochs would have no step. A meta
  * batch is cut down to the meta set, with a warning. */
 int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options);

@@ -78,6 +78,12 @@ static const mfm_option data_table[] = {
      .kind = MFM_OPTION_FLAG,
      FIELD(fit),
      .help = "pad images to the model's size and copy grey to colour"},
+    {.name = "normalise",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "WHOSE",
+     .choices = mfm_normalise_names,
+     FIELD(normalise),
+     .help = "mean and deviation that the model tells, if it does, or those of the images"},
 };
 
 static const mfm_option training_table[] = {
@@ -294,13 +300,4 @@ mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arg
     _Static_assert((int)MFM_MAX_UINTS <= (int)MFM_MAX_MILESTONES, "a list fits the schedule");
     memcpy(o.schedule.milestones, a->milestones.item, sizeof a->milestones.item);
     return o;
-}
-
-mfm_split_arguments mfm_train_split_of(const mfm_form *form, const mfm_train_arguments *a)
-{
-    mfm_split_arguments split = a->split;
-    const mfm_train_options options = mfm_train_options_of(form, a);
-    if (!mfm_method_reads_meta(&options) && split.meta_from == MFM_META_COPY)
-        split.meta_per_class = 0;
-    return split;
 }

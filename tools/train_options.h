@@ -19,7 +19,7 @@ typedef struct mfm_train_arguments {
 
     const char *data;
     mfm_split_arguments split;
-    int augment, border;
+    int augment, border, normalise;
     bool fit;
 
     mfm_role_arguments roles;
@@ -46,7 +46,5 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
 mfm_augment mfm_train_augment(const mfm_train_arguments *arguments);
 /* After settling; points into form and arguments. */
 mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arguments *arguments);
-/* The split: a run that reads no meta set copies no images into one. */
-mfm_split_arguments mfm_train_split_of(const mfm_form *form, const mfm_train_arguments *arguments);
 
 #endif

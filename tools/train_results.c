@@ -202,14 +202,21 @@ static int print_rarest(const mfm_train_job *job, const mfm_confusion *confusion
     return MFM_OK;
 }
 
-static void print_files(const mfm_train_job *job)
+static int print_files(const mfm_train_job *job)
 {
+    char *output = quote(job->ctx, job->arguments.output);
+    char *data = quote(job->ctx, job->arguments.data);
+    const int status = output && data ? MFM_OK : MFM_ENOMEM;
     printf("written:\n");
     printf("  %s: the plain model, for any ONNX runtime\n", job->arguments.output);
     printf("  %s: options, metrics, checkpoint and report.html\n", job->folder.path);
     printf("next:\n");
-    printf("  onnx-mfm eval %s --data %s%s\n", job->arguments.output, job->arguments.data,
-           job->arguments.fit ? " --fit" : "");
+    if (!status)
+        printf("  onnx-mfm eval %s --data %s%s\n", output, data,
+               job->arguments.fit ? " --fit" : "");
+    mfm_free(job->ctx, output);
+    mfm_free(job->ctx, data);
+    return status;
 }
 
 int mfm_train_job_finish(mfm_train_job *job)
@@ -229,7 +236,7 @@ int mfm_train_job_finish(mfm_train_job *job)
     if (!status)
         status = mfm_run_report(job->ctx, &job->folder);
     if (!status)
-        print_files(job);
+        status = print_files(job);
     mfm_confusion_clear(job->ctx, &confusion);
     return status;
 }

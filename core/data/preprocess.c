@@ -54,7 +54,7 @@ bool mfm_normalisation_same(const mfm_normalisation *a, const mfm_normalisation 
     return same;
 }
 
-static double normalise(const mfm_normalisation *n, int channel, int byte)
+double mfm_normalise(const mfm_normalisation *n, int channel, int byte)
 {
     return (byte / n->scale - n->mean[channel]) / n->deviation[channel];
 }
@@ -70,7 +70,7 @@ int mfm_normalisation_check(mfm_ctx *ctx, const mfm_normalisation *n)
         if (!(n->deviation[c] > 0))
             return mfm_fail(ctx, MFM_EDATA, "deviation %g in channel %d: must be above 0",
                             n->deviation[c], c);
-        const double low = normalise(n, c, 0), high = normalise(n, c, 255);
+        const double low = mfm_normalise(n, c, 0), high = mfm_normalise(n, c, 255);
         if (!(fabs(low) <= FLT_MAX && fabs(high) <= FLT_MAX) || low == high)
             return mfm_fail(ctx, MFM_EDATA,
                             "mean %g, deviation %g and scale %g in channel %d: bytes must become "
@@ -95,7 +95,7 @@ static int fill_table(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_normal
         return own ? status : mfm_fail_in(ctx, status, "%s", dataset->name);
     for (int c = 0; c < preprocess->channels; c++)
         for (int byte = 0; byte < 256; byte++)
-            preprocess->table[c][byte] = (real)normalise(n, c, byte);
+            preprocess->table[c][byte] = (real)mfm_normalise(n, c, byte);
     return MFM_OK;
 }
 

@@ -49,7 +49,8 @@ expect_stdout '"images": 40'
 expect_stdout '"train": 40'
 expect_stdout '"medium": \{'
 expect_exit 0 eval out.onnx --data idx:four
-expect_stdout '^class +images +recall'
+expect_stdout '^class +images +training +recall'
+expect_stdout '^0 +10 +40 '
 expect_stdout '^confusion'
 
 # The same seed gives the same bytes, another one does not.
@@ -96,7 +97,7 @@ expect_refusal 3 'idx:others: not the images that the run began with' train lene
     -o more.onnx --resume --data idx:others
 expect_refusal 3 'run folder more.run: not empty' train lenet.onnx -o more.onnx $common
 
-# The plain method takes no meta images; its file trains on.
+# The plain method leaves the meta images of its split alone; its file trains on.
 expect_exit 0 train lenet.onnx -o base.onnx $common --epochs 2 --method base --run base
 expect_file base/report.html
 [ ! -e base/modulator.onnx ] || fail "a method without modulator wrote one"
@@ -104,7 +105,8 @@ grep -q 'modulator-lr' base/run.json && fail "run.json tells options of another 
 grep -q '"modulator-lr": 0.01' out.run/run.json || fail "run.json lacks what was left open"
 expect_exit 0 train lenet.onnx -o idle.onnx $common --epochs 1 --method base --modulator-lr 0.1
 expect_stderr '--modulator-lr has no effect: it belongs to method mfm'
-grep -q '"meta_images": 0,' base/run.json || fail "a method without meta set has meta images"
+grep -q '"meta_batch": 0,' base/run.json || fail "a method without meta set has meta batches"
+grep -q '"meta_batch": 8,' out.run/run.json || fail "run.json does not tell the meta batch"
 expect_exit 0 train base.onnx -o base2.onnx $common --epochs 1 --method base
 expect_different base.onnx base2.onnx
 
