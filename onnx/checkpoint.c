@@ -13,29 +13,39 @@
 
 enum { VERSION = 1 };
 
-/* ---- vectors: one initialiser a parameter, "mfm.momentum/fc1.weight" ---------------------- */
+/* ---- vectors: one initialiser a parameter, "mfm.first/fc1.weight", or one in all ---------------
+ */
 
-typedef struct slot {
-    const char *prefix;
-    const mfm_graph *graph;
-    real *vector;
-} slot;
+/* The part of a kept vector that one initialiser holds. */
+typedef struct piece {
+    char *name;
+    mfm_shape shape;
+    real *data; /* in storage order */
+} piece;
 
-enum { MAX_SLOTS = 4 };
-
-static int find_slots(const mfm_training *t, slot slots[MAX_SLOTS])
+/* Piece number `index` of a vector: of the index-th parameter of its layout. Its name is NULL after
+ * the last, or with MFM_ENOMEM returned. */
+static int next_piece(mfm_ctx *ctx, const mfm_kept *kept, size_t *index, piece *part)
 {
-    const mfm_optimizer *optimizers[2] = {&t->optimizer, &t->modulator_optimizer};
-    static const char *const prefixes[2][2] = {{"mfm.first/", "mfm.second/"},
-                                               {"mfm.modulator.first/", "mfm.modulator.second/"}};
-    int count = 0;
-    for (int i = 0; i < 2; i++) {
-        if (optimizers[i]->first)
-            slots[count++] = (slot){prefixes[i][0], optimizers[i]->graph, optimizers[i]->first};
-        if (optimizers[i]->second)
-            slots[count++] = (slot){prefixes[i][1], optimizers[i]->graph, optimizers[i]->second};
+    const mfm_graph *layout = kept->layout;
+    part->name = NULL;
+    if (!layout && (*index)++ == 0) {
+        part->shape = mfm_shape_of(1, (int64_t)kept->count);
+        part->data = kept->data;
+        part->name = mfm_format(ctx, "mfm.%s", kept->name);
+        return part->name ? MFM_OK : MFM_ENOMEM;
     }
-    return count;
+    for (; layout && *index < layout->n_values; (*index)++) {
+        const mfm_value *value = &layout->values[*index];
+        if (value->kind != MFM_VALUE_PARAM)
+            continue;
+        (*index)++;
+        part->shape = value->shape;
+        part->data = kept->data + value->offset;
+        part->name = mfm_format(ctx, "mfm.%s/%s", kept->name, value->name);
+        return part->name ? MFM_OK : MFM_ENOMEM;
+    }
+    return MFM_OK;
 }
 
 static Onnx__StringStringEntryProto *new_entry(mfm_model *model, const char *key, const char *value)
@@ -62,44 +72,46 @@ static int hang(mfm_model *model, void *array, size_t *count, void *message)
     return status;
 }
 
-static int add_vector(mfm_model *model, Onnx__TrainingInfoProto *info, const slot *s,
-                      const mfm_value *value, real *row_major)
+static int add_piece(mfm_model *model, Onnx__TrainingInfoProto *info, const piece *part,
+                     real *row_major)
 {
     Onnx__GraphProto *graph = info->algorithm;
-    char *name = mfm_format(model->ctx, "%s%s", s->prefix, value->name);
-    if (!name)
-        return MFM_ENOMEM;
-    const size_t rank = (size_t)value->shape.rank;
-    Onnx__TensorProto *tensor = mfm_proto_tensor(model, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT,
-                                                 value->shape.dim, rank, NULL);
+    const size_t rank = (size_t)part->shape.rank;
+    const int64_t *dim = part->shape.dim;
+    Onnx__TensorProto *tensor =
+        mfm_proto_tensor(model, part->name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, dim, rank, NULL);
     if (tensor) {
-        mfm_layout_to_row_major(&value->shape, s->vector + value->offset, row_major);
+        mfm_layout_to_row_major(&part->shape, part->data, row_major);
         mfm_tensor_set_reals(tensor, row_major);
     }
     int status = hang(model, &graph->initializer, &graph->n_initializer, tensor);
     if (!status)
         status = hang(model, &graph->output, &graph->n_output,
-                      mfm_proto_value_info(model, name, value->shape.dim, rank, NULL));
+                      mfm_proto_value_info(model, part->name, dim, rank, NULL));
     if (!status)
         status = hang(model, &info->update_binding, &info->n_update_binding,
-                      new_entry(model, name, name));
-    mfm_free(model->ctx, name);
+                      new_entry(model, part->name, part->name));
     return status;
 }
 
-/* Allocates room for the largest parameter of graph. */
-static real *room_for(mfm_ctx *ctx, const mfm_graph *graph)
+/* Room for the largest piece of a vector. */
+static real *room_for(mfm_ctx *ctx, const mfm_kept *kept)
 {
-    return mfm_alloc_aligned(ctx, graph->params_size, sizeof(real));
+    return mfm_alloc_aligned(ctx, kept->count, sizeof(real));
 }
 
-static int add_slot(mfm_model *model, Onnx__TrainingInfoProto *info, const slot *s)
+static int add_kept(mfm_model *model, Onnx__TrainingInfoProto *info, const mfm_kept *kept)
 {
-    real *row_major = room_for(model->ctx, s->graph);
+    real *row_major = room_for(model->ctx, kept);
     int status = row_major ? MFM_OK : MFM_ENOMEM;
-    for (size_t i = 0; i < s->graph->n_values && !status; i++)
-        if (s->graph->values[i].kind == MFM_VALUE_PARAM)
-            status = add_vector(model, info, s, &s->graph->values[i], row_major);
+    piece part;
+    for (size_t i = 0; !status;) {
+        status = next_piece(model->ctx, kept, &i, &part);
+        if (status || !part.name)
+            break;
+        status = add_piece(model, info, &part, row_major);
+        mfm_free(model->ctx, part.name);
+    }
     mfm_free_aligned(model->ctx, row_major);
     return status;
 }
@@ -126,11 +138,10 @@ static int add_vectors(mfm_model *model, const mfm_training *t)
     Onnx__TrainingInfoProto *info = new_training_info(model);
     if (!info)
         return MFM_ENOMEM;
-    slot slots[MAX_SLOTS];
-    const int count = find_slots(t, slots);
     int status = MFM_OK;
-    for (int i = 0; i < count && !status; i++)
-        status = add_slot(model, info, &slots[i]);
+    for (int i = 0; i < t->n_kept && !status; i++)
+        if (!t->kept[i].in_model)
+            status = add_kept(model, info, &t->kept[i]);
     if (status) {
         mfm_proto_discard(model, info);
         return status;
@@ -169,9 +180,8 @@ static char *counters_text(const mfm_training *t, const char *run_options)
     bad |= json_object_set_new(all, "step", whole(c->step));
     bad |= json_object_set_new(all, "epoch_steps", whole(c->epoch_steps));
     bad |= json_object_set_new(all, "batches", batches_to_json(c));
-    bad |= json_object_set_new(all, "optimizer_steps", whole(t->optimizer.steps));
-    bad |=
-        json_object_set_new(all, "modulator_optimizer_steps", whole(t->modulator_optimizer.steps));
+    for (int i = 0; i < t->n_kept_counts; i++)
+        bad |= json_object_set_new(all, t->kept_counts[i].name, whole(*t->kept_counts[i].count));
     bad |= json_object_set_new(all, "train_loss_sum", exact(c->train_loss_sum));
     bad |= json_object_set_new(all, "meta_loss_sum", exact(c->meta_loss_sum));
     bad |= json_object_set_new(all, "best_error", exact(c->best_error));
@@ -200,10 +210,10 @@ int mfm_checkpoint_save(mfm_ctx *ctx, mfm_model *model, const mfm_training *t,
                         const char *run_options, const char *path)
 {
     int status = mfm_checkpoint_strip(ctx, model);
-    if (!status)
-        status = mfm_model_write_values(ctx, model, t->split->main, t->w, t->state);
-    if (!status && t->phi)
-        status = mfm_model_write_values(ctx, model, t->split->modulator, t->phi, NULL);
+    for (int i = 0; i < t->n_kept && !status; i++)
+        if (t->kept[i].in_model)
+            status = mfm_model_write_values(ctx, model, t->kept[i].layout, t->kept[i].data,
+                                            t->kept[i].data == t->w ? t->state : NULL);
     if (!status)
         status = add_vectors(model, t);
     if (!status)
@@ -309,17 +319,17 @@ static bool get_counters(const json_t *all, mfm_training *t)
 {
     mfm_counters *c = &t->counters;
     uint64_t best_epoch = 0;
-    const bool good = get_whole(all, "step", &c->step) && get_batches(all, c) &&
-                      get_whole(all, "epoch_steps", &c->epoch_steps) &&
-                      get_whole(all, "optimizer_steps", &t->optimizer.steps) &&
-                      get_whole(all, "modulator_optimizer_steps", &t->modulator_optimizer.steps) &&
-                      get_exact(all, "train_loss_sum", &c->train_loss_sum) &&
-                      get_exact(all, "meta_loss_sum", &c->meta_loss_sum) &&
-                      get_exact(all, "best_error", &c->best_error) &&
-                      get_exact(all, "last_error", &c->last_error) &&
-                      get_exact(all, "seconds", &c->seconds) &&
-                      get_whole(all, "best_epoch", &best_epoch) && best_epoch <= UINT32_MAX;
+    bool good = get_whole(all, "step", &c->step) && get_batches(all, c) &&
+                get_whole(all, "epoch_steps", &c->epoch_steps) &&
+                get_exact(all, "train_loss_sum", &c->train_loss_sum) &&
+                get_exact(all, "meta_loss_sum", &c->meta_loss_sum) &&
+                get_exact(all, "best_error", &c->best_error) &&
+                get_exact(all, "last_error", &c->last_error) &&
+                get_exact(all, "seconds", &c->seconds) &&
+                get_whole(all, "best_epoch", &best_epoch) && best_epoch <= UINT32_MAX;
     c->best_epoch = (uint32_t)best_epoch;
+    for (int i = 0; i < t->n_kept_counts && good; i++)
+        good = get_whole(all, t->kept_counts[i].name, t->kept_counts[i].count);
     return good;
 }
 
@@ -333,35 +343,38 @@ static const Onnx__GraphProto *training_graph(const mfm_model *model)
     return NULL;
 }
 
-static const Onnx__TensorProto *find_tensor(const Onnx__GraphProto *graph, const char *prefix,
-                                            const char *name)
+static const Onnx__TensorProto *find_tensor(const Onnx__GraphProto *graph, const char *name)
 {
-    const size_t length = strlen(prefix);
-    for (size_t i = 0; i < graph->n_initializer; i++) {
-        const char *full = mfm_proto_text(graph->initializer[i]->name);
-        if (strncmp(full, prefix, length) == 0 && strcmp(full + length, name) == 0)
+    for (size_t i = 0; i < graph->n_initializer; i++)
+        if (strcmp(mfm_proto_text(graph->initializer[i]->name), name) == 0)
             return graph->initializer[i];
-    }
     return NULL;
 }
 
-static int restore_slot(mfm_ctx *ctx, const mfm_model *model, const Onnx__GraphProto *graph,
-                        const slot *s)
+static int restore_piece(mfm_ctx *ctx, const mfm_model *model, const Onnx__GraphProto *graph,
+                         const piece *part, real *row_major)
 {
-    real *row_major = room_for(ctx, s->graph);
+    const Onnx__TensorProto *tensor = find_tensor(graph, part->name);
+    if (!tensor || tensor->data_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ||
+        mfm_tensor_size(tensor) != (size_t)mfm_shape_count(&part->shape))
+        return damaged(ctx, model, part->name);
+    mfm_tensor_get_reals(tensor, row_major);
+    mfm_layout_to_engine(&part->shape, row_major, part->data);
+    return MFM_OK;
+}
+
+static int restore_kept(mfm_ctx *ctx, const mfm_model *model, const Onnx__GraphProto *graph,
+                        const mfm_kept *kept)
+{
+    real *row_major = room_for(ctx, kept);
     int status = row_major ? MFM_OK : MFM_ENOMEM;
-    for (size_t i = 0; i < s->graph->n_values && !status; i++) {
-        const mfm_value *value = &s->graph->values[i];
-        if (value->kind != MFM_VALUE_PARAM)
-            continue;
-        const Onnx__TensorProto *tensor = find_tensor(graph, s->prefix, value->name);
-        if (!tensor || tensor->data_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ||
-            mfm_tensor_size(tensor) != (size_t)mfm_shape_count(&value->shape)) {
-            status = damaged(ctx, model, value->name);
+    piece part;
+    for (size_t i = 0; !status;) {
+        status = next_piece(ctx, kept, &i, &part);
+        if (status || !part.name)
             break;
-        }
-        mfm_tensor_get_reals(tensor, row_major);
-        mfm_layout_to_engine(&value->shape, row_major, s->vector + value->offset);
+        status = restore_piece(ctx, model, graph, &part, row_major);
+        mfm_free(ctx, part.name);
     }
     mfm_free_aligned(ctx, row_major);
     return status;
@@ -377,10 +390,9 @@ int mfm_checkpoint_restore(mfm_ctx *ctx, const mfm_model *model, mfm_training *t
     json_decref(all);
     if (!good)
         return damaged(ctx, model, "a counter or the optimiser's state");
-    slot slots[MAX_SLOTS];
-    const int count = find_slots(t, slots);
     int status = MFM_OK;
-    for (int i = 0; i < count && !status; i++)
-        status = restore_slot(ctx, model, graph, &slots[i]);
+    for (int i = 0; i < t->n_kept && !status; i++)
+        if (!t->kept[i].in_model)
+            status = restore_kept(ctx, model, graph, &t->kept[i]);
     return status;
 }

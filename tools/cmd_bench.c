@@ -100,8 +100,8 @@ static double now(void)
 
 static int random_batch(bench *b, int stream, uint64_t batch)
 {
-    const mfm_split_graph *graphs = b->workload.session.graphs;
-    mfm_shape shape = graphs->main->values[graphs->images].shape;
+    const mfm_problem *problem = b->workload.session.problem;
+    mfm_shape shape = problem->main->values[problem->images].shape;
     shape.dim[0] = (int64_t)batch;
     const size_t count = (size_t)mfm_shape_count(&shape);
     real *images = mfm_alloc_aligned(b->ctx, count, sizeof *images);
@@ -114,7 +114,7 @@ static int random_batch(bench *b, int stream, uint64_t batch)
     for (size_t i = 0; i < count; i++)
         images[i] = (real)mfm_random_normal(&key, i);
     for (uint64_t i = 0; i < batch; i++)
-        labels[i] = (real)(i % (uint64_t)graphs->classes);
+        labels[i] = (real)(i % (uint64_t)problem->classes);
     b->batches[stream] = (mfm_batch){.images = images, .labels = labels, .n = (int64_t)batch};
     return MFM_OK;
 }
@@ -147,7 +147,7 @@ static int prepare(bench *b, const char *path)
     if (status)
         return status;
     if (w->plan)
-        mfm_plan_bind_input(w->plan, w->session.graphs->images, MFM_X, b->images[0]);
+        mfm_plan_bind_input(w->plan, w->session.problem->images, MFM_X, b->images[0]);
     if (w->plan && mfm_plan_check_bound(w->plan))
         return mfm_code(b->ctx);
     b->result.memory = mfm_workload_memory(w);

@@ -85,16 +85,17 @@ static int run_model(mfm_evaluation *e, const options *o)
 {
     mfm_evaluator *evaluator = NULL;
     mfm_ctx *ctx = e->session.ctx;
-    int status = mfm_confusion_init(ctx, &e->confusion, (int)e->session.graphs->classes);
+    int status = mfm_confusion_init(ctx, &e->confusion, (int)e->session.problem->classes);
     if (!status)
-        status = mfm_evaluator_new(ctx, e->session.graphs, &e->session.preprocess,
+        status = mfm_evaluator_new(ctx, e->session.problem, &e->session.preprocess,
                                    (int64_t)o->batch, &evaluator);
     mfm_meter meter;
     mfm_meter_init(&meter, stderr, 1, -1);
     const mfm_evaluation_watch watch = {.self = &meter, .on_batch = on_batch};
     if (!status)
-        status = mfm_evaluate(evaluator, &e->session.dataset->test, e->session.graphs->main->params,
-                              e->session.graphs->main->state, &watch, &e->confusion, &e->loss);
+        status =
+            mfm_evaluate(evaluator, &e->session.dataset->test, e->session.problem->main->params,
+                         e->session.problem->main->state, &watch, &e->confusion, &e->loss);
     mfm_meter_clear(&meter);
     mfm_evaluator_free(evaluator);
     return status;
@@ -192,6 +193,8 @@ static int prepare(mfm_evaluation *e, const options *o, const mfm_arguments *giv
     int status = mfm_session_open(&e->session, given->positional);
     if (!status)
         status = mfm_session_import(&e->session);
+    if (!status)
+        status = mfm_session_build(&e->session, NULL, true);
     if (!status)
         status = mfm_session_open_data(&e->session, &wanted);
     if (status)

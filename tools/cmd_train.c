@@ -49,7 +49,9 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
         status = mfm_train_job_describe_data(job);
     if (status)
         return status;
-    status = mfm_training_new(job->ctx, job->session.graphs, &options, &job->training);
+    status = mfm_train_job_build(job, &options);
+    if (!status)
+        status = mfm_training_new(job->ctx, job->session.problem, &options, &job->training);
     if (!status && a->resume)
         status = mfm_checkpoint_restore(job->ctx, job->session.model, job->training);
     return status;

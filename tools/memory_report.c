@@ -59,13 +59,14 @@ static int predict(mfm_workload *w, mfm_memory_row *row)
 static int fill_row(mfm_workload *w, const char *path, const mfm_inject_arguments *inject,
                     const mfm_method *method, mfm_memory_row *row)
 {
-    const bool inject_first =
-        method && method->needs_modulator && (!w->session.graphs || !w->session.graphs->modulator);
+    const bool inject_first = method && method->needs_modulator &&
+                              (!w->session.network || w->session.network->soft_label < 0);
     *row = (mfm_memory_row){.step = method ? method->name : "forward"};
     w->method = method;
     if (inject_first)
         mfm_workload_clear(w);
-    int status = w->session.graphs ? MFM_OK : mfm_workload_load(w, path, inject);
+    const int status =
+        w->session.network ? mfm_workload_build(w) : mfm_workload_load(w, path, inject);
     return status ? status : predict(w, row);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/train/split_network.h"
 #include "onnx/preprocess_info.h"
 #include "tools/data_options.h"
 #include "tools/files.h"
@@ -20,30 +21,38 @@ int mfm_session_open(mfm_session *session, const char *path)
     return status ? status : mfm_model_open(session->ctx, path, &session->model);
 }
 
-int mfm_session_import_form(mfm_session *session)
-{
-    int status = mfm_model_untie(session->ctx, session->model, NULL);
-    if (!status)
-        status = mfm_model_import_chosen(session->ctx, session->model, &session->choice,
-                                         &session->network);
-    if (status)
-        return status;
-    return mfm_split_graph_new(session->ctx, session->network, NULL, &session->graphs);
-}
-
 int mfm_session_import(mfm_session *session)
 {
-    int status = mfm_session_import_form(session);
-    if (!status)
-        status = mfm_model_read_values(session->ctx, session->model, session->graphs->main);
-    if (!status && session->graphs->modulator)
-        status = mfm_model_read_values(session->ctx, session->model, session->graphs->modulator);
+    const int status = mfm_model_untie(session->ctx, session->model, NULL);
+    return status ? status
+                  : mfm_model_import_chosen(session->ctx, session->model, &session->choice,
+                                            &session->network);
+}
+
+static int read_values(mfm_session *session)
+{
+    const mfm_problem *problem = session->problem;
+    int status = mfm_model_read_values(session->ctx, session->model, problem->main);
+    for (int i = 0; i < problem->n_hypers && !status; i++)
+        if (problem->hypers[i].in_model)
+            status = mfm_model_read_values(session->ctx, session->model, problem->hypers[i].graph);
     return status;
+}
+
+int mfm_session_build(mfm_session *session, const mfm_train_options *options, bool values)
+{
+    mfm_problem_free(session->problem);
+    session->problem = NULL;
+    const int status =
+        options ? mfm_method_build(session->ctx, session->network, &session->task, options,
+                                   &session->problem)
+                : mfm_problem_plain(session->ctx, session->network, NULL, &session->problem);
+    return status || !values ? status : read_values(session);
 }
 
 static int check_labels(const mfm_session *session, const mfm_images *images, const char *part)
 {
-    const int64_t classes = session->graphs->classes;
+    const int64_t classes = session->network->classes;
     for (uint32_t i = 0; i < images->count; i++)
         if (images->labels[i] >= classes)
             return mfm_fail(session->ctx, MFM_EDATA,
@@ -59,7 +68,7 @@ static int check_classes(const mfm_session *session, bool training)
     int status = check_labels(session, &session->dataset->train, "training");
     if (!status)
         status = check_labels(session, &session->dataset->test, "test");
-    const int64_t outputs = session->graphs->classes;
+    const int64_t outputs = session->network->classes;
     const int told = session->classes ? session->classes->classes : 0;
     const int classes = session->dataset->classes > told ? session->dataset->classes : told;
     if (!status && outputs > classes)
@@ -83,12 +92,12 @@ static int read_classes(mfm_session *session)
         return MFM_OK;
     }
     mfm_class_info *info = session->classes;
-    if (status || !info || info->classes <= session->graphs->classes)
+    if (status || !info || info->classes <= session->network->classes)
         return status;
     mfm_warn(session->ctx,
              "%s: metadata " MFM_CLASSES_KEY ": %d classes: the model has %lld: it is "
              "ignored",
-             mfm_model_path(session->model), info->classes, (long long)session->graphs->classes);
+             mfm_model_path(session->model), info->classes, (long long)session->network->classes);
     mfm_class_info_free(session->ctx, info);
     session->classes = NULL;
     return MFM_OK;
@@ -110,7 +119,7 @@ static int number_classes(mfm_session *session)
     if (session->classes && mfm_dataset_unnamed(dataset))
         return mfm_dataset_number_from(session->ctx, dataset, session->classes->first_label);
     if (session->classes || !dataset->unmeasured || has_label_0(&dataset->test) ||
-        dataset->classes != session->graphs->classes + 1)
+        dataset->classes != session->network->classes + 1)
         return MFM_OK;
     mfm_warn(session->ctx, "%s: no image has label 0: label 1 is class 0, and so on up to %d",
              dataset->name, dataset->classes - 1);
@@ -264,7 +273,8 @@ void mfm_session_clear(mfm_session *session)
 {
     mfm_class_info_free(session->ctx, session->classes);
     mfm_dataset_free(session->ctx, session->dataset);
-    mfm_split_graph_free(session->graphs);
+    mfm_problem_free(session->problem);
+    mfm_task_clear(session->ctx, &session->task);
     mfm_network_free(session->ctx, session->network);
     mfm_model_free(session->model);
     *session = (mfm_session){.ctx = session->ctx};

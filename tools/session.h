@@ -9,7 +9,7 @@
 #include <jansson.h>
 
 #include "core/data/preprocess.h"
-#include "core/train/split_graph.h"
+#include "core/train/training.h"
 #include "onnx/class_info.h"
 #include "onnx/import.h"
 #include "onnx/model.h"
@@ -19,7 +19,8 @@ typedef struct mfm_session {
     mfm_model *model;
     mfm_role_choice choice; /* what is fixed or trained by name; borrowed */
     mfm_network *network;
-    mfm_split_graph *graphs;
+    mfm_task task; /* what a problem is built for; without one, of no images */
+    mfm_problem *problem;
     mfm_dataset *dataset;
     mfm_preprocess preprocess;
     bool tells_normalisation; /* the model does */
@@ -40,11 +41,13 @@ typedef struct mfm_images_wanted {
 int mfm_session_load(mfm_session *session, const char *path);
 /* The same for a model that is only read: its weights stay in the file until they are imported. */
 int mfm_session_open(mfm_session *session, const char *path);
-/* model -> network and graphs; tensors in several roles are untied in the model first. The
- * parameters' numbers are in the graphs only. */
+/* model -> network, without the parameters' numbers; tensors in several roles are untied in the
+ * model first. */
 int mfm_session_import(mfm_session *session);
-/* The same without any numbers of parameters: enough to plan with. */
-int mfm_session_import_form(mfm_session *session);
+/* network -> problem of a run with these options, for the task that is set; NULL: the plain path,
+ * for evaluation. Instead of the problem that is there. values: with the numbers of the parameters,
+ * which are in the problem's graphs only. */
+int mfm_session_build(mfm_session *session, const mfm_train_options *options, bool values);
 /* Labels that the model has no output for are MFM_EDATA. A normalisation that the model tells is
  * used, and a warning says where that of the images differs. */
 int mfm_session_open_data(mfm_session *session, const mfm_images_wanted *wanted);

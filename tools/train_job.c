@@ -149,6 +149,14 @@ int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options)
     return MFM_OK;
 }
 
+int mfm_train_job_build(mfm_train_job *job, const mfm_train_options *options)
+{
+    mfm_session *s = &job->session;
+    const int status =
+        mfm_task_of_split(job->ctx, &s->task, s->network->classes, job->split, options->seed);
+    return status ? status : mfm_session_build(s, options, true);
+}
+
 static json_t *describe_classes(const mfm_train_job *job)
 {
     json_t *classes = json_array();

@@ -44,6 +44,8 @@ int mfm_train_job_describe_data(mfm_train_job *job);
 /* MFM_EINVAL for a training batch that is larger than the split: epochs would have no step. A meta
  * batch is cut down to the meta set, with a warning. */
 int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options);
+/* The problem of the split, with the model's numbers. */
+int mfm_train_job_build(mfm_train_job *job, const mfm_train_options *options);
 /* Starts the run folder: from here on files are written. */
 int mfm_train_job_begin(mfm_train_job *job);
 

@@ -147,13 +147,15 @@ static int evaluate_output(mfm_train_job *job, mfm_confusion *confusion)
     if (!status)
         status = mfm_session_import(&written);
     if (!status)
-        status = mfm_confusion_init(job->ctx, confusion, (int)written.graphs->classes);
+        status = mfm_session_build(&written, NULL, true);
     if (!status)
-        status = mfm_evaluator_new(job->ctx, written.graphs, &job->session.preprocess,
+        status = mfm_confusion_init(job->ctx, confusion, (int)written.problem->classes);
+    if (!status)
+        status = mfm_evaluator_new(job->ctx, written.problem, &job->session.preprocess,
                                    EVALUATION_BATCH, &evaluator);
     if (!status)
-        status = mfm_evaluate(evaluator, &job->session.dataset->test, written.graphs->main->params,
-                              written.graphs->main->state, &watch, confusion, &loss);
+        status = mfm_evaluate(evaluator, &job->session.dataset->test, written.problem->main->params,
+                              written.problem->main->state, &watch, confusion, &loss);
     mfm_meter_clear(&job->meter);
     mfm_evaluator_free(evaluator);
     mfm_session_clear(&written);

@@ -13,19 +13,41 @@ int mfm_workload_load(mfm_workload *w, const char *path, const mfm_inject_argume
     w->injected = !status && w->method && w->method->needs_modulator && !has;
     if (w->injected)
         status = mfm_inject_as_asked(w->ctx, w->session.model, inject, 0, 0);
-    if (status)
-        return status;
-    return w->form ? mfm_session_import_form(&w->session) : mfm_session_import(&w->session);
+    if (!status)
+        status = mfm_session_import(&w->session);
+    return status ? status : mfm_workload_build(w);
+}
+
+/* As many images of each class as make up one batch. */
+static int set_task(mfm_workload *w)
+{
+    const int64_t classes = w->session.network->classes;
+    uint32_t *counts = mfm_alloc(w->ctx, (size_t)classes, sizeof *counts);
+    if (!counts)
+        return MFM_ENOMEM;
+    for (int64_t c = 0; c < classes; c++)
+        counts[c] = (uint32_t)((w->batch + (uint64_t)classes - 1) / (uint64_t)classes);
+    mfm_task_clear(w->ctx, &w->session.task);
+    const int status = mfm_task_init(w->ctx, &w->session.task, classes, counts, (int)classes, 0);
+    mfm_free(w->ctx, counts);
+    return status;
+}
+
+int mfm_workload_build(mfm_workload *w)
+{
+    const mfm_train_options options = mfm_workload_options(w);
+    const int status = set_task(w);
+    return status ? status : mfm_session_build(&w->session, w->method ? &options : NULL, !w->form);
 }
 
 static int make_forward(mfm_workload *w)
 {
-    const mfm_split_graph *graphs = w->session.graphs;
-    const int status = mfm_inference_plan(w->ctx, graphs, (int64_t)w->batch, &w->plan);
+    const mfm_problem *problem = w->session.problem;
+    const int status = mfm_inference_plan(w->ctx, problem, (int64_t)w->batch, &w->plan);
     if (status || w->form)
         return status;
-    mfm_plan_bind_params(w->plan, MFM_X, graphs->main->params);
-    mfm_plan_bind_state(w->plan, graphs->main->state);
+    mfm_plan_bind_params(w->plan, MFM_X, problem->main->params);
+    mfm_plan_bind_state(w->plan, problem->main->state);
     return MFM_OK;
 }
 
@@ -45,7 +67,7 @@ int mfm_workload_make(mfm_workload *w)
     if (!w->method)
         return make_forward(w);
     const mfm_train_options options = mfm_workload_options(w);
-    return mfm_training_new(w->ctx, w->session.graphs, &options, &w->training);
+    return mfm_training_new(w->ctx, w->session.problem, &options, &w->training);
 }
 
 void mfm_workload_unmake(mfm_workload *w)
@@ -62,25 +84,9 @@ void mfm_workload_clear(mfm_workload *w)
     mfm_session_clear(&w->session);
 }
 
-static size_t optimizer_size(const mfm_optimizer *optimizer, size_t params)
-{
-    return (optimizer->first ? params : 0) + (optimizer->second ? params : 0);
-}
-
-static size_t parameter_size(const mfm_training *t)
-{
-    const size_t params = t->split->main->params_size;
-    size_t size = params + t->split->main->state_size + optimizer_size(&t->optimizer, params);
-    if (t->phi) {
-        const size_t phi = t->split->modulator->params_size;
-        size += phi + optimizer_size(&t->modulator_optimizer, phi);
-    }
-    return size;
-}
-
 static size_t image_size(const mfm_workload *w)
 {
-    mfm_shape shape = w->session.graphs->main->values[w->session.graphs->images].shape;
+    mfm_shape shape = w->session.problem->main->values[w->session.problem->images].shape;
     shape.dim[0] = 1;
     return (size_t)mfm_shape_count(&shape);
 }
@@ -97,7 +103,7 @@ mfm_memory mfm_workload_memory(const mfm_workload *w)
     for (int i = 0; i < streams; i++)
         images += uses[i].batch;
     return (mfm_memory){.buffers = w->method->bytes(w->training),
-                        .parameters = parameter_size(w->training) * sizeof(real),
+                        .parameters = mfm_training_kept_bytes(w->training),
                         .images = images * (image + label)};
 }
 

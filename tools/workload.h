@@ -33,6 +33,8 @@ typedef struct mfm_memory {
  * none. ctx, method and the batches are set, the rest is zero. mfm_workload_clear frees what there
  * is, at any time. */
 int mfm_workload_load(mfm_workload *workload, const char *path, const mfm_inject_arguments *inject);
+/* The problem of the method that is set, for one that is loaded: after the method has changed. */
+int mfm_workload_build(mfm_workload *workload);
 /* Plans and buffers, at the batch sizes that are set. */
 int mfm_workload_make(mfm_workload *workload);
 void mfm_workload_unmake(mfm_workload *workload);

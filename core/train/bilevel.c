@@ -1,111 +1,134 @@
 #include "core/train/bilevel.h"
 
-#include <string.h>
-
+#include "core/train/hyper_plan.h"
 #include "core/train/vector.h"
 
-/* Passes of the three plans, in the order in which a step runs them. */
+/* Passes over the training batch, in the order in which a step runs them. */
 enum {
     TRAIN_PLAIN,
     TRAIN_UPDATE,
-    TRAIN_TAIL,
+    TRAIN_REST,
     TRAIN_BACKWARD,
     TRAIN_TANGENT,
     TRAIN_MIXED,
-    TRAIN_TAIL_AGAIN,
+    TRAIN_REST_AGAIN,
     TRAIN_BACKWARD_AGAIN,
     TRAIN_PASSES
 };
 enum { META_FORWARD, META_BACKWARD, META_PASSES };
-enum { HYPER_FORWARD, HYPER_BACKWARD, HYPER_FORWARD_AGAIN, HYPER_PASSES };
 
 static const mfm_pass train_passes[TRAIN_PASSES] = {
-    [TRAIN_PLAIN] = {MFM_FORWARD, MFM_SET_PLAIN | MFM_SET_SOFT_LABEL},
+    [TRAIN_PLAIN] = {MFM_FORWARD, MFM_SET_PLAIN | MFM_SET_SOURCE},
     [TRAIN_UPDATE] = {MFM_UPDATE, MFM_SET_PLAIN},
-    [TRAIN_TAIL] = {MFM_FORWARD, MFM_SET_TAIL},
-    [TRAIN_BACKWARD] = {MFM_VJP, MFM_SET_MODULATED},
-    [TRAIN_TANGENT] = {MFM_JVP, MFM_SET_MODULATED},
-    [TRAIN_MIXED] = {MFM_VJP_T, MFM_SET_MODULATED},
-    [TRAIN_TAIL_AGAIN] = {MFM_FORWARD, MFM_SET_TAIL},
-    [TRAIN_BACKWARD_AGAIN] = {MFM_VJP, MFM_SET_MODULATED},
+    [TRAIN_REST] = {MFM_FORWARD, MFM_SET_REST},
+    [TRAIN_BACKWARD] = {MFM_VJP, MFM_SET_OBJECTIVE},
+    [TRAIN_TANGENT] = {MFM_JVP, MFM_SET_OBJECTIVE},
+    [TRAIN_MIXED] = {MFM_VJP_T, MFM_SET_OBJECTIVE},
+    [TRAIN_REST_AGAIN] = {MFM_FORWARD, MFM_SET_REST},
+    [TRAIN_BACKWARD_AGAIN] = {MFM_VJP, MFM_SET_OBJECTIVE},
 };
 static const mfm_pass meta_passes[META_PASSES] = {
     [META_FORWARD] = {MFM_FORWARD, MFM_SET_META_LOSS},
     [META_BACKWARD] = {MFM_VJP, MFM_SET_META_LOSS},
 };
-static const mfm_pass hyper_passes[HYPER_PASSES] = {
-    [HYPER_FORWARD] = {MFM_FORWARD, 1},
-    [HYPER_BACKWARD] = {MFM_VJP, 1},
-    [HYPER_FORWARD_AGAIN] = {MFM_FORWARD, 1},
-};
 static const char *const train_names[TRAIN_PASSES] = {
     [TRAIN_PLAIN] = "plain forward",
     [TRAIN_UPDATE] = "running statistics",
-    [TRAIN_TAIL] = "modulated forward",
-    [TRAIN_BACKWARD] = "modulated backward",
+    [TRAIN_REST] = "objective forward",
+    [TRAIN_BACKWARD] = "objective backward",
     [TRAIN_TANGENT] = "tangent of forward",
     [TRAIN_MIXED] = "tangent of backward",
-    [TRAIN_TAIL_AGAIN] = "modulated forward again",
-    [TRAIN_BACKWARD_AGAIN] = "modulated backward again",
+    [TRAIN_REST_AGAIN] = "objective forward again",
+    [TRAIN_BACKWARD_AGAIN] = "objective backward again",
 };
 static const char *const meta_names[META_PASSES] = {
     [META_FORWARD] = "meta forward",
     [META_BACKWARD] = "meta backward",
 };
-static const char *const hyper_names[HYPER_PASSES] = {
-    [HYPER_FORWARD] = "modulator forward",
-    [HYPER_BACKWARD] = "modulator backward",
-    [HYPER_FORWARD_AGAIN] = "modulator forward again",
+
+/* The passes that a step has, and the one after which the meta batch may use the buffers. */
+typedef struct schedule {
+    int first[TRAIN_PASSES], count, lend_after;
+} schedule;
+
+static const schedule schedules[] = {
+    [MFM_META_EXACT] = {{TRAIN_PLAIN, TRAIN_UPDATE, TRAIN_REST, TRAIN_BACKWARD, TRAIN_TANGENT,
+                         TRAIN_MIXED, TRAIN_REST_AGAIN, TRAIN_BACKWARD_AGAIN},
+                        8,
+                        TRAIN_BACKWARD},
+    [MFM_META_AT_W] = {{TRAIN_PLAIN, TRAIN_UPDATE, TRAIN_TANGENT, TRAIN_MIXED, TRAIN_REST,
+                        TRAIN_BACKWARD},
+                       6,
+                       TRAIN_UPDATE},
+    [MFM_META_NEVER] = {{TRAIN_PLAIN, TRAIN_UPDATE, TRAIN_REST, TRAIN_BACKWARD}, 4, 0},
 };
 
 struct mfm_bilevel {
     mfm_ctx *ctx;
-    const mfm_split_graph *split;
-    mfm_plan *train, *meta, *hyper;
-    real *w;         /* the caller's */
-    real *gradient;  /* g1, then g2 */
-    real *virtual_w; /* w^ */
-    real *v;         /* grad L_meta(w^) */
-    real *phi_gradient;
+    const mfm_problem *problem;
+    mfm_bilevel_spec spec;
+    mfm_plan *train, *meta;          /* meta NULL without meta steps */
+    int pass[TRAIN_PASSES];          /* its number in the train plan */
+    const char *names[TRAIN_PASSES]; /* by that number */
+    mfm_hyper_plan *hypers[MFM_MAX_HYPERS];
+    const real *hypergradients[MFM_MAX_HYPERS];
+    real *w;              /* the caller's */
+    real *gradient;       /* g1, then g2 */
+    real *virtual_w;      /* w^; NULL: w itself */
+    real *v;              /* grad L_meta(w^) */
+    const uint32_t *rows; /* of the batch */
+    uint64_t seed, step;
+    bool again; /* the objective has been run forward in this step */
     mfm_bilevel_losses losses;
 };
 
-static int plan_train(mfm_bilevel *b, int64_t batch)
+static int plan_train(mfm_bilevel *b)
 {
-    const mfm_split_graph *split = b->split;
-    const size_t n_keep = 3 + split->n_hyper;
-    mfm_slot *keep = mfm_alloc(b->ctx, n_keep, sizeof *keep);
+    const mfm_problem *problem = b->problem;
+    const schedule *s = &schedules[b->spec.meta];
+    const bool meta = b->spec.meta != MFM_META_NEVER;
+    mfm_pass passes[TRAIN_PASSES];
+    int n = 0, lend_after = 0;
+    mfm_slot *keep = mfm_alloc(b->ctx, 2 + problem->n_reads + problem->n_gives, sizeof *keep);
     if (!keep)
         return MFM_ENOMEM;
-    keep[0] = (mfm_slot){split->soft_label, MFM_X};
-    keep[1] = (mfm_slot){split->modulated_loss, MFM_X};
-    keep[2] = (mfm_slot){split->modulated_loss, MFM_G};
-    for (size_t i = 0; i < split->n_hyper; i++)
-        keep[3 + i] = (mfm_slot){split->hyper_inputs[i], MFM_DG};
-    const mfm_plan_spec spec = {.batch = batch,
+    for (size_t i = 0; i < problem->n_reads; i++)
+        keep[n++] = (mfm_slot){problem->reads[i].main, MFM_X};
+    keep[n++] = (mfm_slot){problem->objective.loss, MFM_X};
+    keep[n++] = (mfm_slot){problem->objective.loss, MFM_G};
+    for (size_t i = 0; i < problem->n_gives && meta; i++)
+        keep[n++] = (mfm_slot){problem->gives[i].main, MFM_DG};
+    for (int i = 0; i < s->count; i++) {
+        passes[i] = train_passes[s->first[i]];
+        b->names[i] = train_names[s->first[i]];
+        b->pass[s->first[i]] = i;
+        lend_after = s->first[i] == s->lend_after ? i : lend_after;
+    }
+    const mfm_plan_spec spec = {.batch = b->spec.batch,
                                 .training = true,
-                                .passes = train_passes,
-                                .n_passes = TRAIN_PASSES,
-                                .pass_names = train_names,
+                                .passes = passes,
+                                .n_passes = s->count,
+                                .pass_names = b->names,
                                 .keep = keep,
-                                .n_keep = (int)n_keep,
+                                .n_keep = n,
                                 .param_gradients = true,
-                                .param_tangents = true,
-                                .lend_after = TRAIN_BACKWARD,
-                                .restore = true,
-                                .restore_after = TRAIN_BACKWARD,
-                                .lend = mfm_plan_reals(b->meta)};
-    const int status = mfm_plan_new(b->ctx, split->main, &spec, &b->train);
+                                .param_tangents = meta,
+                                .lend_after = lend_after,
+                                .restore = meta,
+                                .restore_after = lend_after,
+                                .lend = meta ? mfm_plan_reals(b->meta) : 0};
+    const int status = mfm_plan_new(b->ctx, problem->main, &spec, &b->train);
     mfm_free(b->ctx, keep);
     return status;
 }
 
 /* The meta batch's buffers lie among those of the training batch that are dead meanwhile: also of
  * what can be restored, which costs one sweep in either plan. */
-static int plan_meta(mfm_bilevel *b, int64_t batch)
+static int plan_meta(mfm_bilevel *b)
 {
-    const mfm_slot keep[2] = {{b->split->meta_loss, MFM_X}, {b->split->meta_loss, MFM_G}};
-    const mfm_plan_spec spec = {.batch = batch,
+    const int loss = b->problem->meta.loss;
+    const mfm_slot keep[2] = {{loss, MFM_X}, {loss, MFM_G}};
+    const mfm_plan_spec spec = {.batch = b->spec.meta_batch,
                                 .training = true,
                                 .passes = meta_passes,
                                 .n_passes = META_PASSES,
@@ -116,72 +139,46 @@ static int plan_meta(mfm_bilevel *b, int64_t batch)
                                 .restore = true,
                                 .restore_after = META_FORWARD,
                                 .borrow = true};
-    return mfm_plan_new(b->ctx, b->split->main, &spec, &b->meta);
-}
-
-static int plan_hyper(mfm_bilevel *b, int64_t batch)
-{
-    const mfm_split_graph *split = b->split;
-    mfm_slot *keep = mfm_alloc(b->ctx, 2 * split->n_hyper, sizeof *keep);
-    if (!keep)
-        return MFM_ENOMEM;
-    for (size_t i = 0; i < split->n_hyper; i++) {
-        keep[2 * i] = (mfm_slot){split->hyper_outputs[i], MFM_X};
-        keep[2 * i + 1] = (mfm_slot){split->hyper_outputs[i], MFM_G};
-    }
-    const mfm_plan_spec spec = {.batch = batch,
-                                .training = true,
-                                .passes = hyper_passes,
-                                .n_passes = HYPER_PASSES,
-                                .pass_names = hyper_names,
-                                .keep = keep,
-                                .n_keep = (int)(2 * split->n_hyper),
-                                .param_gradients = true};
-    const int status = mfm_plan_new(b->ctx, split->modulator, &spec, &b->hyper);
-    mfm_free(b->ctx, keep);
-    return status;
+    return mfm_plan_new(b->ctx, b->problem->main, &spec, &b->meta);
 }
 
 static int make_vectors(mfm_bilevel *b)
 {
-    const size_t n = b->split->main->params_size;
+    const size_t n = b->problem->main->params_size;
     int status = mfm_vector_new(b->ctx, NULL, n, &b->gradient);
-    if (!status)
-        status = mfm_vector_new(b->ctx, NULL, n, &b->virtual_w);
-    if (!status)
+    if (!status && b->meta)
         status = mfm_vector_new(b->ctx, NULL, n, &b->v);
-    if (!status)
-        status = mfm_vector_new(b->ctx, NULL, b->split->modulator->params_size, &b->phi_gradient);
+    if (!status && b->spec.meta == MFM_META_EXACT)
+        status = mfm_vector_new(b->ctx, NULL, n, &b->virtual_w);
     return status;
 }
 
-/* The modulator writes h where the modulated tail reads it, reads y0 where softmax writes it. */
+/* A hyper graph writes h where the objective reads it, and reads where the main graph writes. */
 static void connect(mfm_bilevel *b)
 {
-    const mfm_split_graph *split = b->split;
-    mfm_plan_bind_arena(b->meta, mfm_plan_lent(b->train));
-    mfm_plan_bind_input(b->hyper, split->modulator_soft_label, MFM_X,
-                        mfm_plan_lane(b->train, split->soft_label, MFM_X));
-    for (size_t i = 0; i < split->n_hyper; i++)
-        mfm_plan_bind_input(b->train, split->hyper_inputs[i], MFM_X,
-                            mfm_plan_lane(b->hyper, split->hyper_outputs[i], MFM_X));
+    for (int i = 0; i < b->problem->n_hypers; i++)
+        mfm_hyper_plan_connect(b->hypers[i], b->train);
     mfm_plan_bind_params(b->train, MFM_G, b->gradient);
+    *mfm_plan_lane(b->train, b->problem->objective.loss, MFM_G) = 1;
+    if (!b->meta)
+        return;
+    mfm_plan_bind_arena(b->meta, mfm_plan_lent(b->train));
     mfm_plan_bind_params(b->train, MFM_DX, b->v);
-    mfm_plan_bind_params(b->meta, MFM_X, b->virtual_w);
     mfm_plan_bind_params(b->meta, MFM_G, b->v);
-    mfm_plan_bind_params(b->hyper, MFM_G, b->phi_gradient);
-    *mfm_plan_lane(b->train, split->modulated_loss, MFM_G) = 1;
+    if (b->virtual_w)
+        mfm_plan_bind_params(b->meta, MFM_X, b->virtual_w);
 }
 
-static int build(mfm_bilevel *b, int64_t batch, int64_t meta_batch)
+static int build(mfm_bilevel *b)
 {
-    if (!b->split->modulator || !b->split->n_hyper)
-        return mfm_fail(b->ctx, MFM_EINVAL, "bilevel step: the model has no modulator: inject one");
-    int status = plan_meta(b, meta_batch);
+    const bool never = b->spec.meta == MFM_META_NEVER;
+    if (!b->problem->n_gives)
+        return mfm_fail(b->ctx, MFM_EINVAL, "bilevel step: the problem has no hyper graph");
+    int status = never ? MFM_OK : plan_meta(b);
     if (!status)
-        status = plan_train(b, batch);
-    if (!status)
-        status = plan_hyper(b, batch);
+        status = plan_train(b);
+    for (int i = 0; i < b->problem->n_hypers && !status; i++)
+        status = mfm_hyper_plan_new(b->ctx, b->problem, i, b->spec.batch, never, &b->hypers[i]);
     if (!status)
         status = make_vectors(b);
     if (!status)
@@ -189,16 +186,17 @@ static int build(mfm_bilevel *b, int64_t batch, int64_t meta_batch)
     return status;
 }
 
-int mfm_bilevel_new(mfm_ctx *ctx, const mfm_split_graph *split, int64_t batch, int64_t meta_batch,
+int mfm_bilevel_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_bilevel_spec *spec,
                     mfm_bilevel **bilevel)
 {
-    *bilevel = mfm_alloc(ctx, 1, sizeof **bilevel);
-    if (!*bilevel)
+    mfm_bilevel *b = mfm_alloc(ctx, 1, sizeof *b);
+    *bilevel = b;
+    if (!b)
         return MFM_ENOMEM;
-    **bilevel = (mfm_bilevel){.ctx = ctx, .split = split};
-    const int status = build(*bilevel, batch, meta_batch);
+    *b = (mfm_bilevel){.ctx = ctx, .problem = problem, .spec = *spec};
+    const int status = build(b);
     if (status) {
-        mfm_bilevel_free(*bilevel);
+        mfm_bilevel_free(b);
         *bilevel = NULL;
     }
     return status;
@@ -210,67 +208,93 @@ void mfm_bilevel_free(mfm_bilevel *b)
         return;
     mfm_plan_free(b->train);
     mfm_plan_free(b->meta);
-    mfm_plan_free(b->hyper);
+    for (int i = 0; i < MFM_MAX_HYPERS; i++)
+        mfm_hyper_plan_free(b->hypers[i]);
     mfm_free_aligned(b->ctx, b->gradient);
     mfm_free_aligned(b->ctx, b->virtual_w);
     mfm_free_aligned(b->ctx, b->v);
-    mfm_free_aligned(b->ctx, b->phi_gradient);
     mfm_free(b->ctx, b);
 }
 
-void mfm_bilevel_bind(mfm_bilevel *b, real *w, real *state, real *phi)
+void mfm_bilevel_bind(mfm_bilevel *b, real *w, real *state, real *const *phi)
 {
     b->w = w;
     mfm_plan_bind_params(b->train, MFM_X, w);
     mfm_plan_bind_state(b->train, state);
+    for (int i = 0; i < b->problem->n_hypers; i++)
+        mfm_hyper_plan_bind(b->hypers[i], phi[i]);
+    if (!b->meta)
+        return;
     mfm_plan_bind_state(b->meta, state);
-    mfm_plan_bind_params(b->hyper, MFM_X, phi);
+    if (!b->virtual_w)
+        mfm_plan_bind_params(b->meta, MFM_X, w);
 }
 
-void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *train, const mfm_batch *meta,
-                         double alpha, uint64_t seed, uint64_t step)
+static void make_h(mfm_bilevel *b, bool again)
 {
-    const mfm_split_graph *split = b->split;
-    mfm_split_graph_bind(split, b->train, train);
-    mfm_split_graph_bind(split, b->meta, meta);
-    mfm_plan_set_step(b->train, MFM_STREAM_DROPOUT, seed, step);
-    mfm_plan_set_step(b->meta, MFM_STREAM_META_DROPOUT, seed, step);
+    for (int i = 0; i < b->problem->n_hypers; i++)
+        mfm_hyper_plan_forward(b->hypers[i], b->rows, again);
+}
 
-    mfm_plan_run(b->train, TRAIN_PLAIN);
-    mfm_plan_run(b->train, TRAIN_UPDATE);
-    mfm_plan_run(b->hyper, HYPER_FORWARD);
-    mfm_plan_run(b->train, TRAIN_TAIL);
-    mfm_plan_run(b->train, TRAIN_BACKWARD);
-    const size_t n = split->main->params_size;
+void mfm_bilevel_begin(mfm_bilevel *b, const mfm_batch *train, const uint32_t *rows, uint64_t seed,
+                       uint64_t step)
+{
+    b->rows = rows;
+    b->seed = seed;
+    b->step = step;
+    b->again = false;
+    b->losses = (mfm_bilevel_losses){.meta = 0};
+    mfm_problem_bind(b->problem, b->train, train);
+    mfm_plan_set_step(b->train, MFM_STREAM_DROPOUT, seed, step);
+    mfm_plan_run(b->train, b->pass[TRAIN_PLAIN]);
+    mfm_plan_run(b->train, b->pass[TRAIN_UPDATE]);
+}
+
+/* The objective's gradient for the phi that is there now. */
+static void run_objective(mfm_bilevel *b)
+{
+    make_h(b, b->again);
+    mfm_plan_run(b->train, b->pass[b->again ? TRAIN_REST_AGAIN : TRAIN_REST]);
+    mfm_plan_run(b->train, b->pass[b->again ? TRAIN_BACKWARD_AGAIN : TRAIN_BACKWARD]);
+    b->again = true;
+}
+
+static void move(mfm_bilevel *b, const mfm_virtual_step *step)
+{
+    const size_t n = b->problem->main->params_size;
+    const real alpha = (real)step->alpha;
     for (size_t i = 0; i < n; i++)
-        b->virtual_w[i] = b->w[i] - (real)alpha * b->gradient[i];
+        b->virtual_w[i] = b->w[i] - alpha * b->gradient[i];
+}
+
+void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *meta, const mfm_virtual_step *step)
+{
+    const int loss = b->problem->meta.loss;
+    if (b->virtual_w) {
+        run_objective(b);
+        move(b, step);
+    }
+    mfm_problem_bind(b->problem, b->meta, meta);
+    mfm_plan_set_step(b->meta, MFM_STREAM_META_DROPOUT, b->seed, b->step);
     mfm_plan_run(b->meta, META_FORWARD);
-    b->losses.meta = (double)*mfm_plan_lane(b->meta, split->meta_loss, MFM_X);
-    *mfm_plan_lane(b->meta, split->meta_loss, MFM_G) = 1;
+    b->losses.meta = (double)*mfm_plan_lane(b->meta, loss, MFM_X);
+    *mfm_plan_lane(b->meta, loss, MFM_G) = 1;
     mfm_plan_run(b->meta, META_BACKWARD);
 }
 
-const real *mfm_bilevel_hypergradient(mfm_bilevel *b)
+const real *const *mfm_bilevel_hypergradients(mfm_bilevel *b)
 {
-    const mfm_split_graph *split = b->split;
-    mfm_plan_run(b->train, TRAIN_TANGENT);
-    mfm_plan_run(b->train, TRAIN_MIXED);
-    for (size_t i = 0; i < split->n_hyper; i++) {
-        const size_t count =
-            (size_t)mfm_shape_count(mfm_plan_shape(b->train, split->hyper_inputs[i]));
-        memcpy(mfm_plan_lane(b->hyper, split->hyper_outputs[i], MFM_G),
-               mfm_plan_lane(b->train, split->hyper_inputs[i], MFM_DG), count * sizeof(real));
-    }
-    mfm_plan_run(b->hyper, HYPER_BACKWARD);
-    return b->phi_gradient;
+    mfm_plan_run(b->train, b->pass[TRAIN_TANGENT]);
+    mfm_plan_run(b->train, b->pass[TRAIN_MIXED]);
+    for (int i = 0; i < b->problem->n_hypers; i++)
+        b->hypergradients[i] = mfm_hyper_plan_backward(b->hypers[i], b->train, MFM_DG);
+    return b->hypergradients;
 }
 
 const real *mfm_bilevel_gradient(mfm_bilevel *b)
 {
-    mfm_plan_run(b->hyper, HYPER_FORWARD_AGAIN);
-    mfm_plan_run(b->train, TRAIN_TAIL_AGAIN);
-    b->losses.train = (double)*mfm_plan_lane(b->train, b->split->modulated_loss, MFM_X);
-    mfm_plan_run(b->train, TRAIN_BACKWARD_AGAIN);
+    run_objective(b);
+    b->losses.train = (double)*mfm_plan_lane(b->train, b->problem->objective.loss, MFM_X);
     return b->gradient;
 }
 
@@ -281,7 +305,7 @@ mfm_bilevel_losses mfm_bilevel_last(const mfm_bilevel *b)
 
 const real *mfm_bilevel_virtual_weights(const mfm_bilevel *b)
 {
-    return b->virtual_w;
+    return b->virtual_w ? b->virtual_w : b->w;
 }
 
 const real *mfm_bilevel_meta_gradient(const mfm_bilevel *b)
@@ -289,14 +313,17 @@ const real *mfm_bilevel_meta_gradient(const mfm_bilevel *b)
     return b->v;
 }
 
-const real *mfm_bilevel_soft_label(const mfm_bilevel *b)
+const real *mfm_bilevel_read(const mfm_bilevel *b, size_t link)
 {
-    return mfm_plan_lane(b->train, b->split->soft_label, MFM_X);
+    return mfm_plan_lane(b->train, b->problem->reads[link].main, MFM_X);
 }
 
 size_t mfm_bilevel_bytes(const mfm_bilevel *b)
 {
-    const size_t vectors = 3 * b->split->main->params_size + b->split->modulator->params_size;
-    return mfm_plan_bytes(b->train) + mfm_plan_bytes(b->meta) + mfm_plan_bytes(b->hyper) +
-           vectors * sizeof(real);
+    const size_t vectors = 1u + (b->virtual_w ? 1u : 0u) + (b->v ? 1u : 0u);
+    size_t bytes = vectors * b->problem->main->params_size * sizeof(real);
+    bytes += mfm_plan_bytes(b->train) + (b->meta ? mfm_plan_bytes(b->meta) : 0);
+    for (int i = 0; i < b->problem->n_hypers; i++)
+        bytes += mfm_hyper_plan_bytes(b->hypers[i]);
+    return bytes;
 }

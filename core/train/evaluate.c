@@ -4,7 +4,7 @@
 
 struct mfm_evaluator {
     mfm_ctx *ctx;
-    const mfm_split_graph *split;
+    const mfm_problem *problem;
     const mfm_preprocess *preprocess;
     mfm_plan *plan;
     uint32_t batch;
@@ -14,9 +14,9 @@ struct mfm_evaluator {
 
 static const mfm_pass forward_pass[1] = {{MFM_FORWARD, MFM_SET_PLAIN}};
 
-int mfm_inference_plan(mfm_ctx *ctx, const mfm_split_graph *split, int64_t batch, mfm_plan **plan)
+int mfm_inference_plan(mfm_ctx *ctx, const mfm_problem *problem, int64_t batch, mfm_plan **plan)
 {
-    const mfm_slot keep[1] = {{split->logits, MFM_X}};
+    const mfm_slot keep[1] = {{problem->plain.logits, MFM_X}};
     const mfm_plan_spec spec = {.batch = batch,
                                 .training = false,
                                 .passes = forward_pass,
@@ -24,12 +24,12 @@ int mfm_inference_plan(mfm_ctx *ctx, const mfm_split_graph *split, int64_t batch
                                 .keep = keep,
                                 .n_keep = 1,
                                 .frozen = true};
-    return mfm_plan_new(ctx, split->main, &spec, plan);
+    return mfm_plan_new(ctx, problem->main, &spec, plan);
 }
 
 static int build(mfm_evaluator *e)
 {
-    const int status = mfm_inference_plan(e->ctx, e->split, e->batch, &e->plan);
+    const int status = mfm_inference_plan(e->ctx, e->problem, e->batch, &e->plan);
     if (status)
         return status;
     const size_t size = mfm_preprocess_size(e->preprocess) * e->batch;
@@ -39,18 +39,18 @@ static int build(mfm_evaluator *e)
         return MFM_ENOMEM;
     for (size_t i = 0; i < size; i++) /* a short last batch leaves the rest as it is */
         e->images[i] = 0;
-    mfm_plan_bind_input(e->plan, e->split->images, MFM_X, e->images);
+    mfm_plan_bind_input(e->plan, e->problem->images, MFM_X, e->images);
     return MFM_OK;
 }
 
-int mfm_evaluator_new(mfm_ctx *ctx, const mfm_split_graph *split, const mfm_preprocess *preprocess,
+int mfm_evaluator_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_preprocess *preprocess,
                       int64_t batch, mfm_evaluator **evaluator)
 {
     *evaluator = mfm_alloc(ctx, 1, sizeof **evaluator);
     if (!*evaluator)
         return MFM_ENOMEM;
     **evaluator = (mfm_evaluator){
-        .ctx = ctx, .split = split, .preprocess = preprocess, .batch = (uint32_t)batch};
+        .ctx = ctx, .problem = problem, .preprocess = preprocess, .batch = (uint32_t)batch};
     const int status = build(*evaluator);
     if (status) {
         mfm_evaluator_free(*evaluator);
@@ -90,11 +90,11 @@ static double cross_entropy(const real *logits, int64_t classes, int label)
 int mfm_evaluate(mfm_evaluator *e, const mfm_images *images, real *params, real *state,
                  const mfm_evaluation_watch *watch, mfm_confusion *confusion, double *loss)
 {
-    const int64_t classes = e->split->classes;
+    const int64_t classes = e->problem->classes;
     mfm_confusion_reset(confusion);
     mfm_plan_bind_params(e->plan, MFM_X, params);
     mfm_plan_bind_state(e->plan, state);
-    const real *logits = mfm_plan_lane(e->plan, e->split->logits, MFM_X);
+    const real *logits = mfm_plan_lane(e->plan, e->problem->plain.logits, MFM_X);
     double sum = 0;
     uint32_t first = 0, got;
     while ((got = mfm_evaluation_batch(images, e->preprocess, first, e->batch, e->images,

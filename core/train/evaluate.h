@@ -5,16 +5,16 @@
 #include "core/data/feed.h"
 #include "core/engine/plan.h"
 #include "core/report/confusion.h"
-#include "core/train/split_graph.h"
+#include "core/train/problem.h"
 
 /* The plan of evaluation: one pass, number 0, from the images to the logits of a batch. Parameters,
  * running statistics and images are to be bound. */
-int mfm_inference_plan(mfm_ctx *ctx, const mfm_split_graph *split, int64_t batch, mfm_plan **plan);
+int mfm_inference_plan(mfm_ctx *ctx, const mfm_problem *problem, int64_t batch, mfm_plan **plan);
 
 typedef struct mfm_evaluator mfm_evaluator;
 
-/* split and preprocess must outlive the result. */
-int mfm_evaluator_new(mfm_ctx *ctx, const mfm_split_graph *split, const mfm_preprocess *preprocess,
+/* problem and preprocess must outlive the result. */
+int mfm_evaluator_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_preprocess *preprocess,
                       int64_t batch, mfm_evaluator **evaluator);
 void mfm_evaluator_free(mfm_evaluator *evaluator);
 

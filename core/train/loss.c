@@ -95,29 +95,26 @@ static int check(const mfm_loss_spec *spec, const mfm_loss_site *site)
     return MFM_OK;
 }
 
-static int add_mean(const mfm_loss_spec *spec, const mfm_loss_site *site, int sample_weights,
-                    mfm_loss_ends *ends)
-{
-    const bool by_weights = weights_of(spec)->form != MFM_WEIGHTS_NONE &&
-                            weights_of(spec)->reduction == MFM_OVER_WEIGHTS;
-    const int in[4] = {ends->losses, sample_weights, by_weights ? site->labels : -1,
-                       by_weights ? site->table : -1};
-    return mfm_loss_node(site, "mfm", "MeanLoss", NULL, in, 4, &ends->loss, 1);
-}
-
-int mfm_loss_add(const mfm_loss_spec *spec, const mfm_loss_site *given, int sample_weights,
-                 mfm_loss_ends *ends)
+int mfm_loss_add(const mfm_loss_spec *spec, const mfm_loss_site *given, mfm_loss_ends *ends)
 {
     const mfm_loss *loss = loss_of(spec);
     mfm_loss_site site = *given;
     site.task = spec->task;
     site.chosen = spec->chosen;
-    *ends = (mfm_loss_ends){site.logits, -1, -1};
+    *ends = (mfm_loss_ends){site.logits, -1};
     int status = check(spec, &site);
     if (!status && loss->adjust)
         status = loss->adjust(&site, &ends->adjusted);
     site.logits = ends->adjusted;
-    if (!status)
-        status = loss->build(&site, &ends->losses);
-    return status ? status : add_mean(spec, &site, sample_weights, ends);
+    return status ? status : loss->build(&site, &ends->losses);
+}
+
+int mfm_loss_add_mean(const mfm_loss_spec *spec, const mfm_loss_site *site, int losses,
+                      int sample_weights, int *loss)
+{
+    const bool by_weights = weights_of(spec)->form != MFM_WEIGHTS_NONE &&
+                            weights_of(spec)->reduction == MFM_OVER_WEIGHTS;
+    const int in[4] = {losses, sample_weights, by_weights ? site->labels : -1,
+                       by_weights ? site->table : -1};
+    return mfm_loss_node(site, "mfm", "MeanLoss", NULL, in, 4, loss, 1);
 }

@@ -68,14 +68,14 @@ void mfm_loss_fill_table(const mfm_loss_spec *spec, int64_t classes, uint64_t ep
 /* What a loss adds to a graph. */
 typedef struct mfm_loss_ends {
     int adjusted; /* [n, classes]: the logits, where the loss does not adjust them */
-    int losses;   /* [n], without sample weights */
-    int loss;     /* scalar */
+    int losses;   /* [n] */
 } mfm_loss_ends;
 
-/* sample_weights: a value [n] that scales the losses, or -1. MFM_EINVAL: what the loss needs is not
- * there. */
-int mfm_loss_add(const mfm_loss_spec *spec, const mfm_loss_site *site, int sample_weights,
-                 mfm_loss_ends *ends);
+/* MFM_EINVAL: what the loss needs is not there. */
+int mfm_loss_add(const mfm_loss_spec *spec, const mfm_loss_site *site, mfm_loss_ends *ends);
+/* *loss, a scalar: the mean of losses. sample_weights: a value [n] that scales them, or -1. */
+int mfm_loss_add_mean(const mfm_loss_spec *spec, const mfm_loss_site *site, int losses,
+                      int sample_weights, int *loss);
 
 /* For losses: a node of the site's segment; a constant; and the labels with their table as the
  * operators take them, in[at] and in[table_at]. attr may be NULL. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/train/split_network.h"
 #include "core/train/training.h"
 
 #define MFM_METHOD(name) extern const mfm_method mfm_method_##name;
@@ -24,6 +25,16 @@ const mfm_method *mfm_method_find(const char *name)
     return NULL;
 }
 
+int mfm_method_build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
+                     const mfm_train_options *options, mfm_problem **problem)
+{
+    const mfm_method *method = options->method;
+    const mfm_loss_spec spec = mfm_loss_spec_of(options, task);
+    const int status = method->build ? method->build(ctx, network, task, options, problem)
+                                     : mfm_problem_plain(ctx, network, &spec, problem);
+    return status ? mfm_fail_in(ctx, status, "method %s", method->name) : MFM_OK;
+}
+
 int mfm_method_streams(const mfm_train_options *options, mfm_stream_use uses[MFM_MAX_STREAMS])
 {
     int count = 0;
@@ -44,10 +55,12 @@ bool mfm_method_reads_meta(const mfm_train_options *options)
     return false;
 }
 
+mfm_loss_spec mfm_loss_spec_of(const mfm_train_options *options, const mfm_task *task)
+{
+    return (mfm_loss_spec){.loss = options->loss, .chosen = options->chosen, .task = task};
+}
+
 const void *mfm_chosen_values(const mfm_train_options *options, const mfm_settings *settings)
 {
-    for (const mfm_chosen *c = options->chosen; c && c->settings; c++)
-        if (c->settings == settings)
-            return c->values;
-    return settings->defaults;
+    return mfm_values_of(options->chosen, settings);
 }

@@ -12,7 +12,9 @@
 #include <stdbool.h>
 
 #include "core/engine/option.h"
-#include "core/train/bilevel.h"
+#include "core/data/batch.h"
+#include "core/train/network.h"
+#include "core/train/problem.h"
 
 typedef struct mfm_training mfm_training;
 typedef struct mfm_train_options mfm_train_options;
@@ -51,6 +53,10 @@ typedef struct mfm_method {
     mfm_stream_spec streams[MFM_MAX_STREAMS + 1]; /* ended by one without name */
     /* The rate, beside --lr, that a run that explodes may owe it to: an option; NULL: none. */
     const char *rate_option;
+    /* Describes what is trained: task and network are known, the numbers of parameters may not be.
+     * NULL: the plain path of the network (mfm_problem_plain). */
+    int (*build)(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
+                 const mfm_train_options *options, mfm_problem **problem);
     /* Makes the plans and what the method keeps; sets training->method_state. */
     int (*begin)(mfm_training *training);
     /* Whether the step that comes next reads that stream; NULL: each step reads all. */
@@ -67,6 +73,13 @@ typedef struct mfm_method {
 /* Ended by NULL. */
 extern const mfm_method *const mfm_methods[];
 const mfm_method *mfm_method_find(const char *name);
+
+/* What a run with these options trains; the caller frees *problem. Names the method in failures. */
+int mfm_method_build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
+                     const mfm_train_options *options, mfm_problem **problem);
+
+/* What is minimised: the options' loss, on that task (NULL: not known). */
+mfm_loss_spec mfm_loss_spec_of(const mfm_train_options *options, const mfm_task *task);
 
 /* The streams that a run with these options reads; returns their number. */
 int mfm_method_streams(const mfm_train_options *options, mfm_stream_use uses[MFM_MAX_STREAMS]);

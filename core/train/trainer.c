@@ -306,11 +306,11 @@ int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_trai
     mfm_ctx *ctx = training->ctx;
     int status = check_batch(&r);
     if (!status)
-        status = mfm_confusion_init(ctx, &r.confusion, (int)training->split->classes);
+        status = mfm_confusion_init(ctx, &r.confusion, (int)training->problem->classes);
     if (!status)
         status = open_loader(&r);
     if (!status)
-        status = mfm_evaluator_new(ctx, training->split, data->preprocess, EVALUATION_BATCH,
+        status = mfm_evaluator_new(ctx, training->problem, data->preprocess, EVALUATION_BATCH,
                                    &r.evaluator);
     if (!status)
         status = run_epochs(&r);

@@ -1,34 +1,106 @@
 #include "core/train/training.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "core/train/vector.h"
+
+int mfm_training_keep(mfm_training *t, const mfm_kept *kept)
+{
+    if (t->n_kept == MFM_MAX_KEPT)
+        return mfm_fail(t->ctx, MFM_ENOTSUP, "training: vector %s: a run keeps at most %d",
+                        kept->name, MFM_MAX_KEPT);
+    t->kept[t->n_kept++] = *kept;
+    return MFM_OK;
+}
+
+int mfm_training_keep_count(mfm_training *t, const char *name, uint64_t *count)
+{
+    if (t->n_kept_counts == MFM_MAX_KEPT)
+        return mfm_fail(t->ctx, MFM_ENOTSUP, "training: count %s: a run keeps at most %d", name,
+                        MFM_MAX_KEPT);
+    mfm_kept_count *kept = &t->kept_counts[t->n_kept_counts++];
+    kept->count = count;
+    snprintf(kept->name, sizeof kept->name, "%s", name);
+    return MFM_OK;
+}
+
+static int keep(mfm_training *t, const char *prefix, const char *name, const mfm_kept *form)
+{
+    mfm_kept kept = *form;
+    snprintf(kept.name, sizeof kept.name, "%s%s", prefix, name);
+    return mfm_training_keep(t, &kept);
+}
+
+int mfm_training_keep_optimizer(mfm_training *t, const char *prefix, mfm_optimizer *o)
+{
+    const mfm_graph *graph = o->graph;
+    const mfm_kept first = {
+        .what = "first moments", .layout = graph, .data = o->first, .count = graph->params_size};
+    mfm_kept second = first;
+    second.what = "second moments";
+    second.data = o->second;
+    char name[48];
+    snprintf(name, sizeof name, "%.*s%soptimizer_steps", (int)strcspn(prefix, "."), prefix,
+             *prefix ? "_" : "");
+    int status = keep(t, prefix, "first", &first);
+    if (!status && o->second)
+        status = keep(t, prefix, "second", &second);
+    return status ? status : mfm_training_keep_count(t, name, &o->steps);
+}
+
+int mfm_training_add_hyper(mfm_training *t, int index, const mfm_modulator_training *how)
+{
+    const mfm_hyper *hyper = &t->problem->hypers[index];
+    const mfm_graph *graph = hyper->graph;
+    mfm_hyper_state *state = &t->hypers[index];
+    char prefix[48];
+    int status = mfm_vector_new(t->ctx, graph->params, graph->params_size, &state->phi);
+    const mfm_kept phi = {.what = "hyper-parameters",
+                          .layout = graph,
+                          .data = state->phi,
+                          .count = graph->params_size,
+                          .in_model = hyper->in_model};
+    snprintf(prefix, sizeof prefix, "%s.", hyper->name);
+    if (!status)
+        status = keep(t, "", hyper->name, &phi);
+    if (!status)
+        status =
+            mfm_optimizer_init(t->ctx, &state->optimizer, (enum mfm_optimizer_kind)how->optimizer,
+                               how->momentum, how->weight_decay, graph);
+    return status ? status : mfm_training_keep_optimizer(t, prefix, &state->optimizer);
+}
 
 static int build(mfm_training *t)
 {
     const mfm_train_options *o = &t->options;
-    const mfm_graph *graph = t->split->main;
-    if (o->method->needs_modulator && !t->split->modulator)
-        return mfm_fail(t->ctx, MFM_EINVAL, "method %s: the model has no modulator: inject one",
-                        o->method->name);
+    const mfm_graph *graph = t->problem->main;
     int status = mfm_vector_new(t->ctx, graph->params, graph->params_size, &t->w);
     if (!status)
         status = mfm_vector_new(t->ctx, graph->state, graph->state_size, &t->state);
     if (!status)
         status =
             mfm_optimizer_init(t->ctx, &t->optimizer, MFM_SGD, o->momentum, o->weight_decay, graph);
+    const mfm_kept w = {.what = "weights",
+                        .layout = graph,
+                        .data = t->w,
+                        .count = graph->params_size,
+                        .in_model = true};
     if (!status)
-        status = o->method->begin(t);
-    return status;
+        status = keep(t, "", "w", &w);
+    if (!status)
+        status = mfm_training_keep_optimizer(t, "", &t->optimizer);
+    return status ? status : o->method->begin(t);
 }
 
-int mfm_training_new(mfm_ctx *ctx, const mfm_split_graph *split, const mfm_train_options *options,
+int mfm_training_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_train_options *options,
                      mfm_training **training)
 {
     *training = mfm_alloc(ctx, 1, sizeof **training);
     if (!*training)
         return MFM_ENOMEM;
-    **training = (mfm_training){.ctx = ctx, .options = *options, .split = split};
+    **training = (mfm_training){.ctx = ctx, .options = *options, .problem = problem};
     (*training)->counters.best_error = 100;
     const int status = build(*training);
     if (status) {
@@ -45,11 +117,29 @@ void mfm_training_free(mfm_training *t)
     if (t->method_state)
         t->options.method->end(t);
     mfm_optimizer_clear(t->ctx, &t->optimizer);
-    mfm_optimizer_clear(t->ctx, &t->modulator_optimizer);
+    for (int i = 0; i < MFM_MAX_HYPERS; i++) {
+        mfm_optimizer_clear(t->ctx, &t->hypers[i].optimizer);
+        mfm_free_aligned(t->ctx, t->hypers[i].phi);
+    }
     mfm_free_aligned(t->ctx, t->w);
     mfm_free_aligned(t->ctx, t->state);
-    mfm_free_aligned(t->ctx, t->phi);
     mfm_free(t->ctx, t);
+}
+
+const mfm_kept *mfm_training_kept(const mfm_training *t, const char *name)
+{
+    for (int i = 0; i < t->n_kept; i++)
+        if (strcmp(t->kept[i].name, name) == 0)
+            return &t->kept[i];
+    return NULL;
+}
+
+size_t mfm_training_kept_bytes(const mfm_training *t)
+{
+    size_t reals = t->problem->main->state_size;
+    for (int i = 0; i < t->n_kept; i++)
+        reals += t->kept[i].count;
+    return reals * sizeof(real);
 }
 
 static int check_vector(const mfm_training *t, const char *what, const real *vector, size_t count)
@@ -67,10 +157,8 @@ static int check_vector(const mfm_training *t, const char *what, const real *vec
 
 int mfm_training_check_finite(const mfm_training *t)
 {
-    int status = check_vector(t, "weights", t->w, t->split->main->params_size);
-    if (!status)
-        status = check_vector(t, "running statistics", t->state, t->split->main->state_size);
-    if (!status && t->phi)
-        status = check_vector(t, "modulator's weights", t->phi, t->split->modulator->params_size);
+    int status = check_vector(t, "running statistics", t->state, t->problem->main->state_size);
+    for (int i = 0; i < t->n_kept && !status; i++)
+        status = check_vector(t, t->kept[i].what, t->kept[i].data, t->kept[i].count);
     return status;
 }

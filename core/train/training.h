@@ -5,13 +5,14 @@
 #ifndef MFM_TRAINING_H
 #define MFM_TRAINING_H
 
-#include "core/train/bilevel.h"
+#include "core/train/hyper_training.h"
 #include "core/train/method.h"
 #include "core/train/optimizer.h"
 #include "core/train/schedule.h"
 
 struct mfm_train_options {
     const mfm_method *method;
+    const mfm_loss *loss; /* NULL: cross-entropy */
     /* What was chosen of the settings that the parts of this run declare, ended by one without
      * settings; those that are not here have their defaults. Outlives the training. */
     const mfm_chosen *chosen;
@@ -37,23 +38,69 @@ typedef struct mfm_counters {
     double seconds; /* spent in training, all sessions */
 } mfm_counters;
 
+/* A vector of a run's state: what checkpoints keep, and what must stay finite. */
+typedef struct mfm_kept {
+    char name[48];
+    const char *what;        /* in messages: "weights" */
+    const mfm_graph *layout; /* of whose parameters there is one number each; NULL: of none */
+    real *data;
+    size_t count;  /* reals */
+    bool in_model; /* layout's parameters themselves, as the model file has them */
+} mfm_kept;
+
+/* A count of a run's state: the steps of an optimiser. */
+typedef struct mfm_kept_count {
+    char name[48];
+    uint64_t *count;
+} mfm_kept_count;
+
+/* Hyper-parameters of one hyper graph, and what trains them. */
+typedef struct mfm_hyper_state {
+    real *phi;               /* laid out as its graph, or in rows; NULL: the method has no use */
+    mfm_optimizer optimizer; /* first NULL: phi is not trained */
+} mfm_hyper_state;
+
+enum { MFM_MAX_KEPT = 24 };
+
 struct mfm_training {
     mfm_ctx *ctx;
     mfm_train_options options;
-    const mfm_split_graph *split;
-    real *w, *state; /* laid out as split->main */
-    real *phi;       /* hyper-parameters, laid out as split->modulator; NULL: the method has none */
-    mfm_optimizer optimizer, modulator_optimizer;
+    const mfm_problem *problem;
+    real *w, *state; /* laid out as problem->main */
+    mfm_optimizer optimizer;
+    mfm_hyper_state hypers[MFM_MAX_HYPERS]; /* one for each hyper graph */
     mfm_counters counters;
     void *method_state; /* the method's own: plans and buffers */
+    mfm_kept kept[MFM_MAX_KEPT];
+    mfm_kept_count kept_counts[MFM_MAX_KEPT];
+    int n_kept, n_kept_counts;
 };
 
-/* Starts from the numbers in the graphs. The method must fit the model: one that modulates needs a
- * modulator. split must outlive the result. */
-int mfm_training_new(mfm_ctx *ctx, const mfm_split_graph *split, const mfm_train_options *options,
+/* Starts from the numbers in the problem's graphs. The problem is that of the options' method
+ * (mfm_method_build), and must outlive the result. */
+int mfm_training_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_train_options *options,
                      mfm_training **training);
 void mfm_training_free(mfm_training *training);
 
+/* ---- for methods ---------------------------------------------------------------------------- */
+
+/* From here on the vector belongs to the run's state. */
+int mfm_training_keep(mfm_training *training, const mfm_kept *kept);
+int mfm_training_keep_count(mfm_training *training, const char *name, uint64_t *count);
+/* Keeps the moments and the steps of an optimiser; prefix "" for that of w, else "NAME.". */
+int mfm_training_keep_optimizer(mfm_training *training, const char *prefix,
+                                mfm_optimizer *optimizer);
+/* Hyper-parameters of hyper graph `index`, from its numbers, kept, with an optimiser of that kind.
+ */
+int mfm_training_add_hyper(mfm_training *training, int index, const mfm_modulator_training *how);
+
+/* ---- for whoever looks at a run ---------------------------------------------------------------
+ */
+
+/* The kept vector of that name; NULL when there is none. */
+const mfm_kept *mfm_training_kept(const mfm_training *training, const char *name);
+/* Bytes of all kept vectors. */
+size_t mfm_training_kept_bytes(const mfm_training *training);
 /* MFM_ENAN when a parameter or running statistic is no finite number. */
 int mfm_training_check_finite(const mfm_training *training);
 

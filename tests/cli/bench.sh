@@ -12,7 +12,7 @@ expect_exit 0 new resnet20 --input 3,32,32 -o resnet20.onnx
 # The whole view, and that its parts fit together.
 expect_exit 0 bench lenet.onnx --method mfm --layer fc:1 --batch 8 --repeat 3 --profile 4 --json
 cp .stdout mfm.json
-check profile mfm.json 'plain forward' 'modulated backward' 'tangent of backward' 'meta backward'
+check profile mfm.json 'plain forward' 'objective backward' 'tangent of backward' 'meta backward'
 expect_exit 0 bench lenet.onnx --batch 8 --repeat 3 --profile 4 --json
 cp .stdout base.json
 check profile base.json forward backward 'running statistics'

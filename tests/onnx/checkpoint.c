@@ -19,7 +19,7 @@ typedef struct session {
     mfm_ctx *ctx;
     mfm_model *model;
     mfm_network *network;
-    mfm_split_graph *split;
+    mfm_problem *problem;
     mfm_training *training;
 } session;
 
@@ -37,9 +37,9 @@ static int prepare(session *s, enum mfm_optimizer_kind kind)
                                        .momentum = 0.9};
     int status = mfm_model_import(s->ctx, s->model, &s->network);
     if (!status)
-        status = mfm_split_graph_new(s->ctx, s->network, NULL, &s->split);
+        status = mfm_method_build(s->ctx, s->network, NULL, &options, &s->problem);
     if (!status)
-        status = mfm_training_new(s->ctx, s->split, &options, &s->training);
+        status = mfm_training_new(s->ctx, s->problem, &options, &s->training);
     return status;
 }
 
@@ -64,7 +64,7 @@ static session begin(bool modulated, enum mfm_optimizer_kind kind)
 static void release(session *s)
 {
     mfm_training_free(s->training);
-    mfm_split_graph_free(s->split);
+    mfm_problem_free(s->problem);
     mfm_network_free(s->ctx, s->network);
     mfm_model_free(s->model);
 }
@@ -90,17 +90,11 @@ static void scatter(const mfm_graph *graph, enum mfm_value_kind kind, uint32_t n
 
 static void go_on_for_a_while(mfm_training *t)
 {
-    const mfm_split_graph *split = t->split;
-    scatter(split->main, MFM_VALUE_PARAM, 1, t->w);
-    scatter(split->main, MFM_VALUE_STATE, 2, t->state);
-    scatter(split->main, MFM_VALUE_PARAM, 3, t->optimizer.first);
-    t->optimizer.steps = 1234;
-    if (split->modulator) {
-        scatter(split->modulator, MFM_VALUE_PARAM, 4, t->phi);
-        scatter(split->modulator, MFM_VALUE_PARAM, 5, t->modulator_optimizer.first);
-        scatter(split->modulator, MFM_VALUE_PARAM, 6, t->modulator_optimizer.second);
-        t->modulator_optimizer.steps = 617;
-    }
+    for (int i = 0; i < t->n_kept; i++)
+        scatter(t->kept[i].layout, MFM_VALUE_PARAM, (uint32_t)i + 1, t->kept[i].data);
+    scatter(t->problem->main, MFM_VALUE_STATE, 0, t->state);
+    for (int i = 0; i < t->n_kept_counts; i++)
+        *t->kept_counts[i].count = 1234 - 617 * (uint64_t)i;
     t->counters = (mfm_counters){.step = 1234,
                                  .train_loss_sum = 1 / 3.0,
                                  .meta_loss_sum = 1e-300,
@@ -117,16 +111,20 @@ static bool same(const real *a, const real *b, size_t count)
     return (!a && !b) || (a && b && memcmp(a, b, count * sizeof *a) == 0);
 }
 
+static bool same_kept(const mfm_training *a, const mfm_training *b)
+{
+    for (int i = 0; i < a->n_kept; i++)
+        if (!same(a->kept[i].data, b->kept[i].data, a->kept[i].count))
+            return false;
+    for (int i = 0; i < a->n_kept_counts; i++)
+        if (*a->kept_counts[i].count != *b->kept_counts[i].count)
+            return false;
+    return a->n_kept == b->n_kept && a->n_kept_counts == b->n_kept_counts;
+}
+
 static bool same_training(const mfm_training *a, const mfm_training *b)
 {
-    const size_t n = a->split->main->params_size;
-    const size_t m = a->split->modulator ? a->split->modulator->params_size : 0;
-    return same(a->w, b->w, n) && same(a->state, b->state, a->split->main->state_size) &&
-           same(a->optimizer.first, b->optimizer.first, n) && same(a->phi, b->phi, m) &&
-           same(a->modulator_optimizer.first, b->modulator_optimizer.first, m) &&
-           same(a->modulator_optimizer.second, b->modulator_optimizer.second, m) &&
-           a->optimizer.steps == b->optimizer.steps &&
-           a->modulator_optimizer.steps == b->modulator_optimizer.steps &&
+    return same_kept(a, b) && same(a->state, b->state, a->problem->main->state_size) &&
            a->counters.step == b->counters.step &&
            memcmp(a->counters.batches, b->counters.batches, sizeof a->counters.batches) == 0 &&
            a->counters.epoch_steps == b->counters.epoch_steps &&

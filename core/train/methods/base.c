@@ -32,7 +32,7 @@ static int begin(mfm_training *t)
     if (!s)
         return MFM_ENOMEM;
     t->method_state = s;
-    const mfm_slot keep[2] = {{t->split->plain_loss, MFM_X}, {t->split->plain_loss, MFM_G}};
+    const mfm_slot keep[2] = {{t->problem->plain.loss, MFM_X}, {t->problem->plain.loss, MFM_G}};
     const mfm_plan_spec spec = {.batch = t->options.batch,
                                 .training = true,
                                 .passes = passes,
@@ -40,9 +40,9 @@ static int begin(mfm_training *t)
                                 .keep = keep,
                                 .n_keep = 2,
                                 .param_gradients = true};
-    int status = mfm_plan_new(t->ctx, t->split->main, &spec, &s->plan);
+    int status = mfm_plan_new(t->ctx, t->problem->main, &spec, &s->plan);
     if (!status)
-        status = mfm_vector_new(t->ctx, NULL, t->split->main->params_size, &s->gradient);
+        status = mfm_vector_new(t->ctx, NULL, t->problem->main->params_size, &s->gradient);
     if (status) {
         end(t);
         return status;
@@ -50,7 +50,7 @@ static int begin(mfm_training *t)
     mfm_plan_bind_params(s->plan, MFM_X, t->w);
     mfm_plan_bind_params(s->plan, MFM_G, s->gradient);
     mfm_plan_bind_state(s->plan, t->state);
-    *mfm_plan_lane(s->plan, t->split->plain_loss, MFM_G) = 1;
+    *mfm_plan_lane(s->plan, t->problem->plain.loss, MFM_G) = 1;
     return MFM_OK;
 }
 
@@ -58,11 +58,11 @@ static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_
 {
     const mfm_batch *train = &batches[0];
     base_state *s = t->method_state;
-    mfm_split_graph_bind(t->split, s->plan, train);
+    mfm_problem_bind(t->problem, s->plan, train);
     mfm_plan_set_step(s->plan, MFM_STREAM_DROPOUT, t->options.seed, t->counters.step);
     mfm_plan_run(s->plan, FORWARD);
     *losses =
-        (mfm_step_losses){.train = (double)*mfm_plan_lane(s->plan, t->split->plain_loss, MFM_X)};
+        (mfm_step_losses){.train = (double)*mfm_plan_lane(s->plan, t->problem->plain.loss, MFM_X)};
     mfm_plan_run(s->plan, UPDATE);
     mfm_plan_run(s->plan, BACKWARD);
     mfm_optimizer_step(&t->optimizer, lr, 1, s->gradient, t->w);
@@ -71,7 +71,7 @@ static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_
 static size_t bytes(const mfm_training *t)
 {
     const base_state *s = t->method_state;
-    return mfm_plan_bytes(s->plan) + t->split->main->params_size * sizeof(real);
+    return mfm_plan_bytes(s->plan) + t->problem->main->params_size * sizeof(real);
 }
 
 const mfm_method mfm_method_base = {.name = "base",

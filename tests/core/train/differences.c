@@ -33,17 +33,17 @@ static void bench_init(bench *b, const prepared *p, uint64_t seed)
 {
     mfm_ctx *ctx = p->ctx;
     b->p = *p;
-    const mfm_split_graph *split = b->p.split;
-    must(ctx, mfm_bilevel_new(ctx, split, TRAIN_BATCH, META_BATCH, &b->bilevel));
+    const mfm_bilevel_spec spec = {.batch = TRAIN_BATCH, .meta_batch = META_BATCH};
+    must(ctx, mfm_bilevel_new(ctx, b->p.problem, &spec, &b->bilevel));
     b->train = batch_new(&b->p, TRAIN_BATCH, 2 * seed);
     b->meta = batch_new(&b->p, META_BATCH, 2 * seed + 1);
-    b->n = split->modulator->params_size;
+    b->n = b->p.modulator->params_size;
     b->phi = vector_new(ctx, b->n);
     b->gradient = vector_new(ctx, b->n);
     b->way = vector_new(ctx, b->n);
-    perturb(split->modulator, seed, 0.2, b->p.phi);
+    perturb(b->p.modulator, seed, 0.2, b->p.phi);
     memcpy(b->phi, b->p.phi, b->n * sizeof *b->phi);
-    mfm_bilevel_bind(b->bilevel, b->p.w, b->p.state, b->p.phi);
+    mfm_bilevel_bind(b->bilevel, b->p.w, b->p.state, &b->p.phi);
 }
 
 static void bench_clear(bench *b)
@@ -61,7 +61,8 @@ static double meta_loss(bench *b, double step)
 {
     for (size_t i = 0; i < b->n; i++)
         b->p.phi[i] = b->phi[i] + (real)step * b->way[i];
-    mfm_bilevel_virtual(b->bilevel, &b->train, &b->meta, alpha, MASK_SEED, STEP);
+    mfm_bilevel_begin(b->bilevel, &b->train, NULL, MASK_SEED, STEP);
+    mfm_bilevel_virtual(b->bilevel, &b->meta, &(mfm_virtual_step){.alpha = alpha});
     memcpy(b->p.phi, b->phi, b->n * sizeof *b->phi);
     return mfm_bilevel_last(b->bilevel).meta;
 }
@@ -148,7 +149,7 @@ static bool is_nothing(bench *b)
 /* Along each parameter's own part of the gradient: no small tensor hides behind a large one. */
 static void check_parameters(bench *b)
 {
-    const mfm_graph *graph = b->p.split->modulator;
+    const mfm_graph *graph = b->p.modulator;
     int compared = 0;
     for (size_t i = 0; i < graph->n_values; i++) {
         const mfm_value *value = &graph->values[i];
@@ -172,7 +173,7 @@ static void check_directions(bench *b, uint64_t seed)
     int decided = 0;
     for (uint64_t draw = 0; draw < 2 * DIRECTIONS && decided < DIRECTIONS; draw++) {
         memset(b->way, 0, b->n * sizeof *b->way);
-        perturb(b->p.split->modulator, 1000 * seed + draw, 1, b->way);
+        perturb(b->p.modulator, 1000 * seed + draw, 1, b->way);
         normalise(b);
         decided += decides(b);
     }
@@ -183,8 +184,9 @@ void check_hypergradient(const prepared *p, bool few_kinks, uint64_t seed)
 {
     bench b = {.few_kinks = few_kinks};
     bench_init(&b, p, seed);
-    mfm_bilevel_virtual(b.bilevel, &b.train, &b.meta, alpha, MASK_SEED, STEP);
-    const real *hypergradient = mfm_bilevel_hypergradient(b.bilevel);
+    mfm_bilevel_begin(b.bilevel, &b.train, NULL, MASK_SEED, STEP);
+    mfm_bilevel_virtual(b.bilevel, &b.meta, &(mfm_virtual_step){.alpha = alpha});
+    const real *hypergradient = mfm_bilevel_hypergradients(b.bilevel)[0];
     for (size_t i = 0; i < b.n; i++)
         b.gradient[i] = (real)-alpha * hypergradient[i];
     check_norm(&b);

@@ -31,8 +31,12 @@ static real *vector_copy(mfm_ctx *ctx, const real *from, size_t count)
 void prepare_network(mfm_ctx *ctx, mfm_network *network, prepared *p)
 {
     *p = (prepared){.ctx = ctx, .network = network};
-    must(ctx, mfm_split_graph_new(ctx, network, NULL, &p->split));
-    const mfm_graph *main = p->split->main, *modulator = p->split->modulator;
+    const mfm_train_options options = {
+        .method = mfm_method_find(network->soft_label >= 0 ? "mfm" : "base")};
+    must(ctx, mfm_method_build(ctx, network, NULL, &options, &p->problem));
+    const mfm_hyper *hyper = mfm_problem_hyper(p->problem, "modulator");
+    p->modulator = hyper ? hyper->graph : NULL;
+    const mfm_graph *main = p->problem->main, *modulator = p->modulator;
     p->w = vector_copy(ctx, main->params, main->params_size);
     p->state = vector_copy(ctx, main->state, main->state_size);
     if (modulator)
@@ -67,7 +71,7 @@ void prepared_clear(prepared *p)
     mfm_free_aligned(p->ctx, p->w);
     mfm_free_aligned(p->ctx, p->state);
     mfm_free_aligned(p->ctx, p->phi);
-    mfm_split_graph_free(p->split);
+    mfm_problem_free(p->problem);
     mfm_network_free(p->ctx, p->network);
     mfm_model_free(p->model);
     mfm_ctx_free(p->ctx);
@@ -89,7 +93,7 @@ void perturb(const mfm_graph *graph, uint64_t seed, double deviation, real *vect
 
 mfm_batch batch_new(const prepared *p, int64_t count, uint64_t seed)
 {
-    mfm_shape shape = p->split->main->values[p->split->images].shape;
+    mfm_shape shape = p->problem->main->values[p->problem->images].shape;
     shape.dim[0] = count;
     const size_t size = (size_t)mfm_shape_count(&shape);
     real *images = vector_new(p->ctx, size), *labels = vector_new(p->ctx, (size_t)count);
@@ -98,7 +102,7 @@ mfm_batch batch_new(const prepared *p, int64_t count, uint64_t seed)
     for (size_t i = 0; i < size; i++)
         images[i] = (real)mfm_random_normal(&key, i);
     for (int64_t i = 0; i < count; i++)
-        labels[i] = (real)mfm_random_below(&label_key, (uint64_t)i, (uint64_t)p->split->classes);
+        labels[i] = (real)mfm_random_below(&label_key, (uint64_t)i, (uint64_t)p->problem->classes);
     return (mfm_batch){.images = images, .labels = labels, .n = count};
 }
 

@@ -4,6 +4,7 @@
 #define MFM_TESTS_TRAIN_PREPARED_H
 
 #include "core/train/bilevel.h"
+#include "core/train/training.h"
 #include "models/models.h"
 #include "onnx/inject.h"
 #include "tests/suite.h"
@@ -21,7 +22,8 @@ typedef struct prepared {
     mfm_ctx *ctx;
     mfm_model *model;
     mfm_network *network;
-    mfm_split_graph *split;
+    mfm_problem *problem;  /* of the method mfm with a modulator, else of base */
+    mfm_graph *modulator;  /* NULL without one */
     real *w, *state, *phi; /* copies of the graphs' numbers; phi NULL without a modulator */
 } prepared;
 

@@ -8,7 +8,7 @@ enum { BATCH = 7, META_BATCH = 3 };
 
 static void add_data(session *s)
 {
-    const mfm_shape *shape = &s->p.split->main->values[s->p.split->images].shape;
+    const mfm_shape *shape = &s->p.problem->main->values[s->p.problem->images].shape;
     tiny_data_new(s->p.ctx, (int)shape->dim[2], (int)shape->dim[3], (int)shape->dim[1], &s->data);
 }
 
@@ -42,7 +42,7 @@ void session_start(session *s)
 {
     s->chosen[0] = (mfm_chosen){&mfm_modulator_training_settings, &s->modulator};
     s->options.chosen = s->chosen;
-    must(s->p.ctx, mfm_training_new(s->p.ctx, s->p.split, &s->options, &s->training));
+    must(s->p.ctx, mfm_training_new(s->p.ctx, s->p.problem, &s->options, &s->training));
 }
 
 static void on_progress(void *self, const mfm_progress *progress)
@@ -126,12 +126,6 @@ static bool same(const real *a, const real *b, size_t count)
     return count == 0 || memcmp(a, b, count * sizeof *a) == 0;
 }
 
-static bool same_optimizer(const mfm_optimizer *a, const mfm_optimizer *b)
-{
-    const size_t n = a->graph ? a->graph->params_size : 0;
-    return a->steps == b->steps && same(a->first, b->first, n) && same(a->second, b->second, n);
-}
-
 static bool same_counters(const mfm_counters *a, const mfm_counters *b)
 {
     return a->step == b->step && a->train_loss_sum == b->train_loss_sum &&
@@ -140,14 +134,23 @@ static bool same_counters(const mfm_counters *a, const mfm_counters *b)
            a->best_epoch == b->best_epoch;
 }
 
+static bool same_kept(const mfm_training *s, const mfm_training *t)
+{
+    if (s->n_kept != t->n_kept || s->n_kept_counts != t->n_kept_counts)
+        return false;
+    for (int i = 0; i < s->n_kept; i++)
+        if (strcmp(s->kept[i].name, t->kept[i].name) != 0 ||
+            !same(s->kept[i].data, t->kept[i].data, s->kept[i].count))
+            return false;
+    for (int i = 0; i < s->n_kept_counts; i++)
+        if (*s->kept_counts[i].count != *t->kept_counts[i].count)
+            return false;
+    return true;
+}
+
 bool session_same(const session *a, const session *b)
 {
     const mfm_training *s = a->training, *t = b->training;
-    const mfm_split_graph *split = s->split;
-    return same(s->w, t->w, split->main->params_size) &&
-           same(s->state, t->state, split->main->state_size) &&
-           same(s->phi, t->phi, s->phi ? split->modulator->params_size : 0) &&
-           same_optimizer(&s->optimizer, &t->optimizer) &&
-           same_optimizer(&s->modulator_optimizer, &t->modulator_optimizer) &&
+    return same_kept(s, t) && same(s->state, t->state, s->problem->main->state_size) &&
            same_counters(&s->counters, &t->counters);
 }

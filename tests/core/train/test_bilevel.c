@@ -13,6 +13,7 @@
 
 enum { BATCH = 6, META_BATCH = 4, SEED = 11, STEP = 5 };
 static const double alpha = 0.1;
+static const mfm_bilevel_spec spec = {.batch = BATCH, .meta_batch = META_BATCH};
 
 #define LENET                                                                                      \
     {                                                                                              \
@@ -45,11 +46,11 @@ static void run_method(const prepared *p, const char *name, const mfm_batch *tra
                                        .meta_batch = META_BATCH,
                                        .seed = SEED};
     mfm_training *t;
-    must(p->ctx, mfm_training_new(p->ctx, p->split, &options, &t));
+    must(p->ctx, mfm_training_new(p->ctx, p->problem, &options, &t));
     t->counters.step = STEP;
     const mfm_batch batches[MFM_MAX_STREAMS] = {*train, *meta};
     options.method->step(t, batches, alpha, &out->losses);
-    const mfm_graph *graph = p->split->main;
+    const mfm_graph *graph = p->problem->main;
     out->w = vector_new(p->ctx, graph->params_size);
     out->gradient = vector_new(p->ctx, graph->params_size);
     out->state = vector_new(p->ctx, graph->state_size);
@@ -89,7 +90,7 @@ static void check_plain_step(const recipe *from)
     outcome base, mfm;
     run_method(&p, "base", &train, &meta, 0, &base);
     run_method(&p, "mfm", &train, &meta, 0, &mfm);
-    const mfm_graph *graph = p.split->main;
+    const mfm_graph *graph = p.problem->main;
     CU_ASSERT(same_bits(base.gradient, mfm.gradient, graph->params_size));
     CU_ASSERT(same_bits(base.w, mfm.w, graph->params_size));
     CU_ASSERT(same_bits(base.state, mfm.state, graph->state_size));
@@ -133,8 +134,8 @@ static void test_plain_dropout(void)
     prepared p;
     prepare(&(recipe){"vgg11-bn", VGG, {NULL}, {0}}, &p);
     int dropouts = 0;
-    for (size_t i = 0; i < p.split->main->n_nodes; i++)
-        dropouts += strcmp(p.split->main->nodes[i].op->name, "Dropout") == 0;
+    for (size_t i = 0; i < p.problem->main->n_nodes; i++)
+        dropouts += strcmp(p.problem->main->nodes[i].op->name, "Dropout") == 0;
     CU_ASSERT_EQUAL(dropouts, 2);
     prepared_clear(&p);
     check_plain_step(&(recipe){"vgg11-bn", VGG, {"conv:7"}, {0}});
@@ -145,7 +146,7 @@ static void test_statistics(void)
 {
     prepared p;
     prepare(&(recipe){"resnet20", RESNET, {"conv:4", "last_conv"}, {0}}, &p);
-    mfm_graph *modulator = p.split->modulator;
+    mfm_graph *modulator = p.modulator;
     perturb(modulator, 3, 0.3, modulator->params);
     mfm_batch train = batch_new(&p, BATCH, 1), other = batch_new(&p, BATCH, 7);
     mfm_batch meta = batch_new(&p, META_BATCH, 2), different = batch_new(&p, META_BATCH, 8);
@@ -154,7 +155,7 @@ static void test_statistics(void)
     run_method(&p, "mfm", &train, &meta, 0.1, &mfm[0]);
     run_method(&p, "mfm", &train, &different, 0.1, &mfm[1]);
     run_method(&p, "mfm", &other, &meta, 0.1, &mfm[2]);
-    const size_t state = p.split->main->state_size, params = p.split->main->params_size;
+    const size_t state = p.problem->main->state_size, params = p.problem->main->params_size;
     CU_ASSERT(state > 0);
     CU_ASSERT(same_bits(base.state, mfm[0].state, state));
     CU_ASSERT(same_bits(base.state, mfm[1].state, state));
@@ -177,17 +178,18 @@ static void test_virtual_step(void)
 {
     prepared p;
     prepare(&(recipe){"lenet", LENET, {"last_conv"}, {0}}, &p);
-    perturb(p.split->modulator, 3, 0.3, p.phi);
-    const size_t n = p.split->main->params_size, n_phi = p.split->modulator->params_size;
+    perturb(p.modulator, 3, 0.3, p.phi);
+    const size_t n = p.problem->main->params_size, n_phi = p.modulator->params_size;
     mfm_batch train = batch_new(&p, BATCH, 1), meta = batch_new(&p, META_BATCH, 2);
     real *w = vector_new(p.ctx, n), *phi = vector_new(p.ctx, n_phi);
     memcpy(w, p.w, n * sizeof *w);
     memcpy(phi, p.phi, n_phi * sizeof *phi);
     mfm_bilevel *b;
-    must(p.ctx, mfm_bilevel_new(p.ctx, p.split, BATCH, META_BATCH, &b));
-    mfm_bilevel_bind(b, p.w, p.state, p.phi);
-    mfm_bilevel_virtual(b, &train, &meta, alpha, SEED, STEP);
-    mfm_bilevel_hypergradient(b);
+    must(p.ctx, mfm_bilevel_new(p.ctx, p.problem, &spec, &b));
+    mfm_bilevel_bind(b, p.w, p.state, &p.phi);
+    mfm_bilevel_begin(b, &train, NULL, SEED, STEP);
+    mfm_bilevel_virtual(b, &meta, &(mfm_virtual_step){.alpha = alpha});
+    mfm_bilevel_hypergradients(b);
     const real *g = mfm_bilevel_gradient(b), *moved_w = mfm_bilevel_virtual_weights(b);
     double worst = 0; /* phi is the same, so the gradient is; products may be fused or not */
     for (size_t i = 0; i < n; i++)
@@ -195,7 +197,7 @@ static void test_virtual_step(void)
     CU_ASSERT(worst < 1e-7);
     CU_ASSERT(same_bits(w, p.w, n));
     CU_ASSERT(same_bits(phi, p.phi, n_phi));
-    const real *soft = mfm_bilevel_soft_label(b);
+    const real *soft = mfm_bilevel_read(b, 0);
     for (int i = 0; i < BATCH; i++) {
         double sum = 0;
         for (int c = 0; c < 4; c++)
@@ -216,14 +218,15 @@ static void test_no_modulator(void)
     prepared p;
     prepare(&(recipe){"lenet", LENET, {NULL}, {0}}, &p);
     mfm_bilevel *b;
-    CU_ASSERT_EQUAL(mfm_bilevel_new(p.ctx, p.split, BATCH, META_BATCH, &b), MFM_EINVAL);
+    CU_ASSERT_EQUAL(mfm_bilevel_new(p.ctx, p.problem, &spec, &b), MFM_EINVAL);
     CU_ASSERT_PTR_NULL(b);
-    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(p.ctx), "no modulator"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(p.ctx), "no hyper graph"));
     const mfm_train_options options = {
         .method = mfm_method_find("mfm"), .batch = BATCH, .meta_batch = META_BATCH};
-    mfm_training *t;
-    CU_ASSERT_EQUAL(mfm_training_new(p.ctx, p.split, &options, &t), MFM_EINVAL);
-    CU_ASSERT_PTR_NULL(t);
+    mfm_problem *problem;
+    CU_ASSERT_EQUAL(mfm_method_build(p.ctx, p.network, NULL, &options, &problem), MFM_EINVAL);
+    CU_ASSERT_PTR_NULL(problem);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(p.ctx), "no modulator"));
     CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(p.ctx), "method mfm"));
     prepared_clear(&p);
 }
@@ -246,13 +249,15 @@ static void test_meta_masks(void)
     prepared p;
     prepare_network(h.ctx, h.network, &p);
     mfm_bilevel *b;
-    must(p.ctx, mfm_bilevel_new(p.ctx, p.split, BATCH, BATCH, &b));
-    mfm_bilevel_bind(b, p.w, p.state, p.phi);
+    const mfm_bilevel_spec equal = {.batch = BATCH, .meta_batch = BATCH};
+    must(p.ctx, mfm_bilevel_new(p.ctx, p.problem, &equal, &b));
+    mfm_bilevel_bind(b, p.w, p.state, &p.phi);
     const mfm_batch batch = batch_new(&p, BATCH, 1);
     double train[4], meta[4];
     for (uint64_t seed = 0; seed < 4; seed++) {
-        mfm_bilevel_virtual(b, &batch, &batch, 0, seed, STEP);
-        train[seed] = loss_of(mfm_bilevel_soft_label(b), &batch);
+        mfm_bilevel_begin(b, &batch, NULL, seed, STEP);
+        mfm_bilevel_virtual(b, &batch, &(mfm_virtual_step){.alpha = 0});
+        train[seed] = loss_of(mfm_bilevel_read(b, 0), &batch);
         meta[seed] = mfm_bilevel_last(b).meta;
     }
     for (int i = 0; i < 4; i++)

@@ -1,5 +1,6 @@
 /* Predictions worked out by hand. */
 #include "core/train/evaluate.h"
+#include "core/train/split_network.h"
 
 #include <math.h>
 #include <string.h>
@@ -19,7 +20,7 @@ static const double mean_loss = (2 * 0.746567 + 1.115071 + 1.386294) / 4;
 
 typedef struct bench {
     hand h;
-    mfm_split_graph *split;
+    mfm_problem *problem;
     mfm_dataset dataset;
     uint8_t pixels[IMAGES * PLACES * 2];
     uint16_t labels[IMAGES];
@@ -40,8 +41,8 @@ static void bench_init(bench *b)
     const int pool = hand_node(&b->h, "pool", "GlobalAveragePool", b->h.network->images, -1, -1);
     const int flat = hand_node(&b->h, "flat", "Flatten", pool, -1, -1);
     b->h.network->logits = hand_linear(&b->h, "fc", flat, 2, HAND_CLASSES);
-    must(b, mfm_split_graph_new(b->h.ctx, b->h.network, NULL, &b->split));
-    memcpy(b->split->main->params, weights, sizeof weights);
+    must(b, mfm_problem_plain(b->h.ctx, b->h.network, NULL, &b->problem));
+    memcpy(b->problem->main->params, weights, sizeof weights);
     for (int i = 0; i < IMAGES; i++) {
         b->labels[i] = (uint16_t)i;
         for (int k = 0; k < PLACES * 2; k++)
@@ -61,7 +62,7 @@ static void bench_init(bench *b)
 
 static void bench_clear(bench *b)
 {
-    mfm_split_graph_free(b->split);
+    mfm_problem_free(b->problem);
     hand_clear(&b->h);
 }
 
@@ -72,11 +73,11 @@ static void check_batch(int64_t batch)
     mfm_evaluator *evaluator;
     mfm_confusion confusion;
     double loss = 0;
-    must(&b, mfm_evaluator_new(b.h.ctx, b.split, &b.preprocess, batch, &evaluator));
+    must(&b, mfm_evaluator_new(b.h.ctx, b.problem, &b.preprocess, batch, &evaluator));
     must(&b, mfm_confusion_init(b.h.ctx, &confusion, HAND_CLASSES));
     for (int twice = 0; twice < 2; twice++) {
-        mfm_evaluate(evaluator, &b.dataset.test, b.split->main->params, b.split->main->state, NULL,
-                     &confusion, &loss);
+        mfm_evaluate(evaluator, &b.dataset.test, b.problem->main->params, b.problem->main->state,
+                     NULL, &confusion, &loss);
         CU_ASSERT_DOUBLE_EQUAL(loss, mean_loss, 2e-6);
         CU_ASSERT_EQUAL(confusion.images, IMAGES);
         CU_ASSERT_EQUAL(mfm_confusion_error(&confusion), 50);
@@ -102,9 +103,9 @@ static void test_no_images(void)
     mfm_evaluator *evaluator;
     mfm_confusion confusion;
     double loss = 1;
-    must(&b, mfm_evaluator_new(b.h.ctx, b.split, &b.preprocess, 2, &evaluator));
+    must(&b, mfm_evaluator_new(b.h.ctx, b.problem, &b.preprocess, 2, &evaluator));
     must(&b, mfm_confusion_init(b.h.ctx, &confusion, HAND_CLASSES));
-    mfm_evaluate(evaluator, &b.dataset.train, b.split->main->params, b.split->main->state, NULL,
+    mfm_evaluate(evaluator, &b.dataset.train, b.problem->main->params, b.problem->main->state, NULL,
                  &confusion, &loss);
     CU_ASSERT(isnan(loss));
     CU_ASSERT_EQUAL(confusion.images, 0);

@@ -59,15 +59,15 @@ static void bench_init(bench *b)
 {
     prepare(&(recipe){"resnet20", {.seed = 1}, {"last_conv"}, {.hidden = 100}}, &b->p);
     fixture_open(b->p.ctx, &b->f);
-    mfm_split_graph *split = b->p.split;
+    mfm_problem *problem = b->p.problem;
     const mfm_graph *graph = b->p.network->graph;
     const int producer = graph->values[b->p.network->sites[0].value].producer;
     CU_ASSERT_STRING_EQUAL(graph->nodes[producer].name, "layer3.2.bn2");
-    fill(&b->f, split->main);
-    fill(&b->f, split->modulator);
-    memcpy(b->p.w, split->main->params, split->main->params_size * sizeof(real));
-    memcpy(b->p.state, split->main->state, split->main->state_size * sizeof(real));
-    memcpy(b->p.phi, split->modulator->params, split->modulator->params_size * sizeof(real));
+    fill(&b->f, problem->main);
+    fill(&b->f, b->p.modulator);
+    memcpy(b->p.w, problem->main->params, problem->main->params_size * sizeof(real));
+    memcpy(b->p.state, problem->main->state, problem->main->state_size * sizeof(real));
+    memcpy(b->p.phi, b->p.modulator->params, b->p.modulator->params_size * sizeof(real));
     mfm_shape shape;
     b->train.images = fixture_tensor(&b->f, "train.image", &shape);
     b->train.labels = fixture_tensor(&b->f, "train.label", &shape);
@@ -122,7 +122,7 @@ static void expect_values(const bench *b, const mfm_graph *graph, enum mfm_value
 /* g1 and v, of which norms and some elements are stored. */
 static void expect_sampled(const bench *b, const char *kind, const real *vector)
 {
-    const mfm_graph *graph = b->p.split->main;
+    const mfm_graph *graph = b->p.problem->main;
     char result[160];
     for (size_t i = 0; i < graph->n_values; i++) {
         const mfm_value *value = &graph->values[i];
@@ -146,22 +146,24 @@ static void test_parts(void)
     bench b;
     bench_init(&b);
     mfm_ctx *ctx = b.p.ctx;
-    const mfm_split_graph *split = b.p.split;
+    const mfm_problem *problem = b.p.problem;
     const double alpha = fixture_number(&b.f, "lr");
     mfm_bilevel *step;
-    must(ctx, mfm_bilevel_new(ctx, split, b.batch, b.batch, &step));
-    mfm_bilevel_bind(step, b.p.w, b.p.state, b.p.phi);
-    mfm_bilevel_virtual(step, &b.train, &b.meta, alpha, 0, 0);
-    expect(&b, "soft_label", mfm_bilevel_soft_label(step));
+    const mfm_bilevel_spec spec = {.batch = b.batch, .meta_batch = b.batch};
+    must(ctx, mfm_bilevel_new(ctx, problem, &spec, &step));
+    mfm_bilevel_bind(step, b.p.w, b.p.state, &b.p.phi);
+    mfm_bilevel_begin(step, &b.train, NULL, 0, 0);
+    mfm_bilevel_virtual(step, &b.meta, &(mfm_virtual_step){.alpha = alpha});
+    expect(&b, "soft_label", mfm_bilevel_read(step, 0));
     expect_number(&b, "meta_loss", mfm_bilevel_last(step).meta);
     expect_sampled(&b, "v", mfm_bilevel_meta_gradient(step));
 
-    const size_t n = split->modulator->params_size;
-    const real *unscaled = mfm_bilevel_hypergradient(step);
+    const size_t n = b.p.modulator->params_size;
+    const real *unscaled = mfm_bilevel_hypergradients(step)[0];
     real *hypergradient = vector_new(ctx, n);
     for (size_t i = 0; i < n; i++)
         hypergradient[i] = (real)-alpha * unscaled[i];
-    expect_values(&b, split->modulator, MFM_VALUE_PARAM, "hypergradient", hypergradient);
+    expect_values(&b, b.p.modulator, MFM_VALUE_PARAM, "hypergradient", hypergradient);
     mfm_free_aligned(ctx, hypergradient);
 
     const real *g1 = mfm_bilevel_gradient(step); /* phi is still the old one */
@@ -187,18 +189,18 @@ static void test_step(void)
                                        .momentum = fixture_number(f, "momentum"),
                                        .weight_decay = fixture_number(f, "weight_decay")};
     mfm_training *t;
-    must(b.p.ctx, mfm_training_new(b.p.ctx, b.p.split, &options, &t));
+    must(b.p.ctx, mfm_training_new(b.p.ctx, b.p.problem, &options, &t));
     mfm_step_losses losses;
     const double lr = fixture_number(f, "lr");
     const mfm_batch batches[MFM_MAX_STREAMS] = {b.train, b.meta};
     options.method->step(t, batches, lr, &losses);
     expect_number(&b, "meta_loss", losses.meta);
     expect_number(&b, "final_loss", losses.train);
-    expect_values(&b, b.p.split->modulator, MFM_VALUE_PARAM, "new", t->phi);
-    expect_values(&b, b.p.split->main, MFM_VALUE_STATE, "new", t->state);
-    expect_values(&b, b.p.split->main, MFM_VALUE_PARAM, "momentum", t->optimizer.first);
+    expect_values(&b, b.p.modulator, MFM_VALUE_PARAM, "new", t->hypers[0].phi);
+    expect_values(&b, b.p.problem->main, MFM_VALUE_STATE, "new", t->state);
+    expect_values(&b, b.p.problem->main, MFM_VALUE_PARAM, "momentum", t->optimizer.first);
     double worst = 0;
-    for (size_t i = 0; i < b.p.split->main->params_size; i++)
+    for (size_t i = 0; i < b.p.problem->main->params_size; i++)
         worst =
             fmax(worst, fabs((double)(t->w[i] - (b.p.w[i] - (real)lr * t->optimizer.first[i]))));
     CU_ASSERT(worst < 1e-6);

@@ -1,7 +1,7 @@
 /* Every allocation of a run's set-up refused in turn: told as such, nothing leaks. */
 #include <string.h>
 
-#include "core/train/hyper_training.h"
+#include "core/train/bilevel.h"
 #include "tests/core/engine/failing_allocator.h"
 #include "tests/core/train/hand_network.h"
 #include "tests/core/train/tiny_data.h"
@@ -18,10 +18,13 @@ static void check(mfm_attempt_fn *attempt, void *self)
 
 static int split(mfm_ctx *ctx, void *self)
 {
-    mfm_split_graph *made;
-    const int status = mfm_split_graph_new(ctx, self, NULL, &made);
+    mfm_problem *made;
+    const mfm_network *network = self;
+    const mfm_train_options options = {
+        .method = mfm_method_find(network->soft_label >= 0 ? "mfm" : "base")};
+    const int status = mfm_method_build(ctx, self, NULL, &options, &made);
     CU_ASSERT((made == NULL) == (status != MFM_OK));
-    mfm_split_graph_free(made);
+    mfm_problem_free(made);
     return status;
 }
 
@@ -38,7 +41,7 @@ static void test_split(void)
 
 typedef struct made {
     hand h;
-    mfm_split_graph *split;
+    mfm_problem *problem;
     tiny_data data;
 } made;
 
@@ -46,14 +49,16 @@ static void made_init(made *m)
 {
     memset(m, 0, sizeof *m);
     hand_new(EVERYWHERE, &m->h);
-    CU_ASSERT_EQUAL_FATAL(mfm_split_graph_new(m->h.ctx, m->h.network, NULL, &m->split), MFM_OK);
+    const mfm_train_options options = {.method = mfm_method_find("mfm")};
+    CU_ASSERT_EQUAL_FATAL(mfm_method_build(m->h.ctx, m->h.network, NULL, &options, &m->problem),
+                          MFM_OK);
     tiny_data_new(m->h.ctx, 3, 3, 2, &m->data);
 }
 
 static void made_clear(made *m)
 {
     tiny_data_clear(&m->data);
-    mfm_split_graph_free(m->split);
+    mfm_problem_free(m->problem);
     hand_clear(&m->h);
 }
 
@@ -61,7 +66,8 @@ static int bilevel(mfm_ctx *ctx, void *self)
 {
     const made *m = self;
     mfm_bilevel *b;
-    const int status = mfm_bilevel_new(ctx, m->split, 3, 2, &b);
+    const int status =
+        mfm_bilevel_new(ctx, m->problem, &(mfm_bilevel_spec){.batch = 3, .meta_batch = 2}, &b);
     CU_ASSERT((b == NULL) == (status != MFM_OK));
     mfm_bilevel_free(b);
     return status;
@@ -94,7 +100,7 @@ static int training(mfm_ctx *ctx, void *self)
     for (int i = 0; mfm_methods[i]; i++) {
         const mfm_train_options options = options_of(mfm_methods[i]->name);
         mfm_training *t;
-        const int status = mfm_training_new(ctx, m->split, &options, &t);
+        const int status = mfm_training_new(ctx, m->problem, &options, &t);
         CU_ASSERT((t == NULL) == (status != MFM_OK));
         mfm_training_free(t);
         if (status)
@@ -118,7 +124,7 @@ static int run(mfm_ctx *ctx, void *self)
     const mfm_train_data data = tiny_data_parts(&m->data);
     const mfm_train_events events = {0};
     mfm_training *t;
-    int status = mfm_training_new(ctx, m->split, &options, &t);
+    int status = mfm_training_new(ctx, m->problem, &options, &t);
     if (!status)
         status = mfm_train(t, &data, &events, NULL);
     mfm_training_free(t);

@@ -113,7 +113,7 @@ static void prepare_combination(const mfm_inject_options *o, prepared *p)
     mfm_model *m = make_model(ctx);
     must(ctx, mfm_model_inject(ctx, m, o));
     prepare_model(ctx, m, p);
-    perturb(p->split->main, WEIGHTS, 0.4, p->w);
+    perturb(p->problem->main, WEIGHTS, 0.4, p->w);
 }
 
 typedef struct outcome {
@@ -132,9 +132,9 @@ static void run_step(const prepared *p, const char *method, const mfm_batch *tra
                                        .batch = BATCH,
                                        .meta_batch = META_BATCH,
                                        .seed = SEED};
-    const size_t n = p->split->main->params_size, m = p->split->modulator->params_size;
+    const size_t n = p->problem->main->params_size, m = p->modulator->params_size;
     mfm_training *t;
-    must(p->ctx, mfm_training_new(p->ctx, p->split, &options, &t));
+    must(p->ctx, mfm_training_new(p->ctx, p->problem, &options, &t));
     memcpy(t->w, p->w, n * sizeof(real));
     const mfm_batch batches[MFM_MAX_STREAMS] = {*train, *meta};
     options.method->step(t, batches, alpha, &out->losses);
@@ -143,8 +143,8 @@ static void run_step(const prepared *p, const char *method, const mfm_batch *tra
     out->w = vector_new(p->ctx, n);
     out->phi = vector_new(p->ctx, m);
     memcpy(out->w, t->w, n * sizeof(real));
-    if (t->phi)
-        memcpy(out->phi, t->phi, m * sizeof(real));
+    if (t->hypers[0].phi)
+        memcpy(out->phi, t->hypers[0].phi, m * sizeof(real));
     mfm_training_free(t);
 }
 
@@ -163,7 +163,7 @@ static void check_steps(const prepared *p, const mfm_inject_options *o)
     run_step(p, "base", &train, &meta, 0, &plain);
     run_step(p, "mfm", &train, &meta, 0, &still);
     run_step(p, "mfm", &train, &meta, 100, &learning);
-    const size_t n = p->split->main->params_size, m = p->split->modulator->params_size;
+    const size_t n = p->problem->main->params_size, m = p->modulator->params_size;
     const bool same = memcmp(plain.w, still.w, n * sizeof(real)) == 0;
     CU_ASSERT_EQUAL(same, starts_as_identity(o));
     CU_ASSERT_EQUAL(plain.losses.train == still.losses.train, starts_as_identity(o));

@@ -102,11 +102,11 @@ static void test_base(void)
     session_start(&modulated);
     finish(&plain);
     finish(&modulated);
-    const mfm_graph *graph = plain.p.split->main;
-    CU_ASSERT_EQUAL_FATAL(graph->params_size, modulated.p.split->main->params_size);
+    const mfm_graph *graph = plain.p.problem->main;
+    CU_ASSERT_EQUAL_FATAL(graph->params_size, modulated.p.problem->main->params_size);
     CU_ASSERT_EQUAL(
         memcmp(plain.training->w, modulated.training->w, graph->params_size * sizeof(real)), 0);
-    CU_ASSERT_PTR_NULL(modulated.training->phi);
+    CU_ASSERT_PTR_NULL(mfm_training_kept(modulated.training, "modulator"));
     session_clear(&plain);
     session_clear(&modulated);
 }
@@ -190,11 +190,11 @@ static void test_finite(void)
     session s;
     session_init(&s, &(recipe){"resnet20", TINY, {"last_conv"}, {.hidden = 12}}, "mfm");
     session_start(&s);
-    const mfm_split_graph *split = s.p.split;
-    check_finite_names(s.training->w + split->main->params_size - 1, &s, "weights");
-    check_finite_names(s.training->state + split->main->state_size - 1, &s, "running statistics");
-    check_finite_names(s.training->phi + split->modulator->params_size - 1, &s,
-                       "modulator's weights");
+    const mfm_problem *problem = s.p.problem;
+    check_finite_names(s.training->w + problem->main->params_size - 1, &s, "weights");
+    check_finite_names(s.training->state + problem->main->state_size - 1, &s, "running statistics");
+    check_finite_names(s.training->hypers[0].phi + s.p.modulator->params_size - 1, &s,
+                       "hyper-parameters");
     session_clear(&s);
 }
 
@@ -248,7 +248,7 @@ static void test_checkpoints_by_time(void)
     /* An epoch: after three of four steps, after two of three batches of 250 images, at its end. */
     CU_ASSERT_EQUAL(often.saves, 6 * SESSION_EPOCHS);
     CU_ASSERT(memcmp(whole.training->w, often.training->w,
-                     whole.training->split->main->params_size * sizeof(real)) == 0);
+                     whole.training->problem->main->params_size * sizeof(real)) == 0);
     session_clear(&whole);
     session_clear(&often);
 }

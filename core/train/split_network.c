@@ -1,8 +1,6 @@
-#include "core/train/split_graph.h"
+#include "core/train/split_network.h"
 
 #include <string.h>
-
-#include "core/engine/fuse.h"
 
 void mfm_network_free(mfm_ctx *ctx, mfm_network *network)
 {
@@ -22,7 +20,9 @@ typedef struct splitter {
     mfm_ctx *ctx;
     mfm_network *network;
     const mfm_graph *from;
-    mfm_split_graph *to;
+    mfm_problem *to;
+    bool modulated;       /* the objective is wanted, too */
+    mfm_graph *modulator; /* the hyper graph */
     uint8_t *depends, *plain_needs, *tail_needs;
     int *plain, *tail, *hyper;
     mfm_shape *shapes, *larger; /* at PROBE_BATCH, and at one more */
@@ -165,7 +165,8 @@ static void copy_plain(splitter *s)
     for (size_t i = 0; i < s->from->n_nodes && !s->status; i++) {
         const mfm_graph_node *node = &s->from->nodes[i];
         if (!any_needed(node, s->plain_needs) &&
-            !(any_needed(node, s->tail_needs) && s->depends[node->out[0]] == ON_IMAGES))
+            !(s->modulated && any_needed(node, s->tail_needs) &&
+              s->depends[node->out[0]] == ON_IMAGES))
             continue;
         if (!any_needed(node, s->plain_needs))
             check_modulation(s, node);
@@ -176,7 +177,7 @@ static void copy_plain(splitter *s)
                               : is_leaf ? leaf(s, s->to->main, s->plain, value)
                                         : s->plain[value];
         }
-        const bool tail = s->depends[node->out[0]] & ON_MODULATION;
+        const bool tail = s->modulated && (s->depends[node->out[0]] & ON_MODULATION);
         if (!s->status)
             s->status = add_copy(s, s->to->main, node, (int)i,
                                  tail ? MFM_SEGMENT_PLAIN : MFM_SEGMENT_SHARED, s->plain);
@@ -247,10 +248,10 @@ static void copy_modulator(splitter *s)
             s->arguments[j] = value < 0 ? -1
                               : node_output || value == s->network->soft_label
                                   ? s->hyper[value]
-                                  : leaf(s, s->to->modulator, s->hyper, value);
+                                  : leaf(s, s->modulator, s->hyper, value);
         }
         if (!s->status)
-            s->status = add_copy(s, s->to->modulator, node, (int)i, 0, s->hyper);
+            s->status = add_copy(s, s->modulator, node, (int)i, 0, s->hyper);
     }
     mfm_free(s->ctx, needs);
 }
@@ -278,7 +279,7 @@ static int open_batch(const splitter *s, int value, mfm_shape *shape)
 /* The hyper input of the main graph that stands for an output of the modulator. */
 static int hyper_input(splitter *s, int value)
 {
-    mfm_split_graph *to = s->to;
+    mfm_problem *to = s->to;
     if (s->tail[value] >= 0 || s->status)
         return s->tail[value];
     mfm_shape shape = s->shapes[value];
@@ -287,9 +288,8 @@ static int hyper_input(splitter *s, int value)
         return -1;
     s->status =
         mfm_graph_input(to->main, s->from->values[value].name, MFM_DATA, &shape, &s->tail[value]);
-    to->hyper_outputs[to->n_hyper] = s->hyper[value];
-    to->hyper_inputs[to->n_hyper] = s->tail[value];
-    to->n_hyper++;
+    if (!s->status)
+        s->status = mfm_problem_give(to, 0, s->hyper[value], s->tail[value]);
     return s->tail[value];
 }
 
@@ -341,7 +341,7 @@ static void copy_tail(splitter *s)
         if (slot >= 0 && !s->status)
             s->tail[node->out[0]] = s->arguments[slot];
         else if (!s->status)
-            s->status = add_copy(s, s->to->main, node, (int)i, MFM_SEGMENT_MODULATED, s->tail);
+            s->status = add_copy(s, s->to->main, node, (int)i, MFM_SEGMENT_OBJECTIVE, s->tail);
     }
 }
 
@@ -359,10 +359,7 @@ static int prepare(splitter *s)
     s->plain = mfm_alloc(ctx, 3 * n, sizeof *s->plain);
     s->shapes = mfm_alloc(ctx, 2 * n, sizeof *s->shapes);
     s->arguments = mfm_alloc(ctx, widest, sizeof *s->arguments);
-    s->to->hyper_outputs = mfm_alloc(ctx, n, sizeof(int));
-    s->to->hyper_inputs = mfm_alloc(ctx, n, sizeof(int));
-    if (!s->depends || !s->plain || !s->shapes || !s->arguments || !s->to->hyper_outputs ||
-        !s->to->hyper_inputs)
+    if (!s->depends || !s->plain || !s->shapes || !s->arguments)
         return MFM_ENOMEM;
     s->plain_needs = s->depends + n;
     s->tail_needs = s->plain_needs + n;
@@ -375,50 +372,42 @@ static int prepare(splitter *s)
     return status ? status : mfm_graph_shapes(s->network->graph, PROBE_BATCH + 1, true, s->larger);
 }
 
-static void split_modulation(splitter *s)
+static void split_plain(splitter *s)
 {
-    const mfm_network *network = s->network;
-    mfm_split_graph *to = s->to;
-    s->status = mfm_graph_new(s->ctx, &to->modulator);
-    if (!s->status)
-        s->status =
-            mfm_graph_input(to->modulator, s->from->values[network->soft_label].name, MFM_DATA,
-                            &s->from->values[network->soft_label].shape, &to->modulator_soft_label);
-    if (s->status)
-        return;
-    s->hyper[network->soft_label] = to->modulator_soft_label;
-    copy_modulator(s);
-    if (!s->status)
-        copy_tail(s);
-    to->modulated_logits = s->tail[network->logits];
-}
-
-static void split_network(splitter *s)
-{
-    mfm_split_graph *to = s->to;
+    mfm_problem *to = s->to;
     const mfm_value *images = &s->from->values[s->network->images];
     find_dependence(s);
     find_needs(s);
-    s->status = mfm_graph_new(s->ctx, &to->main);
-    if (!s->status)
-        s->status = mfm_graph_input(to->main, images->name, MFM_DATA, &images->shape, &to->images);
+    s->status = mfm_graph_input(to->main, images->name, MFM_DATA, &images->shape, &to->images);
     if (s->status)
         return;
     s->plain[s->network->images] = to->images;
     copy_plain(s);
-    to->logits = s->plain[plain_source(s, s->network->logits)];
-    if (!s->status && s->network->soft_label >= 0)
-        split_modulation(s);
+    to->plain.logits = s->plain[plain_source(s, s->network->logits)];
+}
+
+/* The hyper graph is the problem's first. */
+static void split_modulation(splitter *s, const char *name, int *hyper, int *input)
+{
+    const mfm_value *soft_label = &s->from->values[s->network->soft_label];
+    s->status = mfm_graph_new(s->ctx, &s->modulator);
     if (!s->status)
-        s->status = mfm_split_graph_add_losses(to);
-    const int keep[] = {to->logits,    to->soft_label,       to->plain_loss,
-                        to->meta_loss, to->modulated_logits, to->modulated_loss};
+        s->status = mfm_problem_add_hyper(s->to, name, MFM_HYPER_GRAPH, s->modulator, 0, hyper);
     if (!s->status)
-        s->status = mfm_graph_fuse(to->main, keep, sizeof keep / sizeof keep[0]);
+        s->status =
+            mfm_graph_input(s->modulator, soft_label->name, MFM_DATA, &soft_label->shape, input);
+    if (s->status)
+        return;
+    s->to->hypers[*hyper].in_model = true;
+    s->hyper[s->network->soft_label] = *input;
+    copy_modulator(s);
+    if (!s->status)
+        copy_tail(s);
+    s->to->objective.logits = s->tail[s->network->logits];
 }
 
 /* The classifier that the loss wants; its parameters are known by name from here on. */
-static int prepare_network(splitter *s, mfm_classifier *classifier)
+static int prepare_network(const splitter *s, mfm_classifier *classifier)
 {
     const mfm_loss_spec *spec = &s->to->spec;
     *classifier = mfm_classifier_find(s->from, s->network->logits);
@@ -428,51 +417,61 @@ static int prepare_network(splitter *s, mfm_classifier *classifier)
     return spec->loss->prepare ? spec->loss->prepare(s->ctx, s->network, spec->chosen) : MFM_OK;
 }
 
-int mfm_split_graph_new(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec,
-                        mfm_split_graph **split)
+/* name NULL: the plain path alone. */
+static int split(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec, const char *name,
+                 mfm_problem **problem, int *hyper, int *input)
 {
-    *split = mfm_alloc(ctx, 1, sizeof **split);
-    if (!*split)
-        return MFM_ENOMEM;
-    splitter s = {.ctx = ctx, .network = network, .from = network->graph, .to = *split};
-    **split = (mfm_split_graph){.ctx = ctx,
-                                .shares = -1,
-                                .table = -1,
-                                .modulated_logits = -1,
-                                .modulated_loss = -1,
-                                .classes = network->classes,
-                                .spec = spec ? *spec : (mfm_loss_spec){.loss = NULL}};
-    if (!(*split)->spec.loss)
-        (*split)->spec.loss = mfm_losses[0];
     mfm_classifier classifier;
+    splitter s = {
+        .ctx = ctx, .network = network, .from = network->graph, .modulated = name != NULL};
+    s.status = mfm_problem_new(ctx, network->classes, spec, problem);
+    if (s.status)
+        return s.status;
+    s.to = *problem;
     s.status = prepare_network(&s, &classifier);
     if (!s.status)
         s.status = prepare(&s);
     if (!s.status)
-        split_network(&s);
-    if (!s.status) {
-        (*split)->classifier = mfm_classifier_in((*split)->main, &classifier);
-        mfm_split_graph_set_epoch(*split, 0);
-    }
+        split_plain(&s);
+    if (!s.status && name)
+        split_modulation(&s, name, hyper, input);
+    if (!s.status)
+        s.to->classifier = mfm_classifier_in(s.to->main, &classifier);
     mfm_free(ctx, s.depends);
     mfm_free(ctx, s.plain);
     mfm_free(ctx, s.shapes);
     mfm_free(ctx, s.arguments);
     if (s.status) {
-        mfm_split_graph_free(*split);
-        *split = NULL;
+        mfm_problem_free(*problem);
+        *problem = NULL;
     }
     return s.status;
 }
 
-void mfm_split_graph_free(mfm_split_graph *split)
+int mfm_problem_of_network(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec,
+                           mfm_problem **problem)
 {
-    if (!split)
-        return;
-    mfm_graph_free(split->main);
-    mfm_graph_free(split->modulator);
-    mfm_free(split->ctx, split->hyper_outputs);
-    mfm_free(split->ctx, split->hyper_inputs);
-    mfm_free_aligned(split->ctx, split->table_values);
-    mfm_free(split->ctx, split);
+    return split(ctx, network, spec, NULL, problem, NULL, NULL);
+}
+
+int mfm_problem_of_modulated(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec,
+                             const char *name, mfm_problem **problem, int *hyper, int *input)
+{
+    *problem = NULL;
+    if (network->soft_label < 0 || !network->n_sites)
+        return mfm_fail(ctx, MFM_EINVAL, "the model has no modulator: inject one");
+    return split(ctx, network, spec, name, problem, hyper, input);
+}
+
+int mfm_problem_plain(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec,
+                      mfm_problem **problem)
+{
+    int status = mfm_problem_of_network(ctx, network, spec, problem);
+    if (!status)
+        status = mfm_problem_finish(*problem);
+    if (status) {
+        mfm_problem_free(*problem);
+        *problem = NULL;
+    }
+    return status;
 }

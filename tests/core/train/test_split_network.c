@@ -1,15 +1,22 @@
 /* Hand-made networks taken apart: what lands where, and what is refused. */
-#include "core/train/split_graph.h"
+#include "core/train/split_network.h"
 
 #include <string.h>
 
-#include "core/engine/plan.h"
+#include "core/train/training.h"
 #include "tests/core/train/hand_network.h"
 
-static mfm_split_graph *split_new(hand *h)
+static int build(hand *h, mfm_problem **problem)
 {
-    mfm_split_graph *split = NULL;
-    const int status = mfm_split_graph_new(h->ctx, h->network, NULL, &split);
+    const mfm_train_options options = {
+        .method = mfm_method_find(h->network->soft_label >= 0 ? "mfm" : "base")};
+    return mfm_method_build(h->ctx, h->network, NULL, &options, problem);
+}
+
+static mfm_problem *split_new(hand *h)
+{
+    mfm_problem *split = NULL;
+    const int status = build(h, &split);
     if (status)
         printf("\n    %s\n", mfm_message(h->ctx));
     CU_ASSERT_EQUAL_FATAL(status, MFM_OK);
@@ -47,7 +54,7 @@ static int count_params(const mfm_graph *graph, const char *name)
 /* A node's segments, as text: "s" shared, "p" plain, "m" modulated. */
 static const char *where(const mfm_graph *graph, const char *name, char text[8])
 {
-    const int at[3] = {MFM_SEGMENT_SHARED, MFM_SEGMENT_PLAIN, MFM_SEGMENT_MODULATED};
+    const int at[3] = {MFM_SEGMENT_SHARED, MFM_SEGMENT_PLAIN, MFM_SEGMENT_OBJECTIVE};
     size_t used = 0;
     for (int i = 0; i < 3; i++)
         for (int n = count_nodes(graph, name, at[i]); n > 0 && used < 7; n--)
@@ -69,54 +76,53 @@ static void test_plain(void)
 {
     hand h;
     hand_new(HAND_DROPOUT, &h);
-    mfm_split_graph *split = split_new(&h);
+    mfm_problem *split = split_new(&h);
     static const char *const nodes[] = {"conv1",   "relu1", "conv2", "relu2", "dropout",
                                         "flatten", "fc1",   "relu3", "fc2"};
     for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++)
         expect_where(split->main, nodes[i], "s");
-    CU_ASSERT_EQUAL(split->main->n_nodes, 9 + 5); /* the soft label; two losses with means */
-    CU_ASSERT_EQUAL(count_nodes(split->main, "soft_label", MFM_SEGMENT_SOFT_LABEL), 1);
+    CU_ASSERT_EQUAL(split->main->n_nodes, 9 + 4); /* losses and their mean, twice */
     CU_ASSERT_EQUAL(count_nodes(split->main, "plain_loss", MFM_SEGMENT_PLAIN_LOSS), 2);
     CU_ASSERT_EQUAL(count_nodes(split->main, "meta_loss", MFM_SEGMENT_META_LOSS), 2);
     CU_ASSERT_EQUAL(count_params(split->main, NULL), 4);
-    CU_ASSERT_PTR_NULL(split->modulator);
-    CU_ASSERT_EQUAL(split->n_hyper, 0);
-    CU_ASSERT_EQUAL(split->modulated_loss, -1);
-    CU_ASSERT_EQUAL(split->modulated_logits, -1);
+    CU_ASSERT_EQUAL(split->n_hypers, 0);
+    CU_ASSERT_EQUAL(split->n_gives, 0);
+    CU_ASSERT_EQUAL(split->objective.loss, split->plain.loss);
+    CU_ASSERT_EQUAL(split->objective.logits, split->plain.logits);
     CU_ASSERT_EQUAL(split->classes, HAND_CLASSES);
-    mfm_split_graph_free(split);
+    mfm_problem_free(split);
     hand_clear(&h);
 }
 
 /* What every modulated network has. */
-static void check_modulated(const hand *h, const mfm_split_graph *split, int what, int sites)
+static void check_modulated(const hand *h, const mfm_problem *split, int what, int sites)
 {
     const int rows = (what & HAND_AT_2) != 0; /* without pixels: not fused */
     static const char *const params[] = {"conv1", "conv2", "fc1", "fc2"};
     for (int i = 0; i < 4; i++) {
         CU_ASSERT_EQUAL(count_params(split->main, params[i]), 1);
-        CU_ASSERT_EQUAL(count_params(split->modulator, params[i]), 0);
+        CU_ASSERT_EQUAL(count_params(split->hypers[0].graph, params[i]), 0);
     }
     CU_ASSERT_EQUAL(count_params(split->main, NULL), 4);
-    CU_ASSERT_EQUAL(count_params(split->modulator, NULL), 1 + 2 * sites);
-    CU_ASSERT_EQUAL(count_nodes(split->modulator, "hidden", -1), 1);
+    CU_ASSERT_EQUAL(count_params(split->hypers[0].graph, NULL), 1 + 2 * sites);
+    CU_ASSERT_EQUAL(count_nodes(split->hypers[0].graph, "hidden", -1), 1);
     CU_ASSERT_EQUAL(count_nodes(split->main, "hidden", -1), 0);
     CU_ASSERT_EQUAL(count_nodes(split->main, "switched", -1), 0);
-    CU_ASSERT_EQUAL(count_nodes(split->main, "modulated", MFM_SEGMENT_MODULATED), sites);
+    CU_ASSERT_EQUAL(count_nodes(split->main, "modulated", MFM_SEGMENT_OBJECTIVE), sites);
     CU_ASSERT_EQUAL(count_nodes(split->main, "modulated", -1), sites);
     CU_ASSERT_EQUAL(count_operators(split->main, "ModulateRelu", -1), sites - rows);
     CU_ASSERT_EQUAL(count_operators(split->main, "Mul", -1), rows);
-    CU_ASSERT_EQUAL(split->n_hyper, (size_t)(2 * sites));
+    CU_ASSERT_EQUAL(split->n_gives, (size_t)(2 * sites));
     CU_ASSERT_EQUAL(mfm_graph_find(split->main, "switch"), -1);
-    CU_ASSERT_EQUAL(mfm_graph_find(split->modulator, "switch"), -1);
-    for (size_t i = 0; i < split->n_hyper; i++) {
-        const mfm_value *from = &split->modulator->values[split->hyper_outputs[i]];
-        const mfm_value *to = &split->main->values[split->hyper_inputs[i]];
+    CU_ASSERT_EQUAL(mfm_graph_find(split->hypers[0].graph, "switch"), -1);
+    for (size_t i = 0; i < split->n_gives; i++) {
+        const mfm_value *from = &split->hypers[0].graph->values[split->gives[i].value];
+        const mfm_value *to = &split->main->values[split->gives[i].main];
         CU_ASSERT_STRING_EQUAL(from->name, to->name);
         CU_ASSERT_EQUAL(to->kind, MFM_VALUE_INPUT);
         CU_ASSERT_EQUAL(to->shape.dim[0], -1);
     }
-    CU_ASSERT_EQUAL(split->modulator->values[split->modulator_soft_label].kind, MFM_VALUE_INPUT);
+    CU_ASSERT_EQUAL(split->hypers[0].graph->values[split->reads[0].value].kind, MFM_VALUE_INPUT);
     CU_ASSERT(h->network->n_sites == (size_t)sites);
 }
 
@@ -128,11 +134,11 @@ static void check_parts(int what, int sites, const char *const expected[8])
                                          "flatten", "fc1",   "relu3", "fc2"};
     hand h;
     hand_new(what, &h);
-    mfm_split_graph *split = split_new(&h);
+    mfm_problem *split = split_new(&h);
     for (int i = 0; i < 8; i++)
         expect_where(split->main, nodes[i], expected[i]);
     check_modulated(&h, split, what, sites);
-    mfm_split_graph_free(split);
+    mfm_problem_free(split);
     hand_clear(&h);
 }
 
@@ -163,7 +169,7 @@ static void test_dropout_keys(void)
 {
     hand h;
     hand_new(HAND_AT_0 | HAND_DROPOUT, &h);
-    mfm_split_graph *split = split_new(&h);
+    mfm_problem *split = split_new(&h);
     uint32_t keys[2] = {0, 1};
     int found = 0;
     for (size_t i = 0; i < split->main->n_nodes; i++)
@@ -171,7 +177,7 @@ static void test_dropout_keys(void)
             keys[found++] = split->main->nodes[i].key;
     CU_ASSERT_EQUAL(found, 2);
     CU_ASSERT_EQUAL(keys[0], keys[1]);
-    mfm_split_graph_free(split);
+    mfm_problem_free(split);
     hand_clear(&h);
 }
 
@@ -191,13 +197,13 @@ static void test_numbers(void)
     mfm_graph *from = h.network->graph;
     const mfm_value *frozen = find_param(from, "conv2");
     from->values[frozen - from->values].trainable = false;
-    mfm_split_graph *split = split_new(&h);
+    mfm_problem *split = split_new(&h);
     for (size_t i = 0; i < from->n_values; i++) {
         const mfm_value *value = &from->values[i];
         if (value->kind != MFM_VALUE_PARAM)
             continue;
         const bool own = mfm_graph_find(split->main, value->name) < 0;
-        const mfm_graph *graph = own ? split->modulator : split->main;
+        const mfm_graph *graph = own ? split->hypers[0].graph : split->main;
         const mfm_value *copy = find_param(graph, value->name);
         CU_ASSERT(mfm_shape_equal(&copy->shape, &value->shape));
         CU_ASSERT_EQUAL(copy->trainable, value->trainable);
@@ -205,7 +211,7 @@ static void test_numbers(void)
                                (size_t)mfm_shape_count(&value->shape) * sizeof(real)),
                         0);
     }
-    mfm_split_graph_free(split);
+    mfm_problem_free(split);
     hand_clear(&h);
 }
 
@@ -214,9 +220,9 @@ static void run_plain(int what, real logits[2 * HAND_CLASSES])
 {
     hand h;
     hand_new(what, &h);
-    mfm_split_graph *split = split_new(&h);
+    mfm_problem *split = split_new(&h);
     const mfm_pass pass = {MFM_FORWARD, MFM_SET_PLAIN};
-    const mfm_slot keep = {split->logits, MFM_X};
+    const mfm_slot keep = {split->plain.logits, MFM_X};
     const mfm_plan_spec spec = {
         .batch = 2, .passes = &pass, .n_passes = 1, .keep = &keep, .n_keep = 1};
     mfm_plan *plan = NULL;
@@ -227,9 +233,10 @@ static void run_plain(int what, real logits[2 * HAND_CLASSES])
     mfm_plan_bind_input(plan, split->images, MFM_X, images);
     mfm_plan_bind_params(plan, MFM_X, split->main->params);
     mfm_plan_run(plan, 0);
-    memcpy(logits, mfm_plan_lane(plan, split->logits, MFM_X), sizeof(real) * 2 * HAND_CLASSES);
+    memcpy(logits, mfm_plan_lane(plan, split->plain.logits, MFM_X),
+           sizeof(real) * 2 * HAND_CLASSES);
     mfm_plan_free(plan);
-    mfm_split_graph_free(split);
+    mfm_problem_free(split);
     hand_clear(&h);
 }
 
@@ -246,8 +253,8 @@ static void test_plain_path(void)
 
 static void refuse(hand *h, int code, const char *part)
 {
-    mfm_split_graph *split = NULL;
-    CU_ASSERT_EQUAL(mfm_split_graph_new(h->ctx, h->network, NULL, &split), code);
+    mfm_problem *split = NULL;
+    CU_ASSERT_EQUAL(build(h, &split), code);
     CU_ASSERT_PTR_NULL(split);
     if (!strstr(mfm_message(h->ctx), part))
         printf("\n    %s\n", mfm_message(h->ctx));
@@ -334,12 +341,12 @@ static mfm_shape shift_shape(hand *h, int feature, int shift)
 {
     const int switched = hand_node(h, "switched", "Mul", shift, h->network->toggle, -1);
     finish(h, feature, hand_node(h, "modulated", "Add", feature, switched, -1), 3);
-    mfm_split_graph *split = split_new(h);
-    CU_ASSERT_EQUAL_FATAL(split->n_hyper, 1);
-    const mfm_shape shape = split->main->values[split->hyper_inputs[0]].shape;
-    for (size_t i = 0; i < split->modulator->n_nodes; i++)
-        CU_ASSERT_STRING_NOT_EQUAL(split->modulator->nodes[i].name, "switched");
-    mfm_split_graph_free(split);
+    mfm_problem *split = split_new(h);
+    CU_ASSERT_EQUAL_FATAL(split->n_gives, 1);
+    const mfm_shape shape = split->main->values[split->gives[0].main].shape;
+    for (size_t i = 0; i < split->hypers[0].graph->n_nodes; i++)
+        CU_ASSERT_STRING_NOT_EQUAL(split->hypers[0].graph->nodes[i].name, "switched");
+    mfm_problem_free(split);
     hand_clear(h);
     return shape;
 }
@@ -379,4 +386,4 @@ static const mfm_case cases[] = {
     {"an input beyond images, soft label and switch is refused by name", test_unknown_input},
 };
 
-MFM_SUITE("core/train/split_graph", cases)
+MFM_SUITE("core/train/split_network", cases)
