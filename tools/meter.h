@@ -1,6 +1,6 @@
 /*
  * Progress of a training run for people: one line that is redrawn when the stream is a terminal,
- * else one line an epoch.
+ * else one line per epoch.
  */
 #ifndef MFM_METER_H
 #define MFM_METER_H

@@ -1,7 +1,7 @@
 /*
  * The folder of a training run:
  *     run.json          every option, class counts, hash of the split, versions
- *     metrics.jsonl     one object an epoch
+ *     metrics.jsonl     one object per epoch
  *     checkpoint.onnx   the run as it stands: what --resume goes on from
  *     model.onnx        the plain model of the last epoch
  *     modulator.onnx    its modulator, where the method trains one

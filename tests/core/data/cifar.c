@@ -120,6 +120,26 @@ static void write_names(const test_folder *folder, int count)
     write_file(folder, "fine_label_names.txt", text, used);
 }
 
+static void test_images_may_stand_alone(void)
+{
+    const test_folder folder = folder_new();
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_dataset *dataset;
+    write_cifar10(&folder);
+    for (int i = 1; i <= 5; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "data_batch_%d.bin", i);
+        CU_ASSERT_EQUAL(unlink(path_in(&folder, name)), 0);
+    }
+    CU_ASSERT_EQUAL_FATAL(open_kind(ctx, "cifar10", &folder, MFM_PART_TEST, &dataset), MFM_OK);
+    check_image(&dataset->test, 0, 3, 200);
+    CU_ASSERT(!dataset->unmeasured);
+    mfm_dataset_free(ctx, dataset);
+    CU_ASSERT_EQUAL(open_kind(ctx, "cifar10", &folder, MFM_PART_TRAIN, &dataset), MFM_EIO);
+    mfm_ctx_free(ctx);
+    folder_remove(&folder);
+}
+
 static void names_of_fine_labels_are_read(void)
 {
     const test_folder folder = folder_new();
@@ -206,6 +226,7 @@ static void failing_allocations_are_reported(void)
 static const mfm_case cases[] = {
     {"planes become pixels", planes_become_pixels},
     {"fine labels are taken", fine_labels_are_taken},
+    {"test images may stand alone", test_images_may_stand_alone},
     {"names of fine labels are read", names_of_fine_labels_are_read},
     {"broken files are refused", broken_files_are_refused},
     {"a missing file is named", a_missing_file_is_named},
