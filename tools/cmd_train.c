@@ -25,6 +25,19 @@ static int load_model(mfm_train_job *job, const mfm_arguments *given)
     return mfm_train_job_inject(job, given);
 }
 
+/* Steps that change nothing are refused before the first. */
+static int check_trainable(const mfm_train_job *job)
+{
+    const mfm_graph *graph = job->session.graphs->main;
+    for (size_t i = 0; i < graph->n_values; i++)
+        if (graph->values[i].kind == MFM_VALUE_PARAM && graph->values[i].trainable)
+            return MFM_OK;
+    return mfm_fail(job->ctx, MFM_EINVAL,
+                    "%s: nothing is left to train: inspect --tensors, with the same --fix and "
+                    "--free, tells why",
+                    job->model_path);
+}
+
 static int prepare(mfm_train_job *job, const mfm_arguments *given)
 {
     const mfm_train_arguments *a = &job->arguments;
@@ -38,6 +51,8 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
     job->session.choice = mfm_role_choice_of(&a->roles);
     if (!status)
         status = mfm_session_import(&job->session);
+    if (!status)
+        status = check_trainable(job);
     if (!status)
         status = mfm_session_open_data(&job->session, &wanted);
     if (!status)

@@ -68,6 +68,13 @@ expect_refusal 3 'it has a modulator: strip it first' inject injected.onnx -o no
 expect_refusal 3 '--layer: .*has a modulator already' train injected.onnx $train \
     --data idx:four --layer conv:1
 
+# Tensors.
+expect_refusal 3 'lenet.onnx: nothing is left to train' train lenet.onnx $train --data idx:four \
+    --fix '*'
+expect_refusal 3 "cannot fix 'conv9\*': no tensor is called so" train lenet.onnx $train \
+    --data idx:four --fix 'conv9*'
+expect_refusal 3 "cannot free 'nowhere'" train lenet.onnx $train --data idx:four --free nowhere
+
 # Model and images that do not go together.
 expect_exit 0 new lenet -o colour.onnx --classes 4 --input 3,32,32
 expect_exit 0 new lenet -o three.onnx --classes 3 --input 1,20,20
