@@ -20,6 +20,7 @@ enum content { CONSTANT, IMAGE, FEATURES };
 typedef struct finder {
     mfm_roles *r;
     const Onnx__GraphProto *graph;
+    const mfm_op **ops;     /* per node; NULL: none carries it out */
     unsigned char *content; /* per value of the links */
     unsigned char *places;  /* per constant value: where it gets to through other constants */
     mfm_strmap layers;      /* description of a BatchNormalization -> its first node */
@@ -29,11 +30,6 @@ typedef struct finder {
 static size_t number_of(const finder *f, const mfm_link *value)
 {
     return (size_t)(value - f->r->links.values);
-}
-
-static const mfm_op *op_of(const finder *f, const Onnx__NodeProto *node)
-{
-    return mfm_import_op(f->r->model, node);
 }
 
 static const mfm_link *input(const finder *f, size_t node, size_t i)
@@ -52,7 +48,7 @@ static enum mfm_role role_at(const mfm_op *op, size_t i)
 /* Whether a constant stands where the operator has its weights or statistics. */
 static bool has_weights(const finder *f, size_t node)
 {
-    const mfm_op *op = op_of(f, f->graph->node[node]);
+    const mfm_op *op = f->ops[node];
     for (size_t i = 0; op && i < f->graph->node[node]->n_input; i++) {
         const mfm_link *value = input(f, node, i);
         const enum mfm_role role = role_at(op, i);
@@ -115,7 +111,7 @@ static unsigned place_among_constants(const finder *f, size_t at, size_t i)
         return 0;
     if (mfm_only_moves(node))
         return places;
-    const mfm_op *op = op_of(f, node);
+    const mfm_op *op = f->ops[at];
     if (op && places && role_at(op, i) == MFM_PARAM)
         return WEIGHT;
     return (places & ~(unsigned)WEIGHT) | (places & WEIGHT ? OPERAND : 0);
@@ -149,7 +145,7 @@ static bool only_image(const finder *f, size_t node)
 static unsigned place_of(const finder *f, size_t at, size_t i)
 {
     const Onnx__NodeProto *node = f->graph->node[at];
-    const mfm_op *op = op_of(f, node);
+    const mfm_op *op = f->ops[at];
     const int opset = (int)mfm_model_opset(f->r->model, mfm_proto_text(node->domain));
     if (op && mfm_import_is_attr_input(op, opset, i))
         return SETTING;
@@ -352,7 +348,7 @@ static int find_tie(finder *f, mfm_tensor_use *use)
         return status;
     }
     const size_t product = product_before(f, use->node, use->input);
-    const mfm_op *op = op_of(f, node);
+    const mfm_op *op = f->ops[use->node];
     use->tie = true_tie;
     if (product != use->node)
         use->tie = tie_of_bias(f, product);
@@ -396,11 +392,14 @@ int mfm_roles_find_uses(mfm_roles *r)
 {
     finder f = {.r = r, .graph = r->model->proto->graph};
     mfm_strmap_init(&f.layers, r->ctx);
+    f.ops = mfm_alloc(r->ctx, f.graph->n_node, sizeof *f.ops);
     f.content = mfm_alloc(r->ctx, r->links.n_values, 1);
     f.places = mfm_alloc(r->ctx, r->links.n_values, 1);
     f.keys = mfm_alloc(r->ctx, f.graph->n_node, sizeof *f.keys);
     r->uses = mfm_alloc(r->ctx, r->links.n_uses, sizeof *r->uses);
-    int status = f.content && f.places && f.keys && r->uses ? MFM_OK : MFM_ENOMEM;
+    int status = f.ops && f.content && f.places && f.keys && r->uses ? MFM_OK : MFM_ENOMEM;
+    for (size_t i = 0; i < f.graph->n_node && !status; i++)
+        f.ops[i] = mfm_import_op(r->model, f.graph->node[i]);
     if (!status) {
         find_content(&f);
         find_places(&f);
@@ -409,6 +408,7 @@ int mfm_roles_find_uses(mfm_roles *r)
     for (size_t i = 0; f.keys && i < f.graph->n_node; i++)
         mfm_free(r->ctx, f.keys[i]);
     mfm_free(r->ctx, f.keys);
+    mfm_free(r->ctx, f.ops);
     mfm_free(r->ctx, f.content);
     mfm_free(r->ctx, f.places);
     mfm_strmap_clear(&f.layers);
