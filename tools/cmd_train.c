@@ -28,7 +28,7 @@ static int load_model(mfm_train_job *job, const mfm_arguments *given)
 /* Steps that change nothing are refused before the first. */
 static int check_trainable(const mfm_train_job *job)
 {
-    const mfm_graph *graph = job->session.graphs->main;
+    const mfm_graph *graph = job->session.problem->main;
     for (size_t i = 0; i < graph->n_values; i++)
         if (graph->values[i].kind == MFM_VALUE_PARAM && graph->values[i].trainable)
             return MFM_OK;
@@ -52,8 +52,6 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
     if (!status)
         status = mfm_session_import(&job->session);
     if (!status)
-        status = check_trainable(job);
-    if (!status)
         status = mfm_session_open_data(&job->session, &wanted);
     if (!status)
         status = mfm_train_job_make_split(job);
@@ -65,6 +63,8 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
     if (status)
         return status;
     status = mfm_train_job_build(job, &options);
+    if (!status)
+        status = check_trainable(job);
     if (!status)
         status = mfm_training_new(job->ctx, job->session.problem, &options, &job->training);
     if (!status && a->resume)
