@@ -34,7 +34,7 @@ int mfm_builder_finish(mfm_builder *b, mfm_model **model)
     const Onnx__GraphProto *graph = b->model->proto->graph;
     if (!b->status && (graph->n_input == 0 || graph->n_output == 0))
         mfm_builder_fail(b, MFM_EINVAL,
-                         "cannot finish a model: %zu inputs and %zu outputs: one of each at least",
+                         "cannot finish a model: %zu inputs and %zu outputs: at least one of each",
                          graph->n_input, graph->n_output);
     const int status = b->status;
     *model = status ? NULL : b->model;

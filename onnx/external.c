@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/engine/words.h"
 #include "onnx/file_read.h"
 #include "onnx/validate.h"
 #include "onnx/walk.h"
@@ -247,7 +248,7 @@ int mfm_external_load(mfm_model *model, const char *folder)
     const mfm_visitor visitor = {.tensor = load_tensor, .self = &l};
     const int status = mfm_walk_model(model, &visitor);
     if (!status && l.tensors)
-        mfm_warn(model->ctx, "%s: %zu tensors read from files beside it; saving writes one file",
-                 model->path, l.tensors);
+        mfm_warn(model->ctx, "%s: %zu %s read from files beside it; saving writes one file",
+                 model->path, l.tensors, mfm_plural(l.tensors, "tensor", "tensors"));
     return status;
 }

@@ -105,7 +105,7 @@ static int import_identity(mfm_importer *im, const Onnx__NodeProto *node)
 {
     const mfm_binding *from = mfm_import_find(im, node->input[0]);
     if (!from)
-        return mfm_import_fail(im, node, MFM_EDATA, "input '%s': is made by nothing",
+        return mfm_import_fail(im, node, MFM_EDATA, "input '%s': nothing writes it",
                                node->input[0]);
     mfm_binding alias = *from;
     alias.name = node->output[0];

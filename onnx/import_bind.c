@@ -147,11 +147,11 @@ int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t in
     const char *name = node->input[input];
     mfm_binding *binding = mfm_import_find(im, name);
     if (!binding)
-        return mfm_import_fail(im, node, MFM_EDATA, "input '%s': is made by nothing", name);
+        return mfm_import_fail(im, node, MFM_EDATA, "input '%s': nothing writes it", name);
     if (role == MFM_STATE && !binding->tensor)
         return mfm_import_fail(im, node, MFM_ENOTSUP,
-                               "input %zu ('%s'): running statistics must lie in the file", input,
-                               name);
+                               "input %zu ('%s'): running statistics must be stored in the file",
+                               input, name);
     if (binding->value >= 0) {
         *value = binding->value;
         return MFM_OK;

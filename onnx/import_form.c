@@ -101,7 +101,8 @@ int mfm_import_inputs(mfm_importer *im)
             return status;
     }
     if (im->network->images < 0)
-        return mfm_fail(im->ctx, MFM_EDATA, "%s: no input that is given at run time",
+        return mfm_fail(im->ctx, MFM_EDATA,
+                        "%s: no input is left for the image: every one has an initialiser",
                         mfm_model_path(im->model));
     return MFM_OK;
 }

@@ -215,7 +215,8 @@ static int check_classes(mfm_importer *im, const mfm_shape *shape)
                         mfm_model_path(im->model), im->proto->output[0]->name);
     im->network->classes = shape->dim[1];
     if (im->info && im->info->classes != im->network->classes)
-        return mfm_fail(im->ctx, MFM_EDATA, "%s: modulator for %lld classes: the model has %lld",
+        return mfm_fail(im->ctx, MFM_EDATA,
+                        "%s: the modulator is for %lld classes, the model has %lld",
                         mfm_model_path(im->model), (long long)im->info->classes,
                         (long long)im->network->classes);
     return MFM_OK;

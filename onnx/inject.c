@@ -30,8 +30,8 @@ static int check_options(mfm_injector *in)
                         mfm_modulation_name(o->modulation));
     if (o->no_shift && !mfm_modulation_shifts(o->modulation))
         return mfm_fail(in->ctx, MFM_EINVAL,
-                        "cannot inject: %s has no shift: the option to leave it out is for the "
-                        "other forms",
+                        "cannot inject: %s has no shift, so --no-shift has no effect: leave it "
+                        "out",
                         mfm_modulation_name(o->modulation));
     if (o->hidden < 0 || o->hidden > MOST_HIDDEN || o->hash_dim < 0 || o->hash_dim > MOST_HIDDEN)
         return mfm_fail(in->ctx, MFM_EINVAL,
@@ -70,8 +70,8 @@ static int find_classes(mfm_injector *in, const mfm_layers *layers)
     in->info->classes = asked ? asked : known;
     if (in->info->classes == 0)
         return mfm_fail(in->ctx, MFM_EINVAL,
-                        "cannot inject into %s: the file does not tell its number of classes: it "
-                        "must be given",
+                        "cannot inject into %s: the file does not tell its number of classes: "
+                        "give --classes",
                         in->model->path);
     if (in->info->classes < 2 || in->info->classes > MOST_CLASSES)
         return mfm_fail(in->ctx, MFM_EINVAL, "cannot inject into %s: %lld classes: 2 to %d",

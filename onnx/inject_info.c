@@ -111,7 +111,7 @@ static int read_text(mfm_ctx *ctx, const json_t *object, const char *key, char *
 {
     const char *value = json_string_value(json_object_get(object, key));
     if (!value)
-        return damaged(ctx, key, "a string is needed");
+        return damaged(ctx, key, "expected a string");
     *text = mfm_strdup(ctx, value);
     return *text ? MFM_OK : MFM_ENOMEM;
 }
@@ -122,7 +122,7 @@ static int read_int(mfm_ctx *ctx, const json_t *object, const char *key, int64_t
     const json_t *value = json_object_get(object, key);
     *number = json_integer_value(value);
     if (!json_is_integer(value) || *number < least || *number > INT_MAX)
-        return damaged(ctx, key, "a number in its range is needed");
+        return damaged(ctx, key, "expected a number in its range");
     return MFM_OK;
 }
 
@@ -140,14 +140,14 @@ static int read_list(mfm_ctx *ctx, const json_t *object, const char *key, char *
 {
     const json_t *array = json_object_get(object, key);
     if (!json_is_array(array))
-        return damaged(ctx, key, "a list of names is needed");
+        return damaged(ctx, key, "expected a list of names");
     *list = mfm_alloc(ctx, json_array_size(array), sizeof **list);
     if (!*list)
         return MFM_ENOMEM;
     for (size_t i = 0; i < json_array_size(array); i++) {
         const char *value = json_string_value(json_array_get(array, i));
         if (!value)
-            return damaged(ctx, key, "a list of names is needed");
+            return damaged(ctx, key, "expected a list of names");
         (*list)[i] = mfm_strdup(ctx, value);
         if (!(*list)[i])
             return MFM_ENOMEM;
@@ -210,7 +210,7 @@ static int read_sites(mfm_ctx *ctx, const json_t *root, mfm_inject_info *info)
     const json_t *array = json_object_get(root, "sites");
     const size_t count = json_array_size(array);
     if (count == 0)
-        return damaged(ctx, "sites", "at least one is needed");
+        return damaged(ctx, "sites", "expected at least one");
     info->sites = mfm_alloc(ctx, count, sizeof *info->sites);
     if (!info->sites)
         return MFM_ENOMEM;
@@ -274,7 +274,7 @@ int mfm_inject_info_read(mfm_ctx *ctx, const mfm_model *model, mfm_inject_info *
     json_error_t error;
     json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
     if (!root)
-        return damaged(ctx, error.text, "JSON is needed");
+        return damaged(ctx, error.text, "expected JSON");
     mfm_inject_info *made = mfm_alloc(ctx, 1, sizeof *made);
     int status = made ? read_root(ctx, root, made) : MFM_ENOMEM;
     json_decref(root);

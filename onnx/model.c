@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "onnx/external.h"
 #include "onnx/file_read.h"
@@ -10,6 +11,21 @@
 #include "onnx/remote.h"
 #include "onnx/validate.h"
 #include "onnx/wire.h"
+
+/* A folder, maybe that of a run, whose model is meant. */
+static int refuse_folder(mfm_ctx *ctx, const char *path)
+{
+    char *inside =
+        mfm_format(ctx, "%s%smodel.onnx", path, path[strlen(path) - 1] == '/' ? "" : "/");
+    if (!inside)
+        return MFM_ENOMEM;
+    const bool there = access(inside, R_OK) == 0;
+    const int status =
+        mfm_fail(ctx, MFM_EIO, "cannot read %s: it is a folder%s%s%s", path,
+                 there ? ": did you mean " : "", there ? inside : "", there ? "?" : "");
+    mfm_free(ctx, inside);
+    return status;
+}
 
 /* Opens a regular file. NONBLOCK: opening a FIFO returns, and is then refused for what it is. */
 static int open_regular(mfm_ctx *ctx, const char *path, int *fd, size_t *size)
@@ -20,6 +36,8 @@ static int open_regular(mfm_ctx *ctx, const char *path, int *fd, size_t *size)
         return mfm_fail(ctx, MFM_EIO, "cannot open %s: %s", path, strerror(errno));
     if (fstat(*fd, &st))
         return mfm_fail(ctx, MFM_EIO, "cannot read %s: %s", path, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return refuse_folder(ctx, path);
     if (!S_ISREG(st.st_mode))
         return mfm_fail(ctx, MFM_EIO, "cannot read %s: not a regular file", path);
     *size = (size_t)st.st_size;

@@ -128,9 +128,8 @@ static int copy_input(extractor *e, const Onnx__ValueInfoProto *input)
     if (!is_needed(e, name) || mfm_proto_initializer(e->from, name))
         return MFM_OK;
     return mfm_fail(e->ctx, MFM_EDATA,
-                    "the modulator follows from %s: the soft label %s alone may "
-                    "decide",
-                    name, e->info->soft_label);
+                    "the modulator depends on %s: only the soft label %s may decide", name,
+                    e->info->soft_label);
 }
 
 static int copy_graph(extractor *e)

@@ -62,7 +62,7 @@ int mfm_tensor_count(const mfm_model *model, const Onnx__TensorProto *tensor, ui
     for (size_t i = 0; i < tensor->n_dims; i++)
         if (tensor->dims[i] < 0)
             return mfm_fail(model->ctx, MFM_EDATA,
-                            "%s: tensor %s: dimension %zu is %lld: it cannot be negative",
+                            "%s: tensor %s: dimension %zu is %lld: it must not be negative",
                             model->path, tensor_name(tensor), i, (long long)tensor->dims[i]);
     /* A zero makes the product zero whatever the others are. */
     for (size_t i = 0; i < tensor->n_dims; i++)
@@ -139,8 +139,8 @@ int mfm_validate_tensor(const mfm_model *model, const Onnx__TensorProto *tensor)
                         "%s: tensor %s: data in %zu fields: one field holds all of it", model->path,
                         tensor_name(tensor), places);
     if (tensor->data_type == TYPE_UNDEFINED && places)
-        return mfm_fail(model->ctx, MFM_EDATA, "%s: tensor %s: data of no type: a type is needed",
-                        model->path, tensor_name(tensor));
+        return mfm_fail(model->ctx, MFM_EDATA, "%s: tensor %s: data without a type", model->path,
+                        tensor_name(tensor));
     /* A type from a later version of ONNX: kept as it is, never computed with. */
     if (find_element(tensor->data_type).storage == IN_NONE)
         return MFM_OK;

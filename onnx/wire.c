@@ -189,8 +189,8 @@ static int scan_field(scan *s, const ProtobufCMessageDescriptor *type, const fie
                         known->type != PROTOBUF_C_TYPE_STRING &&
                         known->type != PROTOBUF_C_TYPE_BYTES;
     if (!number || f->wire != number_wire(known->type))
-        return refuse(s, type, f->at, "%s: wire type %u: not how this field is written",
-                      known->name, f->wire);
+        return refuse(s, type, f->at, "%s: wire type %u: this field has another", known->name,
+                      f->wire);
     return MFM_OK;
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "core/engine/words.h"
 #include "tools/print_json.h"
 #include "tools/profile_rows.h"
 #include "tools/text_table.h"
@@ -27,24 +28,22 @@ static void print_head(const mfm_bench_result *r, double flop)
 {
     const double median = percentile(r, 0.5), mib = 1 << 20;
     const mfm_memory *m = &r->memory;
-    printf("%s: %s, batch %llu, %d thread%s, %llu steps\n", r->path, r->step,
-           (unsigned long long)r->batch, r->threads, r->threads == 1 ? "" : "s",
-           (unsigned long long)r->steps);
+    printf("%s: %s, batch %llu, %d %s, %llu %s\n", r->path, r->step, (unsigned long long)r->batch,
+           r->threads, mfm_plural((uint64_t)r->threads, "thread", "threads"),
+           (unsigned long long)r->steps, mfm_plural(r->steps, "step", "steps"));
     printf("  step        %10.3f ms median, %.3f fastest, %.3f at the 95th percentile\n",
            1e3 * median, 1e3 * r->seconds[0], 1e3 * percentile(r, 0.95));
-    printf("  rate        %10.1f images a second\n", (double)r->batch / median);
+    printf("  rate        %10.1f images per second\n", (double)r->batch / median);
     if (flop > 0)
-        printf("  arithmetic  %10.1f GFLOP/s, %.3f GFLOP a step\n", 1e-9 * flop / median,
+        printf("  arithmetic  %10.1f GFLOP/s, %.3f GFLOP per step\n", 1e-9 * flop / median,
                1e-9 * flop);
-    printf("  start       %10.1f ms from the process's start to the end of its first step, the "
-           "import %.1f ms of it\n",
-           1e3 * r->first_step_at, 1e3 * r->import_seconds);
+    printf("  time to first step: %.1f ms (import %.1f ms)\n", 1e3 * r->first_step_at,
+           1e3 * r->import_seconds);
     printf("  planned     %10.1f MiB: %.1f buffers, %.1f parameters and optimiser, %.1f images\n",
            (double)mfm_memory_sum(*m) / mib, (double)m->buffers / mib, (double)m->parameters / mib,
            (double)m->images / mib);
-    printf("  process     %10.1f MiB at its peak; %.1f predicted, of which %.1f before\n",
-           r->rss_peak / mib, (r->rss_before + (double)mfm_memory_sum(*m)) / mib,
-           r->rss_before / mib);
+    printf("  peak memory %.1f MiB (predicted %.1f, before training %.1f)\n", r->rss_peak / mib,
+           (r->rss_before + (double)mfm_memory_sum(*m)) / mib, r->rss_before / mib);
 }
 
 static void add_titles(mfm_text_table *t, const char *const *titles)
@@ -133,7 +132,8 @@ static int print_nodes(const mfm_bench_result *r, size_t most)
     printf("\n");
     status = mfm_text_table_print(&t);
     if (!status && count > most)
-        printf("and %zu nodes that take less: --all-nodes\n", count - most);
+        printf("and %zu %s that take less: --all-nodes\n", count - most,
+               mfm_plural(count - most, "node", "nodes"));
     mfm_free(r->ctx, rows);
     return status;
 }

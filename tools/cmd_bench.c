@@ -28,14 +28,14 @@ static const mfm_option table[] = {
      .min = 1,
      .max = 65536,
      .offset = offsetof(options, batch),
-     .help = "images of a step"},
+     .help = "images per step"},
     {.name = "meta-batch",
      .kind = MFM_OPTION_UINT,
      .value = "N",
      .max = 65536,
      .offset = offsetof(options, meta_batch),
      .silent_default = true,
-     .help = "meta images of a step (default: as --batch)"},
+     .help = "meta images per step (default: as --batch)"},
     {.name = "repeat",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -52,7 +52,7 @@ static const mfm_option table[] = {
     {.name = "all-nodes",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, all_nodes),
-     .help = "tell every node, not only those that take longest"},
+     .help = "list every node, not only those that take longest"},
     {.name = "threads",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -78,7 +78,7 @@ static const mfm_option_table bench_options = {
     .positional = "MODEL",
     .purpose = "Times steps on random images: the median and the 95th percentile, the memory, and\n"
                "where the time goes by pass, operator and node. Operations are those of the\n"
-               "textbook's sums, also where a kernel gets by with fewer.",
+               "defining sums, even where a kernel gets by with fewer.",
     .groups = groups};
 
 enum { TOP_NODES = 20, WARM_UP = 2 };
@@ -252,7 +252,7 @@ static void tell_no_effect(const bench *b, const mfm_form *form, const mfm_argum
         mfm_inject_no_effect(b->ctx, &form->table, given,
                              "the model has a modulator already, which is timed as it is");
     if (b->o->json)
-        mfm_options_no_effect(b->ctx, &form->table, given, all, "JSON tells every node");
+        mfm_options_no_effect(b->ctx, &form->table, given, all, "JSON lists every node");
     else if (!b->o->profile)
         mfm_options_no_effect(b->ctx, &form->table, given, all, "--profile 0 times no nodes");
 }

@@ -28,7 +28,7 @@ static void print_kinds(void)
 static const mfm_option_table data_options = {
     .positional = "DATA",
     .purpose = "Describes a dataset and the long-tailed split that training would use: the same\n"
-               "options and seed choose the same images, and the hash tells whether they did.",
+               "options and seed choose the same images, and the hash shows whether they did.",
     .more = print_kinds,
     .groups = (const mfm_option_group[]){
         {.title = "Split:",

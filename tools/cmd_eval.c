@@ -69,7 +69,7 @@ static const mfm_option_table eval_options = {
     .positional = "MODEL",
     .purpose =
         "Classifies the test images and prints error, recall of each class and the\n"
-        "confusion matrix; and, where the model or the options tell the numbers of training\n"
+        "confusion matrix; where the model or the options tell the counts of training\n"
         "images, the mean recall of classes with many (over 100), medium (20 to 100) and few\n"
         "(under 20). A modulator in the model stays switched off.",
     .more = print_kinds,

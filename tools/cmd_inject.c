@@ -34,7 +34,7 @@ static const mfm_option table[] = {
      .value = "N",
      .max = (double)INT64_MAX,
      .offset = offsetof(options, seed),
-     .help = "of the modulator's fresh weights"},
+     .help = "seed of the modulator's fresh weights"},
 };
 
 static const mfm_option_group groups[] = {
@@ -49,7 +49,7 @@ static const mfm_option_table inject_options = {
     .positional = "MODEL",
     .purpose = "Puts a feature modulator into a model, as standard ONNX operators. The file\n"
                "computes what it did before until its inputs mfm.soft_label and mfm.switch are\n"
-               "fed; train trains it, strip takes it out again.",
+               "fed; train trains it, strip removes it again.",
     .groups = groups};
 
 static void print_row(const char *what, uint64_t before, uint64_t after)
@@ -63,7 +63,7 @@ static void print_counts(const mfm_model_facts *before, const mfm_model_facts *a
     printf("%-14s %12s %12s\n", "", "before", "after");
     print_row("nodes", before->n_nodes, after->n_nodes);
     print_row("initialisers", before->n_initializers, after->n_initializers);
-    print_row("numbers in them", before->elements, after->elements);
+    print_row("elements", before->elements, after->elements);
 }
 
 static int print_sites(mfm_ctx *ctx, const mfm_model *model)
@@ -72,7 +72,7 @@ static int print_sites(mfm_ctx *ctx, const mfm_model *model)
     const int status = mfm_inject_info_read(ctx, model, &info);
     if (status)
         return status;
-    printf("\nmodulated, %s from a soft label over %" PRId64 " classes:\n",
+    printf("\nmodulated with %s, from a soft label over %" PRId64 " classes:\n",
            mfm_modulation_name(info->modulation), info->classes);
     for (size_t i = 0; i < info->n_sites; i++)
         mfm_print(stdout, "  %s: %" PRId64 " channels, position %s, value %s\n",
@@ -93,6 +93,7 @@ static int inject(mfm_ctx *ctx, mfm_model *model, const options *o)
     if (!status)
         status = mfm_model_save(ctx, model, o->output);
     if (!status) {
+        printf("wrote %s (modulator added to %s)\n\n", o->output, mfm_model_path(model));
         print_counts(before, after);
         status = print_sites(ctx, model);
     }

@@ -34,7 +34,7 @@ static const mfm_option table[] = {
      .max = 65536,
      .offset = offsetof(options, batch),
      .silent_default = true,
-     .help = "also tell the memory that inference and training take with batches of this size"},
+     .help = "also print the memory that inference and training take with batches of this size"},
     {.name = "threads",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -58,7 +58,7 @@ static const mfm_option_group groups[] = {
 
 static const mfm_option_table inspect_options = {
     .positional = "MODEL",
-    .purpose = "Tells what a model is made of, which layers --layer can choose and by what names,\n"
+    .purpose = "Shows what a model is made of, which layers --layer can choose and by what names,\n"
                "and whether it can be trained. Works on any ONNX file.",
     .groups = groups};
 
@@ -186,13 +186,14 @@ static void print_facts(const mfm_model_report *r)
     print_ports("input", f->inputs, f->n_inputs);
     print_ports("output", f->outputs, f->n_outputs);
     printf("%-12s %zu\n", "nodes", f->n_nodes);
-    printf("%-12s %zu, with %" PRIu64 " numbers\n", "initialisers", f->n_initializers, f->elements);
+    printf("%-12s %zu, with %" PRIu64 " elements\n", "initialisers", f->n_initializers,
+           f->elements);
     if (!r->network)
         return;
     printf("%-12s %" PRIu64 " parameters, %" PRIu64 " running statistics\n", "trains", r->trainable,
            r->state);
     mfm_tensor_report_print_counts(r->roles);
-    printf("%-12s %" PRId64 " multiplications an image\n", "computes", r->macs);
+    printf("%-12s %" PRId64 " multiplications per image\n", "computes", r->macs);
 }
 
 static void add_aliases(mfm_text_table *t, const mfm_layer_row *row)

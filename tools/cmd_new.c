@@ -36,7 +36,7 @@ static const mfm_option table[] = {
      .value = "N",
      .max = (double)INT64_MAX,
      .offset = offsetof(options, seed),
-     .help = "of the fresh weights"},
+     .help = "seed of the fresh weights"},
 };
 
 static void print_architectures(void)
@@ -84,7 +84,7 @@ int mfm_cmd_new(mfm_ctx *ctx, int argc, const char **argv)
     if (!status)
         status = make(ctx, arguments.positional, &o);
     if (!status)
-        printf("%s: %s with seed %llu\n", o.output, arguments.positional,
+        printf("wrote %s (%s, seed %llu)\n", o.output, arguments.positional,
                (unsigned long long)o.seed);
     mfm_arguments_free(ctx, &arguments);
     return status;

@@ -95,7 +95,7 @@ static int read_rows(mfm_ctx *ctx, const char *path, size_t length, const char *
         return status;
     if (size == 0 || size % (length * sizeof(float)) != 0) {
         mfm_free(ctx, bytes);
-        return mfm_fail(ctx, MFM_EDATA, "%s: %zu bytes: a multiple of %zu is needed, float32 %s",
+        return mfm_fail(ctx, MFM_EDATA, "%s: %zu bytes: expected a multiple of %zu, float32 %s",
                         path, size, length * sizeof(float), shape);
     }
     *read = (rows){(float *)(void *)bytes, size / (length * sizeof(float)), length};
@@ -169,7 +169,7 @@ static int check_modulator(const inference *r, const options *o, const char *pat
 {
     if (r->network->soft_label >= 0 || (!o->soft_label && o->toggle == 0))
         return MFM_OK;
-    return mfm_fail(r->ctx, MFM_EINVAL, "--%s: %s: it has no modulator: inject puts one in",
+    return mfm_fail(r->ctx, MFM_EINVAL, "--%s: %s has no modulator: inject adds one",
                     o->soft_label ? "soft-label" : "switch", path);
 }
 
@@ -301,7 +301,8 @@ int mfm_cmd_run(mfm_ctx *ctx, int argc, const char **argv)
         status = run(&r, arguments.positional, &o);
     }
     if (!status)
-        printf("%s: logits [%zu,%lld]\n", o.output, r.in.count, (long long)r.network->classes);
+        printf("wrote %s: logits [%zu,%lld]\n", o.output, r.in.count,
+               (long long)r.network->classes);
     clear(&r);
     mfm_model_free(model);
     mfm_arguments_free(ctx, &arguments);

@@ -26,11 +26,13 @@ static const mfm_option_group groups[] = {
 
 static const mfm_option_table strip_options = {
     .positional = "MODEL",
-    .purpose = "Takes a modulator out of a model, or the state of training out of a checkpoint:\n"
-               "exactly what was put in. An untrained model is then what it was, byte for byte.",
+    .purpose =
+        "Removes a modulator from a model, or the training state from a checkpoint: exactly\n"
+        "what was put in. An untrained model is then what it was, byte for byte.",
     .groups = groups};
 
-static int strip(mfm_ctx *ctx, mfm_model *model)
+/* *removed: what was taken out. */
+static int strip(mfm_ctx *ctx, mfm_model *model, const char **removed)
 {
     char *run = NULL;
     bool modulated = false;
@@ -43,15 +45,19 @@ static int strip(mfm_ctx *ctx, mfm_model *model)
         status = mfm_has_modulator(ctx, model, &modulated);
     if (!status && !modulated && !checkpoint)
         return mfm_fail(ctx, MFM_EINVAL,
-                        "%s: nothing to take out: it has neither a modulator nor "
-                        "the state of a training",
+                        "%s: nothing to remove: it has neither a modulator nor "
+                        "training state",
                         mfm_model_path(model));
+    *removed = !checkpoint ? "modulator"
+               : modulated ? "modulator and training state"
+                           : "training state";
     return !status && modulated ? mfm_model_strip(ctx, model) : status;
 }
 
 int mfm_cmd_strip(mfm_ctx *ctx, int argc, const char **argv)
 {
     options o = {.output = NULL};
+    const char *removed = "";
     mfm_arguments arguments;
     mfm_model *model = NULL;
     int status = mfm_options_parse(ctx, &strip_options, argc, argv, &o, &arguments);
@@ -60,11 +66,11 @@ int mfm_cmd_strip(mfm_ctx *ctx, int argc, const char **argv)
     if (!status)
         status = mfm_model_load(ctx, arguments.positional, &model);
     if (!status)
-        status = strip(ctx, model);
+        status = strip(ctx, model, &removed);
     if (!status)
         status = mfm_model_save(ctx, model, o.output);
     if (!status)
-        printf("%s: %s without what was put in\n", o.output, arguments.positional);
+        printf("wrote %s (%s removed from %s)\n", o.output, removed, arguments.positional);
     mfm_model_free(model);
     mfm_arguments_free(ctx, &arguments);
     return status;

@@ -87,9 +87,7 @@ static int check_resumed(mfm_train_job *job, mfm_arguments *given)
 {
     mfm_train_arguments *a = &job->arguments;
     if (!a->output && !a->run)
-        return mfm_fail(job->ctx, MFM_EUSAGE,
-                        "--resume: neither --output FILE nor --run DIR is "
-                        "given: one tells which run");
+        return mfm_fail(job->ctx, MFM_EUSAGE, "--resume: which run? give -o FILE or --run DIR");
     int status = mfm_run_folder_init(job->ctx, a->run, a->output, true, &job->folder);
     if (!status)
         status = mfm_train_job_adopt_run(job, given);

@@ -29,7 +29,7 @@ const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS] = {
      .value = "K",
      .max = UINT32_MAX,
      .offset = offsetof(mfm_split_arguments, meta_per_class),
-     .help = "images of each class in the balanced meta set"},
+     .help = "images per class in the balanced meta set"},
     {.name = "meta-from",
      .kind = MFM_OPTION_CHOICE,
      .value = "HOW",
@@ -41,7 +41,7 @@ const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS] = {
      .value = "N",
      .max = (double)INT64_MAX,
      .offset = offsetof(mfm_split_arguments, split_seed),
-     .help = "chooses which images are kept"},
+     .help = "seed that chooses which images are kept"},
 };
 
 int mfm_open_data(mfm_ctx *ctx, const char *specification, unsigned parts, mfm_dataset **dataset)

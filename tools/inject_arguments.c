@@ -54,7 +54,7 @@ const mfm_option mfm_inject_table[MFM_INJECT_OPTIONS] = {
      .max = 65536,
      .offset = offsetof(mfm_inject_arguments, hash_dim),
      .silent_default = true,
-     .help = "values the modulator makes, spread over the channels by hashing (default: one a "
+     .help = "values the modulator makes, spread over the channels by hashing (default: one per "
              "channel)"},
     {.name = "no-scale",
      .kind = MFM_OPTION_FLAG,

@@ -48,9 +48,11 @@ static void print_help(void)
            "  onnx-mfm train lenet.onnx -o trained.onnx --data fashion-mnist --imbalance 100 "
            "--lr 0.01 --epochs 10\n"
            "  onnx-mfm eval trained.onnx --data fashion-mnist\n\n"
-           "onnx-mfm COMMAND --help tells a command's options; onnx-mfm --version the version.\n"
-           "MFM_TRACE=FILE in the environment keeps a trace for browsers' trace viewers.\n"
-           "Exit: 0 good, 1 a check failed, 2 wrong usage, 3 bad input, 4 out of resources,\n"
+           "onnx-mfm COMMAND --help lists the options of a command; onnx-mfm --version prints the"
+           " version.\n"
+           "MFM_TRACE=FILE in the environment writes a trace for a browser's trace viewer.\n"
+           "Exit status: 0 success, 1 a check failed, 2 wrong usage, 3 bad input, 4 out of "
+           "resources,\n"
            "128 + N interrupted by signal N (Ctrl-C: 130).\n");
 }
 

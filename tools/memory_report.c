@@ -159,12 +159,12 @@ int mfm_memory_report_print(const mfm_memory_report *r)
         for (size_t k = 0; k < sizeof bytes / sizeof bytes[0]; k++)
             mfm_text_table_add(&t, "%.1f", (double)bytes[k] / (1 << 20));
     }
-    printf("\nmemory with batches of %llu, beside the program and the model:\n",
+    printf("\nmemory with batches of %llu, besides the program and the model:\n",
            (unsigned long long)r->batch);
     const int status = mfm_text_table_print(&t);
     for (size_t i = 0; i < r->n_rows; i++)
         if (r->rows[i].obstacle)
-            printf("%s cannot be done: %s\n", r->rows[i].step, r->rows[i].obstacle);
+            printf("%s is not possible: %s\n", r->rows[i].step, r->rows[i].obstacle);
     return status;
 }
 

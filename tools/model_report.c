@@ -184,9 +184,10 @@ static void warn_of_folded_norm(mfm_model_report *r)
     for (size_t i = 0; i < r->layers->n_layers; i++)
         norms += r->layers->layers[i].norm != NULL;
     if (r->layers->n_blocks > 0 && norms == 0)
-        mfm_warn(r->ctx, "a residual network without normalisation: it was probably folded into "
-                         "the convolutions when the file was written, and trains badly so: export "
-                         "the model in training form");
+        mfm_warn(r->ctx,
+                 "a residual network without normalisation: it was probably folded into "
+                 "the convolutions when the file was written; the network will train badly: "
+                 "export the model in training form");
 }
 
 static void warn_of_sharing(mfm_model_report *r)

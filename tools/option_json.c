@@ -128,8 +128,11 @@ static int fail_differs(mfm_ctx *ctx, const mfm_option *option, const json_t *no
     const size_t flags = JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9);
     char *given = json_dumps(now, flags);
     char *stored = json_dumps(then, flags);
-    const int status = mfm_fail(ctx, MFM_EINVAL, "resume: --%s: %.80s: the run began with %.80s",
-                                option->name, given ? given : "?", stored ? stored : "?");
+    const int status =
+        mfm_fail(ctx, MFM_EINVAL,
+                 "resume: --%s: %.80s: the run began with %.80s: drop the option, or start a new "
+                 "run with --run DIR",
+                 option->name, given ? given : "?", stored ? stored : "?");
     free(given);
     free(stored);
     return status;
@@ -139,7 +142,7 @@ static int adopt(mfm_ctx *ctx, const mfm_option *option, bool given, const json_
                  void *field, mfm_arguments *arguments)
 {
     if (!then)
-        return mfm_fail(ctx, MFM_EDATA, "resume: the run does not tell its --%s", option->name);
+        return mfm_fail(ctx, MFM_EDATA, "resume: the run does not record its --%s", option->name);
     if (!given) {
         const int status = option_from_json(ctx, option, then, field, arguments);
         return status == MFM_ENOMEM || status == MFM_OK

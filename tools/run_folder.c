@@ -74,8 +74,8 @@ static int check_fresh(const mfm_run_folder *f)
 static int check_resumable(const mfm_run_folder *f)
 {
     if (access(f->checkpoint, R_OK))
-        return mfm_fail(f->ctx, MFM_EIO, "cannot resume from %s: %s: a checkpoint is needed",
-                        f->checkpoint, strerror(errno));
+        return mfm_fail(f->ctx, MFM_EIO, "cannot resume from %s: %s", f->checkpoint,
+                        strerror(errno));
     return MFM_OK;
 }
 

@@ -86,7 +86,7 @@ static int read_run(report *r)
         return status;
     r->run = json_loadb(text, size, 0, &error);
     mfm_free(r->ctx, text);
-    return r->run ? MFM_OK : damaged(r, error.text, "JSON is needed");
+    return r->run ? MFM_OK : damaged(r, error.text, "expected JSON");
 }
 
 static int read_class(report *r, int c)
@@ -99,14 +99,14 @@ static int read_class(report *r, int c)
     r->per_class[r->page.classes + c] = (double)meta;
     return r->names[c] && train >= 0 && meta >= 0
                ? MFM_OK
-               : damaged(r, "classes", "each has a name and numbers of images");
+               : damaged(r, "classes", "each has a name and counts of images");
 }
 
 static int read_classes(report *r)
 {
     const size_t count = json_array_size(json_object_get(r->run, "classes"));
     if (count < 1 || count > INT32_MAX / 4)
-        return damaged(r, "classes", "a list of them is needed");
+        return damaged(r, "classes", "expected a list of them");
     r->page.classes = (int)count;
     r->names = mfm_alloc(r->ctx, count, sizeof *r->names);
     r->per_class = mfm_alloc(r->ctx, 3 * count, sizeof *r->per_class);
@@ -149,8 +149,7 @@ static int read_line(report *r, const char *line, size_t length)
                    ? mfm_fail(r->ctx, MFM_ENOMEM, "metrics: out of memory")
                    : MFM_OK;
     json_decref(object);
-    return mfm_fail(r->ctx, MFM_EDATA,
-                    "cannot read %s: line %zu: an object with an epoch is needed",
+    return mfm_fail(r->ctx, MFM_EDATA, "cannot read %s: line %zu: expected an object with an epoch",
                     r->folder->metrics, json_array_size(r->lines) + 1);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/engine/words.h"
 #include "core/train/split_network.h"
 #include "onnx/preprocess_info.h"
 #include "tools/data_options.h"
@@ -73,10 +74,11 @@ static int check_classes(const mfm_session *session, bool training)
     const int classes = session->dataset->classes > told ? session->dataset->classes : told;
     if (!status && outputs > classes)
         mfm_warn(session->ctx,
-                 "%s has %lld outputs, %s has %d classes: the other %lld outputs have "
-                 "no %simages",
-                 path, (long long)outputs, session->dataset->name, classes,
-                 (long long)(outputs - classes), training ? "training " : "");
+                 "%s has %lld outputs, %s has %d classes: the other %lld %s no %simages", path,
+                 (long long)outputs, session->dataset->name, classes,
+                 (long long)(outputs - classes),
+                 mfm_plural((uint64_t)(outputs - classes), "output has", "outputs have"),
+                 training ? "training " : "");
     return status;
 }
 
@@ -225,7 +227,7 @@ static int make_preprocess(mfm_session *session, const mfm_images_wanted *wanted
     char text[MFM_SHAPE_TEXT];
     if (shape->rank != 4)
         return mfm_fail(ctx, MFM_ENOTSUP,
-                        "%s: input of shape %s: [batch, channels, height, width] is needed", path,
+                        "%s: input of shape %s: expected [batch, channels, height, width]", path,
                         mfm_shape_text(shape, text));
     mfm_normalisation own;
     int status = MFM_OK;

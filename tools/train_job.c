@@ -26,7 +26,8 @@ static int parse_stored(mfm_train_job *job)
     job->stored = text ? json_loads(text, 0, NULL) : NULL;
     mfm_free(job->ctx, text);
     if (!json_is_object(json_object_get(job->stored, "options")))
-        return mfm_fail(job->ctx, MFM_EDATA, "cannot resume from %s: it does not tell its options",
+        return mfm_fail(job->ctx, MFM_EDATA,
+                        "cannot resume from %s: it does not record its options",
                         job->folder.checkpoint);
     return MFM_OK;
 }

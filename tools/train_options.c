@@ -106,14 +106,14 @@ static const mfm_option training_table[] = {
      .min = 1,
      .max = 65536,
      FIELD(batch),
-     .help = "training images in a step"},
+     .help = "training images per step"},
     {.name = "meta-batch",
      .kind = MFM_OPTION_UINT,
      .value = "N",
      .min = 1,
      .max = 65536,
      FIELD(meta_batch),
-     .help = "meta images in a step"},
+     .help = "meta images per step"},
     {.name = "lr",
      .kind = MFM_OPTION_REAL,
      .value = "X",
@@ -148,7 +148,7 @@ static const mfm_option training_table[] = {
      .value = "N",
      .max = (double)INT64_MAX,
      FIELD(seed),
-     .help = "of the order of images, crops, dropout and the modulator's start"},
+     .help = "seed of the order of images, crops, dropout and the modulator's start"},
 };
 
 static const mfm_option_group groups[] = {
@@ -185,7 +185,7 @@ static const mfm_option_table table = {
         "the model in memory, unless the model already has one; what is written is the\n"
         "plain model with the trained weights, which any ONNX runtime serves.",
     .notes = "The run folder holds run.json, metrics.jsonl (one line per epoch), checkpoint.onnx\n"
-             "and model.onnx. Ctrl-C finishes the step, keeps a checkpoint and tells how to go\n"
+             "and model.onnx. Ctrl-C finishes the step, keeps a checkpoint and says how to go\n"
              "on, and so do SIGTERM and SIGHUP; once more stops at once.",
     .more = print_lists,
     .groups = groups};
@@ -273,7 +273,7 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
     const mfm_train_options options = mfm_train_options_of(form, a);
     if (mfm_method_reads_meta(&options) && a->split.meta_per_class == 0)
         return mfm_fail(ctx, MFM_EUSAGE,
-                        "--meta-per-class: 0: the method %s needs at least 1 meta image of a class",
+                        "--meta-per-class: 0: the method %s needs at least 1 meta image per class",
                         a->method);
     mfm_form_warn_idle(ctx, form, given);
     return MFM_OK;

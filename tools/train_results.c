@@ -169,7 +169,7 @@ static int check_output(mfm_train_job *job, const mfm_confusion *confusion)
     if (fabs(error - trained) <= error_tolerance)
         return MFM_OK;
     return mfm_fail(job->ctx, MFM_ENAN,
-                    "%s: error %.2f %% when read back: %.2f %% when it was trained",
+                    "%s: error %.2f %% when read back, %.2f %% when it was trained",
                     job->arguments.output, error, trained);
 }
 

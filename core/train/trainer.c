@@ -67,9 +67,9 @@ static int check_batch(const trainer *r)
     if (batch <= images)
         return MFM_OK;
     return mfm_fail(r->training->ctx, MFM_EINVAL,
-                    "training: a batch of %u: the split has %u training images: a batch takes no "
-                    "more than these",
-                    batch, images);
+                    "training: --batch %u: the split has only %u training images: choose at "
+                    "most %u",
+                    batch, images, images);
 }
 
 static const char *loss_text(double loss)

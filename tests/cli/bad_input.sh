@@ -62,7 +62,7 @@ expect_no_escape
 expect_refusal 3 'conv:9.*' inject lenet.onnx -o no.onnx --layer conv:9
 expect_refusal 3 'conv4: .*conv[123]' inject lenet.onnx -o no.onnx --layer conv4
 expect_refusal 3 'conv4: .*conv[123]' train lenet.onnx $train --data idx:four --layer conv4
-expect_refusal 3 'nothing to take out' strip lenet.onnx -o no.onnx
+expect_refusal 3 'nothing to remove' strip lenet.onnx -o no.onnx
 expect_exit 0 inject lenet.onnx -o injected.onnx
 expect_refusal 3 'it has a modulator: strip it first' inject injected.onnx -o no.onnx
 expect_refusal 3 '--layer: .*has a modulator already' train injected.onnx $train \

@@ -47,6 +47,7 @@ for options in '--layer conv:1' '--layer fc:1 --position conv' '--layer conv:2 -
     expect_stdout '^nodes +13 +[0-9]+  \+'
     expect_different lenet.onnx injected.onnx
     expect_exit 0 strip injected.onnx -o stripped.onnx
+    expect_stdout '^wrote stripped.onnx \(modulator removed from injected.onnx\)$'
     expect_same lenet.onnx stripped.onnx
 done
 expect_exit 0 inject lenet.onnx -o injected.onnx --layer conv:1
@@ -93,7 +94,8 @@ for form in 'gated 6 scaled-softmax' 'attention 2 scaled-sigmoid'; do
         inject lenet.onnx -o no.onnx --modulation $1 --no-scale
 done
 
-expect_refusal 3 'a multiple of 3136 is needed, float32 \[1,1,28,28\]' \
+expect_refusal 3 'expected a multiple of 3136, float32 \[1,1,28,28\]' \
     run lenet.onnx --input label.raw -o no.raw
-expect_refusal 3 'it has no modulator' run lenet.onnx --input images.raw --switch 1 -o no.raw
+expect_refusal 3 '--switch: lenet.onnx has no modulator' \
+    run lenet.onnx --input images.raw --switch 1 -o no.raw
 expect_refusal 3 'cannot read none.raw: No such file' run lenet.onnx --input none.raw -o no.raw

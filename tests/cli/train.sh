@@ -12,7 +12,7 @@ expect_stderr '^epoch 1/4  loss [0-9.]+  meta loss [0-9.]+  error [0-9.]+ %  lr 
 expect_stderr '^epoch 4/4 .* lr 0.002 '
 expect_stdout '^error: last [0-9.]+ % \(epoch 4\), best [0-9.]+ % \(epoch [1-4]\)'
 expect_stdout '^  3 +4 images +[0-9.]+ %'
-expect_stdout 'onnx-mfm eval out.onnx --data idx:four'
+expect_stdout '^  onnx-mfm eval out.onnx --data idx:four --imbalance 10$'
 for file in run.json metrics.jsonl checkpoint.onnx model.onnx modulator.onnx report.html; do
     expect_file "out.run/$file"
 done
@@ -36,6 +36,10 @@ expect_exit 0 inspect out.run/modulator.onnx
 expect_stdout 'mfm.soft_label'
 expect_stdout 'gamma\.'
 expect_exit 0 strip out.run/checkpoint.onnx -o stripped.onnx
+expect_stdout '^wrote stripped.onnx \(modulator and training state removed from out.run/check'
+expect_refusal 3 'out.run: it is a folder: did you mean out.run/model.onnx\?$' \
+    eval out.run --data idx:four
+expect_refusal 3 'four: it is a folder$' eval four --data idx:four
 expect_same stripped.onnx out.onnx
 expect_exit 0 inspect out.onnx
 expect_no_stderr
@@ -77,7 +81,7 @@ expect_same out.onnx more.onnx
 cp more.run/metrics.jsonl kept.jsonl
 sed '2s/.*/[2]/' kept.jsonl >more.run/metrics.jsonl
 expect_exit 3 train lenet.onnx -o more.onnx --resume --threads 1
-expect_stderr 'more.run/metrics.jsonl: line 2: an object with an epoch is needed'
+expect_stderr 'more.run/metrics.jsonl: line 2: expected an object with an epoch'
 sed '3s/"epoch":3/"epoch":2/' kept.jsonl >more.run/metrics.jsonl
 expect_exit 3 train lenet.onnx -o more.onnx --resume --threads 1
 expect_stderr 'more.run/metrics.jsonl: line 3: its epoch must be a later one'
@@ -110,11 +114,18 @@ grep -q '"meta_batch": 8,' out.run/run.json || fail "run.json does not tell the 
 expect_exit 0 train base.onnx -o base2.onnx $common --epochs 1 --method base
 expect_different base.onnx base2.onnx
 
+# Without a scale, as in a row of the paper's tables: the shift alone is trained.
+expect_exit 0 train lenet.onnx -o shift.onnx $common --epochs 1 --layer fc:1 --no-scale
+expect_different shift.onnx lenet.onnx
+expect_exit 0 inspect shift.run/modulator.onnx
+grep -q 'gamma' .stdout && fail "a scale that was left out"
+expect_stdout 'beta\.'
+
 # A model with modulators trains as it is, and comes out without.
 expect_exit 0 inject lenet.onnx -o injected.onnx --layer fc:1 --layer conv:2 --modulation film
 expect_exit 0 train injected.onnx -o film.onnx $common --epochs 2 --modulator-optimizer adam \
     --augment pad-crop-flip --border reflect
-expect_refusal 3 'nothing to take out' strip film.onnx -o no.onnx
+expect_refusal 3 'nothing to remove' strip film.onnx -o no.onnx
 
 # A learning rate that is too high ends the run, and no model is written.
 expect_exit 1 train lenet.onnx -o nan.onnx --data idx:four --epochs 50 --lr 100000 --method base \

@@ -80,7 +80,7 @@ static void test_loaded(void)
     CU_ASSERT_EQUAL(memcmp(t->raw_data.data, numbers + 1, 20), 0);
     CU_ASSERT_FALSE(t->has_data_location);
     CU_ASSERT_EQUAL(t->n_external_data, 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(warning, "1 tensors read from files beside it"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(warning, "1 tensor read from files beside it"));
     mfm_model_free(m);
     /* 20 bytes without being told, to the end of the file and before it. */
     static const char *const offsets[] = {"12", "8"};

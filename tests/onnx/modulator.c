@@ -302,7 +302,7 @@ static void test_tampering(void)
     CU_ASSERT_TRUE(unfit(hand_residual(ctx, 8, 17), MFM_EINVAL, "it has no modulator"));
     CU_ASSERT_TRUE(unfit(rewritten("\"mfm.scale.out\"", "\"nowhere\""), MFM_EDATA, "nowhere"));
     CU_ASSERT_TRUE(unfit(rewritten("\"mfm.scale.out\"", "\"logits\""), MFM_EDATA,
-                         "the modulator follows from x: the soft label mfm.soft_label alone"));
+                         "the modulator depends on x: only the soft label mfm.soft_label"));
     CU_ASSERT_TRUE(unfit(rewritten("\"soft_label\":\"mfm.soft_label\"", "\"soft_label\":\"none\""),
                          MFM_EDATA, "soft label none: not an input"));
     CU_ASSERT_TRUE(unfit(rewritten("\"rank\":4", "\"rank\":400"), MFM_EDATA, "rank"));

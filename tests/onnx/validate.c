@@ -128,14 +128,14 @@ static void test_tensors(void)
     CU_ASSERT_TRUE(breaks(m, "tensor w1: 48 bytes: its shape and type ask for 96"));
     m = residual();
     weight(m, "w1")->dims[1] = -3;
-    CU_ASSERT_TRUE(breaks(m, "tensor w1: dimension 1 is -3: it cannot be negative"));
+    CU_ASSERT_TRUE(breaks(m, "tensor w1: dimension 1 is -3: it must not be negative"));
     m = residual();
     weight(m, "w1")->dims[0] = INT64_C(1) << 62;
     weight(m, "w1")->dims[1] = 4; /* 2^64 wraps to 0 */
     CU_ASSERT_TRUE(breaks(m, "tensor w1: its dimensions: their product overflows"));
     m = residual();
     weight(m, "w1")->data_type = 0;
-    CU_ASSERT_TRUE(breaks(m, "tensor w1: data of no type"));
+    CU_ASSERT_TRUE(breaks(m, "tensor w1: data without a type"));
     m = residual();
     weight(m, "w1")->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__STRING;
     CU_ASSERT_TRUE(breaks(m, "tensor w1: strings in raw_data"));

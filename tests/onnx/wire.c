@@ -57,7 +57,7 @@ static void test_broken_fields(void)
         REFUSED("\x08\x08\x3a\xff\xff\xff\xff\xff\xff\x01", "field 7: a length that does not end"));
     CU_ASSERT_TRUE(REFUSED("\x08\x08\x3a\xff\xff\xff\xff\x0f", "a field ends at 2 GiB"));
     CU_ASSERT_TRUE(REFUSED("\x08\x08\x3b\x08", "groups are not part of ONNX"));
-    CU_ASSERT_TRUE(REFUSED("\x08\x08\x38\x08", "graph: wire type 0: not how this field"));
+    CU_ASSERT_TRUE(REFUSED("\x08\x08\x38\x08", "graph: wire type 0: this field has another"));
     CU_ASSERT_TRUE(REFUSED("\x08\x08\x02\x00", "byte 2, in ModelProto: not a field's number"));
     /* a tensor's dims packed, and its last number open */
     CU_ASSERT_TRUE(REFUSED("\x08\x08\x3a\x06\x2a\x04\x0a\x02\x03\x83",

@@ -73,7 +73,7 @@ static void batch(void *state, uint64_t step, uint32_t *indices)
 
 const mfm_sampler_kind mfm_sampler_shuffle = {
     .name = "shuffle",
-    .summary = "every image once an epoch, in a new order each time",
+    .summary = "every image once per epoch, in a new order each time",
     .begin = begin,
     .end = end,
     .batch = batch,
