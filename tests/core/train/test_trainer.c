@@ -120,7 +120,7 @@ static void test_too_large_a_batch(void)
     session_start(&s);
     CU_ASSERT_EQUAL(session_run(&s), MFM_EINVAL);
     CU_ASSERT_PTR_NOT_NULL(
-        strstr(mfm_message(s.p.ctx), "a batch of 29: the split has 28 training images"));
+        strstr(mfm_message(s.p.ctx), "--batch 29: the split has only 28 training images"));
     CU_ASSERT_EQUAL(s.steps, 0);
     CU_ASSERT_EQUAL(s.saves, 0);
     session_clear(&s);
