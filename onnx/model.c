@@ -19,10 +19,11 @@ static int refuse_folder(mfm_ctx *ctx, const char *path)
         mfm_format(ctx, "%s%smodel.onnx", path, path[strlen(path) - 1] == '/' ? "" : "/");
     if (!inside)
         return MFM_ENOMEM;
-    const bool there = access(inside, R_OK) == 0;
     const int status =
-        mfm_fail(ctx, MFM_EIO, "cannot read %s: it is a folder%s%s%s", path,
-                 there ? ": did you mean " : "", there ? inside : "", there ? "?" : "");
+        access(inside, F_OK) == 0
+            ? mfm_fail(ctx, MFM_EIO, "cannot read %s: it is a folder: did you mean %s?", path,
+                       inside)
+            : mfm_fail(ctx, MFM_EIO, "cannot read %s: it is a folder: expected an ONNX file", path);
     mfm_free(ctx, inside);
     return status;
 }

@@ -317,9 +317,7 @@ static int inspect(mfm_ctx *ctx, const char *path, const options *o, const mfm_a
     mfm_model_report *report = NULL;
     mfm_memory_report *memory = NULL;
     const mfm_role_choice choice = mfm_role_choice_of(&o->roles);
-    int status = mfm_check_model_path(ctx, path);
-    if (!status)
-        status = mfm_model_open(ctx, path, &model);
+    int status = mfm_model_open(ctx, path, &model);
     if (!status)
         status = mfm_model_report_new(ctx, model, &choice, &report);
     mfm_use_threads((unsigned)o->threads);

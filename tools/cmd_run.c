@@ -288,8 +288,6 @@ int mfm_cmd_run(mfm_ctx *ctx, int argc, const char **argv)
     if (!status)
         status = mfm_check_output(ctx, o.output, o.input);
     if (!status)
-        status = mfm_check_model_path(ctx, arguments.positional);
-    if (!status)
         status = mfm_model_open(ctx, arguments.positional, &model);
     if (!status)
         status = mfm_model_untie(ctx, model, NULL);

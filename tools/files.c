@@ -53,26 +53,6 @@ int mfm_check_output(mfm_ctx *ctx, const char *path, const char *input)
     return MFM_OK;
 }
 
-int mfm_check_model_path(mfm_ctx *ctx, const char *path)
-{
-    struct stat st;
-    if (stat(path, &st) || !S_ISDIR(st.st_mode))
-        return MFM_OK;
-    const size_t length = strlen(path);
-    char *inside =
-        mfm_format(ctx, "%s%smodel.onnx", path, length && path[length - 1] == '/' ? "" : "/");
-    if (!inside)
-        return MFM_ENOMEM;
-    const int status =
-        access(inside, F_OK) == 0
-            ? mfm_fail(ctx, MFM_EIO, "cannot read %s: it is a folder: did you mean %s?", path,
-                       inside)
-            : mfm_fail(ctx, MFM_EIO, "cannot read %s: it is a folder: an ONNX file is needed",
-                       path);
-    mfm_free(ctx, inside);
-    return status;
-}
-
 static int write_all(int fd, const char *bytes, size_t size)
 {
     while (size) {

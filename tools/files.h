@@ -12,10 +12,6 @@
  * whatever name: an input is never overwritten. Nothing is changed. */
 int mfm_check_output(mfm_ctx *ctx, const char *path, const char *input);
 
-/* MFM_EIO when path is a folder, with the model in it that may be meant. Whatever else is wrong
- * with a file shows when it is opened. */
-int mfm_check_model_path(mfm_ctx *ctx, const char *path);
-
 /* Puts bytes into path: a temporary file beside it, synced and renamed. */
 int mfm_write_file(mfm_ctx *ctx, const char *path, const void *bytes, size_t size);
 /* All of a regular file, with a zero byte behind it. The caller releases *bytes by mfm_free. */

@@ -12,14 +12,12 @@
 
 int mfm_session_load(mfm_session *session, const char *path)
 {
-    const int status = mfm_check_model_path(session->ctx, path);
-    return status ? status : mfm_model_load(session->ctx, path, &session->model);
+    return mfm_model_load(session->ctx, path, &session->model);
 }
 
 int mfm_session_open(mfm_session *session, const char *path)
 {
-    const int status = mfm_check_model_path(session->ctx, path);
-    return status ? status : mfm_model_open(session->ctx, path, &session->model);
+    return mfm_model_open(session->ctx, path, &session->model);
 }
 
 int mfm_session_import(mfm_session *session)

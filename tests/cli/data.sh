@@ -176,7 +176,7 @@ expect_exit 0 eval letters.onnx --data idx:letters_alone --json
 # Messages.
 expect_refusal 3 'cannot read out.run: it is a folder: did you mean out.run/model.onnx' \
     eval out.run --data idx:four
-expect_refusal 3 'cannot read four: it is a folder: an ONNX file is needed' run four \
+expect_refusal 3 'cannot read four: it is a folder: expected an ONNX file' run four \
     --input one.bytes -o no.raw
 expect_exit 0 new lenet -o many.onnx --classes 9 --input 1,20,20
 expect_exit 0 train many.onnx -o m.onnx --data idx:four $base --batch 16

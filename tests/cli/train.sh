@@ -12,7 +12,7 @@ expect_stderr '^epoch 1/4  loss [0-9.]+  meta loss [0-9.]+  error [0-9.]+ %  lr 
 expect_stderr '^epoch 4/4 .* lr 0.002 '
 expect_stdout '^error: last [0-9.]+ % \(epoch 4\), best [0-9.]+ % \(epoch [1-4]\)'
 expect_stdout '^  3 +4 images +[0-9.]+ %'
-expect_stdout '^  onnx-mfm eval out.onnx --data idx:four --imbalance 10$'
+expect_stdout '^  onnx-mfm eval out.onnx --data idx:four$'
 for file in run.json metrics.jsonl checkpoint.onnx model.onnx modulator.onnx report.html; do
     expect_file "out.run/$file"
 done
@@ -37,9 +37,6 @@ expect_stdout 'mfm.soft_label'
 expect_stdout 'gamma\.'
 expect_exit 0 strip out.run/checkpoint.onnx -o stripped.onnx
 expect_stdout '^wrote stripped.onnx \(modulator and training state removed from out.run/check'
-expect_refusal 3 'out.run: it is a folder: did you mean out.run/model.onnx\?$' \
-    eval out.run --data idx:four
-expect_refusal 3 'four: it is a folder$' eval four --data idx:four
 expect_same stripped.onnx out.onnx
 expect_exit 0 inspect out.onnx
 expect_no_stderr
