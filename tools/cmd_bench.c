@@ -290,19 +290,22 @@ int mfm_cmd_bench(mfm_ctx *ctx, int argc, const char **argv)
 {
     options o = {
         .method = "base", .inject = mfm_inject_defaults, .batch = 100, .repeat = 20, .profile = 5};
+    static const char *const kinds[] = {"method", NULL};
     mfm_form form;
     mfm_arguments arguments;
-    mfm_form_init(&form, &bench_options, offsetof(options, room));
+    mfm_form_init(&form, &bench_options, kinds, offsetof(options, room));
     mfm_form_defaults(&form, &o);
     int status = mfm_options_parse(ctx, &form.table, argc, argv, &o, &arguments);
     if (!status)
         status = check_method(ctx, &o);
     if (!status) {
-        const mfm_method *method = mfm_method_find(o.method);
-        const mfm_choice part = method ? mfm_method_part(method) : (mfm_choice){.name = NULL};
+        mfm_choice part = {.name = NULL};
+        if (mfm_method_find(o.method)) /* else a forward pass */
+            status = mfm_choice_find(ctx, "method", o.method, &part);
         mfm_form_choose(&form, &part, 1, &o);
-        status = run(ctx, &o, &form, &arguments);
     }
+    if (!status)
+        status = run(ctx, &o, &form, &arguments);
     mfm_arguments_free(ctx, &arguments);
     return status;
 }

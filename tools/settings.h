@@ -13,11 +13,17 @@ enum { MFM_SETTINGS_ROOM = 8192, MFM_GROUP_TITLE = 128 };
 
 /* A part of training that can be chosen by name. */
 typedef struct mfm_choice {
-    const char *kind, *name;             /* "method", "mfm" */
+    const char *kind, *name; /* "method", "mfm": the kind is also the option */
+    const char *summary;
     const mfm_settings *const *settings; /* ended by NULL; NULL: none */
 } mfm_choice;
 
-mfm_choice mfm_method_part(const mfm_method *method);
+/* MFM_EUSAGE, with names that are near, when there is no part of that kind and name. */
+int mfm_choice_find(mfm_ctx *ctx, const char *kind, const char *name, mfm_choice *choice);
+/* The settings that any loss has: class weights. */
+mfm_choice mfm_choice_any_loss(void);
+/* The parts of a kind, for the help. */
+void mfm_choice_print(const char *kind, const char *title);
 
 typedef struct mfm_settings_room {
     _Alignas(max_align_t) unsigned char bytes[MFM_SETTINGS_ROOM];
@@ -32,9 +38,10 @@ typedef struct mfm_form {
     mfm_chosen chosen[MFM_MAX_GROUPS]; /* by mfm_form_choose; ended by one without settings */
 } mfm_form;
 
-/* own: the command's table. room: where the structure that is filled has its mfm_settings_room. The
- * form must stay where it is. */
-void mfm_form_init(mfm_form *form, const mfm_option_table *own, size_t room);
+/* own: the command's table. kinds: whose settings it has, ended by NULL; NULL: all. room: where the
+ * structure that is filled has its mfm_settings_room. The form must stay where it is. */
+void mfm_form_init(mfm_form *form, const mfm_option_table *own, const char *const *kinds,
+                   size_t room);
 /* Puts the defaults of all settings into the room of values. */
 void mfm_form_defaults(const mfm_form *form, void *values);
 /* Settings of none of these parts become idle; the others are settled, and listed as chosen. */

@@ -3,16 +3,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/train/class_weights.h"
 #include "core/train/method.h"
 #include "onnx/nearest.h"
 #include "tools/option_json.h"
 
-enum { AUGMENT_NONE, AUGMENT_PAD_CROP_FLIP, PAD = 4, MOST_METHODS = 64 };
+enum { AUGMENT_NONE, AUGMENT_PAD_CROP_FLIP, PAD = 4 };
+enum { DECAY_ALL, DECAY_WEIGHTS };
 
 static const char *const augment_names[] = {
     [AUGMENT_NONE] = "none", [AUGMENT_PAD_CROP_FLIP] = "pad-crop-flip", NULL};
 static const char *const border_names[] = {
     [MFM_BORDER_ZERO] = "zero", [MFM_BORDER_REFLECT] = "reflect", NULL};
+
+static const char *const decay_names[] = {[DECAY_ALL] = "all", [DECAY_WEIGHTS] = "weights", NULL};
+static const char none[] = "none"; /* no mixing, no finishing */
 
 #define FIELD(name)  .offset = offsetof(mfm_train_arguments, name)
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -92,6 +97,32 @@ static const mfm_option training_table[] = {
      .value = "M",
      FIELD(method),
      .help = "how to train, listed below"},
+    {.name = "loss",
+     .kind = MFM_OPTION_STRING,
+     .value = "L",
+     FIELD(loss),
+     .help = "what is minimised, listed below"},
+    {.name = "sampler",
+     .kind = MFM_OPTION_STRING,
+     .value = "S",
+     FIELD(sampler),
+     .help = "which images make a batch, listed below"},
+    {.name = "defer-resample",
+     .kind = MFM_OPTION_UINT,
+     .value = "EPOCH",
+     .max = 1000000,
+     FIELD(defer_resample),
+     .help = "epochs of shuffling before the sampler sets in"},
+    {.name = "mix",
+     .kind = MFM_OPTION_STRING,
+     .value = "X",
+     FIELD(mixing),
+     .help = "how images are mixed with each other, listed below, or none"},
+    {.name = "finish",
+     .kind = MFM_OPTION_STRING,
+     .value = "F",
+     FIELD(finishing),
+     .help = "what is done to the classifier's weights in the end, listed below, or none"},
     {.name = "epochs",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -120,29 +151,40 @@ static const mfm_option training_table[] = {
      .max = 1e6,
      FIELD(lr),
      .help = "learning rate"},
-    {.name = "momentum",
-     .kind = MFM_OPTION_REAL,
-     .value = "X",
-     .max = 1,
-     FIELD(momentum),
-     .help = "momentum"},
+    {.name = "schedule",
+     .kind = MFM_OPTION_STRING,
+     .value = "S",
+     FIELD(schedule),
+     .help = "how the learning rate changes, listed below"},
+    {.name = "warmup",
+     .kind = MFM_OPTION_UINT,
+     .value = "EPOCHS",
+     .max = 1000000,
+     FIELD(warmup),
+     .help = "epochs over which the learning rate rises to what the schedule says"},
+    {.name = "optimizer",
+     .kind = MFM_OPTION_STRING,
+     .value = "O",
+     FIELD(optimizer),
+     .help = "how steps are taken, listed below"},
     {.name = "weight-decay",
      .kind = MFM_OPTION_REAL,
      .value = "X",
      .max = 1e6,
      FIELD(weight_decay),
      .help = "weight decay"},
-    {.name = "milestones",
-     .kind = MFM_OPTION_UINTS,
-     .value = "N,...",
-     FIELD(milestones),
-     .help = "epochs after which the learning rate decays"},
-    {.name = "lr-decay",
+    {.name = "decay",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "WHAT",
+     .choices = decay_names,
+     FIELD(decay),
+     .help = "what decays: all parameters, or all but biases and normalisations"},
+    {.name = "sharpness",
      .kind = MFM_OPTION_REAL,
-     .value = "X",
-     .max = 1,
-     FIELD(lr_decay),
-     .help = "factor of the decay"},
+     .value = "RHO",
+     .max = 1e3,
+     FIELD(sharpness),
+     .help = "radius of sharpness-aware steps, which take twice as long; 0: plain steps"},
     {.name = "seed",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -171,9 +213,13 @@ static const mfm_option_group groups[] = {
 
 static void print_lists(void)
 {
-    printf("Methods:\n");
-    for (int i = 0; mfm_methods[i]; i++)
-        printf("  %-8s %s\n", mfm_methods[i]->name, mfm_methods[i]->summary);
+    mfm_choice_print("method", "Methods");
+    mfm_choice_print("loss", "\nLosses");
+    mfm_choice_print("sampler", "\nSamplers");
+    mfm_choice_print("mix", "\nMixing");
+    mfm_choice_print("optimizer", "\nOptimizers");
+    mfm_choice_print("schedule", "\nSchedules");
+    mfm_choice_print("finish", "\nFinishing");
     char kinds[MFM_DATASET_KINDS_TEXT];
     printf("\nDATA is one of %s.\n", mfm_dataset_kinds(kinds));
 }
@@ -195,28 +241,20 @@ void mfm_train_form_init(mfm_form *form, mfm_train_arguments *arguments)
     *arguments = (mfm_train_arguments){.checkpoint_minutes = 10,
                                        .split = mfm_split_defaults,
                                        .method = "mfm",
+                                       .loss = mfm_losses[0]->name,
+                                       .sampler = mfm_samplers[0]->name,
+                                       .mixing = none,
+                                       .optimizer = mfm_optimizers[MFM_SGD]->name,
+                                       .schedule = mfm_schedules[0]->name,
+                                       .finishing = none,
                                        .epochs = 200,
                                        .batch = 100,
                                        .meta_batch = 100,
                                        .lr = 0.1,
-                                       .momentum = 0.9,
                                        .weight_decay = 5e-4,
-                                       .lr_decay = 0.1,
-                                       .milestones = {.item = {160, 180}, .count = 2},
                                        .inject = mfm_inject_defaults};
-    mfm_form_init(form, &table, offsetof(mfm_train_arguments, room));
+    mfm_form_init(form, &table, NULL, offsetof(mfm_train_arguments, room));
     mfm_form_defaults(form, arguments);
-}
-
-static int unknown_method(mfm_ctx *ctx, const char *method)
-{
-    const char *names[MOST_METHODS];
-    size_t count = 0;
-    for (; mfm_methods[count] && count < MOST_METHODS; count++)
-        names[count] = mfm_methods[count]->name;
-    char near[MFM_SUGGEST_TEXT];
-    return mfm_fail(ctx, MFM_EUSAGE, "--method: unknown method %.80s%s", method,
-                    mfm_suggest(method, names, count, near));
 }
 
 /* Options of a modulator, for a method that trains none. */
@@ -238,15 +276,36 @@ static int refuse_modulator(mfm_ctx *ctx, const mfm_form *form, const mfm_method
                     option, method->name, names);
 }
 
+/* The parts that are named; "none" names none. */
+static int find_parts(mfm_ctx *ctx, const mfm_train_arguments *a, mfm_choice *parts, size_t *count)
+{
+    const char *const named[][2] = {{"method", a->method},       {"loss", a->loss},
+                                    {"sampler", a->sampler},     {"mix", a->mixing},
+                                    {"optimizer", a->optimizer}, {"schedule", a->schedule},
+                                    {"finish", a->finishing}};
+    int status = MFM_OK;
+    *count = 0;
+    for (size_t i = 0; i < COUNT(named) && !status; i++) {
+        const bool may_be_none =
+            strcmp(named[i][0], "mix") == 0 || strcmp(named[i][0], "finish") == 0;
+        if (may_be_none && strcmp(named[i][1], none) == 0)
+            continue;
+        status = mfm_choice_find(ctx, named[i][0], named[i][1], &parts[*count]);
+        *count += !status;
+    }
+    parts[(*count)++] = mfm_choice_any_loss();
+    return status;
+}
+
 /* The settings of the parts that are named. */
 static int choose(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *a)
 {
-    const mfm_method *method = mfm_method_find(a->method);
-    if (!method)
-        return unknown_method(ctx, a->method);
-    const mfm_choice parts[] = {mfm_method_part(method)};
-    mfm_form_choose(form, parts, COUNT(parts), a);
-    return MFM_OK;
+    mfm_choice parts[8];
+    size_t count;
+    const int status = find_parts(ctx, a, parts, &count);
+    if (!status)
+        mfm_form_choose(form, parts, count, a);
+    return status;
 }
 
 int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, mfm_train_arguments *a,
@@ -260,6 +319,46 @@ int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, mfm_train_a
     return status ? status : mfm_options_adopt(ctx, &form->table, run, a, given);
 }
 
+/* Options of the command's own that the chosen parts leave without an effect. */
+static void warn_idle(mfm_ctx *ctx, const mfm_form *form, const mfm_train_options *o,
+                      const mfm_arguments *given)
+{
+    static const char *const defer[] = {"defer-resample", NULL}, *const spare[] = {"decay", NULL};
+    static const char *const weights[] = {"class-weights-beta", "class-weights-mean",
+                                          "defer-reweight", NULL};
+    static const char *const beta[] = {"class-weights-beta", NULL};
+    const mfm_class_weights *w = mfm_values_of(o->chosen, &mfm_class_weights_settings);
+    if (o->sampler == mfm_samplers[0])
+        mfm_options_no_effect(ctx, &form->table, given, defer, "the sampler is shuffle");
+    if (w->form == MFM_WEIGHTS_NONE)
+        mfm_options_no_effect(ctx, &form->table, given, weights, "--class-weights is none");
+    else if (w->form != MFM_WEIGHTS_CLASS_BALANCED)
+        mfm_options_no_effect(ctx, &form->table, given, beta,
+                              "--class-weights is not class-balanced");
+    if (o->weight_decay == 0)
+        mfm_options_no_effect(ctx, &form->table, given, spare, "--weight-decay is 0");
+}
+
+/* Parts that favour rare classes are meant to be alone: two of them overdo it. */
+static void warn_twice(mfm_ctx *ctx, const mfm_train_options *o)
+{
+    const mfm_class_weights *w = mfm_values_of(o->chosen, &mfm_class_weights_settings);
+    const char *by[4];
+    int count = 0;
+    if (o->loss->rebalances)
+        by[count++] = o->loss->name;
+    if (w->form != MFM_WEIGHTS_NONE)
+        by[count++] = "class weights";
+    if (o->sampler->rebalances)
+        by[count++] = o->sampler->name;
+    if (o->finishing && o->finishing->rebalances)
+        by[count++] = o->finishing->name;
+    if (count > 1 && (o->sampler->rebalances || (o->finishing && o->finishing->rebalances)))
+        mfm_warn(ctx, "rare classes are favoured %s, by %s and %s%s%s: one of these is usual",
+                 count > 2 ? "several times" : "twice", by[0], by[1], count > 2 ? " and " : "",
+                 count > 2 ? by[2] : "");
+}
+
 int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *a,
                                const mfm_arguments *given)
 {
@@ -271,11 +370,17 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
     if (status)
         return status;
     const mfm_train_options options = mfm_train_options_of(form, a);
+    if (options.sharpness > 0 && !options.method->sharpens)
+        return mfm_fail(ctx, MFM_EUSAGE,
+                        "--sharpness %g: the method %s takes no sharpness-aware steps: 0",
+                        options.sharpness, a->method);
     if (mfm_method_reads_meta(&options) && a->split.meta_per_class == 0)
         return mfm_fail(ctx, MFM_EUSAGE,
                         "--meta-per-class: 0: the method %s needs at least 1 meta image per class",
                         a->method);
     mfm_form_warn_idle(ctx, form, given);
+    warn_idle(ctx, form, &options, given);
+    warn_twice(ctx, &options);
     return MFM_OK;
 }
 
@@ -287,17 +392,25 @@ mfm_augment mfm_train_augment(const mfm_train_arguments *a)
 
 mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arguments *a)
 {
-    mfm_train_options o = {
-        .method = mfm_method_find(a->method),
-        .chosen = form->chosen,
-        .epochs = (uint32_t)a->epochs,
-        .batch = (uint32_t)a->batch,
-        .meta_batch = (uint32_t)a->meta_batch,
-        .schedule = {.base = a->lr, .factor = a->lr_decay, .n_milestones = a->milestones.count},
-        .momentum = a->momentum,
-        .weight_decay = a->weight_decay,
-        .seed = a->seed};
-    _Static_assert((int)MFM_MAX_UINTS <= (int)MFM_MAX_MILESTONES, "a list fits the schedule");
-    memcpy(o.schedule.milestones, a->milestones.item, sizeof a->milestones.item);
+    const mfm_train_options o = {.method = mfm_method_find(a->method),
+                                 .loss = mfm_loss_find(a->loss),
+                                 .chosen = form->chosen,
+                                 .epochs = (uint32_t)a->epochs,
+                                 .batch = (uint32_t)a->batch,
+                                 .meta_batch = (uint32_t)a->meta_batch,
+                                 .schedule = {.base = a->lr,
+                                              .kind = mfm_schedule_find(a->schedule),
+                                              .chosen = form->chosen,
+                                              .epochs = a->epochs,
+                                              .warmup = a->warmup},
+                                 .optimizer = mfm_optimizer_find(a->optimizer),
+                                 .weight_decay = a->weight_decay,
+                                 .spare_vectors = a->decay == DECAY_WEIGHTS,
+                                 .sharpness = a->sharpness,
+                                 .sampler = mfm_sampler_find(a->sampler),
+                                 .defer_resample = (uint32_t)a->defer_resample,
+                                 .mixing = mfm_mixing_find(a->mixing),
+                                 .finishing = mfm_finishing_find(a->finishing),
+                                 .seed = a->seed};
     return o;
 }

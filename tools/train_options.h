@@ -24,10 +24,10 @@ typedef struct mfm_train_arguments {
 
     mfm_role_arguments roles;
 
-    const char *method;
-    uint64_t epochs, batch, meta_batch, seed;
-    double lr, momentum, weight_decay, lr_decay;
-    mfm_uints milestones;
+    const char *method, *loss, *sampler, *mixing, *optimizer, *schedule, *finishing;
+    uint64_t epochs, batch, meta_batch, seed, defer_resample, warmup;
+    double lr, weight_decay, sharpness;
+    int decay;
 
     mfm_inject_arguments inject;
     mfm_settings_room room; /* of what the parts of training declare */

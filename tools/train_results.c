@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/train/evaluate.h"
+#include "core/train/vector.h"
 #include "onnx/checkpoint.h"
 #include "onnx/export.h"
 #include "onnx/modulator.h"
@@ -18,10 +19,29 @@ enum { EVALUATION_BATCH = 100, RAREST = 5 };
  * the file keeps in 16 bits are rounded. */
 static const double error_tolerance = 0.5;
 
+/* The weights that make a plain classifier of it, where they are not those that are trained. */
+static int finish_plain(mfm_train_job *job, mfm_model *plain)
+{
+    const mfm_training *t = job->training;
+    const mfm_graph *graph = t->problem->main;
+    real *params;
+    if (!mfm_training_finishes(t))
+        return MFM_OK;
+    int status = mfm_vector_new(job->ctx, NULL, graph->params_size, &params);
+    if (!status) {
+        mfm_training_finish(t, true, params);
+        status = mfm_model_write_values(job->ctx, plain, graph, params, NULL);
+    }
+    mfm_free_aligned(job->ctx, params);
+    return status;
+}
+
 static int write_plain(mfm_train_job *job, const char *path)
 {
     mfm_model *plain;
     int status = mfm_plain_model(job->ctx, job->session.model, true, &plain);
+    if (!status)
+        status = finish_plain(job, plain);
     if (!status)
         status = mfm_model_save(job->ctx, plain, path);
     mfm_model_free(plain);

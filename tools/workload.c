@@ -58,7 +58,6 @@ mfm_train_options mfm_workload_options(const mfm_workload *w)
                                .epochs = 1,
                                .batch = (uint32_t)w->batch,
                                .meta_batch = (uint32_t)w->meta_batch,
-                               .momentum = 0.9,
                                .weight_decay = 5e-4};
 }
 

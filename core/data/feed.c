@@ -20,16 +20,14 @@ static int make_sampler(mfm_ctx *ctx, mfm_feed *feed)
                                    .seed = o->seed,
                                    .stream = o->stream,
                                    .defer = o->defer};
-    return mfm_sampler_new(ctx, o->sampler, o->sampler_values, &sampling, &feed->sampler);
+    return mfm_sampler_new(ctx, o->sampler, o->chosen, &sampling, &feed->sampler);
 }
 
 static int make_mixing(mfm_ctx *ctx, mfm_feed *feed)
 {
-    mfm_feed_options *o = &feed->options;
+    const mfm_feed_options *o = &feed->options;
     if (!o->mixing)
         return MFM_OK;
-    if (!o->mixing_values && o->mixing->settings)
-        o->mixing_values = o->mixing->settings->defaults;
     feed->before = mfm_alloc_aligned(ctx, mfm_feed_size(feed), sizeof *feed->before);
     feed->other = mfm_alloc(ctx, o->batch, sizeof *feed->other);
     return feed->before && feed->other ? MFM_OK : MFM_ENOMEM;
@@ -115,7 +113,8 @@ static void mix(const mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
                        .key = {o->seed, o->stream, NODE_FORM, step},
                        .images = room->images,
                        .soft_labels = room->soft_labels};
-    o->mixing->mix(&m, o->mixing_values);
+    const mfm_settings *settings = o->mixing->settings[0];
+    o->mixing->mix(&m, settings ? mfm_values_of(o->chosen, settings) : NULL);
 }
 
 void mfm_feed_batch(mfm_feed *feed, uint64_t step, const mfm_batch_room *room)

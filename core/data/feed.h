@@ -19,19 +19,17 @@ typedef struct mfm_feed_options {
     uint64_t seed;
     enum mfm_stream stream; /* MFM_STREAM_SHUFFLE or MFM_STREAM_META: keys order and crops */
 
+    const mfm_chosen *chosen;        /* of the settings of these two; NULL: the defaults */
     const mfm_sampler_kind *sampler; /* NULL: shuffle */
-    const void *sampler_values;      /* NULL: the defaults */
     uint32_t epochs, defer;          /* as in mfm_sampling */
-
-    const mfm_mixing *mixing;  /* NULL: none */
-    const void *mixing_values; /* NULL: the defaults */
-    int64_t classes;           /* of the soft labels; the rest is needed for mixing only */
-    const uint32_t *counts;    /* [classes] */
+    const mfm_mixing *mixing;        /* NULL: none */
+    int64_t classes;                 /* of the soft labels; this and the rest for mixing only */
+    const uint32_t *counts;          /* [classes] */
 } mfm_feed_options;
 
 typedef struct mfm_feed mfm_feed;
 
-/* images, preprocess, values and counts must outlive the feed. MFM_EINVAL: an empty set or batch,
+/* images, preprocess, chosen and counts must outlive the feed. MFM_EINVAL: an empty set or batch,
  * or an index beyond the images. One thread at a time. */
 int mfm_feed_new(mfm_ctx *ctx, const mfm_feed_options *options, mfm_feed **feed);
 void mfm_feed_free(mfm_ctx *ctx, mfm_feed *feed);

@@ -32,7 +32,7 @@ typedef struct mfm_mix {
 typedef struct mfm_mixing {
     const char *name;
     const char *summary;
-    const mfm_settings *settings; /* NULL: none */
+    const mfm_settings *settings[2]; /* ended by NULL */
     void (*mix)(const mfm_mix *mix, const void *values);
 } mfm_mixing;
 

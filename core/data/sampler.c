@@ -28,11 +28,12 @@ const mfm_sampler_kind *mfm_sampler_find(const char *name)
     return NULL;
 }
 
-static int begin(mfm_ctx *ctx, const mfm_sampling *s, const void *values, mfm_sampler *sampler)
+static int begin(mfm_ctx *ctx, const mfm_sampling *s, const mfm_chosen *chosen,
+                 mfm_sampler *sampler)
 {
     const mfm_sampler_kind *kind = sampler->kind, *shuffle = mfm_samplers[0];
-    if (!values && kind->settings)
-        values = kind->settings->defaults;
+    const mfm_settings *settings = kind->settings[0];
+    const void *values = settings ? mfm_values_of(chosen, settings) : NULL;
     int status = kind->begin(ctx, s, values, &sampler->state);
     if (status || s->defer == 0 || kind == shuffle)
         return status;
@@ -40,7 +41,7 @@ static int begin(mfm_ctx *ctx, const mfm_sampling *s, const void *values, mfm_sa
     return shuffle->begin(ctx, s, NULL, &sampler->early);
 }
 
-int mfm_sampler_new(mfm_ctx *ctx, const mfm_sampler_kind *kind, const void *values,
+int mfm_sampler_new(mfm_ctx *ctx, const mfm_sampler_kind *kind, const mfm_chosen *chosen,
                     const mfm_sampling *sampling, mfm_sampler **result)
 {
     *result = NULL;
@@ -51,7 +52,7 @@ int mfm_sampler_new(mfm_ctx *ctx, const mfm_sampler_kind *kind, const void *valu
     if (!sampler)
         return MFM_ENOMEM;
     sampler->kind = kind ? kind : mfm_samplers[0];
-    const int status = begin(ctx, sampling, values, sampler);
+    const int status = begin(ctx, sampling, chosen, sampler);
     if (status) {
         mfm_sampler_free(ctx, sampler);
         return status;

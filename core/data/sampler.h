@@ -31,8 +31,8 @@ typedef struct mfm_sampling {
 typedef struct mfm_sampler_kind {
     const char *name;
     const char *summary;
-    const mfm_settings *settings; /* NULL: none */
-    bool rebalances;              /* classes are seen in other shares than they have */
+    const mfm_settings *settings[2]; /* ended by NULL */
+    bool rebalances;                 /* classes are seen in other shares than they have */
     /* Makes *state; after a failure it is NULL. values: of the settings. */
     int (*begin)(mfm_ctx *ctx, const mfm_sampling *sampling, const void *values, void **state);
     void (*end)(mfm_ctx *ctx, void *state);
@@ -46,8 +46,8 @@ const mfm_sampler_kind *mfm_sampler_find(const char *name);
 
 typedef struct mfm_sampler mfm_sampler;
 
-/* kind NULL: shuffle. values NULL: the kind's defaults. MFM_EINVAL: no images or an empty batch. */
-int mfm_sampler_new(mfm_ctx *ctx, const mfm_sampler_kind *kind, const void *values,
+/* kind NULL: shuffle. chosen NULL: its defaults. MFM_EINVAL: no images or an empty batch. */
+int mfm_sampler_new(mfm_ctx *ctx, const mfm_sampler_kind *kind, const mfm_chosen *chosen,
                     const mfm_sampling *sampling, mfm_sampler **sampler);
 void mfm_sampler_free(mfm_ctx *ctx, mfm_sampler *sampler);
 /* Cheapest when steps go upwards. */

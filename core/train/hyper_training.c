@@ -1,6 +1,10 @@
 #include "core/train/hyper_training.h"
 
-static const char *const optimizer_names[] = {[MFM_SGD] = "sgd", [MFM_ADAM] = "adam", NULL};
+static const char *const optimizer_names[] = {[MFM_SGD] = "sgd",
+                                              [MFM_NESTEROV] = "nesterov",
+                                              [MFM_ADAM] = "adam",
+                                              [MFM_ADAMW] = "adamw",
+                                              NULL};
 
 static const mfm_option modulator_table[] = {
     {.name = "modulator-optimizer",
@@ -16,13 +20,13 @@ static const mfm_option modulator_table[] = {
      .max = 1e6,
      .offset = offsetof(mfm_modulator_training, lr),
      .silent_default = true,
-     .help = "its learning rate (default: 0.01 for sgd, 0.001 for adam)"},
+     .help = "its learning rate (default: 0.01, 0.001 for adam and adamw)"},
     {.name = "modulator-momentum",
      .kind = MFM_OPTION_REAL,
      .value = "X",
      .max = 1,
      .offset = offsetof(mfm_modulator_training, momentum),
-     .help = "its momentum, for sgd"},
+     .help = "its momentum, for sgd and nesterov"},
     {.name = "modulator-weight-decay",
      .kind = MFM_OPTION_REAL,
      .value = "X",
@@ -38,7 +42,18 @@ double mfm_modulator_lr(const mfm_modulator_training *t)
 {
     if (t->lr >= 0)
         return t->lr;
-    return t->optimizer == MFM_ADAM ? 1e-3 : 1e-2;
+    const double own = mfm_optimizers[t->optimizer]->lr;
+    return own > 0 ? own : 1e-2;
+}
+
+int mfm_modulator_optimizer_init(mfm_ctx *ctx, mfm_optimizer *optimizer,
+                                 const mfm_modulator_training *t, const mfm_graph *modulator)
+{
+    const mfm_optimizer_kind *kind = mfm_optimizers[t->optimizer];
+    const mfm_momentum_values values = {t->momentum};
+    const bool takes = kind->settings[0] == &mfm_momentum_settings;
+    return mfm_optimizer_init(ctx, optimizer, kind, takes ? &values : NULL, t->weight_decay,
+                              modulator);
 }
 
 static void settle_modulator(void *values)

@@ -57,7 +57,10 @@ bool mfm_method_reads_meta(const mfm_train_options *options)
 
 mfm_loss_spec mfm_loss_spec_of(const mfm_train_options *options, const mfm_task *task)
 {
-    return (mfm_loss_spec){.loss = options->loss, .chosen = options->chosen, .task = task};
+    return (mfm_loss_spec){.loss = options->loss,
+                           .chosen = options->chosen,
+                           .task = task,
+                           .soft_labels = options->mixing != NULL};
 }
 
 const void *mfm_chosen_values(const mfm_train_options *options, const mfm_settings *settings)

@@ -48,6 +48,7 @@ typedef struct mfm_method {
     const char *name;
     const char *summary;
     bool needs_modulator;                /* trains a model with feature modulators in it */
+    bool sharpens;                       /* takes sharpness-aware steps when they are asked for */
     const mfm_settings *const *settings; /* ended by NULL; NULL: none */
     /* The first feeds the loss that is trained. */
     mfm_stream_spec streams[MFM_MAX_STREAMS + 1]; /* ended by one without name */

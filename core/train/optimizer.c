@@ -1,18 +1,76 @@
 #include "core/train/optimizer.h"
 
-#include <math.h>
+#include <assert.h>
+#include <string.h>
 
 #include "core/train/vector.h"
 
-static const double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+#define MFM_OPTIMIZER(name) extern const mfm_optimizer_kind mfm_optimizer_##name;
+#include "core/train/optimizers/optimizers.def"
+#include "extra/optimizers.def"
+#undef MFM_OPTIMIZER
 
-int mfm_optimizer_init(mfm_ctx *ctx, mfm_optimizer *optimizer, enum mfm_optimizer_kind kind,
-                       double momentum, double weight_decay, const mfm_graph *graph)
+#define MFM_OPTIMIZER(name) &mfm_optimizer_##name,
+const mfm_optimizer_kind *const mfm_optimizers[] = {
+#include "core/train/optimizers/optimizers.def"
+#include "extra/optimizers.def"
+    NULL};
+#undef MFM_OPTIMIZER
+
+const mfm_optimizer_kind *mfm_optimizer_find(const char *name)
 {
-    *optimizer = (mfm_optimizer){
-        .kind = kind, .momentum = momentum, .weight_decay = weight_decay, .graph = graph};
-    int status = mfm_vector_new(ctx, NULL, graph->params_size, &optimizer->first);
-    if (!status && kind == MFM_ADAM)
+    for (int i = 0; mfm_optimizers[i]; i++)
+        if (strcmp(mfm_optimizers[i]->name, name) == 0)
+            return mfm_optimizers[i];
+    return NULL;
+}
+
+static const mfm_momentum_values momentum_defaults = {.momentum = 0.9};
+static const mfm_option momentum_table[] = {{.name = "momentum",
+                                             .kind = MFM_OPTION_REAL,
+                                             .value = "X",
+                                             .max = 1,
+                                             .offset = offsetof(mfm_momentum_values, momentum),
+                                             .help = "momentum"}};
+const mfm_settings mfm_momentum_settings =
+    MFM_SETTINGS("Momentum", momentum_table, momentum_defaults);
+
+static const mfm_adam_values adam_defaults = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
+static const mfm_option adam_table[] = {
+    {.name = "adam-beta1",
+     .kind = MFM_OPTION_REAL,
+     .value = "B",
+     .max = 0.999999,
+     .offset = offsetof(mfm_adam_values, beta1),
+     .help = "decay of the mean of gradients"},
+    {.name = "adam-beta2",
+     .kind = MFM_OPTION_REAL,
+     .value = "B",
+     .max = 0.9999999,
+     .offset = offsetof(mfm_adam_values, beta2),
+     .help = "decay of the mean of their squares"},
+    {.name = "adam-epsilon",
+     .kind = MFM_OPTION_REAL,
+     .value = "E",
+     .min = 1e-30,
+     .max = 1,
+     .offset = offsetof(mfm_adam_values, epsilon),
+     .help = "added to the root of that"},
+};
+const mfm_settings mfm_adam_settings = MFM_SETTINGS("Adam", adam_table, adam_defaults);
+
+int mfm_optimizer_init(mfm_ctx *ctx, mfm_optimizer *optimizer, const mfm_optimizer_kind *kind,
+                       const void *values, double weight_decay, const mfm_graph *graph)
+{
+    *optimizer = (mfm_optimizer){.kind = kind, .weight_decay = weight_decay, .graph = graph};
+    const mfm_settings *settings = kind->settings[0];
+    assert(!settings || settings->size <= sizeof optimizer->values);
+    if (settings)
+        memcpy(optimizer->values, values ? values : settings->defaults, settings->size);
+    int status = MFM_OK;
+    if (kind->moments > 0)
+        status = mfm_vector_new(ctx, NULL, graph->params_size, &optimizer->first);
+    if (!status && kind->moments > 1)
         status = mfm_vector_new(ctx, NULL, graph->params_size, &optimizer->second);
     if (status)
         mfm_optimizer_clear(ctx, optimizer);
@@ -26,32 +84,6 @@ void mfm_optimizer_clear(mfm_ctx *ctx, mfm_optimizer *optimizer)
     *optimizer = (mfm_optimizer){0};
 }
 
-static void sgd(const mfm_optimizer *o, real lr, real scale, size_t n, const real *restrict g,
-                real *restrict m, real *restrict w)
-{
-    const real momentum = (real)o->momentum, decay = (real)o->weight_decay;
-    for (size_t i = 0; i < n; i++) {
-        m[i] = momentum * m[i] + (scale * g[i] + decay * w[i]);
-        w[i] -= lr * m[i];
-    }
-}
-
-static void adam(const mfm_optimizer *o, real lr, real scale, size_t n, const real *restrict g,
-                 real *restrict m, real *restrict v, real *restrict w)
-{
-    const double t = (double)o->steps;
-    const real b1 = (real)beta1, b2 = (real)beta2, decay = (real)o->weight_decay;
-    const real c1 = (real)(1 - beta1), c2 = (real)(1 - beta2); /* 1 - b2 in float is 1.3e-5 off */
-    const real step = (real)((double)lr / (1 - pow(beta1, t)));
-    const real correction = (real)(1 / sqrt(1 - pow(beta2, t)));
-    for (size_t i = 0; i < n; i++) {
-        const real d = scale * g[i] + decay * w[i];
-        m[i] = b1 * m[i] + c1 * d;
-        v[i] = b2 * v[i] + c2 * d * d;
-        w[i] -= step * m[i] / ((real)sqrt(v[i]) * correction + (real)epsilon);
-    }
-}
-
 void mfm_optimizer_step(mfm_optimizer *o, double lr, double scale, const real *gradient,
                         real *params)
 {
@@ -60,11 +92,18 @@ void mfm_optimizer_step(mfm_optimizer *o, double lr, double scale, const real *g
         const mfm_value *value = &o->graph->values[i];
         if (value->kind != MFM_VALUE_PARAM || !value->trainable)
             continue;
-        const size_t n = (size_t)mfm_shape_count(&value->shape), at = value->offset;
-        if (o->kind == MFM_SGD)
-            sgd(o, (real)lr, (real)scale, n, gradient + at, o->first + at, params + at);
-        else
-            adam(o, (real)lr, (real)scale, n, gradient + at, o->first + at, o->second + at,
-                 params + at);
+        const bool decays = !o->spare_vectors || value->shape.rank > 1;
+        const size_t at = value->offset;
+        const mfm_optimizer_slice slice = {.values = o->values,
+                                           .steps = o->steps,
+                                           .lr = (real)lr,
+                                           .scale = (real)scale,
+                                           .decay = decays ? (real)o->weight_decay : 0,
+                                           .n = (size_t)mfm_shape_count(&value->shape),
+                                           .gradient = gradient + at,
+                                           .first = o->first ? o->first + at : NULL,
+                                           .second = o->second ? o->second + at : NULL,
+                                           .params = params + at};
+        o->kind->step(&slice);
     }
 }

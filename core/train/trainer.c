@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "core/train/evaluate.h"
+#include "core/train/vector.h"
 
 enum { LOADER_DEPTH = 4, EVALUATION_BATCH = 100 };
 
@@ -15,6 +16,7 @@ typedef struct trainer {
     int streams;
     mfm_evaluator *evaluator;
     mfm_confusion confusion;
+    real *finished;                    /* the weights as they are evaluated; NULL: as they are */
     const volatile sig_atomic_t *stop; /* NULL: nobody stops it */
     uint64_t session_first_step;
     double session_seconds;    /* spent in steps */
@@ -39,13 +41,21 @@ static mfm_loader_stream loader_stream(const trainer *r, const mfm_stream_use *u
 {
     const mfm_split *split = r->data->split;
     const bool meta = use->spec->from == MFM_FROM_META;
+    const mfm_train_options *o = &r->training->options;
     return (mfm_loader_stream){.feed = {.images = &r->data->dataset->train,
                                         .preprocess = r->data->preprocess,
                                         .indices = meta ? split->meta : split->train,
                                         .count = meta ? split->meta_count : split->train_count,
                                         .batch = use->batch,
-                                        .seed = r->training->options.seed,
-                                        .stream = meta ? MFM_STREAM_META : MFM_STREAM_SHUFFLE},
+                                        .seed = o->seed,
+                                        .stream = meta ? MFM_STREAM_META : MFM_STREAM_SHUFFLE,
+                                        .chosen = o->chosen,
+                                        .sampler = meta ? NULL : o->sampler,
+                                        .epochs = o->epochs,
+                                        .defer = o->defer_resample,
+                                        .mixing = meta ? NULL : o->mixing,
+                                        .classes = r->training->problem->classes,
+                                        .counts = split->train_per_class},
                                .first_step = r->training->counters.batches[number]};
 }
 
@@ -218,8 +228,11 @@ static int evaluate(trainer *r, mfm_epoch_report *report)
     const mfm_training *t = r->training;
     const mfm_evaluation_watch watch = {.self = r, .on_batch = on_evaluated};
     const double start = now();
-    const int status = mfm_evaluate(r->evaluator, &r->data->dataset->test, t->w, t->state, &watch,
-                                    &r->confusion, &report->test_loss);
+    if (r->finished)
+        mfm_training_finish(t, false, r->finished);
+    const int status =
+        mfm_evaluate(r->evaluator, &r->data->dataset->test, r->finished ? r->finished : t->w,
+                     t->state, &watch, &r->confusion, &report->test_loss);
     r->evaluation_seconds = now() - start;
     report->test_error = status ? 0 : mfm_confusion_error(&r->confusion);
     return status;
@@ -260,6 +273,7 @@ static int run_epoch(trainer *r)
 {
     const mfm_counters *c = &r->training->counters;
     const uint64_t end = first_step_of(r, r->epoch + 1);
+    mfm_problem_set_epoch(r->training->problem, r->epoch);
     while (c->step < end) {
         int status = run_step(r);
         if (!status && c->step < end)
@@ -312,8 +326,11 @@ int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_trai
     if (!status)
         status = mfm_evaluator_new(ctx, training->problem, data->preprocess, EVALUATION_BATCH,
                                    &r.evaluator);
+    if (!status && training->options.finishing)
+        status = mfm_vector_new(ctx, NULL, training->problem->main->params_size, &r.finished);
     if (!status)
         status = run_epochs(&r);
+    mfm_free_aligned(ctx, r.finished);
     if (r.loader)
         mfm_loader_free(ctx, r.loader);
     mfm_evaluator_free(r.evaluator);

@@ -44,7 +44,7 @@ int mfm_training_keep_optimizer(mfm_training *t, const char *prefix, mfm_optimiz
     char name[48];
     snprintf(name, sizeof name, "%.*s%soptimizer_steps", (int)strcspn(prefix, "."), prefix,
              *prefix ? "_" : "");
-    int status = keep(t, prefix, "first", &first);
+    int status = o->first ? keep(t, prefix, "first", &first) : MFM_OK;
     if (!status && o->second)
         status = keep(t, prefix, "second", &second);
     return status ? status : mfm_training_keep_count(t, name, &o->steps);
@@ -66,22 +66,52 @@ int mfm_training_add_hyper(mfm_training *t, int index, const mfm_modulator_train
     if (!status)
         status = keep(t, "", hyper->name, &phi);
     if (!status)
-        status =
-            mfm_optimizer_init(t->ctx, &state->optimizer, (enum mfm_optimizer_kind)how->optimizer,
-                               how->momentum, how->weight_decay, graph);
+        status = mfm_modulator_optimizer_init(t->ctx, &state->optimizer, how, graph);
     return status ? status : mfm_training_keep_optimizer(t, prefix, &state->optimizer);
+}
+
+static int make_optimizer(mfm_training *t)
+{
+    const mfm_train_options *o = &t->options;
+    const mfm_optimizer_kind *kind = o->optimizer ? o->optimizer : mfm_optimizers[MFM_SGD];
+    const mfm_settings *settings = kind->settings[0];
+    const void *values = settings ? mfm_values_of(o->chosen, settings) : NULL;
+    const int status =
+        mfm_optimizer_init(t->ctx, &t->optimizer, kind, values, o->weight_decay, t->problem->main);
+    t->optimizer.spare_vectors = o->spare_vectors;
+    return status;
+}
+
+static int check_parts(const mfm_training *t)
+{
+    const mfm_train_options *o = &t->options;
+    if (o->sharpness > 0 && !o->method->sharpens)
+        return mfm_fail(t->ctx, MFM_EINVAL,
+                        "method %s: it takes no sharpness-aware steps: --sharpness 0",
+                        o->method->name);
+    if ((o->mixing != NULL) != (t->problem->shares >= 0))
+        return mfm_fail(t->ctx, MFM_EINVAL,
+                        "training: images are mixed where the graph's loss reads mixed labels, and "
+                        "only there");
+    const mfm_problem *p = t->problem;
+    return o->finishing ? mfm_finishing_check(t->ctx, o->finishing, p->spec.loss, &p->classifier,
+                                              p->spec.task)
+                        : MFM_OK;
 }
 
 static int build(mfm_training *t)
 {
     const mfm_train_options *o = &t->options;
     const mfm_graph *graph = t->problem->main;
-    int status = mfm_vector_new(t->ctx, graph->params, graph->params_size, &t->w);
+    int status = check_parts(t);
+    if (!status)
+        status = mfm_vector_new(t->ctx, graph->params, graph->params_size, &t->w);
     if (!status)
         status = mfm_vector_new(t->ctx, graph->state, graph->state_size, &t->state);
     if (!status)
-        status =
-            mfm_optimizer_init(t->ctx, &t->optimizer, MFM_SGD, o->momentum, o->weight_decay, graph);
+        status = make_optimizer(t);
+    if (!status)
+        status = mfm_sharpness_init(t->ctx, &t->sharpness, o->sharpness, graph);
     const mfm_kept w = {.what = "weights",
                         .layout = graph,
                         .data = t->w,
@@ -121,6 +151,7 @@ void mfm_training_free(mfm_training *t)
         mfm_optimizer_clear(t->ctx, &t->hypers[i].optimizer);
         mfm_free_aligned(t->ctx, t->hypers[i].phi);
     }
+    mfm_sharpness_clear(t->ctx, &t->sharpness);
     mfm_free_aligned(t->ctx, t->w);
     mfm_free_aligned(t->ctx, t->state);
     mfm_free(t->ctx, t);
@@ -140,6 +171,21 @@ size_t mfm_training_kept_bytes(const mfm_training *t)
     for (int i = 0; i < t->n_kept; i++)
         reals += t->kept[i].count;
     return reals * sizeof(real);
+}
+
+bool mfm_training_finishes(const mfm_training *t)
+{
+    return t->options.finishing || t->problem->spec.loss->fold;
+}
+
+void mfm_training_finish(const mfm_training *t, bool written, real *params)
+{
+    const mfm_problem *p = t->problem;
+    memcpy(params, t->w, p->main->params_size * sizeof *params);
+    if (written && p->spec.loss->fold)
+        p->spec.loss->fold(&p->classifier, params);
+    if (t->options.finishing)
+        mfm_finish(t->options.finishing, t->options.chosen, &p->classifier, p->spec.task, params);
 }
 
 static int check_vector(const mfm_training *t, const char *what, const real *vector, size_t count)

@@ -5,10 +5,13 @@
 #ifndef MFM_TRAINING_H
 #define MFM_TRAINING_H
 
+#include "core/data/feed.h"
+#include "core/train/finishing.h"
 #include "core/train/hyper_training.h"
 #include "core/train/method.h"
 #include "core/train/optimizer.h"
 #include "core/train/schedule.h"
+#include "core/train/sharpness.h"
 
 struct mfm_train_options {
     const mfm_method *method;
@@ -18,7 +21,14 @@ struct mfm_train_options {
     const mfm_chosen *chosen;
     uint32_t epochs, batch, meta_batch;
     mfm_schedule schedule;
-    double momentum, weight_decay;
+    const mfm_optimizer_kind *optimizer; /* NULL: sgd */
+    double weight_decay;
+    bool spare_vectors;              /* biases and normalisations do not decay */
+    double sharpness;                /* rho of sharpness-aware steps; 0: plain ones */
+    const mfm_sampler_kind *sampler; /* of training batches; NULL: shuffle */
+    uint32_t defer_resample;         /* epochs of shuffling before it sets in */
+    const mfm_mixing *mixing;        /* of training batches; NULL: none */
+    const mfm_finishing *finishing;  /* of what is evaluated and written; NULL: none */
     uint64_t seed;
 };
 
@@ -68,6 +78,7 @@ struct mfm_training {
     const mfm_problem *problem;
     real *w, *state; /* laid out as problem->main */
     mfm_optimizer optimizer;
+    mfm_sharpness sharpness;
     mfm_hyper_state hypers[MFM_MAX_HYPERS]; /* one for each hyper graph */
     mfm_counters counters;
     void *method_state; /* the method's own: plans and buffers */
@@ -101,6 +112,12 @@ int mfm_training_add_hyper(mfm_training *training, int index, const mfm_modulato
 const mfm_kept *mfm_training_kept(const mfm_training *training, const char *name);
 /* Bytes of all kept vectors. */
 size_t mfm_training_kept_bytes(const mfm_training *training);
+/* Whether the weights that are written differ from those that are trained. */
+bool mfm_training_finishes(const mfm_training *training);
+/* The weights as they are evaluated in the problem's graph (written: false), or as a plain
+ * classifier has them: params, laid out as w. */
+void mfm_training_finish(const mfm_training *training, bool written, real *params);
+
 /* MFM_ENAN when a parameter or running statistic is no finite number. */
 int mfm_training_check_finite(const mfm_training *training);
 

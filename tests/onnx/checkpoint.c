@@ -23,18 +23,17 @@ typedef struct session {
     mfm_training *training;
 } session;
 
-static int prepare(session *s, enum mfm_optimizer_kind kind)
+static int prepare(session *s, int kind)
 {
     const bool modulated = mfm_proto_metadata(s->model, MFM_INJECT_KEY);
-    const mfm_modulator_training modulator = {.optimizer = (int)kind, .lr = 0.01, .momentum = 0.9};
+    const mfm_modulator_training modulator = {.optimizer = kind, .lr = 0.01, .momentum = 0.9};
     const mfm_chosen chosen[] = {{&mfm_modulator_training_settings, &modulator}, {NULL, NULL}};
     const mfm_train_options options = {.method = mfm_method_find(modulated ? "mfm" : "base"),
                                        .chosen = chosen,
                                        .epochs = 1,
                                        .batch = 2,
                                        .meta_batch = 2,
-                                       .schedule = {.base = 0.1, .factor = 0.1},
-                                       .momentum = 0.9};
+                                       .schedule = {.base = 0.1}};
     int status = mfm_model_import(s->ctx, s->model, &s->network);
     if (!status)
         status = mfm_method_build(s->ctx, s->network, NULL, &options, &s->problem);
@@ -50,7 +49,7 @@ static void must(session *s, int status)
     CU_ASSERT_EQUAL_FATAL(status, MFM_OK);
 }
 
-static session begin(bool modulated, enum mfm_optimizer_kind kind)
+static session begin(bool modulated, int kind)
 {
     session s = {.ctx = mfm_ctx_new(NULL)};
     CU_ASSERT_PTR_NOT_NULL_FATAL(s.ctx);
@@ -149,7 +148,7 @@ static char *fresh_path(char path[64])
 static void everything_comes_back(void)
 {
     for (int form = 0; form < 3; form++) {
-        const enum mfm_optimizer_kind kind = form == 2 ? MFM_ADAM : MFM_SGD;
+        const int kind = form == 2 ? MFM_ADAM : MFM_SGD;
         char path[64];
         session a = begin(form > 0, kind), b = {.ctx = mfm_ctx_new(NULL)};
         go_on_for_a_while(a.training);

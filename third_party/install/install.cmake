@@ -10,11 +10,11 @@ set(mfm_public_headers
     core/data/batch.h core/data/dataset.h core/data/feed.h core/data/loader.h core/data/mixing.h
     core/data/preprocess.h core/data/sampler.h core/data/split.h
     core/report/confusion.h
-    core/train/bilevel.h core/train/class_weights.h core/train/classifier.h
-    core/train/evaluate.h core/train/hyper_training.h core/train/loss.h core/train/method.h
+    core/train/bilevel.h core/train/class_weights.h core/train/classifier.h core/train/evaluate.h
+    core/train/finishing.h core/train/hyper_training.h core/train/loss.h core/train/method.h
     core/train/network.h core/train/optimizer.h core/train/problem.h core/train/schedule.h
-    core/train/split_network.h
-    core/train/task.h core/train/trainer.h core/train/training.h
+    core/train/sharpness.h core/train/split_network.h core/train/task.h core/train/trainer.h
+    core/train/training.h
     onnx/builder.h onnx/checkpoint.h onnx/export.h onnx/import.h onnx/inject.h onnx/inject_info.h
     onnx/model.h
     models/models.h)

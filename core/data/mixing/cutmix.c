@@ -28,7 +28,7 @@ static const mfm_option table[] = {
      .offset = offsetof(cutmix_values, probability),
      .help = "share of the batches that are mixed"},
 };
-static const mfm_settings settings = MFM_SETTINGS("Mixing by CutMix:", table, defaults);
+static const mfm_settings settings = MFM_SETTINGS("Mixing by CutMix", table, defaults);
 
 /* Draws besides those of lambda, which are numbered from 0. */
 enum { DRAW_MIX = 1 << 21, DRAW_ROW, DRAW_COLUMN };
@@ -66,6 +66,6 @@ static void mix(const mfm_mix *m, const void *values)
 const mfm_mixing mfm_mixing_cutmix = {
     .name = "cutmix",
     .summary = "a rectangle of another image pasted in",
-    .settings = &settings,
+    .settings = {&settings},
     .mix = mix,
 };

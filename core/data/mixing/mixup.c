@@ -14,7 +14,7 @@ static const mfm_option table[] = {{.name = "mixup-alpha",
                                     .max = 1e3,
                                     .offset = offsetof(mixup_values, alpha),
                                     .help = "proportions are drawn from Beta(A, A)"}};
-static const mfm_settings settings = MFM_SETTINGS("Mixing by mixup:", table, defaults);
+static const mfm_settings settings = MFM_SETTINGS("Mixing by mixup", table, defaults);
 
 static void mix(const mfm_mix *m, const void *values)
 {
@@ -27,6 +27,6 @@ static void mix(const mfm_mix *m, const void *values)
 const mfm_mixing mfm_mixing_mixup = {
     .name = "mixup",
     .summary = "images and labels in one random proportion",
-    .settings = &settings,
+    .settings = {&settings},
     .mix = mix,
 };

@@ -35,7 +35,7 @@ static const mfm_option table[] = {
      .offset = offsetof(remix_values, tau),
      .help = "the label is the rarer class's where the other has a smaller share of the image"},
 };
-static const mfm_settings settings = MFM_SETTINGS("Mixing by Remix:", table, defaults);
+static const mfm_settings settings = MFM_SETTINGS("Mixing by Remix", table, defaults);
 
 static double share(const mfm_mix *m, int64_t i, double lambda, const remix_values *v)
 {
@@ -60,6 +60,6 @@ static void mix(const mfm_mix *m, const void *values)
 const mfm_mixing mfm_mixing_remix = {
     .name = "remix",
     .summary = "as mixup, with labels in favour of the rarer class",
-    .settings = &settings,
+    .settings = {&settings},
     .mix = mix,
 };

@@ -1,13 +1,16 @@
-/* Cross-entropy on the plain network: the baseline. A modulator in the model is left as it is. */
+/* The loss on the plain network: the baseline. A modulator in the model is left as it is. */
 #include "core/train/training.h"
 #include "core/train/vector.h"
 
-enum { FORWARD, UPDATE, BACKWARD, PASSES };
+enum { FORWARD, UPDATE, BACKWARD, FORWARD_AGAIN, BACKWARD_AGAIN, PASSES };
 
 static const mfm_pass passes[PASSES] = {
     [FORWARD] = {MFM_FORWARD, MFM_SET_PLAIN_LOSS},
     [UPDATE] = {MFM_UPDATE, MFM_SET_PLAIN_LOSS},
     [BACKWARD] = {MFM_VJP, MFM_SET_PLAIN_LOSS},
+    /* Sharpness-aware steps: at the weights that were climbed to. */
+    [FORWARD_AGAIN] = {MFM_FORWARD, MFM_SET_PLAIN_LOSS},
+    [BACKWARD_AGAIN] = {MFM_VJP, MFM_SET_PLAIN_LOSS},
 };
 
 typedef struct base_state {
@@ -36,7 +39,8 @@ static int begin(mfm_training *t)
     const mfm_plan_spec spec = {.batch = t->options.batch,
                                 .training = true,
                                 .passes = passes,
-                                .n_passes = PASSES,
+                                .n_passes =
+                                    mfm_sharpness_on(&t->sharpness) ? PASSES : FORWARD_AGAIN,
                                 .keep = keep,
                                 .n_keep = 2,
                                 .param_gradients = true};
@@ -65,6 +69,12 @@ static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_
         (mfm_step_losses){.train = (double)*mfm_plan_lane(s->plan, t->problem->plain.loss, MFM_X)};
     mfm_plan_run(s->plan, UPDATE);
     mfm_plan_run(s->plan, BACKWARD);
+    if (mfm_sharpness_on(&t->sharpness)) {
+        mfm_sharpness_climb(&t->sharpness, t->problem->main, s->gradient, t->w);
+        mfm_plan_run(s->plan, FORWARD_AGAIN);
+        mfm_plan_run(s->plan, BACKWARD_AGAIN);
+        mfm_sharpness_descend(&t->sharpness, t->problem->main, t->w);
+    }
     mfm_optimizer_step(&t->optimizer, lr, 1, s->gradient, t->w);
 }
 
@@ -75,7 +85,8 @@ static size_t bytes(const mfm_training *t)
 }
 
 const mfm_method mfm_method_base = {.name = "base",
-                                    .summary = "cross-entropy on the plain network",
+                                    .summary = "the loss on the plain network",
+                                    .sharpens = true,
                                     .streams = {{"train", MFM_FROM_TRAIN, NULL}},
                                     .begin = begin,
                                     .step = step,

@@ -12,20 +12,20 @@ static void add_data(session *s)
     tiny_data_new(s->p.ctx, (int)shape->dim[2], (int)shape->dim[3], (int)shape->dim[1], &s->data);
 }
 
+static const mfm_steps_values steps = {.factor = 0.5, .milestones = {.item = {2}, .count = 1}};
+
 void session_init(session *s, const recipe *from, const char *method)
 {
     memset(s, 0, sizeof *s);
     prepare(from, &s->p);
     add_data(s);
-    s->options = (mfm_train_options){
-        .method = mfm_method_find(method),
-        .epochs = SESSION_EPOCHS,
-        .batch = BATCH,
-        .meta_batch = META_BATCH,
-        .schedule = {.base = 0.05, .factor = 0.5, .milestones = {2}, .n_milestones = 1},
-        .momentum = 0.9,
-        .weight_decay = 5e-4,
-        .seed = 17};
+    s->options = (mfm_train_options){.method = mfm_method_find(method),
+                                     .epochs = SESSION_EPOCHS,
+                                     .batch = BATCH,
+                                     .meta_batch = META_BATCH,
+                                     .schedule = {.base = 0.05},
+                                     .weight_decay = 5e-4,
+                                     .seed = 17};
     s->modulator = (mfm_modulator_training){.lr = 0.01, .momentum = 0.9, .weight_decay = 1e-3};
 }
 
@@ -41,7 +41,9 @@ void session_init_model(session *s, mfm_ctx *ctx, mfm_model *model, const sessio
 void session_start(session *s)
 {
     s->chosen[0] = (mfm_chosen){&mfm_modulator_training_settings, &s->modulator};
+    s->chosen[1] = (mfm_chosen){&mfm_steps_settings, &steps};
     s->options.chosen = s->chosen;
+    s->options.schedule.chosen = s->chosen;
     must(s->p.ctx, mfm_training_new(s->p.ctx, s->p.problem, &s->options, &s->training));
 }
 

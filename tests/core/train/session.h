@@ -12,7 +12,7 @@ typedef struct session {
     prepared p;
     tiny_data data;
     mfm_modulator_training modulator;
-    mfm_chosen chosen[2];
+    mfm_chosen chosen[3];
     mfm_train_options options; /* chosen is the session's own */
     mfm_training *training;
     volatile sig_atomic_t stop;

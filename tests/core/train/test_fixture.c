@@ -180,13 +180,15 @@ static void test_step(void)
     const fixture *f = &b.f;
     const mfm_modulator_training modulator = {.lr = fixture_number(f, "modulator_lr"),
                                               .momentum = 0.9};
-    const mfm_chosen chosen[] = {{&mfm_modulator_training_settings, &modulator}, {NULL, NULL}};
+    const mfm_momentum_values momentum = {fixture_number(f, "momentum")};
+    const mfm_chosen chosen[] = {{&mfm_modulator_training_settings, &modulator},
+                                 {&mfm_momentum_settings, &momentum},
+                                 {NULL, NULL}};
     const mfm_train_options options = {.method = mfm_method_find("mfm"),
                                        .chosen = chosen,
                                        .epochs = 1,
                                        .batch = b.batch,
                                        .meta_batch = b.batch,
-                                       .momentum = fixture_number(f, "momentum"),
                                        .weight_decay = fixture_number(f, "weight_decay")};
     mfm_training *t;
     must(b.p.ctx, mfm_training_new(b.p.ctx, b.p.problem, &options, &t));

@@ -1,6 +1,8 @@
 /* Numbers worked out by hand. SGD's are dyadic and so exact in every build. */
 #include "core/train/optimizer.h"
 
+#include "core/train/sharpness.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -22,9 +24,10 @@ typedef struct bench {
     real *w, *g;
 } bench;
 
-static void bench_init(bench *b, enum mfm_optimizer_kind kind, double momentum, double decay)
+static void bench_init(bench *b, int kind, double momentum, double decay)
 {
     const real start[3] = {1, -2, 3};
+    const mfm_momentum_values values = {momentum};
     const mfm_shape two = mfm_shape_of(1, 2), three = mfm_shape_of(1, 3), one = mfm_shape_of(1, 1);
     b->ctx = mfm_ctx_new(NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(b->ctx);
@@ -34,7 +37,10 @@ static void bench_init(bench *b, enum mfm_optimizer_kind kind, double momentum, 
     CU_ASSERT_EQUAL_FATAL(mfm_graph_param(b->graph, "b", &one, start + 2, &b->b), MFM_OK);
     b->graph->values[b->frozen].trainable = false;
     CU_ASSERT_EQUAL_FATAL(
-        mfm_optimizer_init(b->ctx, &b->optimizer, kind, momentum, decay, b->graph), MFM_OK);
+        mfm_optimizer_init(b->ctx, &b->optimizer, mfm_optimizers[kind],
+                           kind == MFM_SGD || kind == MFM_NESTEROV ? &values : NULL, decay,
+                           b->graph),
+        MFM_OK);
     const size_t n = b->graph->params_size;
     b->w = mfm_alloc_aligned(b->ctx, n, sizeof *b->w);
     b->g = mfm_alloc_aligned(b->ctx, n, sizeof *b->g);
@@ -158,7 +164,74 @@ static void test_adam_decay(void)
     bench_clear(&b);
 }
 
-static void check_untouched(enum mfm_optimizer_kind kind)
+/* d = 2 + 0.25; m = d; w = 1 - 0.5 (d + 0.5 m) = 1 - 0.75 d; then d = 2 + w / 4, m = m / 2 + d. */
+static void test_nesterov(void)
+{
+    bench b;
+    bench_init(&b, MFM_NESTEROV, 0.5, 0.25);
+    at(&b, b.g, b.a)[0] = 2;
+    mfm_optimizer_step(&b.optimizer, 0.5, 1, b.g, b.w);
+    const double w = 1 - 0.75 * 2.25, d = 2 + w / 4, m = 1.125 + d;
+    CU_ASSERT_EQUAL(at(&b, b.w, b.a)[0], (real)w);
+    mfm_optimizer_step(&b.optimizer, 0.5, 1, b.g, b.w);
+    CU_ASSERT_EQUAL(at(&b, b.w, b.a)[0], (real)(w - 0.5 * (d + 0.5 * m)));
+    bench_clear(&b);
+}
+
+/* The first step of Adam is lr sign(g), whatever the gradient; AdamW shrinks the weight before. */
+static void test_adamw(void)
+{
+    bench b;
+    bench_init(&b, MFM_ADAMW, 0, 0.5);
+    at(&b, b.g, b.a)[0] = 8;
+    at(&b, b.g, b.a)[1] = -4;
+    mfm_optimizer_step(&b.optimizer, 0.25, 1, b.g, b.w);
+    CU_ASSERT_DOUBLE_EQUAL(at(&b, b.w, b.a)[0], 1 * (1 - 0.125) - 0.25, tolerance);
+    CU_ASSERT_DOUBLE_EQUAL(at(&b, b.w, b.a)[1], -2 * (1 - 0.125) + 0.25, tolerance);
+    bench_clear(&b);
+}
+
+/* Parameters with less than two axes, which all of these are, keep their size without a gradient.
+ */
+static void test_spared(void)
+{
+    for (int kind = 0; mfm_optimizers[kind]; kind++) {
+        bench b;
+        bench_init(&b, kind, 0, 0.5);
+        b.optimizer.spare_vectors = true;
+        memset(b.g, 0, b.graph->params_size * sizeof *b.g);
+        mfm_optimizer_step(&b.optimizer, 0.25, 1, b.g, b.w);
+        CU_ASSERT_EQUAL(at(&b, b.w, b.a)[0], 1);
+        b.optimizer.spare_vectors = false;
+        mfm_optimizer_step(&b.optimizer, 0.25, 1, b.g, b.w);
+        CU_ASSERT(at(&b, b.w, b.a)[0] < 1);
+        bench_clear(&b);
+    }
+}
+
+/* g = (3, 0) and (4) over what trains: |g| = 5; the frozen parameter's numbers do not count. */
+static void test_sharpness(void)
+{
+    bench b;
+    mfm_sharpness sharpness;
+    bench_init(&b, MFM_SGD, 0, 0);
+    CU_ASSERT_EQUAL_FATAL(mfm_sharpness_init(b.ctx, &sharpness, 0.5, b.graph), MFM_OK);
+    at(&b, b.g, b.a)[0] = 3;
+    at(&b, b.g, b.a)[1] = 0;
+    at(&b, b.g, b.b)[0] = 4;
+    mfm_sharpness_climb(&sharpness, b.graph, b.g, b.w);
+    CU_ASSERT_DOUBLE_EQUAL(at(&b, b.w, b.a)[0], 1 + 0.5 * 3 / 5, tolerance);
+    CU_ASSERT_EQUAL(at(&b, b.w, b.a)[1], -2);
+    CU_ASSERT_DOUBLE_EQUAL(at(&b, b.w, b.b)[0], 3 + 0.5 * 4 / 5, tolerance);
+    CU_ASSERT_EQUAL(at(&b, b.w, b.frozen)[0], 1);
+    mfm_sharpness_descend(&sharpness, b.graph, b.w);
+    CU_ASSERT_EQUAL(at(&b, b.w, b.a)[0], 1);
+    CU_ASSERT_EQUAL(at(&b, b.w, b.b)[0], 3);
+    mfm_sharpness_clear(b.ctx, &sharpness);
+    bench_clear(&b);
+}
+
+static void check_untouched(int kind)
 {
     bench b;
     bench_init(&b, kind, 0.9, 0.1);
@@ -192,6 +265,10 @@ static void test_untouched(void)
 }
 
 static const mfm_case cases[] = {
+    {"Nesterov's step looks ahead along the momentum", test_nesterov},
+    {"AdamW shrinks weights apart from its step", test_adamw},
+    {"biases and normalisations are spared from decay when that is asked for", test_spared},
+    {"a sharpness-aware step climbs rho along the gradient and comes back", test_sharpness},
     {"plain SGD goes against the scaled gradient", test_sgd},
     {"momentum is a decaying sum of gradients with weight decay, without dampening", test_momentum},
     {"a new learning rate applies to the momentum kept so far", test_momentum_rate},

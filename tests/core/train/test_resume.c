@@ -22,13 +22,13 @@
 typedef struct plan {
     recipe from;
     const char *method;
-    enum mfm_optimizer_kind modulator_optimizer;
+    int modulator_optimizer;
 } plan;
 
 static void begin(session *s, const plan *what)
 {
     session_init(s, &what->from, what->method);
-    s->modulator.optimizer = (int)what->modulator_optimizer;
+    s->modulator.optimizer = what->modulator_optimizer;
     session_start(s);
 }
 
@@ -62,7 +62,7 @@ static void resume(session *s, const plan *what, const char *path)
 {
     session options;
     session_init(&options, &what->from, what->method);
-    options.modulator.optimizer = (int)what->modulator_optimizer;
+    options.modulator.optimizer = what->modulator_optimizer;
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
     mfm_model *model;
