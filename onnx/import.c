@@ -414,6 +414,8 @@ static int import_network(mfm_importer *im, const mfm_role_choice *choice)
     if (!status)
         status = check_divided(im);
     if (!status)
+        status = mfm_import_check_batch(im);
+    if (!status)
         status = mfm_import_outputs(im);
     return status ? status : mfm_import_sites(im);
 }

@@ -77,6 +77,8 @@ bool mfm_import_is_attr_input(const mfm_op *op, int opset, size_t input);
 
 /* import_form.c */
 int mfm_import_inputs(mfm_importer *im);
+/* import_batch.c: MFM_ENOTSUP, naming the node, where one image's result depends on another. */
+int mfm_import_check_batch(mfm_importer *im);
 /* import_output.c: the logits and the classes. */
 int mfm_import_outputs(mfm_importer *im);
 int mfm_import_sites(mfm_importer *im);

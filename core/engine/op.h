@@ -115,6 +115,15 @@ typedef struct mfm_rule {
  * linear. Neither holds for inputs that are only added. */
 enum { MFM_READS_NONE = 0, MFM_READS_IN = 1, MFM_READS_OUT = 2 };
 
+/* What becomes of the batch, axis 0, as far as an operator's own axes and attributes leave no
+ * choice. Where it says nothing, import finds out by trial. */
+enum mfm_batch_rule {
+    MFM_BATCH_UNKNOWN,
+    MFM_BATCH_FIRST, /* sample n of the output is made of sample n of input 0 and of the other
+                        inputs whole (unless attribute transA is set) */
+    MFM_BATCH_ALL    /* element by element, with broadcasting; the pointwise rules say it */
+};
+
 struct mfm_op {
     const char *name;        /* ONNX op_type */
     const char *domain;      /* "" is ONNX's own; "mfm" is this engine's */
@@ -131,6 +140,7 @@ struct mfm_op {
     const mfm_rule *rule;
     const void *impl; /* ingredients of a generic rule (rules.h) */
     unsigned reads;
+    enum mfm_batch_rule batch;
     uint32_t additive; /* set of inputs (bit i) that are only added to the result */
     /* Multiplications per forward pass, for reports; NULL: not counted. */
     int64_t (*macs)(const mfm_node *node);

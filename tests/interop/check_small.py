@@ -10,7 +10,7 @@ import importlib
 import sys
 from pathlib import Path
 
-PARTS = ["split", "softmax"]
+PARTS = ["split", "softmax", "batch"]
 
 try:
     import small

@@ -48,6 +48,7 @@ const mfm_op mfm_op_add = {
     .rule = &mfm_rule_linear,
     .impl = &impl,
     .reads = MFM_READS_NONE,
+    .batch = MFM_BATCH_ALL,
     .summary = "sum of two tensors, with broadcasting",
     .samples = samples,
 };

@@ -160,6 +160,7 @@ const mfm_op mfm_op_average_pool = {
     .rule = &mfm_rule_linear,
     .impl = &impl,
     .reads = MFM_READS_NONE,
+    .batch = MFM_BATCH_FIRST,
     .summary = "mean of each window of an image",
     .samples = samples,
 };

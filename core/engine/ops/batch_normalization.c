@@ -131,6 +131,7 @@ const mfm_op mfm_op_batch_normalization = {
     .impl = &alone,
     .reads = MFM_READS_IN,
     .update = mfm_batch_norm_update,
+    .batch = MFM_BATCH_FIRST,
     .summary = "normalises every channel to mean 0 and variance 1, then scales and shifts it",
     .samples = samples,
 };

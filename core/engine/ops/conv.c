@@ -202,6 +202,7 @@ const mfm_op mfm_op_conv = {
     .impl = &impl,
     .reads = MFM_READS_IN,
     .macs = macs,
+    .batch = MFM_BATCH_FIRST,
     .summary = "two-dimensional convolution, in groups, with optional bias",
     .samples = samples,
 };

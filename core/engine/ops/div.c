@@ -156,6 +156,7 @@ const mfm_op mfm_op_div = {
     .infer = infer,
     .rule = &rule,
     .reads = MFM_READS_IN,
+    .batch = MFM_BATCH_ALL,
     .summary = "quotient of two tensors, with broadcasting",
     .samples = samples,
 };

@@ -125,6 +125,7 @@ const mfm_op mfm_op_dropout = {
     .rule = &mfm_rule_linear,
     .impl = &impl,
     .reads = MFM_READS_NONE,
+    .batch = MFM_BATCH_ALL,
     .summary = "zeroes a random part of the elements in training",
     .samples = samples,
 };

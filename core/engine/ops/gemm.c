@@ -174,6 +174,7 @@ const mfm_op mfm_op_gemm = {
     .impl = &impl,
     .reads = MFM_READS_IN,
     .macs = macs,
+    .batch = MFM_BATCH_FIRST,
     .summary = "alpha A B + beta C of matrices, each of A and B transposed or not",
     .samples = samples,
 };

@@ -113,6 +113,7 @@ const mfm_op mfm_op_global_max_pool = {
     .infer = infer,
     .rule = &rule,
     .reads = MFM_READS_NONE,
+    .batch = MFM_BATCH_FIRST,
     .summary = "largest value of each channel",
     .samples = samples,
 };

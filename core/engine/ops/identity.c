@@ -16,6 +16,7 @@ const mfm_op mfm_op_identity = {
     .rule = &mfm_rule_linear,
     .impl = &mfm_linear_reshape,
     .reads = MFM_READS_NONE,
+    .batch = MFM_BATCH_ALL,
     .summary = "the input itself",
     .samples = samples,
 };

@@ -276,6 +276,7 @@ const mfm_op mfm_op_matmul = {
     .impl = &impl,
     .reads = MFM_READS_IN,
     .macs = macs,
+    .batch = MFM_BATCH_FIRST,
     .summary = "matrix product over the last two axes, with broadcasting",
     .samples = samples,
 };

@@ -224,6 +224,7 @@ const mfm_op mfm_op_max_pool = {
     .release = mfm_window_release,
     .rule = &rule,
     .reads = MFM_READS_NONE,
+    .batch = MFM_BATCH_FIRST,
     .summary = "largest value of each window of an image",
     .samples = samples,
 };

@@ -50,6 +50,7 @@ const mfm_op mfm_op_mul = {
     .rule = &mfm_rule_bilinear,
     .impl = &impl,
     .reads = MFM_READS_IN,
+    .batch = MFM_BATCH_ALL,
     .summary = "product of two tensors, with broadcasting",
     .samples = samples,
 };

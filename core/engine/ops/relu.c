@@ -60,6 +60,7 @@ const mfm_op mfm_op_relu = {
     .rule = &mfm_rule_linear,
     .impl = &impl,
     .reads = MFM_READS_OUT,
+    .batch = MFM_BATCH_ALL,
     .summary = "max(x, 0)",
     .samples = samples,
 };

@@ -49,6 +49,7 @@ const mfm_op mfm_op_sub = {
     .rule = &mfm_rule_linear,
     .impl = &impl,
     .reads = MFM_READS_NONE,
+    .batch = MFM_BATCH_ALL,
     .summary = "difference of two tensors, with broadcasting",
     .samples = samples,
 };

@@ -60,6 +60,7 @@ const mfm_op mfm_op_sum = {
     .rule = &mfm_rule_linear,
     .impl = &impl,
     .reads = MFM_READS_NONE,
+    .batch = MFM_BATCH_ALL,
     .summary = "sum of one or more tensors, with broadcasting",
     .samples = samples,
 };

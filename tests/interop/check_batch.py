@@ -1,0 +1,103 @@
+"""Nodes over axis 0: a file gives for a batch what ONNX Runtime gives image by image, or nothing.
+"""
+import numpy as np
+
+import small
+from small import node
+
+CONSTANTS = {name: np.array(value, np.int64) for name, value in {
+    "a0": [0], "a1": [1], "s0": [0], "s1": [1], "s2": [2], "all": [1 << 40], "m1": [-1],
+    "one": [1, 144], "rows": [-1, 144], "maps": [-1, 36], "back": [-1, 4, 36], "swap": [144, -1],
+    "four": [4, -1], "two": [2, 144], "p": [0, 0, 1, 0], "halves": [-1, 2, 2, 36],
+    "tokens": [-1, 4, 36]}.items()}
+CONSTANTS.update({"k": small.weights(144, 144, scale=0.1), "row": small.weights(1, 144),
+                  "pair": small.weights(2, 144), "k36": small.weights(36, 36, scale=0.1)})
+
+# (what, opset, nodes from f [n,144] to z [n,144], the words of the refusal; none: it must agree)
+NETS = [
+    ("ReduceMean", 17, [node("ReduceMean", "f", "m", axes=[0]), node("Sub", "f m", "z")],
+     "ReduceMean"),
+    ("ReduceMean of 18", 18, [node("ReduceMean", "f a0", "m"), node("Add", "f m", "z")],
+     "ReduceMean"),
+    ("ReduceMean without axes", 17, [node("ReduceMean", "f", "m"), node("Add", "f m", "z")],
+     "ReduceMean"),
+    ("Softmax", 17, [node("Softmax", "f", "z", axis=0)], "Softmax"),
+    ("LogSoftmax", 17, [node("LogSoftmax", "f", "z", axis=-2)], "LogSoftmax"),
+    ("Softmax of 11 over all", 11, [node("Softmax", "f", "z", axis=0)], "Softmax"),
+    ("Slice of the first", 17, [node("Slice", "f s0 s1 a0", "t"), node("Add", "f t", "z")],
+     "Slice"),
+    ("Slice that turns the batch", 17, [node("Slice", "f m1 min a0 m1", "t"),
+                                        node("Add", "f t", "z")], "Slice"),
+    ("Slice of all", 17, [node("Slice", "f s0 all a0", "z")], ""),
+    ("Split", 13, [node("Split", "f", "t u", axis=0), node("Concat", "u t", "z", axis=0)], "Split"),
+    ("Concat", 17, [node("Concat", "f f", "t", axis=0), node("Slice", "t s0 s1 a0", "u"),
+                    node("Add", "f u", "z")], "Slice"),
+    ("a batch kernel", 17, [node("Transpose", "f", "t", perm=[1, 0]), node("MatMul", "f t", "u"),
+                            node("MatMul", "u f", "z")], "MatMul"),
+    ("statistics over images", 17, [node("Transpose", "f", "t", perm=[1, 0]),
+                                    node("MatMul", "t f", "u"), node("MatMul", "f u", "z")],
+     "MatMul"),
+    ("Gemm with transA", 17, [node("Gemm", "f f", "t", transA=1), node("MatMul", "f t", "z")],
+     "Gemm"),
+    ("Reshape that mixes", 17, [node("Reshape", "f swap", "t"), node("Softmax", "t", "u"),
+                                node("Reshape", "u rows", "z")], "Softmax"),
+    ("Flatten to one row", 17, [node("Flatten", "f", "t", axis=0), node("Softmax", "t", "u"),
+                                node("Reshape", "u rows", "z")], "Softmax"),
+    ("Pad", 17, [node("Pad", "f p", "t"), node("Slice", "t s0 m1 a0", "z")], ""),
+    ("Squeeze of the batch", 17, [node("Squeeze", "f a0", "t"), node("Unsqueeze", "t a0", "z")],
+     "Squeeze"),
+    ("a constant for each place", 17, [node("Add", "f pair", "z")], "Add"),
+    ("a constant row", 17, [node("Add", "f row", "z")], ""),
+    ("there and back", 17, [node("Transpose", "f", "t", perm=[1, 0]), node("Relu", "t", "u"),
+                            node("Transpose", "u", "z", perm=[1, 0])], ""),
+    ("batch second", 17, [node("Transpose", "f", "t", perm=[1, 0]), node("MatMul", "k t", "u"),
+                          node("Transpose", "u", "z", perm=[1, 0])], ""),
+    ("maps as images", 17, [node("Reshape", "f maps", "t"), node("MatMul", "t k36", "u"),
+                            node("Softmax", "u", "v"), node("Reshape", "v rows", "z")], ""),
+    ("attention", 17, [node("Reshape", "f tokens", "t"),
+                       node("Transpose", "t", "u", perm=[0, 2, 1]),
+                       node("MatMul", "t u", "v"), node("Softmax", "v", "w1"),
+                       node("MatMul", "w1 t", "o"), node("Reshape", "o rows", "z")], ""),
+    ("tokens first", 17, [node("Reshape", "f tokens", "t"), node("Transpose", "t", "u",
+                                                                  perm=[1, 0, 2]),
+                          node("MatMul", "u k36", "v"), node("Softmax", "v", "s", axis=0),
+                          node("Transpose", "s", "o", perm=[1, 0, 2]),
+                          node("Reshape", "o rows", "z")], ""),
+    ("Reshape to the fixed batch", 17, [node("Reshape", "f one", "z")], "frozen"),
+]
+CONSTANTS["min"] = np.array([-(1 << 40)], np.int64)
+
+
+def build(path, opset, nodes, batch):
+    first, made = small.features()
+    first = first + [node("Flatten", "r", "f")]
+    used = {n for one in nodes for n in one.input}
+    made.update({k: v for k, v in CONSTANTS.items() if k in used})
+    return small.save(path, *small.join((first + nodes, made), small.head(144, "z")), opset=opset,
+                      x=(batch, 1, 8, 8), y=(batch, 3))
+
+
+def check(program, path, words, batch):
+    images = program.data.test[:6]
+    got, messages = program.logits(path, images)
+    if words:
+        return "" if got is None and words in messages and "batch" in messages else \
+            messages or "it runs"
+    if got is None:
+        return messages
+    size = batch if isinstance(batch, int) else 1
+    want = np.concatenate([small.runtime(path, images[i:i + size]) for i in range(0, 6, size)])
+    worst = float(np.abs(got - want).max())
+    return "" if worst < 1e-5 else "the logits differ by %g" % worst
+
+
+def checks(program):
+    for batch in (1, 3, "n"):
+        for what, opset, nodes, words in NETS:
+            if words == "frozen":
+                if batch == 3:
+                    continue
+                words = "" if batch == 1 else "Reshape"
+            name = "%s, batch %s" % (what, batch)
+            path = build(program.folder / (name.replace(" ", "_") + ".onnx"), opset, nodes, batch)
+            yield name + (" is refused" if words else ""), check(program, path, words, batch)
