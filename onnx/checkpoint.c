@@ -7,6 +7,7 @@
 
 #include "onnx/export.h"
 #include "onnx/proto.h"
+#include "onnx/seal.h"
 #include "onnx/tensor_data.h"
 
 #define KEY "mfm.checkpoint"
@@ -207,7 +208,7 @@ static int add_counters(mfm_model *model, const mfm_training *t, const char *run
 }
 
 int mfm_checkpoint_save(mfm_ctx *ctx, mfm_model *model, const mfm_training *t,
-                        const char *run_options, const char *path)
+                        const char *run_options, const char *path, const char *previous)
 {
     int status = mfm_checkpoint_strip(ctx, model);
     for (int i = 0; i < t->n_kept && !status; i++)
@@ -219,7 +220,7 @@ int mfm_checkpoint_save(mfm_ctx *ctx, mfm_model *model, const mfm_training *t,
     if (!status)
         status = add_counters(model, t, run_options);
     if (!status)
-        status = mfm_model_save(ctx, model, path);
+        status = mfm_model_save_sealed(ctx, model, path, previous);
     const int stripped = mfm_checkpoint_strip(ctx, model);
     return status ? status : stripped;
 }
@@ -233,7 +234,24 @@ int mfm_checkpoint_strip(mfm_ctx *ctx, mfm_model *model)
         if (algorithm && strcmp(mfm_proto_text(algorithm->name), "mfm.training") == 0)
             mfm_proto_remove(model, &proto->training_info, &proto->n_training_info, i);
     }
-    return mfm_proto_metadata(model, KEY) ? mfm_proto_set_metadata(model, KEY, NULL) : MFM_OK;
+    static const char *const keys[2] = {KEY, MFM_SEAL_KEY};
+    int status = MFM_OK;
+    for (int i = 0; i < 2 && !status; i++)
+        if (mfm_proto_metadata(model, keys[i]))
+            status = mfm_proto_set_metadata(model, keys[i], NULL);
+    return status;
+}
+
+int mfm_checkpoint_check(mfm_ctx *ctx, const char *path)
+{
+    return mfm_seal_check(ctx, path);
+}
+
+int mfm_checkpoint_load(mfm_ctx *ctx, const char *path, mfm_model **model)
+{
+    *model = NULL;
+    const int status = mfm_seal_check(ctx, path);
+    return status ? status : mfm_model_load(ctx, path, model);
 }
 
 /* ---- resuming ----------------------------------------------------------------------------- */

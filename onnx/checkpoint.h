@@ -3,7 +3,7 @@
  * vectors as initialisers of a training_info algorithm graph with update bindings, and the counters
  * in metadata_props["mfm.checkpoint"] as JSON with exact (hexadecimal) floating-point numbers.
  * Resuming from it continues bit for bit; for a model whose weights are not float32, up to the
- * rounding of its own element type, in which they are kept.
+ * rounding of its own element type, in which they are kept. The file is sealed (onnx/seal.h).
  */
 #ifndef MFM_ONNX_CHECKPOINT_H
 #define MFM_ONNX_CHECKPOINT_H
@@ -11,11 +11,17 @@
 #include "core/train/training.h"
 #include "onnx/model.h"
 
-/* Writes atomically. model is the one being trained; its values are brought up to date on the way.
- * run_options is a JSON object or list (MFM_EINVAL otherwise) that resuming compares and hands
- * back. After any failure model is no checkpoint, and may be trained on. */
+/* Writes atomically; the checkpoint that path held is kept under the name previous in the same
+ * folder (NULL: it is not). model is the one being trained; its values are brought up to date on
+ * the way. run_options is a JSON object or list (MFM_EINVAL otherwise) that resuming compares and
+ * hands back. After any failure model is no checkpoint, and may be trained on. */
 int mfm_checkpoint_save(mfm_ctx *ctx, mfm_model *model, const mfm_training *training,
-                        const char *run_options, const char *path);
+                        const char *run_options, const char *path, const char *previous);
+
+/* mfm_model_load for a checkpoint: MFM_EDATA unless it is, byte for byte, what was written. */
+int mfm_checkpoint_load(mfm_ctx *ctx, const char *path, mfm_model **model);
+/* Only that check. */
+int mfm_checkpoint_check(mfm_ctx *ctx, const char *path);
 
 /* What a checkpoint says of its run: *options is the options' JSON (compact), NULL when the model
  * is no checkpoint. The caller releases it with mfm_free. */

@@ -26,10 +26,12 @@ int mfm_model_open(mfm_ctx *ctx, const char *path, mfm_model **model);
 /* The same from bytes; name stands for the path in messages. The bytes may be freed afterwards. */
 int mfm_model_parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *name,
                     mfm_model **model);
-/* Writes to a temporary file beside path, fsyncs it and renames it: path holds either its old
- * content or all of the new one. A file that is replaced leaves its permissions; a symbolic link is
- * itself replaced. MFM_EIO, MFM_ENOTSUP for a graph beyond protobuf's 2 GiB, MFM_ENOMEM. */
+/* Path holds either its old content or all of the new one, as core/data/file_writer.h tells it.
+ * MFM_EIO, MFM_ENOTSUP for a graph beyond protobuf's 2 GiB, MFM_ENOMEM. */
 int mfm_model_save(mfm_ctx *ctx, const mfm_model *model, const char *path);
+/* The same bytes to an open descriptor, which stays open; name is for messages. */
+int mfm_model_save_descriptor(mfm_ctx *ctx, const mfm_model *model, int descriptor,
+                              const char *name);
 /* The bytes that save would write. The caller releases *bytes with mfm_free. */
 int mfm_model_pack(mfm_ctx *ctx, const mfm_model *model, void **bytes, size_t *size);
 void mfm_model_free(mfm_model *model);

@@ -91,7 +91,7 @@ static int inject(mfm_ctx *ctx, mfm_model *model, const options *o)
     if (!status)
         status = mfm_model_facts_new(ctx, model, &after);
     if (!status)
-        status = mfm_model_save(ctx, model, o->output);
+        status = mfm_save_output(ctx, model, o->output);
     if (!status) {
         printf("wrote %s (modulator added to %s)\n\n", o->output, mfm_model_path(model));
         print_counts(before, after);

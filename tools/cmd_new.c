@@ -69,7 +69,7 @@ static int make(mfm_ctx *ctx, const char *architecture, const options *o)
     int status = mfm_model_make(ctx, architecture, &wanted, &model);
     if (status)
         return status == MFM_EINVAL ? MFM_EUSAGE : status;
-    status = mfm_model_save(ctx, model, o->output);
+    status = mfm_save_output(ctx, model, o->output);
     mfm_model_free(model);
     return status;
 }
@@ -84,7 +84,7 @@ int mfm_cmd_new(mfm_ctx *ctx, int argc, const char **argv)
     if (!status)
         status = make(ctx, arguments.positional, &o);
     if (!status)
-        printf("wrote %s (%s, seed %llu)\n", o.output, arguments.positional,
+        printf("wrote %s (%s, seed %llu)\n", mfm_output_name(o.output), arguments.positional,
                (unsigned long long)o.seed);
     mfm_arguments_free(ctx, &arguments);
     return status;

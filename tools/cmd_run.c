@@ -259,8 +259,8 @@ static int run(inference *r, const char *path, const options *o)
         return status;
     for (size_t first = 0; first < r->in.count; first += (size_t)r->images.dim[0])
         run_batch(r, first);
-    return mfm_write_file(r->ctx, o->output, r->out,
-                          r->in.count * (size_t)r->network->classes * sizeof(float));
+    return mfm_write_output(r->ctx, o->output, r->out,
+                            r->in.count * (size_t)r->network->classes * sizeof(float));
 }
 
 static void clear(inference *r)
@@ -299,7 +299,7 @@ int mfm_cmd_run(mfm_ctx *ctx, int argc, const char **argv)
         status = run(&r, arguments.positional, &o);
     }
     if (!status)
-        printf("wrote %s: logits [%zu,%lld]\n", o.output, r.in.count,
+        printf("wrote %s: logits [%zu,%lld]\n", mfm_output_name(o.output), r.in.count,
                (long long)r.network->classes);
     clear(&r);
     mfm_model_free(model);

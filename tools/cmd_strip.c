@@ -31,7 +31,7 @@ static const mfm_option_table strip_options = {
         "what was put in. An untrained model is then what it was, byte for byte.",
     .groups = groups};
 
-/* *removed: what was taken out. */
+/* *removed: what was taken out. What was damaged would come out as a model of other numbers. */
 static int strip(mfm_ctx *ctx, mfm_model *model, const char **removed)
 {
     char *run = NULL;
@@ -39,6 +39,8 @@ static int strip(mfm_ctx *ctx, mfm_model *model, const char **removed)
     int status = mfm_checkpoint_options(ctx, model, &run);
     const bool checkpoint = run != NULL;
     mfm_free(ctx, run);
+    if (!status && checkpoint)
+        status = mfm_checkpoint_check(ctx, mfm_model_path(model));
     if (!status && checkpoint)
         status = mfm_checkpoint_strip(ctx, model);
     if (!status)
@@ -68,9 +70,10 @@ int mfm_cmd_strip(mfm_ctx *ctx, int argc, const char **argv)
     if (!status)
         status = strip(ctx, model, &removed);
     if (!status)
-        status = mfm_model_save(ctx, model, o.output);
+        status = mfm_save_output(ctx, model, o.output);
     if (!status)
-        printf("wrote %s (%s removed from %s)\n", o.output, removed, arguments.positional);
+        printf("wrote %s (%s removed from %s)\n", mfm_output_name(o.output), removed,
+               arguments.positional);
     mfm_model_free(model);
     mfm_arguments_free(ctx, &arguments);
     return status;

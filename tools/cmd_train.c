@@ -15,8 +15,10 @@
 /* The model that is trained: the checkpoint's, or the one given with a modulator put in. */
 static int load_model(mfm_train_job *job, const mfm_arguments *given)
 {
-    int status = mfm_session_load(&job->session, job->model_path);
-    if (!status)
+    int status = MFM_OK;
+    if (!job->run_model)
+        status = mfm_session_load(&job->session, job->model_path);
+    if (!status && !job->run_model)
         status = mfm_train_job_hash_model(job);
     if (status)
         return status;
@@ -110,17 +112,22 @@ static int train(mfm_train_job *job)
 
 int mfm_cmd_train(mfm_ctx *ctx, int argc, const char **argv)
 {
-    mfm_train_job job = {.ctx = ctx, .session = {.ctx = ctx}, .folder = {.ctx = ctx, .lock = -1}};
+    mfm_train_job job = {
+        .ctx = ctx, .session = {.ctx = ctx}, .folder = {.ctx = ctx, .lock = -1, .log = -1}};
     mfm_arguments given;
     mfm_train_form_init(&job.form, &job.arguments);
     int status = mfm_options_parse(ctx, &job.form.table, argc, argv, &job.arguments, &given);
     job.model_path = given.positional;
+    if (!status && !job.model_path && !job.arguments.resume)
+        status = mfm_fail(ctx, MFM_EUSAGE, "no MODEL given: it comes first");
     if (!status)
         status = job.arguments.resume ? check_resumed(&job, &given) : check_fresh(&job, &given);
     if (!status) {
         job.threads = mfm_use_threads((unsigned)job.arguments.threads);
         status = prepare(&job, &given);
     }
+    if (!status)
+        status = mfm_train_job_rehearse(&job);
     if (!status)
         status = mfm_train_job_begin(&job);
     if (!status)

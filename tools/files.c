@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/data/file_writer.h"
+
 int mfm_fail_errno(mfm_ctx *ctx, int error, const char *verb, const char *path)
 {
     const bool resources = error == ENOSPC || error == EDQUOT || error == EFBIG ||
@@ -15,7 +17,23 @@ int mfm_fail_errno(mfm_ctx *ctx, int error, const char *verb, const char *path)
                     strerror(error));
 }
 
-static int check_folder(mfm_ctx *ctx, const char *path)
+static bool is_standard(const char *path)
+{
+    return strcmp(path, "-") == 0;
+}
+
+static int check_standard(mfm_ctx *ctx)
+{
+    if (isatty(STDOUT_FILENO))
+        return mfm_fail(ctx, MFM_EIO,
+                        "cannot write to standard output: it is a terminal: lead it "
+                        "into a file or a program");
+    fflush(stdout);
+    stdout = stderr; /* the descriptor is the file's; glibc lets the stream be another */
+    return MFM_OK;
+}
+
+int mfm_check_place(mfm_ctx *ctx, const char *path)
 {
     const char *slash = strrchr(path, '/');
     char *folder =
@@ -35,58 +53,75 @@ static int check_folder(mfm_ctx *ctx, const char *path)
     return status;
 }
 
+/* By writing nothing to it. */
+static int check_writable(mfm_ctx *ctx, const char *path)
+{
+    mfm_file_writer *writer;
+    const int status = mfm_file_writer_open(ctx, path, &writer);
+    mfm_file_writer_close(writer);
+    return status;
+}
+
 int mfm_check_output(mfm_ctx *ctx, const char *path, const char *input)
 {
-    int status = check_folder(ctx, path);
-    if (status)
-        return status;
+    if (is_standard(path))
+        return check_standard(ctx);
     struct stat out, in;
-    if (stat(path, &out))
-        return errno == ENOENT ? MFM_OK : mfm_fail_errno(ctx, errno, "write", path);
-    if (!S_ISREG(out.st_mode))
-        return mfm_fail(ctx, MFM_EIO, "cannot write %s: it is there and not a regular file", path);
-    if (input && stat(input, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+    const bool there = stat(path, &out) == 0;
+    if (there && input && stat(input, &in) == 0 && in.st_dev == out.st_dev &&
+        in.st_ino == out.st_ino)
         return mfm_fail(ctx, MFM_EINVAL,
                         "cannot write %s: it is the input file: an input is never "
                         "overwritten",
                         path);
-    return MFM_OK;
+    /* Opening what is no file may have effects of its own. */
+    if (there && !S_ISREG(out.st_mode) && !S_ISDIR(out.st_mode))
+        return access(path, W_OK) ? mfm_fail_errno(ctx, errno, "write", path) : MFM_OK;
+    return check_writable(ctx, path);
 }
 
-static int write_all(int fd, const char *bytes, size_t size)
+bool mfm_is_regular_output(const char *path)
 {
-    while (size) {
-        const ssize_t put = write(fd, bytes, size);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return errno;
-        bytes += put;
-        size -= (size_t)put;
-    }
-    return fsync(fd) ? errno : 0;
+    struct stat st;
+    return !is_standard(path) && (stat(path, &st) || S_ISREG(st.st_mode));
+}
+
+const char *mfm_output_name(const char *path)
+{
+    return is_standard(path) ? "standard output" : path;
+}
+
+int mfm_save_output(mfm_ctx *ctx, const mfm_model *model, const char *path)
+{
+    return is_standard(path)
+               ? mfm_model_save_descriptor(ctx, model, STDOUT_FILENO, mfm_output_name(path))
+               : mfm_model_save(ctx, model, path);
+}
+
+/* Closes the writer. */
+static int write_bytes(mfm_file_writer *writer, const void *bytes, size_t size)
+{
+    mfm_file_writer_put(writer, bytes, size);
+    const int status = mfm_file_writer_commit(writer, NULL);
+    mfm_file_writer_close(writer);
+    return status;
+}
+
+int mfm_write_output(mfm_ctx *ctx, const char *path, const void *bytes, size_t size)
+{
+    if (!is_standard(path))
+        return mfm_write_file(ctx, path, bytes, size);
+    mfm_file_writer *writer;
+    const int status =
+        mfm_file_writer_open_descriptor(ctx, STDOUT_FILENO, mfm_output_name(path), &writer);
+    return status ? status : write_bytes(writer, bytes, size);
 }
 
 int mfm_write_file(mfm_ctx *ctx, const char *path, const void *bytes, size_t size)
 {
-    char *temporary = mfm_format(ctx, "%s.%ld.tmp", path, (long)getpid());
-    if (!temporary)
-        return MFM_ENOMEM;
-    int error = 0;
-    const int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        error = errno;
-    } else {
-        error = write_all(fd, bytes, size);
-        if (close(fd) && !error)
-            error = errno;
-        if (!error && rename(temporary, path))
-            error = errno;
-        if (error)
-            unlink(temporary);
-    }
-    mfm_free(ctx, temporary);
-    return error ? mfm_fail_errno(ctx, error, "write", path) : MFM_OK;
+    mfm_file_writer *writer;
+    const int status = mfm_file_writer_open(ctx, path, &writer);
+    return status ? status : write_bytes(writer, bytes, size);
 }
 
 static int read_all(mfm_ctx *ctx, int fd, const char *path, size_t size, char **bytes)

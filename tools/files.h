@@ -5,14 +5,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/engine/context.h"
+#include "onnx/model.h"
 
-/* MFM_EIO unless a file can be written at path: its folder exists and may be written to, and what
- * is there already is a regular file. MFM_EINVAL when it is the file input (NULL: none), by
- * whatever name: an input is never overwritten. Nothing is changed. */
+/* Before any work: MFM_EIO unless a file can be written at path (core/data/file_writer.h: a link is
+ * followed, a device written in place). MFM_EINVAL when it is the file input (NULL: none), by
+ * whatever name: an input is never overwritten. Nothing is changed; but after the path "-",
+ * standard output is the file's, and what is printed goes to standard error. */
 int mfm_check_output(mfm_ctx *ctx, const char *path, const char *input);
+/* MFM_EIO unless something new can be made at path. */
+int mfm_check_place(mfm_ctx *ctx, const char *path);
+/* Whether a path that was checked is, or will be, a regular file, which can be read back. */
+bool mfm_is_regular_output(const char *path);
+/* Put a model, or bytes, into a path that was checked. */
+int mfm_save_output(mfm_ctx *ctx, const mfm_model *model, const char *path);
+int mfm_write_output(mfm_ctx *ctx, const char *path, const void *bytes, size_t size);
+/* What messages call the path. */
+const char *mfm_output_name(const char *path);
 
-/* Puts bytes into path: a temporary file beside it, synced and renamed. */
+/* Puts bytes into a file, as a whole or not at all. */
 int mfm_write_file(mfm_ctx *ctx, const char *path, const void *bytes, size_t size);
 /* All of a regular file, with a zero byte behind it. The caller releases *bytes by mfm_free. */
 int mfm_read_file(mfm_ctx *ctx, const char *path, char **bytes, size_t *size);

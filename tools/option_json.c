@@ -18,7 +18,7 @@ static json_t *strings_to_json(const mfm_strings *list)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < list->count; i++)
-        json_array_append_new(array, mfm_json_text(list->item[i]));
+        json_array_append_new(array, mfm_json_exact(list->item[i]));
     return array;
 }
 
@@ -31,7 +31,7 @@ static json_t *option_to_json(const mfm_option *option, const void *field)
         return json_boolean(*(const bool *)field);
     case MFM_OPTION_STRING:
         text = *(const char *const *)field;
-        return text ? mfm_json_text(text) : json_null();
+        return text ? mfm_json_exact(text) : json_null();
     case MFM_OPTION_STRINGS:
         return strings_to_json(field);
     case MFM_OPTION_UINT:
@@ -69,10 +69,12 @@ static int add_strings(mfm_ctx *ctx, const json_t *json, mfm_strings *list,
 {
     list->count = 0;
     for (size_t i = 0; i < json_array_size(json) && i < MFM_MAX_STRINGS; i++) {
-        const char *text = json_string_value(json_array_get(json, i));
+        char *text = NULL;
+        const int status = mfm_json_exact_text(ctx, json_array_get(json, i), &text);
         char *copy = text ? mfm_arguments_own(ctx, arguments, text) : NULL;
+        mfm_free(ctx, text);
         if (!copy)
-            return text ? MFM_ENOMEM : MFM_EDATA;
+            return status ? status : MFM_ENOMEM;
         list->item[list->count++] = copy;
     }
     return MFM_OK;
@@ -82,13 +84,16 @@ static int add_strings(mfm_ctx *ctx, const json_t *json, mfm_strings *list,
 static int set_from_text(mfm_ctx *ctx, const mfm_option *option, const json_t *json, void *field,
                          mfm_arguments *arguments)
 {
-    char *text = json_is_string(json) ? mfm_format(ctx, "%s", json_string_value(json)) : NULL;
+    char *text = NULL;
+    int status = MFM_OK;
     if (json_is_integer(json))
         text = mfm_format(ctx, "%lld", (long long)json_integer_value(json));
-    if (json_is_real(json))
+    else if (json_is_real(json))
         text = mfm_format(ctx, "%.17g", json_real_value(json));
+    else
+        status = mfm_json_exact_text(ctx, json, &text);
     if (!text)
-        return MFM_EDATA;
+        return status ? status : MFM_ENOMEM;
     char *copy = mfm_arguments_own(ctx, arguments, text);
     mfm_free(ctx, text);
     return copy ? mfm_option_set(ctx, option, copy, true, field) : MFM_ENOMEM;
@@ -138,13 +143,36 @@ static int fail_differs(mfm_ctx *ctx, const mfm_option *option, const json_t *no
     return status;
 }
 
+/* A relative place as seen from another working folder than where it was named: from `folder`. */
+static int move_path(mfm_ctx *ctx, const mfm_option *option, const char *folder, void *field,
+                     mfm_arguments *arguments)
+{
+    const char *text = *(const char **)field;
+    if (!folder || !text || option->path == MFM_OPTION_NO_PATH)
+        return MFM_OK;
+    const char *path = text;
+    if (option->path == MFM_OPTION_KIND_PATH)
+        path = strchr(text, ':') ? strchr(text, ':') + 1 : "-";
+    if (path[0] == '/' || strcmp(path, "-") == 0)
+        return MFM_OK;
+    char *moved = mfm_format(ctx, "%.*s%s/%s", (int)(path - text), text, folder, path);
+    char *copy = moved ? mfm_arguments_own(ctx, arguments, moved) : NULL;
+    mfm_free(ctx, moved);
+    if (!copy)
+        return MFM_ENOMEM;
+    *(const char **)field = copy;
+    return MFM_OK;
+}
+
 static int adopt(mfm_ctx *ctx, const mfm_option *option, bool given, const json_t *then,
-                 void *field, mfm_arguments *arguments)
+                 const char *folder, void *field, mfm_arguments *arguments)
 {
     if (!then)
         return mfm_fail(ctx, MFM_EDATA, "resume: the run does not record its --%s", option->name);
     if (!given) {
-        const int status = option_from_json(ctx, option, then, field, arguments);
+        int status = option_from_json(ctx, option, then, field, arguments);
+        if (!status)
+            status = move_path(ctx, option, folder, field, arguments);
         return status == MFM_ENOMEM || status == MFM_OK
                    ? status
                    : mfm_fail(ctx, MFM_EDATA, "resume: the run's --%s is damaged", option->name);
@@ -159,8 +187,8 @@ static int adopt(mfm_ctx *ctx, const mfm_option *option, bool given, const json_
     return status;
 }
 
-int mfm_options_adopt(mfm_ctx *ctx, const mfm_option_table *table, const json_t *run, void *values,
-                      mfm_arguments *arguments)
+int mfm_options_adopt(mfm_ctx *ctx, const mfm_option_table *table, const json_t *run,
+                      const char *folder, void *values, mfm_arguments *arguments)
 {
     mfm_option_entry entry;
     for (size_t i = 0; mfm_option_at(table, i, &entry); i++) {
@@ -168,7 +196,7 @@ int mfm_options_adopt(mfm_ctx *ctx, const mfm_option_table *table, const json_t 
             continue;
         const int status =
             adopt(ctx, entry.option, arguments->given[i], json_object_get(run, entry.option->name),
-                  (char *)values + entry.offset, arguments);
+                  folder, (char *)values + entry.offset, arguments);
         if (status)
             return status;
     }

@@ -153,6 +153,8 @@ static int take_positional(parse *p)
         return first ? mfm_fail(p->ctx, MFM_EUSAGE,
                                 "unexpected argument: %.80s: this command takes none", first)
                      : MFM_OK;
+    if (!first && p->table->may_lack)
+        return MFM_OK;
     if (!first)
         return mfm_fail(p->ctx, MFM_EUSAGE, "no %s given: it comes first", p->table->positional);
     const char *second = poptGetArg(p->popt);

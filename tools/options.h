@@ -29,6 +29,7 @@ typedef struct mfm_option_group {
 typedef struct mfm_option_table {
     const char
         *positional;     /* what the one argument without a name is called; NULL: there is none */
+    bool may_lack;       /* the command itself says when that argument is needed */
     const char *purpose; /* a sentence or two above the options in the help */
     const char *notes;   /* below them; NULL: none */
     void (*more)(void);  /* prints further help; NULL: none */

@@ -58,8 +58,9 @@ static char *list_text(mfm_ctx *ctx, const json_t *list)
 /* What was asked for, as a reader expects it: no quotes, lists by commas. */
 static char *value_text(mfm_ctx *ctx, const json_t *value)
 {
-    if (json_is_string(value))
-        return mfm_strdup(ctx, json_string_value(value));
+    const json_t *inexact = json_object_get(value, "text"); /* mfm_json_exact */
+    if (json_is_string(value) || json_is_string(inexact))
+        return mfm_strdup(ctx, json_string_value(inexact ? inexact : value));
     if (json_is_integer(value))
         return mfm_format(ctx, "%lld", (long long)json_integer_value(value));
     if (json_is_real(value))

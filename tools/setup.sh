@@ -9,7 +9,8 @@
 set -eu
 
 build="build-essential cmake ninja-build pkg-config libprotobuf-c-dev protobuf-c-compiler
-    libonnx-dev libopenblas-openmp-dev libdnnl-dev zlib1g-dev libjansson-dev libpopt-dev
+    libonnx-dev libopenblas-openmp-dev libdnnl-dev zlib1g-dev libxxhash-dev libjansson-dev
+    libpopt-dev
     libcunit1-dev"
 packages=$build
 for option in "$@"; do

@@ -1,8 +1,10 @@
 #include "tools/train_job.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/data/fnv.h"
 #include "onnx/checkpoint.h"
@@ -32,21 +34,67 @@ static int parse_stored(mfm_train_job *job)
     return MFM_OK;
 }
 
+/* The folder in which the run's relative places were named, where that is another one than this and
+ * still there; NULL where not, or when memory ran out. The caller frees *folder. */
+static int run_began_in(const mfm_train_job *job, char **folder)
+{
+    const json_t *stored = json_object_get(job->stored, "folder");
+    char here[PATH_MAX];
+    *folder = NULL;
+    int status = stored ? mfm_json_exact_text(job->ctx, stored, folder) : MFM_OK;
+    if (*folder &&
+        (access(*folder, X_OK) || !getcwd(here, sizeof here) || strcmp(*folder, here) == 0)) {
+        mfm_free(job->ctx, *folder);
+        *folder = NULL;
+    }
+    return status == MFM_EDATA ? MFM_OK : status;
+}
+
+static int adopt_model(mfm_train_job *job, const char *folder)
+{
+    char *name = NULL;
+    int status = mfm_json_exact_text(job->ctx, json_object_get(job->stored, "model_file"), &name);
+    if (!status) {
+        job->run_model = folder && name[0] != '/' ? mfm_format(job->ctx, "%s/%s", folder, name)
+                                                  : mfm_strdup(job->ctx, name);
+        status = job->run_model ? MFM_OK : MFM_ENOMEM;
+    }
+    mfm_free(job->ctx, name);
+    job->model_path = job->run_model;
+    return status == MFM_EDATA
+               ? mfm_fail(job->ctx, status, "cannot resume from %s: it does not tell its model",
+                          job->folder.checkpoint)
+               : status;
+}
+
+static int adopt_options(mfm_train_job *job, const json_t *options, mfm_arguments *given)
+{
+    char *folder;
+    int status = run_began_in(job, &folder);
+    if (!status)
+        status = mfm_train_adopt(job->ctx, &job->form, options, folder, &job->arguments, given);
+    if (!status && !job->model_path)
+        status = adopt_model(job, folder);
+    mfm_free(job->ctx, folder);
+    return status;
+}
+
 int mfm_train_job_adopt_run(mfm_train_job *job, mfm_arguments *given)
 {
-    int status = mfm_model_load(job->ctx, job->folder.checkpoint, &job->checkpoint);
+    int status = mfm_run_folder_load(&job->folder, &job->checkpoint);
     if (!status)
         status = parse_stored(job);
     if (status)
         return status;
     const json_t *options = json_object_get(job->stored, "options");
-    status = mfm_train_adopt(job->ctx, &job->form, options, &job->arguments, given);
+    status = adopt_options(job, options, given);
     if (status)
         return status;
     const json_int_t epochs = json_integer_value(json_object_get(options, "epochs"));
     if ((json_int_t)job->arguments.epochs < epochs)
         return mfm_fail(job->ctx, MFM_EINVAL,
-                        "resume: --epochs: %" PRIu64 ": the run began with %lld: it may only grow",
+                        "resume: --epochs: %" PRIu64 ": the run began with %lld: it may only grow: "
+                        "drop the option, or start a new run with --run DIR",
                         job->arguments.epochs, (long long)epochs);
     return MFM_OK;
 }
@@ -74,9 +122,15 @@ static bool same_as_stored(const mfm_train_job *job, const char *key, uint64_t h
 
 int mfm_train_job_load_checkpoint(mfm_train_job *job)
 {
-    if (!same_as_stored(job, "model", job->model_hash))
-        return mfm_fail(job->ctx, MFM_EINVAL, "resume: %s: not the model that the run began with",
+    if (job->run_model) {
+        const char *stored = json_string_value(json_object_get(job->stored, "model"));
+        job->model_hash = stored ? strtoull(stored, NULL, 16) : 0;
+    } else if (!same_as_stored(job, "model", job->model_hash)) {
+        return mfm_fail(job->ctx, MFM_EINVAL,
+                        "resume: %s: not the model that the run began with: leave it out, or start "
+                        "a new run with --run DIR",
                         job->model_path);
+    }
     const json_int_t threads = json_integer_value(json_object_get(job->stored, "threads"));
     if (threads != job->threads)
         mfm_warn(job->ctx,
@@ -177,14 +231,17 @@ static json_t *describe_run(const mfm_train_job *job)
     hash_text(job->model_hash, model);
     hash_text(job->split->hash, split);
     hash_text(job->test_hash, test);
-    return json_pack("{s:s, s:o, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "onnx-mfm",
-                     MFM_VERSION, "model_file", mfm_json_text(job->model_path), "model", model,
-                     "split", split, "test", test, "threads", job->threads, "train_images",
-                     (int)job->split->train_count, "meta_images", (int)job->split->meta_count,
-                     "meta_batch", mfm_method_reads_meta(options) ? (int)options->meta_batch : 0,
-                     "classes", describe_classes(job), "preprocess",
-                     mfm_session_preprocess_json(&job->session), "options",
-                     mfm_options_to_json(&job->form.table, &job->arguments));
+    char here[PATH_MAX] = "";
+    if (!getcwd(here, sizeof here))
+        here[0] = '\0'; /* it was removed: relative places are lost */
+    return json_pack(
+        "{s:s, s:o, s:o, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "onnx-mfm",
+        MFM_VERSION, "folder", mfm_json_exact(here), "model_file", mfm_json_exact(job->model_path),
+        "model", model, "split", split, "test", test, "threads", job->threads, "train_images",
+        (int)job->split->train_count, "meta_images", (int)job->split->meta_count, "meta_batch",
+        mfm_method_reads_meta(options) ? (int)options->meta_batch : 0, "classes",
+        describe_classes(job), "preprocess", mfm_session_preprocess_json(&job->session), "options",
+        mfm_options_to_json(&job->form.table, &job->arguments));
 }
 
 int mfm_train_job_begin(mfm_train_job *job)
@@ -209,6 +266,7 @@ void mfm_train_job_clear(mfm_train_job *job)
     mfm_split_free(job->ctx, job->split);
     mfm_run_folder_clear(&job->folder);
     mfm_free(job->ctx, job->run_text);
+    mfm_free(job->ctx, job->run_model);
     mfm_model_free(job->checkpoint);
     json_decref(job->stored);
     mfm_session_clear(&job->session);

@@ -13,7 +13,8 @@
 
 typedef struct mfm_train_job {
     mfm_ctx *ctx;
-    const char *model_path;
+    const char *model_path; /* as given, or the run's */
+    char *run_model;        /* which owns that one */
     mfm_form form;
     mfm_train_arguments arguments;
     int threads;
@@ -29,10 +30,12 @@ typedef struct mfm_train_job {
     mfm_meter meter;
 } mfm_train_job;
 
-/* Reads the run folder's checkpoint and takes over the run's options. */
+/* Reads the run folder's checkpoint and takes over the run's options, and its model's name where
+ * none is given. */
 int mfm_train_job_adopt_run(mfm_train_job *job, mfm_arguments *given);
 int mfm_train_job_hash_model(mfm_train_job *job);
-/* The checkpoint becomes the model; MFM_EINVAL when the run began with another model. */
+/* The checkpoint becomes the model. MFM_EINVAL when a model is given and the run began with
+ * another. */
 int mfm_train_job_load_checkpoint(mfm_train_job *job);
 /* Puts a modulator in where the method needs one and the model has none. */
 int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given);
@@ -46,8 +49,14 @@ int mfm_train_job_describe_data(mfm_train_job *job);
 int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options);
 /* The problem of the split, with the model's numbers. */
 int mfm_train_job_build(mfm_train_job *job, const mfm_train_options *options);
+/* Goes through all that will be written, and read back, once, into a nameless file: what stands in
+ * the way of the result is told before the first step. Changes nothing. */
+int mfm_train_job_rehearse(mfm_train_job *job);
 /* Starts the run folder: from here on files are written. */
 int mfm_train_job_begin(mfm_train_job *job);
+
+/* The plain classifier with the present numbers; the caller frees *plain, NULL after an error. */
+int mfm_train_job_plain(mfm_train_job *job, mfm_model **plain);
 
 mfm_train_events mfm_train_job_events(mfm_train_job *job);
 /* Adds the command that goes on to the message of an interruption; returns MFM_EINTR. */

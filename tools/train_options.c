@@ -29,6 +29,7 @@ static const mfm_option output_table[] = {
      .value = "FILE",
      FIELD(output),
      .scope = MFM_OPTION_CHANGEABLE,
+     .path = MFM_OPTION_PATH,
      .help = "the trained plain model (required)"},
     {.name = "run",
      .kind = MFM_OPTION_STRING,
@@ -40,8 +41,8 @@ static const mfm_option output_table[] = {
      .kind = MFM_OPTION_FLAG,
      FIELD(resume),
      .scope = MFM_OPTION_LOCAL,
-     .help = "go on with the run in that folder; options not given are the run's own, only "
-             "--epochs may grow"},
+     .help = "go on with the run in that folder; MODEL and options not given are the run's own, "
+             "only --epochs may grow"},
     {.name = "checkpoint-minutes",
      .kind = MFM_OPTION_REAL,
      .value = "N",
@@ -66,6 +67,7 @@ static const mfm_option data_table[] = {
      .value = "DATA",
      FIELD(data),
      .scope = MFM_OPTION_CHANGEABLE,
+     .path = MFM_OPTION_KIND_PATH,
      .help = "the dataset (required)"},
     {.name = "augment",
      .kind = MFM_OPTION_CHOICE,
@@ -226,6 +228,7 @@ static void print_lists(void)
 
 static const mfm_option_table table = {
     .positional = "MODEL",
+    .may_lack = true,
     .purpose =
         "Trains a classifier on long-tailed images. A method with a modulator puts one into\n"
         "the model in memory, unless the model already has one; what is written is the\n"
@@ -308,15 +311,15 @@ static int choose(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *a)
     return status;
 }
 
-int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, mfm_train_arguments *a,
-                    mfm_arguments *given)
+int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, const char *folder,
+                    mfm_train_arguments *a, mfm_arguments *given)
 {
     for (mfm_option_group *g = form->groups; g->options; g++)
         g->idle = g->base >= offsetof(mfm_train_arguments, room);
-    int status = mfm_options_adopt(ctx, &form->table, run, a, given);
+    int status = mfm_options_adopt(ctx, &form->table, run, folder, a, given);
     if (!status) /* the names of the parts are there: now what the run tells of their settings */
         status = choose(ctx, form, a);
-    return status ? status : mfm_options_adopt(ctx, &form->table, run, a, given);
+    return status ? status : mfm_options_adopt(ctx, &form->table, run, folder, a, given);
 }
 
 /* Options of the command's own that the chosen parts leave without an effect. */

@@ -37,8 +37,8 @@ typedef struct mfm_train_arguments {
 void mfm_train_form_init(mfm_form *form, mfm_train_arguments *arguments);
 
 /* Options of a run that goes on, instead of those not given now. */
-int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, mfm_train_arguments *arguments,
-                    mfm_arguments *given);
+int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, const char *folder,
+                    mfm_train_arguments *arguments, mfm_arguments *given);
 /* What the command line alone tells to be wrong; chooses the settings of what was named, and
  * decides what was left open. */
 int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *arguments,

@@ -7,6 +7,7 @@
 #include "onnx/checkpoint.h"
 #include "onnx/export.h"
 #include "onnx/modulator.h"
+#include "tools/files.h"
 #include "tools/interrupt.h"
 #include "tools/plain_model.h"
 #include "tools/print_json.h"
@@ -36,14 +37,24 @@ static int finish_plain(mfm_train_job *job, mfm_model *plain)
     return status;
 }
 
+int mfm_train_job_plain(mfm_train_job *job, mfm_model **plain)
+{
+    int status = mfm_plain_model(job->ctx, job->session.model, true, plain);
+    if (!status)
+        status = finish_plain(job, *plain);
+    if (status) {
+        mfm_model_free(*plain);
+        *plain = NULL;
+    }
+    return status;
+}
+
 static int write_plain(mfm_train_job *job, const char *path)
 {
     mfm_model *plain;
-    int status = mfm_plain_model(job->ctx, job->session.model, true, &plain);
+    int status = mfm_train_job_plain(job, &plain);
     if (!status)
-        status = finish_plain(job, plain);
-    if (!status)
-        status = mfm_model_save(job->ctx, plain, path);
+        status = mfm_save_output(job->ctx, plain, path);
     mfm_model_free(plain);
     return status;
 }
@@ -88,7 +99,7 @@ static int on_save(void *self, const mfm_training *training)
 {
     mfm_train_job *job = self;
     int status = mfm_checkpoint_save(job->ctx, job->session.model, training, job->run_text,
-                                     job->folder.checkpoint);
+                                     job->folder.checkpoint, MFM_RUN_PREVIOUS);
     if (status || training->counters.epoch_steps > 0)
         return status;
     status = write_plain(job, job->folder.model);
@@ -130,15 +141,14 @@ static char *quote(mfm_ctx *ctx, const char *text)
 int mfm_train_job_interrupted(mfm_train_job *job)
 {
     mfm_ctx *ctx = job->ctx;
-    char *words[4] = {mfm_strdup(ctx, mfm_message(ctx)), quote(ctx, job->model_path),
-                      quote(ctx, job->arguments.output), quote(ctx, job->folder.path)};
+    char *words[2] = {mfm_strdup(ctx, mfm_message(ctx)), quote(ctx, job->folder.path)};
     /* The run can go on without a page: what is wrong with it does not hide the interruption. */
     if (words[0] && mfm_run_report(ctx, &job->folder))
         mfm_warn(ctx, "no %s: %s", job->folder.report, mfm_message(ctx));
-    if (words[0] && words[1] && words[2] && words[3])
-        mfm_fail(ctx, MFM_EINTR, "%s: to go on: onnx-mfm train %s -o %s --run %s --resume",
-                 words[0], words[1], words[2], words[3]);
-    for (int i = 0; i < 4; i++)
+    if (words[0] && words[1])
+        mfm_fail(ctx, MFM_EINTR, "%s: to go on: onnx-mfm train --run %s --resume", words[0],
+                 words[1]);
+    for (int i = 0; i < 2; i++)
         mfm_free(ctx, words[i]);
     return MFM_EINTR;
 }
@@ -163,7 +173,10 @@ static int evaluate_output(mfm_train_job *job, mfm_confusion *confusion)
     mfm_evaluator *evaluator = NULL;
     const mfm_evaluation_watch watch = {.self = job, .on_batch = on_read_back};
     double loss;
-    int status = mfm_session_open(&written, job->arguments.output);
+    /* What went into a pipe stands in the run folder, too. */
+    const char *output = job->arguments.output;
+    int status =
+        mfm_session_open(&written, mfm_is_regular_output(output) ? output : job->folder.model);
     if (!status)
         status = mfm_session_import(&written);
     if (!status)
@@ -230,7 +243,7 @@ static int print_files(const mfm_train_job *job)
     char *data = quote(job->ctx, job->arguments.data);
     const int status = output && data ? MFM_OK : MFM_ENOMEM;
     printf("written:\n");
-    printf("  %s: the plain model, for any ONNX runtime\n", job->arguments.output);
+    printf("  %s: the plain model, for any ONNX runtime\n", mfm_output_name(job->arguments.output));
     printf("  %s: options, metrics, checkpoint and report.html\n", job->folder.path);
     printf("next:\n");
     if (!status)

@@ -37,6 +37,14 @@ enum mfm_option_scope {
     MFM_OPTION_LOCAL       /* no part of the run */
 };
 
+/* Whether a text names a place among files, so that a relative one depends on the working folder.
+ */
+enum mfm_option_path {
+    MFM_OPTION_NO_PATH,
+    MFM_OPTION_PATH,     /* all of it; "-" is none */
+    MFM_OPTION_KIND_PATH /* what follows the first colon, as in idx:FOLDER */
+};
+
 enum { MFM_MAX_STRINGS = 256, MFM_MAX_UINTS = 16 };
 
 typedef struct mfm_strings {
@@ -61,6 +69,7 @@ typedef struct mfm_option {
     bool required;
     bool silent_default; /* the help text itself says what holds when it is not given */
     enum mfm_option_scope scope;
+    enum mfm_option_path path; /* STRING */
 } mfm_option;
 
 /*

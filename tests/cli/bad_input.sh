@@ -122,7 +122,7 @@ for command in 'new lenet' 'inject lenet.onnx' 'strip injected.onnx' \
         $command -o nowhere/no.onnx
     expect_refusal 3 'cannot write text.onnx/no.onnx: its folder text.onnx/: Not a directory' \
         $command -o text.onnx/no.onnx
-    expect_refusal 3 'cannot write four: it is there and not a regular file' $command -o four
+    expect_refusal 3 'cannot write four: Is a directory' $command -o four
 done
 ln lenet.onnx linked.onnx
 expect_refusal 3 'an input is never overwritten' inject lenet.onnx -o lenet.onnx
@@ -145,9 +145,11 @@ fi
 
 mkdir full
 : >full/something
-expect_refusal 3 'run folder full: not empty: --resume' train lenet.onnx $train --data idx:four \
+expect_refusal 3 'run folder full: not empty: it holds something and no run' \
+    train lenet.onnx $train --data idx:four \
     --run full
-expect_refusal 3 'cannot resume from full/checkpoint.onnx' train lenet.onnx $train \
+expect_refusal 3 'cannot resume from full/checkpoint.onnx: No such file.*: no run is in' \
+    train lenet.onnx $train \
     --data idx:four --run full --resume
 expect_refusal 3 'its folder nowhere/: No such file' train lenet.onnx $train --data idx:four \
     --run nowhere/run

@@ -34,7 +34,7 @@ interrupt() {
 }
 
 interrupt INT 130 out.onnx run
-expect_stderr 'to go on: onnx-mfm train lenet.onnx -o out.onnx --run run --resume$'
+expect_stderr 'to go on: onnx-mfm train --run run --resume$'
 expect_file run/modulator.onnx
 grep -Eq 'imbalance 2: [1-9][0-9]* of 40 epochs finished' run/report.html ||
     fail "the page does not tell how far the run came"
@@ -77,5 +77,6 @@ common="$common --checkpoint-minutes 0.000001"
 start killed.onnx killed
 kill -KILL "$pid"
 wait "$pid" 2>/dev/null
-expect_exit 0 train lenet.onnx -o killed.onnx --run killed --resume --threads 1
+expect_exit 0 train lenet.onnx -o killed.onnx --run killed --resume --threads 1 \
+    --checkpoint-minutes 0
 expect_same killed.onnx whole.onnx

@@ -152,7 +152,8 @@ static void everything_comes_back(void)
         char path[64];
         session a = begin(form > 0, kind), b = {.ctx = mfm_ctx_new(NULL)};
         go_on_for_a_while(a.training);
-        must(&a, mfm_checkpoint_save(a.ctx, a.model, a.training, run_options, fresh_path(path)));
+        must(&a,
+             mfm_checkpoint_save(a.ctx, a.model, a.training, run_options, fresh_path(path), NULL));
         must(&b, mfm_model_load(b.ctx, path, &b.model));
         must(&b, prepare(&b, kind));
         must(&b, mfm_checkpoint_restore(b.ctx, b.model, b.training));
@@ -172,13 +173,13 @@ static void a_checkpoint_of_a_checkpoint_is_the_same_file(void)
     char path[64];
     session a = begin(true, MFM_ADAM), b = {.ctx = mfm_ctx_new(NULL)};
     go_on_for_a_while(a.training);
-    must(&a, mfm_checkpoint_save(a.ctx, a.model, a.training, run_options, fresh_path(path)));
+    must(&a, mfm_checkpoint_save(a.ctx, a.model, a.training, run_options, fresh_path(path), NULL));
     must(&b, mfm_model_load(b.ctx, path, &b.model));
     must(&b, prepare(&b, MFM_ADAM));
     must(&b, mfm_checkpoint_restore(b.ctx, b.model, b.training));
     size_t before, after;
     void *first = hand_pack(b.ctx, b.model, &before);
-    must(&b, mfm_checkpoint_save(b.ctx, b.model, b.training, run_options, path));
+    must(&b, mfm_checkpoint_save(b.ctx, b.model, b.training, run_options, path, NULL));
     session c = {.ctx = mfm_ctx_new(NULL)};
     must(&c, mfm_model_load(c.ctx, path, &c.model));
     void *second = hand_pack(c.ctx, c.model, &after);
@@ -201,7 +202,7 @@ static void stripping_gives_back_the_model(void)
     size_t sizes[4];
     void *bytes[4];
     bytes[0] = hand_pack(ctx, plain, &sizes[0]);
-    must(&a, mfm_checkpoint_save(a.ctx, a.model, a.training, run_options, fresh_path(path)));
+    must(&a, mfm_checkpoint_save(a.ctx, a.model, a.training, run_options, fresh_path(path), NULL));
     must(&b, mfm_model_load(b.ctx, path, &b.model));
     CU_ASSERT_PTR_NOT_NULL(mfm_proto_metadata(b.model, "mfm.checkpoint"));
     must(&b, mfm_checkpoint_strip(b.ctx, b.model));
@@ -245,8 +246,9 @@ static void options_must_be_json(void)
     for (int i = 0; i < 4; i++) {
         char path[64];
         session a = begin(false, MFM_SGD);
-        CU_ASSERT_EQUAL(mfm_checkpoint_save(a.ctx, a.model, a.training, bad[i], fresh_path(path)),
-                        MFM_EINVAL);
+        CU_ASSERT_EQUAL(
+            mfm_checkpoint_save(a.ctx, a.model, a.training, bad[i], fresh_path(path), NULL),
+            MFM_EINVAL);
         CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(a.ctx), "options"));
         CU_ASSERT_EQUAL(a.model->proto->n_training_info, 0);
         unlink(path);
@@ -258,7 +260,7 @@ static void what_cannot_be_written_is_told(void)
 {
     session a = begin(false, MFM_SGD);
     CU_ASSERT_EQUAL(mfm_checkpoint_save(a.ctx, a.model, a.training, run_options,
-                                        "/nowhere/at/all/checkpoint.onnx"),
+                                        "/nowhere/at/all/checkpoint.onnx", NULL),
                     MFM_EIO);
     CU_ASSERT_EQUAL(a.model->proto->n_training_info, 0);
     CU_ASSERT_PTR_NULL(mfm_proto_metadata(a.model, "mfm.checkpoint"));
@@ -280,7 +282,7 @@ static bool is_told(damage_fn *damage, int code, const char *word)
     char path[64];
     session a = begin(true, MFM_ADAM), b = {.ctx = mfm_ctx_new(NULL)};
     go_on_for_a_while(a.training);
-    must(&a, mfm_checkpoint_save(a.ctx, a.model, a.training, run_options, fresh_path(path)));
+    must(&a, mfm_checkpoint_save(a.ctx, a.model, a.training, run_options, fresh_path(path), NULL));
     must(&b, mfm_model_load(b.ctx, path, &b.model));
     must(&b, prepare(&b, MFM_ADAM));
     must(&b, damage(b.model));
@@ -399,7 +401,7 @@ static int attempt(mfm_ctx *ctx, void *self)
     if (!status)
         status = prepare(&s, MFM_ADAM);
     if (!status)
-        status = mfm_checkpoint_save(ctx, s.model, s.training, run_options, packed->path);
+        status = mfm_checkpoint_save(ctx, s.model, s.training, run_options, packed->path, NULL);
     release(&s);
     s = (session){.ctx = ctx};
     if (!status)

@@ -109,7 +109,7 @@ static void test_places(void)
     CU_ASSERT_EQUAL(mfm_model_save(ctx, model, in_folder("")), MFM_EINVAL);
     CU_ASSERT_EQUAL(mkdir(in_folder("dir"), 0700), 0);
     CU_ASSERT_EQUAL(mfm_model_save(ctx, model, in_folder("dir")), MFM_EIO);
-    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(ctx), "not a regular file"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(ctx), "Is a directory"));
     CU_ASSERT_EQUAL(mfm_model_load(ctx, in_folder("dir"), &none), MFM_EIO);
     CU_ASSERT_PTR_NULL(none);
     CU_ASSERT_EQUAL(mkfifo(in_folder("pipe"), 0600), 0);

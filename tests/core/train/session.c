@@ -88,7 +88,7 @@ static int save(void *self, const mfm_training *training)
         return mfm_fail(s->p.ctx, s->fail_save, "the save event says no");
     if (!s->checkpoint)
         return MFM_OK;
-    return mfm_checkpoint_save(s->p.ctx, s->p.model, training, "{}", s->checkpoint);
+    return mfm_checkpoint_save(s->p.ctx, s->p.model, training, "{}", s->checkpoint, NULL);
 }
 
 void session_repeat_tests(session *s, uint32_t count)

@@ -1,0 +1,68 @@
+# A short run, killed at every call by which it changes a file, and with every such call refused for
+# want of space and for a failing disk. Whatever is left, the same command or --resume leads to the
+# results of an undisturbed run, and messages say which.
+. "$SOURCE/tests/cli/lib.sh"
+
+make_data four 4 6 2
+expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
+options="--data idx:four --batch 12 --meta-batch 4 --meta-per-class 2 --hidden 4 --lr 0.01"
+options="$options --threads 1"
+GOMP_SPINCOUNT=0 # without the program's second start
+export GOMP_SPINCOUNT
+run="train lenet.onnx -o out.onnx --run run $options --epochs 2 --checkpoint-minutes 0.0000001"
+
+expect_exit 0 $run
+mv out.onnx whole.onnx
+cut -d, -f1-5 run/metrics.jsonl >whole.txt
+clear() {
+    rm -rf run out.onnx .[!.]*.mfm-tmp
+}
+clear
+
+# disturb N HOW: the run with its N-th call disturbed; leaves its exit code in $code.
+disturb() {
+    last_command="FAIL_AT=$1 FAIL_HOW=$2 onnx-mfm $run"
+    FAIL_AT=$1 FAIL_HOW=$2 FAIL_COUNT=count LD_PRELOAD=$FAIL_CALLS "$TOOL" $run >.stdout 2>.stderr
+    code=$?
+}
+
+# The same command, or what its message names. Nothing is synced here, either.
+recover() {
+    LD_PRELOAD=$FAIL_CALLS "$TOOL" $run >.stdout 2>.stderr && return
+    grep -q 'not empty: --resume goes on' .stderr || fail "neither begun nor told to resume"
+    LD_PRELOAD=$FAIL_CALLS "$TOOL" train --run run --resume --threads 1 >.stdout 2>.stderr ||
+        fail "it does not go on"
+}
+
+check() {
+    cmp -s out.onnx whole.onnx || fail "another result"
+    cut -d, -f1-5 run/metrics.jsonl | cmp -s - whole.txt || fail "other metrics"
+    [ -z "$(find . -name '.*.mfm-tmp')" ] || fail "temporary files are left"
+}
+
+disturb 0 kill
+[ "$code" -eq 0 ] || fail "the run does not work with its calls counted"
+check
+clear
+calls=$(cat count)
+[ "$calls" -gt 60 ] || fail "only $calls calls counted"
+n=0
+while [ "$n" -lt "$calls" ]; do
+    n=$((n + 1))
+    disturb "$n" kill 2>/dev/null
+    [ "$code" -eq 137 ] || fail "exit code $code after a kill"
+    recover
+    check
+    clear
+    for how in 28 5; do # ENOSPC, EIO
+        disturb "$n" $how
+        case $code in
+        0) ;; # what was refused was not needed
+        3 | 4) grep -Eq 'No space left|Input/output error' .stderr || fail "no reason" ;;
+        *) fail "exit code $code" ;;
+        esac
+        [ "$code" -eq 0 ] || recover
+        check
+        clear
+    done
+done
