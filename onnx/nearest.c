@@ -56,14 +56,10 @@ void mfm_nearest_offer(mfm_nearest *nearest, const char *name)
     nearest->distances[at] = d;
 }
 
-/* Near enough to be meant: a third of its letters wrong at most, or the beginning of a name. */
+/* Near enough to be meant: a third of its letters wrong at most. */
 static bool is_near(const mfm_nearest *near, size_t i)
 {
-    if (i == MFM_NEAREST || !near->names[i])
-        return false;
-    const size_t length = strlen(near->text);
-    return 3 * near->distances[i] <= length + 1 ||
-           (length > 1 && strncmp(near->names[i], near->text, length) == 0);
+    return i < MFM_NEAREST && near->names[i] && 3 * near->distances[i] <= strlen(near->text) + 1;
 }
 
 static void add(char text[MFM_SUGGEST_TEXT], const char *before, const char *name)

@@ -42,6 +42,11 @@ BATCH = 3
 SMALL = 2 << 20
 
 
+FORMS = ["--no-scale", "--no-shift", "--modulation scaled-sigmoid", "--modulation film --no-shift",
+         "--modulation scaled-sigmoid --hash-dim 3", "--no-scale --hash-dim 3",
+         "--modulation attention", "--modulation gated --position conv"]
+
+
 class Failure(Exception):
     """A check that does not hold; the text says what was found."""
 
@@ -154,14 +159,14 @@ def injected_is_valid(program, model, layers, folder):
     oracle.check(injected)
 
 
-def injected_agrees(program, model, images, classes, layers, folder):
+def injected_agrees(program, model, images, classes, layers, folder, *more):
     """The injected file is valid and means the same to the engine and to ONNX Runtime."""
     shape = oracle.image_shape(onnx.load(model))
     soft = np.random.default_rng(3).dirichlet(np.ones(classes), len(
         oracle.read_images(images, shape))).astype("<f4")
     soft.tofile(folder / "soft")
     untrained, injected = fresh(folder, "untrained.onnx", "injected.onnx")
-    program.inject(model, untrained, layers)
+    program.inject(model, untrained, layers, *more)
     oracle.check(untrained)
     check_injected.give_modulator_weights(untrained, injected)
     logits = engine_logits(program, injected, images, folder, "--soft-label", folder / "soft",
@@ -195,6 +200,10 @@ def check_new(tally, program, folder):
             tally.check("%s: modulated after %s, answers as ONNX Runtime does" %
                         (name, " ".join(layers)), injected_agrees, program, model, images, classes,
                         layers, folder)
+        for form in FORMS if name == "lenet" else ():
+            tally.check("%s: %s, answers as ONNX Runtime does" % (name, form), injected_agrees,
+                        program, model, images, classes, ["conv:2", "fc:1"], folder,
+                        *form.split())
         tally.check(name + ": strip undoes inject, bit for bit, at every layer",
                     every_layer_strips, program, model, folder)
         model.unlink()

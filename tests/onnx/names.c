@@ -100,10 +100,26 @@ static void test_nearest(void)
     CU_ASSERT_PTR_NULL(near.names[1]);
 }
 
+/* How a message about an unknown name ends: by what was meant, if anything; a short list else. */
+static void test_suggest(void)
+{
+    static const char *const names[] = {"train", "strip", "run", "bench",  "data",
+                                        "eval",  "new",   "ops", "inspect"};
+    char text[MFM_SUGGEST_TEXT];
+    CU_ASSERT_STRING_EQUAL(mfm_suggest("trian", names, 9, text), ": did you mean train?");
+    CU_ASSERT_STRING_EQUAL(mfm_suggest("inspekt", names, 9, text), ": did you mean inspect?");
+    CU_ASSERT_STRING_EQUAL(mfm_suggest("frobnicate", names, 9, text), "");
+    CU_ASSERT_STRING_EQUAL(mfm_suggest("frobnicate", names, 3, text), ": one of train, strip, run");
+    static const char *const alike[] = {"conv1", "conv2"};
+    CU_ASSERT_STRING_EQUAL(mfm_suggest("conv3", alike, 2, text), ": did you mean conv1 or conv2?");
+    CU_ASSERT_STRING_EQUAL(mfm_suggest("", names, 9, text), "");
+}
+
 static const mfm_case cases[] = {
     {"a map finds all that was put into it, and nothing else", test_map},
     {"a new name is none that a node, value or weight has", test_unique},
     {"any refused allocation is reported, and nothing leaks", test_memory},
     {"the nearest names come in the order of their distance", test_nearest},
+    {"what is suggested is near, or a short list, or nothing", test_suggest},
 };
 MFM_SUITE("onnx/names", cases)
