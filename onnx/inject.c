@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "onnx/import.h"
 #include "onnx/inject_parts.h"
 #include "onnx/layers.h"
 #include "onnx/rewire.h"
@@ -45,6 +46,53 @@ static int check_options(mfm_injector *in)
     return MFM_OK;
 }
 
+/* ---- what the engine says of the model ------------------------------------------------------ */
+
+/* Checks a site against the value's shape at two images. */
+static int check_features(const mfm_injector *in, const mfm_inject_site *site,
+                          const mfm_shape *shape)
+{
+    char text[MFM_SHAPE_TEXT];
+    if (shape->rank == site->rank && shape->dim[0] == 2 && shape->dim[1] == site->channels)
+        return MFM_OK;
+    return mfm_fail(in->ctx, MFM_ENOTSUP,
+                    "cannot modulate %s: its features are %s for two images: [images, channels, "
+                    "...] is needed, with %lld channels and rank %d",
+                    site->layer, mfm_shape_text(shape, text), (long long)site->channels,
+                    site->rank);
+}
+
+static int check_with_network(mfm_injector *in, mfm_network *network)
+{
+    mfm_shape *shapes = mfm_alloc(in->ctx, network->graph->n_values, sizeof *shapes);
+    if (!shapes)
+        return MFM_ENOMEM;
+    int status = mfm_graph_shapes(network->graph, 2, false, shapes);
+    for (size_t i = 0; i < in->info->n_sites && !status; i++) {
+        const int value = mfm_graph_find(network->graph, in->info->sites[i].value);
+        if (value >= 0)
+            status = check_features(in, &in->info->sites[i], &shapes[value]);
+    }
+    mfm_free(in->ctx, shapes);
+    return status;
+}
+
+/* Where training can read the model, its shapes are known, and its classes: *classes, else 0. */
+static int ask_engine(mfm_injector *in, int64_t *classes)
+{
+    mfm_network *network;
+    int status = mfm_model_import_form(in->ctx, in->model, &network);
+    *classes = 0;
+    if (status)
+        return status == MFM_ENOMEM ? status : MFM_OK;
+    *classes = network->classes;
+    status = check_with_network(in, network);
+    mfm_network_free(in->ctx, network);
+    return status;
+}
+
+/* ---- classes -------------------------------------------------------------------------------- */
+
 /* The class count that the file tells: the logits' shape, else the last layer's channels. */
 static int64_t known_classes(const mfm_layers *layers)
 {
@@ -63,7 +111,13 @@ static int64_t known_classes(const mfm_layers *layers)
 
 static int find_classes(mfm_injector *in, const mfm_layers *layers)
 {
-    const int64_t known = known_classes(layers), asked = in->options->classes;
+    const int64_t asked = in->options->classes;
+    int64_t known;
+    const int status = ask_engine(in, &known);
+    if (status)
+        return status;
+    if (!known)
+        known = known_classes(layers);
     if (asked && known && asked != known)
         return mfm_fail(in->ctx, MFM_EINVAL, "cannot inject into %s: %lld classes: it has %lld",
                         in->model->path, (long long)asked, (long long)known);
@@ -91,6 +145,11 @@ static int check_place(const mfm_injector *in, const mfm_layers *layers, const p
     if (p->point.channels < 1 || p->point.channels > INT32_MAX / 4)
         return mfm_fail(in->ctx, MFM_ENOTSUP,
                         "cannot modulate %s: the file does not tell how many channels it has",
+                        title);
+    if (p->point.rank == 0)
+        return mfm_fail(in->ctx, MFM_ENOTSUP,
+                        "cannot modulate %s: the operators before it do not tell the rank of its "
+                        "features",
                         title);
     const bool image = layer->kind == MFM_LAYER_CONV;
     if (p->point.rank < 2 || p->point.rank > MFM_LINK_RANK || (!image && p->point.rank != 2))

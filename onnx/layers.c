@@ -109,22 +109,25 @@ static void read_weight(const mfm_links *links, mfm_layer *layer)
         layer->channels = int_attribute(node, "transB", 0) ? dims[0] : dims[1];
     else
         layer->channels = dims[rank - 1];
-    layer->rank = layer->kind == MFM_LAYER_CONV ? (int)rank : 2;
+    if (layer->kind == MFM_LAYER_CONV)
+        layer->rank = (int)rank;
 }
 
-/* What the file says of the value itself goes before what the weight tells. */
+/* A weight that is computed may leave a bias to tell the channels. What the file declares of inner
+ * values is not asked: it may be stale. */
 static void read_shape(const mfm_links *links, mfm_layer *layer)
 {
+    const mfm_link *value = mfm_links_find(links, layer->output);
+    const mfm_link *bias = mfm_links_input(links, layer->node, 2);
     int64_t dims[MFM_LINK_RANK];
     size_t rank;
     read_weight(links, layer);
-    if (mfm_links_declared(links, layer->output, dims, &rank) && rank >= 2) {
-        layer->rank = (int)rank;
-        if (layer->channels <= 0 && dims[1] > 0)
-            layer->channels = dims[1];
-    }
+    if (layer->channels <= 0 && bias && mfm_links_dims(links, bias->name, dims, &rank) && rank == 1)
+        layer->channels = dims[0];
     if (layer->channels < 0)
         layer->channels = 0;
+    if (value->rank >= 0)
+        layer->rank = value->rank;
 }
 
 static bool is_layer(const mfm_links *links, size_t at, mfm_layer_kind *kind)

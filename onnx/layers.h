@@ -21,7 +21,7 @@ typedef struct mfm_layer {
     const char *norm; /* after its normalisation (and a constant scale and shift); NULL: none */
     const char *act;  /* after its activation; NULL: none before a sum */
     int64_t channels; /* 0: not known from the file */
-    int rank;         /* of its value; 0: not known */
+    int rank;         /* of its value, from the operators; 0: not known */
     ptrdiff_t block;  /* the innermost block that one of whose branches it lies on, or -1 */
     bool classifier;  /* no later layer reads what becomes of it, and the outputs do */
 } mfm_layer;

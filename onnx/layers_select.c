@@ -236,6 +236,7 @@ int mfm_layers_point(mfm_ctx *ctx, const mfm_layers *found, size_t index, mfm_po
     if (!value)
         return mfm_fail(ctx, MFM_EINVAL, "no position '%s' at layer %s: %s",
                         mfm_position_name(position), mfm_layer_title(layer), rule);
-    *point = (mfm_point){value, layer->channels, layer->rank};
+    const mfm_link *link = mfm_links_find(&found->links, value);
+    *point = (mfm_point){value, layer->channels, link->rank >= 0 ? link->rank : layer->rank};
     return MFM_OK;
 }

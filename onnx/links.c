@@ -200,7 +200,7 @@ int mfm_links_make(const mfm_model *model, mfm_links *links)
     }
     find_captured(links);
     find_constants(links);
-    return MFM_OK;
+    return mfm_links_find_ranks(links);
 }
 
 void mfm_links_clear(mfm_links *links)

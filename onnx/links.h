@@ -19,6 +19,7 @@ typedef struct mfm_link {
     bool output;                          /* of the graph */
     bool captured;                        /* read inside a node's graph attribute */
     bool constant; /* follows from initializers and constants alone, whatever is fed */
+    int rank;      /* as the operators of the graph make it; -1: not known */
 } mfm_link;
 
 typedef struct mfm_links {
@@ -42,12 +43,15 @@ const mfm_link *mfm_links_output(const mfm_links *links, size_t node, size_t i);
  * attribute or the graph's outputs take it, too. */
 ptrdiff_t mfm_links_sole_use(const mfm_links *links, const mfm_link *value);
 
+/* For the files of links_*.c: fills the ranks. */
+int mfm_links_find_ranks(mfm_links *links);
+
 /* The shape of a constant, seen through Identity, Cast, Transpose, Reshape and the like; false when
  * it does not follow from the file alone. */
 bool mfm_links_dims(const mfm_links *links, const char *name, int64_t dims[MFM_LINK_RANK],
                     size_t *rank);
 /* The shape that the file declares for any value; -1 where it is symbolic. False when it does not.
- */
+ * For inner values this may be stale: nothing reads it but the file's author. */
 bool mfm_links_declared(const mfm_links *links, const char *name, int64_t dims[MFM_LINK_RANK],
                         size_t *rank);
 

@@ -10,7 +10,7 @@ import importlib
 import sys
 from pathlib import Path
 
-PARTS = ["split", "softmax", "batch"]
+PARTS = ["split", "softmax", "batch", "inject"]
 
 try:
     import small

@@ -1,0 +1,136 @@
+"""inject: every file that comes out loads in ONNX Runtime, and with the switch at 0 it gives the
+same logits, bit for bit; what cannot be known is refused.
+
+Shapes that a file declares for inner values are taken away, or falsified: nothing may rest on them.
+"""
+import json
+
+import numpy as np
+import onnx
+
+import small
+from small import node
+
+INTS = {"rows": np.array([-1, 256], np.int64), "tokens": np.array([0, 4, 64], np.int64),
+        "flat": np.array([-1, 64], np.int64), "a1": np.array([1], np.int64),
+        "a23": np.array([2, 3], np.int64)}
+WEIGHTS = {"k": small.weights(64, 5), "k5": small.weights(5, 3), "e": small.weights(4, 6),
+           "e6": small.weights(6, 3), "d": small.weights(8, 8, 4), "n": small.weights(6)}
+
+
+def conv_net(info=(), opset=17):
+    """conv, relu, head; `c` may be declared to be anything."""
+    nodes, made = small.features(4, 8)
+    return small.join((nodes, made), small.head(256)), info, opset
+
+
+def tokens(steps, info=(), opset=17):
+    """r [n,4,8,8] through steps to z, whose numbers are averaged by a last MatMul to y."""
+    nodes, made = small.features(4, 8)
+    used = {n for one in steps for n in one.input}
+    made.update({k: v for k, v in {**INTS, **WEIGHTS}.items() if k in used})
+    return (nodes + steps, made), info, opset
+
+
+# A MatMul over the last axis of [n,4,64]: tokens. Then a mean over the tokens, and the classes.
+TOKENS = [node("Reshape", "r tokens", "t"), node("MatMul", "t k", "m"), node("Relu", "m", "a"),
+          node("ReduceMean", "a", "p", axes=[1], keepdims=0), node("MatMul", "p k5", "y")]
+# Channels last [n,8,8,4] with a dense layer over the channels, as Keras writes them.
+LAST = [node("Transpose", "r", "t", perm=[0, 2, 3, 1]), node("MatMul", "t e", "m"),
+        node("Relu", "m", "a"), node("ReduceMean", "a", "p", axes=[1, 2], keepdims=0),
+        node("MatMul", "p e6", "y")]
+# Tokens as rows of a matrix: the rows are no images.
+ROWS = [node("Reshape", "r flat", "t"), node("Gemm", "t k", "m"), node("Relu", "m", "a"),
+        node("Gemm", "a k5", "b"), node("Reshape", "b back", "b3"),
+        node("ReduceMean", "b3", "y", axes=[1], keepdims=0)]
+INTS["back"] = np.array([-1, 4, 3], np.int64)
+# Features through an operator that the engine does not have, and through one whose result has a
+# rank that inject does not know.
+CELU = [node("GlobalAveragePool", "r", "g"), node("Flatten", "g", "f4"),
+           node("Celu", "f4", "t"), node("MatMul", "t e", "m"), node("Relu", "m", "a"),
+           node("MatMul", "a e6", "y")]
+COMPRESS = [node("GlobalAveragePool", "r", "g"), node("Flatten", "g", "f4"),
+           node("Compress", "f4 keep", "t", axis=1),
+           node("MatMul", "t e", "m"), node("Relu", "m", "a"), node("MatMul", "a e6", "y")]
+
+STALE = {"rank 2": ("c", ("n", 8)), "rank 3": ("c", ("n", 4, 64)),
+         "channels": ("c", ("n", 9, 8, 8)), "nothing": None}
+
+
+def injected(program, path, *options):
+    out = path.with_name(path.stem + "_injected.onnx")
+    out.unlink(missing_ok=True)
+    status, _, messages = program("inject", path, "-o", out, "--hidden", 4, *options)
+    return (out if status == 0 else None), messages
+
+
+def same(program, path, out):
+    """The injected file in ONNX Runtime, with the switch at 0 and at 1; and stripped."""
+    onnx.checker.check_model(str(out))
+    images = program.data.test[:5]
+    want, got = small.runtime(path, images), small.runtime(out, images)
+    if not np.array_equal(want, got):
+        return "the logits differ by %g" % np.abs(want - got).max()
+    label = np.full((5, 3), 1 / 3, np.float32)
+    lit = small.runtime(out, images, **{"mfm.soft_label": label,
+                                        "mfm.switch": np.ones(1, np.float32)})
+    if not np.allclose(want, lit, rtol=1e-5, atol=1e-6):
+        return "at the start the modulator is not the identity: %g" % np.abs(want - lit).max()
+    stripped = out.with_name(out.stem + "_stripped.onnx")
+    status, _, messages = program("strip", out, "-o", stripped)
+    if status or stripped.read_bytes() != path.read_bytes():
+        return messages or "strip does not give the bytes before"
+    return ""
+
+
+def accepted(program, name, made, *options):
+    (nodes, tensors), info, opset = made
+    path = small.save(program.folder / (name.replace(" ", "_") + ".onnx"), nodes, tensors,
+                      info=info, opset=opset)
+    out, messages = injected(program, path, "--modulation", "film", *options)
+    return messages if out is None else same(program, path, out)
+
+
+def refused(program, name, made, words, *options):
+    (nodes, tensors), info, opset = made
+    path = small.save(program.folder / (name.replace(" ", "_") + ".onnx"), nodes, tensors,
+                      info=info, opset=opset)
+    out, messages = injected(program, path, *options)
+    return "it was injected" if out else "" if words in messages else messages
+
+
+def checks(program):
+    for what, stale in STALE.items():
+        made = conv_net([stale] if stale else ())
+        for layer in ("conv:1", "fc:1"):
+            for position in ("norm", "act") if layer == "conv:1" else ("norm",):
+                name = "declared %s, %s at %s" % (what, layer, position)
+                yield name, accepted(program, name, made, "--layer", layer, "--position", position)
+    for what, info in (("nothing", ()), ("rank 2", [("m", ("n", 5))]),
+                       ("the truth", [("m", ("n", 4, 5))])):
+        name = "tokens, declared %s" % what
+        yield name + ", are refused", refused(program, name, tokens(TOKENS, info), "rank 3",
+                                              "--layer", "fc:1")
+        yield name + ", last layer", accepted(program, name, tokens(TOKENS, info), "--layer",
+                                              "fc:2")
+    for what, info in (("nothing", ()), ("rank 2", [("m", ("n", 6))])):
+        name = "channels last, declared %s" % what
+        yield name + ", are refused", refused(program, name, tokens(LAST, info), "rank 4",
+                                              "--layer", "fc:1")
+        yield name + ", last layer", accepted(program, name, tokens(LAST, info), "--layer", "fc:2")
+    yield "rows that are no images are refused", refused(
+        program, "rows", tokens(ROWS), "for two images", "--layer", "fc:1")
+    yield "an operator that is not trained", accepted(
+        program, "celu", tokens(CELU), "--layer", "fc:1")
+    WEIGHTS["keep"] = np.ones(4, bool)
+    yield "an operator whose rank is not known, declared or not, is refused", refused(
+        program, "compress", tokens(COMPRESS, [("m", ("n", 6))]), "do not tell the rank", "--layer",
+        "fc:1")
+    yield "and a layer before it", accepted(program, "compress", tokens(COMPRESS), "--layer",
+                                            "conv:1")
+    (nodes, tensors), _, _ = conv_net()
+    path = small.save(program.folder / "classes.onnx", nodes, tensors, y=("n", 7))
+    out, messages = injected(program, path, "--layer", "conv:1")
+    found = None if out is None else json.loads(
+        [p.value for p in onnx.load(out).metadata_props if p.key == "mfm.inject"][0])["classes"]
+    yield "classes are counted, not believed", "" if found == 3 else "%s: %s" % (found, messages)
