@@ -75,10 +75,12 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
 }
 
 /* The options of a fresh run: what the command line alone tells, then where results go. */
-static int check_fresh(mfm_train_job *job, const mfm_arguments *given)
+static int check_fresh(mfm_train_job *job, mfm_arguments *given)
 {
     mfm_train_arguments *a = &job->arguments;
-    int status = mfm_train_arguments_settle(job->ctx, &job->form, a, given);
+    int status = mfm_train_take_recipe(job->ctx, &job->form, a, given);
+    if (!status)
+        status = mfm_train_arguments_settle(job->ctx, &job->form, a, given);
     if (!status)
         status = mfm_check_output(job->ctx, a->output, job->model_path);
     return status ? status : mfm_run_folder_init(job->ctx, a->run, a->output, false, &job->folder);

@@ -94,6 +94,12 @@ static const mfm_option data_table[] = {
 };
 
 static const mfm_option training_table[] = {
+    {.name = "recipe",
+     .kind = MFM_OPTION_STRING,
+     .value = "R",
+     FIELD(recipe),
+     .help = "published settings by name; what is given besides counts instead: onnx-mfm recipes "
+             "lists them"},
     {.name = "method",
      .kind = MFM_OPTION_STRING,
      .value = "M",

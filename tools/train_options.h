@@ -24,6 +24,7 @@ typedef struct mfm_train_arguments {
 
     mfm_role_arguments roles;
 
+    const char *recipe; /* NULL: none */
     const char *method, *loss, *sampler, *mixing, *optimizer, *schedule, *finishing;
     uint64_t epochs, batch, meta_batch, seed, defer_resample, warmup;
     double lr, weight_decay, sharpness;
@@ -39,6 +40,10 @@ void mfm_train_form_init(mfm_form *form, mfm_train_arguments *arguments);
 /* Options of a run that goes on, instead of those not given now. */
 int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, const char *folder,
                     mfm_train_arguments *arguments, mfm_arguments *given);
+/* What the recipe says, where it is not given; MFM_EUSAGE when there is no such recipe. Before
+ * settling, for a fresh run: one that goes on has all of its options. */
+int mfm_train_take_recipe(mfm_ctx *ctx, const mfm_form *form, mfm_train_arguments *arguments,
+                          mfm_arguments *given);
 /* What the command line alone tells to be wrong; chooses the settings of what was named, and
  * decides what was left open. */
 int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *arguments,

@@ -1,0 +1,98 @@
+# Every loss, sampler, mixing, optimiser, schedule, finishing and recipe trains from the command
+# line, run.json keeps what was chosen and no more, and what has no effect is told.
+. "$SOURCE/tests/cli/lib.sh"
+
+make_data four 4 40 10
+expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
+common="--data idx:four --imbalance 10 --meta-per-class 4 --batch 16 --meta-batch 8 --lr 0.02
+    --threads 1 --epochs 2"
+
+# names TITLE: the parts that the help lists.
+names() {
+    "$TOOL" train --help | sed -n "/^$1:\$/,/^\$/s/^  \([a-z-]*\) .*/\1/p"
+}
+
+# one OPTION...: a run, with or without a modulator; the file written is what was evaluated.
+one() {
+    rm -rf one.run
+    expect_exit 0 train lenet.onnx -o one.onnx --run one.run $common "$@"
+    expect_no_stderr_but '^epoch |^ *$'
+    expect_stdout '^error: last [0-9.]+ %'
+}
+
+for axis in "loss Losses" "sampler Samplers" "mix Mixing" "optimizer Optimizers" \
+    "schedule Schedules" "finish Finishing"; do
+    option=${axis% *}
+    found=$(names "${axis#* }")
+    [ "$(echo "$found" | wc -l)" -ge 2 ] || fail "the help lists no ${axis#* }"
+    for name in $found; do
+        one --method base "--$option" "$name"
+        grep -q "\"$option\": \"$name\"" one.run/run.json || fail "run.json: no $option $name"
+    done
+done
+for loss in $(names Losses); do
+    one --method mfm --loss "$loss" --layer fc:1
+done
+one --method base --class-weights class-balanced --class-weights-mean weights --defer-reweight 1
+one --method base --sampler class-balanced --defer-resample 1
+one --method base --sharpness 0.05
+one --method base --loss ldam --mix mixup --class-weights inverse
+one --method base --warmup 2 --decay weights
+
+# Options that a run began with hold when it goes on: the same bytes as without the interruption.
+for options in "--loss ldam --class-weights inverse --defer-reweight 1" \
+    "--sampler square-root --mix remix" "--optimizer nesterov --sharpness 0.1" \
+    "--optimizer adamw --finish tau-normalisation"; do
+    rm -rf whole.run part.run
+    expect_exit 0 train lenet.onnx -o whole.onnx $common --method base $options --epochs 4
+    expect_exit 0 train lenet.onnx -o part.onnx $common --method base $options
+    expect_exit 0 train lenet.onnx -o part.onnx --run part.run --resume --epochs 4
+    expect_same whole.onnx part.onnx
+done
+
+# Deferred parts have no say before their epoch.
+expect_exit 0 train lenet.onnx -o plain.onnx $common --method base
+expect_exit 0 train lenet.onnx -o later.onnx $common --method base --class-weights inverse \
+    --sampler reversed --defer-reweight 2 --defer-resample 2
+expect_same plain.onnx later.onnx
+
+# What does not go together is refused, what has no effect is said.
+expect_refusal 2 'unknown loss focl.*focal' train lenet.onnx -o no.onnx $common --loss focl
+expect_refusal 2 'unknown sampler' train lenet.onnx -o no.onnx $common --sampler nothing
+expect_refusal 2 'unknown mix none' train lenet.onnx -o no.onnx $common --mix none-at-all
+expect_refusal 2 'no sharpness-aware steps' train lenet.onnx -o no.onnx $common --method mfm \
+    --sharpness 1
+expect_exit 3 train lenet.onnx -o no.onnx $common --method base --loss ldam \
+    --finish tau-normalisation
+expect_stderr 'a classifier of its own'
+expect_exit 0 train lenet.onnx -o told.onnx $common --method base --tau 2 --defer-resample 1 \
+    --class-weights-beta 0.9 --momentum 0.5 --optimizer adam
+expect_stderr 'warning: --tau has no effect: it belongs to loss logit-adjustment'
+expect_stderr 'warning: --defer-resample has no effect: the sampler is shuffle'
+expect_stderr 'warning: --class-weights-beta has no effect: --class-weights is none'
+expect_stderr 'warning: --momentum has no effect: it belongs to optimizer sgd, nesterov'
+grep -q '"tau"' told.run/run.json && fail "run.json keeps an option that has no effect"
+expect_exit 0 train lenet.onnx -o twice.onnx $common --method base --sampler class-balanced \
+    --loss balanced-softmax
+expect_stderr 'warning: rare classes are favoured twice, by balanced-softmax and class-balanced'
+
+# Recipes: printed with their source, taken, and changed option by option.
+expect_exit 0 recipes
+expect_stdout '^ldam-drw$'
+expect_stdout 'Cao et al., NeurIPS 2019'
+expect_exit 2 recipes --name ldm
+expect_exit 0 recipes --json
+recipes=$(sed -n 's/^ *"name": "\(.*\)",$/\1/p' "$work/.stdout")
+[ "$(echo "$recipes" | wc -l)" -ge 20 ] || fail "recipes --json names too few"
+for recipe in $recipes; do
+    case $recipe in mfm) layer="--layer fc:1" ;; *) layer= ;; esac
+    one --recipe "$recipe" $layer
+    grep -q "\"recipe\": \"$recipe\"" one.run/run.json || fail "run.json: no recipe $recipe"
+done
+one --recipe ldam-drw --ldam-scale 20
+grep -q '"ldam-scale": 20' one.run/run.json || fail "an option does not change the recipe"
+grep -q '"defer-reweight": 160' one.run/run.json || fail "the recipe's options are not there"
+one --recipe ldam-drw --loss focal
+grep -q '"ldam-margin"' one.run/run.json && fail "options of a loss that is not used are kept"
+expect_refusal 2 'unknown recipe ldam-drv.*ldam-drw' train lenet.onnx -o no.onnx $common \
+    --recipe ldam-drv
