@@ -5,6 +5,7 @@
 #include "tools/data_options.h"
 #include "tools/eval_report.h"
 #include "tools/meter.h"
+#include "tools/unfinished.h"
 
 typedef struct options {
     const char *data;
@@ -191,6 +192,8 @@ static int prepare(mfm_evaluation *e, const options *o, const mfm_arguments *giv
                                       .fit = o->fit,
                                       .normalise = o->normalise};
     int status = mfm_session_open(&e->session, given->positional);
+    if (!status)
+        status = mfm_refuse_unfinished(e->session.ctx, e->session.model);
     if (!status)
         status = mfm_session_import(&e->session);
     if (!status)

@@ -5,6 +5,7 @@
 #include "tools/files.h"
 #include "tools/inject_arguments.h"
 #include "tools/options.h"
+#include "tools/unfinished.h"
 
 typedef struct options {
     const char *output;
@@ -67,6 +68,8 @@ int mfm_cmd_strip(mfm_ctx *ctx, int argc, const char **argv)
         status = mfm_check_output(ctx, o.output, arguments.positional);
     if (!status)
         status = mfm_model_load(ctx, arguments.positional, &model);
+    if (!status)
+        status = mfm_refuse_unfinished(ctx, model);
     if (!status)
         status = strip(ctx, model, &removed);
     if (!status)

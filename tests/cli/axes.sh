@@ -50,6 +50,15 @@ for options in "--loss ldam --class-weights inverse --defer-reweight 1" \
     expect_same whole.onnx part.onnx
 done
 
+# A checkpoint's weights are not those that finishing, or LDAM's classifier, makes of them.
+expect_exit 0 train lenet.onnx -o ldam.onnx $common --method base --loss ldam
+expect_refusal 3 'the weights as they are trained; --loss ldam' strip ldam.run/checkpoint.onnx \
+    -o no.onnx
+expect_refusal 3 'take the plain model' eval ldam.run/checkpoint.onnx --data idx:four
+expect_exit 0 eval ldam.run/model.onnx --data idx:four
+expect_exit 0 train lenet.onnx -o tau.onnx $common --method base --finish tau-normalisation
+expect_refusal 3 '--finish tau-normalisation' strip tau.run/checkpoint.onnx -o no.onnx
+
 # Deferred parts have no say before their epoch.
 expect_exit 0 train lenet.onnx -o plain.onnx $common --method base
 expect_exit 0 train lenet.onnx -o later.onnx $common --method base --class-weights inverse \
