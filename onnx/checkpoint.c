@@ -180,6 +180,7 @@ static char *counters_text(const mfm_training *t, const char *run_options)
     int bad = json_object_set_new(all, "version", whole(VERSION));
     bad |= json_object_set_new(all, "step", whole(c->step));
     bad |= json_object_set_new(all, "epoch_steps", whole(c->epoch_steps));
+    bad |= json_object_set_new(all, "epoch_meta_steps", whole(c->epoch_meta_steps));
     bad |= json_object_set_new(all, "batches", batches_to_json(c));
     for (int i = 0; i < t->n_kept_counts; i++)
         bad |= json_object_set_new(all, t->kept_counts[i].name, whole(*t->kept_counts[i].count));
@@ -323,6 +324,8 @@ static bool get_exact(const json_t *all, const char *key, double *number)
  * each stream a step. */
 static bool get_batches(const json_t *all, mfm_counters *c)
 {
+    if (!get_whole(all, "epoch_meta_steps", &c->epoch_meta_steps))
+        c->epoch_meta_steps = c->epoch_steps;
     const json_t *list = json_object_get(all, "batches");
     for (size_t i = 0; i < MFM_MAX_STREAMS; i++) {
         const json_t *number = json_array_get(list, i);
@@ -337,14 +340,13 @@ static bool get_counters(const json_t *all, mfm_training *t)
 {
     mfm_counters *c = &t->counters;
     uint64_t best_epoch = 0;
-    bool good = get_whole(all, "step", &c->step) && get_batches(all, c) &&
-                get_whole(all, "epoch_steps", &c->epoch_steps) &&
-                get_exact(all, "train_loss_sum", &c->train_loss_sum) &&
-                get_exact(all, "meta_loss_sum", &c->meta_loss_sum) &&
-                get_exact(all, "best_error", &c->best_error) &&
-                get_exact(all, "last_error", &c->last_error) &&
-                get_exact(all, "seconds", &c->seconds) &&
-                get_whole(all, "best_epoch", &best_epoch) && best_epoch <= UINT32_MAX;
+    bool good =
+        get_whole(all, "step", &c->step) && get_whole(all, "epoch_steps", &c->epoch_steps) &&
+        get_batches(all, c) && get_exact(all, "train_loss_sum", &c->train_loss_sum) &&
+        get_exact(all, "meta_loss_sum", &c->meta_loss_sum) &&
+        get_exact(all, "best_error", &c->best_error) &&
+        get_exact(all, "last_error", &c->last_error) && get_exact(all, "seconds", &c->seconds) &&
+        get_whole(all, "best_epoch", &best_epoch) && best_epoch <= UINT32_MAX;
     c->best_epoch = (uint32_t)best_epoch;
     for (int i = 0; i < t->n_kept_counts && good; i++)
         good = get_whole(all, t->kept_counts[i].name, t->kept_counts[i].count);

@@ -93,6 +93,15 @@ static int on_epoch(void *self, const mfm_epoch_report *r)
     return status;
 }
 
+/* Whether the run has a modulator that lies in the model. */
+static bool has_modulator(const mfm_training *training)
+{
+    for (int i = 0; i < training->problem->n_hypers; i++)
+        if (training->problem->hypers[i].in_model)
+            return true;
+    return false;
+}
+
 /* The plain model and the modulator follow at the end of each epoch; saving has brought the model's
  * numbers up to date. */
 static int on_save(void *self, const mfm_training *training)
@@ -103,7 +112,7 @@ static int on_save(void *self, const mfm_training *training)
     if (status || training->counters.epoch_steps > 0)
         return status;
     status = write_plain(job, job->folder.model);
-    if (!status && training->options.method->needs_modulator)
+    if (!status && has_modulator(training))
         status = write_modulator(job);
     return status;
 }

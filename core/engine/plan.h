@@ -42,6 +42,8 @@ typedef struct mfm_plan_spec {
     bool param_tangents;          /* DX of the parameters is bound: JVP runs along it */
     bool param_gradients;         /* VJP writes G of the trainable parameters */
     bool param_gradient_tangents; /* VJP_T writes DG of the trainable parameters */
+    /* [n_values] which trainable parameters those are; NULL: all. Read by mfm_plan_new only. */
+    const bool *tangent_params, *gradient_params;
     /* Only forward passes run, over parameters that do not change from mfm_plan_bind_params on. */
     bool frozen;
     /* Values that can be restored are dropped at the end of pass restore_after, and made again by

@@ -51,10 +51,12 @@ static void mark_outputs(const mfm_graph_node *node, uint8_t *bits, enum mfm_lan
         bits[node->out[i]] |= (uint8_t)(1 << lane);
 }
 
-static void mark_params(const mfm_graph *graph, uint8_t *bits, enum mfm_lane lane)
+/* only NULL: all of them */
+static void mark_params(const mfm_graph *graph, const bool *only, uint8_t *bits, enum mfm_lane lane)
 {
     for (size_t i = 0; i < graph->n_values; i++)
-        if (graph->values[i].kind == MFM_VALUE_PARAM && graph->values[i].trainable)
+        if (graph->values[i].kind == MFM_VALUE_PARAM && graph->values[i].trainable &&
+            (!only || only[i]))
             bits[i] |= (uint8_t)(1 << lane);
 }
 
@@ -149,14 +151,14 @@ int mfm_plan_find_lanes(mfm_plan *plan)
         return MFM_ENOMEM;
     mark_kept(plan, plan->lanes, depends);
     if (spec->param_tangents)
-        mark_params(graph, plan->lanes, MFM_DX);
+        mark_params(graph, spec->tangent_params, plan->lanes, MFM_DX);
     spread(graph, segments_of(plan, MFM_JVP), plan->lanes, MFM_DX);
     find_forward(plan);
 
     if (spec->param_gradients || spec->param_gradient_tangents)
-        mark_params(graph, depends, MFM_G);
+        mark_params(graph, spec->gradient_params, depends, MFM_G);
     if (spec->param_gradient_tangents)
-        mark_params(graph, depends, MFM_DG);
+        mark_params(graph, spec->gradient_params, depends, MFM_DG);
     spread(graph, segments_of(plan, MFM_VJP), depends, MFM_G);
     spread(graph, segments_of(plan, MFM_VJP_T), depends, MFM_DG);
     pull(plan, segments_of(plan, MFM_VJP), depends, MFM_G, MFM_VJP);

@@ -1,5 +1,7 @@
 #include "core/train/bilevel.h"
 
+#include <string.h>
+
 #include "core/train/hyper_plan.h"
 #include "core/train/vector.h"
 
@@ -56,10 +58,10 @@ static const schedule schedules[] = {
                          TRAIN_MIXED, TRAIN_REST_AGAIN, TRAIN_BACKWARD_AGAIN},
                         8,
                         TRAIN_BACKWARD},
-    [MFM_META_AT_W] = {{TRAIN_PLAIN, TRAIN_UPDATE, TRAIN_TANGENT, TRAIN_MIXED, TRAIN_REST,
-                        TRAIN_BACKWARD},
-                       6,
-                       TRAIN_UPDATE},
+    [MFM_META_AT_W] = {{TRAIN_PLAIN, TRAIN_UPDATE, TRAIN_REST, TRAIN_TANGENT, TRAIN_MIXED,
+                        TRAIN_REST_AGAIN, TRAIN_BACKWARD_AGAIN},
+                       7,
+                       TRAIN_REST},
     [MFM_META_NEVER] = {{TRAIN_PLAIN, TRAIN_UPDATE, TRAIN_REST, TRAIN_BACKWARD}, 4, 0},
 };
 
@@ -78,7 +80,8 @@ struct mfm_bilevel {
     real *v;              /* grad L_meta(w^) */
     const uint32_t *rows; /* of the batch */
     uint64_t seed, step;
-    bool again; /* the objective has been run forward in this step */
+    bool again;  /* the objective has been run forward in this step */
+    bool *moved; /* of the spec; NULL: all that are trainable */
     mfm_bilevel_losses losses;
 };
 
@@ -113,6 +116,7 @@ static int plan_train(mfm_bilevel *b)
                                 .n_keep = n,
                                 .param_gradients = true,
                                 .param_tangents = meta,
+                                .tangent_params = b->spec.moved,
                                 .lend_after = lend_after,
                                 .restore = meta,
                                 .restore_after = lend_after,
@@ -136,6 +140,7 @@ static int plan_meta(mfm_bilevel *b)
                                 .keep = keep,
                                 .n_keep = 2,
                                 .param_gradients = true,
+                                .gradient_params = b->spec.moved,
                                 .restore = true,
                                 .restore_after = META_FORWARD,
                                 .borrow = true};
@@ -150,7 +155,15 @@ static int make_vectors(mfm_bilevel *b)
         status = mfm_vector_new(b->ctx, NULL, n, &b->v);
     if (!status && b->spec.meta == MFM_META_EXACT)
         status = mfm_vector_new(b->ctx, NULL, n, &b->virtual_w);
-    return status;
+    if (status || !b->spec.moved)
+        return status;
+    const size_t values = b->problem->main->n_values;
+    b->moved = mfm_alloc(b->ctx, values, sizeof *b->moved);
+    if (!b->moved)
+        return MFM_ENOMEM;
+    memcpy(b->moved, b->spec.moved, values * sizeof *b->moved);
+    b->spec.moved = b->moved;
+    return MFM_OK;
 }
 
 /* A hyper graph writes h where the objective reads it, and reads where the main graph writes. */
@@ -213,6 +226,7 @@ void mfm_bilevel_free(mfm_bilevel *b)
     mfm_free_aligned(b->ctx, b->gradient);
     mfm_free_aligned(b->ctx, b->virtual_w);
     mfm_free_aligned(b->ctx, b->v);
+    mfm_free(b->ctx, b->moved);
     mfm_free(b->ctx, b);
 }
 
@@ -250,30 +264,45 @@ void mfm_bilevel_begin(mfm_bilevel *b, const mfm_batch *train, const uint32_t *r
     mfm_plan_run(b->train, b->pass[TRAIN_UPDATE]);
 }
 
-/* The objective's gradient for the phi that is there now. */
-static void run_objective(mfm_bilevel *b)
+/* The objective for the phi that is there now, and its gradient. */
+static void run_objective(mfm_bilevel *b, bool backward)
 {
     make_h(b, b->again);
     mfm_plan_run(b->train, b->pass[b->again ? TRAIN_REST_AGAIN : TRAIN_REST]);
-    mfm_plan_run(b->train, b->pass[b->again ? TRAIN_BACKWARD_AGAIN : TRAIN_BACKWARD]);
+    if (backward)
+        mfm_plan_run(b->train, b->pass[b->again ? TRAIN_BACKWARD_AGAIN : TRAIN_BACKWARD]);
     b->again = true;
 }
 
 static void move(mfm_bilevel *b, const mfm_virtual_step *step)
 {
-    const size_t n = b->problem->main->params_size;
-    const real alpha = (real)step->alpha;
-    for (size_t i = 0; i < n; i++)
-        b->virtual_w[i] = b->w[i] - alpha * b->gradient[i];
+    const mfm_graph *graph = b->problem->main;
+    const real alpha = (real)step->alpha, momentum = (real)step->momentum;
+    const bool plain = step->weight_decay == 0 && !step->velocity;
+    memcpy(b->virtual_w, b->w, graph->params_size * sizeof *b->w);
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const mfm_value *value = &graph->values[i];
+        if (value->kind != MFM_VALUE_PARAM || !value->trainable || (b->moved && !b->moved[i]))
+            continue;
+        const size_t n = (size_t)mfm_shape_count(&value->shape), at = value->offset;
+        const real *g = b->gradient + at, *w = b->w + at;
+        const real *m = step->velocity ? step->velocity + at : NULL;
+        const bool decays = !step->spare_vectors || value->shape.rank > 1;
+        const real decay = decays ? (real)step->weight_decay : 0;
+        real *to = b->virtual_w + at;
+        for (size_t k = 0; k < n && plain; k++)
+            to[k] = w[k] - alpha * g[k];
+        for (size_t k = 0; k < n && !plain; k++)
+            to[k] = w[k] - alpha * (g[k] + decay * w[k] + (m ? momentum * m[k] : 0));
+    }
 }
 
 void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *meta, const mfm_virtual_step *step)
 {
     const int loss = b->problem->meta.loss;
-    if (b->virtual_w) {
-        run_objective(b);
+    run_objective(b, b->virtual_w != NULL);
+    if (b->virtual_w)
         move(b, step);
-    }
     mfm_problem_bind(b->problem, b->meta, meta);
     mfm_plan_set_step(b->meta, MFM_STREAM_META_DROPOUT, b->seed, b->step);
     mfm_plan_run(b->meta, META_FORWARD);
@@ -293,7 +322,7 @@ const real *const *mfm_bilevel_hypergradients(mfm_bilevel *b)
 
 const real *mfm_bilevel_gradient(mfm_bilevel *b)
 {
-    run_objective(b);
+    run_objective(b, true);
     b->losses.train = (double)*mfm_plan_lane(b->train, b->problem->objective.loss, MFM_X);
     return b->gradient;
 }

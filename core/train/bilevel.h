@@ -35,11 +35,16 @@ enum mfm_meta_step {
 typedef struct mfm_bilevel_spec {
     int64_t batch, meta_batch;
     enum mfm_meta_step meta;
+    /* [n_values of the main graph] parameters that the virtual step moves; NULL: all that are
+     * trainable. v and the tangents are those of these alone. Read by mfm_bilevel_new only. */
+    const bool *moved;
 } mfm_bilevel_spec;
 
-/* The virtual step: w^ = w - alpha (g + momentum velocity + weight_decay w). */
+/* The virtual step: w^ = w - alpha (g + momentum velocity + weight_decay w). The factors in front
+ * of g are constant, so the hypergradient has the same form. */
 typedef struct mfm_virtual_step {
     double alpha, momentum, weight_decay;
+    bool spare_vectors;   /* as in mfm_optimizer */
     const real *velocity; /* laid out as w; NULL: none */
 } mfm_virtual_step;
 
@@ -60,8 +65,9 @@ void mfm_bilevel_begin(mfm_bilevel *bilevel, const mfm_batch *train, const uint3
                        uint64_t seed, uint64_t step);
 /* w^ and v: everything up to the gradient of the meta loss at w^. step is ignored at w. */
 void mfm_bilevel_virtual(mfm_bilevel *bilevel, const mfm_batch *meta, const mfm_virtual_step *step);
-/* The hypergradients without their factor: (dh/dphi)^T DG_h for each hyper graph, laid out as phi;
- * multiply by -alpha. After mfm_bilevel_virtual, with w and phi unchanged. */
+/* The hypergradients without their factor: (dh/dphi)^T DG_h for each hyper graph, laid out as phi,
+ * or one row for each sample; multiply by -alpha. After mfm_bilevel_virtual, with w and phi
+ * unchanged. */
 const real *const *mfm_bilevel_hypergradients(mfm_bilevel *bilevel);
 /* grad_w L(w, H(phi)) for the phi that is there now, laid out as w. */
 const real *mfm_bilevel_gradient(mfm_bilevel *bilevel);

@@ -6,20 +6,21 @@
 #include "core/engine/option.h"
 #include "core/train/optimizer.h"
 
-/* The modulator network's. */
 typedef struct mfm_modulator_training {
     int optimizer; /* MFM_SGD .. MFM_ADAMW */
     double lr;     /* negative: the optimiser's own default */
     double momentum, weight_decay;
+    int follow; /* the rate: 0 constant, 1 in proportion to that of the weights */
 } mfm_modulator_training;
 
-/* The rate that holds. */
+/* The rate that holds, before it follows. */
 double mfm_modulator_lr(const mfm_modulator_training *training);
 
 int mfm_modulator_optimizer_init(mfm_ctx *ctx, mfm_optimizer *optimizer,
                                  const mfm_modulator_training *training,
                                  const mfm_graph *modulator);
 
-extern const mfm_settings mfm_modulator_training_settings;
+/* Of a modulator, network or free; of Meta-Weight-Net's network. */
+extern const mfm_settings mfm_modulator_training_settings, mfm_weighting_training_settings;
 
 #endif

@@ -84,6 +84,23 @@ void mfm_optimizer_clear(mfm_ctx *ctx, mfm_optimizer *optimizer)
     *optimizer = (mfm_optimizer){0};
 }
 
+/* A step of n numbers at place `at` of the vectors. */
+static void step_part(const mfm_optimizer *o, double lr, double scale, bool decays, size_t n,
+                      const real *gradient, size_t at, real *params)
+{
+    const mfm_optimizer_slice slice = {.values = o->values,
+                                       .steps = o->steps,
+                                       .lr = (real)lr,
+                                       .scale = (real)scale,
+                                       .decay = decays ? (real)o->weight_decay : 0,
+                                       .n = n,
+                                       .gradient = gradient,
+                                       .first = o->first ? o->first + at : NULL,
+                                       .second = o->second ? o->second + at : NULL,
+                                       .params = params + at};
+    o->kind->step(&slice);
+}
+
 void mfm_optimizer_step(mfm_optimizer *o, double lr, double scale, const real *gradient,
                         real *params)
 {
@@ -93,17 +110,19 @@ void mfm_optimizer_step(mfm_optimizer *o, double lr, double scale, const real *g
         if (value->kind != MFM_VALUE_PARAM || !value->trainable)
             continue;
         const bool decays = !o->spare_vectors || value->shape.rank > 1;
-        const size_t at = value->offset;
-        const mfm_optimizer_slice slice = {.values = o->values,
-                                           .steps = o->steps,
-                                           .lr = (real)lr,
-                                           .scale = (real)scale,
-                                           .decay = decays ? (real)o->weight_decay : 0,
-                                           .n = (size_t)mfm_shape_count(&value->shape),
-                                           .gradient = gradient + at,
-                                           .first = o->first ? o->first + at : NULL,
-                                           .second = o->second ? o->second + at : NULL,
-                                           .params = params + at};
-        o->kind->step(&slice);
+        step_part(o, lr, scale, decays, (size_t)mfm_shape_count(&value->shape),
+                  gradient + value->offset, value->offset, params);
     }
+}
+
+void mfm_optimizer_step_rows(mfm_optimizer *o, double lr, double scale, const uint32_t *rows,
+                             size_t n, const real *gradient, real *params)
+{
+    const mfm_value *value = &o->graph->values[0];
+    const size_t width = (size_t)value->shape.dim[1];
+    o->steps++;
+    for (size_t i = 0; i < n; i++)
+        if (rows[i] != MFM_NO_ROW)
+            step_part(o, lr, scale, true, width, gradient + i * width,
+                      value->offset + rows[i] * width, params);
 }

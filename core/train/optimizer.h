@@ -64,4 +64,11 @@ void mfm_optimizer_clear(mfm_ctx *ctx, mfm_optimizer *optimizer);
 void mfm_optimizer_step(mfm_optimizer *optimizer, double lr, double scale, const real *gradient,
                         real *params);
 
+/* The same on rows of the graph's one parameter [rows, width]: gradient [n, width] is that of the
+ * rows numbered in rows [n], all different; MFM_NO_ROW is none. Other rows, and their moments, stay
+ * as they are. */
+enum { MFM_NO_ROW = UINT32_MAX };
+void mfm_optimizer_step_rows(mfm_optimizer *optimizer, double lr, double scale,
+                             const uint32_t *rows, size_t n, const real *gradient, real *params);
+
 #endif

@@ -67,6 +67,43 @@ static int add_link(mfm_ctx *ctx, mfm_hyper_link **links, size_t *count, size_t 
     return status;
 }
 
+/* Rows are cut into what they give. */
+static int lay_out_row(mfm_problem *p, int hyper, size_t *width)
+{
+    *width = 0;
+    for (size_t i = 0; i < p->n_gives; i++) {
+        if (p->gives[i].hyper != hyper)
+            continue;
+        const mfm_value *h = &p->main->values[p->gives[i].main];
+        mfm_shape shape = h->shape;
+        if (shape.rank < 1 || shape.dim[0] != -1)
+            return mfm_fail(p->ctx, MFM_ENOTSUP,
+                            "value '%s': the same for all samples: it cannot be one of each sample",
+                            h->name);
+        shape.dim[0] = 1;
+        p->gives[i].value = (int)*width;
+        *width += (size_t)mfm_shape_count(&shape);
+    }
+    return MFM_OK;
+}
+
+int mfm_problem_use_rows(mfm_problem *p, int hyper, const char *name, uint32_t samples)
+{
+    size_t width;
+    mfm_graph *graph;
+    int rows, status = lay_out_row(p, hyper, &width);
+    if (!status)
+        status = mfm_graph_new(p->ctx, &graph);
+    if (status)
+        return status;
+    mfm_hyper *h = &p->hypers[hyper];
+    mfm_graph_free(h->graph);
+    *h = (mfm_hyper){.kind = MFM_HYPER_ROWS, .graph = graph, .width = width};
+    snprintf(h->name, sizeof h->name, "%s", name);
+    const mfm_shape shape = mfm_shape_of(2, (int64_t)samples, (int64_t)width);
+    return mfm_graph_param(graph, "rows", &shape, NULL, &rows);
+}
+
 int mfm_problem_read(mfm_problem *p, int main, int hyper, int value)
 {
     return add_link(p->ctx, &p->reads, &p->n_reads, &p->reads_capacity,
@@ -77,37 +114,6 @@ int mfm_problem_give(mfm_problem *p, int hyper, int value, int main)
 {
     return add_link(p->ctx, &p->gives, &p->n_gives, &p->gives_capacity,
                     (mfm_hyper_link){main, hyper, value});
-}
-
-/* "axes=1 keepdims=1" */
-static int parse_attributes(mfm_ctx *ctx, const mfm_op *op, const char *text, void *attr)
-{
-    char name[32], value[64];
-    int used, status = MFM_OK;
-    mfm_attr_defaults(op, attr);
-    for (; !status && sscanf(text, " %31[^=]=%63[^ ]%n", name, value, &used) == 2; text += used)
-        status = mfm_attr_parse(ctx, op, attr, name, value);
-    return status;
-}
-
-int mfm_problem_node(mfm_problem *p, int segment, const char *name, const char *domain,
-                     const char *op_type, int opset, const char *attributes, const int *in,
-                     int n_in, int *out)
-{
-    const mfm_op *op = mfm_op_find(domain, op_type, opset);
-    if (!op)
-        return mfm_fail(p->ctx, MFM_ENOTSUP, "operator %s: not built in", op_type);
-    void *attr = attributes ? mfm_alloc(p->ctx, 1, op->attr_size) : NULL;
-    if (attributes && !attr)
-        return MFM_ENOMEM;
-    const char *const names[1] = {name};
-    int status = attributes ? parse_attributes(p->ctx, op, attributes, attr) : MFM_OK;
-    if (!status)
-        status = mfm_graph_add(p->main, op, opset, name, attr, in, n_in, names, 1, out);
-    if (!status)
-        p->main->nodes[p->main->n_nodes - 1].segment = segment;
-    mfm_free(p->ctx, attr);
-    return status;
 }
 
 static int fuse(mfm_problem *p)

@@ -25,6 +25,7 @@
 enum mfm_segment {
     MFM_SEGMENT_SHARED,     /* what plain path and objective have in common */
     MFM_SEGMENT_PLAIN,      /* the rest of the plain path, up to the logits */
+    MFM_SEGMENT_LOSSES,     /* losses on the plain logits that hyper graphs or the objective read */
     MFM_SEGMENT_SOURCE,     /* what only hyper graphs read */
     MFM_SEGMENT_PLAIN_LOSS, /* the loss of the plain path */
     MFM_SEGMENT_OBJECTIVE,  /* the rest of the objective, with its loss */
@@ -32,11 +33,11 @@ enum mfm_segment {
 };
 enum {
     MFM_SET_PLAIN = 1 << MFM_SEGMENT_SHARED | 1 << MFM_SEGMENT_PLAIN,
-    MFM_SET_SOURCE = 1 << MFM_SEGMENT_SOURCE,
-    MFM_SET_PLAIN_LOSS = MFM_SET_PLAIN | 1 << MFM_SEGMENT_PLAIN_LOSS,
+    MFM_SET_SOURCE = 1 << MFM_SEGMENT_LOSSES | 1 << MFM_SEGMENT_SOURCE,
+    MFM_SET_PLAIN_LOSS = MFM_SET_PLAIN | 1 << MFM_SEGMENT_LOSSES | 1 << MFM_SEGMENT_PLAIN_LOSS,
     MFM_SET_META_LOSS = MFM_SET_PLAIN | 1 << MFM_SEGMENT_META_LOSS,
     MFM_SET_REST = 1 << MFM_SEGMENT_OBJECTIVE,
-    MFM_SET_OBJECTIVE = 1 << MFM_SEGMENT_SHARED | MFM_SET_REST
+    MFM_SET_OBJECTIVE = 1 << MFM_SEGMENT_SHARED | 1 << MFM_SEGMENT_LOSSES | MFM_SET_REST
 };
 
 /* Values of the main graph; -1: not there yet. */
@@ -50,19 +51,20 @@ typedef struct mfm_path {
 /* Where h comes from. */
 enum mfm_hyper_kind {
     MFM_HYPER_GRAPH, /* a graph with parameters of its own */
-    MFM_HYPER_ROWS,  /* phi [samples, width]: a row for each training image, picked by its index */
+    MFM_HYPER_ROWS,  /* phi [samples, width]: a row for each training image, picked by its place */
     MFM_HYPER_BATCH  /* phi [batch, width]: a row for each sample of the batch, given anew */
 };
 
 typedef struct mfm_hyper {
     char name[32]; /* of its vectors in a checkpoint */
     enum mfm_hyper_kind kind;
-    mfm_graph *graph; /* NULL without one */
-    bool in_model;    /* phi lies in the model file, as parameters by their names */
-    size_t width;     /* without a graph: reals in a row */
+    mfm_graph
+        *graph;    /* its parameters are phi: of ROWS one, [samples, width]; of BATCH none, NULL */
+    bool in_model; /* phi lies in the model file, as parameters by their names */
+    size_t width;  /* ROWS, BATCH: reals in a row */
 } mfm_hyper;
 
-/* main: a value of the main graph. value: one of the hyper graph; without a graph, where in a row
+/* main: a value of the main graph. value: one of the hyper graph; of ROWS and BATCH, where in a row
  * that value begins. */
 typedef struct mfm_hyper_link {
     int main, hyper, value;
@@ -108,14 +110,11 @@ const mfm_hyper *mfm_problem_hyper(const mfm_problem *problem, const char *name)
  * when this fails. */
 int mfm_problem_add_hyper(mfm_problem *problem, const char *name, enum mfm_hyper_kind kind,
                           mfm_graph *graph, size_t width, int *index);
+/* Instead of a hyper graph that makes h: phi itself, zeros, a row for each of the samples. */
+int mfm_problem_use_rows(mfm_problem *problem, int hyper, const char *name, uint32_t samples);
 int mfm_problem_read(mfm_problem *problem, int main, int hyper, int value);
 int mfm_problem_give(mfm_problem *problem, int hyper, int value, int main);
 
-/* Adds a node with one output to the main graph. op as in ONNX; attributes as "axes=1 keepdims=1",
- * NULL for none. */
-int mfm_problem_node(mfm_problem *problem, int segment, const char *name, const char *domain,
-                     const char *op_type, int opset, const char *attributes, const int *in,
-                     int n_in, int *out);
 /* path->adjusted and ->losses from path->logits, by the loss of the spec. */
 int mfm_problem_add_losses(mfm_problem *problem, int segment, const char *name, mfm_path *path);
 /* path->loss from path->losses; weights: a value [n] that scales them, or -1. */

@@ -1,5 +1,9 @@
 #include "core/train/task.h"
 
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
 int mfm_task_init(mfm_ctx *ctx, mfm_task *task, int64_t classes, const uint32_t *counts,
                   int n_counts, uint64_t seed)
 {
@@ -23,12 +27,39 @@ int mfm_task_init(mfm_ctx *ctx, mfm_task *task, int64_t classes, const uint32_t 
 int mfm_task_of_split(mfm_ctx *ctx, mfm_task *task, int64_t classes, const mfm_split *split,
                       uint64_t seed)
 {
-    return mfm_task_init(ctx, task, classes, split->train_per_class, split->classes, seed);
+    const int status =
+        mfm_task_init(ctx, task, classes, split->train_per_class, split->classes, seed);
+    if (status)
+        return status;
+    task->indices = mfm_alloc(ctx, split->train_count, sizeof *task->indices);
+    if (!task->indices) {
+        mfm_task_clear(ctx, task);
+        return MFM_ENOMEM;
+    }
+    memcpy(task->indices, split->train, split->train_count * sizeof *task->indices);
+    return MFM_OK;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+uint32_t mfm_task_row(const mfm_task *task, uint32_t index)
+{
+    if (!task->indices)
+        return index;
+    const uint32_t *at =
+        bsearch(&index, task->indices, task->samples, sizeof *task->indices, ascending);
+    assert(at);
+    return (uint32_t)(at - task->indices);
 }
 
 void mfm_task_clear(mfm_ctx *ctx, mfm_task *task)
 {
     mfm_free(ctx, task->images_per_class);
+    mfm_free(ctx, task->indices);
     *task = (mfm_task){.classes = 0};
 }
 

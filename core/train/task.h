@@ -11,6 +11,7 @@ typedef struct mfm_task {
     int64_t classes;            /* of the model */
     uint32_t *images_per_class; /* [classes] training images; 0 for a class that does not occur */
     uint32_t samples;           /* training images in all */
+    uint32_t *indices;          /* [samples] of them, ascending; NULL: 0 .. samples-1 */
     uint64_t seed;              /* of the training */
 } mfm_task;
 
@@ -22,6 +23,9 @@ int mfm_task_init(mfm_ctx *ctx, mfm_task *task, int64_t classes, const uint32_t 
 int mfm_task_of_split(mfm_ctx *ctx, mfm_task *task, int64_t classes, const mfm_split *split,
                       uint64_t seed);
 void mfm_task_clear(mfm_ctx *ctx, mfm_task *task);
+
+/* The place of a training image among the samples. */
+uint32_t mfm_task_row(const mfm_task *task, uint32_t index);
 
 /* The number of training images of a class, at least 1: what formulas with logarithms and inverses
  * of counts take for a class that does not occur. */

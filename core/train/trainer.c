@@ -13,6 +13,7 @@ typedef struct trainer {
     const mfm_train_data *data;
     const mfm_train_events *events;
     mfm_loader *loader;
+    mfm_stream_use uses[MFM_MAX_STREAMS];
     int streams;
     mfm_evaluator *evaluator;
     mfm_confusion confusion;
@@ -61,12 +62,11 @@ static mfm_loader_stream loader_stream(const trainer *r, const mfm_stream_use *u
 
 static int open_loader(trainer *r)
 {
-    mfm_stream_use uses[MFM_MAX_STREAMS];
     mfm_loader_stream streams[MFM_MAX_STREAMS];
     _Static_assert((int)MFM_MAX_STREAMS <= (int)MFM_LOADER_STREAMS, "a loader carries them all");
-    r->streams = mfm_method_streams(&r->training->options, uses);
+    r->streams = mfm_method_streams(&r->training->options, r->uses);
     for (int i = 0; i < r->streams; i++)
-        streams[i] = loader_stream(r, &uses[i], i);
+        streams[i] = loader_stream(r, &r->uses[i], i);
     return mfm_loader_new(r->training->ctx, streams, r->streams, LOADER_DEPTH, &r->loader);
 }
 
@@ -145,17 +145,21 @@ static void tell_progress(const trainer *r, uint32_t evaluated, uint32_t to_eval
     r->events->on_progress(r->events->self, &p);
 }
 
-static void read_batches(trainer *r, mfm_batch batches[MFM_MAX_STREAMS])
+/* Whether one of them is of the meta set. */
+static bool read_batches(trainer *r, mfm_batch batches[MFM_MAX_STREAMS])
 {
     mfm_training *t = r->training;
     const mfm_method *method = t->options.method;
+    bool has_meta = false;
     for (int i = 0; i < r->streams; i++) {
         batches[i] = (mfm_batch){.n = 0};
         if (method->reads && !method->reads(t, i))
             continue;
         mfm_loader_next(r->loader, i, &batches[i]);
         t->counters.batches[i]++;
+        has_meta |= r->uses[i].spec->from == MFM_FROM_META;
     }
+    return has_meta;
 }
 
 static int run_step(trainer *r)
@@ -164,13 +168,14 @@ static int run_step(trainer *r)
     const double lr = mfm_schedule_lr(&t->options.schedule, r->epoch), start = now();
     mfm_batch batches[MFM_MAX_STREAMS];
     mfm_step_losses losses;
-    read_batches(r, batches);
+    const bool has_meta = read_batches(r, batches);
     t->options.method->step(t, batches, lr, &losses);
     const int status = check_loss(r, &losses, lr);
     if (status)
         return status;
     t->counters.step++;
     t->counters.epoch_steps++;
+    t->counters.epoch_meta_steps += has_meta;
     t->counters.train_loss_sum += losses.train;
     t->counters.meta_loss_sum += losses.meta;
     const double seconds = now() - start;
@@ -253,8 +258,7 @@ static int finish_epoch(trainer *r)
     report.lr = mfm_schedule_lr(&t->options.schedule, r->epoch);
     const double steps = (double)c->epoch_steps;
     report.train_loss = steps > 0 ? c->train_loss_sum / steps : NAN;
-    report.meta_loss =
-        steps > 0 && mfm_method_reads_meta(&t->options) ? c->meta_loss_sum / steps : NAN;
+    report.meta_loss = c->epoch_meta_steps ? c->meta_loss_sum / (double)c->epoch_meta_steps : NAN;
     report.seconds = c->seconds;
     report.best = report.test_error < c->best_error;
     c->last_error = report.test_error;
@@ -263,7 +267,7 @@ static int finish_epoch(trainer *r)
         c->best_epoch = report.epoch;
     }
     c->train_loss_sum = c->meta_loss_sum = 0;
-    c->epoch_steps = 0;
+    c->epoch_steps = c->epoch_meta_steps = 0;
     if (r->events->on_epoch)
         status = r->events->on_epoch(r->events->self, &report);
     return status ? status : save(r);
@@ -274,6 +278,7 @@ static int run_epoch(trainer *r)
     const mfm_counters *c = &r->training->counters;
     const uint64_t end = first_step_of(r, r->epoch + 1);
     mfm_problem_set_epoch(r->training->problem, r->epoch);
+    r->training->epoch = r->epoch;
     while (c->step < end) {
         int status = run_step(r);
         if (!status && c->step < end)

@@ -65,6 +65,8 @@ int mfm_training_add_hyper(mfm_training *t, int index, const mfm_modulator_train
     snprintf(prefix, sizeof prefix, "%s.", hyper->name);
     if (!status)
         status = keep(t, "", hyper->name, &phi);
+    if (status || !how)
+        return status;
     if (!status)
         status = mfm_modulator_optimizer_init(t->ctx, &state->optimizer, how, graph);
     return status ? status : mfm_training_keep_optimizer(t, prefix, &state->optimizer);

@@ -41,7 +41,7 @@ typedef struct mfm_counters {
     uint64_t batches[MFM_MAX_STREAMS]; /* read of each stream */
     /* Sums over the steps of the epoch under way. */
     double train_loss_sum, meta_loss_sum;
-    uint64_t epoch_steps;
+    uint64_t epoch_steps, epoch_meta_steps; /* the latter with a meta loss */
     /* Over the epochs evaluated so far; error in percent, best_epoch counted from 1. */
     double best_error, last_error;
     uint32_t best_epoch;
@@ -81,6 +81,7 @@ struct mfm_training {
     mfm_sharpness sharpness;
     mfm_hyper_state hypers[MFM_MAX_HYPERS]; /* one for each hyper graph */
     mfm_counters counters;
+    uint64_t epoch;     /* under way, from 0 */
     void *method_state; /* the method's own: plans and buffers */
     mfm_kept kept[MFM_MAX_KEPT];
     mfm_kept_count kept_counts[MFM_MAX_KEPT];

@@ -98,6 +98,7 @@ static void go_on_for_a_while(mfm_training *t)
                                  .train_loss_sum = 1 / 3.0,
                                  .meta_loss_sum = 1e-300,
                                  .epoch_steps = 34,
+                                 .epoch_meta_steps = 3,
                                  .best_error = 12.345678901234567,
                                  .last_error = 100,
                                  .best_epoch = 7,
@@ -127,6 +128,7 @@ static bool same_training(const mfm_training *a, const mfm_training *b)
            a->counters.step == b->counters.step &&
            memcmp(a->counters.batches, b->counters.batches, sizeof a->counters.batches) == 0 &&
            a->counters.epoch_steps == b->counters.epoch_steps &&
+           a->counters.epoch_meta_steps == b->counters.epoch_meta_steps &&
            a->counters.train_loss_sum == b->counters.train_loss_sum &&
            a->counters.meta_loss_sum == b->counters.meta_loss_sum &&
            a->counters.best_error == b->counters.best_error &&

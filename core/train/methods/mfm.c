@@ -1,26 +1,94 @@
 /*
- * Meta Feature Modulator (Wang et al., arXiv 2008.03428): h = (gamma, beta) of features, from the
- * soft label y0 = softmax(f(x; w)) of the plain network, by the modulator that the model has.
+ * Meta Feature Modulator (Wang et al., arXiv 2008.03428): h = (gamma, beta) of features, by the
+ * modulator that the model has, from the soft label that the plain network gives the image itself,
+ * held constant: softmax(f(x; w)), or its logits scaled to length 1.
  */
-#include "core/train/bilevel.h"
+#include <math.h>
+
+#include "core/train/chain.h"
+#include "core/train/meta_step.h"
 #include "core/train/split_network.h"
-#include "core/train/training.h"
 
-enum { TRAIN, META };
+enum soft_label { SOFTMAX, LOGITS };
 
-/* The objective: the loss of the modulated path. */
-static int add_objective(mfm_problem *p, int hyper, int soft_label_input)
+typedef struct modulation {
+    int soft_label; /* enum soft_label */
+    bool adjusted, freeze;
+} modulation;
+
+static const char *const soft_labels[] = {[SOFTMAX] = "softmax", [LOGITS] = "logits", NULL};
+
+static const mfm_option modulation_table[] = {
+    {.name = "soft-label",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "FORM",
+     .choices = soft_labels,
+     .offset = offsetof(modulation, soft_label),
+     .help = "what the modulator reads: probabilities, or logits scaled to length 1"},
+    {.name = "soft-label-adjusted",
+     .kind = MFM_OPTION_FLAG,
+     .offset = offsetof(modulation, adjusted),
+     .help = "of the logits as the loss adjusts them"},
+    {.name = "freeze-modulator",
+     .kind = MFM_OPTION_FLAG,
+     .offset = offsetof(modulation, freeze),
+     .help = "take the modulator as it is: no meta steps and no meta set"},
+};
+
+static const modulation modulation_defaults = {.soft_label = SOFTMAX};
+static const mfm_settings modulation_settings =
+    MFM_SETTINGS("Modulation", modulation_table, modulation_defaults);
+
+static const modulation *chosen(const mfm_train_options *options)
+{
+    return mfm_chosen_values(options, &modulation_settings);
+}
+
+/* z / max(|z|, 1e-12) for each row z of the logits: |z| = sqrt(C) sqrt(mean z^2). */
+static void add_unit_logits(mfm_problem *p, mfm_chain *c)
+{
+    static const mfm_shape scalar = {.rank = 0};
+    const real factor = (real)sqrt((double)p->classes);
+    const int logits = c->last;
+    int root_of_classes;
+    c->status = mfm_graph_const(p->main, "root_of_classes", &scalar, &factor, &root_of_classes);
+    mfm_chain_add(c, "Mul", NULL, logits, -1);
+    mfm_chain_add(c, "ReduceMean", "axes=1", -1, -1);
+    mfm_chain_add(c, "Sqrt", NULL, -1, -1);
+    mfm_chain_add(c, "Mul", NULL, root_of_classes, -1);
+    mfm_chain_add(c, "Clip", "min=1e-12", -1, -1);
+    mfm_chain_add_second(c, "Div", logits);
+}
+
+static int add_soft_label(mfm_problem *p, const modulation *m, int *soft_label)
+{
+    int status = MFM_OK;
+    if (m->adjusted)
+        status = mfm_problem_add_losses(p, MFM_SEGMENT_LOSSES, "plain_loss", &p->plain);
+    mfm_chain c = {.graph = p->main,
+                   .segment = MFM_SEGMENT_SOURCE,
+                   .name = "soft_label",
+                   .last = m->adjusted ? p->plain.adjusted : p->plain.logits,
+                   .status = status};
+    if (!status && m->soft_label == LOGITS)
+        add_unit_logits(p, &c);
+    else
+        mfm_chain_add(&c, "Softmax", NULL, -1, -1);
+    *soft_label = c.last;
+    return c.status;
+}
+
+static int add_parts(mfm_problem *p, const modulation *m, int hyper, int soft_label_input)
 {
     int soft_label;
-    mfm_path *o = &p->objective;
-    int status = mfm_problem_node(p, MFM_SEGMENT_SOURCE, "soft_label", "", "Softmax", 13, NULL,
-                                  &p->plain.logits, 1, &soft_label);
+    int status = add_soft_label(p, m, &soft_label);
     if (!status)
         status = mfm_problem_read(p, soft_label, hyper, soft_label_input);
     if (!status)
-        status = mfm_problem_add_losses(p, MFM_SEGMENT_OBJECTIVE, "modulated_loss", o);
+        status = mfm_problem_add_losses(p, MFM_SEGMENT_OBJECTIVE, "modulated_loss", &p->objective);
     if (!status)
-        status = mfm_problem_add_mean(p, MFM_SEGMENT_OBJECTIVE, "modulated_loss", -1, o);
+        status =
+            mfm_problem_add_mean(p, MFM_SEGMENT_OBJECTIVE, "modulated_loss", -1, &p->objective);
     return status ? status : mfm_problem_finish(p);
 }
 
@@ -32,7 +100,7 @@ static int build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
     int status =
         mfm_problem_of_modulated(ctx, network, &spec, "modulator", problem, &hyper, &input);
     if (!status)
-        status = add_objective(*problem, hyper, input);
+        status = add_parts(*problem, chosen(options), hyper, input);
     if (status) {
         mfm_problem_free(*problem);
         *problem = NULL;
@@ -40,60 +108,29 @@ static int build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
     return status;
 }
 
-static const mfm_modulator_training *modulator_training(const mfm_training *t)
+static bool learns(const mfm_train_options *options)
 {
-    return mfm_chosen_values(&t->options, &mfm_modulator_training_settings);
+    return !chosen(options)->freeze;
 }
 
 static int begin(mfm_training *t)
 {
-    const mfm_bilevel_spec spec = {.batch = t->options.batch, .meta_batch = t->options.meta_batch};
-    mfm_bilevel *bilevel;
-    int status = mfm_training_add_hyper(t, 0, modulator_training(t));
-    if (!status)
-        status = mfm_bilevel_new(t->ctx, t->problem, &spec, &bilevel);
-    if (status)
-        return status;
-    mfm_bilevel_bind(bilevel, t->w, t->state, &t->hypers[0].phi);
-    t->method_state = bilevel;
-    return MFM_OK;
+    return mfm_meta_step_begin(t, learns(&t->options) ? &mfm_modulator_training_settings : NULL);
 }
 
-static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_losses *losses)
-{
-    mfm_bilevel *b = t->method_state;
-    mfm_hyper_state *modulator = &t->hypers[0];
-    mfm_bilevel_begin(b, &batches[TRAIN], NULL, t->options.seed, t->counters.step);
-    mfm_bilevel_virtual(b, &batches[META], &(mfm_virtual_step){.alpha = lr});
-    mfm_optimizer_step(&modulator->optimizer, mfm_modulator_lr(modulator_training(t)), -lr,
-                       mfm_bilevel_hypergradients(b)[0], modulator->phi);
-    mfm_optimizer_step(&t->optimizer, lr, 1, mfm_bilevel_gradient(b), t->w);
-    const mfm_bilevel_losses last = mfm_bilevel_last(b);
-    *losses = (mfm_step_losses){.train = last.train, .meta = last.meta};
-}
-
-static void end(mfm_training *t)
-{
-    mfm_bilevel_free(t->method_state);
-    t->method_state = NULL;
-}
-
-static size_t bytes(const mfm_training *t)
-{
-    return mfm_bilevel_bytes(t->method_state);
-}
-
-static const mfm_settings *const settings[] = {&mfm_modulator_training_settings, NULL};
+static const mfm_settings *const settings[] = {
+    &modulation_settings, &mfm_modulator_training_settings, &mfm_meta_steps_settings, NULL};
 
 const mfm_method mfm_method_mfm = {
     .name = "mfm",
-    .summary = "Meta Feature Modulator: exact bilevel step",
+    .summary = "Meta Feature Modulator: features scaled and shifted by the soft label",
     .needs_modulator = true,
     .settings = settings,
-    .streams = {[TRAIN] = {"train", MFM_FROM_TRAIN, NULL}, [META] = {"meta", MFM_FROM_META, NULL}},
+    .streams = {{"train", MFM_FROM_TRAIN, NULL}, {"meta", MFM_FROM_META, learns}},
     .rate_option = "modulator-lr",
     .build = build,
     .begin = begin,
-    .step = step,
-    .end = end,
-    .bytes = bytes};
+    .reads = mfm_meta_step_reads,
+    .step = mfm_meta_step_run,
+    .end = mfm_meta_step_end,
+    .bytes = mfm_meta_step_bytes};

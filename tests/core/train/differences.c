@@ -6,16 +6,17 @@
 
 #include "core/engine/random.h"
 
-enum { TRAIN_BATCH = 5, META_BATCH = 4, DIRECTIONS = 2 };
+enum { META_BATCH = 4, DIRECTIONS = 2 };
 enum { MASK_SEED = 7, STEP = 3 };
-static const double alpha = 0.1, tolerance = 1e-6;
+static const double tolerance = 1e-6;
+static const uint32_t rows[DIFFERENCE_BATCH] = {0, 1, 2, 3, 4};
 
 typedef struct bench {
     prepared p;
     mfm_bilevel *bilevel;
     mfm_batch train, meta;
     size_t n; /* of phi */
-    bool few_kinks;
+    difference_case what;
     real *phi;      /* where the derivative is taken */
     real *gradient; /* the hypergradient with its factor */
     real *way;      /* a direction of length 1 */
@@ -33,9 +34,10 @@ static void bench_init(bench *b, const prepared *p, uint64_t seed)
 {
     mfm_ctx *ctx = p->ctx;
     b->p = *p;
-    const mfm_bilevel_spec spec = {.batch = TRAIN_BATCH, .meta_batch = META_BATCH};
+    const mfm_bilevel_spec spec = {
+        .batch = DIFFERENCE_BATCH, .meta_batch = META_BATCH, .moved = b->what.moved};
     must(ctx, mfm_bilevel_new(ctx, b->p.problem, &spec, &b->bilevel));
-    b->train = batch_new(&b->p, TRAIN_BATCH, 2 * seed);
+    b->train = batch_new(&b->p, DIFFERENCE_BATCH, 2 * seed);
     b->meta = batch_new(&b->p, META_BATCH, 2 * seed + 1);
     b->n = b->p.modulator->params_size;
     b->phi = vector_new(ctx, b->n);
@@ -61,8 +63,8 @@ static double meta_loss(bench *b, double step)
 {
     for (size_t i = 0; i < b->n; i++)
         b->p.phi[i] = b->phi[i] + (real)step * b->way[i];
-    mfm_bilevel_begin(b->bilevel, &b->train, NULL, MASK_SEED, STEP);
-    mfm_bilevel_virtual(b->bilevel, &b->meta, &(mfm_virtual_step){.alpha = alpha});
+    mfm_bilevel_begin(b->bilevel, &b->train, rows, MASK_SEED, STEP);
+    mfm_bilevel_virtual(b->bilevel, &b->meta, &b->what.step);
     memcpy(b->p.phi, b->phi, b->n * sizeof *b->phi);
     return mfm_bilevel_last(b->bilevel).meta;
 }
@@ -85,18 +87,18 @@ static double doubtless(double slope)
  * values are compared. */
 static double slope(bench *b, double *doubt)
 {
-    double step = b->few_kinks ? 2.56e-2 : 1.28e-3, wide = central(b, step), best = 0;
+    double step = b->what.few_kinks ? 2.56e-2 : 1.28e-3, wide = central(b, step), best = 0;
     double last = INFINITY;
     *doubt = INFINITY;
     for (int halving = 0; halving < 12; halving++, step /= 2) {
         const double narrow = central(b, step / 2), value = (4 * narrow - wide) / 3;
         const double rounding = 4 * DBL_EPSILON * mfm_bilevel_last(b->bilevel).meta / step;
-        const double doubtful = fabs(b->few_kinks ? value - last : narrow - wide) + rounding;
+        const double doubtful = fabs(b->what.few_kinks ? value - last : narrow - wide) + rounding;
         if (doubtful < *doubt) {
             *doubt = doubtful;
             best = value;
         }
-        if (b->few_kinks && *doubt < doubtless(best))
+        if (b->what.few_kinks && *doubt < doubtless(best))
             break;
         last = value;
         wide = narrow;
@@ -164,7 +166,7 @@ static void check_parameters(bench *b)
         normalise(b);
         CU_ASSERT(decides(b));
     }
-    CU_ASSERT(compared >= 3);
+    CU_ASSERT(compared > 0);
 }
 
 /* A direction that a Relu spoils is drawn anew; it must not happen to most. */
@@ -180,15 +182,17 @@ static void check_directions(bench *b, uint64_t seed)
     CU_ASSERT_EQUAL(decided, DIRECTIONS);
 }
 
-void check_hypergradient(const prepared *p, bool few_kinks, uint64_t seed)
+void check_hypergradient(const prepared *p, const difference_case *what, uint64_t seed)
 {
-    bench b = {.few_kinks = few_kinks};
+    bench b = {.what = *what};
+    if (b.what.step.alpha == 0)
+        b.what.step.alpha = 0.1;
     bench_init(&b, p, seed);
-    mfm_bilevel_begin(b.bilevel, &b.train, NULL, MASK_SEED, STEP);
-    mfm_bilevel_virtual(b.bilevel, &b.meta, &(mfm_virtual_step){.alpha = alpha});
+    mfm_bilevel_begin(b.bilevel, &b.train, rows, MASK_SEED, STEP);
+    mfm_bilevel_virtual(b.bilevel, &b.meta, &b.what.step);
     const real *hypergradient = mfm_bilevel_hypergradients(b.bilevel)[0];
     for (size_t i = 0; i < b.n; i++)
-        b.gradient[i] = (real)-alpha * hypergradient[i];
+        b.gradient[i] = (real)-b.what.step.alpha * hypergradient[i];
     check_norm(&b);
     check_parameters(&b);
     check_directions(&b, seed);

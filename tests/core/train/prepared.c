@@ -28,19 +28,51 @@ static real *vector_copy(mfm_ctx *ctx, const real *from, size_t count)
     return vector;
 }
 
+static void clear_problem(prepared *p)
+{
+    mfm_free_aligned(p->ctx, p->w);
+    mfm_free_aligned(p->ctx, p->state);
+    mfm_free_aligned(p->ctx, p->phi);
+    mfm_problem_free(p->problem);
+    mfm_task_clear(p->ctx, &p->task);
+    p->w = p->state = p->phi = NULL;
+    p->problem = NULL;
+}
+
+/* For the task that is there. */
+static void build_problem(prepared *p, const mfm_train_options *options)
+{
+    must(p->ctx, mfm_method_build(p->ctx, p->network, &p->task, options, &p->problem));
+    const mfm_graph *main = p->problem->main;
+    p->modulator = p->problem->n_hypers ? p->problem->hypers[0].graph : NULL;
+    p->w = vector_copy(p->ctx, main->params, main->params_size);
+    p->state = vector_copy(p->ctx, main->state, main->state_size);
+    if (p->modulator && p->modulator->params)
+        p->phi = vector_copy(p->ctx, p->modulator->params, p->modulator->params_size);
+    else if (p->modulator)
+        p->phi = vector_new(p->ctx, p->modulator->params_size);
+}
+
+void prepare_method(prepared *p, const mfm_train_options *options, uint32_t samples)
+{
+    clear_problem(p);
+    must(p->ctx, mfm_task_init(p->ctx, &p->task, p->network->classes, &samples, 1, options->seed));
+    build_problem(p, options);
+}
+
+void prepare_for_split(prepared *p, const mfm_train_options *options, const mfm_split *split)
+{
+    clear_problem(p);
+    must(p->ctx, mfm_task_of_split(p->ctx, &p->task, p->network->classes, split, options->seed));
+    build_problem(p, options);
+}
+
 void prepare_network(mfm_ctx *ctx, mfm_network *network, prepared *p)
 {
     *p = (prepared){.ctx = ctx, .network = network};
     const mfm_train_options options = {
         .method = mfm_method_find(network->soft_label >= 0 ? "mfm" : "base")};
-    must(ctx, mfm_method_build(ctx, network, NULL, &options, &p->problem));
-    const mfm_hyper *hyper = mfm_problem_hyper(p->problem, "modulator");
-    p->modulator = hyper ? hyper->graph : NULL;
-    const mfm_graph *main = p->problem->main, *modulator = p->modulator;
-    p->w = vector_copy(ctx, main->params, main->params_size);
-    p->state = vector_copy(ctx, main->state, main->state_size);
-    if (modulator)
-        p->phi = vector_copy(ctx, modulator->params, modulator->params_size);
+    prepare_method(p, &options, 1);
 }
 
 void prepare_model(mfm_ctx *ctx, mfm_model *model, prepared *p)
@@ -68,10 +100,7 @@ void prepare(const recipe *from, prepared *p)
 
 void prepared_clear(prepared *p)
 {
-    mfm_free_aligned(p->ctx, p->w);
-    mfm_free_aligned(p->ctx, p->state);
-    mfm_free_aligned(p->ctx, p->phi);
-    mfm_problem_free(p->problem);
+    clear_problem(p);
     mfm_network_free(p->ctx, p->network);
     mfm_model_free(p->model);
     mfm_ctx_free(p->ctx);

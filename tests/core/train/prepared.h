@@ -22,9 +22,10 @@ typedef struct prepared {
     mfm_ctx *ctx;
     mfm_model *model;
     mfm_network *network;
+    mfm_task task;
     mfm_problem *problem;  /* of the method mfm with a modulator, else of base */
-    mfm_graph *modulator;  /* NULL without one */
-    real *w, *state, *phi; /* copies of the graphs' numbers; phi NULL without a modulator */
+    mfm_graph *modulator;  /* the hyper graph; NULL without one */
+    real *w, *state, *phi; /* copies of the graphs' numbers; phi NULL without a hyper graph */
 } prepared;
 
 /* The caller calls prepared_clear. */
@@ -35,6 +36,12 @@ void prepare_model(mfm_ctx *ctx, mfm_model *model, prepared *p);
 
 /* The same from a network, which p takes over; without a model. */
 void prepare_network(mfm_ctx *ctx, mfm_network *network, prepared *p);
+
+/* Another problem of the same network: of that method, for `samples` training images, the seed of
+ * the options. */
+void prepare_method(prepared *p, const mfm_train_options *options, uint32_t samples);
+/* The same for the training images of a split. */
+void prepare_for_split(prepared *p, const mfm_train_options *options, const mfm_split *split);
 
 /* Fails the test with the context's message unless status is MFM_OK. */
 void must(mfm_ctx *ctx, int status);

@@ -26,6 +26,7 @@ void session_init(session *s, const recipe *from, const char *method)
                                      .schedule = {.base = 0.05},
                                      .weight_decay = 5e-4,
                                      .seed = 17};
+    s->meta_steps = (mfm_meta_steps){.every = 1, .from = 1};
     s->modulator = (mfm_modulator_training){.lr = 0.01, .momentum = 0.9, .weight_decay = 1e-3};
 }
 
@@ -35,15 +36,20 @@ void session_init_model(session *s, mfm_ctx *ctx, mfm_model *model, const sessio
     prepare_model(ctx, model, &s->p);
     add_data(s);
     s->options = like->options;
+    s->meta_steps = (mfm_meta_steps){.every = 1, .from = 1};
     s->modulator = like->modulator;
+    s->meta_steps = like->meta_steps;
 }
 
 void session_start(session *s)
 {
     s->chosen[0] = (mfm_chosen){&mfm_modulator_training_settings, &s->modulator};
-    s->chosen[1] = (mfm_chosen){&mfm_steps_settings, &steps};
+    s->chosen[1] = (mfm_chosen){&mfm_weighting_training_settings, &s->modulator};
+    s->chosen[2] = (mfm_chosen){&mfm_meta_steps_settings, &s->meta_steps};
+    s->chosen[3] = (mfm_chosen){&mfm_steps_settings, &steps};
     s->options.chosen = s->chosen;
     s->options.schedule.chosen = s->chosen;
+    prepare_for_split(&s->p, &s->options, s->data.split);
     must(s->p.ctx, mfm_training_new(s->p.ctx, s->p.problem, &s->options, &s->training));
 }
 
@@ -132,8 +138,8 @@ static bool same_counters(const mfm_counters *a, const mfm_counters *b)
 {
     return a->step == b->step && a->train_loss_sum == b->train_loss_sum &&
            a->meta_loss_sum == b->meta_loss_sum && a->epoch_steps == b->epoch_steps &&
-           a->best_error == b->best_error && a->last_error == b->last_error &&
-           a->best_epoch == b->best_epoch;
+           a->epoch_meta_steps == b->epoch_meta_steps && a->best_error == b->best_error &&
+           a->last_error == b->last_error && a->best_epoch == b->best_epoch;
 }
 
 static bool same_kept(const mfm_training *s, const mfm_training *t)

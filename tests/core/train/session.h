@@ -2,7 +2,7 @@
 #ifndef MFM_TESTS_TRAIN_SESSION_H
 #define MFM_TESTS_TRAIN_SESSION_H
 
-#include "core/train/hyper_training.h"
+#include "core/train/meta_step.h"
 #include "tests/core/train/prepared.h"
 #include "tests/core/train/tiny_data.h"
 
@@ -11,8 +11,9 @@ enum { SESSION_EPOCHS = 3 };
 typedef struct session {
     prepared p;
     tiny_data data;
-    mfm_modulator_training modulator;
-    mfm_chosen chosen[3];
+    mfm_modulator_training modulator; /* also of a weighting network */
+    mfm_meta_steps meta_steps;
+    mfm_chosen chosen[5];
     mfm_train_options options; /* chosen is the session's own */
     mfm_training *training;
     volatile sig_atomic_t stop;

@@ -9,7 +9,7 @@ static void check(const recipe *from, uint64_t seeds)
     for (uint64_t seed = 1; seed <= seeds; seed++) {
         prepared p;
         prepare(from, &p);
-        check_hypergradient(&p, false, seed);
+        check_hypergradient(&p, &(difference_case){0}, seed);
         prepared_clear(&p);
     }
 }
@@ -27,7 +27,7 @@ static void check_hand(int what, const char *frozen)
                 graph->values[i].trainable = false;
         prepared p;
         prepare_network(h.ctx, h.network, &p);
-        check_hypergradient(&p, false, seed);
+        check_hypergradient(&p, &(difference_case){0}, seed);
         prepared_clear(&p);
     }
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/train/bilevel.h"
+#include "core/train/meta_step.h"
 #include "tests/core/engine/failing_allocator.h"
 #include "tests/core/train/hand_network.h"
 #include "tests/core/train/tiny_data.h"
@@ -82,7 +83,11 @@ static void test_bilevel(void)
 }
 
 static const mfm_modulator_training adam = {.optimizer = MFM_ADAM, .lr = 0.1};
-static const mfm_chosen chosen[] = {{&mfm_modulator_training_settings, &adam}, {NULL, NULL}};
+static const mfm_meta_steps last_layer = {
+    .every = 1, .from = 1, .virtual_params = MFM_VIRTUAL_CLASSIFIER};
+static const mfm_chosen chosen[] = {{&mfm_modulator_training_settings, &adam},
+                                    {&mfm_meta_steps_settings, &last_layer},
+                                    {NULL, NULL}};
 
 static mfm_train_options options_of(const char *method)
 {
@@ -97,16 +102,24 @@ static mfm_train_options options_of(const char *method)
 static int training(mfm_ctx *ctx, void *self)
 {
     const made *m = self;
-    for (int i = 0; mfm_methods[i]; i++) {
+    const uint32_t samples = 20;
+    mfm_task task;
+    int status = mfm_task_init(ctx, &task, m->h.network->classes, &samples, 1, 0);
+    for (int i = 0; mfm_methods[i] && !status; i++) {
         const mfm_train_options options = options_of(mfm_methods[i]->name);
-        mfm_training *t;
-        const int status = mfm_training_new(ctx, m->problem, &options, &t);
-        CU_ASSERT((t == NULL) == (status != MFM_OK));
+        mfm_problem *problem;
+        mfm_training *t = NULL;
+        status = mfm_method_build(ctx, m->h.network, &task, &options, &problem);
+        CU_ASSERT((problem == NULL) == (status != MFM_OK));
+        if (!status) {
+            status = mfm_training_new(ctx, problem, &options, &t);
+            CU_ASSERT((t == NULL) == (status != MFM_OK));
+        }
         mfm_training_free(t);
-        if (status)
-            return status;
+        mfm_problem_free(problem);
     }
-    return MFM_OK;
+    mfm_task_clear(ctx, &task);
+    return status;
 }
 
 static void test_training(void)

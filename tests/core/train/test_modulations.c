@@ -199,7 +199,7 @@ static void check_combination(const mfm_inject_options *o)
     prepare_combination(o, &p);
     check_steps(&p, o);
 #ifdef MFM_DOUBLE
-    check_hypergradient(&p, true, SEED);
+    check_hypergradient(&p, &(difference_case){.few_kinks = true}, SEED);
 #endif
     prepared_clear(&p);
     if (CU_get_number_of_failures() != before)

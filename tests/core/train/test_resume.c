@@ -23,12 +23,14 @@ typedef struct plan {
     recipe from;
     const char *method;
     int modulator_optimizer;
+    uint64_t meta_every; /* 0: each step */
 } plan;
 
 static void begin(session *s, const plan *what)
 {
     session_init(s, &what->from, what->method);
     s->modulator.optimizer = what->modulator_optimizer;
+    s->meta_steps.every = what->meta_every ? what->meta_every : 1;
     session_start(s);
 }
 
@@ -63,6 +65,7 @@ static void resume(session *s, const plan *what, const char *path)
     session options;
     session_init(&options, &what->from, what->method);
     options.modulator.optimizer = what->modulator_optimizer;
+    options.meta_steps.every = what->meta_every ? what->meta_every : 1;
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
     mfm_model *model;
@@ -103,32 +106,52 @@ static void check(const plan *what, const uint64_t *stops, size_t n_stops)
 static void test_lenet(void)
 {
     const uint64_t stops[] = {1, 4, 6, 11}; /* 4 steps an epoch: the second ends one */
-    check(&(plan){{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD}, stops, 4);
+    check(&(plan){{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 0}, stops, 4);
 }
 
 static void test_adam(void)
 {
     const uint64_t stops[] = {5};
-    check(&(plan){{"lenet", LENET, {"conv:2", "last_conv"}, {.hidden = 12}}, "mfm", MFM_ADAM},
+    check(&(plan){{"lenet", LENET, {"conv:2", "last_conv"}, {.hidden = 12}}, "mfm", MFM_ADAM, 0},
           stops, 1);
 }
 
 static void test_resnet(void)
 {
     const uint64_t stops[] = {3, 8};
-    check(&(plan){{"resnet20", RESNET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD}, stops, 2);
+    check(&(plan){{"resnet20", RESNET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 0}, stops,
+          2);
+}
+
+/* Hyper-parameters that the model file does not hold. */
+static void test_outside_the_model(void)
+{
+    const uint64_t stops[] = {2, 7};
+    const recipe plain = {"lenet", LENET, {NULL}, {0}};
+    const recipe modulated = {"lenet", LENET, {"conv:2", "fc:1"}, {.hidden = 12}};
+    check(&(plan){plain, "mw-net", MFM_ADAM, 0}, stops, 2);
+    check(&(plan){modulated, "mfm-free", MFM_SGD, 0}, stops, 2);
+    check(&(plan){modulated, "mfm-free", MFM_ADAM, 0}, stops, 1);
+    check(&(plan){plain, "l2rw", MFM_SGD, 0}, stops, 1);
+}
+
+/* The meta batches go on where they were, also where not every step reads one. */
+static void test_meta_every(void)
+{
+    const uint64_t stops[] = {1, 3, 4, 7};
+    check(&(plan){{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 3}, stops, 4);
 }
 
 static void test_base(void)
 {
     const uint64_t stops[] = {2};
-    check(&(plan){{"resnet20", RESNET, {NULL}, {0}}, "base", MFM_SGD}, stops, 1);
+    check(&(plan){{"resnet20", RESNET, {NULL}, {0}}, "base", MFM_SGD, 0}, stops, 1);
 }
 
 /* Stopped at every step, so that each process does one. */
 static void test_every_step(void)
 {
-    const plan what = {{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD};
+    const plan what = {{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 0};
     session whole;
     begin(&whole, &what);
     must(whole.p.ctx, session_run(&whole));
@@ -152,7 +175,7 @@ static void test_every_step(void)
 /* Stopped at the first and second of an evaluation's three batches: it is repeated as a whole. */
 static void test_evaluation(void)
 {
-    const plan what = {{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD};
+    const plan what = {{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 0};
     session whole;
     begin(&whole, &what);
     session_repeat_tests(&whole, 250);
@@ -193,6 +216,9 @@ static const mfm_case cases[] = {
     {"so it does with Adam for the modulator, and two modulated layers", test_adam},
     {"ResNet-20 with running statistics goes on bit for bit", test_resnet},
     {"so does a plain model", test_base},
+    {"so do hyper-parameters that the model file does not hold, and methods without any",
+     test_outside_the_model},
+    {"so do meta batches that not every step reads", test_meta_every},
     {"stopped within an evaluation, it repeats the evaluation", test_evaluation},
     {"one step a process gives what one process gives", test_every_step},
 };
