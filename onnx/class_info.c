@@ -13,6 +13,8 @@ enum { VERSION = 1, MOST_CLASSES = UINT16_MAX + 1, HASH_TEXT = 17 };
 
 static const char *const meta_names[] = {
     [MFM_META_DISJOINT] = "disjoint", [MFM_META_COPY] = "copy"};
+static const char *const cap_names[] = {
+    [MFM_META_CAP_PER_CLASS] = "per-class", [MFM_META_CAP_RAREST] = "rarest"};
 
 /* ---- writing ---- */
 
@@ -40,10 +42,17 @@ static json_t *split_json(const mfm_split_options *o, const mfm_split *split)
 {
     char hash[HASH_TEXT];
     snprintf(hash, sizeof hash, "%016" PRIx64, split->hash);
-    return json_pack("{s:s, s:f, s:I, s:I, s:s, s:I}", "hash", hash, "imbalance", o->imbalance,
-                     "max_per_class", (json_int_t)o->max_per_class, "meta_per_class",
-                     (json_int_t)o->meta_per_class, "meta_from", meta_names[o->meta_from], "seed",
-                     (json_int_t)o->seed);
+    json_t *object = json_pack("{s:s, s:f, s:I, s:I, s:s, s:I}", "hash", hash, "imbalance",
+                               o->imbalance, "max_per_class", (json_int_t)o->max_per_class,
+                               "meta_per_class", (json_int_t)o->meta_per_class, "meta_from",
+                               meta_names[o->meta_from], "seed", (json_int_t)o->seed);
+    if (o->meta_cap != MFM_META_CAP_PER_CLASS)
+        json_object_set_new(object, "meta_cap", json_string(cap_names[o->meta_cap]));
+    if (o->validation_per_class)
+        json_object_set_new(object, "validation", json_integer(o->validation_per_class));
+    else if (o->validation_share > 0)
+        json_object_set_new(object, "validation", json_real(o->validation_share));
+    return object;
 }
 
 int mfm_class_info_write(mfm_ctx *ctx, mfm_model *model, const mfm_dataset *dataset,
@@ -132,6 +141,25 @@ static bool read_hash(const json_t *split, uint64_t *hash)
     return true;
 }
 
+/* What a split need not tell. */
+static bool read_further(const json_t *split, mfm_split_options *o)
+{
+    const json_t *cap = json_object_get(split, "meta_cap");
+    const json_t *validation = json_object_get(split, "validation");
+    const char *name = json_string_value(cap);
+    o->meta_cap = name && strcmp(name, cap_names[MFM_META_CAP_RAREST]) == 0
+                      ? MFM_META_CAP_RAREST
+                      : MFM_META_CAP_PER_CLASS;
+    if (cap && (!name || strcmp(name, cap_names[o->meta_cap]) != 0))
+        return false;
+    if (is_count(validation, UINT32_MAX)) {
+        o->validation_per_class = (uint32_t)json_integer_value(validation);
+        return o->validation_per_class > 0;
+    }
+    o->validation_share = json_real_value(validation);
+    return !validation || (o->validation_share > 0 && o->validation_share < 1);
+}
+
 static int read_split(mfm_ctx *ctx, const json_t *root, mfm_class_info *info)
 {
     const json_t *split = json_object_get(root, "split");
@@ -154,6 +182,9 @@ static int read_split(mfm_ctx *ctx, const json_t *root, mfm_class_info *info)
                                       .meta_per_class = (uint32_t)json_integer_value(meta),
                                       .meta_from = disjoint ? MFM_META_DISJOINT : MFM_META_COPY,
                                       .seed = (uint64_t)json_integer_value(seed)};
+    if (!read_further(split, &info->split))
+        return bad(ctx, "split",
+                   "meta_cap is per-class or rarest, validation a number of images or a share");
     info->has_split = true;
     return MFM_OK;
 }

@@ -48,10 +48,10 @@ static uint32_t count_label(const mfm_images *images, int label)
 
 static json_t *describe_class(const mfm_dataset *d, const mfm_split *s, int c)
 {
-    return json_pack("{s:o, s:i, s:i, s:i, s:i}", "name", mfm_json_text(d->class_names[c]),
+    return json_pack("{s:o, s:i, s:i, s:i, s:i, s:i}", "name", mfm_json_text(d->class_names[c]),
                      "available", (int)count_label(&d->train, c), "train",
-                     (int)s->train_per_class[c], "meta", (int)s->meta_per_class[c], "test",
-                     (int)count_label(&d->test, c));
+                     (int)s->train_per_class[c], "meta", (int)s->meta_per_class[c], "validation",
+                     (int)s->validation_per_class[c], "test", (int)count_label(&d->test, c));
 }
 
 /* How a model for images as they are would read them; null for what cannot be normalised. */
@@ -87,12 +87,12 @@ static int print_as_json(mfm_ctx *ctx, const mfm_dataset *d, const mfm_split *s,
     for (int c = 0; c < d->classes; c++)
         json_array_append_new(classes, describe_class(d, s, c));
     return mfm_print_json(
-        ctx,
-        json_pack("{s:o, s:[i,i,i], s:o, s:i, s:f, s:i, s:i, s:i, s:s, s:s, s:o}", "data",
-                  mfm_json_text(d->name), "shape", d->channels, d->height, d->width, "preprocess",
-                  preprocess, "first_label", d->first_label, "imbalance", o->split.imbalance,
-                  "train", (int)s->train_count, "meta", (int)s->meta_count, "test",
-                  (int)d->test.count, "hash", hash, "test_hash", test_hash, "classes", classes));
+        ctx, json_pack("{s:o, s:[i,i,i], s:o, s:i, s:f, s:i, s:i, s:i, s:i, s:s, s:s, s:o}", "data",
+                       mfm_json_text(d->name), "shape", d->channels, d->height, d->width,
+                       "preprocess", preprocess, "first_label", d->first_label, "imbalance",
+                       o->split.imbalance, "train", (int)s->train_count, "meta", (int)s->meta_count,
+                       "validation", (int)s->validation_count, "test", (int)d->test.count, "hash",
+                       hash, "test_hash", test_hash, "classes", classes));
 }
 
 static void print_numbers(const char *what, const double *numbers, int count)
@@ -102,9 +102,19 @@ static void print_numbers(const char *what, const double *numbers, int count)
         printf("%s%.6g", i ? ", " : " ", numbers[i]);
 }
 
+/* name, available, train, meta, validation where there is such a part, test. */
+static void print_row(int width, const char *name, const uint32_t counts[5], bool validation)
+{
+    mfm_print(stdout, "%-*s  %10u  %8u  %6u", width, name, counts[0], counts[1], counts[2]);
+    if (validation)
+        printf("  %10u", counts[3]);
+    printf("  %6u\n", counts[4]);
+}
+
 static void print_as_table(const mfm_dataset *d, const mfm_split *s, const options *o)
 {
     size_t width = strlen("class");
+    const bool validation = s->validation_count > 0;
     for (int c = 0; c < d->classes; c++)
         width = strlen(d->class_names[c]) > width ? strlen(d->class_names[c]) : width;
     printf("%s: images of %d x %d x %d (channels, height, width), %d classes\n", d->name,
@@ -112,14 +122,18 @@ static void print_as_table(const mfm_dataset *d, const mfm_split *s, const optio
     print_numbers("bytes / 255: mean", d->mean, d->channels);
     print_numbers("; deviation", d->deviation, d->channels);
     printf("\nimbalance %g, split %016llx\n\n", o->split.imbalance, (unsigned long long)s->hash);
-    printf("%-*s  %10s  %8s  %6s  %6s\n", (int)width, "class", "available", "train", "meta",
-           "test");
+    printf("%-*s  %10s  %8s  %6s%s  %6s\n", (int)width, "class", "available", "train", "meta",
+           validation ? "  validation" : "", "test");
     for (int c = 0; c < d->classes; c++)
-        mfm_print(stdout, "%-*s  %10u  %8u  %6u  %6u\n", (int)width, d->class_names[c],
-                  count_label(&d->train, c), s->train_per_class[c], s->meta_per_class[c],
-                  count_label(&d->test, c));
-    printf("%-*s  %10u  %8u  %6u  %6u\n", (int)width, "all", d->train.count, s->train_count,
-           s->meta_count, d->test.count);
+        print_row((int)width, d->class_names[c],
+                  (const uint32_t[]){count_label(&d->train, c), s->train_per_class[c],
+                                     s->meta_per_class[c], s->validation_per_class[c],
+                                     count_label(&d->test, c)},
+                  validation);
+    print_row((int)width, "all",
+              (const uint32_t[]){d->train.count, s->train_count, s->meta_count, s->validation_count,
+                                 d->test.count},
+              validation);
 }
 
 static int describe(mfm_ctx *ctx, const char *specification, const options *o)

@@ -112,9 +112,23 @@ static bool split_given(const mfm_arguments *given)
     return false;
 }
 
+enum { VALIDATION_TEXT = 40 };
+
+/* The validation part as the option tells it. */
+static const char *validation_text(const mfm_split_options *split, char text[VALIDATION_TEXT])
+{
+    if (split->validation_per_class == 0 && split->validation_share == 0)
+        return mfm_split_defaults.validation;
+    if (split->validation_per_class)
+        snprintf(text, VALIDATION_TEXT, "disjoint:%u", split->validation_per_class);
+    else
+        snprintf(text, VALIDATION_TEXT, "%.17g", split->validation_share);
+    return text;
+}
+
 /* What is not given is as the model tells. */
 static mfm_split_arguments settle_split(const mfm_evaluation *e, const options *o,
-                                        const mfm_arguments *given)
+                                        const mfm_arguments *given, char text[VALIDATION_TEXT])
 {
     mfm_split_arguments split = o->split;
     const mfm_class_info *info = e->session.classes;
@@ -128,6 +142,10 @@ static mfm_split_arguments settle_split(const mfm_evaluation *e, const options *
         split.meta_per_class = info->split.meta_per_class;
     if (!mfm_option_given(&eval_options, given, "meta-from"))
         split.meta_from = (int)info->split.meta_from;
+    if (!mfm_option_given(&eval_options, given, "meta-cap"))
+        split.meta_cap = (int)info->split.meta_cap;
+    if (!mfm_option_given(&eval_options, given, "validation"))
+        split.validation = validation_text(&info->split, text);
     if (!mfm_option_given(&eval_options, given, "split-seed"))
         split.split_seed = info->split.seed;
     return split;
@@ -135,17 +153,18 @@ static mfm_split_arguments settle_split(const mfm_evaluation *e, const options *
 
 static int make_split(mfm_evaluation *e, const options *o, const mfm_arguments *given)
 {
-    static const char *const choosing[] = {"split-seed", NULL}, *const meta[] = {"meta-per-class",
-                                                                                 NULL};
+    static const char *const choosing[] = {"split-seed", "meta-cap", NULL};
+    static const char *const meta[] = {"meta-per-class", NULL};
+    char text[VALIDATION_TEXT];
     mfm_session *s = &e->session;
-    const mfm_split_arguments split = settle_split(e, o, given);
+    const mfm_split_arguments split = settle_split(e, o, given, text);
     const int status = mfm_make_split(s->ctx, s->dataset, &split, &e->split);
     if (status)
         return status;
     e->train = e->split->train_per_class;
     e->counted = e->split->classes;
     mfm_options_no_effect(s->ctx, &eval_options, given, choosing,
-                          "it chooses which images are kept, not how many");
+                          "it chooses which images are taken, not how many are trained on");
     if (split.meta_from == MFM_META_COPY)
         mfm_options_no_effect(s->ctx, &eval_options, given, meta,
                               "meta images that are copied leave the numbers as they are");

@@ -179,9 +179,11 @@ int mfm_train_job_make_split(mfm_train_job *job)
 
 int mfm_train_job_describe_data(mfm_train_job *job)
 {
-    const mfm_split_options options = mfm_split_options_of(&job->arguments.split);
+    mfm_split_options options;
     mfm_session *s = &job->session;
-    const int status = mfm_preprocess_info_write(job->ctx, s->model, &s->preprocess);
+    int status = mfm_split_options_of(job->ctx, &job->arguments.split, &options);
+    if (!status)
+        status = mfm_preprocess_info_write(job->ctx, s->model, &s->preprocess);
     return status ? status
                   : mfm_class_info_write(job->ctx, s->model, s->dataset, &options, job->split);
 }

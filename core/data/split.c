@@ -32,9 +32,24 @@ static uint32_t class_size(const struct plan *plan, int class_number)
     return plan->first[class_number + 1] - plan->first[class_number];
 }
 
-static uint32_t taken_out(const struct plan *plan)
+/* What is taken out of each class for the meta set. */
+static uint32_t meta_taken_out(const struct plan *plan)
 {
     return plan->options->meta_from == MFM_META_DISJOINT ? plan->options->meta_per_class : 0;
+}
+
+static uint32_t validation_size(const struct plan *plan, int class_number)
+{
+    const mfm_split_options *options = plan->options;
+    if (options->validation_per_class > 0 || options->validation_share == 0)
+        return options->validation_per_class;
+    const double share = options->validation_share * class_size(plan, class_number);
+    return share < 1 ? 1 : (uint32_t)lround(share);
+}
+
+static uint64_t taken_out(const struct plan *plan, int class_number)
+{
+    return (uint64_t)meta_taken_out(plan) + validation_size(plan, class_number);
 }
 
 /* A counting sort by class, then each class is shuffled with its own key. */
@@ -69,32 +84,55 @@ static int check_options(struct plan *plan)
     if (!(options->imbalance >= 1) || !isfinite(options->imbalance))
         return mfm_fail(plan->ctx, MFM_EINVAL, "split: imbalance %g: a finite number >= 1",
                         options->imbalance);
+    if (!(options->validation_share >= 0 && options->validation_share < 1))
+        return mfm_fail(plan->ctx, MFM_EINVAL, "split: validation share %g: at least 0, below 1",
+                        options->validation_share);
     return MFM_OK;
+}
+
+/* Of each class at least one image is left to train with. */
+static int check_class(const struct plan *plan, int c)
+{
+    const uint32_t images = class_size(plan, c), meta = meta_taken_out(plan);
+    const uint32_t validation = validation_size(plan, c);
+    const char *name = plan->dataset->class_names[c];
+    if (images == 0)
+        return mfm_fail(plan->ctx, MFM_EINVAL,
+                        "split: class %d (%s) has no training images: number the labels without "
+                        "gaps, or add images of it",
+                        c, name);
+    if (taken_out(plan, c) < images)
+        return MFM_OK;
+    if (validation == 0)
+        return mfm_fail(plan->ctx, MFM_EINVAL,
+                        "split: --meta-per-class %u takes all images of class %d (%s), which has "
+                        "%u: at most %u",
+                        meta, c, name, images, images - 1);
+    return mfm_fail(plan->ctx, MFM_EINVAL,
+                    "split: %u image%s for validation%s of class %d (%s), which has %u: at least "
+                    "one must be left to train with",
+                    validation, validation == 1 ? "" : "s", meta ? " besides the meta images" : "",
+                    c, name, images);
 }
 
 static int choose_largest(struct plan *plan)
 {
     const mfm_split_options *options = plan->options;
-    const uint32_t taken = taken_out(plan);
     const int classes = plan->dataset->classes;
     int least = 0;
     for (int c = 1; c < classes; c++)
         least = class_size(plan, c) < class_size(plan, least) ? c : least;
-    const uint32_t images = class_size(plan, least);
-    const char *name = plan->dataset->class_names[least];
-    if (images == 0)
-        return mfm_fail(plan->ctx, MFM_EINVAL,
-                        "split: class %d (%s) has no training images: number the labels without "
-                        "gaps, or add images of it",
-                        least, name);
-    if (taken >= images)
-        return mfm_fail(plan->ctx, MFM_EINVAL,
-                        "split: --meta-per-class %u takes all images of class %d (%s), which has "
-                        "%u: at most %u",
-                        taken, least, name, images, images - 1);
-    const uint32_t left = plan->dataset->train.count - taken * (uint32_t)classes;
+    int status = check_class(plan, least); /* told first: the likeliest */
+    uint64_t left = plan->dataset->train.count;
+    for (int c = 0; c < classes && !status; c++) {
+        status = check_class(plan, c);
+        left -= status ? 0 : taken_out(plan, c);
+    }
+    if (status)
+        return status;
     plan->thin = options->imbalance > 1 || options->max_per_class > 0;
-    plan->n_max = options->max_per_class ? options->max_per_class : left / (uint32_t)classes;
+    plan->n_max =
+        options->max_per_class ? options->max_per_class : (uint32_t)(left / (uint32_t)classes);
     return MFM_OK;
 }
 
@@ -102,7 +140,7 @@ static int count_class(struct plan *plan, mfm_split *split, int c)
 {
     const char *name = plan->dataset->class_names[c];
     const mfm_split_options *options = plan->options;
-    const uint32_t left = class_size(plan, c) - taken_out(plan);
+    const uint32_t left = class_size(plan, c) - (uint32_t)taken_out(plan, c);
     const uint32_t share =
         plan->thin ? mfm_split_class_count(plan->n_max, options->imbalance, c, split->classes)
                    : left;
@@ -115,17 +153,48 @@ static int count_class(struct plan *plan, mfm_split *split, int c)
     if (kept < share)
         mfm_warn(plan->ctx, "class %d (%s) has %u image%s: fewer than its share of %u", c, name,
                  left, left == 1 ? "" : "s", share);
-    uint32_t meta = options->meta_per_class;
-    if (options->meta_from == MFM_META_COPY && meta > kept) {
-        mfm_warn(plan->ctx, "class %d (%s) has %u image%s: %u of %u in the meta set", c, name, kept,
-                 kept == 1 ? "" : "s", kept, meta);
-        meta = kept;
-    }
     split->train_per_class[c] = kept;
-    split->meta_per_class[c] = meta;
     split->train_count += kept;
-    split->meta_count += meta;
+    split->validation_per_class[c] = validation_size(plan, c);
+    split->validation_count += split->validation_per_class[c];
     return MFM_OK;
+}
+
+static int rarest(const mfm_split *split)
+{
+    int rarest = 0;
+    for (int c = 1; c < split->classes; c++)
+        if (split->train_per_class[c] < split->train_per_class[rarest])
+            rarest = c;
+    return rarest;
+}
+
+/* A disjoint meta set has what it asks for, one of copies no more than there is. */
+static void count_meta(struct plan *plan, mfm_split *split)
+{
+    const mfm_split_options *options = plan->options;
+    const int least = rarest(split);
+    const bool capped = options->meta_from == MFM_META_COPY &&
+                        split->train_per_class[least] < options->meta_per_class;
+    if (capped && options->meta_cap == MFM_META_CAP_RAREST)
+        mfm_warn(plan->ctx,
+                 "class %d (%s), the rarest, has %u image%s: %u instead of %u of each class in the "
+                 "meta set",
+                 least, plan->dataset->class_names[least], split->train_per_class[least],
+                 split->train_per_class[least] == 1 ? "" : "s", split->train_per_class[least],
+                 options->meta_per_class);
+    for (int c = 0; c < split->classes; c++) {
+        const uint32_t there =
+            split->train_per_class[options->meta_cap == MFM_META_CAP_RAREST ? least : c];
+        const uint32_t meta =
+            capped && there < options->meta_per_class ? there : options->meta_per_class;
+        if (meta < options->meta_per_class && options->meta_cap == MFM_META_CAP_PER_CLASS)
+            mfm_warn(plan->ctx, "class %d (%s) has %u image%s: %u of %u in the meta set", c,
+                     plan->dataset->class_names[c], there, there == 1 ? "" : "s", meta,
+                     options->meta_per_class);
+        split->meta_per_class[c] = meta;
+        split->meta_count += meta;
+    }
 }
 
 static int count_classes(struct plan *plan, mfm_split *split)
@@ -134,18 +203,22 @@ static int count_classes(struct plan *plan, mfm_split *split)
     const size_t classes = (size_t)split->classes;
     split->train_per_class = mfm_alloc(plan->ctx, classes, sizeof *split->train_per_class);
     split->meta_per_class = mfm_alloc(plan->ctx, classes, sizeof *split->meta_per_class);
-    if (!split->train_per_class || !split->meta_per_class)
+    split->validation_per_class =
+        mfm_alloc(plan->ctx, classes, sizeof *split->validation_per_class);
+    if (!split->train_per_class || !split->meta_per_class || !split->validation_per_class)
         return MFM_ENOMEM;
     int status = choose_largest(plan);
     for (int c = 0; status == MFM_OK && c < split->classes; c++)
         status = count_class(plan, split, c);
+    if (!status)
+        count_meta(plan, split);
     return status;
 }
 
-/* per_class[c] members of each class after the first skip ones, ascending: they are marked, then
- * collected in the order of the images. */
-static int collect(struct plan *plan, uint32_t skip, const uint32_t *per_class, uint32_t count,
-                   uint32_t **indices)
+/* per_class[c] members of each class after those before it, ascending: they are marked, then
+ * collected in the order of the images. Before lie `skip` members, and after[c] (NULL: none). */
+static int collect(struct plan *plan, uint32_t skip, const uint32_t *after,
+                   const uint32_t *per_class, uint32_t count, uint32_t **indices)
 {
     const uint32_t images = plan->dataset->train.count;
     *indices = mfm_alloc(plan->ctx, count, sizeof **indices);
@@ -153,7 +226,7 @@ static int collect(struct plan *plan, uint32_t skip, const uint32_t *per_class, 
     if (*indices && chosen) {
         for (int c = 0; c < plan->dataset->classes; c++)
             for (uint32_t i = 0; i < per_class[c]; i++)
-                chosen[plan->members[plan->first[c] + skip + i]] = true;
+                chosen[plan->members[plan->first[c] + skip + (after ? after[c] : 0) + i]] = true;
         for (uint32_t i = 0, at = 0; i < images; i++)
             if (chosen[i])
                 (*indices)[at++] = i;
@@ -197,6 +270,12 @@ static uint64_t hash_split(const mfm_dataset *dataset, const mfm_split *split)
         hash = hash_image(hash, &dataset->train, split->train[i], size);
     for (uint32_t i = 0; i < split->meta_count; i++)
         hash = hash_image(hash, &dataset->train, split->meta[i], size);
+    if (split->validation_count == 0)
+        return hash;
+    hash = hash_words(hash, &split->validation_count, 1);
+    hash = hash_words(hash, split->validation, split->validation_count);
+    for (uint32_t i = 0; i < split->validation_count; i++)
+        hash = hash_image(hash, &dataset->train, split->validation[i], size);
     return hash;
 }
 
@@ -216,11 +295,17 @@ static int make(struct plan *plan, mfm_split *split)
         status = group_by_class(plan);
     if (status == MFM_OK)
         status = count_classes(plan, split);
+    const uint32_t meta = meta_taken_out(plan); /* lies before the validation part */
+    const bool copied = plan->options->meta_from == MFM_META_COPY;
+    const uint32_t *validation = split->validation_per_class;
     if (status == MFM_OK)
-        status = collect(plan, taken_out(plan), split->train_per_class, split->train_count,
+        status = collect(plan, meta, NULL, validation, split->validation_count, &split->validation);
+    if (status == MFM_OK)
+        status = collect(plan, meta, validation, split->train_per_class, split->train_count,
                          &split->train);
     if (status == MFM_OK)
-        status = collect(plan, 0, split->meta_per_class, split->meta_count, &split->meta);
+        status = collect(plan, 0, copied ? validation : NULL, split->meta_per_class,
+                         split->meta_count, &split->meta);
     if (status == MFM_OK)
         split->hash = hash_split(plan->dataset, split);
     mfm_free(plan->ctx, plan->members);
@@ -251,7 +336,9 @@ void mfm_split_free(mfm_ctx *ctx, mfm_split *split)
         return;
     mfm_free(ctx, split->train);
     mfm_free(ctx, split->meta);
+    mfm_free(ctx, split->validation);
     mfm_free(ctx, split->train_per_class);
     mfm_free(ctx, split->meta_per_class);
+    mfm_free(ctx, split->validation_per_class);
     mfm_free(ctx, split);
 }

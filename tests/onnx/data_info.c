@@ -132,6 +132,22 @@ static void classes_come_back(void)
     CU_ASSERT(info->split.imbalance == 4 && info->split.max_per_class == 5);
     CU_ASSERT(info->split.meta_per_class == 6 && info->split.seed == 7);
     CU_ASSERT_EQUAL(info->split.meta_from, MFM_META_DISJOINT);
+    CU_ASSERT(info->split.validation_per_class == 0 && info->split.validation_share == 0);
+    CU_ASSERT_EQUAL(info->split.meta_cap, MFM_META_CAP_PER_CLASS);
+    mfm_class_info_free(ctx, info);
+    mfm_split_options further = by;
+    further.meta_cap = MFM_META_CAP_RAREST;
+    further.validation_per_class = 8;
+    CU_ASSERT_EQUAL(mfm_class_info_write(ctx, m, &dataset, &further, &split), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_class_info_read(ctx, m, &info), MFM_OK);
+    CU_ASSERT(info->split.validation_per_class == 8 && info->split.validation_share == 0);
+    CU_ASSERT_EQUAL(info->split.meta_cap, MFM_META_CAP_RAREST);
+    mfm_class_info_free(ctx, info);
+    further.validation_per_class = 0;
+    further.validation_share = 0.1;
+    CU_ASSERT_EQUAL(mfm_class_info_write(ctx, m, &dataset, &further, &split), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_class_info_read(ctx, m, &info), MFM_OK);
+    CU_ASSERT(info->split.validation_per_class == 0 && info->split.validation_share == 0.1);
     mfm_class_info_free(ctx, info);
     /* names alone are enough */
     CU_ASSERT_EQUAL(

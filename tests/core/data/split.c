@@ -1,54 +1,8 @@
-#include "core/data/split.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/core/data/support.h"
-
-enum { MAX_CLASSES = 10 };
-
-static const char *const letters[MAX_CLASSES] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
-
-/* A dataset that has labels only. The labels go round the classes: 0 1 2 0 1 2 ..., a class
- * leaving the round when it has its count. */
-typedef struct label_set {
-    mfm_dataset dataset;
-    char *names[MAX_CLASSES];
-} label_set;
-
-static void labels_init(label_set *labels, int classes, const uint32_t *counts)
-{
-    uint32_t total = 0, largest = 0, at = 0;
-    for (int c = 0; c < classes; c++) {
-        total += counts[c];
-        largest = counts[c] > largest ? counts[c] : largest;
-        labels->names[c] = strdup(letters[c]);
-    }
-    labels->dataset = (mfm_dataset){.name = labels->names[0],
-                                    .classes = classes,
-                                    .class_names = labels->names,
-                                    .train = {total, NULL, calloc(total + 1, sizeof(uint16_t))}};
-    for (uint32_t round = 0; round < largest; round++)
-        for (int c = 0; c < classes; c++)
-            if (round < counts[c])
-                labels->dataset.train.labels[at++] = (uint16_t)c;
-}
-
-static void labels_init_equal(label_set *labels, int classes, uint32_t count)
-{
-    uint32_t counts[MAX_CLASSES];
-    for (int c = 0; c < classes; c++)
-        counts[c] = count;
-    labels_init(labels, classes, counts);
-}
-
-static void labels_clear(label_set *labels)
-{
-    for (int c = 0; c < labels->dataset.classes; c++)
-        free(labels->names[c]);
-    free(labels->dataset.train.labels);
-}
+#include "tests/core/data/labels.h"
 
 typedef struct expected {
     uint32_t n_max;
@@ -114,85 +68,6 @@ static void a_float_would_lose_an_image(void)
 static void one_class_keeps_everything(void)
 {
     CU_ASSERT_EQUAL(mfm_split_class_count(77, 100, 0, 1), 77);
-}
-
-/* Ascending, in range, as many of each class as it says. */
-static void check_indices(const label_set *labels, const uint32_t *indices, uint32_t count,
-                          const uint32_t *per_class)
-{
-    uint32_t seen[MAX_CLASSES] = {0};
-    for (uint32_t i = 0; i < count; i++) {
-        CU_ASSERT_FATAL(indices[i] < labels->dataset.train.count);
-        CU_ASSERT(i == 0 || indices[i] > indices[i - 1]);
-        seen[labels->dataset.train.labels[indices[i]]]++;
-    }
-    for (int c = 0; c < labels->dataset.classes; c++)
-        CU_ASSERT_EQUAL(seen[c], per_class[c]);
-}
-
-static bool contains(const uint32_t *indices, uint32_t count, uint32_t index)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (indices[i] == index)
-            return true;
-    return false;
-}
-
-static uint32_t common(const uint32_t *a, uint32_t a_count, const uint32_t *b, uint32_t b_count)
-{
-    uint32_t both = 0;
-    for (uint32_t i = 0; i < a_count; i++)
-        both += contains(b, b_count, a[i]);
-    return both;
-}
-
-/* 3 classes of 40, 4 each taken out: n_max 36, imbalance 9 gives 36, 12, 4. */
-static void a_disjoint_meta_set_is_taken_out_first(void)
-{
-    label_set labels;
-    labels_init_equal(&labels, 3, 40);
-    mfm_ctx *ctx = mfm_ctx_new(NULL);
-    const mfm_split_options options = {
-        .imbalance = 9, .meta_per_class = 4, .meta_from = MFM_META_DISJOINT, .seed = 5};
-    mfm_split *split;
-    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &options, &split), MFM_OK);
-    CU_ASSERT_EQUAL(split->train_per_class[0], 36);
-    CU_ASSERT_EQUAL(split->train_per_class[1], 12);
-    CU_ASSERT_EQUAL(split->train_per_class[2], 4);
-    CU_ASSERT_EQUAL(split->train_count, 52);
-    CU_ASSERT_EQUAL(split->meta_count, 12);
-    check_indices(&labels, split->train, split->train_count, split->train_per_class);
-    check_indices(&labels, split->meta, split->meta_count, split->meta_per_class);
-    CU_ASSERT_EQUAL(common(split->train, split->train_count, split->meta, split->meta_count), 0);
-    mfm_split_free(ctx, split);
-    mfm_ctx_free(ctx);
-    labels_clear(&labels);
-}
-
-/* 3 classes of 40, imbalance 20: 40, 8, 2; of the last class only 2 can be copied. */
-static void a_copied_meta_set_is_part_of_the_training_set(void)
-{
-    label_set labels;
-    labels_init_equal(&labels, 3, 40);
-    mfm_ctx *ctx = mfm_ctx_new(NULL);
-    warning_log warnings = {0};
-    mfm_ctx_on_warning(ctx, keep_warning, &warnings);
-    const mfm_split_options options = {
-        .imbalance = 20, .meta_per_class = 5, .meta_from = MFM_META_COPY, .seed = 5};
-    mfm_split *split;
-    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &options, &split), MFM_OK);
-    CU_ASSERT_EQUAL(split->train_per_class[1], 8);
-    CU_ASSERT_EQUAL(split->meta_per_class[1], 5);
-    CU_ASSERT_EQUAL(split->meta_per_class[2], 2);
-    CU_ASSERT_EQUAL(split->meta_count, 12);
-    check_indices(&labels, split->train, split->train_count, split->train_per_class);
-    check_indices(&labels, split->meta, split->meta_count, split->meta_per_class);
-    CU_ASSERT_EQUAL(common(split->meta, split->meta_count, split->train, split->train_count), 12);
-    CU_ASSERT_EQUAL(warnings.count, 1);
-    CU_ASSERT_STRING_EQUAL(warnings.last, "class 2 (c) has 2 images: 2 of 5 in the meta set");
-    mfm_split_free(ctx, split);
-    mfm_ctx_free(ctx);
-    labels_clear(&labels);
 }
 
 static void a_smaller_imbalance_keeps_what_a_larger_one_keeps(void)
@@ -317,6 +192,37 @@ static void the_hash_is_fnv_1a(void)
     labels_clear(&labels);
 }
 
+/* As above with 3 images of a byte, of which one is for validation: the words 1, 2, the images that
+ * train, 0, 1, 1, 1, for each of these its label and its byte; then 1, the other image, its label
+ * and its byte. */
+static void the_hash_goes_on_over_the_validation_part(void)
+{
+    uint8_t pixels[] = {10, 20, 30};
+    label_set labels;
+    labels_init_equal(&labels, 1, 3);
+    labels.dataset.channels = labels.dataset.height = labels.dataset.width = 1;
+    labels.dataset.train.pixels = pixels;
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    const mfm_split_options options = {.imbalance = 1, .validation_per_class = 1};
+    mfm_split *split;
+    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &options, &split), MFM_OK);
+    const uint8_t words[] = {1, 2, (uint8_t)split->train[0], (uint8_t)split->train[1], 0, 1, 1, 1};
+    const uint8_t more[] = {1, (uint8_t)split->validation[0]};
+    unsigned char bytes[64] = {0};
+    size_t size = 0;
+    for (size_t i = 0; i < sizeof words; i++, size += 4)
+        bytes[size] = words[i];
+    for (int i = 0; i < 2; i++, size += 3)
+        bytes[size + 2] = pixels[split->train[i]];
+    for (size_t i = 0; i < sizeof more; i++, size += 4)
+        bytes[size] = more[i];
+    bytes[size + 2] = pixels[split->validation[0]];
+    CU_ASSERT_EQUAL(split->hash, fnv(bytes, size + 3));
+    mfm_split_free(ctx, split);
+    mfm_ctx_free(ctx);
+    labels_clear(&labels);
+}
+
 /* One bit of a pixel or another label, of an image that is used, is another split; and so with the
  * test images. */
 static void the_hash_covers_pixels_and_labels(void)
@@ -399,6 +305,20 @@ static void impossible_splits_are_refused(void)
     refuse(&labels, (mfm_split_options){.imbalance = 1, .meta_per_class = 10},
            "10 takes all images of class 0 (a), which has 10: at most 9");
     refuse(&labels, (mfm_split_options){.imbalance = 1, .meta_per_class = UINT32_MAX}, "at most 9");
+    refuse(&labels, (mfm_split_options){.imbalance = 1, .validation_per_class = 10},
+           "10 images for validation of class 0 (a), which has 10: at least one must be left");
+    refuse(&labels,
+           (mfm_split_options){.imbalance = 1, .meta_per_class = 5, .validation_per_class = 5},
+           "5 images for validation besides the meta images of class 0 (a), which has 10");
+    refuse(&labels,
+           (mfm_split_options){.imbalance = 1, .meta_per_class = 9, .validation_share = 0.01},
+           "1 image for validation besides the meta images of class 0 (a), which has 10");
+    refuse(&labels, (mfm_split_options){.imbalance = 1, .validation_per_class = UINT32_MAX},
+           "at least one must be left");
+    refuse(&labels, (mfm_split_options){.imbalance = 1, .validation_share = 1},
+           "validation share 1: at least 0, below 1");
+    refuse(&labels, (mfm_split_options){.imbalance = 1, .validation_share = NAN},
+           "validation share nan");
     labels.dataset.train.count = 0;
     refuse(&labels, (mfm_split_options){.imbalance = 1}, "no training images");
     labels_clear(&labels);
@@ -412,7 +332,7 @@ static int make_split(mfm_ctx *ctx, void *self)
 {
     const label_set *labels = self;
     const mfm_split_options options = {
-        .imbalance = 4, .meta_per_class = 2, .meta_from = MFM_META_COPY};
+        .imbalance = 4, .meta_per_class = 2, .meta_from = MFM_META_COPY, .validation_per_class = 1};
     mfm_split *split;
     const int status = mfm_split_new(ctx, &labels->dataset, &options, &split);
     mfm_split_free(ctx, split);
@@ -432,13 +352,11 @@ static const mfm_case cases[] = {
     {"counts of classes are the published ones", counts_of_classes_are_the_published_ones},
     {"a float would lose an image", a_float_would_lose_an_image},
     {"one class keeps everything", one_class_keeps_everything},
-    {"a disjoint meta set is taken out first", a_disjoint_meta_set_is_taken_out_first},
-    {"a copied meta set is part of the training set",
-     a_copied_meta_set_is_part_of_the_training_set},
     {"a smaller imbalance keeps what a larger one keeps",
      a_smaller_imbalance_keeps_what_a_larger_one_keeps},
     {"the seed decides alone", the_seed_decides_alone},
     {"the hash is FNV-1a", the_hash_is_fnv_1a},
+    {"the hash goes on over the validation part", the_hash_goes_on_over_the_validation_part},
     {"the hash covers pixels and labels", the_hash_covers_pixels_and_labels},
     {"unequal classes keep what they have", unequal_classes_keep_what_they_have},
     {"impossible splits are refused", impossible_splits_are_refused},
