@@ -189,6 +189,11 @@ static char *counters_text(const mfm_training *t, const char *run_options)
     bad |= json_object_set_new(all, "best_error", exact(c->best_error));
     bad |= json_object_set_new(all, "last_error", exact(c->last_error));
     bad |= json_object_set_new(all, "best_epoch", whole(c->best_epoch));
+    bad |= json_object_set_new(all, "best_validation_error", exact(c->best_validation_error));
+    bad |= json_object_set_new(all, "last_validation_error", exact(c->last_validation_error));
+    bad |= json_object_set_new(all, "best_validation_test_error",
+                               exact(c->best_validation_test_error));
+    bad |= json_object_set_new(all, "best_validation_epoch", whole(c->best_validation_epoch));
     bad |= json_object_set_new(all, "seconds", exact(c->seconds));
     bad |= json_object_set_new(all, "options", json_loads(run_options, 0, NULL));
     char *text = bad ? NULL : json_dumps(all, JSON_COMPACT);
@@ -336,6 +341,22 @@ static bool get_batches(const json_t *all, mfm_counters *c)
     return true;
 }
 
+/* Files from before there were validation parts do not tell: their runs have none. */
+static bool get_validation(const json_t *all, mfm_counters *c)
+{
+    uint64_t epoch;
+    if (!json_object_get(all, "best_validation_epoch"))
+        return true;
+    const bool good =
+        get_exact(all, "best_validation_error", &c->best_validation_error) &&
+        get_exact(all, "last_validation_error", &c->last_validation_error) &&
+        get_exact(all, "best_validation_test_error", &c->best_validation_test_error) &&
+        get_whole(all, "best_validation_epoch", &epoch) && epoch <= UINT32_MAX;
+    if (good)
+        c->best_validation_epoch = (uint32_t)epoch;
+    return good;
+}
+
 static bool get_counters(const json_t *all, mfm_training *t)
 {
     mfm_counters *c = &t->counters;
@@ -346,7 +367,8 @@ static bool get_counters(const json_t *all, mfm_training *t)
         get_exact(all, "meta_loss_sum", &c->meta_loss_sum) &&
         get_exact(all, "best_error", &c->best_error) &&
         get_exact(all, "last_error", &c->last_error) && get_exact(all, "seconds", &c->seconds) &&
-        get_whole(all, "best_epoch", &best_epoch) && best_epoch <= UINT32_MAX;
+        get_whole(all, "best_epoch", &best_epoch) && best_epoch <= UINT32_MAX &&
+        get_validation(all, c);
     c->best_epoch = (uint32_t)best_epoch;
     for (int i = 0; i < t->n_kept_counts && good; i++)
         good = get_whole(all, t->kept_counts[i].name, t->kept_counts[i].count);

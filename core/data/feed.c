@@ -135,17 +135,19 @@ void mfm_feed_batch(mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
         mix(feed, step, room);
 }
 
-uint32_t mfm_evaluation_batch(const mfm_images *images, const mfm_preprocess *preprocess,
-                              uint32_t first, uint32_t batch, real *out, real *labels)
+uint32_t mfm_evaluation_batch(const mfm_images *images, const uint32_t *indices, uint32_t total,
+                              const mfm_preprocess *preprocess, uint32_t first, uint32_t batch,
+                              real *out, real *labels)
 {
-    const uint32_t left = first < images->count ? images->count - first : 0;
+    const uint32_t left = first < total ? total - first : 0;
     const uint32_t count = batch < left ? batch : left;
     const size_t size = mfm_preprocess_size(preprocess);
     const mfm_crop centre = mfm_crop_centre(&preprocess->augment);
     for (uint32_t i = 0; i < count; i++) {
-        mfm_preprocess_image(preprocess, centre, pixels_of(images, preprocess, first + i),
+        const uint32_t index = indices ? indices[first + i] : first + i;
+        mfm_preprocess_image(preprocess, centre, pixels_of(images, preprocess, index),
                              out + i * size);
-        labels[i] = images->labels[first + i];
+        labels[i] = images->labels[index];
     }
     return count;
 }

@@ -42,9 +42,11 @@ size_t mfm_feed_size(const mfm_feed *feed);
 size_t mfm_feed_soft_size(const mfm_feed *feed);
 uint32_t mfm_feed_batch_size(const mfm_feed *feed);
 
-/* For evaluation: up to batch images in order from image `first` on, without augmentation. Returns
- * how many there were, 0 at the end; what lies behind them in the buffers is left as it was. */
-uint32_t mfm_evaluation_batch(const mfm_images *images, const mfm_preprocess *preprocess,
-                              uint32_t first, uint32_t batch, real *out, real *labels);
+/* For evaluation, of the images of indices [total] (NULL: the first `total`), without augmentation:
+ * up to batch of them in order, from number `first` on. Returns how many there were, 0 at the end;
+ * what lies behind them in the buffers is left as it was. */
+uint32_t mfm_evaluation_batch(const mfm_images *images, const uint32_t *indices, uint32_t total,
+                              const mfm_preprocess *preprocess, uint32_t first, uint32_t batch,
+                              real *out, real *labels);
 
 #endif

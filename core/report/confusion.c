@@ -69,3 +69,18 @@ double mfm_confusion_mean_recall(const mfm_confusion *confusion, const bool *amo
         }
     return *classes ? sum / *classes : NAN;
 }
+
+double mfm_confusion_balanced_error(const mfm_confusion *confusion)
+{
+    uint64_t first = 0; /* images of a class */
+    bool equal = true;
+    int classes;
+    for (int c = 0; c < confusion->classes; c++) {
+        const uint64_t images = mfm_confusion_class_images(confusion, c);
+        if (first == 0)
+            first = images;
+        equal &= images == 0 || images == first;
+    }
+    return equal ? mfm_confusion_error(confusion)
+                 : 100 - mfm_confusion_mean_recall(confusion, NULL, &classes);
+}

@@ -20,6 +20,9 @@ void mfm_confusion_add(mfm_confusion *confusion, int truth, int predicted);
 
 /* Share of images whose prediction is wrong; NAN without images. */
 double mfm_confusion_error(const mfm_confusion *confusion);
+/* The mean over the classes with images of their shares of wrong predictions, which is the error
+ * when these have the same number of images (bit for bit); NAN without images. */
+double mfm_confusion_balanced_error(const mfm_confusion *confusion);
 uint64_t mfm_confusion_class_images(const mfm_confusion *confusion, int class_number);
 /* Share of the class's images that are predicted as it; NAN for a class without images. */
 double mfm_confusion_recall(const mfm_confusion *confusion, int class_number);

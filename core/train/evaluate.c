@@ -87,8 +87,9 @@ static double cross_entropy(const real *logits, int64_t classes, int label)
     return top + log(sum) - (double)logits[label];
 }
 
-int mfm_evaluate(mfm_evaluator *e, const mfm_images *images, real *params, real *state,
-                 const mfm_evaluation_watch *watch, mfm_confusion *confusion, double *loss)
+int mfm_evaluate_some(mfm_evaluator *e, const mfm_images *images, const uint32_t *indices,
+                      uint32_t count, real *params, real *state, const mfm_evaluation_watch *watch,
+                      mfm_confusion *confusion, double *loss)
 {
     const int64_t classes = e->problem->classes;
     mfm_confusion_reset(confusion);
@@ -97,8 +98,8 @@ int mfm_evaluate(mfm_evaluator *e, const mfm_images *images, real *params, real 
     const real *logits = mfm_plan_lane(e->plan, e->problem->plain.logits, MFM_X);
     double sum = 0;
     uint32_t first = 0, got;
-    while ((got = mfm_evaluation_batch(images, e->preprocess, first, e->batch, e->images,
-                                       e->labels)) > 0) {
+    while ((got = mfm_evaluation_batch(images, indices, count, e->preprocess, first, e->batch,
+                                       e->images, e->labels)) > 0) {
         mfm_plan_run(e->plan, 0);
         for (uint32_t i = 0; i < got; i++) {
             const real *row = logits + (int64_t)i * classes;
@@ -107,10 +108,16 @@ int mfm_evaluate(mfm_evaluator *e, const mfm_images *images, real *params, real 
             sum += cross_entropy(row, classes, label);
         }
         first += got;
-        const int status = watch ? watch->on_batch(watch->self, first, images->count) : MFM_OK;
+        const int status = watch ? watch->on_batch(watch->self, first, count) : MFM_OK;
         if (status)
             return status;
     }
-    *loss = images->count ? sum / images->count : NAN;
+    *loss = count ? sum / count : NAN;
     return MFM_OK;
+}
+
+int mfm_evaluate(mfm_evaluator *e, const mfm_images *images, real *params, real *state,
+                 const mfm_evaluation_watch *watch, mfm_confusion *confusion, double *loss)
+{
+    return mfm_evaluate_some(e, images, NULL, images->count, params, state, watch, confusion, loss);
 }

@@ -31,4 +31,9 @@ typedef struct mfm_evaluation_watch {
 int mfm_evaluate(mfm_evaluator *evaluator, const mfm_images *images, real *params, real *state,
                  const mfm_evaluation_watch *watch, mfm_confusion *confusion, double *loss);
 
+/* The same for some of the images: those of indices [count]; NULL: the first `count`. */
+int mfm_evaluate_some(mfm_evaluator *evaluator, const mfm_images *images, const uint32_t *indices,
+                      uint32_t count, real *params, real *state, const mfm_evaluation_watch *watch,
+                      mfm_confusion *confusion, double *loss);
+
 #endif

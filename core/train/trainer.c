@@ -17,6 +17,7 @@ typedef struct trainer {
     int streams;
     mfm_evaluator *evaluator;
     mfm_confusion confusion;
+    uint32_t validated;                /* images of the evaluation under way that lie behind it */
     real *finished;                    /* the weights as they are evaluated; NULL: as they are */
     const volatile sig_atomic_t *stop; /* NULL: nobody stops it */
     uint64_t session_first_step;
@@ -113,12 +114,18 @@ static double steps_per_second(const trainer *r)
     return c->seconds > 0 ? (double)c->step / c->seconds : 0;
 }
 
+/* Images of an evaluation. */
+static uint32_t to_evaluate(const trainer *r)
+{
+    return r->data->split->validation_count + r->data->dataset->test.count;
+}
+
 /* Until an evaluation has been measured: an image takes no more than a third of a step's share. */
 static double seconds_of_evaluation(const trainer *r, double images_per_second)
 {
     if (r->evaluation_seconds > 0 || images_per_second <= 0)
         return r->evaluation_seconds;
-    return r->data->dataset->test.count / images_per_second / 3;
+    return to_evaluate(r) / images_per_second / 3;
 }
 
 static void tell_progress(const trainer *r, uint32_t evaluated, uint32_t to_evaluate)
@@ -220,27 +227,68 @@ static int interrupt(trainer *r, const char *place, uint64_t number, const char 
 static int on_evaluated(void *self, uint32_t done, uint32_t total)
 {
     trainer *r = self;
-    tell_progress(r, done, total);
-    if (done == total)
+    (void)total;
+    tell_progress(r, r->validated + done, to_evaluate(r));
+    if (r->validated + done == to_evaluate(r))
         return MFM_OK;
     if (stopped(r))
         return interrupt(r, "the steps of epoch", r->epoch + 1, ", in its evaluation");
     return save_if_due(r);
 }
 
-static int evaluate(trainer *r, mfm_epoch_report *report)
+static int evaluate_part(trainer *r, const mfm_images *images, const uint32_t *indices,
+                         uint32_t count, double *loss)
 {
     const mfm_training *t = r->training;
     const mfm_evaluation_watch watch = {.self = r, .on_batch = on_evaluated};
+    return mfm_evaluate_some(r->evaluator, images, indices, count, r->finished ? r->finished : t->w,
+                             t->state, &watch, &r->confusion, loss);
+}
+
+/* The test images last: the confusion that is reported is theirs. */
+static int evaluate(trainer *r, mfm_epoch_report *report)
+{
+    const mfm_dataset *dataset = r->data->dataset;
+    const mfm_split *split = r->data->split;
     const double start = now();
+    int status = MFM_OK;
+    report->validation_error = report->validation_loss = NAN;
+    r->validated = 0;
     if (r->finished)
-        mfm_training_finish(t, false, r->finished);
-    const int status =
-        mfm_evaluate(r->evaluator, &r->data->dataset->test, r->finished ? r->finished : t->w,
-                     t->state, &watch, &r->confusion, &report->test_loss);
+        mfm_training_finish(r->training, false, r->finished);
+    if (split->validation_count > 0) {
+        status = evaluate_part(r, &dataset->train, split->validation, split->validation_count,
+                               &report->validation_loss);
+        report->validation_error = mfm_confusion_balanced_error(&r->confusion);
+    }
+    r->validated = split->validation_count;
+    if (!status)
+        status = evaluate_part(r, &dataset->test, NULL, dataset->test.count, &report->test_loss);
     r->evaluation_seconds = now() - start;
     report->test_error = status ? 0 : mfm_confusion_error(&r->confusion);
     return status;
+}
+
+/* The first of equal epochs stays the best. */
+static void count_epoch(mfm_counters *c, mfm_epoch_report *report)
+{
+    report->best = c->best_epoch == 0 || report->test_error < c->best_error;
+    c->last_error = report->test_error;
+    if (report->best) {
+        c->best_error = report->test_error;
+        c->best_epoch = report->epoch;
+    }
+    report->best_validated =
+        !isnan(report->validation_error) &&
+        (c->best_validation_epoch == 0 || report->validation_error < c->best_validation_error);
+    c->last_validation_error = report->validation_error;
+    if (report->best_validated) {
+        c->best_validation_error = report->validation_error;
+        c->best_validation_epoch = report->epoch;
+        c->best_validation_test_error = report->test_error;
+    }
+    c->train_loss_sum = c->meta_loss_sum = 0;
+    c->epoch_steps = c->epoch_meta_steps = 0;
 }
 
 /* The counters are those of an epoch under way until its evaluation is over: a checkpoint that is
@@ -260,14 +308,7 @@ static int finish_epoch(trainer *r)
     report.train_loss = steps > 0 ? c->train_loss_sum / steps : NAN;
     report.meta_loss = c->epoch_meta_steps ? c->meta_loss_sum / (double)c->epoch_meta_steps : NAN;
     report.seconds = c->seconds;
-    report.best = report.test_error < c->best_error;
-    c->last_error = report.test_error;
-    if (report.best) {
-        c->best_error = report.test_error;
-        c->best_epoch = report.epoch;
-    }
-    c->train_loss_sum = c->meta_loss_sum = 0;
-    c->epoch_steps = c->epoch_meta_steps = 0;
+    count_epoch(c, &report);
     if (r->events->on_epoch)
         status = r->events->on_epoch(r->events->self, &report);
     return status ? status : save(r);

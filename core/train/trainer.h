@@ -25,7 +25,7 @@ typedef struct mfm_progress {
     double lr;
     double images_per_second; /* over this session's steps; before them, the run's */
     double seconds_left;      /* steps and evaluations still to come, at that rate */
-    /* Test images of the evaluation that ends the epoch; both 0 while there are steps to take. */
+    /* Images of the evaluation that ends the epoch; both 0 while there are steps to take. */
     uint32_t evaluated, to_evaluate;
 } mfm_progress;
 
@@ -33,10 +33,13 @@ typedef struct mfm_epoch_report {
     uint32_t epoch;               /* counted from 1: epochs finished */
     double train_loss, meta_loss; /* means over the epoch; NAN: not measured */
     double test_error, test_loss; /* percent; mean cross-entropy */
+    /* The same over the split's validation part, each class counting the same; NAN: it has none. */
+    double validation_error, validation_loss;
     const mfm_confusion *confusion;
     double lr;
-    double seconds; /* training only, since the run began */
-    bool best;
+    double seconds;      /* training only, since the run began */
+    bool best;           /* the lowest test error so far */
+    bool best_validated; /* the lowest validation error so far */
 } mfm_epoch_report;
 
 /* Any function may be NULL. A negative result of on_epoch or save ends the run with that code. */

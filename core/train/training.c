@@ -133,7 +133,9 @@ int mfm_training_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_train_o
     if (!*training)
         return MFM_ENOMEM;
     **training = (mfm_training){.ctx = ctx, .options = *options, .problem = problem};
-    (*training)->counters.best_error = 100;
+    mfm_counters *c = &(*training)->counters;
+    c->best_error = 100;
+    c->best_validation_error = c->last_validation_error = c->best_validation_test_error = NAN;
     const int status = build(*training);
     if (status) {
         mfm_training_free(*training);

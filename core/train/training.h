@@ -45,6 +45,10 @@ typedef struct mfm_counters {
     /* Over the epochs evaluated so far; error in percent, best_epoch counted from 1. */
     double best_error, last_error;
     uint32_t best_epoch;
+    /* The same on the validation part, and the test error of that epoch; NAN, and epoch 0, without
+     * one. */
+    double best_validation_error, last_validation_error, best_validation_test_error;
+    uint32_t best_validation_epoch;
     double seconds; /* spent in training, all sessions */
 } mfm_counters;
 

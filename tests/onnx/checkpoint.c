@@ -102,6 +102,10 @@ static void go_on_for_a_while(mfm_training *t)
                                  .best_error = 12.345678901234567,
                                  .last_error = 100,
                                  .best_epoch = 7,
+                                 .best_validation_error = 11.1,
+                                 .last_validation_error = 0x1.8p-3,
+                                 .best_validation_test_error = 13.7,
+                                 .best_validation_epoch = 5,
                                  .batches = {1234, 77},
                                  .seconds = 0.1};
 }
@@ -134,6 +138,10 @@ static bool same_training(const mfm_training *a, const mfm_training *b)
            a->counters.best_error == b->counters.best_error &&
            a->counters.last_error == b->counters.last_error &&
            a->counters.best_epoch == b->counters.best_epoch &&
+           a->counters.best_validation_error == b->counters.best_validation_error &&
+           a->counters.last_validation_error == b->counters.last_validation_error &&
+           a->counters.best_validation_test_error == b->counters.best_validation_test_error &&
+           a->counters.best_validation_epoch == b->counters.best_validation_epoch &&
            a->counters.seconds == b->counters.seconds;
 }
 

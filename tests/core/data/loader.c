@@ -200,8 +200,8 @@ static void evaluation_goes_through_every_image_in_order(void)
     real labels[BATCH];
     uint32_t done = 0, count;
     const mfm_crop centre = {2, 2, false};
-    while ((count = mfm_evaluation_batch(&f.dataset.train, &f.preprocess, done, BATCH, images,
-                                         labels)) > 0) {
+    while ((count = mfm_evaluation_batch(&f.dataset.train, NULL, IMAGES, &f.preprocess, done, BATCH,
+                                         images, labels)) > 0) {
         CU_ASSERT_EQUAL(count, IMAGES - done < BATCH ? IMAGES - done : BATCH);
         for (uint32_t i = 0; i < count; i++, done++) {
             mfm_preprocess_image(&f.preprocess, centre, f.pixels + done * SIZE, expected);
@@ -211,8 +211,18 @@ static void evaluation_goes_through_every_image_in_order(void)
     }
     CU_ASSERT_EQUAL(done, IMAGES);
     /* without a shift a centre pixel is the pixel itself */
-    mfm_evaluation_batch(&f.dataset.train, &f.preprocess, 3, 1, images, labels);
+    mfm_evaluation_batch(&f.dataset.train, NULL, IMAGES, &f.preprocess, 3, 1, images, labels);
     CU_ASSERT_DOUBLE_EQUAL(images[0], (f.pixels[3 * SIZE] / 255.0 - 0.5) / 0.2, 1e-6);
+    /* of a selection, its own order counts, and its own end */
+    const uint32_t some[] = {4, 2, 3};
+    count =
+        mfm_evaluation_batch(&f.dataset.train, some, 3, &f.preprocess, 1, BATCH, images, labels);
+    CU_ASSERT_EQUAL(count, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL(labels[i], f.labels[some[1 + i]]);
+        mfm_preprocess_image(&f.preprocess, centre, f.pixels + some[1 + i] * SIZE, expected);
+        CU_ASSERT_EQUAL(memcmp(images + i * SIZE, expected, sizeof expected), 0);
+    }
     fixture_clear(&f);
 }
 

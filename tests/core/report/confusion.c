@@ -52,9 +52,31 @@ static void means_leave_classes_without_images_out(void)
     mfm_ctx_free(ctx);
 }
 
+/* 100 - (75 + 50 + 0) / 3 where half of the images is wrong; with 2 images of each class, 5 of 8
+ * wrong, both are one number. */
+static void classes_count_the_same_in_the_balanced_error(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_confusion confusion;
+    fill(ctx, &confusion);
+    CU_ASSERT_DOUBLE_EQUAL(mfm_confusion_balanced_error(&confusion), 175 / 3.0, 1e-12);
+    mfm_confusion_reset(&confusion);
+    CU_ASSERT(isnan(mfm_confusion_balanced_error(&confusion)));
+    for (int c = 0; c < CLASSES - 1; c++)
+        for (int i = 0; i < 2; i++)
+            mfm_confusion_add(&confusion, c, i ? c : 3);
+    mfm_confusion_add(&confusion, 3, 0);
+    mfm_confusion_add(&confusion, 3, 1);
+    CU_ASSERT_EQUAL(mfm_confusion_balanced_error(&confusion), 62.5);
+    CU_ASSERT_EQUAL(mfm_confusion_error(&confusion), 62.5);
+    mfm_confusion_clear(ctx, &confusion);
+    mfm_ctx_free(ctx);
+}
+
 static const mfm_case cases[] = {
     {"recalls are those of classes with images", recalls_are_those_of_classes_with_images},
     {"means leave classes without images out", means_leave_classes_without_images_out},
+    {"classes count the same in the balanced error", classes_count_the_same_in_the_balanced_error},
 };
 
 MFM_SUITE("core/report/confusion", cases)

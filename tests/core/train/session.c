@@ -77,6 +77,8 @@ static int on_epoch(void *self, const mfm_epoch_report *report)
     s->train_loss[index] = report->train_loss;
     s->meta_loss[index] = report->meta_loss;
     s->test_error[index] = report->test_error;
+    s->validation_error[index] = report->validation_error;
+    s->validation_loss[index] = report->validation_loss;
     s->lr[index] = report->lr;
     s->epochs++;
     CU_ASSERT_EQUAL(report->confusion->images, s->data.dataset.test.count);
@@ -113,6 +115,18 @@ void session_repeat_tests(session *s, uint32_t count)
     *test = (mfm_images){.count = count, .pixels = pixels, .labels = labels};
 }
 
+void session_validate(session *s, uint32_t per_class)
+{
+    const mfm_split_options options = {.imbalance = 2,
+                                       .meta_per_class = TINY_META,
+                                       .meta_from = MFM_META_DISJOINT,
+                                       .validation_per_class = per_class,
+                                       .seed = 3};
+    mfm_split_free(s->p.ctx, s->data.split);
+    CU_ASSERT_EQUAL_FATAL(mfm_split_new(s->p.ctx, &s->data.dataset, &options, &s->data.split),
+                          MFM_OK);
+}
+
 int session_run(session *s)
 {
     const mfm_train_data data = tiny_data_parts(&s->data);
@@ -139,7 +153,9 @@ static bool same_counters(const mfm_counters *a, const mfm_counters *b)
     return a->step == b->step && a->train_loss_sum == b->train_loss_sum &&
            a->meta_loss_sum == b->meta_loss_sum && a->epoch_steps == b->epoch_steps &&
            a->epoch_meta_steps == b->epoch_meta_steps && a->best_error == b->best_error &&
-           a->last_error == b->last_error && a->best_epoch == b->best_epoch;
+           a->last_error == b->last_error && a->best_epoch == b->best_epoch &&
+           memcmp(&a->best_validation_error, &b->best_validation_error, sizeof(double)) == 0 &&
+           a->best_validation_epoch == b->best_validation_epoch;
 }
 
 static bool same_kept(const mfm_training *s, const mfm_training *t)

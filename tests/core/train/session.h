@@ -25,7 +25,7 @@ typedef struct session {
     int steps, epochs, saves;
     uint64_t last_saved; /* step of the last save */
     double train_loss[SESSION_EPOCHS], meta_loss[SESSION_EPOCHS], test_error[SESSION_EPOCHS];
-    double lr[SESSION_EPOCHS];
+    double lr[SESSION_EPOCHS], validation_error[SESSION_EPOCHS], validation_loss[SESSION_EPOCHS];
 } session;
 
 /* Options that a test may change before session_start. */
@@ -36,6 +36,9 @@ void session_start(session *s);
 /* The test images again and again, up to count: an evaluation of several batches. Before
  * session_run. */
 void session_repeat_tests(session *s, uint32_t count);
+/* Another split of the same images, with so many of each class for validation. Before session_run.
+ */
+void session_validate(session *s, uint32_t per_class);
 /* mfm_train with events that fill in the session. */
 int session_run(session *s);
 void session_clear(session *s);

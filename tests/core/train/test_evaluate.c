@@ -96,6 +96,27 @@ static void test_batches(void)
         check_batch(batch);
 }
 
+/* Of the images 3, 2 and 0 (in this order) only the last is right. */
+static void test_some(void)
+{
+    static const uint32_t some[] = {3, 2, 0};
+    bench b;
+    bench_init(&b);
+    mfm_evaluator *evaluator;
+    mfm_confusion confusion;
+    double loss = 0;
+    must(&b, mfm_evaluator_new(b.h.ctx, b.problem, &b.preprocess, 2, &evaluator));
+    must(&b, mfm_confusion_init(b.h.ctx, &confusion, HAND_CLASSES));
+    must(&b, mfm_evaluate_some(evaluator, &b.dataset.test, some, 3, b.problem->main->params,
+                               b.problem->main->state, NULL, &confusion, &loss));
+    CU_ASSERT_DOUBLE_EQUAL(loss, (1.386294 + 1.115071 + 0.746567) / 3, 2e-6);
+    CU_ASSERT_EQUAL(confusion.images, 3);
+    CU_ASSERT_DOUBLE_EQUAL(mfm_confusion_error(&confusion), 200 / 3.0, 1e-12);
+    mfm_confusion_clear(b.h.ctx, &confusion);
+    mfm_evaluator_free(evaluator);
+    bench_clear(&b);
+}
+
 static void test_no_images(void)
 {
     bench b;
@@ -117,6 +138,7 @@ static void test_no_images(void)
 static const mfm_case cases[] = {
     {"loss and confusion are right for every batch size, also one that does not divide",
      test_batches},
+    {"some of the images, in their own order, are evaluated", test_some},
     {"no images give no loss", test_no_images},
 };
 

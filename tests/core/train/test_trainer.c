@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/train/evaluate.h"
 #include "tests/core/train/session.h"
 
 #define TINY                                                                                       \
@@ -74,6 +75,62 @@ static void test_told(void)
     CU_ASSERT_EQUAL(s.training->counters.best_epoch, best_epoch);
     CU_ASSERT_EQUAL(s.training->counters.last_error, s.test_error[SESSION_EPOCHS - 1]);
     session_clear(&s);
+}
+
+/* The validation images as a dataset of their own give what the trainer measured on them. */
+static void check_validation(session *s)
+{
+    const mfm_split *split = s->data.split;
+    const mfm_images *train = &s->data.dataset.train;
+    const size_t size = mfm_dataset_image_size(&s->data.dataset);
+    static uint8_t pixels[TINY_CLASSES * TINY_PER_CLASS * 400];
+    uint16_t labels[TINY_CLASSES * TINY_PER_CLASS];
+    for (uint32_t i = 0; i < split->validation_count; i++) {
+        memcpy(pixels + i * size, train->pixels + split->validation[i] * size, size);
+        labels[i] = train->labels[split->validation[i]];
+    }
+    const mfm_images images = {split->validation_count, pixels, labels};
+    mfm_evaluator *evaluator;
+    mfm_confusion confusion;
+    double loss;
+    must(s->p.ctx, mfm_evaluator_new(s->p.ctx, s->p.problem, &s->data.preprocess, 100, &evaluator));
+    must(s->p.ctx, mfm_confusion_init(s->p.ctx, &confusion, TINY_CLASSES));
+    must(s->p.ctx, mfm_evaluate(evaluator, &images, s->training->w, s->training->state, NULL,
+                                &confusion, &loss));
+    CU_ASSERT_EQUAL(s->validation_error[SESSION_EPOCHS - 1], mfm_confusion_error(&confusion));
+    CU_ASSERT_EQUAL(s->validation_loss[SESSION_EPOCHS - 1], loss);
+    mfm_confusion_clear(s->p.ctx, &confusion);
+    mfm_evaluator_free(evaluator);
+}
+
+/* Of 12 images of a class 2 are meta images and 3 for validation: 7 train, thinned to 5, 4 and 3.
+ * Without such a part nothing is told. */
+static void test_validation(void)
+{
+    session s, without;
+    session_init(&s, &lenet, "mfm");
+    session_validate(&s, 3);
+    CU_ASSERT_EQUAL_FATAL(s.data.split->validation_count, 12);
+    CU_ASSERT_EQUAL_FATAL(s.data.split->train_count, 7 + 5 + 4 + 3);
+    session_start(&s);
+    CU_ASSERT_EQUAL(s.training->counters.best_validation_epoch, 0);
+    finish(&s);
+    check_validation(&s);
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < SESSION_EPOCHS; i++)
+        best = s.validation_error[i] < s.validation_error[best] ? i : best;
+    const mfm_counters *c = &s.training->counters;
+    CU_ASSERT_EQUAL(c->best_validation_epoch, best + 1);
+    CU_ASSERT_EQUAL(c->best_validation_error, s.validation_error[best]);
+    CU_ASSERT_EQUAL(c->best_validation_test_error, s.test_error[best]);
+    CU_ASSERT_EQUAL(c->last_validation_error, s.validation_error[SESSION_EPOCHS - 1]);
+    session_init(&without, &lenet, "mfm");
+    session_start(&without);
+    finish(&without);
+    CU_ASSERT(isnan(without.validation_error[0]) && isnan(without.validation_loss[0]));
+    CU_ASSERT_EQUAL(without.training->counters.best_validation_epoch, 0);
+    session_clear(&s);
+    session_clear(&without);
 }
 
 static void check_learns(const char *method)
@@ -274,6 +331,7 @@ static void test_event_fails(void)
 static const mfm_case cases[] = {
     {"the same seed gives the same bits, another seed others", test_repeats},
     {"steps, epochs, checkpoints, rates and the best epoch are told", test_told},
+    {"a validation part is evaluated after each epoch", test_validation},
     {"both methods bring the training loss down", test_learns},
     {"the baseline ignores a modulator in the model", test_base},
     {"a loss that is not finite ends the run by its step, and nothing is saved", test_explodes},
