@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,7 +92,7 @@ static int run_model(mfm_evaluation *e, const options *o)
         status = mfm_evaluator_new(ctx, e->session.problem, &e->session.preprocess,
                                    (int64_t)o->batch, &evaluator);
     mfm_meter meter;
-    mfm_meter_init(&meter, stderr, 1, -1);
+    mfm_meter_init(&meter, stderr, 1, -1, NAN);
     const mfm_evaluation_watch watch = {.self = &meter, .on_batch = on_batch};
     if (!status)
         status =

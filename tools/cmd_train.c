@@ -133,6 +133,8 @@ int mfm_cmd_train(mfm_ctx *ctx, int argc, const char **argv)
     if (!status)
         status = mfm_train_job_begin(&job);
     if (!status)
+        status = mfm_train_job_renew(&job);
+    if (!status)
         status = train(&job);
     if (!status)
         status = mfm_train_job_finish(&job);

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BAR = 20, LINE = 256, NARROWEST = 20 };
+enum { BAR = 20, LINE = 256, NARROWEST = 20, ERROR_TEXT = 64 };
 
 static const double redraw_seconds = 0.1;
 
@@ -17,12 +17,14 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void mfm_meter_init(mfm_meter *meter, FILE *stream, uint32_t epochs, double last_error)
+void mfm_meter_init(mfm_meter *meter, FILE *stream, uint32_t epochs, double last_error,
+                    double last_validation)
 {
     *meter = (mfm_meter){.stream = stream,
                          .terminal = isatty(fileno(stream)),
                          .epochs = epochs,
-                         .last_error = last_error};
+                         .last_error = last_error,
+                         .last_validation = last_validation};
 }
 
 static void format_time(double seconds, char text[32])
@@ -66,11 +68,22 @@ static bool due(mfm_meter *meter)
     return true;
 }
 
+/* "  error 12.34 %  validation 13.50 %", of what is known. */
+static void format_errors(double test, double validation, char text[ERROR_TEXT])
+{
+    text[0] = '\0';
+    if (test >= 0)
+        snprintf(text, ERROR_TEXT, "  error %.2f %%", test);
+    const size_t used = strlen(text);
+    if (!isnan(validation))
+        snprintf(text + used, ERROR_TEXT - used, "  validation %.2f %%", validation);
+}
+
 void mfm_meter_progress(mfm_meter *meter, const mfm_progress *p)
 {
     if (!due(meter))
         return;
-    char bar[BAR + 1], left[32], doing[64], error[32] = "", line[LINE];
+    char bar[BAR + 1], left[32], doing[64], error[ERROR_TEXT], line[LINE];
     if (p->to_evaluate) {
         format_bar(p->evaluated, p->to_evaluate, bar);
         snprintf(doing, sizeof doing, "evaluating");
@@ -79,8 +92,7 @@ void mfm_meter_progress(mfm_meter *meter, const mfm_progress *p)
         snprintf(doing, sizeof doing, "%.0f images/s", p->images_per_second);
     }
     format_time(p->seconds_left, left);
-    if (meter->last_error >= 0)
-        snprintf(error, sizeof error, "  error %.2f %%", meter->last_error);
+    format_errors(meter->last_error, meter->last_validation, error);
     snprintf(line, sizeof line, "epoch %llu/%u [%s] loss %.4f%s  %s  %s left",
              (unsigned long long)p->epoch + 1, meter->epochs, bar, p->train_loss, error, doing,
              left);
@@ -100,14 +112,16 @@ void mfm_meter_evaluation(mfm_meter *meter, uint32_t done, uint32_t total)
 void mfm_meter_epoch(mfm_meter *meter, const mfm_epoch_report *r)
 {
     meter->last_error = r->test_error;
+    meter->last_validation = r->validation_error;
     if (meter->terminal)
         return;
-    char meta[40] = "", spent[32];
+    char meta[40] = "", spent[32], error[ERROR_TEXT];
     if (isfinite(r->meta_loss))
         snprintf(meta, sizeof meta, "  meta loss %.4f", r->meta_loss);
     format_time(r->seconds, spent);
-    fprintf(meter->stream, "epoch %u/%u  loss %.4f%s  error %.2f %%  lr %g  %s\n", r->epoch,
-            meter->epochs, r->train_loss, meta, r->test_error, r->lr, spent);
+    format_errors(r->test_error, r->validation_error, error);
+    fprintf(meter->stream, "epoch %u/%u  loss %.4f%s%s  lr %g  %s\n", r->epoch, meter->epochs,
+            r->train_loss, meta, error, r->lr, spent);
     fflush(meter->stream);
 }
 

@@ -15,12 +15,15 @@ typedef struct mfm_meter {
     bool terminal;
     bool drawn; /* the line is on the screen now */
     uint32_t epochs;
-    double drawn_at;   /* seconds of the monotonic clock */
-    double last_error; /* percent; negative before the first evaluation */
+    double drawn_at;        /* seconds of the monotonic clock */
+    double last_error;      /* percent; negative before the first evaluation */
+    double last_validation; /* percent; NAN: not measured */
 } mfm_meter;
 
-/* last_error < 0: no epoch has been evaluated yet. */
-void mfm_meter_init(mfm_meter *meter, FILE *stream, uint32_t epochs, double last_error);
+/* last_error < 0: no epoch has been evaluated yet; last_validation NAN: not on validation images.
+ */
+void mfm_meter_init(mfm_meter *meter, FILE *stream, uint32_t epochs, double last_error,
+                    double last_validation);
 void mfm_meter_progress(mfm_meter *meter, const mfm_progress *progress);
 void mfm_meter_epoch(mfm_meter *meter, const mfm_epoch_report *report);
 /* Of an evaluation that stands alone. */

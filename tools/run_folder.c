@@ -44,9 +44,10 @@ static int set_paths(mfm_run_folder *f, const char *path, const char *output)
     f->checkpoint = mfm_format(f->ctx, "%s/checkpoint.onnx", f->path);
     f->previous = mfm_format(f->ctx, "%s/" MFM_RUN_PREVIOUS, f->path);
     f->model = mfm_format(f->ctx, "%s/model.onnx", f->path);
+    f->best = mfm_format(f->ctx, "%s/best.onnx", f->path);
     f->modulator = mfm_format(f->ctx, "%s/modulator.onnx", f->path);
     f->report = mfm_format(f->ctx, "%s/report.html", f->path);
-    const bool all = f->run && f->metrics && f->checkpoint && f->previous && f->model &&
+    const bool all = f->run && f->metrics && f->checkpoint && f->previous && f->model && f->best &&
                      f->modulator && f->report;
     return all ? MFM_OK : MFM_ENOMEM;
 }
@@ -327,6 +328,7 @@ void mfm_run_folder_clear(mfm_run_folder *folder)
     mfm_free(folder->ctx, folder->checkpoint);
     mfm_free(folder->ctx, folder->previous);
     mfm_free(folder->ctx, folder->model);
+    mfm_free(folder->ctx, folder->best);
     mfm_free(folder->ctx, folder->modulator);
     mfm_free(folder->ctx, folder->report);
 }

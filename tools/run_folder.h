@@ -5,6 +5,8 @@
  *     checkpoint.onnx   the run as it stands: what --resume goes on from
  *     checkpoint.previous.onnx   the one before: what it goes on from when that one is damaged
  *     model.onnx        the plain model of the last epoch
+ *     best.onnx         the plain model of the epoch with the lowest validation error, if there is
+ *                       a validation part
  *     modulator.onnx    its modulator, where the method trains one
  *     report.html       all of it to read, when training ends or is interrupted
  * Every file but metrics.jsonl, which only grows, is replaced as a whole. The lines of an epoch are
@@ -23,7 +25,7 @@
 
 typedef struct mfm_run_folder {
     mfm_ctx *ctx;
-    char *path, *run, *metrics, *checkpoint, *previous, *model, *modulator, *report;
+    char *path, *run, *metrics, *checkpoint, *previous, *model, *best, *modulator, *report;
     int lock;       /* of the folder, held while the run is under way; -1 */
     bool fell_back; /* checkpoint is damaged, and the run goes on from previous */
     int log;        /* metrics.jsonl, appended to; -1 */

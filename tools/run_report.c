@@ -8,7 +8,7 @@
 #include "core/report/page.h"
 #include "tools/files.h"
 
-enum { FIGURES = 6, FILES = 5 };
+enum { FIGURES = 8, FILES = 6, SERIES = 5 };
 
 /* A page, and what its texts and numbers lie in. */
 typedef struct report {
@@ -17,9 +17,9 @@ typedef struct report {
     json_t *run, *lines; /* run.json; the metrics as a list of objects */
     mfm_page page;
     char *title, *summary;
-    const char **names;    /* [classes], borrowed from run */
-    double *per_class;     /* [3, classes]: training images, meta images, recall */
-    double *per_epoch;     /* [4, epochs]: number, training loss, meta loss, test error */
+    const char **names; /* [classes], borrowed from run */
+    double *per_class;  /* [3, classes]: training images, meta images, recall */
+    double *per_epoch;  /* [SERIES, epochs]: number, training, meta loss, test, validation error */
     mfm_page_row *options; /* names borrowed from run */
     char **texts;          /* of the options and figures */
     size_t n_texts, texts_capacity;
@@ -177,29 +177,38 @@ static double number_of(const json_t *object, const char *key)
     return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
+static bool any_known(const double *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isnan(numbers[i]))
+            return true;
+    return false;
+}
+
 /* Epochs that do not ascend have no place on an axis. */
 static int read_epochs(report *r)
 {
-    static const char *const keys[] = {"epoch", "train_loss", "meta_loss", "test_error"};
+    static const char *const keys[SERIES] = {"epoch", "train_loss", "meta_loss", "test_error",
+                                             "validation_error"};
     const size_t count = json_array_size(r->lines);
-    r->per_epoch = mfm_alloc(r->ctx, 4 * count, sizeof *r->per_epoch);
+    r->per_epoch = mfm_alloc(r->ctx, SERIES * count, sizeof *r->per_epoch);
     if (!r->per_epoch)
         return MFM_ENOMEM;
     for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < 4; k++)
+        for (size_t k = 0; k < SERIES; k++)
             r->per_epoch[k * count + i] = number_of(json_array_get(r->lines, i), keys[k]);
         if (i && r->per_epoch[i] <= r->per_epoch[i - 1])
             return mfm_fail(r->ctx, MFM_EDATA,
                             "cannot read %s: line %zu: its epoch must be a later one",
                             r->folder->metrics, i + 1);
     }
+    const double *meta = r->per_epoch + 2 * count, *validation = r->per_epoch + 4 * count;
     r->page.epochs = (int)count;
     r->page.epoch = r->per_epoch;
     r->page.train_loss = r->per_epoch + count;
-    for (size_t i = 0; i < count; i++)
-        if (!isnan(r->per_epoch[2 * count + i]))
-            r->page.meta_loss = r->per_epoch + 2 * count;
+    r->page.meta_loss = any_known(meta, count) ? meta : NULL;
     r->page.test_error = r->per_epoch + 3 * count;
+    r->page.validation_error = any_known(validation, count) ? validation : NULL;
     return MFM_OK;
 }
 
@@ -255,6 +264,15 @@ static char *error_text(const report *r, int index)
                       r->page.epoch[index]);
 }
 
+/* "22.10 % (epoch 3; test error 24.00 %)". */
+static char *validation_text(const report *r)
+{
+    const mfm_page *p = &r->page;
+    const int lowest = mfm_page_lowest(p, p->validation_error);
+    return mfm_format(r->ctx, "%.2f %% (epoch %.10g; test error %.2f %%)",
+                      p->validation_error[lowest], p->epoch[lowest], p->test_error[lowest]);
+}
+
 static char *time_text(const report *r)
 {
     const int last = r->page.epochs - 1;
@@ -290,14 +308,20 @@ static int add_figures(report *r)
 {
     const json_t *train = json_object_get(r->run, "train_images");
     const json_t *meta = json_object_get(r->run, "meta_images");
+    const json_t *validation = json_object_get(r->run, "validation_images");
     r->page.figures = r->figures;
     int status = add_figure(r, "Last test error", error_text(r, r->page.epochs - 1));
     if (!status)
-        status = add_figure(r, "Best test error", error_text(r, mfm_page_best(&r->page)));
+        status = add_figure(r, "Lowest test error, chosen on the test images",
+                            error_text(r, mfm_page_lowest(&r->page, r->page.test_error)));
+    if (!status && r->page.validation_error)
+        status = add_figure(r, "Lowest validation error", validation_text(r));
     if (!status)
         status = add_figure(r, "Training images", value_text(r->ctx, train));
     if (!status)
         status = add_figure(r, "Meta images", value_text(r->ctx, meta));
+    if (!status && json_integer_value(validation) > 0)
+        status = add_figure(r, "Validation images", value_text(r->ctx, validation));
     if (!status)
         status = add_figure(r, "Pixels", pixels_text(r));
     return status ? status : add_figure(r, "Time in training", time_text(r));
@@ -306,11 +330,15 @@ static int add_figures(report *r)
 static void add_files(report *r)
 {
     const mfm_run_folder *f = r->folder;
-    const char *const paths[FILES] = {f->model, f->modulator, f->checkpoint, f->run, f->metrics};
+    const char *const paths[FILES] = {f->model,      f->best, f->modulator,
+                                      f->checkpoint, f->run,  f->metrics};
     static const char *const texts[FILES] = {
         "the plain classifier of the last epoch, for any ONNX runtime",
-        "its modulator: soft label to gamma and beta", "what the run goes on from",
-        "options, class counts and versions", "one JSON object per epoch"};
+        "the same of the epoch with the lowest validation error",
+        "its modulator: soft label to gamma and beta",
+        "what the run goes on from",
+        "options, class counts and versions",
+        "one JSON object per epoch"};
     r->page.files = r->files;
     for (int i = 0; i < FILES; i++)
         if (access(paths[i], F_OK) == 0)

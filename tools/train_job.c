@@ -2,11 +2,13 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/data/fnv.h"
+#include "onnx/best_info.h"
 #include "onnx/checkpoint.h"
 #include "onnx/preprocess_info.h"
 #include "tools/option_json.h"
@@ -183,6 +185,8 @@ int mfm_train_job_describe_data(mfm_train_job *job)
     mfm_session *s = &job->session;
     int status = mfm_split_options_of(job->ctx, &job->arguments.split, &options);
     if (!status)
+        status = mfm_best_info_remove(s->model); /* of the run that the model comes from */
+    if (!status)
         status = mfm_preprocess_info_write(job->ctx, s->model, &s->preprocess);
     return status ? status
                   : mfm_class_info_write(job->ctx, s->model, s->dataset, &options, job->split);
@@ -219,10 +223,11 @@ static json_t *describe_classes(const mfm_train_job *job)
     json_t *classes = json_array();
     for (int c = 0; c < job->split->classes; c++)
         json_array_append_new(classes,
-                              json_pack("{s:o, s:i, s:i}", "name",
+                              json_pack("{s:o, s:i, s:i, s:i}", "name",
                                         mfm_json_text(job->session.dataset->class_names[c]),
                                         "train", (int)job->split->train_per_class[c], "meta",
-                                        (int)job->split->meta_per_class[c]));
+                                        (int)job->split->meta_per_class[c], "validation",
+                                        (int)job->split->validation_per_class[c]));
     return classes;
 }
 
@@ -237,10 +242,11 @@ static json_t *describe_run(const mfm_train_job *job)
     if (!getcwd(here, sizeof here))
         here[0] = '\0'; /* it was removed: relative places are lost */
     return json_pack(
-        "{s:s, s:o, s:o, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "onnx-mfm",
+        "{s:s, s:o, s:o, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "onnx-mfm",
         MFM_VERSION, "folder", mfm_json_exact(here), "model_file", mfm_json_exact(job->model_path),
         "model", model, "split", split, "test", test, "threads", job->threads, "train_images",
-        (int)job->split->train_count, "meta_images", (int)job->split->meta_count, "meta_batch",
+        (int)job->split->train_count, "meta_images", (int)job->split->meta_count,
+        "validation_images", (int)job->split->validation_count, "meta_batch",
         mfm_method_reads_meta(options) ? (int)options->meta_batch : 0, "classes",
         describe_classes(job), "preprocess", mfm_session_preprocess_json(&job->session), "options",
         mfm_options_to_json(&job->form.table, &job->arguments));
@@ -258,7 +264,8 @@ int mfm_train_job_begin(mfm_train_job *job)
     free(text);
     json_decref(run);
     mfm_meter_init(&job->meter, stderr, job->training->options.epochs,
-                   done ? job->training->counters.last_error : -1);
+                   done ? job->training->counters.last_error : -1,
+                   done ? job->training->counters.last_validation_error : NAN);
     return status;
 }
 

@@ -58,6 +58,9 @@ int mfm_train_job_begin(mfm_train_job *job);
 /* The plain classifier with the present numbers; the caller frees *plain, NULL after an error. */
 int mfm_train_job_plain(mfm_train_job *job, mfm_model **plain);
 
+/* For a run that goes on: makes again what a kill kept from being made of the checkpoint. */
+int mfm_train_job_renew(mfm_train_job *job);
+
 mfm_train_events mfm_train_job_events(mfm_train_job *job);
 /* Adds the command that goes on to the message of an interruption; returns MFM_EINTR. */
 int mfm_train_job_interrupted(mfm_train_job *job);

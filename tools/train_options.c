@@ -239,9 +239,10 @@ static const mfm_option_table table = {
         "Trains a classifier on long-tailed images. A method with a modulator puts one into\n"
         "the model in memory, unless the model already has one; what is written is the\n"
         "plain model with the trained weights, which any ONNX runtime serves.",
-    .notes = "The run folder holds run.json, metrics.jsonl (one line per epoch), checkpoint.onnx\n"
-             "and model.onnx. Ctrl-C finishes the step, keeps a checkpoint and says how to go\n"
-             "on, and so do SIGTERM and SIGHUP; once more stops at once.",
+    .notes = "The run folder holds run.json, metrics.jsonl (one line per epoch), checkpoint.onnx,\n"
+             "model.onnx and, with --validation, best.onnx. Ctrl-C finishes the step, keeps a\n"
+             "checkpoint and says how to go on, and so do SIGTERM and SIGHUP; once more stops at\n"
+             "once.",
     .more = print_lists,
     .groups = groups};
 

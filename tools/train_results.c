@@ -4,6 +4,7 @@
 
 #include "core/train/evaluate.h"
 #include "core/train/vector.h"
+#include "onnx/best_info.h"
 #include "onnx/checkpoint.h"
 #include "onnx/export.h"
 #include "onnx/modulator.h"
@@ -82,11 +83,12 @@ static int on_epoch(void *self, const mfm_epoch_report *r)
     json_t *recall = json_array();
     for (int c = 0; c < r->confusion->classes; c++)
         json_array_append_new(recall, mfm_json_number(mfm_confusion_recall(r->confusion, c)));
-    json_t *line =
-        json_pack("{s:i, s:o, s:o, s:f, s:o, s:o, s:f, s:f}", "epoch", (int)r->epoch, "train_loss",
-                  mfm_json_number(r->train_loss), "meta_loss", mfm_json_number(r->meta_loss),
-                  "test_error", r->test_error, "test_loss", mfm_json_number(r->test_loss), "recall",
-                  recall, "seconds", r->seconds, "lr", r->lr);
+    json_t *line = json_pack(
+        "{s:i, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:f, s:f}", "epoch", (int)r->epoch, "train_loss",
+        mfm_json_number(r->train_loss), "meta_loss", mfm_json_number(r->meta_loss), "test_error",
+        r->test_error, "test_loss", mfm_json_number(r->test_loss), "validation_error",
+        mfm_json_number(r->validation_error), "validation_loss",
+        mfm_json_number(r->validation_loss), "recall", recall, "seconds", r->seconds, "lr", r->lr);
     const int status = line ? mfm_run_folder_log(&job->folder, line)
                             : mfm_fail(job->ctx, MFM_ENOMEM, "metrics: out of memory");
     json_decref(line);
@@ -102,19 +104,86 @@ static bool has_modulator(const mfm_training *training)
     return false;
 }
 
-/* The plain model and the modulator follow at the end of each epoch; saving has brought the model's
- * numbers up to date. */
+static bool of_best_epoch(const mfm_train_job *job)
+{
+    const mfm_counters *c = &job->training->counters;
+    return c->best_validation_epoch > 0 &&
+           c->best_validation_epoch == mfm_epochs_finished(job->training, job->split);
+}
+
+static int write_best(mfm_train_job *job)
+{
+    const mfm_counters *c = &job->training->counters;
+    const mfm_best_info info = {c->best_validation_epoch, c->best_validation_error};
+    mfm_model *plain;
+    int status = mfm_train_job_plain(job, &plain);
+    if (!status)
+        status = mfm_best_info_write(job->ctx, plain, &info);
+    if (!status)
+        status = mfm_model_save(job->ctx, plain, job->folder.best);
+    mfm_model_free(plain);
+    return status;
+}
+
+/* What is made of the checkpoint at the end of an epoch: saving it has brought the model's numbers
+ * up to date. */
+static int write_epoch(mfm_train_job *job)
+{
+    int status = write_plain(job, job->folder.model);
+    if (!status && of_best_epoch(job))
+        status = write_best(job);
+    if (!status && has_modulator(job->training))
+        status = write_modulator(job);
+    return status;
+}
+
 static int on_save(void *self, const mfm_training *training)
 {
     mfm_train_job *job = self;
-    int status = mfm_checkpoint_save(job->ctx, job->session.model, training, job->run_text,
-                                     job->folder.checkpoint, MFM_RUN_PREVIOUS);
-    if (status || training->counters.epoch_steps > 0)
+    const int status = mfm_checkpoint_save(job->ctx, job->session.model, training, job->run_text,
+                                           job->folder.checkpoint, MFM_RUN_PREVIOUS);
+    return status || training->counters.epoch_steps > 0 ? status : write_epoch(job);
+}
+
+/* Whether best.onnx is the model that the counters call the best. */
+static int check_best(mfm_train_job *job, bool *same)
+{
+    const mfm_counters *c = &job->training->counters;
+    mfm_model *best = NULL;
+    mfm_best_info info = {0};
+    const int status = mfm_model_load(job->ctx, job->folder.best, &best);
+    *same = false;
+    if (!status)
+        mfm_best_info_read(best, &info, same);
+    *same &=
+        info.epoch == c->best_validation_epoch && info.validation_error == c->best_validation_error;
+    mfm_model_free(best);
+    return status == MFM_EDATA || status == MFM_EIO || status == MFM_ENOTSUP ? MFM_OK : status;
+}
+
+/* best.onnx is written after the checkpoint that calls its epoch the best. So one that a kill left
+ * behind is made again here, and else only another's hand, or the fall back to an earlier
+ * checkpoint, makes the two differ. */
+int mfm_train_job_renew(mfm_train_job *job)
+{
+    mfm_counters *c = &job->training->counters;
+    bool same = true;
+    int status = MFM_OK;
+    if (!job->arguments.resume)
+        return MFM_OK;
+    if (c->epoch_steps == 0 && c->step > 0)
+        status = write_epoch(job);
+    if (!status && c->best_validation_epoch > 0)
+        status = check_best(job, &same);
+    if (status || same)
         return status;
-    status = write_plain(job, job->folder.model);
-    if (!status && has_modulator(training))
-        status = write_modulator(job);
-    return status;
+    mfm_warn(job->ctx,
+             "%s is not the model of epoch %u, which has the lowest validation error so far: it "
+             "will be chosen among the epochs to come",
+             job->folder.best, c->best_validation_epoch);
+    c->best_validation_epoch = 0;
+    c->best_validation_error = c->best_validation_test_error = NAN;
+    return MFM_OK;
 }
 
 mfm_train_events mfm_train_job_events(mfm_train_job *job)
@@ -246,6 +315,19 @@ static int print_rarest(const mfm_train_job *job, const mfm_confusion *confusion
     return MFM_OK;
 }
 
+/* What chose an epoch is told with it: the lowest test error is no estimate of anything. */
+static void print_errors(const mfm_train_job *job)
+{
+    const mfm_counters *c = &job->training->counters;
+    printf("test error: last %.2f %% (epoch %u), lowest %.2f %% (epoch %u, chosen on the test "
+           "images)\n",
+           c->last_error, job->training->options.epochs, c->best_error, c->best_epoch);
+    if (c->best_validation_epoch > 0)
+        printf("validation error: last %.2f %%, lowest %.2f %% (epoch %u, test error %.2f %%)\n",
+               c->last_validation_error, c->best_validation_error, c->best_validation_epoch,
+               c->best_validation_test_error);
+}
+
 static int print_files(const mfm_train_job *job)
 {
     char *output = quote(job->ctx, job->arguments.output);
@@ -253,6 +335,8 @@ static int print_files(const mfm_train_job *job)
     const int status = output && data ? MFM_OK : MFM_ENOMEM;
     printf("written:\n");
     printf("  %s: the plain model, for any ONNX runtime\n", mfm_output_name(job->arguments.output));
+    if (job->training->counters.best_validation_epoch > 0)
+        printf("  %s: the same of the epoch with the lowest validation error\n", job->folder.best);
     printf("  %s: options, metrics, checkpoint and report.html\n", job->folder.path);
     printf("next:\n");
     if (!status)
@@ -265,7 +349,6 @@ static int print_files(const mfm_train_job *job)
 
 int mfm_train_job_finish(mfm_train_job *job)
 {
-    const mfm_counters *c = &job->training->counters;
     mfm_confusion confusion = {.count = NULL};
     int status = write_plain(job, job->arguments.output);
     if (!status)
@@ -273,8 +356,7 @@ int mfm_train_job_finish(mfm_train_job *job)
     if (!status)
         status = check_output(job, &confusion);
     if (!status) {
-        printf("error: last %.2f %% (epoch %u), best %.2f %% (epoch %u)\n", c->last_error,
-               job->training->options.epochs, c->best_error, c->best_epoch);
+        print_errors(job);
         status = print_rarest(job, &confusion);
     }
     if (!status)

@@ -41,14 +41,13 @@ static const char style[] =
     "svg text.marked { fill: var(--mark); font-weight: 600; }\n"
     "</style>\n";
 
-int mfm_page_best(const mfm_page *page)
+int mfm_page_lowest(const mfm_page *page, const double *errors)
 {
-    int best = -1;
+    int lowest = -1;
     for (int i = 0; i < page->epochs; i++)
-        if (!isnan(page->test_error[i]) &&
-            (best < 0 || page->test_error[i] < page->test_error[best]))
-            best = i;
-    return best;
+        if (!isnan(errors[i]) && (lowest < 0 || errors[i] < errors[lowest]))
+            lowest = i;
+    return lowest;
 }
 
 static void add_rows(mfm_markup *m, const char *title, const char *class, const mfm_page_row *rows,
@@ -80,18 +79,32 @@ static void add_files(mfm_markup *m, const mfm_page *p)
     mfm_markup_add(m, "</table>\n");
 }
 
-static void add_curves(mfm_markup *m, const mfm_page *p)
+/* What chose the epoch that is marked belongs to the number. */
+static void add_error_curve(mfm_markup *m, const mfm_page *p, const char *title, const char *name,
+                            const double *errors, const char *chosen)
 {
     char text[96] = "";
-    const int best = mfm_page_best(p);
+    const int lowest = mfm_page_lowest(p, errors);
+    if (lowest >= 0)
+        snprintf(text, sizeof text, "lowest: %.2f %% (epoch %.10g%s)", errors[lowest],
+                 p->epoch[lowest], chosen);
+    mfm_svg_lines(m, &(mfm_lines){.title = title,
+                                  .epochs = p->epoch,
+                                  .count = p->epochs,
+                                  .names = {name},
+                                  .values = {errors},
+                                  .series = 1,
+                                  .mark = lowest,
+                                  .mark_text = text});
+}
+
+static void add_curves(mfm_markup *m, const mfm_page *p)
+{
     mfm_markup_add(m, "<h2>Training</h2>\n");
     if (p->epochs < 1) {
         mfm_markup_add(m, "<p>No epoch was finished.</p>\n");
         return;
     }
-    if (best >= 0)
-        snprintf(text, sizeof text, "best: %.2f %% (epoch %.10g)", p->test_error[best],
-                 p->epoch[best]);
     mfm_svg_lines(m, &(mfm_lines){.title = "Loss",
                                   .epochs = p->epoch,
                                   .count = p->epochs,
@@ -100,14 +113,11 @@ static void add_curves(mfm_markup *m, const mfm_page *p)
                                   .series = p->meta_loss ? 2 : 1,
                                   .from_zero = true,
                                   .mark = -1});
-    mfm_svg_lines(m, &(mfm_lines){.title = "Test error in percent",
-                                  .epochs = p->epoch,
-                                  .count = p->epochs,
-                                  .names = {"test error"},
-                                  .values = {p->test_error},
-                                  .series = 1,
-                                  .mark = best,
-                                  .mark_text = text});
+    add_error_curve(m, p, "Test error in percent", "test error", p->test_error,
+                    ", chosen on the test images");
+    if (p->validation_error)
+        add_error_curve(m, p, "Validation error in percent", "validation error",
+                        p->validation_error, "");
 }
 
 static void add_class_table(mfm_markup *m, const mfm_page *p)

@@ -27,12 +27,14 @@ typedef struct mfm_page {
     int epochs;          /* those finished */
     const double *epoch; /* [epochs], counted from 1, ascending */
     const double *train_loss, *test_error;
-    const double *meta_loss; /* NULL for a method without meta set */
+    const double *meta_loss;        /* NULL for a method without meta set */
+    const double *validation_error; /* NULL without a validation part */
 } mfm_page;
 
 /* *text is the page, ended by a zero byte; the caller releases it by mfm_free. MFM_ENOMEM. */
 int mfm_page_html(mfm_ctx *ctx, const mfm_page *page, char **text);
-/* The epoch (its index) with the smallest error, the first of them; -1 when none is known. */
-int mfm_page_best(const mfm_page *page);
+/* The index of the smallest of these errors, one per epoch, the first of them; -1 when none is
+ * known. */
+int mfm_page_lowest(const mfm_page *page, const double *errors);
 
 #endif

@@ -27,7 +27,7 @@ to_stdout logits.raw run lenet.onnx --input images.raw -o -
 last_command="onnx-mfm train -o -"
 "$TOOL" train lenet.onnx -o - $train --run piped.run >piped 2>.stderr || fail "exit code $?"
 expect_same piped trained.onnx
-expect_stderr '^error: last '
+expect_stderr '^test error: last '
 expect_refusal 2 'missing required option --run DIR: -o - gives the run folder no name' \
     train lenet.onnx -o - $train
 [ ! -e ./- ] || fail "a file called - was made"

@@ -5,14 +5,16 @@
 
 make_data four 4 6 2
 expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
-options="--data idx:four --batch 12 --meta-batch 4 --meta-per-class 2 --hidden 4 --lr 0.01"
-options="$options --threads 1"
+options="--data idx:four --batch 10 --meta-batch 4 --meta-per-class 2 --hidden 4 --lr 0.01"
+options="$options --threads 1 --validation disjoint:1"
 GOMP_SPINCOUNT=0 # without the program's second start
 export GOMP_SPINCOUNT
 run="train lenet.onnx -o out.onnx --run run $options --epochs 2 --checkpoint-minutes 0.0000001"
 
 expect_exit 0 $run
 mv out.onnx whole.onnx
+cp run/best.onnx best.onnx
+cp run/modulator.onnx modulator.onnx
 cut -d, -f1-5 run/metrics.jsonl >whole.txt
 clear() {
     rm -rf run out.onnx .[!.]*.mfm-tmp
@@ -36,6 +38,9 @@ recover() {
 
 check() {
     cmp -s out.onnx whole.onnx || fail "another result"
+    cmp -s run/model.onnx whole.onnx || fail "another model in the run folder"
+    cmp -s run/best.onnx best.onnx || fail "another best model"
+    cmp -s run/modulator.onnx modulator.onnx || fail "another modulator"
     cut -d, -f1-5 run/metrics.jsonl | cmp -s - whole.txt || fail "other metrics"
     [ -z "$(find . -name '.*.mfm-tmp')" ] || fail "temporary files are left"
 }

@@ -10,7 +10,7 @@ common="--data idx:four --imbalance 10 --meta-per-class 4 --batch 16 --meta-batc
 expect_exit 0 train lenet.onnx -o out.onnx $common --epochs 4
 expect_stderr '^epoch 1/4  loss [0-9.]+  meta loss [0-9.]+  error [0-9.]+ %  lr 0.02  '
 expect_stderr '^epoch 4/4 .* lr 0.002 '
-expect_stdout '^error: last [0-9.]+ % \(epoch 4\), best [0-9.]+ % \(epoch [1-4]\)'
+expect_stdout '^test error: last [0-9.]+ % \(epoch 4\), lowest [0-9.]+ % \(epoch [1-4], chosen on the '
 expect_stdout '^  3 +4 images +[0-9.]+ %'
 expect_stdout '^  onnx-mfm eval out.onnx --data idx:four$'
 for file in run.json metrics.jsonl checkpoint.onnx model.onnx modulator.onnx report.html; do
@@ -26,7 +26,7 @@ grep -Eq '^\{"epoch":4,"train_loss":[0-9.e-]+,"meta_loss":[0-9.e-]+,"test_error"
 grep -q '<h1>Training of lenet.onnx</h1>' out.run/report.html || fail "the page has no title"
 grep -q '<tr><th>imbalance</th><td>10</td></tr>' out.run/report.html ||
     fail "the page does not tell the options"
-best=$(sed -n 's/^error: .* best \([0-9.]* %\) (epoch \([0-9]*\))$/best: \1 (epoch \2)/p' .stdout)
+best=$(sed -n 's/^test error: .* lowest \([0-9.]* % (epoch .*)\)$/lowest: \1/p' .stdout)
 grep -q ">$best</text>" out.run/report.html || fail "the page does not mark the $best"
 for file in run.json metrics.jsonl checkpoint.onnx model.onnx modulator.onnx; do
     grep -q "<a href=\"$file\">" out.run/report.html || fail "the page does not name $file"

@@ -95,7 +95,7 @@ static void test_whole(void)
     CU_ASSERT_EQUAL(count(text, "<svg"), 4);
     CU_ASSERT_EQUAL(count(text, "<th>data</th><td>folder:&lt;a&amp;b&gt;</td>"), 1);
     CU_ASSERT_EQUAL(count(text, "<a href=\"model.onnx\">model.onnx</a>"), 1);
-    CU_ASSERT_EQUAL(count(text, ">best: 12.25 % (epoch 2)</text>"), 1);
+    CU_ASSERT_EQUAL(count(text, ">lowest: 12.25 % (epoch 2, chosen on the test images)</text>"), 1);
     CU_ASSERT_EQUAL(count(text, "<tr><td>&lt;b&gt;cat&lt;/b&gt;</td><td class=\"n\">500</td>"
                                 "<td class=\"n\">2</td><td class=\"n\">98.50</td></tr>"),
                     1);
@@ -132,12 +132,18 @@ static void test_less(void)
     char *text = page_of(ctx, &page);
     CU_ASSERT_EQUAL(count(text, "class=\"line1\""), 0);
     mfm_free(ctx, text);
+    page.validation_error = meta_loss; /* any numbers */
+    text = page_of(ctx, &page);
+    CU_ASSERT_EQUAL(count(text, "<svg"), 5);
+    CU_ASSERT_EQUAL(count(text, ">Validation error in percent<"), 1);
+    CU_ASSERT_EQUAL(count(text, "chosen on the test images"), 1);
+    mfm_free(ctx, text);
     page.epochs = 0;
     page.recall = NULL;
     text = page_of(ctx, &page);
     CU_ASSERT_EQUAL(count(text, "<svg"), 1);
     CU_ASSERT_EQUAL(count(text, "No epoch was finished."), 1);
-    CU_ASSERT_EQUAL(mfm_page_best(&page), -1);
+    CU_ASSERT_EQUAL(mfm_page_lowest(&page, page.test_error), -1);
     mfm_free(ctx, text);
     mfm_ctx_free(ctx);
 }
@@ -145,10 +151,9 @@ static void test_less(void)
 static void test_best(void)
 {
     mfm_page page = whole();
-    CU_ASSERT_EQUAL(mfm_page_best(&page), 1);
+    CU_ASSERT_EQUAL(mfm_page_lowest(&page, page.test_error), 1);
     static const double unknown[] = {NAN, NAN, 99};
-    page.test_error = unknown;
-    CU_ASSERT_EQUAL(mfm_page_best(&page), 2);
+    CU_ASSERT_EQUAL(mfm_page_lowest(&page, unknown), 2);
 }
 
 static int make_page(mfm_ctx *ctx, void *self)
