@@ -10,7 +10,7 @@ common="--data idx:four --imbalance 10 --meta-per-class 4 --batch 16 --meta-batc
 expect_exit 0 train lenet.onnx -o out.onnx $common --epochs 4
 expect_stderr '^epoch 1/4  loss [0-9.]+  meta loss [0-9.]+  error [0-9.]+ %  lr 0.02  '
 expect_stderr '^epoch 4/4 .* lr 0.002 '
-expect_stdout '^test error: last [0-9.]+ % \(epoch 4\), lowest [0-9.]+ % \(epoch [1-4], chosen on the '
+expect_stdout '^test error: last [0-9.]+ % .epoch 4., lowest [0-9.]+ % .epoch [1-4], chosen on the '
 expect_stdout '^  3 +4 images +[0-9.]+ %'
 expect_stdout '^  onnx-mfm eval out.onnx --data idx:four$'
 for file in run.json metrics.jsonl checkpoint.onnx model.onnx modulator.onnx report.html; do
