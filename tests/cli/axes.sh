@@ -17,7 +17,7 @@ one() {
     rm -rf one.run
     expect_exit 0 train lenet.onnx -o one.onnx --run one.run $common "$@"
     expect_no_stderr_but '^epoch |^ *$'
-    expect_stdout '^error: last [0-9.]+ %'
+    expect_stdout '^test error: last [0-9.]+ %'
 }
 
 for axis in "loss Losses" "sampler Samplers" "mix Mixing" "optimizer Optimizers" \
