@@ -6,17 +6,18 @@
 #include "core/engine/random.h"
 #include "tests/suite.h"
 
-#define FOLDER MFM_TEST_DATA "/hypergradient/"
-
-void fixture_open(mfm_ctx *ctx, fixture *f)
+void fixture_open(mfm_ctx *ctx, const char *folder, fixture *f)
 {
     *f = (fixture){.ctx = ctx};
-    f->manifest = json_load_file(FOLDER "manifest.json", 0, NULL);
+    char path[1024];
+    snprintf(path, sizeof path, MFM_TEST_DATA "/%s/manifest.json", folder);
+    f->manifest = json_load_file(path, 0, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(f->manifest);
     f->n_results = (size_t)fixture_number(f, "floats");
     f->results = mfm_alloc(ctx, f->n_results + 1, sizeof *f->results);
     CU_ASSERT_PTR_NOT_NULL_FATAL(f->results);
-    FILE *file = fopen(FOLDER "results.bin", "rb");
+    snprintf(path, sizeof path, MFM_TEST_DATA "/%s/results.bin", folder);
+    FILE *file = fopen(path, "rb");
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
     const size_t got = fread(f->results, sizeof *f->results, f->n_results + 1, file);
     fclose(file);

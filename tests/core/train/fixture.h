@@ -1,5 +1,5 @@
-/* tests/data/hypergradient: what goes into one bilevel step by formula, and what came out of it
- * elsewhere. Its README.md says what each name means. Failures end the test. */
+/* Folders of tests/data: what goes into one step by formula, and what came out of it elsewhere.
+ * Their README.md say what each name means. Failures end the test. */
 #ifndef MFM_TESTS_TRAIN_FIXTURE_H
 #define MFM_TESTS_TRAIN_FIXTURE_H
 
@@ -14,7 +14,7 @@ typedef struct fixture {
     size_t n_results;
 } fixture;
 
-void fixture_open(mfm_ctx *ctx, fixture *f);
+void fixture_open(mfm_ctx *ctx, const char *folder, fixture *f);
 void fixture_close(fixture *f);
 double fixture_number(const fixture *f, const char *key);
 

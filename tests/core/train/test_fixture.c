@@ -58,7 +58,7 @@ static void fill(const fixture *f, mfm_graph *graph)
 static void bench_init(bench *b)
 {
     prepare(&(recipe){"resnet20", {.seed = 1}, {"last_conv"}, {.hidden = 100}}, &b->p);
-    fixture_open(b->p.ctx, &b->f);
+    fixture_open(b->p.ctx, "hypergradient", &b->f);
     mfm_problem *problem = b->p.problem;
     const mfm_graph *graph = b->p.network->graph;
     const int producer = graph->values[b->p.network->sites[0].value].producer;
