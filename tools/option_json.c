@@ -147,8 +147,10 @@ static int fail_differs(mfm_ctx *ctx, const mfm_option *option, const json_t *no
 static int move_path(mfm_ctx *ctx, const mfm_option *option, const char *folder, void *field,
                      mfm_arguments *arguments)
 {
+    if (!folder || option->path == MFM_OPTION_NO_PATH)
+        return MFM_OK;
     const char *text = *(const char **)field;
-    if (!folder || !text || option->path == MFM_OPTION_NO_PATH)
+    if (!text)
         return MFM_OK;
     const char *path = text;
     if (option->path == MFM_OPTION_KIND_PATH)

@@ -1,6 +1,7 @@
 /* The hypergradient against central differences (differences.h), through whole architectures. */
 #include <string.h>
 
+#include "core/train/class_weights.h"
 #include "tests/core/train/differences.h"
 #include "tests/core/train/hand_network.h"
 
@@ -98,6 +99,24 @@ static void test_modulations(void)
     check(&(recipe){"lenet", LENET, {"conv:2", "last_conv"}, {.hidden = 12, .hash_dim = 7}}, 2);
 }
 
+/* Each with class weights, and the mean over samples or weights. */
+static void test_losses(void)
+{
+    for (int i = 0; mfm_losses[i]; i++) {
+        const mfm_class_weights weights = {MFM_WEIGHTS_SQUARE_ROOT, 0, i % 2, 0};
+        const mfm_chosen chosen[] = {{&mfm_class_weights_settings, &weights}, {NULL, NULL}};
+        uint32_t counts[4] = {40, 20, 13, 10};
+        const mfm_split split = {.classes = 4, .train_per_class = counts};
+        const mfm_train_options options = {
+            .method = mfm_method_find("mfm"), .loss = mfm_losses[i], .chosen = chosen};
+        prepared p;
+        prepare(&(recipe){"lenet", LENET, {"conv:2", "fc:1"}, {.hidden = 12}}, &p);
+        prepare_for_split(&p, &options, &split);
+        check_hypergradient(&p, false, 1);
+        prepared_clear(&p);
+    }
+}
+
 static void test_dropout(void)
 {
     check_hand(HAND_AT_0 | HAND_DROPOUT, NULL);
@@ -121,6 +140,7 @@ static const mfm_case cases[] = {
     {"ResNet-20, modulated at three layers", test_resnet_several},
     {"every position around a layer", test_positions},
     {"every form of modulation, and weight hashing", test_modulations},
+    {"every loss, with class weights", test_losses},
     {"Dropout, with one mask in all passes", test_dropout},
     {"frozen parameters, which no pass moves", test_frozen},
 };
