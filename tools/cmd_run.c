@@ -9,6 +9,7 @@
 #include "tools/files.h"
 #include "tools/options.h"
 #include "tools/session.h"
+#include "tools/unfinished.h"
 
 typedef struct options {
     const char *output, *input, *soft_label;
@@ -289,6 +290,8 @@ int mfm_cmd_run(mfm_ctx *ctx, int argc, const char **argv)
         status = mfm_check_output(ctx, o.output, o.input);
     if (!status)
         status = mfm_model_open(ctx, arguments.positional, &model);
+    if (!status)
+        status = mfm_refuse_unfinished(ctx, model);
     if (!status)
         status = mfm_model_untie(ctx, model, NULL);
     if (!status)

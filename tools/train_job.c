@@ -81,6 +81,23 @@ static int adopt_options(mfm_train_job *job, const json_t *options, mfm_argument
     return status;
 }
 
+/* What runs towards the last epoch has run towards another one so far. */
+static void warn_of_end(const mfm_train_job *job, long long epochs)
+{
+    const mfm_train_options o = mfm_train_options_of(&job->form, &job->arguments);
+    const char *names[2];
+    int count = 0;
+    if (o.schedule.kind->needs_end)
+        names[count++] = o.schedule.kind->name;
+    if (o.sampler->needs_end)
+        names[count++] = o.sampler->name;
+    for (int i = 0; i < count; i++)
+        mfm_warn(job->ctx,
+                 "resume: --epochs grows from %lld to %u: %s goes by the number of epochs, and "
+                 "jumps back: a run of %u epochs from the start would have gone otherwise",
+                 epochs, o.epochs, names[i], o.epochs);
+}
+
 int mfm_train_job_adopt_run(mfm_train_job *job, mfm_arguments *given)
 {
     int status = mfm_run_folder_load(&job->folder, &job->checkpoint);
@@ -98,6 +115,8 @@ int mfm_train_job_adopt_run(mfm_train_job *job, mfm_arguments *given)
                         "resume: --epochs: %" PRIu64 ": the run began with %lld: it may only grow: "
                         "drop the option, or start a new run with --run DIR",
                         job->arguments.epochs, (long long)epochs);
+    if ((json_int_t)job->arguments.epochs > epochs)
+        warn_of_end(job, (long long)epochs);
     return MFM_OK;
 }
 

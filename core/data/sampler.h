@@ -32,6 +32,7 @@ typedef struct mfm_sampler_kind {
     const char *name;
     const char *summary;
     const mfm_settings *settings[2]; /* ended by NULL */
+    bool needs_end;                  /* what is drawn depends on the number of epochs */
     bool rebalances;                 /* classes are seen in other shares than they have */
     /* Makes *state; after a failure it is NULL. values: of the settings. */
     int (*begin)(mfm_ctx *ctx, const mfm_sampling *sampling, const void *values, void **state);

@@ -50,11 +50,19 @@ for options in "--loss ldam --class-weights inverse --defer-reweight 1" \
     expect_same whole.onnx part.onnx
 done
 
+# A schedule that goes by the number of epochs says so when that grows.
+expect_exit 0 train lenet.onnx -o end.onnx $common --method base --schedule cosine
+expect_exit 0 train lenet.onnx -o end.onnx --resume --epochs 3
+expect_stderr 'warning: resume: --epochs grows from 2 to 3: cosine goes by the number of epochs'
+
 # A checkpoint's weights are not those that finishing, or LDAM's classifier, makes of them.
 expect_exit 0 train lenet.onnx -o ldam.onnx $common --method base --loss ldam
 expect_refusal 3 'the weights as they are trained; --loss ldam' strip ldam.run/checkpoint.onnx \
     -o no.onnx
 expect_refusal 3 'take the plain model' eval ldam.run/checkpoint.onnx --data idx:four
+head -c 1600 /dev/zero >image
+expect_refusal 3 'take the plain model' run ldam.run/checkpoint.onnx --input image -o logits
+expect_exit 0 run ldam.run/model.onnx --input image -o logits
 expect_exit 0 eval ldam.run/model.onnx --data idx:four
 expect_exit 0 train lenet.onnx -o tau.onnx $common --method base --finish tau-normalisation
 expect_refusal 3 '--finish tau-normalisation' strip tau.run/checkpoint.onnx -o no.onnx

@@ -18,6 +18,7 @@ const mfm_sampler_kind mfm_sampler_progressive = {
     .name = "progressive",
     .summary = "from every image to every class equally often, over the epochs",
     .rebalances = true,
+    .needs_end = true,
     .begin = begin,
     .end = mfm_class_draw_end,
     .batch = mfm_class_draw_batch,
