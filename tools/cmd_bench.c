@@ -7,6 +7,7 @@
 #include "tools/bench_report.h"
 #include "tools/process.h"
 #include "tools/settings.h"
+#include "tools/threads.h"
 
 typedef struct options {
     const char *method;
@@ -260,20 +261,19 @@ static void tell_no_effect(const bench *b, const mfm_form *form, const mfm_argum
 static int run(mfm_ctx *ctx, const options *o, const mfm_form *form, const mfm_arguments *given)
 {
     const char *path = given->positional;
-    bench b = {.ctx = ctx,
-               .o = o,
-               .workload = {.ctx = ctx,
-                            .method = mfm_method_find(o->method),
-                            .chosen = form->chosen,
-                            .batch = o->batch,
-                            .meta_batch = o->meta_batch ? o->meta_batch : o->batch},
-               .result = {.ctx = ctx,
-                          .path = path,
-                          .step = o->method,
-                          .batch = o->batch,
-                          .steps = o->repeat,
-                          .threads = mfm_use_threads((unsigned)o->threads)}};
-    int status = prepare(&b, path);
+    bench b = {
+        .ctx = ctx,
+        .o = o,
+        .workload = {.ctx = ctx,
+                     .method = mfm_method_find(o->method),
+                     .chosen = form->chosen,
+                     .batch = o->batch,
+                     .meta_batch = o->meta_batch ? o->meta_batch : o->batch},
+        .result = {
+            .ctx = ctx, .path = path, .step = o->method, .batch = o->batch, .steps = o->repeat}};
+    int status = mfm_use_threads(ctx, (unsigned)o->threads, &b.result.threads);
+    if (!status)
+        status = prepare(&b, path);
     if (!status)
         tell_no_effect(&b, form, given);
     if (!status)

@@ -6,6 +6,7 @@
 #include "tools/data_options.h"
 #include "tools/eval_report.h"
 #include "tools/meter.h"
+#include "tools/threads.h"
 #include "tools/unfinished.h"
 
 typedef struct options {
@@ -232,10 +233,11 @@ int mfm_cmd_eval(mfm_ctx *ctx, int argc, const char **argv)
     mfm_arguments arguments;
     mfm_evaluation e = {.session = {.ctx = ctx}};
     int status = mfm_options_parse(ctx, &eval_options, argc, argv, &o, &arguments);
-    if (!status) {
-        mfm_use_threads((unsigned)o.threads);
+    int threads;
+    if (!status)
+        status = mfm_use_threads(ctx, (unsigned)o.threads, &threads);
+    if (!status)
         status = prepare(&e, &o, &arguments);
-    }
     if (!status)
         status = run_model(&e, &o);
     if (!status && o.json)

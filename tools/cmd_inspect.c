@@ -10,6 +10,7 @@
 #include "tools/role_options.h"
 #include "tools/tensor_report.h"
 #include "tools/text_table.h"
+#include "tools/threads.h"
 
 typedef struct options {
     bool json, tensors;
@@ -320,7 +321,7 @@ static int inspect(mfm_ctx *ctx, const char *path, const options *o, const mfm_a
     int status = mfm_model_open(ctx, path, &model);
     if (!status)
         status = mfm_model_report_new(ctx, model, &choice, &report);
-    mfm_use_threads((unsigned)o->threads);
+    mfm_assume_threads((unsigned)o->threads);
     if (!status)
         tell_no_effect(ctx, o, given, report);
     if (!status && o->batch && report->network)

@@ -9,6 +9,7 @@
 #include "tools/files.h"
 #include "tools/options.h"
 #include "tools/session.h"
+#include "tools/threads.h"
 #include "tools/unfinished.h"
 
 typedef struct options {
@@ -296,8 +297,10 @@ int mfm_cmd_run(mfm_ctx *ctx, int argc, const char **argv)
         status = mfm_model_untie(ctx, model, NULL);
     if (!status)
         status = mfm_model_import(ctx, model, &r.network);
+    int threads;
+    if (!status)
+        status = mfm_use_threads(ctx, (unsigned)o.threads, &threads);
     if (!status) {
-        mfm_use_threads((unsigned)o.threads);
         r.model = model;
         status = run(&r, arguments.positional, &o);
     }

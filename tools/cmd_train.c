@@ -11,6 +11,7 @@
 #include "tools/option_json.h"
 #include "tools/session.h"
 #include "tools/train_job.h"
+#include "tools/threads.h"
 
 /* The model that is trained: the checkpoint's, or the one given with a modulator put in. */
 static int load_model(mfm_train_job *job, const mfm_arguments *given)
@@ -124,10 +125,10 @@ int mfm_cmd_train(mfm_ctx *ctx, int argc, const char **argv)
         status = mfm_fail(ctx, MFM_EUSAGE, "no MODEL given: it comes first");
     if (!status)
         status = job.arguments.resume ? check_resumed(&job, &given) : check_fresh(&job, &given);
-    if (!status) {
-        job.threads = mfm_use_threads((unsigned)job.arguments.threads);
+    if (!status)
+        status = mfm_use_threads(ctx, (unsigned)job.arguments.threads, &job.threads);
+    if (!status)
         status = prepare(&job, &given);
-    }
     if (!status)
         status = mfm_train_job_rehearse(&job);
     if (!status)

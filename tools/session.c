@@ -1,6 +1,5 @@
 #include "tools/session.h"
 
-#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -278,11 +277,4 @@ void mfm_session_clear(mfm_session *session)
     mfm_network_free(session->ctx, session->network);
     mfm_model_free(session->model);
     *session = (mfm_session){.ctx = session->ctx};
-}
-
-int mfm_use_threads(unsigned threads)
-{
-    if (threads)
-        omp_set_num_threads((int)threads);
-    return omp_get_max_threads();
 }

@@ -58,7 +58,4 @@ const char *mfm_session_class_name(const mfm_session *session, int class_number,
 json_t *mfm_session_preprocess_json(const mfm_session *session);
 void mfm_session_clear(mfm_session *session);
 
-/* 0 leaves the number as the system has it; returns the number that is used. */
-int mfm_use_threads(unsigned threads);
-
 #endif

@@ -1,0 +1,51 @@
+# Fewer threads or less memory than the environment promises: clamped or refused, and never a wait
+# without an end (the time limits are for that alone).
+. "$SOURCE/tests/cli/lib.sh"
+
+unset OMP_NUM_THREADS
+make_data four 4 40 10
+expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
+options="--data idx:four --batch 100 --meta-batch 40 --epochs 2 --lr 0.01"
+expect_exit 0 train lenet.onnx -o one.onnx $options --threads 1
+
+# What is not granted is not counted on: the results are those of the threads that there are.
+limited() {
+    wanted=$1
+    shift
+    last_command="$1 onnx-mfm train --threads $wanted"
+    rm -rf few.run
+    env "$1" timeout 300 "$TOOL" train lenet.onnx -o few.onnx $options --threads "$wanted" \
+        >.stdout 2>.stderr || fail "exit code $?"
+}
+limited 2 OMP_THREAD_LIMIT=1
+expect_stderr 'warning: 2 threads are wanted: OMP_THREAD_LIMIT or the system grants 1$'
+grep -q '"threads": 1,' few.run/run.json || fail "run.json tells of other threads"
+expect_same few.onnx one.onnx
+expect_exit 0 train lenet.onnx -o two.onnx $options --threads 2
+for setting in OMP_THREAD_LIMIT=2 OMP_DYNAMIC=true OMP_MAX_ACTIVE_LEVELS=0; do
+    limited 2 $setting
+    grep -q 'are wanted' .stderr && fail "two threads are not granted with $setting"
+    expect_same few.onnx two.onnx
+done
+
+# Every limit of the address space: it works, or the reason is told.
+refused=0
+worked=0
+for size in 200000 300000 400000 500000 600000 700000 900000 1200000 2000000; do
+    last_command="onnx-mfm bench --threads 2, ulimit -v $size"
+    (
+        ulimit -v $size
+        export OMP_NUM_THREADS=2 # else as many as there are processors
+        timeout 300 "$TOOL" bench lenet.onnx --batch 100 --repeat 1 --threads 2 >.stdout 2>.stderr
+    )
+    case $? in
+    0) worked=$((worked + 1)) ;;
+    4)
+        refused=$((refused + 1))
+        expect_stderr 'the address space is limited|out of memory|Cannot allocate memory'
+        ;;
+    *) fail "neither worked nor refused" ;;
+    esac
+done
+[ "$refused" -gt 0 ] || fail "nothing was refused: the limits limit nothing"
+[ "$worked" -gt 0 ] || fail "nothing worked"
