@@ -11,7 +11,10 @@
 #include <stdint.h>
 
 #include "core/engine/context.h"
+#include "core/engine/linkage.h"
 #include "onnx/model.h"
+
+MFM_C_BEGIN
 
 /* 0 in any of the first four takes the architecture's own default. */
 typedef struct mfm_model_options {
@@ -32,5 +35,7 @@ const mfm_architecture *mfm_model_at(size_t index);
  * shrink to nothing before the last layer. */
 int mfm_model_make(mfm_ctx *ctx, const char *name, const mfm_model_options *options,
                    mfm_model **model);
+
+MFM_C_END
 
 #endif

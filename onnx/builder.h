@@ -29,8 +29,11 @@
 #include <stdint.h>
 
 #include "core/engine/context.h"
+#include "core/engine/linkage.h"
 #include "core/engine/shape.h"
 #include "onnx/model.h"
+
+MFM_C_BEGIN
 
 typedef struct mfm_builder mfm_builder;
 
@@ -109,5 +112,7 @@ mfm_value mfm_build_subsample(mfm_builder *b, const char *name, mfm_value x, int
 /* That many channels of zeros before the first and after the last: a Pad. */
 mfm_value mfm_build_pad_channels(mfm_builder *b, const char *name, mfm_value x, int64_t before,
                                  int64_t after);
+
+MFM_C_END
 
 #endif

@@ -8,8 +8,11 @@
 #ifndef MFM_ONNX_CHECKPOINT_H
 #define MFM_ONNX_CHECKPOINT_H
 
+#include "core/engine/linkage.h"
 #include "core/train/training.h"
 #include "onnx/model.h"
+
+MFM_C_BEGIN
 
 /* Writes atomically; the checkpoint that path held is kept under the name previous in the same
  * folder (NULL: it is not). model is the one being trained; its values are brought up to date on
@@ -34,5 +37,7 @@ int mfm_checkpoint_restore(mfm_ctx *ctx, const mfm_model *model, mfm_training *t
 
 /* Removes training_info and the checkpoint's metadata: leaves the model alone. */
 int mfm_checkpoint_strip(mfm_ctx *ctx, mfm_model *model);
+
+MFM_C_END
 
 #endif

@@ -3,7 +3,10 @@
 #define MFM_ONNX_EXPORT_H
 
 #include "core/engine/graph.h"
+#include "core/engine/linkage.h"
 #include "onnx/model.h"
+
+MFM_C_BEGIN
 
 /* Writes every parameter and running statistic of graph, from vectors with its layout, into the
  * tensor of its name: in the tensor's own element type and encoding. An independent parameter that
@@ -16,5 +19,7 @@ int mfm_model_write_values(mfm_ctx *ctx, mfm_model *model, const mfm_graph *grap
 /* Turns nodes in training form (BatchNormalization with batch outputs or training_mode, Dropout
  * with training_mode) into inference form, so that any runtime serves the file. */
 int mfm_model_set_inference(mfm_ctx *ctx, mfm_model *model);
+
+MFM_C_END
 
 #endif

@@ -13,8 +13,11 @@
 #ifndef MFM_ONNX_IMPORT_H
 #define MFM_ONNX_IMPORT_H
 
+#include "core/engine/linkage.h"
 #include "core/train/network.h"
 #include "onnx/model.h"
+
+MFM_C_BEGIN
 
 /* MFM_ENOTSUP lists every operator that is not supported, MFM_EDATA names the node and the rule.
  * The caller frees *network with mfm_network_free; it keeps nothing of the model. */
@@ -49,5 +52,7 @@ int mfm_model_read_values(mfm_ctx *ctx, const mfm_model *model, mfm_graph *graph
  * i-th of the first n_outputs outputs. The caller frees *graph. */
 int mfm_graph_import(mfm_ctx *ctx, const mfm_model *model, size_t n_outputs, mfm_graph **graph,
                      int *outputs);
+
+MFM_C_END
 
 #endif

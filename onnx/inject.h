@@ -24,7 +24,10 @@
 #ifndef MFM_ONNX_INJECT_H
 #define MFM_ONNX_INJECT_H
 
+#include "core/engine/linkage.h"
 #include "onnx/inject_info.h"
+
+MFM_C_BEGIN
 
 enum {
     MFM_INJECT_OPSET = 7, /* the first with numpy's broadcasting */
@@ -53,5 +56,7 @@ int mfm_model_inject(mfm_ctx *ctx, mfm_model *model, const mfm_inject_options *o
  * was changed in between. MFM_EINVAL when there is no modulator, MFM_EDATA when what its metadata
  * lists does not fit the graph. After a failure the model is fit only to be freed. */
 int mfm_model_strip(mfm_ctx *ctx, mfm_model *model);
+
+MFM_C_END
 
 #endif

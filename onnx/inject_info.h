@@ -12,7 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/engine/linkage.h"
 #include "onnx/model.h"
+
+MFM_C_BEGIN
 
 #define MFM_INJECT_KEY "mfm.inject"
 
@@ -81,5 +84,7 @@ int mfm_inject_info_read(mfm_ctx *ctx, const mfm_model *model, mfm_inject_info *
 void mfm_inject_info_free(mfm_ctx *ctx, mfm_inject_info *info);
 /* Writes it into the model's metadata. MFM_EDATA when a name is not UTF-8. */
 int mfm_inject_info_write(mfm_ctx *ctx, mfm_model *model, const mfm_inject_info *info);
+
+MFM_C_END
 
 #endif

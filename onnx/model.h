@@ -11,6 +11,9 @@
 #include <stddef.h>
 
 #include "core/engine/context.h"
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
 
 typedef struct mfm_model mfm_model;
 
@@ -36,5 +39,7 @@ int mfm_model_save_descriptor(mfm_ctx *ctx, const mfm_model *model, int descript
 int mfm_model_pack(mfm_ctx *ctx, const mfm_model *model, void **bytes, size_t *size);
 void mfm_model_free(mfm_model *model);
 const char *mfm_model_path(const mfm_model *model);
+
+MFM_C_END
 
 #endif

@@ -16,7 +16,10 @@ packages=$build
 for option in "$@"; do
     case $option in
     --demo) packages="$packages dataset-fashion-mnist" ;;
-    --test) packages="$packages dataset-fashion-mnist libonnx-testdata python3-venv" ;;
+    --test)
+        packages="$packages dataset-fashion-mnist libonnx-testdata python3-venv clang
+            libclang-rt-14-dev libomp-dev clang-format-14"
+        ;;
     --peers) packages="$packages python3-torch python3-torchvision python3-onnx" ;;
     *)
         echo "setup.sh: unknown option: $option: --demo, --test and --peers are known" >&2

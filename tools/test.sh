@@ -11,6 +11,8 @@
 #     asan      address and undefined-behaviour sanitizers: what is not slow
 #     double    derivatives, where rounding does not hide errors
 #     im2col    the convolution of builds without oneDNN
+#     clang     another compiler: its warnings are errors, and operators
+#     fuzz      libFuzzer over hostile files, a fixed number of them
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -65,6 +67,8 @@ variant() {
 variant release all
 variant asan all -LE '^(slow|interop|project)$'
 variant double all -L '^(op|unit|train)$'
+variant clang all -L '^op$'
+variant fuzz fuzz-targets -L '^fuzz$'
 variant im2col "op_check test-core-engine-conv" -R '^(op/|core/engine/conv$)'
 
 # shellcheck disable=SC2086 # no path of the project has a space in its name

@@ -4,7 +4,10 @@
 
 #include <stdint.h>
 
+#include "core/engine/linkage.h"
 #include "core/engine/real.h"
+
+MFM_C_BEGIN
 
 /* Images in storage order (NHWC), labels as class numbers. Whoever makes a batch owns its arrays.
  */
@@ -22,5 +25,7 @@ typedef struct mfm_batch_room {
     real *images, *labels, *soft_labels;
     uint32_t *indices;
 } mfm_batch_room;
+
+MFM_C_END
 
 #endif

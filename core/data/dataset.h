@@ -16,6 +16,9 @@
 #include <stdint.h>
 
 #include "core/engine/context.h"
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
 
 enum { MFM_DATA_CHANNELS = 4 };
 
@@ -59,5 +62,7 @@ char *mfm_dataset_kinds(char text[MFM_DATASET_KINDS_TEXT]);
 
 /* Bytes of one image. */
 size_t mfm_dataset_image_size(const mfm_dataset *dataset);
+
+MFM_C_END
 
 #endif

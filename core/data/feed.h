@@ -10,6 +10,9 @@
 #include "core/data/mixing.h"
 #include "core/data/preprocess.h"
 #include "core/data/sampler.h"
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
 
 typedef struct mfm_feed_options {
     const mfm_images *images;
@@ -48,5 +51,7 @@ uint32_t mfm_feed_batch_size(const mfm_feed *feed);
 uint32_t mfm_evaluation_batch(const mfm_images *images, const uint32_t *indices, uint32_t total,
                               const mfm_preprocess *preprocess, uint32_t first, uint32_t batch,
                               real *out, real *labels);
+
+MFM_C_END
 
 #endif

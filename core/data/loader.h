@@ -11,6 +11,9 @@
 #define MFM_LOADER_H
 
 #include "core/data/feed.h"
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
 
 enum { MFM_LOADER_STREAMS = 2, MFM_LOADER_MAX_DEPTH = 16 };
 
@@ -31,5 +34,7 @@ void mfm_loader_free(mfm_ctx *ctx, mfm_loader *loader);
 /* The next batch of a stream, waiting for it if need be; returns its step. What it points to stays
  * valid until the next call for the same stream. One thread reads. */
 uint64_t mfm_loader_next(mfm_loader *loader, int stream, mfm_batch *batch);
+
+MFM_C_END
 
 #endif

@@ -12,9 +12,12 @@
 #include <stdint.h>
 
 #include "core/engine/context.h"
+#include "core/engine/linkage.h"
 #include "core/engine/option.h"
 #include "core/engine/random.h"
 #include "core/engine/real.h"
+
+MFM_C_BEGIN
 
 /* A batch that is being mixed. */
 typedef struct mfm_mix {
@@ -46,5 +49,7 @@ double mfm_random_beta(const mfm_key *key, uint64_t index, double alpha);
 void mfm_mix_images(const mfm_mix *mix, double lambda);
 /* Row i of the soft labels: `share` for its own class, the rest for the other's. */
 void mfm_mix_label(const mfm_mix *mix, int64_t i, double share);
+
+MFM_C_END
 
 #endif

@@ -16,7 +16,10 @@
 
 #include "core/data/dataset.h"
 #include "core/engine/context.h"
+#include "core/engine/linkage.h"
 #include "core/engine/real.h"
+
+MFM_C_BEGIN
 
 enum mfm_border {
     MFM_BORDER_ZERO,   /* black */
@@ -78,5 +81,7 @@ mfm_crop mfm_crop_centre(const mfm_augment *augment);
 /* pixels [source_height, source_width, source_channels], out [height, width, channels]. */
 void mfm_preprocess_image(const mfm_preprocess *preprocess, mfm_crop crop, const uint8_t *pixels,
                           real *out);
+
+MFM_C_END
 
 #endif

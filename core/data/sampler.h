@@ -14,8 +14,11 @@
 #include <stdint.h>
 
 #include "core/engine/context.h"
+#include "core/engine/linkage.h"
 #include "core/engine/option.h"
 #include "core/engine/random.h"
+
+MFM_C_BEGIN
 
 /* What is drawn from. Borrowed: a sampler copies what it needs later. */
 typedef struct mfm_sampling {
@@ -57,5 +60,7 @@ void mfm_sampler_batch(mfm_sampler *sampler, uint64_t step, uint32_t *indices);
 /* The epoch that a step belongs to, and the first step at or after the start of an epoch. */
 uint64_t mfm_epoch_of_step(uint64_t step, uint32_t count, uint32_t batch);
 uint64_t mfm_epoch_first_step(uint64_t epoch, uint32_t count, uint32_t batch);
+
+MFM_C_END
 
 #endif

@@ -18,6 +18,9 @@
 
 #include "core/data/dataset.h"
 #include "core/engine/context.h"
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
 
 enum mfm_meta_from {
     MFM_META_DISJOINT, /* taken out of the full training part before it is thinned */
@@ -72,5 +75,7 @@ uint64_t mfm_test_hash(const mfm_dataset *dataset);
 
 /* floor(n_max * mu^(class / (classes - 1))) in double precision; n_max for a single class. */
 uint32_t mfm_split_class_count(uint32_t n_max, double imbalance, int class_number, int classes);
+
+MFM_C_END
 
 #endif

@@ -11,6 +11,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
+
 enum mfm_status {
     MFM_OK = 0,
     MFM_EINVAL = -1,  /* the caller asked for something that has no meaning */
@@ -51,7 +55,8 @@ const struct mfm_observer *mfm_ctx_observers(const mfm_ctx *ctx);
 /* Records the message and returns code: `return mfm_fail(ctx, MFM_EDATA, "...", ...)`.
  * Grammar of a message: "what failed: the value: the rule". */
 int mfm_fail(mfm_ctx *ctx, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
-int mfm_vfail(mfm_ctx *ctx, int code, const char *format, va_list args);
+int mfm_vfail(mfm_ctx *ctx, int code, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 /* Puts "prefix: " before the message already there, and returns code unchanged. */
 int mfm_fail_in(mfm_ctx *ctx, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -78,5 +83,7 @@ char *mfm_strdup(mfm_ctx *ctx, const char *text);
 char *mfm_format(mfm_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The allocator, for libraries that take one (protobuf-c). */
 const mfm_allocator *mfm_ctx_allocator(const mfm_ctx *ctx);
+
+MFM_C_END
 
 #endif

@@ -6,7 +6,10 @@
 #ifndef MFM_GRAPH_H
 #define MFM_GRAPH_H
 
+#include "core/engine/linkage.h"
 #include "core/engine/op.h"
+
+MFM_C_BEGIN
 
 enum mfm_value_kind {
     MFM_VALUE_INPUT, /* given by the caller */
@@ -79,5 +82,7 @@ int mfm_graph_add(mfm_graph *graph, const mfm_op *op, int opset, const char *nam
 int mfm_graph_find(const mfm_graph *graph, const char *name);
 /* The shape of every value at a batch size: shapes[n_values]. training as in mfm_plan_spec. */
 int mfm_graph_shapes(mfm_graph *graph, int64_t batch, bool training, mfm_shape *shapes);
+
+MFM_C_END
 
 #endif

@@ -28,9 +28,12 @@
 #include <stdint.h>
 
 #include "core/engine/context.h"
+#include "core/engine/linkage.h"
 #include "core/engine/random.h"
 #include "core/engine/real.h"
 #include "core/engine/shape.h"
+
+MFM_C_BEGIN
 
 enum mfm_lane { MFM_X, MFM_DX, MFM_G, MFM_DG, MFM_LANES };
 
@@ -199,5 +202,7 @@ int mfm_infer_same(mfm_ctx *ctx, mfm_node *node); /* out[0] has the shape of in[
 /* "Conv 'layer1.conv': what: rule". */
 int mfm_infer_fail(mfm_ctx *ctx, const mfm_node *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+MFM_C_END
 
 #endif

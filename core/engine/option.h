@@ -19,6 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
+
 enum mfm_option_kind {
     MFM_OPTION_FLAG,    /* bool */
     MFM_OPTION_STRING,  /* const char *; NULL: not given */
@@ -108,5 +112,7 @@ static inline const void *mfm_values_of(const mfm_chosen *chosen, const mfm_sett
             return chosen->values;
     return settings->defaults;
 }
+
+MFM_C_END
 
 #endif

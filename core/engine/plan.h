@@ -7,6 +7,9 @@
 #define MFM_PLAN_H
 
 #include "core/engine/graph.h"
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
 
 enum mfm_pass_kind {
     MFM_FORWARD,
@@ -93,5 +96,7 @@ size_t mfm_plan_reals(const mfm_plan *plan);
 size_t mfm_plan_bytes(const mfm_plan *plan);
 /* Multiplications of one forward pass over all nodes. */
 int64_t mfm_plan_macs(const mfm_plan *plan);
+
+MFM_C_END
 
 #endif

@@ -8,6 +8,10 @@
 
 #include <stdint.h>
 
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
+
 /* What the draws are for: different streams of one seed are independent. */
 enum mfm_stream {
     MFM_STREAM_INIT,    /* initial weights */
@@ -39,5 +43,7 @@ double mfm_random_normal(const mfm_key *key, uint64_t index);
 uint64_t mfm_random_below(const mfm_key *key, uint64_t index, uint64_t bound);
 /* Fisher-Yates over count numbers. */
 void mfm_random_shuffle(const mfm_key *key, uint32_t *numbers, uint64_t count);
+
+MFM_C_END
 
 #endif

@@ -2,10 +2,16 @@
 #ifndef MFM_REAL_H
 #define MFM_REAL_H
 
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
+
 #ifdef MFM_DOUBLE
 typedef double real;
 #else
 typedef float real;
 #endif
+
+MFM_C_END
 
 #endif

@@ -14,7 +14,10 @@
 #include <stdint.h>
 
 #include "core/engine/context.h"
+#include "core/engine/linkage.h"
 #include "core/engine/real.h"
+
+MFM_C_BEGIN
 
 enum { MFM_MAX_RANK = 6 };
 
@@ -53,5 +56,7 @@ void mfm_layout_to_row_major(const mfm_shape *shape, const real *stored, real *r
 /* "[2,3,32,32]"; returns text. */
 enum { MFM_SHAPE_TEXT = 128 };
 char *mfm_shape_text(const mfm_shape *shape, char text[MFM_SHAPE_TEXT]);
+
+MFM_C_END
 
 #endif

@@ -6,6 +6,9 @@
 #include <stdint.h>
 
 #include "core/engine/context.h"
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
 
 typedef struct mfm_confusion {
     int classes;
@@ -29,5 +32,7 @@ double mfm_confusion_recall(const mfm_confusion *confusion, int class_number);
 /* The mean of the recalls over the classes with images, of those that among[classes] marks (NULL:
  * all); *classes is their number. NAN when there is none. */
 double mfm_confusion_mean_recall(const mfm_confusion *confusion, const bool *among, int *classes);
+
+MFM_C_END
 
 #endif

@@ -21,8 +21,11 @@
 #define MFM_BILEVEL_H
 
 #include "core/data/batch.h"
+#include "core/engine/linkage.h"
 #include "core/engine/plan.h"
 #include "core/train/problem.h"
+
+MFM_C_BEGIN
 
 typedef struct mfm_bilevel mfm_bilevel;
 
@@ -85,5 +88,7 @@ const real *mfm_bilevel_meta_gradient(const mfm_bilevel *bilevel);
 const real *mfm_bilevel_read(const mfm_bilevel *bilevel, size_t link);
 /* Bytes of all its buffers. */
 size_t mfm_bilevel_bytes(const mfm_bilevel *bilevel);
+
+MFM_C_END
 
 #endif

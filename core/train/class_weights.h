@@ -10,8 +10,11 @@
 #ifndef MFM_CLASS_WEIGHTS_H
 #define MFM_CLASS_WEIGHTS_H
 
+#include "core/engine/linkage.h"
 #include "core/engine/option.h"
 #include "core/train/task.h"
+
+MFM_C_BEGIN
 
 enum mfm_weights_form {
     MFM_WEIGHTS_NONE,
@@ -33,5 +36,7 @@ extern const mfm_settings mfm_class_weights_settings;
 /* The weight of a class before scaling, 0 for one without images; and the scale. */
 double mfm_class_weight(const mfm_class_weights *weights, const mfm_task *task, int64_t c);
 double mfm_class_weights_scale(const mfm_class_weights *weights, const mfm_task *task);
+
+MFM_C_END
 
 #endif

@@ -4,7 +4,10 @@
 #ifndef MFM_CLASSIFIER_H
 #define MFM_CLASSIFIER_H
 
+#include "core/engine/linkage.h"
 #include "core/train/network.h"
+
+MFM_C_BEGIN
 
 typedef struct mfm_classifier {
     const mfm_graph *graph;
@@ -35,5 +38,7 @@ void mfm_classifier_drop_bias(const mfm_classifier *classifier, real *params);
 /* Another classifier in the network, in front of the loss: z_c = scale cos(f, W_c). The parameters
  * stay; the bias has no effect. */
 int mfm_network_use_cosines(mfm_ctx *ctx, mfm_network *network, double scale);
+
+MFM_C_END
 
 #endif

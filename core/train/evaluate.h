@@ -3,9 +3,12 @@
 #define MFM_EVALUATE_H
 
 #include "core/data/feed.h"
+#include "core/engine/linkage.h"
 #include "core/engine/plan.h"
 #include "core/report/confusion.h"
 #include "core/train/problem.h"
+
+MFM_C_BEGIN
 
 /* The plan of evaluation: one pass, number 0, from the images to the logits of a batch. Parameters,
  * running statistics and images are to be bound. */
@@ -35,5 +38,7 @@ int mfm_evaluate(mfm_evaluator *evaluator, const mfm_images *images, real *param
 int mfm_evaluate_some(mfm_evaluator *evaluator, const mfm_images *images, const uint32_t *indices,
                       uint32_t count, real *params, real *state, const mfm_evaluation_watch *watch,
                       mfm_confusion *confusion, double *loss);
+
+MFM_C_END
 
 #endif

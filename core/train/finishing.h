@@ -8,7 +8,10 @@
 #ifndef MFM_FINISHING_H
 #define MFM_FINISHING_H
 
+#include "core/engine/linkage.h"
 #include "core/train/loss.h"
+
+MFM_C_BEGIN
 
 typedef struct mfm_finishing {
     const char *name;
@@ -31,5 +34,7 @@ int mfm_finishing_check(mfm_ctx *ctx, const mfm_finishing *finishing, const mfm_
                         const mfm_classifier *classifier, const mfm_task *task);
 void mfm_finish(const mfm_finishing *finishing, const mfm_chosen *chosen,
                 const mfm_classifier *classifier, const mfm_task *task, real *params);
+
+MFM_C_END
 
 #endif

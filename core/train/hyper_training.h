@@ -3,8 +3,11 @@
 #ifndef MFM_HYPER_TRAINING_H
 #define MFM_HYPER_TRAINING_H
 
+#include "core/engine/linkage.h"
 #include "core/engine/option.h"
 #include "core/train/optimizer.h"
+
+MFM_C_BEGIN
 
 typedef struct mfm_modulator_training {
     int optimizer; /* MFM_SGD .. MFM_ADAMW */
@@ -22,5 +25,7 @@ int mfm_modulator_optimizer_init(mfm_ctx *ctx, mfm_optimizer *optimizer,
 
 /* Of a modulator, network or free; of Meta-Weight-Net's network. */
 extern const mfm_settings mfm_modulator_training_settings, mfm_weighting_training_settings;
+
+MFM_C_END
 
 #endif

@@ -10,9 +10,12 @@
 #ifndef MFM_LOSS_H
 #define MFM_LOSS_H
 
+#include "core/engine/linkage.h"
 #include "core/engine/option.h"
 #include "core/train/classifier.h"
 #include "core/train/task.h"
+
+MFM_C_BEGIN
 
 enum { MFM_LOSS_SETTINGS = 2 };
 
@@ -83,5 +86,7 @@ int mfm_loss_node(const mfm_loss_site *site, const char *domain, const char *op_
                   const void *attr, const int *in, int n_in, int *out, int n_out);
 int mfm_loss_const(const mfm_loss_site *site, const char *name, const mfm_shape *shape,
                    const real *data, int *value);
+
+MFM_C_END
 
 #endif

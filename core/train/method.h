@@ -11,10 +11,13 @@
 
 #include <stdbool.h>
 
+#include "core/engine/linkage.h"
 #include "core/engine/option.h"
 #include "core/data/batch.h"
 #include "core/train/network.h"
 #include "core/train/problem.h"
+
+MFM_C_BEGIN
 
 typedef struct mfm_training mfm_training;
 typedef struct mfm_train_options mfm_train_options;
@@ -86,5 +89,7 @@ mfm_loss_spec mfm_loss_spec_of(const mfm_train_options *options, const mfm_task 
 int mfm_method_streams(const mfm_train_options *options, mfm_stream_use uses[MFM_MAX_STREAMS]);
 /* Whether one of them comes from the meta set. */
 bool mfm_method_reads_meta(const mfm_train_options *options);
+
+MFM_C_END
 
 #endif

@@ -6,6 +6,9 @@
 #define MFM_NETWORK_H
 
 #include "core/engine/graph.h"
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
 
 /* Where features are modulated: X (value) goes in, X + s ((gamma - 1) X + beta) comes out. No
  * site's value is what another site, or the same, gives. */
@@ -26,5 +29,7 @@ typedef struct mfm_network {
 } mfm_network;
 
 void mfm_network_free(mfm_ctx *ctx, mfm_network *network);
+
+MFM_C_END
 
 #endif

@@ -7,7 +7,10 @@
 #define MFM_OPTIMIZER_H
 
 #include "core/engine/graph.h"
+#include "core/engine/linkage.h"
 #include "core/engine/option.h"
+
+MFM_C_BEGIN
 
 /* One parameter's part of a step: n numbers of each vector. The gradient is scale * gradient, and
  * the learning rate lr; decay is 0 where weights do not decay. */
@@ -70,5 +73,7 @@ void mfm_optimizer_step(mfm_optimizer *optimizer, double lr, double scale, const
 enum { MFM_NO_ROW = UINT32_MAX };
 void mfm_optimizer_step_rows(mfm_optimizer *optimizer, double lr, double scale,
                              const uint32_t *rows, size_t n, const real *gradient, real *params);
+
+MFM_C_END
 
 #endif

@@ -18,8 +18,11 @@
 #define MFM_PROBLEM_H
 
 #include "core/data/batch.h"
+#include "core/engine/linkage.h"
 #include "core/engine/plan.h"
 #include "core/train/loss.h"
+
+MFM_C_BEGIN
 
 /* Segments of the main graph. */
 enum mfm_segment {
@@ -123,5 +126,7 @@ int mfm_problem_add_mean(mfm_problem *problem, int segment, const char *name, in
 /* Adds what is not there of the plain path and the meta path; without an objective the plain path
  * is it. Then the main graph is fused and the problem complete. */
 int mfm_problem_finish(mfm_problem *problem);
+
+MFM_C_END
 
 #endif

@@ -8,7 +8,10 @@
 #ifndef MFM_SCHEDULE_H
 #define MFM_SCHEDULE_H
 
+#include "core/engine/linkage.h"
 #include "core/engine/option.h"
+
+MFM_C_BEGIN
 
 typedef struct mfm_schedule_kind {
     const char *name;
@@ -38,5 +41,7 @@ typedef struct mfm_steps_values {
     mfm_uints milestones;
 } mfm_steps_values;
 extern const mfm_settings mfm_steps_settings;
+
+MFM_C_END
 
 #endif

@@ -9,6 +9,9 @@
 #define MFM_SHARPNESS_H
 
 #include "core/engine/graph.h"
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
 
 typedef struct mfm_sharpness {
     double rho;  /* 0: plain steps */
@@ -27,5 +30,7 @@ void mfm_sharpness_climb(const mfm_sharpness *sharpness, const mfm_graph *graph,
                          const real *gradient, real *w);
 /* w as it was. */
 void mfm_sharpness_descend(const mfm_sharpness *sharpness, const mfm_graph *graph, real *w);
+
+MFM_C_END
 
 #endif

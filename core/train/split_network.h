@@ -7,8 +7,11 @@
 #ifndef MFM_SPLIT_NETWORK_H
 #define MFM_SPLIT_NETWORK_H
 
+#include "core/engine/linkage.h"
 #include "core/train/network.h"
 #include "core/train/problem.h"
+
+MFM_C_BEGIN
 
 /* A fresh problem with the plain path of the network, up to its logits. The parts take their
  * parameters' numbers from the network; of a network without any they have none, either. The
@@ -25,5 +28,7 @@ int mfm_problem_of_modulated(mfm_ctx *ctx, mfm_network *network, const mfm_loss_
 /* The plain path alone, complete. */
 int mfm_problem_plain(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec,
                       mfm_problem **problem);
+
+MFM_C_END
 
 #endif

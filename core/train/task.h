@@ -6,6 +6,9 @@
 #define MFM_TASK_H
 
 #include "core/data/split.h"
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
 
 typedef struct mfm_task {
     int64_t classes;            /* of the model */
@@ -33,5 +36,7 @@ double mfm_task_count(const mfm_task *task, int64_t class_number);
 /* Over all classes, of the same numbers. */
 double mfm_task_largest(const mfm_task *task);
 double mfm_task_smallest(const mfm_task *task);
+
+MFM_C_END
 
 #endif

@@ -9,8 +9,11 @@
 
 #include "core/data/loader.h"
 #include "core/data/split.h"
+#include "core/engine/linkage.h"
 #include "core/report/confusion.h"
 #include "core/train/training.h"
+
+MFM_C_BEGIN
 
 typedef struct mfm_train_data {
     const mfm_dataset *dataset; /* with its training and test parts */
@@ -65,5 +68,7 @@ uint64_t mfm_epochs_finished(const mfm_training *training, const mfm_split *spli
  * is. MFM_EINVAL: a training batch larger than the split. */
 int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_train_events *events,
               const volatile sig_atomic_t *stop);
+
+MFM_C_END
 
 #endif

@@ -6,12 +6,15 @@
 #define MFM_TRAINING_H
 
 #include "core/data/feed.h"
+#include "core/engine/linkage.h"
 #include "core/train/finishing.h"
 #include "core/train/hyper_training.h"
 #include "core/train/method.h"
 #include "core/train/optimizer.h"
 #include "core/train/schedule.h"
 #include "core/train/sharpness.h"
+
+MFM_C_BEGIN
 
 struct mfm_train_options {
     const mfm_method *method;
@@ -125,5 +128,7 @@ void mfm_training_finish(const mfm_training *training, bool written, real *param
 
 /* MFM_ENAN when a parameter or running statistic is no finite number. */
 int mfm_training_check_finite(const mfm_training *training);
+
+MFM_C_END
 
 #endif

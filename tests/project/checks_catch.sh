@@ -9,6 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 tree() {
     rm -rf "$work"
     mkdir -p "$work/core/engine" "$work/core/train" "$work/onnx" "$work/tools"
+    cp "$here/../../.clang-format" "$work"
     printf '#include "core/engine/a.h"\nint f(void)\n{\n    return 0;\n}\n' >"$work/core/engine/a.c"
     printf '#include <protobuf-c/protobuf-c.h>\n#include "core/train/t.h"\n' >"$work/onnx/o.c"
     printf '#include <popt.h>\n#include "onnx/o.h"\n' >"$work/tools/t.c"
@@ -51,6 +52,9 @@ catches lengths core/engine/a.c "int g(void)\n{\n$(repeat 71 '\\n')}\n"
 catches lengths core/engine/a.c "// $(repeat 98 x)\n"
 catches texts core/engine/a.c '// see /ho''me/somebody/notes\n'
 catches texts tools/t.c '// TO''DO\n'
+if sh "$here/check_format.sh" "$here/../.." >/dev/null || [ $? -ne 77 ]; then
+    catches format core/engine/a.c 'int  g;\n'
+fi
 catches links a.md '[gone](core/engine/b.c)\n'
 
 status=0

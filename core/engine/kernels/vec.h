@@ -38,6 +38,19 @@ static inline void mfm_vec_store(real *to, mfm_vec v)
     *(mfm_vec_at *)to = v;
 }
 
+/* Lane i takes lane index[i] of a, and from MFM_VEC_LANES on one of b. */
+static inline mfm_vec mfm_vec_pick(mfm_vec a, mfm_vec b, mfm_vec_index index)
+{
+#ifdef __clang__ /* which has no shuffle whose indices are not constants */
+    mfm_vec picked;
+    for (int i = 0; i < (int)MFM_VEC_LANES; i++)
+        picked[i] = index[i] < (int)MFM_VEC_LANES ? a[index[i]] : b[index[i] - (int)MFM_VEC_LANES];
+    return picked;
+#else
+    return __builtin_shuffle(a, b, index);
+#endif
+}
+
 static inline mfm_vec mfm_vec_zero(void)
 {
     return (mfm_vec){0};

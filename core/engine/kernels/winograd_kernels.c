@@ -21,8 +21,8 @@ static inline __attribute__((always_inline)) void swap_blocks(mfm_vec *rows, int
         if (r & size)
             continue;
         const mfm_vec a = rows[r], b = rows[r + size];
-        rows[r] = __builtin_shuffle(a, b, low);
-        rows[r + size] = __builtin_shuffle(a, b, high);
+        rows[r] = mfm_vec_pick(a, b, low);
+        rows[r + size] = mfm_vec_pick(a, b, high);
     }
 }
 

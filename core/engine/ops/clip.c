@@ -47,7 +47,7 @@ static void slopes(const void *attr, size_t n, const real *x, const real *y, rea
     const clip_attr *bounds = attr;
     const real low = (real)bounds->min, high = (real)bounds->max;
     for (size_t i = 0; i < n; i++)
-        d1[i] = (y[i] > low) & (y[i] < high) ? 1 : 0;
+        d1[i] = ((y[i] > low) & (y[i] < high)) ? 1 : 0;
 }
 
 static const mfm_pointwise impl = {value, slopes};

@@ -43,7 +43,7 @@ static void slopes(const void *attr, size_t n, const real *x, const real *y, rea
     (void)x, (void)d2;
     const real alpha = (real)((const hard_sigmoid_attr *)attr)->alpha;
     for (size_t i = 0; i < n; i++)
-        d1[i] = (y[i] > 0) & (y[i] < 1) ? alpha : 0;
+        d1[i] = ((y[i] > 0) & (y[i] < 1)) ? alpha : 0;
 }
 
 static const mfm_pointwise impl = {value, slopes};

@@ -18,10 +18,10 @@ static void slopes(const void *attr, size_t n, const real *x, const real *y, rea
     (void)attr, (void)y;
     for (size_t i = 0; i < n; i++) {
         const real above = x[i] > 0 ? 1 : 0;
-        d1[i] = (x[i] > -3) & (x[i] < 3) ? x[i] / 3 + (real)0.5 : above;
+        d1[i] = ((x[i] > -3) & (x[i] < 3)) ? x[i] / 3 + (real)0.5 : above;
     }
     for (size_t i = 0; d2 && i < n; i++)
-        d2[i] = (x[i] > -3) & (x[i] < 3) ? (real)1 / 3 : 0;
+        d2[i] = ((x[i] > -3) & (x[i] < 3)) ? (real)1 / 3 : 0;
 }
 
 static const mfm_pointwise impl = {value, slopes};

@@ -98,7 +98,7 @@ static void compare(fixture *f, int depth, uint64_t count, uint64_t meta_every, 
                 nap(delay);
             const size_t batch = mfm_feed_batch_size(feeds[s]);
             mfm_feed_batch(feeds[s], next[s]++, &room);
-            CU_ASSERT_EQUAL(got.n, batch);
+            CU_ASSERT_EQUAL(got.n, (int64_t)batch);
             CU_ASSERT_EQUAL(memcmp(images, got.images, batch * SIZE * sizeof(real)), 0);
             CU_ASSERT_EQUAL(memcmp(labels, got.labels, batch * sizeof(real)), 0);
             CU_ASSERT_EQUAL(memcmp(indices, got.indices, batch * sizeof *indices), 0);
