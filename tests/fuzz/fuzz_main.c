@@ -1,10 +1,10 @@
 /*
- * Drives the fuzz target where libFuzzer is not at hand:
- *     fuzz-model FILE ...                   replays files
- *     fuzz-model --mutate N SEED [FILE ...] replays each, then N mutations of it
- * Without files it takes small models of its own: plain ones of several versions, and injected
- * ones. A mutation changes a few bytes, cuts a piece out or doubles one; the same seed and files
- * give the same mutations.
+ * Drives a fuzz target where libFuzzer is not at hand:
+ *     fuzz-TARGET FILE ...                   replays files
+ *     fuzz-TARGET --mutate N SEED [FILE ...] replays each, then N mutations of it
+ *     fuzz-TARGET --seeds FOLDER             writes the target's seeds there
+ * Without files it takes those seeds. A mutation changes a few bytes, cuts a piece out or doubles
+ * one; the same seed and files give the same mutations.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,11 +12,9 @@
 #include <string.h>
 
 #include "core/engine/random.h"
-#include "onnx/inject.h"
-#include "tests/fuzz/fuzz_model.h"
-#include "tests/onnx/hand.h"
+#include "tests/fuzz/fuzz.h"
 
-enum { MOST_BYTES = 1 << 20 };
+enum { MOST_BYTES = 1 << 20, PATH_LENGTH = 1024 };
 
 static size_t read_file(const char *path, uint8_t *bytes)
 {
@@ -83,6 +81,8 @@ static void run(const uint8_t *bytes, size_t size)
 typedef struct fuzzer {
     mfm_key key;
     unsigned long rounds;
+    const char *folder; /* for seeds */
+    bool fits;          /* so far */
     uint8_t original[MOST_BYTES], mutant[MOST_BYTES];
 } fuzzer;
 
@@ -96,36 +96,44 @@ static void run_all(fuzzer *f, size_t size)
     f->key.node++;
 }
 
-/* A model of its own into f->original; 0 when it could not be made. */
-static size_t make_seed(fuzzer *f, int64_t ir_version, int64_t opset, bool inject)
+static void run_seed(void *self, const void *bytes, size_t size)
 {
-    const mfm_inject_options options = {.hidden = 2};
-    mfm_ctx *ctx = mfm_ctx_new(NULL);
-    if (!ctx)
-        return 0;
-    mfm_model *model = hand_residual(ctx, ir_version, opset);
-    void *bytes;
-    size_t size = 0;
-    if ((!inject || !mfm_model_inject(ctx, model, &options)) &&
-        !mfm_model_pack(ctx, model, &bytes, &size) && size <= MOST_BYTES) {
-        memcpy(f->original, bytes, size);
-        mfm_free(ctx, bytes);
+    fuzzer *f = self;
+    f->fits = f->fits && size <= MOST_BYTES;
+    if (!f->fits)
+        return;
+    memcpy(f->original, bytes, size);
+    const unsigned long whole = fuzz_whole;
+    run(f->original, size);
+    if (fuzz_whole == whole) {
+        fprintf(stderr, "seed %u does not get through\n", f->key.node);
+        f->fits = false;
     }
-    mfm_model_free(model);
-    mfm_ctx_free(ctx);
-    return size;
+    run_all(f, size);
 }
 
 static bool run_seeds(fuzzer *f)
 {
-    static const int64_t versions[][2] = {{3, 8}, {4, 9}, {8, 17}};
-    bool made = true;
-    for (size_t i = 0; i < 2 * sizeof versions / sizeof versions[0]; i++) {
-        const size_t size = make_seed(f, versions[i / 2][0], versions[i / 2][1], i % 2);
-        made = made && size > 0;
-        run_all(f, size);
-    }
-    return made;
+    f->fits = true;
+    return fuzz_seeds(run_seed, f) && f->fits;
+}
+
+/* Each in a file of its own, named by its number. */
+static void write_seed(void *self, const void *bytes, size_t size)
+{
+    fuzzer *f = self;
+    char path[PATH_LENGTH];
+    snprintf(path, sizeof path, "%s/seed-%u", f->folder, f->key.node++);
+    FILE *file = fopen(path, "wb");
+    f->fits = f->fits && file && fwrite(bytes, 1, size, file) == size;
+    f->fits = file && fclose(file) == 0 && f->fits;
+}
+
+static bool write_seeds(fuzzer *f, const char *folder)
+{
+    f->folder = folder;
+    f->fits = true;
+    return fuzz_seeds(write_seed, f) && f->fits;
 }
 
 static bool run_files(fuzzer *f, char **paths, int count)
@@ -151,8 +159,12 @@ int main(int argc, char **argv)
         f->key.seed = strtoull(argv[3], NULL, 10);
         first = 4;
     }
-    printf("seed %llu, %lu mutations of each\n", (unsigned long long)f->key.seed, f->rounds);
-    const bool done = first < argc ? run_files(f, argv + first, argc - first) : run_seeds(f);
+    const bool write = argc == 3 && strcmp(argv[1], "--seeds") == 0;
+    if (!write)
+        printf("seed %llu, %lu mutations of each\n", (unsigned long long)f->key.seed, f->rounds);
+    const bool done = write          ? write_seeds(f, argv[2])
+                      : first < argc ? run_files(f, argv + first, argc - first)
+                                     : run_seeds(f);
     free(f);
     return done ? 0 : 1;
 }

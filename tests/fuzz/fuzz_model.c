@@ -1,14 +1,8 @@
 /*
  * Any bytes: they are refused, or what is read from them can be written, listed, injected into and
- * stripped again to the same bytes. Ends the program where that does not hold.
- *
- * libFuzzer's entry point; fuzz_main.c drives it without libFuzzer:
- *     clang -fsanitize=fuzzer,address ... fuzz_model.c
+ * stripped again to the same bytes.
  */
-#include "tests/fuzz/fuzz_model.h"
-
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -17,14 +11,8 @@
 #include "onnx/inject.h"
 #include "onnx/layers.h"
 #include "onnx/validate.h"
-
-static void need(bool holds, mfm_ctx *ctx, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "%s: %s\n", what, mfm_message(ctx));
-    abort();
-}
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/seed_models.h"
 
 /* Files break rules that only the modulator's nodes would meet, so injecting may be refused; what
  * it accepts must be whole. */
@@ -38,10 +26,10 @@ static void inject_and_strip(mfm_ctx *ctx, mfm_model *model, mfm_position positi
     if (mfm_model_pack(ctx, model, &before, &n))
         return;
     if (mfm_model_inject(ctx, model, &options) == MFM_OK) {
-        need(mfm_validate(model) == MFM_OK, ctx, "an injected model is valid");
-        need(mfm_model_strip(ctx, model) == MFM_OK, ctx, "it can be stripped");
-        need(mfm_model_pack(ctx, model, &after, &m) == MFM_OK, ctx, "and written");
-        need(n == m && memcmp(before, after, n) == 0, ctx, "to the bytes before");
+        fuzz_need(mfm_validate(model) == MFM_OK, ctx, "an injected model is valid");
+        fuzz_need(mfm_model_strip(ctx, model) == MFM_OK, ctx, "it can be stripped");
+        fuzz_need(mfm_model_pack(ctx, model, &after, &m) == MFM_OK, ctx, "and written");
+        fuzz_need(n == m && memcmp(before, after, n) == 0, ctx, "to the bytes before");
         mfm_free(ctx, after);
     }
     mfm_free(ctx, before);
@@ -52,7 +40,7 @@ static void import_opened(mfm_ctx *ctx, const char *path)
 {
     mfm_model *model;
     mfm_network *network;
-    need(mfm_model_open(ctx, path, &model) == MFM_OK, ctx, "what loads can be opened");
+    fuzz_need(mfm_model_open(ctx, path, &model) == MFM_OK, ctx, "what loads can be opened");
     if (mfm_model_untie(ctx, model, NULL) == MFM_OK &&
         mfm_model_import(ctx, model, &network) == MFM_OK)
         mfm_network_free(ctx, network);
@@ -68,12 +56,13 @@ static void load_file(mfm_ctx *ctx, const uint8_t *bytes, size_t size, const mfm
     char path[64];
     const int fd = memfd_create("fuzz", MFD_CLOEXEC);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    need(fd >= 0 && write(fd, bytes, size) == (ssize_t)size, ctx, "a file in memory is made");
+    fuzz_need(fd >= 0 && write(fd, bytes, size) == (ssize_t)size, ctx, "a file in memory is made");
     const int status = mfm_model_load(ctx, path, &loaded);
-    need((status == MFM_OK) == (parsed != NULL), ctx, "a file is read as bytes are");
+    fuzz_need((status == MFM_OK) == (parsed != NULL), ctx, "a file is read as bytes are");
     if (!status && mfm_model_pack(ctx, parsed, &before, &n) == MFM_OK) {
-        need(mfm_model_pack(ctx, loaded, &after, &m) == MFM_OK, ctx, "a loaded model is whole");
-        need(n == m && memcmp(before, after, n) == 0, ctx, "and the same");
+        fuzz_need(mfm_model_pack(ctx, loaded, &after, &m) == MFM_OK, ctx,
+                  "a loaded model is whole");
+        fuzz_need(n == m && memcmp(before, after, n) == 0, ctx, "and the same");
         mfm_free(ctx, after);
         mfm_free(ctx, before);
     }
@@ -91,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (!ctx)
         return 0;
     const int status = mfm_model_parse(ctx, bytes, size, "fuzz", &model);
-    need(!status || mfm_message(ctx)[0] != '\0', ctx, "a refusal has a reason");
+    fuzz_need_reason(status, ctx);
     load_file(ctx, bytes, size, model);
     if (status) {
         mfm_ctx_free(ctx);
@@ -102,8 +91,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     inject_and_strip(ctx, model, (mfm_position)(size % MFM_POSITIONS));
     /* A modulator that the file came with may be damaged: stripped or refused, and never worse. */
     if (mfm_model_strip(ctx, model) == MFM_OK)
-        need(mfm_validate(model) == MFM_OK, ctx, "a stripped model is valid");
+        fuzz_need(mfm_validate(model) == MFM_OK, ctx, "a stripped model is valid");
+    fuzz_whole++;
     mfm_model_free(model);
     mfm_ctx_free(ctx);
     return 0;
+}
+
+bool fuzz_seeds(fuzz_take *take, void *self)
+{
+    return fuzz_seed_residuals(take, self);
 }
