@@ -17,7 +17,7 @@ typedef struct run {
     mfm_ctx *ctx;
     mfm_model *model;
     mfm_network *network;
-    mfm_split_graph *split;
+    mfm_problem *problem;
     mfm_training *training;
 } run;
 
@@ -26,24 +26,22 @@ static int prepare(run *r)
     int status = mfm_model_untie(r->ctx, r->model, NULL);
     if (!status)
         status = mfm_model_import(r->ctx, r->model, &r->network);
-    if (!status)
-        status = mfm_split_graph_new(r->ctx, r->network, NULL, &r->split);
     if (status)
         return status;
-    const mfm_train_options options = {.method =
-                                           mfm_method_find(r->split->modulator ? "mfm" : "base"),
-                                       .epochs = 1,
-                                       .batch = BATCH,
-                                       .meta_batch = BATCH,
-                                       .schedule = {.base = 0.01, .factor = 0.1},
-                                       .momentum = 0.9};
-    return mfm_training_new(r->ctx, r->split, &options, &r->training);
+    const mfm_train_options options = {
+        .method = mfm_method_find(r->network->soft_label >= 0 ? "mfm" : "base"),
+        .epochs = 1,
+        .batch = BATCH,
+        .meta_batch = BATCH,
+        .schedule = {.base = 0.01}};
+    status = mfm_method_build(r->ctx, r->network, NULL, &options, &r->problem);
+    return status ? status : mfm_training_new(r->ctx, r->problem, &options, &r->training);
 }
 
 static void clear(run *r)
 {
     mfm_training_free(r->training);
-    mfm_split_graph_free(r->split);
+    mfm_problem_free(r->problem);
     mfm_network_free(r->ctx, r->network);
     mfm_model_free(r->model);
 }
@@ -82,8 +80,8 @@ static bool take_checkpoint(run *r, fuzz_take *take, void *self)
     static uint8_t bytes[1 << 18];
     char path[] = "/tmp/fuzz-checkpoint-XXXXXX";
     const int file = mkstemp(path);
-    const bool saved =
-        file >= 0 && mfm_checkpoint_save(r->ctx, r->model, r->training, "{\"lr\": 0.5}", path) == 0;
+    const bool saved = file >= 0 && mfm_checkpoint_save(r->ctx, r->model, r->training,
+                                                        "{\"lr\": 0.5}", path, NULL) == 0;
     FILE *written = saved ? fopen(path, "rb") : NULL;
     const size_t size = written ? fread(bytes, 1, sizeof bytes, written) : 0;
     if (written)

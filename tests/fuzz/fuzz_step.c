@@ -36,7 +36,7 @@ static bool is_small(mfm_ctx *ctx, mfm_graph *graph)
 
 static void step(mfm_training *t, int64_t classes)
 {
-    mfm_shape shape = t->split->main->values[t->split->images].shape;
+    mfm_shape shape = t->problem->main->values[t->problem->images].shape;
     shape.dim[0] = BATCH;
     const size_t count = (size_t)mfm_shape_count(&shape);
     real *images = mfm_alloc_aligned(t->ctx, count, sizeof *images);
@@ -57,21 +57,36 @@ static void step(mfm_training *t, int64_t classes)
     mfm_free_aligned(t->ctx, labels);
 }
 
-static void train(mfm_ctx *ctx, const mfm_split_graph *split)
+static mfm_train_options options_for(const mfm_network *network)
 {
-    const mfm_train_options options = {.method = mfm_method_find(split->modulator ? "mfm" : "base"),
-                                       .epochs = 1,
-                                       .batch = BATCH,
-                                       .meta_batch = BATCH,
-                                       .schedule = {.base = 0.01, .factor = 0.1},
-                                       .momentum = 0.9};
-    mfm_training *training;
-    const int status = mfm_training_new(ctx, split, &options, &training);
+    return (mfm_train_options){.method = mfm_method_find(network->soft_label >= 0 ? "mfm" : "base"),
+                               .epochs = 1,
+                               .batch = BATCH,
+                               .meta_batch = BATCH,
+                               .schedule = {.base = 0.01}};
+}
+
+static bool all_small(mfm_ctx *ctx, const mfm_problem *problem)
+{
+    bool small = is_small(ctx, problem->main);
+    for (int i = 0; i < problem->n_hypers; i++)
+        small = small && (!problem->hypers[i].graph || is_small(ctx, problem->hypers[i].graph));
+    return small;
+}
+
+static void train(mfm_ctx *ctx, mfm_network *network)
+{
+    const mfm_train_options options = options_for(network);
+    mfm_problem *problem = NULL;
+    mfm_training *training = NULL;
+    int status = mfm_method_build(ctx, network, NULL, &options, &problem);
+    if (!status && all_small(ctx, problem))
+        status = mfm_training_new(ctx, problem, &options, &training);
     fuzz_need_reason(status, ctx);
-    if (!status) {
-        step(training, split->classes);
-        mfm_training_free(training);
-    }
+    if (training)
+        step(training, problem->classes);
+    mfm_training_free(training);
+    mfm_problem_free(problem);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -80,7 +95,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     mfm_ctx *ctx = fuzz_ctx(&memory);
     mfm_model *model = NULL;
     mfm_network *network = NULL;
-    mfm_split_graph *split = NULL;
     if (!ctx)
         return 0;
     int status = mfm_model_parse(ctx, bytes, size, "fuzz", &model);
@@ -88,17 +102,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         status = mfm_model_untie(ctx, model, NULL);
     if (!status)
         status = mfm_model_import(ctx, model, &network);
-    if (!status)
-        status = mfm_split_graph_new(ctx, network, NULL, &split);
     fuzz_need_reason(status, ctx);
-    if (!status && is_small(ctx, split->main) &&
-        (!split->modulator || is_small(ctx, split->modulator)))
-        train(ctx, split);
-    mfm_split_graph_free(split);
+    if (!status)
+        train(ctx, network);
     mfm_network_free(ctx, network);
     mfm_model_free(model);
     mfm_ctx_free(ctx);
-    fuzz_need(memory.left == MEMORY, NULL, "all memory is given back");
     return 0;
 }
 

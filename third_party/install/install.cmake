@@ -5,7 +5,8 @@ include(CMakePackageConfigHelpers)
 # Headers that an application includes. The others are shared by files of the library only, and may
 # show protobuf-c, which the installed ones never do.
 set(mfm_public_headers
-    core/engine/context.h core/engine/graph.h core/engine/linkage.h core/engine/op.h core/engine/option.h
+    core/engine/context.h core/engine/graph.h core/engine/linkage.h core/engine/op.h
+    core/engine/option.h
     core/engine/plan.h core/engine/random.h core/engine/real.h core/engine/shape.h
     core/data/batch.h core/data/dataset.h core/data/feed.h core/data/loader.h core/data/mixing.h
     core/data/preprocess.h core/data/sampler.h core/data/split.h
