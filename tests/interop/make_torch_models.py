@@ -1,31 +1,41 @@
 #!/usr/bin/env python3
-"""Exports torchvision classifiers with random weights, and what torch says they answer.
+"""Exports a torchvision classifier with random weights, and what torch says it answers.
 
-    python3 make_torch_models.py FOLDER
+    python3 make_torch_models.py CACHE MODEL MODE OPSET
 
-Writes for each case FOLDER/CASE.onnx, CASE.input (raw float32 NCHW images) and CASE.logits (raw
-float32, the model in evaluation mode on those images), and last FOLDER/exports.json, the list of
-cases. A folder that has the list already is left alone. Exits with 77 when torch is missing.
+Prints the folder below CACHE that holds model.onnx, input (raw float32 NCHW images), logits (raw
+float32, the model in evaluation mode on those images) and about.json. A folder is named after this
+script and the versions of what it uses, and made only once. Exits with 77 when torch is missing.
 
 VGG's pooling to 7x7 can only be exported for images of 224x224. Its classifier keeps its layers
 (Linear, Relu, Dropout, Linear, Relu, Dropout, Linear) but is 64 wide instead of 4096, which shrinks
 a file from 531 MB to 43 MB.
 """
+import hashlib
+import importlib.metadata
 import json
+import os
+import shutil
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
-try:
+CLASSES = 10
+SIZES = {"vgg11": 224, "vgg11_bn": 224, "resnet18": 64}
+
+
+def key():
+    """Of all that exports hang on; asked without loading torch, which takes seconds."""
+    versions = [importlib.metadata.version(package) for package in ("torch", "torchvision")]
+    return hashlib.sha256(Path(__file__).read_bytes() + repr(versions).encode()).hexdigest()[:16]
+
+
+def load():
+    global torch, torchvision, TrainingMode
     import torch
     import torchvision
     from torch.onnx import TrainingMode
-except ImportError as error:
-    print("skipped: %s" % error, file=sys.stderr)
-    sys.exit(77)
-
-CLASSES, OPSETS = 10, (13, 17)
-SIZES = {"vgg11": 224, "vgg11_bn": 224, "resnet18": 64}
 
 
 def narrow_head(width):
@@ -59,34 +69,37 @@ def export(model, images, path, opset, mode):
                       dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}})
 
 
-def cases():
-    """(case, architecture, mode, opset). The last shares all-equal tensors through Identity."""
-    for name in SIZES:
-        for opset in OPSETS:
-            for mode in ("eval", "train"):
-                yield "%s-%s-%d" % (name, mode, opset), name, mode, opset
-    yield "resnet18-preserve-13", "resnet18", "preserve", 13
+def write(folder, name, mode, opset):
+    model = build(name, mode != "preserve")
+    images = torch.randn(2, 3, SIZES[name], SIZES[name])
+    export(model, images, folder / "model.onnx", opset, mode)
+    # Only now: an export for training runs the model, which moves the running statistics.
+    with torch.no_grad():
+        logits = model.eval()(images)
+    images.numpy().astype("<f4").tofile(folder / "input")
+    logits.numpy().astype("<f4").tofile(folder / "logits")
+    (folder / "about.json").write_text(json.dumps({"mode": mode, "classes": CLASSES}))
 
 
 def main():
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "exports.json").exists():
-        return
-    warnings.simplefilter("ignore")
-    listed = []
-    for case, name, mode, opset in cases():
-        model = build(name, mode != "preserve")
-        images = torch.randn(2, 3, SIZES[name], SIZES[name])
-        export(model, images, folder / (case + ".onnx"), opset, mode)
-        # Only now: an export for training runs the model, which moves the running statistics.
-        with torch.no_grad():
-            logits = model.eval()(images)
-        images.numpy().astype("<f4").tofile(folder / (case + ".input"))
-        logits.numpy().astype("<f4").tofile(folder / (case + ".logits"))
-        listed.append({"case": case, "mode": mode, "opset": opset, "classes": CLASSES,
-                       "image": [3, SIZES[name], SIZES[name]]})
-    (folder / "exports.json").write_text(json.dumps(listed, indent=1) + "\n")
+    cache, name, mode, opset = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+    try:
+        folder = cache / key() / ("%s-%s-%d" % (name, mode, opset))
+        if not folder.exists():
+            load()
+    except ImportError as error:  # PackageNotFoundError is one
+        print("skipped: %s" % error, file=sys.stderr)
+        sys.exit(77)
+    if not folder.exists():
+        warnings.simplefilter("ignore")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=folder.parent))
+        write(made, name, mode, opset)
+        try:  # all or nothing: a folder that is there is whole
+            os.rename(made, folder)
+        except OSError:
+            shutil.rmtree(made)
+    print(folder)
 
 
 if __name__ == "__main__":

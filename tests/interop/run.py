@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """Checks the program's files and answers with the onnx checker, ONNX Runtime and torch's exports.
 
-    python3 run.py BINARY FOLDER [--torch-python PYTHON] [--only PATTERN]
+    python3 run.py BINARY FOLDER [--torch-python PYTHON] [--cache CACHE] [--only CASE]
 
-BINARY is the onnx-mfm program, FOLDER where files may be written; torch's exports stay there for
-the next time. The exports are made by the Python that has torch (/usr/bin/python3). One line a
-check: "ok - what holds", "FAILED - ...", "skipped - ...", and a summary. Exits with 1 when anything
-failed and with 77 when onnx or ONNX Runtime are missing.
+BINARY is the onnx-mfm program, FOLDER where files may be written. The cases are the lines of
+cases.txt, called lenet or torch-resnet18-eval-13; CTest runs each by itself. torch's exports are
+made by the Python that has torch (/usr/bin/python3) and stay in CACHE. One line a check: "ok - what
+holds", "FAILED - ...", "skipped - ...", and a summary. Exits with 1 when anything failed, and with 77
+when nothing ran, or onnx or ONNX Runtime are missing.
 """
 import argparse
+import filecmp
 import fnmatch
-import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,15 +30,6 @@ except ImportError as error:
     sys.exit(77)
 
 HERE = Path(__file__).resolve().parent
-# Architecture, image, classes. The families for large images are run at 64x64.
-ARCHITECTURES = [
-    ("lenet", (1, 28, 28), 10), ("resnet20", (3, 32, 32), 10), ("resnet32", (3, 32, 32), 100),
-    ("resnet44", (3, 32, 32), 10), ("resnet56", (3, 32, 32), 10), ("resnet110", (3, 32, 32), 10),
-    ("resnet18", (3, 64, 64), 7), ("resnet34", (3, 64, 64), 7), ("resnet50", (3, 64, 64), 7),
-    ("vgg11", (3, 64, 64), 7), ("vgg13", (3, 64, 64), 7), ("vgg16", (3, 64, 64), 7),
-    ("vgg19", (3, 64, 64), 7), ("vgg11-bn", (3, 64, 64), 7), ("vgg13-bn", (3, 64, 64), 7),
-    ("vgg16-bn", (3, 64, 64), 7), ("vgg19-bn", (3, 64, 64), 7),
-]
 BATCH = 3
 # Bytes. Up to SMALL every layer is tried by each of its names, beyond that by one.
 SMALL = 2 << 20
@@ -76,7 +69,11 @@ class Tally:
 
     def summary(self):
         print("%(ok)d passed, %(FAILED)d failed, %(skipped)d skipped" % self.count)
-        return 1 if self.count["FAILED"] or not self.count["ok"] else 0
+        if self.count["FAILED"]:
+            return 1
+        if self.count["ok"]:
+            return 0
+        return 77 if self.count["skipped"] else 1
 
 
 class Program:
@@ -87,7 +84,7 @@ class Program:
 
     def __call__(self, *arguments):
         call = [str(self.binary), *map(str, arguments)]
-        done = subprocess.run(call, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(call, capture_output=True, text=True)
         if done.returncode != 0:
             raise Failure("%s: status %d: %s" % (" ".join(call[1:]), done.returncode,
                                                  done.stderr.strip()))
@@ -106,8 +103,9 @@ class Program:
         self("inject", model, "-o", out, *arguments, *more)
 
 
-def sha256(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def same(path, other):
+    """Byte for byte."""
+    return filecmp.cmp(path, other, shallow=False)
 
 
 def fresh(folder, *names):
@@ -121,10 +119,10 @@ def fresh(folder, *names):
 def strip_restores(program, model, layers, folder):
     injected, stripped = fresh(folder, "injected.onnx", "stripped.onnx")
     program.inject(model, injected, layers)
-    if sha256(injected) == sha256(model):
+    if same(injected, model):
         raise Failure("the injected file is the plain file")
     program("strip", injected, "-o", stripped)
-    if sha256(stripped) != sha256(model):
+    if not same(stripped, model):
         raise Failure("the stripped file differs from the plain file")
 
 
@@ -183,30 +181,24 @@ def new_model(program, name, image, classes, model):
     oracle.check(model)
 
 
-def check_new(tally, program, folder):
-    """Every architecture that `new` makes."""
-    for name, image, classes in ARCHITECTURES:
-        if not tally.wants(name):
-            continue
-        model, images = folder / (name + ".onnx"), folder / "images"
-        random = np.random.default_rng(1)
-        random.standard_normal((BATCH, *image)).astype("<f4").tofile(images)
-        if not tally.check(name + ": new writes a valid file", new_model, program, name, image,
-                           classes, model):
-            continue
-        tally.check(name + ": answers as ONNX Runtime does", agrees_with_runtime, program, model,
-                    images, folder)
-        for layers in (["last_conv"], ["first_conv", "last_conv", "fc:1"]):
-            tally.check("%s: modulated after %s, answers as ONNX Runtime does" %
-                        (name, " ".join(layers)), injected_agrees, program, model, images, classes,
-                        layers, folder)
-        for form in FORMS if name == "lenet" else ():
-            tally.check("%s: %s, answers as ONNX Runtime does" % (name, form), injected_agrees,
-                        program, model, images, classes, ["conv:2", "fc:1"], folder,
-                        *form.split())
-        tally.check(name + ": strip undoes inject, bit for bit, at every layer",
-                    every_layer_strips, program, model, folder)
-        model.unlink()
+def check_new(tally, program, folder, name, image, classes):
+    """An architecture that `new` makes."""
+    image, classes = tuple(map(int, image.split(","))), int(classes)
+    model, images = folder / (name + ".onnx"), folder / "images"
+    random = np.random.default_rng(1)
+    random.standard_normal((BATCH, *image)).astype("<f4").tofile(images)
+    if not tally.check(name + ": new writes a valid file", new_model, program, name, image, classes,
+                       model):
+        return
+    tally.check(name + ": answers as ONNX Runtime does", agrees_with_runtime, program, model,
+                images, folder)
+    for layers in (["last_conv"], ["first_conv", "last_conv", "fc:1"]):
+        tally.check("%s: modulated after %s, answers as ONNX Runtime does" %
+                    (name, " ".join(layers)), injected_agrees, program, model, images, classes,
+                    layers, folder)
+    tally.check(name + ": strip undoes inject, bit for bit, at every layer", every_layer_strips,
+                program, model, folder)
+    model.unlink()
 
 
 def agrees_with_torch(program, model, images, expected, folder):
@@ -217,36 +209,40 @@ def agrees_with_torch(program, model, images, expected, folder):
         raise Failure("relative difference %.3g: at most %g" % (found, oracle.TOLERANCE))
 
 
-def check_export(tally, program, export, folder):
+def check_export(tally, program, export, name, folder):
     """One of torch's files. Those for training draw dropout masks, which no two programs share:
     the engine answers as the served model does, and ONNX Runtime is not asked."""
-    name = "torch " + export["case"]
-    base = folder / "torch" / export["case"]
-    model, images, expected = (Path(str(base) + end) for end in (".onnx", ".input", ".logits"))
+    about = json.loads((export / "about.json").read_text())
+    model, images, expected = export / "model.onnx", export / "input", export / "logits"
     tally.check(name + ": answers as torch does", agrees_with_torch, program, model, images,
                 expected, folder)
-    if export["mode"] == "train":
+    if about["mode"] == "train":
         tally.check(name + ": valid with a modulator", injected_is_valid, program, model,
                     ["last_conv"], folder)
     else:
         tally.check(name + ": modulated, answers as ONNX Runtime does", injected_agrees, program,
-                    model, images, export["classes"], ["last_conv"], folder)
+                    model, images, about["classes"], ["last_conv"], folder)
     tally.check(name + ": strip undoes inject, bit for bit", every_layer_strips, program, model,
                 folder)
 
 
-def check_torch(tally, program, folder, python):
-    made = subprocess.run([python, str(HERE / "make_torch_models.py"), str(folder / "torch")],
-                          capture_output=True, text=True, timeout=170)
+def check_torch(tally, program, folder, name, arguments, python, cache):
+    made = subprocess.run([python, str(HERE / "make_torch_models.py"), str(cache), *arguments],
+                          capture_output=True, text=True)
     if made.returncode == 77:
-        tally.say("skipped", "torch exports", made.stderr.strip())
-        return
-    if made.returncode != 0:
-        tally.say("FAILED", "torch exports", made.stderr.strip()[-300:])
-        return
-    for export in json.loads((folder / "torch" / "exports.json").read_text()):
-        if tally.wants(export["case"]):
-            check_export(tally, program, export, folder)
+        tally.say("skipped", name, made.stderr.strip())
+    elif made.returncode != 0:
+        tally.say("FAILED", name, made.stderr.strip()[-300:])
+    else:
+        check_export(tally, program, Path(made.stdout.splitlines()[-1]), name, folder)
+
+
+def cases():
+    """(kind, name, arguments) of each line of cases.txt."""
+    for line in (HERE / "cases.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            kind, *words = line.split()
+            yield kind, words[0] if kind == "new" else "torch-" + "-".join(words), words
 
 
 def main():
@@ -254,12 +250,21 @@ def main():
     parser.add_argument("binary", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--torch-python", default="/usr/bin/python3")
-    parser.add_argument("--only", default="*", help="architectures and exports, as a glob")
+    parser.add_argument("--cache", type=Path, help="where torch's exports stay (FOLDER/torch)")
+    parser.add_argument("--only", default="*", help="cases, as a glob")
     arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
     tally, program = Tally(arguments.only), Program(arguments.binary.resolve())
-    check_new(tally, program, arguments.folder)
-    check_torch(tally, program, arguments.folder, arguments.torch_python)
+    for kind, name, words in cases():
+        if not tally.wants(name):
+            continue
+        folder = arguments.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        if kind == "new":
+            check_new(tally, program, folder, *words)
+        else:
+            check_torch(tally, program, folder, name, words, arguments.torch_python,
+                        arguments.cache or arguments.folder / "torch")
+        shutil.rmtree(folder)
     return tally.summary()
 
 

@@ -1,11 +1,11 @@
 #!/bin/sh
 # A shared library for any x86-64 comes with those for wider vectors: the loader takes the highest
 # that the processor has, and each trains and infers what the program NATIVE does, to rounding.
-#     hwcaps.sh SOURCE_FOLDER WORK_FOLDER C_COMPILER NATIVE MAKE_IDX
+#     hwcaps.sh SOURCE_FOLDER WORK_FOLDER C_COMPILER NATIVE MAKE_IDX CXX_COMPILER
 set -eu
 LC_ALL=C
 export LC_ALL
-source=$1 work=$2 cc=$3 native=$4 make_idx=$5
+source=$1 work=$2 cc=$3 native=$4 make_idx=$5 cxx=$6
 here=$(cd "$(dirname "$0")" && pwd)
 
 fail() {
@@ -23,7 +23,7 @@ cmake -S "$source" -B "$work/build" -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=
     { cat "$work/configure.log"; exit 1; }
 cmake --build "$work/build" -j "$(getconf _NPROCESSORS_ONLN)" >"$work/build.log" 2>&1 ||
     { tail -n 40 "$work/build.log"; exit 1; }
-sh "$here/install.sh" "$work/build" "$work/install" "$cc"
+sh "$here/install.sh" "$work/build" "$work/install" "$cc" "$cxx"
 tool=$work/install/prefix/bin/onnx-mfm
 lib=$(dirname "$(find "$work/install/prefix" -name libonnx-mfm.so)")
 
