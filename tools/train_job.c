@@ -211,6 +211,25 @@ int mfm_train_job_describe_data(mfm_train_job *job)
                   : mfm_class_info_write(job->ctx, s->model, s->dataset, &options, job->split);
 }
 
+/* The meta loss says nothing of a class that it does not see. */
+static void warn_of_absent(const mfm_train_job *job)
+{
+    const mfm_split *split = job->split;
+    const int64_t classes = job->session.network->classes;
+    int64_t absent = 0, first = -1;
+    for (int64_t c = 0; c < classes; c++)
+        if (c >= split->classes || split->meta_per_class[c] == 0) {
+            first = first < 0 ? c : first;
+            absent++;
+        }
+    if (absent)
+        mfm_warn(job->ctx,
+                 "the meta set has no image of %lld of the model's %lld classes (class %lld%s): "
+                 "meta steps do not see %s",
+                 (long long)absent, (long long)classes, (long long)first,
+                 absent > 1 ? " and others" : "", absent > 1 ? "them" : "it");
+}
+
 int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options)
 {
     const mfm_split *split = job->split;
@@ -219,6 +238,8 @@ int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options)
                         "--batch: %u: the split has only %u training images: use --batch at most "
                         "%u",
                         options->batch, split->train_count, split->train_count);
+    if (mfm_method_reads_meta(options))
+        warn_of_absent(job);
     if (mfm_method_reads_meta(options) && options->meta_batch > split->meta_count) {
         mfm_warn(job->ctx,
                  "--meta-batch: %u: the meta set has only %u images: each meta batch is "

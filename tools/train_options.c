@@ -19,6 +19,9 @@ static const char *const border_names[] = {
 static const char *const decay_names[] = {[DECAY_ALL] = "all", [DECAY_WEIGHTS] = "weights", NULL};
 static const char none[] = "none"; /* no mixing, no finishing */
 
+/* Those that follow no profile of the training set: its meta set has none. */
+static const char *const meta_samplers[] = {"shuffle", "class-aware", NULL};
+
 #define FIELD(name)  .offset = offsetof(mfm_train_arguments, name)
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -153,6 +156,13 @@ static const mfm_option training_table[] = {
      .max = 65536,
      FIELD(meta_batch),
      .help = "meta images per step"},
+    {.name = "meta-sampler",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "S",
+     .choices = meta_samplers,
+     FIELD(meta_sampler),
+     .help = "which images make a meta batch: all in a new order each time, or classes in turn and "
+             "the images of each in turn"},
     {.name = "lr",
      .kind = MFM_OPTION_REAL,
      .value = "X",
@@ -330,9 +340,10 @@ int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, const char 
 }
 
 /* Options of the command's own that the chosen parts leave without an effect. */
-static void warn_idle(mfm_ctx *ctx, const mfm_form *form, const mfm_train_options *o,
+static void warn_idle(mfm_ctx *ctx, const mfm_form *form, const mfm_train_options *o, bool copies,
                       const mfm_arguments *given)
 {
+    static const char *const meta[] = {"meta-sampler", NULL}, *const cap[] = {"meta-cap", NULL};
     static const char *const defer[] = {"defer-resample", NULL}, *const spare[] = {"decay", NULL};
     static const char *const weights[] = {"class-weights-beta", "class-weights-mean",
                                           "defer-reweight", NULL};
@@ -345,6 +356,11 @@ static void warn_idle(mfm_ctx *ctx, const mfm_form *form, const mfm_train_option
     else if (w->form != MFM_WEIGHTS_CLASS_BALANCED)
         mfm_options_no_effect(ctx, &form->table, given, beta,
                               "--class-weights is not class-balanced");
+    if (!mfm_method_reads_meta(o))
+        mfm_options_no_effect(ctx, &form->table, given, meta, "the method reads no meta set");
+    if (!copies)
+        mfm_options_no_effect(ctx, &form->table, given, cap,
+                              "a disjoint meta set has what it asks");
     if (o->weight_decay == 0)
         mfm_options_no_effect(ctx, &form->table, given, spare, "--weight-decay is 0");
 }
@@ -389,7 +405,7 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
                         "--meta-per-class: 0: the method %s needs at least 1 meta image per class",
                         a->method);
     mfm_form_warn_idle(ctx, form, given);
-    warn_idle(ctx, form, &options, given);
+    warn_idle(ctx, form, &options, a->split.meta_from == MFM_META_COPY, given);
     warn_twice(ctx, &options);
     return MFM_OK;
 }
@@ -418,6 +434,7 @@ mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arg
                                  .spare_vectors = a->decay == DECAY_WEIGHTS,
                                  .sharpness = a->sharpness,
                                  .sampler = mfm_sampler_find(a->sampler),
+                                 .meta_sampler = mfm_sampler_find(meta_samplers[a->meta_sampler]),
                                  .defer_resample = (uint32_t)a->defer_resample,
                                  .mixing = mfm_mixing_find(a->mixing),
                                  .finishing = mfm_finishing_find(a->finishing),

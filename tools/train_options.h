@@ -28,7 +28,7 @@ typedef struct mfm_train_arguments {
     const char *method, *loss, *sampler, *mixing, *optimizer, *schedule, *finishing;
     uint64_t epochs, batch, meta_batch, seed, defer_resample, warmup;
     double lr, weight_decay, sharpness;
-    int decay;
+    int decay, meta_sampler;
 
     mfm_inject_arguments inject;
     mfm_settings_room room; /* of what the parts of training declare */

@@ -26,12 +26,13 @@ struct mfm_train_options {
     mfm_schedule schedule;
     const mfm_optimizer_kind *optimizer; /* NULL: sgd */
     double weight_decay;
-    bool spare_vectors;              /* biases and normalisations do not decay */
-    double sharpness;                /* rho of sharpness-aware steps; 0: plain ones */
-    const mfm_sampler_kind *sampler; /* of training batches; NULL: shuffle */
-    uint32_t defer_resample;         /* epochs of shuffling before it sets in */
-    const mfm_mixing *mixing;        /* of training batches; NULL: none */
-    const mfm_finishing *finishing;  /* of what is evaluated and written; NULL: none */
+    bool spare_vectors;                   /* biases and normalisations do not decay */
+    double sharpness;                     /* rho of sharpness-aware steps; 0: plain ones */
+    const mfm_sampler_kind *sampler;      /* of training batches; NULL: shuffle */
+    const mfm_sampler_kind *meta_sampler; /* of meta batches; NULL: shuffle */
+    uint32_t defer_resample;              /* epochs of shuffling before it sets in */
+    const mfm_mixing *mixing;             /* of training batches; NULL: none */
+    const mfm_finishing *finishing;       /* of what is evaluated and written; NULL: none */
     uint64_t seed;
 };
 

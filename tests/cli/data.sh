@@ -185,3 +185,27 @@ mkdir 'a folder'
 cp four/* 'a folder'
 expect_exit 0 train lenet.onnx -o m2.onnx --data 'idx:a folder' $base --batch 16
 expect_stdout "onnx-mfm eval m2.onnx --data 'idx:a folder'"
+
+# The meta set: classes in turn, capped by the rarest, and what of it has no effect.
+make_data tail 4 12 5
+meta="--data idx:tail --imbalance 6 --meta-per-class 5 --meta-batch 8 --batch 16 --lr 0.02
+    --threads 1"
+expect_exit 0 train lenet.onnx -o aware.onnx $meta --epochs 4 --meta-sampler class-aware \
+    --meta-cap rarest
+expect_stderr 'warning: class 3 .3., the rarest, has 2 images: 2 instead of 5 of each class in'
+[ "$(grep -c '"meta": 2' aware.run/run.json)" -eq 4 ] || fail "not 2 meta images of each class"
+expect_exit 0 train lenet.onnx -o onwards.onnx $meta --epochs 2 --meta-sampler class-aware \
+    --meta-cap rarest
+expect_exit 0 train --run onwards.run --resume --epochs 4 --threads 1
+expect_same onwards.onnx aware.onnx
+expect_exit 0 train lenet.onnx -o shuffled.onnx $meta --epochs 4 --meta-cap rarest
+expect_different shuffled.onnx aware.onnx
+expect_exit 0 eval aware.onnx --data idx:tail --imbalance 6
+expect_no_stderr_but 'the rarest, has 2 images'
+expect_exit 0 train lenet.onnx -o idle.onnx $meta --batch 8 --epochs 1 --method base \
+    --meta-sampler class-aware --meta-cap rarest --meta-from disjoint
+expect_stderr 'warning: --meta-sampler has no effect: the method reads no meta set'
+expect_stderr 'warning: --meta-cap has no effect: a disjoint meta set has what it asks'
+expect_exit 0 new lenet -o six.onnx --classes 6 --input 1,20,20
+expect_exit 0 train six.onnx -o absent.onnx $meta --epochs 1
+expect_stderr "warning: the meta set has no image of 2 of the model's 6 classes .class 4 and"

@@ -171,8 +171,43 @@ static void a_deferred_sampler_shuffles_first(void)
     mfm_ctx_free(ctx);
 }
 
+/* 4 classes of 25, 10, 4 and 1 images, batches of 50: each four slots in a row, from the first on,
+ * are one image of each class; and of the draws of a class, each as many in a row as it has images
+ * are all of its images. */
+static void class_aware_takes_classes_and_images_in_turn(void)
+{
+    enum { STEPS_HERE = 8, SLOTS = BATCH * STEPS_HERE };
+    set s;
+    set_init(&s);
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_sampler *sampler = begin(ctx, &s, "class-aware", 1, 0);
+    static uint32_t all[SLOTS], of_class[CLASSES][SLOTS];
+    uint32_t drawn[CLASSES] = {0}, orders = 0;
+    for (uint64_t step = 0; step < STEPS_HERE; step++)
+        mfm_sampler_batch(sampler, step, all + step * BATCH);
+    for (int i = 0; i < SLOTS; i++) {
+        const uint16_t c = s.labels[all[i]];
+        of_class[c][drawn[c]++] = all[i];
+        CU_ASSERT_EQUAL(drawn[c], (uint32_t)i / CLASSES + 1);
+        orders += i >= CLASSES && c != s.labels[all[i - CLASSES]];
+    }
+    CU_ASSERT(orders > SLOTS / 4); /* the order of the classes changes */
+    for (int c = 0; c < CLASSES; c++)
+        for (uint32_t first = 0; first + counts[c] <= drawn[c]; first += counts[c]) {
+            bool seen[2 * IMAGES] = {false};
+            for (uint32_t i = first; i < first + counts[c]; i++) {
+                CU_ASSERT_FALSE(seen[of_class[c][i]]);
+                seen[of_class[c][i]] = true;
+            }
+        }
+    CU_ASSERT(memcmp(of_class[0], of_class[0] + 25, 25 * sizeof(uint32_t)) != 0);
+    mfm_sampler_free(ctx, sampler);
+    mfm_ctx_free(ctx);
+}
+
 static const mfm_case cases[] = {
     {"class-balanced draws every class alike", class_balanced_draws_every_class_alike},
+    {"class-aware takes classes and images in turn", class_aware_takes_classes_and_images_in_turn},
     {"square-root draws by the root of the count", square_root_draws_by_the_root_of_the_count},
     {"reversed draws by the inverse of the count", reversed_draws_by_the_inverse_of_the_count},
     {"progressive goes from images to classes", progressive_goes_from_images_to_classes},
