@@ -32,6 +32,8 @@ static int load_model(mfm_train_job *job, const mfm_arguments *given)
 static int check_trainable(const mfm_train_job *job)
 {
     const mfm_graph *graph = job->session.problem->main;
+    if (job->session.problem->trains_hypers)
+        return MFM_OK;
     for (size_t i = 0; i < graph->n_values; i++)
         if (graph->values[i].kind == MFM_VALUE_PARAM && graph->values[i].trainable)
             return MFM_OK;

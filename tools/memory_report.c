@@ -70,13 +70,16 @@ static int fill_row(mfm_workload *w, const char *path, const mfm_inject_argument
     return status ? status : predict(w, row);
 }
 
-/* A model without a layer to modulate has no step of such a method. */
+/* A model without a layer to modulate has no step of such a method; nor has one without a layer
+ * that a method wants to train. */
 static int keep_obstacle(mfm_memory_report *r, const mfm_workload *w,
                          const mfm_inject_arguments *inject, int status)
 {
     mfm_memory_row *row = &r->rows[r->n_rows];
-    if (status != MFM_OK && status != MFM_ENOMEM && w->method && w->method->needs_modulator &&
-        inject->layers.count == 0) {
+    const mfm_method *method = w->method;
+    const bool may_refuse =
+        method && (method->needs_modulator ? inject->layers.count == 0 : method->build != NULL);
+    if (status != MFM_OK && status != MFM_ENOMEM && may_refuse) {
         row->obstacle = mfm_strdup(r->ctx, mfm_message(w->ctx));
         return row->obstacle ? MFM_OK : MFM_ENOMEM;
     }

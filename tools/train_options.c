@@ -117,7 +117,8 @@ static const mfm_option training_table[] = {
      .kind = MFM_OPTION_STRING,
      .value = "S",
      FIELD(sampler),
-     .help = "which images make a batch, listed below"},
+     .silent_default = true,
+     .help = "which images make a batch, listed below (default: shuffle, or the method's own)"},
     {.name = "defer-resample",
      .kind = MFM_OPTION_UINT,
      .value = "EPOCH",
@@ -262,7 +263,6 @@ void mfm_train_form_init(mfm_form *form, mfm_train_arguments *arguments)
                                        .split = mfm_split_defaults,
                                        .method = "mfm",
                                        .loss = mfm_losses[0]->name,
-                                       .sampler = mfm_samplers[0]->name,
                                        .mixing = none,
                                        .optimizer = mfm_optimizers[MFM_SGD]->name,
                                        .schedule = mfm_schedules[0]->name,
@@ -317,9 +317,18 @@ static int find_parts(mfm_ctx *ctx, const mfm_train_arguments *a, mfm_choice *pa
     return status;
 }
 
+/* What the method itself chooses where nothing is named. */
+static void choose_by_method(mfm_train_arguments *a)
+{
+    const mfm_method *method = mfm_method_find(a->method);
+    if (!a->sampler)
+        a->sampler = method && method->sampler ? method->sampler : mfm_samplers[0]->name;
+}
+
 /* The settings of the parts that are named. */
 static int choose(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *a)
 {
+    choose_by_method(a);
     mfm_choice parts[8];
     size_t count;
     const int status = find_parts(ctx, a, parts, &count);

@@ -76,6 +76,12 @@ static void on_progress(void *self, const mfm_progress *progress)
     mfm_meter_progress(&job->meter, progress);
 }
 
+static void on_note(void *self, const char *note)
+{
+    (void)self;
+    fprintf(stderr, "%s\n", note);
+}
+
 static int on_epoch(void *self, const mfm_epoch_report *r)
 {
     mfm_train_job *job = self;
@@ -191,6 +197,7 @@ mfm_train_events mfm_train_job_events(mfm_train_job *job)
     return (mfm_train_events){.self = job,
                               .on_progress = on_progress,
                               .on_epoch = on_epoch,
+                              .on_note = on_note,
                               .save = on_save,
                               .save_seconds = 60 * job->arguments.checkpoint_minutes};
 }

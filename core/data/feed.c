@@ -68,7 +68,8 @@ void mfm_feed_free(mfm_ctx *ctx, mfm_feed *feed)
 
 size_t mfm_feed_size(const mfm_feed *feed)
 {
-    return feed->options.batch * mfm_preprocess_size(feed->options.preprocess);
+    const mfm_feed_options *o = &feed->options;
+    return o->no_images ? 0 : o->batch * mfm_preprocess_size(o->preprocess);
 }
 
 size_t mfm_feed_soft_size(const mfm_feed *feed)
@@ -79,14 +80,6 @@ size_t mfm_feed_soft_size(const mfm_feed *feed)
 uint32_t mfm_feed_batch_size(const mfm_feed *feed)
 {
     return feed->options.batch;
-}
-
-static const uint8_t *pixels_of(const mfm_images *images, const mfm_preprocess *preprocess,
-                                uint32_t index)
-{
-    return images->pixels + (size_t)index * (size_t)preprocess->source_height *
-                                (size_t)preprocess->source_width *
-                                (size_t)preprocess->source_channels;
 }
 
 /* Draws of the mixing have nodes of their own: the permutation, and what the form itself draws. */
@@ -117,18 +110,25 @@ static void mix(const mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
     o->mixing->mix(&m, settings ? mfm_values_of(o->chosen, settings) : NULL);
 }
 
+static void fill_image(const mfm_feed *feed, uint64_t step, uint32_t slot, uint32_t index,
+                       real *image)
+{
+    const mfm_feed_options *o = &feed->options;
+    const mfm_crop crop =
+        mfm_crop_draw(&o->preprocess->augment, o->seed, (uint32_t)o->stream, step, slot);
+    mfm_preprocess_image(o->preprocess, crop,
+                         mfm_preprocess_source(o->preprocess, o->images, index), image);
+}
+
 void mfm_feed_batch(mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
 {
     const mfm_feed_options *options = &feed->options;
-    const mfm_preprocess *preprocess = options->preprocess;
-    const size_t size = mfm_preprocess_size(preprocess);
+    const size_t size = mfm_preprocess_size(options->preprocess);
     mfm_sampler_batch(feed->sampler, step, room->indices);
     for (uint32_t slot = 0; slot < options->batch; slot++) {
         const uint32_t index = room->indices[slot];
-        const mfm_crop crop = mfm_crop_draw(&preprocess->augment, options->seed,
-                                            (uint32_t)options->stream, step, slot);
-        mfm_preprocess_image(preprocess, crop, pixels_of(options->images, preprocess, index),
-                             room->images + slot * size);
+        if (!options->no_images)
+            fill_image(feed, step, slot, index, room->images + slot * size);
         room->labels[slot] = options->images->labels[index];
     }
     if (options->mixing)
@@ -145,7 +145,7 @@ uint32_t mfm_evaluation_batch(const mfm_images *images, const uint32_t *indices,
     const mfm_crop centre = mfm_crop_centre(&preprocess->augment);
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t index = indices ? indices[first + i] : first + i;
-        mfm_preprocess_image(preprocess, centre, pixels_of(images, preprocess, index),
+        mfm_preprocess_image(preprocess, centre, mfm_preprocess_source(preprocess, images, index),
                              out + i * size);
         labels[i] = images->labels[index];
     }

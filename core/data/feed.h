@@ -22,6 +22,8 @@ typedef struct mfm_feed_options {
     uint64_t seed;
     enum mfm_stream stream; /* MFM_STREAM_SHUFFLE or MFM_STREAM_META: keys order and crops */
 
+    bool no_images; /* labels and indices alone are wanted; without mixing */
+
     const mfm_chosen *chosen;        /* of the settings of these two; NULL: the defaults */
     const mfm_sampler_kind *sampler; /* NULL: shuffle */
     uint32_t epochs, defer;          /* as in mfm_sampling */
@@ -40,7 +42,7 @@ void mfm_feed_free(mfm_ctx *ctx, mfm_feed *feed);
 /* Fills images [batch, height, width, channels], labels [batch], indices [batch] and, with mixing,
  * soft_labels [batch, classes]. Labels are those of the images themselves. */
 void mfm_feed_batch(mfm_feed *feed, uint64_t step, const mfm_batch_room *room);
-/* Numbers in the images and in the soft labels of a batch; the latter 0 without mixing. */
+/* Numbers in the images and in the soft labels of a batch; 0 where there are none. */
 size_t mfm_feed_size(const mfm_feed *feed);
 size_t mfm_feed_soft_size(const mfm_feed *feed);
 uint32_t mfm_feed_batch_size(const mfm_feed *feed);

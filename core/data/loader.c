@@ -90,8 +90,8 @@ static int init_ring(mfm_ctx *ctx, const mfm_loader_stream *stream, uint64_t dep
     const size_t batches = (size_t)depth, n = stream->feed.batch;
     const size_t soft = mfm_feed_soft_size(ring->feed);
     mfm_batch_room *room = &ring->room;
-    room->images = mfm_alloc_aligned(
-        ctx, batches * n, mfm_preprocess_size(stream->feed.preprocess) * sizeof *room->images);
+    room->images =
+        mfm_alloc_aligned(ctx, batches, mfm_feed_size(ring->feed) * sizeof *room->images);
     room->labels = mfm_alloc_aligned(ctx, batches * n, sizeof *room->labels);
     room->indices = mfm_alloc(ctx, batches * n, sizeof *room->indices);
     if (soft)
@@ -202,7 +202,7 @@ uint64_t mfm_loader_next(mfm_loader *loader, int stream, mfm_batch *batch)
     ring->held = true;
     pthread_mutex_unlock(&loader->lock);
     const mfm_batch_room room = buffer(loader, ring, number);
-    *batch = (mfm_batch){.images = room.images,
+    *batch = (mfm_batch){.images = mfm_feed_size(ring->feed) ? room.images : NULL,
                          .labels = room.labels,
                          .soft_labels = room.soft_labels,
                          .indices = room.indices,

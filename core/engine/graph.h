@@ -81,7 +81,7 @@ int mfm_graph_add(mfm_graph *graph, const mfm_op *op, int opset, const char *nam
 /* The value of that name, -1 when there is none. */
 int mfm_graph_find(const mfm_graph *graph, const char *name);
 /* The shape of every value at a batch size: shapes[n_values]. training as in mfm_plan_spec. */
-int mfm_graph_shapes(mfm_graph *graph, int64_t batch, bool training, mfm_shape *shapes);
+int mfm_graph_shapes(const mfm_graph *graph, int64_t batch, bool training, mfm_shape *shapes);
 
 MFM_C_END
 

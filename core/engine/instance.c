@@ -2,10 +2,13 @@
 
 #include <string.h>
 
-static int set_shapes(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, mfm_tensor *tensors)
+static int set_shapes(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, const mfm_shape *shapes,
+                      mfm_tensor *tensors)
 {
     for (size_t i = 0; i < graph->n_values; i++) {
         const mfm_value *value = &graph->values[i];
+        if (value->kind == MFM_VALUE_NODE && shapes)
+            tensors[i].shape = shapes[i];
         if (value->kind == MFM_VALUE_NODE)
             continue;
         tensors[i].shape = value->shape;
@@ -97,7 +100,7 @@ int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, mfm_i
     instance->flags = mfm_alloc(ctx, n_slots, 1);
     int status = MFM_ENOMEM;
     if (instance->tensors && instance->nodes && instance->slots && instance->flags)
-        status = set_shapes(ctx, graph, batch, instance->tensors);
+        status = set_shapes(ctx, graph, batch, use.shapes, instance->tensors);
     if (!status)
         status = infer_nodes(instance, use);
     if (status)
@@ -120,7 +123,7 @@ void mfm_instance_clear(mfm_instance *instance)
     memset(instance, 0, sizeof *instance);
 }
 
-int mfm_graph_shapes(mfm_graph *graph, int64_t batch, bool training, mfm_shape *shapes)
+int mfm_graph_shapes(const mfm_graph *graph, int64_t batch, bool training, mfm_shape *shapes)
 {
     mfm_instance instance;
     const mfm_instance_use use = {.segments = UINT32_MAX, .training = training, .dry = true};

@@ -21,6 +21,8 @@ typedef struct mfm_instance_use {
     bool dry;    /* shapes only, no kernels */
     bool frozen; /* parameters keep their values: nodes whose parameters are the graph's own pack
                     them */
+    const mfm_shape *shapes; /* of all values at this batch size, for what skipped nodes give; NULL:
+                                nobody reads that */
 } mfm_instance_use;
 
 /* On failure nothing is left to clear. */

@@ -50,18 +50,48 @@ static uint32_t forward_segments(const mfm_plan_spec *spec)
     return set;
 }
 
+/* Whether the caller gives a value that a node outside the passes would make. */
+static bool is_given(const mfm_plan *plan, uint32_t segments)
+{
+    const mfm_graph *graph = plan->graph;
+    for (int i = 0; i < plan->spec.n_keep; i++) {
+        const mfm_value *value = &graph->values[plan->spec.keep[i].value];
+        if (plan->spec.keep[i].lane == MFM_X && value->kind == MFM_VALUE_NODE &&
+            !(segments >> graph->nodes[value->producer].segment & 1))
+            return true;
+    }
+    return false;
+}
+
+static int make_instance(mfm_plan *plan, const mfm_plan_spec *spec)
+{
+    mfm_ctx *ctx = plan->ctx;
+    const mfm_graph *graph = plan->graph;
+    mfm_instance_use use = {
+        .segments = forward_segments(spec), .training = spec->training, .frozen = spec->frozen};
+    mfm_shape *shapes = NULL;
+    int status = MFM_OK;
+    if (is_given(plan, use.segments)) {
+        shapes = mfm_alloc(ctx, graph->n_values, sizeof *shapes);
+        status = shapes ? mfm_graph_shapes(graph, spec->batch, spec->training, shapes) : MFM_ENOMEM;
+    }
+    use.shapes = shapes;
+    if (!status)
+        status = mfm_instance_init(ctx, graph, spec->batch, use, &plan->instance);
+    mfm_free(ctx, shapes);
+    return status;
+}
+
 static int build(mfm_plan *plan, const mfm_plan_spec *spec)
 {
     mfm_ctx *ctx = plan->ctx;
     for (int i = 0; i < spec->n_keep; i++)
         assert(0 <= spec->keep[i].value && spec->keep[i].value < (int)plan->graph->n_values);
-    const mfm_instance_use use = {
-        .segments = forward_segments(spec), .training = spec->training, .frozen = spec->frozen};
     int status = check_passes(ctx, spec);
     if (!status)
         status = copy_spec(plan, spec);
     if (!status)
-        status = mfm_instance_init(ctx, plan->graph, spec->batch, use, &plan->instance);
+        status = make_instance(plan, spec);
     if (status)
         return status;
     plan->lanes = mfm_alloc(ctx, plan->graph->n_values, 1);

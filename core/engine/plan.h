@@ -39,7 +39,7 @@ typedef struct mfm_plan_spec {
     const char *const *pass_names; /* for reports, outlive the plan; NULL: named by their kinds */
     /* Lanes that the caller reads or seeds: they stay in place over the whole schedule. A kept G or
      * DG of a node output is a seed, which sweeps add to; a kept G or DG of an input is a target; a
-     * kept DX of an input is a seed of JVP. */
+     * kept DX of an input is a seed of JVP. A kept X that no pass writes is given by the caller. */
     const mfm_slot *keep;
     int n_keep;
     bool param_tangents;          /* DX of the parameters is bound: JVP runs along it */

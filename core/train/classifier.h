@@ -11,7 +11,7 @@ MFM_C_BEGIN
 
 typedef struct mfm_classifier {
     const mfm_graph *graph;
-    int features;  /* the layer's input: [n, width] */
+    int features;  /* the layer's input: [n, width]; -1: not known */
     int weight;    /* parameter; -1: there is no such layer */
     int bias;      /* parameter [classes]; -1: none */
     bool by_class; /* weight is [classes, width], else [width, classes] */

@@ -14,6 +14,7 @@
 #include "core/engine/linkage.h"
 #include "core/engine/option.h"
 #include "core/data/batch.h"
+#include "core/train/evaluate.h"
 #include "core/train/network.h"
 #include "core/train/problem.h"
 
@@ -47,6 +48,16 @@ typedef struct mfm_step_losses {
     double meta; /* 0 for a step without meta batch */
 } mfm_step_losses;
 
+/* What a session of a run begins with: the images that it trains on. */
+typedef struct mfm_session_start {
+    const mfm_images *images;
+    const mfm_preprocess *preprocess;
+    const uint32_t *indices; /* [count] of the training images */
+    uint32_t count;
+    const mfm_evaluation_watch *watch; /* of whoever goes through all of them */
+    char note[160];                    /* written for those who follow the run */
+} mfm_session_start;
+
 typedef struct mfm_method {
     const char *name;
     const char *summary;
@@ -55,6 +66,7 @@ typedef struct mfm_method {
     const mfm_settings *const *settings; /* ended by NULL; NULL: none */
     /* The first feeds the loss that is trained. */
     mfm_stream_spec streams[MFM_MAX_STREAMS + 1]; /* ended by one without name */
+    const char *sampler; /* of training batches where none is chosen; NULL: shuffle */
     /* The rate, beside --lr, that a run that explodes may owe it to: an option; NULL: none. */
     const char *rate_option;
     /* Describes what is trained: task and network are known, the numbers of parameters may not be.
@@ -63,12 +75,19 @@ typedef struct mfm_method {
                  const mfm_train_options *options, mfm_problem **problem);
     /* Makes the plans and what the method keeps; sets training->method_state. */
     int (*begin)(mfm_training *training);
+    /* Before the first step of a session, when a checkpoint has been restored. NULL: nothing. */
+    int (*start)(mfm_training *training, mfm_session_start *start);
+    /* Whether batches must bring their images, from then on; NULL: they must. */
+    bool (*needs_images)(const mfm_training *training);
     /* Whether the step that comes next reads that stream; NULL: each step reads all. */
     bool (*reads)(const mfm_training *training, int stream);
     /* One step at learning rate lr: updates the training's vectors. batches: one for each stream of
      * the run, empty where it is not read. Cannot fail. */
     void (*step)(mfm_training *training, const mfm_batch *batches, double lr,
                  mfm_step_losses *losses);
+    /* Brings into a copy of w what is trained beside it, as the plain path is evaluated and
+     * written. NULL: nothing is. */
+    void (*fold)(const mfm_training *training, real *params);
     void (*end)(mfm_training *training);
     /* Bytes of buffers that the method holds. */
     size_t (*bytes)(const mfm_training *training);

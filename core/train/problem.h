@@ -88,6 +88,7 @@ typedef struct mfm_problem {
     real *table_values;        /* [classes, classes] of the epoch; NULL: no table */
     mfm_hyper hypers[MFM_MAX_HYPERS];
     int n_hypers;
+    bool trains_hypers; /* the objective trains phi, where other methods have a meta loss */
     mfm_hyper_link
         *reads; /* a value of the main graph, held constant -> an input of a hyper graph */
     size_t n_reads, reads_capacity;

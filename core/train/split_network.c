@@ -417,6 +417,14 @@ static int prepare_network(const splitter *s, mfm_classifier *classifier)
     return spec->loss->prepare ? spec->loss->prepare(s->ctx, s->network, spec->chosen) : MFM_OK;
 }
 
+/* The network's classifier as the plain path has it. */
+static void keep_classifier(const splitter *s, const mfm_classifier *classifier)
+{
+    s->to->classifier = mfm_classifier_in(s->to->main, classifier);
+    if (classifier->weight >= 0)
+        s->to->classifier.features = s->plain[plain_source(s, classifier->features)];
+}
+
 /* name NULL: the plain path alone. */
 static int split(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec, const char *name,
                  mfm_problem **problem, int *hyper, int *input)
@@ -436,7 +444,7 @@ static int split(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec, 
     if (!s.status && name)
         split_modulation(&s, name, hyper, input);
     if (!s.status)
-        s.to->classifier = mfm_classifier_in(s.to->main, &classifier);
+        keep_classifier(&s, &classifier);
     mfm_free(ctx, s.depends);
     mfm_free(ctx, s.plain);
     mfm_free(ctx, s.shapes);

@@ -44,21 +44,24 @@ static mfm_loader_stream loader_stream(const trainer *r, const mfm_stream_use *u
     const mfm_split *split = r->data->split;
     const bool meta = use->spec->from == MFM_FROM_META;
     const mfm_train_options *o = &r->training->options;
-    return (mfm_loader_stream){.feed = {.images = &r->data->dataset->train,
-                                        .preprocess = r->data->preprocess,
-                                        .indices = meta ? split->meta : split->train,
-                                        .count = meta ? split->meta_count : split->train_count,
-                                        .batch = use->batch,
-                                        .seed = o->seed,
-                                        .stream = meta ? MFM_STREAM_META : MFM_STREAM_SHUFFLE,
-                                        .chosen = o->chosen,
-                                        .sampler = meta ? o->meta_sampler : o->sampler,
-                                        .epochs = o->epochs,
-                                        .defer = meta ? 0 : o->defer_resample,
-                                        .mixing = meta ? NULL : o->mixing,
-                                        .classes = r->training->problem->classes,
-                                        .counts = split->train_per_class},
-                               .first_step = r->training->counters.batches[number]};
+    const mfm_method *method = o->method;
+    return (mfm_loader_stream){
+        .feed = {.images = &r->data->dataset->train,
+                 .preprocess = r->data->preprocess,
+                 .indices = meta ? split->meta : split->train,
+                 .count = meta ? split->meta_count : split->train_count,
+                 .batch = use->batch,
+                 .seed = o->seed,
+                 .stream = meta ? MFM_STREAM_META : MFM_STREAM_SHUFFLE,
+                 .no_images = method->needs_images && !method->needs_images(r->training),
+                 .chosen = o->chosen,
+                 .sampler = meta ? o->meta_sampler : o->sampler,
+                 .epochs = o->epochs,
+                 .defer = meta ? 0 : o->defer_resample,
+                 .mixing = meta ? NULL : o->mixing,
+                 .classes = r->training->problem->classes,
+                 .counts = split->train_per_class},
+        .first_step = r->training->counters.batches[number]};
 }
 
 static int open_loader(trainer *r)
@@ -236,6 +239,30 @@ static int on_evaluated(void *self, uint32_t done, uint32_t total)
     return save_if_due(r);
 }
 
+static int on_looked_through(void *self, uint32_t done, uint32_t total)
+{
+    trainer *r = self;
+    if (!stopped(r) || done == total)
+        return MFM_OK;
+    return interrupt(r, "step", r->training->counters.step, ", before the next");
+}
+
+/* What the method computes of the images before its first step. */
+static int start_method(trainer *r)
+{
+    mfm_training *t = r->training;
+    const mfm_evaluation_watch watch = {.self = r, .on_batch = on_looked_through};
+    mfm_session_start start = {.images = &r->data->dataset->train,
+                               .preprocess = r->data->preprocess,
+                               .indices = r->data->split->train,
+                               .count = r->data->split->train_count,
+                               .watch = &watch};
+    const int status = t->options.method->start ? t->options.method->start(t, &start) : MFM_OK;
+    if (!status && start.note[0] && r->events->on_note)
+        r->events->on_note(r->events->self, start.note);
+    return status;
+}
+
 static int evaluate_part(trainer *r, const mfm_images *images, const uint32_t *indices,
                          uint32_t count, double *loss)
 {
@@ -368,11 +395,13 @@ int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_trai
     if (!status)
         status = mfm_confusion_init(ctx, &r.confusion, (int)training->problem->classes);
     if (!status)
+        status = start_method(&r);
+    if (!status)
         status = open_loader(&r);
     if (!status)
         status = mfm_evaluator_new(ctx, training->problem, data->preprocess, EVALUATION_BATCH,
                                    &r.evaluator);
-    if (!status && training->options.finishing)
+    if (!status && mfm_training_evaluates_copy(training))
         status = mfm_vector_new(ctx, NULL, training->problem->main->params_size, &r.finished);
     if (!status)
         status = run_epochs(&r);

@@ -56,6 +56,8 @@ typedef struct mfm_train_events {
      * is called has no influence on results. */
     int (*save)(void *self, const mfm_training *training);
     double save_seconds;
+    /* Something worth knowing of the run, a line without its end. */
+    void (*on_note)(void *self, const char *note);
 } mfm_train_events;
 
 /* Epochs of the run that are over, their evaluation included. One whose steps have all been taken,

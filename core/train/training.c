@@ -72,15 +72,15 @@ int mfm_training_add_hyper(mfm_training *t, int index, const mfm_modulator_train
     return status ? status : mfm_training_keep_optimizer(t, prefix, &state->optimizer);
 }
 
-static int make_optimizer(mfm_training *t)
+int mfm_training_make_optimizer(const mfm_training *t, const mfm_graph *graph,
+                                mfm_optimizer *optimizer)
 {
     const mfm_train_options *o = &t->options;
     const mfm_optimizer_kind *kind = o->optimizer ? o->optimizer : mfm_optimizers[MFM_SGD];
     const mfm_settings *settings = kind->settings[0];
     const void *values = settings ? mfm_values_of(o->chosen, settings) : NULL;
-    const int status =
-        mfm_optimizer_init(t->ctx, &t->optimizer, kind, values, o->weight_decay, t->problem->main);
-    t->optimizer.spare_vectors = o->spare_vectors;
+    const int status = mfm_optimizer_init(t->ctx, optimizer, kind, values, o->weight_decay, graph);
+    optimizer->spare_vectors = o->spare_vectors;
     return status;
 }
 
@@ -111,7 +111,7 @@ static int build(mfm_training *t)
     if (!status)
         status = mfm_vector_new(t->ctx, graph->state, graph->state_size, &t->state);
     if (!status)
-        status = make_optimizer(t);
+        status = mfm_training_make_optimizer(t, graph, &t->optimizer);
     if (!status)
         status = mfm_sharpness_init(t->ctx, &t->sharpness, o->sharpness, graph);
     const mfm_kept w = {.what = "weights",
@@ -177,9 +177,14 @@ size_t mfm_training_kept_bytes(const mfm_training *t)
     return reals * sizeof(real);
 }
 
+bool mfm_training_evaluates_copy(const mfm_training *t)
+{
+    return t->options.finishing || t->options.method->fold;
+}
+
 bool mfm_training_finishes(const mfm_training *t)
 {
-    return t->options.finishing || t->problem->spec.loss->fold;
+    return mfm_training_evaluates_copy(t) || t->problem->spec.loss->fold;
 }
 
 void mfm_training_finish(const mfm_training *t, bool written, real *params)
@@ -188,6 +193,8 @@ void mfm_training_finish(const mfm_training *t, bool written, real *params)
     memcpy(params, t->w, p->main->params_size * sizeof *params);
     if (written && p->spec.loss->fold)
         p->spec.loss->fold(&p->classifier, params);
+    if (t->options.method->fold)
+        t->options.method->fold(t, params);
     if (t->options.finishing)
         mfm_finish(t->options.finishing, t->options.chosen, &p->classifier, p->spec.task, params);
 }

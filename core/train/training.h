@@ -110,8 +110,11 @@ int mfm_training_keep_count(mfm_training *training, const char *name, uint64_t *
 /* Keeps the moments and the steps of an optimiser; prefix "" for that of w, else "NAME.". */
 int mfm_training_keep_optimizer(mfm_training *training, const char *prefix,
                                 mfm_optimizer *optimizer);
-/* Hyper-parameters of hyper graph `index`, from its numbers, kept, with an optimiser of that kind.
- */
+/* An optimiser as the run's options have it. */
+int mfm_training_make_optimizer(const mfm_training *training, const mfm_graph *graph,
+                                mfm_optimizer *optimizer);
+/* Hyper-parameters of hyper graph `index`, from its numbers, kept, with an optimiser of that kind;
+ * how NULL: without one. */
 int mfm_training_add_hyper(mfm_training *training, int index, const mfm_modulator_training *how);
 
 /* ---- for whoever looks at a run ---------------------------------------------------------------
@@ -121,6 +124,8 @@ int mfm_training_add_hyper(mfm_training *training, int index, const mfm_modulato
 const mfm_kept *mfm_training_kept(const mfm_training *training, const char *name);
 /* Bytes of all kept vectors. */
 size_t mfm_training_kept_bytes(const mfm_training *training);
+/* Whether the weights that are evaluated differ from those that are trained. */
+bool mfm_training_evaluates_copy(const mfm_training *training);
 /* Whether the weights that are written differ from those that are trained. */
 bool mfm_training_finishes(const mfm_training *training);
 /* The weights as they are evaluated in the problem's graph (written: false), or as a plain

@@ -27,6 +27,7 @@ void session_init(session *s, const recipe *from, const char *method)
                                      .weight_decay = 5e-4,
                                      .seed = 17};
     s->meta_steps = (mfm_meta_steps){.every = 1, .from = 1};
+    s->feature_memory = 1;
     s->modulator = (mfm_modulator_training){.lr = 0.01, .momentum = 0.9, .weight_decay = 1e-3};
 }
 
@@ -38,6 +39,7 @@ void session_init_model(session *s, mfm_ctx *ctx, mfm_model *model, const sessio
     s->options = like->options;
     s->meta_steps = (mfm_meta_steps){.every = 1, .from = 1};
     s->modulator = like->modulator;
+    s->feature_memory = like->feature_memory;
     s->meta_steps = like->meta_steps;
 }
 
@@ -47,6 +49,7 @@ void session_start(session *s)
     s->chosen[1] = (mfm_chosen){&mfm_weighting_training_settings, &s->modulator};
     s->chosen[2] = (mfm_chosen){&mfm_meta_steps_settings, &s->meta_steps};
     s->chosen[3] = (mfm_chosen){&mfm_steps_settings, &steps};
+    s->chosen[4] = (mfm_chosen){&mfm_head_training_settings, &s->feature_memory};
     s->options.chosen = s->chosen;
     s->options.schedule.chosen = s->chosen;
     prepare_for_split(&s->p, &s->options, s->data.split);
@@ -85,6 +88,12 @@ static int on_epoch(void *self, const mfm_epoch_report *report)
     if (s->fail_epoch)
         return mfm_fail(s->p.ctx, s->fail_epoch, "the epoch's event says no");
     return MFM_OK;
+}
+
+static void on_note(void *self, const char *note)
+{
+    session *s = self;
+    snprintf(s->note, sizeof s->note, "%s", note);
 }
 
 static int save(void *self, const mfm_training *training)
@@ -130,7 +139,12 @@ void session_validate(session *s, uint32_t per_class)
 int session_run(session *s)
 {
     const mfm_train_data data = tiny_data_parts(&s->data);
-    const mfm_train_events events = {s, on_progress, on_epoch, save, s->save_seconds};
+    const mfm_train_events events = {.self = s,
+                                     .on_progress = on_progress,
+                                     .on_epoch = on_epoch,
+                                     .save = save,
+                                     .save_seconds = s->save_seconds,
+                                     .on_note = on_note};
     return mfm_train(s->training, &data, &events, &s->stop);
 }
 

@@ -2,6 +2,7 @@
 #ifndef MFM_TESTS_TRAIN_SESSION_H
 #define MFM_TESTS_TRAIN_SESSION_H
 
+#include "core/train/head_training.h"
 #include "core/train/meta_step.h"
 #include "tests/core/train/prepared.h"
 #include "tests/core/train/tiny_data.h"
@@ -13,7 +14,8 @@ typedef struct session {
     tiny_data data;
     mfm_modulator_training modulator; /* also of a weighting network */
     mfm_meta_steps meta_steps;
-    mfm_chosen chosen[5];
+    double feature_memory; /* of methods that train on frozen features */
+    mfm_chosen chosen[6];
     mfm_train_options options; /* chosen is the session's own */
     mfm_training *training;
     volatile sig_atomic_t stop;
@@ -23,6 +25,7 @@ typedef struct session {
     const char *checkpoint;    /* path that save writes to; NULL: saving only counts */
     int fail_save, fail_epoch; /* results of the events */
     int steps, epochs, saves;
+    char note[160];      /* the last */
     uint64_t last_saved; /* step of the last save */
     double train_loss[SESSION_EPOCHS], meta_loss[SESSION_EPOCHS], test_error[SESSION_EPOCHS];
     double lr[SESSION_EPOCHS], validation_error[SESSION_EPOCHS], validation_loss[SESSION_EPOCHS];

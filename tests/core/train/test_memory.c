@@ -144,6 +144,34 @@ static int run(mfm_ctx *ctx, void *self)
     return status;
 }
 
+/* Features of all images are kept. */
+static int second_stage(mfm_ctx *ctx, void *self)
+{
+    const made *m = self;
+    const mfm_train_options options = options_of("crt");
+    const mfm_train_data data = tiny_data_parts(&m->data);
+    const mfm_train_events events = {0};
+    mfm_problem *problem;
+    mfm_training *t = NULL;
+    int status = mfm_method_build(ctx, m->h.network, NULL, &options, &problem);
+    if (!status)
+        status = mfm_training_new(ctx, problem, &options, &t);
+    if (!status)
+        status = mfm_train(t, &data, &events, NULL);
+    mfm_training_free(t);
+    mfm_problem_free(problem);
+    return status;
+}
+
+static void test_second_stage(void)
+{
+    made m;
+    made_init(&m);
+    m.data.preprocess.augment = (mfm_augment){.pad = 0};
+    check(second_stage, &m);
+    made_clear(&m);
+}
+
 static void test_run(void)
 {
     made m;
@@ -153,10 +181,9 @@ static void test_run(void)
 }
 
 static const mfm_case cases[] = {
-    {"taking a network apart", test_split},
-    {"the bilevel step's plans", test_bilevel},
-    {"a training with every method", test_training},
-    {"a whole run", test_run},
+    {"taking a network apart", test_split},          {"the bilevel step's plans", test_bilevel},
+    {"a training with every method", test_training}, {"a whole run", test_run},
+    {"a run on frozen features", test_second_stage},
 };
 
 MFM_SUITE("core/train/memory", cases)

@@ -135,6 +135,14 @@ static void test_outside_the_model(void)
     check(&(plan){plain, "l2rw", MFM_SGD, 0}, stops, 1);
 }
 
+/* The classifier alone, or what scales it. */
+static void test_second_stage(void)
+{
+    const uint64_t stops[] = {1, 6};
+    check(&(plan){{"resnet20", RESNET, {NULL}, {0}}, "crt", MFM_SGD, 0}, stops, 2);
+    check(&(plan){{"lenet", LENET, {NULL}, {0}}, "lws", MFM_SGD, 0}, stops, 2);
+}
+
 /* The meta batches go on where they were, also where not every step reads one. */
 static void test_meta_every(void)
 {
@@ -218,6 +226,7 @@ static const mfm_case cases[] = {
     {"so does a plain model", test_base},
     {"so do hyper-parameters that the model file does not hold, and methods without any",
      test_outside_the_model},
+    {"so does the second of two stages", test_second_stage},
     {"so do meta batches that not every step reads", test_meta_every},
     {"stopped within an evaluation, it repeats the evaluation", test_evaluation},
     {"one step a process gives what one process gives", test_every_step},
