@@ -91,6 +91,7 @@ typedef struct bench {
     mfm_workload workload;
     mfm_batch batches[MFM_MAX_STREAMS];
     real *images[MFM_MAX_STREAMS], *labels[MFM_MAX_STREAMS];
+    uint32_t *indices[MFM_MAX_STREAMS];
     mfm_bench_result result;
 } bench;
 
@@ -107,16 +108,21 @@ static int random_batch(bench *b, int stream, uint64_t batch)
     const size_t count = (size_t)mfm_shape_count(&shape);
     real *images = mfm_alloc_aligned(b->ctx, count, sizeof *images);
     real *labels = mfm_alloc_aligned(b->ctx, batch, sizeof *labels);
+    uint32_t *indices = mfm_alloc(b->ctx, batch, sizeof *indices);
     b->images[stream] = images;
     b->labels[stream] = labels;
-    if (!images || !labels)
+    b->indices[stream] = indices;
+    if (!images || !labels || !indices)
         return MFM_ENOMEM;
     const mfm_key key = {.stream = MFM_STREAM_TEST, .node = (uint32_t)stream};
     for (size_t i = 0; i < count; i++)
         images[i] = (real)mfm_random_normal(&key, i);
-    for (uint64_t i = 0; i < batch; i++)
+    for (uint64_t i = 0; i < batch; i++) {
         labels[i] = (real)(i % (uint64_t)problem->classes);
-    b->batches[stream] = (mfm_batch){.images = images, .labels = labels, .n = (int64_t)batch};
+        indices[i] = (uint32_t)i;
+    }
+    b->batches[stream] =
+        (mfm_batch){.images = images, .labels = labels, .indices = indices, .n = (int64_t)batch};
     return MFM_OK;
 }
 
@@ -222,6 +228,7 @@ static void clear(bench *b)
     for (int i = 0; i < MFM_MAX_STREAMS; i++) {
         mfm_free_aligned(b->ctx, b->images[i]);
         mfm_free_aligned(b->ctx, b->labels[i]);
+        mfm_free(b->ctx, b->indices[i]);
     }
     mfm_free(b->ctx, b->result.seconds);
 }

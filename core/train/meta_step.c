@@ -150,7 +150,12 @@ void mfm_meta_step_end(mfm_training *t)
 size_t mfm_meta_step_bytes(const mfm_training *t)
 {
     const meta_step *m = t->method_state;
-    return mfm_bilevel_bytes(m->bilevel);
+    size_t bytes = mfm_bilevel_bytes(m->bilevel);
+    if (m->rows)
+        bytes +=
+            t->options.batch * (t->problem->hypers[0].width * sizeof *m->merged + sizeof *m->rows) +
+            t->problem->spec.task->samples * sizeof *m->slot;
+    return bytes;
 }
 
 /* ---- a step --------------------------------------------------------------------------------- */

@@ -17,6 +17,9 @@ expect_exit 0 bench lenet.onnx --batch 8 --repeat 3 --profile 4 --json
 cp .stdout base.json
 check profile base.json forward backward 'running statistics'
 expect_exit 0 bench lenet.onnx --method forward --batch 8 --repeat 2 --profile 0 --json
+for method in l2rw mfm-free mw-net; do
+    expect_exit 0 bench lenet.onnx --method "$method" --batch 8 --repeat 2 --profile 1
+done
 grep -q profile .stdout && fail "a profile that was not asked for"
 expect_exit 0 bench resnet20.onnx --batch 2 --repeat 2
 expect_stdout '^pass +calls +ms +share +GFLOP/s$'

@@ -118,6 +118,21 @@ expect_exit 0 inspect shift.run/modulator.onnx
 grep -q 'gamma' .stdout && fail "a scale that was left out"
 expect_stdout 'beta\.'
 
+# Methods with hyper-parameters of their own: trained, gone on with, and a plain model comes out.
+for method in mw-net l2rw 'mfm-free --layer conv:2' 'mfm --meta-every 2 --virtual-step full'; do
+    # shellcheck disable=SC2086 # options are split at spaces
+    expect_exit 0 train lenet.onnx -o whole.onnx $common --epochs 2 --method $method
+    # shellcheck disable=SC2086
+    expect_exit 0 train lenet.onnx -o part.onnx $common --epochs 1 --method $method
+    expect_exit 0 train lenet.onnx -o part.onnx --resume --epochs 2 --threads 1
+    expect_same whole.onnx part.onnx
+    expect_exit 0 eval whole.onnx --data idx:four
+    rm -r whole.onnx whole.run part.onnx part.run
+done
+# A modulator that stays as it is needs no meta set.
+expect_exit 0 train lenet.onnx -o frozen.onnx $common --epochs 1 --freeze-modulator --layer fc:1
+grep -q '"meta_batch": 0,' frozen.run/run.json || fail "a frozen modulator reads meta batches"
+
 # A model with modulators trains as it is, and comes out without.
 expect_exit 0 inject lenet.onnx -o injected.onnx --layer fc:1 --layer conv:2 --modulation film
 expect_exit 0 train injected.onnx -o film.onnx $common --epochs 2 --modulator-optimizer adam \
