@@ -197,8 +197,12 @@ void mfm_eval_print_text(const mfm_evaluation *e)
     int classes;
     const double mean = mfm_confusion_mean_recall(&e->confusion, NULL, &classes);
     const unsigned long long images = e->confusion.images;
-    printf("error %.2f %%, loss %.4f, %llu image%s\n", mfm_confusion_error(&e->confusion), e->loss,
-           images, images == 1 ? "" : "s");
+    printf("error %.2f %%, loss ", mfm_confusion_error(&e->confusion));
+    if (isfinite(e->loss))
+        printf("%.4f", e->loss);
+    else
+        printf("%s", isnan(e->loss) ? "not a number" : "infinite");
+    printf(", %llu image%s\n", images, images == 1 ? "" : "s");
     printf("mean recall %.2f %% over %d class%s\n\n", mean, classes, classes == 1 ? "" : "es");
     print_classes(e, name_width(e));
     if (e->train)

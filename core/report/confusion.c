@@ -3,16 +3,20 @@
 #include <math.h>
 #include <string.h>
 
+/* A row and a number of undecided images for each class. */
 static size_t cells(const mfm_confusion *confusion)
 {
-    return (size_t)confusion->classes * (size_t)confusion->classes;
+    return (size_t)confusion->classes * ((size_t)confusion->classes + 1);
 }
 
 int mfm_confusion_init(mfm_ctx *ctx, mfm_confusion *confusion, int classes)
 {
     *confusion = (mfm_confusion){.classes = classes};
     confusion->count = mfm_alloc(ctx, cells(confusion), sizeof *confusion->count);
-    return confusion->count ? MFM_OK : MFM_ENOMEM;
+    if (!confusion->count)
+        return MFM_ENOMEM;
+    confusion->undecided = confusion->count + (size_t)classes * (size_t)classes;
+    return MFM_OK;
 }
 
 void mfm_confusion_clear(mfm_ctx *ctx, mfm_confusion *confusion)
@@ -29,7 +33,10 @@ void mfm_confusion_reset(mfm_confusion *confusion)
 
 void mfm_confusion_add(mfm_confusion *confusion, int truth, int predicted)
 {
-    confusion->count[truth * confusion->classes + predicted]++;
+    if (predicted < 0)
+        confusion->undecided[truth]++;
+    else
+        confusion->count[truth * confusion->classes + predicted]++;
     confusion->images++;
 }
 
@@ -43,9 +50,17 @@ double mfm_confusion_error(const mfm_confusion *confusion)
                : NAN;
 }
 
-uint64_t mfm_confusion_class_images(const mfm_confusion *confusion, int class_number)
+uint64_t mfm_confusion_undecided(const mfm_confusion *confusion)
 {
     uint64_t images = 0;
+    for (int i = 0; i < confusion->classes; i++)
+        images += confusion->undecided[i];
+    return images;
+}
+
+uint64_t mfm_confusion_class_images(const mfm_confusion *confusion, int class_number)
+{
+    uint64_t images = confusion->undecided[class_number];
     for (int i = 0; i < confusion->classes; i++)
         images += confusion->count[class_number * confusion->classes + i];
     return images;

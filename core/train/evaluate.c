@@ -78,6 +78,15 @@ static int largest(const real *logits, int64_t classes)
     return best;
 }
 
+/* The class with the largest logit; -1 where one is not a number, of which none is the largest. */
+static int prediction(const real *logits, int64_t classes)
+{
+    for (int64_t c = 0; c < classes; c++)
+        if (isnan(logits[c]))
+            return -1;
+    return largest(logits, classes);
+}
+
 static double cross_entropy(const real *logits, int64_t classes, int label)
 {
     const double top = (double)logits[largest(logits, classes)];
@@ -104,7 +113,7 @@ int mfm_evaluate_some(mfm_evaluator *e, const mfm_images *images, const uint32_t
         for (uint32_t i = 0; i < got; i++) {
             const real *row = logits + (int64_t)i * classes;
             const int label = (int)e->labels[i];
-            mfm_confusion_add(confusion, label, largest(row, classes));
+            mfm_confusion_add(confusion, label, prediction(row, classes));
             sum += cross_entropy(row, classes, label);
         }
         first += got;
@@ -112,6 +121,10 @@ int mfm_evaluate_some(mfm_evaluator *e, const mfm_images *images, const uint32_t
         if (status)
             return status;
     }
+    const unsigned long long undecided = mfm_confusion_undecided(confusion);
+    if (undecided > 0)
+        mfm_warn(e->ctx, "the outputs for %llu of %u images are not numbers: they count as wrong",
+                 undecided, count);
     *loss = count ? sum / count : NAN;
     return MFM_OK;
 }

@@ -73,10 +73,29 @@ static void classes_count_the_same_in_the_balanced_error(void)
     mfm_ctx_free(ctx);
 }
 
+/* One more image of class 1, undecided: 1 of 3 right, 5 of 9 wrong. */
+static void what_is_undecided_is_wrong(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_confusion confusion;
+    fill(ctx, &confusion);
+    CU_ASSERT_EQUAL(mfm_confusion_undecided(&confusion), 0);
+    mfm_confusion_add(&confusion, 1, -1);
+    CU_ASSERT_EQUAL(mfm_confusion_undecided(&confusion), 1);
+    CU_ASSERT_EQUAL(mfm_confusion_class_images(&confusion, 1), 3);
+    CU_ASSERT_DOUBLE_EQUAL(mfm_confusion_recall(&confusion, 1), 100 / 3.0, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(mfm_confusion_error(&confusion), 500 / 9.0, 1e-12);
+    mfm_confusion_reset(&confusion);
+    CU_ASSERT_EQUAL(mfm_confusion_undecided(&confusion), 0);
+    mfm_confusion_clear(ctx, &confusion);
+    mfm_ctx_free(ctx);
+}
+
 static const mfm_case cases[] = {
     {"recalls are those of classes with images", recalls_are_those_of_classes_with_images},
     {"means leave classes without images out", means_leave_classes_without_images_out},
     {"classes count the same in the balanced error", classes_count_the_same_in_the_balanced_error},
+    {"what is undecided is wrong", what_is_undecided_is_wrong},
 };
 
 MFM_SUITE("core/report/confusion", cases)

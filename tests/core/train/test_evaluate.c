@@ -117,6 +117,35 @@ static void test_some(void)
     bench_clear(&b);
 }
 
+static void keep_warning(void *self, const char *line)
+{
+    snprintf(self, 200, "%s", line);
+}
+
+/* The first logit is a times infinity: no number where a = 0, the largest elsewhere. */
+static void test_not_numbers(void)
+{
+    bench b;
+    bench_init(&b);
+    mfm_evaluator *evaluator;
+    mfm_confusion confusion;
+    double loss = 0;
+    char warning[200] = "";
+    mfm_ctx_on_warning(b.h.ctx, keep_warning, warning);
+    b.problem->main->params[0] = INFINITY;
+    must(&b, mfm_evaluator_new(b.h.ctx, b.problem, &b.preprocess, 3, &evaluator));
+    must(&b, mfm_confusion_init(b.h.ctx, &confusion, HAND_CLASSES));
+    mfm_evaluate(evaluator, &b.dataset.test, b.problem->main->params, b.problem->main->state, NULL,
+                 &confusion, &loss);
+    CU_ASSERT(!isfinite(loss));
+    CU_ASSERT_EQUAL(mfm_confusion_error(&confusion), 75);
+    CU_ASSERT_EQUAL(mfm_confusion_undecided(&confusion), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(warning, "2 of 4 images are not numbers"));
+    mfm_confusion_clear(b.h.ctx, &confusion);
+    mfm_evaluator_free(evaluator);
+    bench_clear(&b);
+}
+
 static void test_no_images(void)
 {
     bench b;
@@ -139,6 +168,7 @@ static const mfm_case cases[] = {
     {"loss and confusion are right for every batch size, also one that does not divide",
      test_batches},
     {"some of the images, in their own order, are evaluated", test_some},
+    {"outputs that are not numbers are no prediction, and a warning says so", test_not_numbers},
     {"no images give no loss", test_no_images},
 };
 
