@@ -45,8 +45,9 @@ static int fail_unknown(mfm_ctx *ctx, const char *text)
     for (size_t i = 0; (member = mfm_model_at(i)); i++)
         mfm_nearest_offer(&near, member->name);
     char suggestion[MFM_SUGGEST_TEXT];
+    mfm_nearest_say(&near, suggestion);
     return mfm_fail(ctx, MFM_EINVAL, "unknown architecture: %.80s%s", text,
-                    mfm_nearest_say(&near, suggestion));
+                    suggestion[0] ? suggestion : ": 'onnx-mfm new --help' lists them");
 }
 
 /* Replaces a 0 by the default and checks the range. */

@@ -51,8 +51,10 @@ static int refuse_unknown(const mfm_roles *r, const char *pattern, const order *
     for (size_t i = 0; i < r->n_tensors; i++)
         if (!r->tensors[i].injected)
             mfm_nearest_offer(&near, r->tensors[i].name);
+    mfm_nearest_say(&near, text);
     return mfm_fail(r->ctx, MFM_EINVAL, "%s: cannot %s '%.200s': no tensor is called so%s",
-                    mfm_model_path(r->model), o->name, pattern, mfm_nearest_say(&near, text));
+                    mfm_model_path(r->model), o->name, pattern,
+                    text[0] ? text : ": inspect --tensors lists them");
 }
 
 static int choose(mfm_roles *r, const char *pattern, const order *o)

@@ -70,8 +70,9 @@ static int unknown_command(const char *name)
     for (int i = 0; i < COMMANDS; i++)
         names[i] = commands[i].name;
     char near[MFM_SUGGEST_TEXT];
+    mfm_suggest(name, names, COMMANDS, near);
     fprintf(stderr, "onnx-mfm: unknown command: %.80s%s\n", name,
-            mfm_suggest(name, names, COMMANDS, near));
+            near[0] ? near : ": 'onnx-mfm --help' lists them");
     return EXIT_USAGE;
 }
 

@@ -7,9 +7,15 @@
 #include "onnx/nearest.h"
 #include "tools/option_parts.h"
 
+/* A value as messages show it: nothing at all would read like a slip. */
+static const char *shown(const char *text)
+{
+    return text[0] ? text : "''";
+}
+
 static int bad_value(mfm_ctx *ctx, const mfm_option *option, const char *text, const char *rule)
 {
-    return mfm_fail(ctx, MFM_EUSAGE, "--%s: %.80s: %s", option->name, text, rule);
+    return mfm_fail(ctx, MFM_EUSAGE, "--%s: %.80s: %s", option->name, shown(text), rule);
 }
 
 /* The largest number an unsigned option takes: a limit of 2^63 as a double stands for INT64_MAX. */
@@ -22,13 +28,13 @@ static int bad_uint(mfm_ctx *ctx, const mfm_option *option, const char *text)
 {
     return mfm_fail(ctx, MFM_EUSAGE,
                     "--%s: %.80s: expected a whole number from %" PRIu64 " to %" PRIu64,
-                    option->name, text, (uint64_t)option->min, uint_limit(option));
+                    option->name, shown(text), (uint64_t)option->min, uint_limit(option));
 }
 
 static int bad_real(mfm_ctx *ctx, const mfm_option *option, const char *text)
 {
     return mfm_fail(ctx, MFM_EUSAGE, "--%s: %.80s: expected a number from %.15g to %.15g",
-                    option->name, text, option->min, option->max);
+                    option->name, shown(text), option->min, option->max);
 }
 
 /* Digits only: strtoull alone would take signs and blanks. */
@@ -69,11 +75,14 @@ static int set_uints(mfm_ctx *ctx, const mfm_option *option, const char *text, v
 {
     mfm_uints list = {.count = 0};
     const char *at = strcmp(text, "none") == 0 ? "" : text;
+    const char *rule = "expected none, or up to 16 whole numbers, as in 160,180";
+    if (!text[0])
+        return bad_value(ctx, option, text, rule);
     while (*at) {
         uint64_t number;
         if (list.count == MFM_MAX_UINTS || !read_uint(at, &at, &number) || number > UINT32_MAX ||
             (*at == ',' && !at[1]) || (*at && *at != ','))
-            return bad_value(ctx, option, text, "expected up to 16 whole numbers, as in 160,180");
+            return bad_value(ctx, option, text, rule);
         list.item[list.count++] = (uint32_t)number;
         at += *at == ',';
     }
@@ -107,7 +116,7 @@ static int set_choice(mfm_ctx *ctx, const mfm_option *option, const char *text, 
             return MFM_OK;
         }
     char near[MFM_SUGGEST_TEXT];
-    return mfm_fail(ctx, MFM_EUSAGE, "--%s: unknown value %.80s%s", option->name, text,
+    return mfm_fail(ctx, MFM_EUSAGE, "--%s: unknown value %.80s%s", option->name, shown(text),
                     mfm_suggest(text, option->choices, count, near));
 }
 
@@ -132,7 +141,7 @@ int mfm_option_set(mfm_ctx *ctx, const mfm_option *option, const char *text, boo
         return MFM_OK;
     case MFM_OPTION_STRING:
         *(const char **)field = text;
-        return text[0] ? MFM_OK : bad_value(ctx, option, "''", "it must not be empty");
+        return text[0] ? MFM_OK : bad_value(ctx, option, text, "it must not be empty");
     case MFM_OPTION_STRINGS:
         return add_string(ctx, option, text, first, field);
     case MFM_OPTION_UINT:

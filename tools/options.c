@@ -162,6 +162,8 @@ static int take_positional(parse *p)
         return mfm_fail(p->ctx, MFM_EUSAGE,
                         "unexpected argument: %.80s: after %s %.80s only options are expected",
                         second, p->table->positional, first);
+    if (!first[0])
+        return mfm_fail(p->ctx, MFM_EUSAGE, "%s: '': it must not be empty", p->table->positional);
     p->arguments->positional = mfm_arguments_own(p->ctx, p->arguments, first);
     return p->arguments->positional ? MFM_OK : MFM_ENOMEM;
 }

@@ -407,7 +407,7 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
     const mfm_train_options options = mfm_train_options_of(form, a);
     if (options.sharpness > 0 && !options.method->sharpens)
         return mfm_fail(ctx, MFM_EUSAGE,
-                        "--sharpness %g: the method %s takes no sharpness-aware steps: 0",
+                        "--sharpness: %g: method %s takes no sharpness-aware steps: leave it out",
                         options.sharpness, a->method);
     if (mfm_method_reads_meta(&options) && a->split.meta_per_class == 0)
         return mfm_fail(ctx, MFM_EUSAGE,

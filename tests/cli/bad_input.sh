@@ -71,8 +71,8 @@ expect_refusal 3 '--layer: .*has a modulator already' train injected.onnx $train
 # Tensors.
 expect_refusal 3 'lenet.onnx: nothing is left to train' train lenet.onnx $train --data idx:four \
     --fix '*'
-expect_refusal 3 "cannot fix 'conv9\*': no tensor is called so" train lenet.onnx $train \
-    --data idx:four --fix 'conv9*'
+expect_refusal 3 "cannot fix 'conv9\*': no .*: inspect --tensors lists them" train lenet.onnx \
+    $train --data idx:four --fix 'conv9*'
 expect_refusal 3 "cannot free 'nowhere'" train lenet.onnx $train --data idx:four --free nowhere
 
 # Model and images that do not go together.
@@ -107,8 +107,8 @@ expect_refusal 3 '13 takes all images of class 0 .*, which has 12: at most 11' t
     -o out.onnx --data idx:four --meta-from disjoint --meta-per-class 13
 expect_refusal 3 'keeps none of 12 images at imbalance 100: choose one below 12' data idx:four \
     --imbalance 100
-expect_refusal 3 'imbalance 0.5: a finite number >= 1' data idx:four --imbalance 0.5
-expect_refusal 3 'imbalance 0.5: a finite number >= 1' train lenet.onnx -o out.onnx \
+expect_refusal 2 'imbalance: 0.5: expected a number from 1' data idx:four --imbalance 0.5
+expect_refusal 2 'imbalance: 0.5: expected a number from 1' train lenet.onnx -o out.onnx \
     --data idx:four --imbalance 0.5
 # A copied meta set takes what the class has, and says so.
 expect_exit 0 data idx:four --imbalance 12 --meta-per-class 10

@@ -23,6 +23,8 @@ expect_exit 2
 expect_stderr "no command: try 'onnx-mfm --help'"
 expect_exit 2 tran
 expect_stderr '^onnx-mfm: unknown command: tran: did you mean train\?$'
+expect_exit 2 help
+expect_stderr "unknown command: help: 'onnx-mfm --help' lists them"
 
 # The defaults in the help are those of the paper.
 expect_exit 0 train --help
@@ -50,6 +52,16 @@ expect_refusal 2 '--seed: 9223372036854775808: expected a whole number' new lene
     --seed 9223372036854775808
 expect_refusal 2 'missing argument' new lenet -o
 expect_refusal 2 "--output: '': it must not be empty" new lenet -o ''
+for command in 'train -o o --data d' 'eval --data d' inspect 'inject -o o' 'strip -o o' bench; do
+    # shellcheck disable=SC2086
+    expect_refusal 2 "MODEL: '': it must not be empty" $command ''
+done
+expect_refusal 2 "--seed: '': expected a whole number" new lenet -o m.onnx --seed ''
+expect_refusal 2 "--lr: '': expected a number from 0" train m -o o --data d --lr=
+expect_refusal 2 "--method: '': it must not be empty" train m -o o --data d --method=
+expect_refusal 2 "--position: unknown value ''" train m -o o --data d --position=
+expect_refusal 2 "--milestones: '': expected none, or" train m -o o --data d --milestones=
+expect_refusal 2 "unknown architecture: foo: 'onnx-mfm new --help' lists them" new foo -o m.onnx
 
 expect_refusal 2 '--lr: nan: expected a number from 0 to 1000000' train m -o o --data d --lr nan
 expect_refusal 2 '--lr: inf: expected a number from 0' train m -o o --data d --lr inf
@@ -57,8 +69,8 @@ expect_refusal 2 '--lr: 0.1x: expected a number from 0' train m -o o --data d --
 expect_refusal 2 '--momentum: 1.5: expected a number from 0 to 1' \
     train m -o o --data d --momentum 1.5
 expect_refusal 2 '--batch: 0: expected a whole number from 1' train m -o o --data d --batch 0
-expect_refusal 2 '--milestones: 160,: expected up to 16' train m -o o --data d --milestones 160,
-expect_refusal 2 '--milestones: 1;2: expected up to 16' train m -o o --data d --milestones '1;2'
+expect_refusal 2 '--milestones: 160,: expected none, or' train m -o o --data d --milestones 160,
+expect_refusal 2 '--milestones: 1;2: expected none, or' train m -o o --data d --milestones '1;2'
 expect_refusal 2 '--method: unknown method mf: did you mean mfm\?' train m -o o --data d --method mf
 expect_refusal 2 '--position: unknown value nrm: did you mean norm\?' \
     train m -o o --data d --position nrm
