@@ -10,21 +10,25 @@
 #include "tools/interrupt.h"
 #include "tools/option_json.h"
 #include "tools/session.h"
-#include "tools/train_job.h"
 #include "tools/threads.h"
+#include "tools/train_seeds.h"
 
 /* The model that is trained: the checkpoint's, or the one given with a modulator put in. */
 static int load_model(mfm_train_job *job, const mfm_arguments *given)
 {
+    const bool of_checkpoint = job->run_model && job->arguments.resume;
     int status = MFM_OK;
-    if (!job->run_model)
+    if (!of_checkpoint)
         status = mfm_session_load(&job->session, job->model_path);
-    if (!status && !job->run_model)
+    if (!status && !of_checkpoint)
         status = mfm_train_job_hash_model(job);
     if (status)
         return status;
     if (job->arguments.resume)
         return mfm_train_job_load_checkpoint(job);
+    status = mfm_train_job_check_sibling(job);
+    if (status)
+        return status;
     return mfm_train_job_inject(job, given);
 }
 
@@ -81,7 +85,9 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
 static int check_fresh(mfm_train_job *job, mfm_arguments *given)
 {
     mfm_train_arguments *a = &job->arguments;
-    int status = mfm_train_take_recipe(job->ctx, &job->form, a, given);
+    int status = MFM_OK;
+    if (!job->stored) /* options of another run have the recipe in them */
+        status = mfm_train_take_recipe(job->ctx, &job->form, a, given);
     if (!status)
         status = mfm_train_arguments_settle(job->ctx, &job->form, a, given);
     if (!status)
@@ -115,35 +121,79 @@ static int train(mfm_train_job *job)
     return status;
 }
 
-int mfm_cmd_train(mfm_ctx *ctx, int argc, const char **argv)
+/* What makes this run one of several. A split seed of its own, or that of the run that goes on. */
+static int take_place(mfm_train_job *job, const mfm_train_place *place, mfm_arguments *given)
 {
-    mfm_train_job job = {
-        .ctx = ctx, .session = {.ctx = ctx}, .folder = {.ctx = ctx, .lock = -1, .log = -1}};
+    mfm_train_arguments *a = &job->arguments;
+    const mfm_option_table *table = &job->form.table;
+    int status = MFM_OK;
+    bool own_split = !mfm_option_given(table, given, "split-seed");
+    if (place->like) {
+        status = mfm_train_job_adopt_sibling(job, place->like, given);
+        own_split &= a->split.split_seed == a->seed;
+    }
+    a->seed = place->seed;
+    a->output = place->output;
+    a->run = place->run;
+    a->resume = place->resume;
+    if (own_split)
+        a->split.split_seed = place->seed;
+    mfm_option_give(table, given, "seed");
+    mfm_option_give(table, given, "output");
+    return status;
+}
+
+static int run_job(mfm_train_job *job, mfm_arguments *given)
+{
+    int status = MFM_OK;
+    if (!job->model_path && !job->arguments.resume)
+        status = mfm_fail(job->ctx, MFM_EUSAGE, "no MODEL given: it comes first");
+    if (!status)
+        status = job->arguments.resume ? check_resumed(job, given) : check_fresh(job, given);
+    if (!status)
+        status = mfm_use_threads(job->ctx, (unsigned)job->arguments.threads, &job->threads);
+    if (!status)
+        status = prepare(job, given);
+    if (!status)
+        status = mfm_train_job_rehearse(job);
+    if (!status)
+        status = mfm_train_job_begin(job);
+    if (!status)
+        status = mfm_train_job_renew(job);
+    if (!status)
+        status = train(job);
+    if (!status)
+        status = mfm_train_job_finish(job);
+    return status == MFM_EINTR ? mfm_train_job_interrupted(job) : status;
+}
+
+static int train_one(mfm_ctx *ctx, int argc, const char **argv, const mfm_train_place *place,
+                     mfm_train_results *results)
+{
+    mfm_train_job job = {.ctx = ctx,
+                         .session = {.ctx = ctx},
+                         .folder = {.ctx = ctx, .lock = -1, .log = -1},
+                         .results = mfm_train_results_none};
     mfm_arguments given;
     mfm_train_form_init(&job.form, &job.arguments);
     int status = mfm_options_parse(ctx, &job.form.table, argc, argv, &job.arguments, &given);
+    const bool several = !status && job.arguments.seeds && !place;
     job.model_path = given.positional;
-    if (!status && !job.model_path && !job.arguments.resume)
-        status = mfm_fail(ctx, MFM_EUSAGE, "no MODEL given: it comes first");
-    if (!status)
-        status = job.arguments.resume ? check_resumed(&job, &given) : check_fresh(&job, &given);
-    if (!status)
-        status = mfm_use_threads(ctx, (unsigned)job.arguments.threads, &job.threads);
-    if (!status)
-        status = prepare(&job, &given);
-    if (!status)
-        status = mfm_train_job_rehearse(&job);
-    if (!status)
-        status = mfm_train_job_begin(&job);
-    if (!status)
-        status = mfm_train_job_renew(&job);
-    if (!status)
-        status = train(&job);
-    if (!status)
-        status = mfm_train_job_finish(&job);
-    if (status == MFM_EINTR)
-        status = mfm_train_job_interrupted(&job);
+    if (!status && place)
+        status = take_place(&job, place, &given);
+    if (several)
+        status = mfm_train_seeds(ctx, argc, argv, &job.arguments,
+                                 mfm_option_given(&job.form.table, &given, "seed"), train_one);
+    else if (!status)
+        status = run_job(&job, &given);
+    if (results)
+        *results = job.results;
     mfm_train_job_clear(&job);
     mfm_arguments_free(ctx, &given);
     return status;
+}
+
+int mfm_cmd_train(mfm_ctx *ctx, int argc, const char **argv)
+{
+    return train_one(ctx, argc, argv, NULL, NULL);
 }

@@ -4,34 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/class_groups.h"
 #include "tools/print_json.h"
 #include "tools/printable.h"
 
-/* Classes by their number of training images. */
-enum { FEW, MEDIUM, MANY, GROUPS, FEWER_THAN = 20, MORE_THAN = 100 };
-static const char *const group_names[GROUPS] = {"few", "medium", "many"};
-
-static int group_of(uint32_t count)
-{
-    return count < FEWER_THAN ? FEW : count > MORE_THAN ? MANY : MEDIUM;
-}
-
-/* Mean recall over the classes of a group that have test images, NAN when none has; *classes is the
- * number of all its classes, *tested of those with images. */
 static double group_recall(const mfm_evaluation *e, int group, int *classes, int *tested)
 {
-    double sum = 0;
-    *classes = *tested = 0;
-    for (int c = 0; c < e->counted && c < e->confusion.classes; c++) {
-        if (group_of(e->train[c]) != group)
-            continue;
-        ++*classes;
-        if (mfm_confusion_class_images(&e->confusion, c) == 0)
-            continue;
-        sum += mfm_confusion_recall(&e->confusion, c);
-        ++*tested;
-    }
-    return *tested ? sum / *tested : NAN;
+    return mfm_class_group_recall(&e->confusion, e->train, e->counted, (enum mfm_class_group)group,
+                                  classes, tested);
 }
 
 /* ---- JSON ---- */
@@ -71,10 +51,10 @@ static json_t *groups_to_json(const mfm_evaluation *e)
     if (!e->train)
         return json_null();
     json_t *object = json_object();
-    for (int g = GROUPS; g-- > 0;) {
+    for (int g = MFM_CLASS_GROUPS; g-- > 0;) {
         int classes, tested;
         const double recall = group_recall(e, g, &classes, &tested);
-        json_object_set_new(object, group_names[g],
+        json_object_set_new(object, mfm_class_group_names[g],
                             json_pack("{s:i, s:i, s:o}", "classes", classes, "tested", tested,
                                       "recall", mfm_json_number(recall)));
     }
@@ -149,12 +129,12 @@ static void print_classes(const mfm_evaluation *e, int width)
 
 static void print_groups(const mfm_evaluation *e)
 {
-    static const char *const rules[GROUPS] = {"under 20", "20 to 100", "over 100"};
+    static const char *const rules[MFM_CLASS_GROUPS] = {"under 20", "20 to 100", "over 100"};
     printf("\n");
-    for (int g = GROUPS; g-- > 0;) {
+    for (int g = MFM_CLASS_GROUPS; g-- > 0;) {
         int classes, tested;
         const double recall = group_recall(e, g, &classes, &tested);
-        printf("%-6s  %9s images  ", group_names[g], rules[g]);
+        printf("%-6s  %9s images  ", mfm_class_group_names[g], rules[g]);
         if (classes == 0) {
             printf("no class\n");
             continue;

@@ -235,3 +235,11 @@ bool mfm_option_given(const mfm_option_table *table, const mfm_arguments *argume
             return arguments->given[i];
     return false;
 }
+
+void mfm_option_give(const mfm_option_table *table, mfm_arguments *arguments, const char *name)
+{
+    mfm_option_entry entry;
+    for (size_t i = 0; mfm_option_at(table, i, &entry); i++)
+        if (strcmp(entry.option->name, name) == 0)
+            arguments->given[i] = true;
+}

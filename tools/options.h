@@ -55,6 +55,8 @@ void mfm_arguments_free(mfm_ctx *ctx, mfm_arguments *arguments);
 /* Whether the option of that name was on the command line. */
 bool mfm_option_given(const mfm_option_table *table, const mfm_arguments *arguments,
                       const char *name);
+/* The option counts as given: by the program itself. */
+void mfm_option_give(const mfm_option_table *table, mfm_arguments *arguments, const char *name);
 /* The failure that tells a required option to be missing. */
 int mfm_option_missing(mfm_ctx *ctx, const mfm_option *option);
 /* Warns of each option among names (ended by NULL) that was given in vain:

@@ -11,6 +11,7 @@
 #include "onnx/best_info.h"
 #include "onnx/checkpoint.h"
 #include "onnx/preprocess_info.h"
+#include "tools/files.h"
 #include "tools/option_json.h"
 #include "tools/print_json.h"
 
@@ -120,6 +121,22 @@ int mfm_train_job_adopt_run(mfm_train_job *job, mfm_arguments *given)
     return MFM_OK;
 }
 
+int mfm_train_job_adopt_sibling(mfm_train_job *job, const char *run_json, mfm_arguments *given)
+{
+    char *text;
+    size_t size;
+    const int status = mfm_read_file(job->ctx, run_json, &text, &size);
+    if (status)
+        return status;
+    job->stored = json_loadb(text, size, 0, NULL);
+    mfm_free(job->ctx, text);
+    const json_t *options = json_object_get(job->stored, "options");
+    return json_is_object(options)
+               ? adopt_options(job, options, given)
+               : mfm_fail(job->ctx, MFM_EDATA, "cannot read %s: it does not record its options",
+                          run_json);
+}
+
 int mfm_train_job_hash_model(mfm_train_job *job)
 {
     void *bytes;
@@ -139,6 +156,16 @@ static bool same_as_stored(const mfm_train_job *job, const char *key, uint64_t h
     const char *stored = json_string_value(json_object_get(job->stored, key));
     hash_text(hash, text);
     return stored && strcmp(stored, text) == 0;
+}
+
+int mfm_train_job_check_sibling(const mfm_train_job *job)
+{
+    if (!job->stored || same_as_stored(job, "model", job->model_hash))
+        return MFM_OK;
+    return mfm_fail(job->ctx, MFM_EINVAL,
+                    "resume: %s: not the model that the other runs began with: leave it out, or "
+                    "start new runs with --run DIR",
+                    job->model_path);
 }
 
 int mfm_train_job_load_checkpoint(mfm_train_job *job)

@@ -11,6 +11,17 @@
 #include "tools/session.h"
 #include "tools/train_options.h"
 
+/* What a run came to, in percent; NAN: it has no such thing. */
+typedef struct mfm_train_results {
+    double test_error;        /* of the last epoch */
+    double many, medium, few; /* mean recall of classes with so many training images */
+    double chance_error;      /* of always giving the most frequent class of the test images */
+    double validation_error;  /* of the last epoch */
+    double best_validation_error, best_validation_test_error;
+} mfm_train_results;
+
+extern const mfm_train_results mfm_train_results_none;
+
 typedef struct mfm_train_job {
     mfm_ctx *ctx;
     const char *model_path; /* as given, or the run's */
@@ -28,11 +39,17 @@ typedef struct mfm_train_job {
     mfm_run_folder folder;
     char *run_text; /* run.json: goes into every checkpoint */
     mfm_meter meter;
+    mfm_train_results results; /* once it is finished */
 } mfm_train_job;
 
 /* Reads the run folder's checkpoint and takes over the run's options, and its model's name where
  * none is given. */
 int mfm_train_job_adopt_run(mfm_train_job *job, mfm_arguments *given);
+/* Takes over the options and the model that run.json of another run tells, but for what is given:
+ * that must be the same. Seeds and output are the caller's to set afterwards. */
+int mfm_train_job_adopt_sibling(mfm_train_job *job, const char *run_json, mfm_arguments *given);
+/* MFM_EINVAL when the model is not that of the run whose options were taken over. */
+int mfm_train_job_check_sibling(const mfm_train_job *job);
 int mfm_train_job_hash_model(mfm_train_job *job);
 /* The checkpoint becomes the model. MFM_EINVAL when a model is given and the run began with
  * another. */

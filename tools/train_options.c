@@ -210,6 +210,14 @@ static const mfm_option training_table[] = {
      .max = (double)INT64_MAX,
      FIELD(seed),
      .help = "seed of the order of images, crops, dropout and the modulator's start"},
+    {.name = "seeds",
+     .kind = MFM_OPTION_STRING,
+     .value = "N-M",
+     FIELD(seeds),
+     .scope = MFM_OPTION_LOCAL,
+     .help = "several runs one after the other, such as 1-5 or 1,3,7: each N is --seed and, unless "
+             "it is given, --split-seed; with -o OUT.onnx --run DIR they write OUT-seed-N.onnx and "
+             "DIR/seed-N, and means and deviations to DIR/summary.json"},
 };
 
 static const mfm_option_group groups[] = {

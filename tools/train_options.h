@@ -12,7 +12,7 @@
 #include "tools/settings.h"
 
 typedef struct mfm_train_arguments {
-    const char *output, *run;
+    const char *output, *run, *seeds;
     bool resume;
     uint64_t threads;
     double checkpoint_minutes; /* between checkpoints within an epoch; 0: none */

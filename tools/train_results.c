@@ -8,6 +8,7 @@
 #include "onnx/checkpoint.h"
 #include "onnx/export.h"
 #include "onnx/modulator.h"
+#include "tools/class_groups.h"
 #include "tools/files.h"
 #include "tools/interrupt.h"
 #include "tools/plain_model.h"
@@ -354,6 +355,39 @@ static int print_files(const mfm_train_job *job)
     return status;
 }
 
+const mfm_train_results mfm_train_results_none = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+
+static double chance_error(const mfm_confusion *confusion)
+{
+    uint64_t most = 0;
+    for (int c = 0; c < confusion->classes; c++) {
+        const uint64_t images = mfm_confusion_class_images(confusion, c);
+        most = images > most ? images : most;
+    }
+    return confusion->images
+               ? 100.0 * (double)(confusion->images - most) / (double)confusion->images
+               : NAN;
+}
+
+static void keep_results(mfm_train_job *job, const mfm_confusion *confusion)
+{
+    const mfm_counters *c = &job->training->counters;
+    const mfm_split *split = job->split;
+    double recall[MFM_CLASS_GROUPS];
+    int classes, tested;
+    for (int g = 0; g < MFM_CLASS_GROUPS; g++)
+        recall[g] = mfm_class_group_recall(confusion, split->train_per_class, split->classes,
+                                           (enum mfm_class_group)g, &classes, &tested);
+    job->results = (mfm_train_results){.test_error = c->last_error,
+                                       .many = recall[MFM_MANY],
+                                       .medium = recall[MFM_MEDIUM],
+                                       .few = recall[MFM_FEW],
+                                       .chance_error = chance_error(confusion),
+                                       .validation_error = c->last_validation_error,
+                                       .best_validation_error = c->best_validation_error,
+                                       .best_validation_test_error = c->best_validation_test_error};
+}
+
 int mfm_train_job_finish(mfm_train_job *job)
 {
     mfm_confusion confusion = {.count = NULL};
@@ -363,6 +397,7 @@ int mfm_train_job_finish(mfm_train_job *job)
     if (!status)
         status = check_output(job, &confusion);
     if (!status) {
+        keep_results(job, &confusion);
         print_errors(job);
         status = print_rarest(job, &confusion);
     }
