@@ -204,6 +204,8 @@ int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given)
             return mfm_fail(job->ctx, MFM_EINVAL,
                             "--%s: the model %s has a modulator already, which is trained as it is",
                             mfm_inject_table[i].name, job->model_path);
+    if (a->modulator)
+        return mfm_train_job_transfer(job, given, modulated);
     if (modulated || !mfm_method_find(a->method)->needs_modulator)
         return MFM_OK;
     return mfm_inject_as_asked(job->ctx, job->session.model, &a->inject, 0, a->seed);

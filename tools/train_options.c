@@ -220,6 +220,22 @@ static const mfm_option training_table[] = {
              "DIR/seed-N, and means and deviations to DIR/summary.json"},
 };
 
+static const mfm_option transfer_table[] = {
+    {.name = "modulator",
+     .kind = MFM_OPTION_STRING,
+     .value = "FILE",
+     FIELD(modulator),
+     .path = MFM_OPTION_PATH,
+     .help = "start from the modulator.onnx of another run, which decides the form; with the same "
+             "classes, number of layers and channels"},
+    {.name = "map",
+     .kind = MFM_OPTION_STRINGS,
+     .value = "THEIRS=OURS",
+     FIELD(map),
+     .help = "a layer of that modulator and the layer, as --layer takes it, that it is for; may be "
+             "given several times (default: the layers of --layer, in the order of the graph)"},
+};
+
 static const mfm_option_group groups[] = {
     {.title = "Output:", .options = output_table, .count = COUNT(output_table)},
     {.title = "Images:", .options = data_table, .count = COUNT(data_table)},
@@ -236,6 +252,7 @@ static const mfm_option_group groups[] = {
      .options = mfm_inject_table,
      .count = MFM_INJECT_OPTIONS,
      .base = offsetof(mfm_train_arguments, inject)},
+    {.title = "Start of the modulator:", .options = transfer_table, .count = COUNT(transfer_table)},
     {.title = NULL}};
 
 static void print_lists(void)
@@ -293,6 +310,9 @@ static int refuse_modulator(mfm_ctx *ctx, const mfm_form *form, const mfm_method
     for (size_t i = 0; i < MFM_INJECT_OPTIONS && !option; i++)
         if (mfm_option_given(&form->table, given, mfm_inject_table[i].name))
             option = mfm_inject_table[i].name;
+    for (size_t i = 0; i < COUNT(transfer_table) && !option; i++)
+        if (mfm_option_given(&form->table, given, transfer_table[i].name))
+            option = transfer_table[i].name;
     if (method->needs_modulator || !option)
         return MFM_OK;
     char names[MFM_GROUP_TITLE] = "";
@@ -412,6 +432,8 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
         status = refuse_modulator(ctx, form, mfm_method_find(a->method), given);
     if (status)
         return status;
+    if (a->map.count > 0 && !a->modulator)
+        return mfm_fail(ctx, MFM_EUSAGE, "--map without --modulator FILE: whose layers?");
     const mfm_train_options options = mfm_train_options_of(form, a);
     if (options.sharpness > 0 && !options.method->sharpens)
         return mfm_fail(ctx, MFM_EUSAGE,

@@ -31,6 +31,8 @@ typedef struct mfm_train_arguments {
     int decay, meta_sampler;
 
     mfm_inject_arguments inject;
+    const char *modulator;
+    mfm_strings map;
     mfm_settings_room room; /* of what the parts of training declare */
 } mfm_train_arguments;
 

@@ -7,6 +7,7 @@
 #include "core/engine/plan.h"
 #include "onnx/import.h"
 #include "onnx/inject.h"
+#include "onnx/transfer.h"
 #include "tests/core/engine/failing_allocator.h"
 #include "tests/onnx/hand.h"
 #include "tests/suite.h"
@@ -270,6 +271,112 @@ static void test_metadata(void)
     mfm_ctx_free(ctx);
 }
 
+/* The modulator of a model of another operator set that took the numbers of `other`, alone. */
+static mfm_model *transferred(int64_t opset, const mfm_inject_options *options,
+                              const mfm_model *other, const size_t *from)
+{
+    mfm_model *m = hand_residual(ctx, 8, opset), *modulator;
+    CU_ASSERT_EQUAL_FATAL(mfm_model_inject(ctx, m, options), MFM_OK);
+    const int status = mfm_modulator_transfer(ctx, m, other, from);
+    if (status)
+        printf("\n    %s\n", mfm_message(ctx));
+    CU_ASSERT_EQUAL_FATAL(status, MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_model_modulator(ctx, m, &modulator), MFM_OK);
+    mfm_model_free(m);
+    return modulator;
+}
+
+/* Output i of a is output at[i] of b, to the bit. */
+static void expect_outputs(const mfm_model *a, const mfm_model *b, size_t n, const size_t *at)
+{
+    static results x, y;
+    CU_ASSERT_TRUE_FATAL(run(a, "mfm.soft_label", n, &x) && run(b, "mfm.soft_label", n, &y));
+    for (size_t i = 0; i < n; i++)
+        CU_ASSERT_EQUAL(memcmp(x.value[i], y.value[at[i]], BATCH * 4 * sizeof(real)), 0);
+}
+
+/* conv:1 and conv:2 have 4 channels each. The layers' outputs are gamma and beta of the first, then
+ * of the second; mapped across, those of the second come first. */
+static void test_transfer(void)
+{
+    ctx = mfm_ctx_new(NULL);
+    static const char *const layers[] = {"conv:1", "conv:2"};
+    static const size_t across[] = {1, 0}, same[] = {0, 1, 2, 3}, swapped[] = {2, 3, 0, 1};
+    static const mfm_modulation forms[] = {MFM_SCALED_SOFTMAX, MFM_FILM};
+    for (int form = 0; form < 2; form++)
+        for (int hash_dim = 0; hash_dim < 4; hash_dim += 3) {
+            mfm_inject_options o = {.layers = layers,
+                                    .n_layers = 2,
+                                    .hidden = 7,
+                                    .hash_dim = hash_dim,
+                                    .modulation = forms[form],
+                                    .seed = 1};
+            mfm_inject_info *info;
+            mfm_model *m = injected(18, &o, &info), *other, *own;
+            CU_ASSERT_EQUAL_FATAL(mfm_model_modulator(ctx, m, &other), MFM_OK);
+            o.seed = 2; /* other numbers, and other hash matrices */
+            own = transferred(9, &o, other, NULL);
+            expect_outputs(own, other, 4, same);
+            mfm_model_free(own);
+            own = transferred(13, &o, other, across);
+            expect_outputs(own, other, 4, swapped);
+            mfm_model_free(own);
+            mfm_model_free(other);
+            mfm_inject_info_free(ctx, info);
+            mfm_model_free(m);
+        }
+    mfm_ctx_free(ctx);
+}
+
+static void refuse_transfer(const mfm_model *other, const mfm_inject_options *options, int code,
+                            const char *message)
+{
+    mfm_model *m = hand_residual(ctx, 8, 17);
+    CU_ASSERT_EQUAL_FATAL(mfm_model_inject(ctx, m, options), MFM_OK);
+    size_t before, after;
+    void *a = hand_pack(ctx, m, &before);
+    CU_ASSERT_EQUAL(mfm_modulator_transfer(ctx, m, other, NULL), code);
+    if (!strstr(mfm_message(ctx), message))
+        printf("\n    %s\n", mfm_message(ctx));
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(ctx), message));
+    void *b = hand_pack(ctx, m, &after);
+    CU_ASSERT_TRUE(before == after && memcmp(a, b, before) == 0);
+    mfm_free(ctx, a);
+    mfm_free(ctx, b);
+    mfm_model_free(m);
+}
+
+static void test_transfer_refusals(void)
+{
+    ctx = mfm_ctx_new(NULL);
+    static const char *const two[] = {"conv:1", "conv:2"}, *const fc[] = {"fc:1"};
+    const mfm_inject_options plain = {.hidden = 7};
+    mfm_inject_info *info;
+    mfm_model *m = injected(17, &plain, &info), *other;
+    CU_ASSERT_EQUAL_FATAL(mfm_model_modulator(ctx, m, &other), MFM_OK);
+    mfm_inject_options o = {.hidden = 7, .layers = two, .n_layers = 2};
+    refuse_transfer(other, &o, MFM_EINVAL, "modulated layers: 1, in");
+    o = (mfm_inject_options){.hidden = 7, .layers = fc, .n_layers = 1};
+    refuse_transfer(other, &o, MFM_EINVAL, "layer c2 of");
+    refuse_transfer(other, &(mfm_inject_options){.hidden = 8}, MFM_EINVAL, "hidden neurons: 7, in");
+    refuse_transfer(other, &(mfm_inject_options){.hidden = 7, .hash_dim = 2}, MFM_EINVAL,
+                    "hashed values (0: none): 0, in");
+    refuse_transfer(other, &(mfm_inject_options){.hidden = 7, .no_shift = true}, MFM_EINVAL,
+                    "shifts (0: none): 1, in");
+    refuse_transfer(other, &(mfm_inject_options){.hidden = 7, .modulation = MFM_FILM}, MFM_EINVAL,
+                    "scaled-softmax, in");
+    refuse_transfer(m, &plain, MFM_EINVAL, "the modulator.onnx of a run is needed");
+    strcpy(other->proto->graph->node[1]->op_type, "Tan"); /* Relu it was */
+    refuse_transfer(other, &plain, MFM_EINVAL, "not of the form that inject makes");
+    CU_ASSERT_EQUAL(mfm_proto_set_metadata(other, MFM_MODULATOR_KEY, "{\"modulation\":\"film\"}"),
+                    MFM_OK);
+    refuse_transfer(other, &plain, MFM_EDATA, "classes, hidden or hash_dim is missing or damaged");
+    mfm_model_free(other);
+    mfm_inject_info_free(ctx, info);
+    mfm_model_free(m);
+    mfm_ctx_free(ctx);
+}
+
 /* Takes the modulator out of a model that was tampered with. */
 static bool unfit(mfm_model *m, int code, const char *part)
 {
@@ -368,6 +475,8 @@ static const mfm_case cases[] = {
     {"the metadata tell modulation, sizes and sites", test_metadata},
     {"metadata that do not fit the graph are refused", test_tampering},
     {"names of outputs are free ones", test_names},
+    {"a modulator starts from another's numbers, layer by layer", test_transfer},
+    {"one of another form is refused and changes nothing", test_transfer_refusals},
     {"any refused allocation is reported, and nothing leaks", test_memory},
 };
 MFM_SUITE("onnx/modulator", cases)
