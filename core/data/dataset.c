@@ -6,12 +6,19 @@
 #include <string.h>
 
 #include "core/data/dataset_kind.h"
+#include "core/data/source.h"
 
+#define MFM_SOURCE(file) extern const mfm_dataset_kind mfm_dataset_##file;
+#include "core/data/sources/sources.def"
+#include "extra/sources.def"
+#undef MFM_SOURCE
+
+#define MFM_SOURCE(file) &mfm_dataset_##file,
 static const mfm_dataset_kind *const kinds[] = {
-#define DATASET(file) &mfm_dataset_##file,
-#include "core/data/datasets.def"
-#undef DATASET
+#include "core/data/sources/sources.def"
+#include "extra/sources.def"
 };
+#undef MFM_SOURCE
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -44,6 +51,8 @@ int mfm_images_new(mfm_ctx *ctx, const mfm_dataset *dataset, uint64_t count, mfm
 
 void mfm_images_clear(mfm_ctx *ctx, mfm_images *images)
 {
+    if (images->source)
+        images->source->free(ctx, images->self);
     mfm_free(ctx, images->pixels);
     mfm_free(ctx, images->labels);
     *images = (mfm_images){0};

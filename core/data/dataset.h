@@ -1,12 +1,12 @@
 /*
- * A labelled image dataset, held in memory as bytes.
+ * A labelled image dataset: bytes held in memory, or a source that reads them (source.h).
  *
  * Pixels are [count, height, width, channels]; labels are class numbers below `classes`, checked
  * when the files are read; class 0 may be label 1 of the files, and so on. Mean and deviation are
  * per channel, in units where a byte of 255 is 1.
  *
  * A dataset is opened from a specification, "kind" or "kind:folder"; the kinds are the lines of
- * datasets.def, each with a file of its own.
+ * sources/sources.def, each with a file of its own.
  */
 #ifndef MFM_DATASET_H
 #define MFM_DATASET_H
@@ -25,11 +25,15 @@ enum { MFM_DATA_CHANNELS = 4 };
 /* Parts of a dataset, to be combined with `|`. */
 enum mfm_part { MFM_PART_TRAIN = 1, MFM_PART_TEST = 2 };
 
+typedef struct mfm_source_kind mfm_source_kind; /* core/data/source.h */
+
 /* count 0: this part was not asked for. */
 typedef struct mfm_images {
     uint32_t count;
-    uint8_t *pixels;  /* [count, height, width, channels] */
+    uint8_t *pixels;  /* [count, height, width, channels] in memory; NULL: the source reads them */
     uint16_t *labels; /* [count] */
+    const mfm_source_kind *source; /* NULL: memory */
+    void *self;                    /* the source's own */
 } mfm_images;
 
 typedef struct mfm_dataset {

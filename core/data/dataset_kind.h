@@ -12,10 +12,6 @@ typedef struct mfm_dataset_kind {
     int (*read)(mfm_ctx *ctx, const char *folder, unsigned parts, mfm_dataset *dataset);
 } mfm_dataset_kind;
 
-#define DATASET(file) extern const mfm_dataset_kind mfm_dataset_##file;
-#include "core/data/datasets.def"
-#undef DATASET
-
 /* Pixels and labels for count images of dataset's shape. */
 int mfm_images_new(mfm_ctx *ctx, const mfm_dataset *dataset, uint64_t count, mfm_images *images);
 void mfm_images_clear(mfm_ctx *ctx, mfm_images *images);

@@ -82,6 +82,65 @@ uint32_t mfm_feed_batch_size(const mfm_feed *feed)
     return feed->options.batch;
 }
 
+/* ---- one image ---- */
+
+struct mfm_worker {
+    const mfm_images *images;
+    const mfm_preprocess *preprocess;
+    mfm_reader *reader;
+};
+
+int mfm_worker_new(mfm_ctx *ctx, const mfm_images *images, const mfm_preprocess *preprocess,
+                   mfm_worker **result)
+{
+    *result = NULL;
+    mfm_worker *worker = mfm_alloc(ctx, 1, sizeof *worker);
+    if (!worker)
+        return MFM_ENOMEM;
+    *worker = (mfm_worker){.images = images, .preprocess = preprocess};
+    const int status =
+        mfm_reader_open(ctx, images, preprocess->source_height, preprocess->source_width,
+                        preprocess->source_channels, &worker->reader);
+    if (status != MFM_OK) {
+        mfm_worker_free(ctx, worker);
+        return status;
+    }
+    *result = worker;
+    return MFM_OK;
+}
+
+void mfm_worker_free(mfm_ctx *ctx, mfm_worker *worker)
+{
+    if (!worker)
+        return;
+    mfm_reader_close(ctx, worker->reader);
+    mfm_free(ctx, worker);
+}
+
+const char *mfm_worker_message(const mfm_worker *worker)
+{
+    return mfm_reader_picture(worker->reader)->message;
+}
+
+static int read_image(mfm_worker *worker, uint32_t index, mfm_crop crop, real *out)
+{
+    int status = mfm_reader_begin(worker->reader, index);
+    if (status == MFM_OK)
+        status = mfm_reader_pixels(worker->reader, 1);
+    if (status == MFM_OK)
+        mfm_preprocess_image(worker->preprocess, crop, mfm_reader_picture(worker->reader)->pixels,
+                             out);
+    return status;
+}
+
+int mfm_evaluation_image(mfm_worker *worker, uint32_t index, real *out, real *label)
+{
+    *label = worker->images->labels[index];
+    return read_image(worker, index, mfm_crop_centre(&worker->preprocess->augment), out);
+}
+
+/* ---- a batch ---- */
+
 /* Draws of the mixing have nodes of their own: the permutation, and what the form itself draws. */
 enum { NODE_OTHER = 2, NODE_FORM };
 
@@ -110,44 +169,39 @@ static void mix(const mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
     o->mixing->mix(&m, settings ? mfm_values_of(o->chosen, settings) : NULL);
 }
 
-static void fill_image(const mfm_feed *feed, uint64_t step, uint32_t slot, uint32_t index,
-                       real *image)
+void mfm_feed_choose(mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
 {
-    const mfm_feed_options *o = &feed->options;
-    const mfm_crop crop =
-        mfm_crop_draw(&o->preprocess->augment, o->seed, (uint32_t)o->stream, step, slot);
-    mfm_preprocess_image(o->preprocess, crop,
-                         mfm_preprocess_source(o->preprocess, o->images, index), image);
+    mfm_sampler_batch(feed->sampler, step, room->indices);
 }
 
-void mfm_feed_batch(mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
+int mfm_feed_fill(const mfm_feed *feed, mfm_worker *worker, uint64_t step, uint32_t first,
+                  uint32_t count, const mfm_batch_room *room)
 {
-    const mfm_feed_options *options = &feed->options;
-    const size_t size = mfm_preprocess_size(options->preprocess);
-    mfm_sampler_batch(feed->sampler, step, room->indices);
-    for (uint32_t slot = 0; slot < options->batch; slot++) {
+    const mfm_feed_options *o = &feed->options;
+    const size_t size = mfm_preprocess_size(o->preprocess);
+    int status = MFM_OK;
+    for (uint32_t slot = first; status == MFM_OK && slot < first + count; slot++) {
         const uint32_t index = room->indices[slot];
-        if (!options->no_images)
-            fill_image(feed, step, slot, index, room->images + slot * size);
-        room->labels[slot] = options->images->labels[index];
+        const mfm_crop crop =
+            mfm_crop_draw(&o->preprocess->augment, o->seed, (uint32_t)o->stream, step, slot);
+        if (!o->no_images)
+            status = read_image(worker, index, crop, room->images + slot * size);
+        room->labels[slot] = o->images->labels[index];
     }
-    if (options->mixing)
+    return status;
+}
+
+void mfm_feed_finish(mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
+{
+    if (feed->options.mixing)
         mix(feed, step, room);
 }
 
-uint32_t mfm_evaluation_batch(const mfm_images *images, const uint32_t *indices, uint32_t total,
-                              const mfm_preprocess *preprocess, uint32_t first, uint32_t batch,
-                              real *out, real *labels)
+int mfm_feed_batch(mfm_feed *feed, mfm_worker *worker, uint64_t step, const mfm_batch_room *room)
 {
-    const uint32_t left = first < total ? total - first : 0;
-    const uint32_t count = batch < left ? batch : left;
-    const size_t size = mfm_preprocess_size(preprocess);
-    const mfm_crop centre = mfm_crop_centre(&preprocess->augment);
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t index = indices ? indices[first + i] : first + i;
-        mfm_preprocess_image(preprocess, centre, mfm_preprocess_source(preprocess, images, index),
-                             out + i * size);
-        labels[i] = images->labels[index];
-    }
-    return count;
+    mfm_feed_choose(feed, step, room);
+    const int status = mfm_feed_fill(feed, worker, step, 0, feed->options.batch, room);
+    if (status == MFM_OK)
+        mfm_feed_finish(feed, step, room);
+    return status;
 }

@@ -2,6 +2,9 @@
  * Batches as a model reads them: images chosen by a sampler, preprocessed, with their labels as
  * numbers, and mixed when that is asked for. Batch number `step` is a pure function of the options
  * and the step.
+ *
+ * A batch is made in three parts: its images are chosen, each slot is filled, which any number of
+ * workers may share, and the whole is finished.
  */
 #ifndef MFM_FEED_H
 #define MFM_FEED_H
@@ -35,24 +38,37 @@ typedef struct mfm_feed_options {
 typedef struct mfm_feed mfm_feed;
 
 /* images, preprocess, chosen and counts must outlive the feed. MFM_EINVAL: an empty set or batch,
- * or an index beyond the images. One thread at a time. */
+ * or an index beyond the images. */
 int mfm_feed_new(mfm_ctx *ctx, const mfm_feed_options *options, mfm_feed **feed);
 void mfm_feed_free(mfm_ctx *ctx, mfm_feed *feed);
 
-/* Fills images [batch, height, width, channels], labels [batch], indices [batch] and, with mixing,
- * soft_labels [batch, classes]. Labels are those of the images themselves. */
-void mfm_feed_batch(mfm_feed *feed, uint64_t step, const mfm_batch_room *room);
+/* What one thread reads images with. */
+typedef struct mfm_worker mfm_worker;
+int mfm_worker_new(mfm_ctx *ctx, const mfm_images *images, const mfm_preprocess *preprocess,
+                   mfm_worker **worker);
+void mfm_worker_free(mfm_ctx *ctx, mfm_worker *worker);
+/* Why the last image could not be read. */
+const char *mfm_worker_message(const mfm_worker *worker);
+
+/* Chooses a batch's images: indices [batch]. One thread at a time; cheapest when steps go upwards.
+ */
+void mfm_feed_choose(mfm_feed *feed, uint64_t step, const mfm_batch_room *room);
+/* Fills the slots first .. first + count - 1 of images [batch, height, width, channels], unless none
+ * are wanted, and of labels [batch]. One thread for each worker. Fails by what the worker then tells. */
+int mfm_feed_fill(const mfm_feed *feed, mfm_worker *worker, uint64_t step, uint32_t first,
+                  uint32_t count, const mfm_batch_room *room);
+/* Mixes the full batch, where that is asked for: soft_labels [batch, classes]; labels stay those of
+ * the images themselves. One thread at a time. */
+void mfm_feed_finish(mfm_feed *feed, uint64_t step, const mfm_batch_room *room);
+/* All of it. */
+int mfm_feed_batch(mfm_feed *feed, mfm_worker *worker, uint64_t step, const mfm_batch_room *room);
 /* Numbers in the images and in the soft labels of a batch; 0 where there are none. */
 size_t mfm_feed_size(const mfm_feed *feed);
 size_t mfm_feed_soft_size(const mfm_feed *feed);
 uint32_t mfm_feed_batch_size(const mfm_feed *feed);
 
-/* For evaluation, of the images of indices [total] (NULL: the first `total`), without augmentation:
- * up to batch of them in order, from number `first` on. Returns how many there were, 0 at the end;
- * what lies behind them in the buffers is left as it was. */
-uint32_t mfm_evaluation_batch(const mfm_images *images, const uint32_t *indices, uint32_t total,
-                              const mfm_preprocess *preprocess, uint32_t first, uint32_t batch,
-                              real *out, real *labels);
+/* For evaluation: image `index` without augmentation. */
+int mfm_evaluation_image(mfm_worker *worker, uint32_t index, real *out, real *label);
 
 MFM_C_END
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "core/data/fnv.h"
+#include "core/data/source.h"
 #include "core/engine/random.h"
 
 /* What is known while a split is made. */
@@ -253,6 +254,8 @@ static uint64_t hash_shape(uint64_t hash, const mfm_dataset *dataset)
 static uint64_t hash_image(uint64_t hash, const mfm_images *images, uint32_t index, size_t size)
 {
     hash = mfm_fnv_number(hash, images->labels[index], 2);
+    if (images->source)
+        return images->source->hash(images->self, index, hash);
     return size ? mfm_fnv(hash, images->pixels + index * size, size) : hash;
 }
 

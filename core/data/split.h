@@ -59,7 +59,8 @@ typedef struct mfm_split {
      * height, width, each as 4 bytes, the lowest first, and then over the label (2 bytes) and the
      * pixels of each training image and each meta image; then, where there is a validation part,
      * over validation_count, validation, and label and pixels of its images: tells whether two runs
-     * used the same images. */
+     * used the same images. Of images that a source reads it has what that tells instead of the
+     * pixels. */
     uint64_t hash;
 } mfm_split;
 

@@ -71,7 +71,7 @@ static int open_loader(trainer *r)
     r->streams = mfm_method_streams(&r->training->options, r->uses);
     for (int i = 0; i < r->streams; i++)
         streams[i] = loader_stream(r, &r->uses[i], i);
-    return mfm_loader_new(r->training->ctx, streams, r->streams, LOADER_DEPTH, &r->loader);
+    return mfm_loader_new(r->training->ctx, streams, r->streams, LOADER_DEPTH, 0, &r->loader);
 }
 
 /* Batches run on across epochs: one larger than the set would leave epochs without a step. */
@@ -155,21 +155,23 @@ static void tell_progress(const trainer *r, uint32_t evaluated, uint32_t to_eval
     r->events->on_progress(r->events->self, &p);
 }
 
-/* Whether one of them is of the meta set. */
-static bool read_batches(trainer *r, mfm_batch batches[MFM_MAX_STREAMS])
+/* *has_meta: one of them is of the meta set. */
+static int read_batches(trainer *r, mfm_batch batches[MFM_MAX_STREAMS], bool *has_meta)
 {
     mfm_training *t = r->training;
     const mfm_method *method = t->options.method;
-    bool has_meta = false;
+    *has_meta = false;
     for (int i = 0; i < r->streams; i++) {
         batches[i] = (mfm_batch){.n = 0};
         if (method->reads && !method->reads(t, i))
             continue;
-        mfm_loader_next(r->loader, i, &batches[i]);
+        const int status = mfm_loader_next(r->loader, i, &batches[i], NULL);
+        if (status)
+            return status;
         t->counters.batches[i]++;
-        has_meta |= r->uses[i].spec->from == MFM_FROM_META;
+        *has_meta |= r->uses[i].spec->from == MFM_FROM_META;
     }
-    return has_meta;
+    return MFM_OK;
 }
 
 static int run_step(trainer *r)
@@ -178,9 +180,12 @@ static int run_step(trainer *r)
     const double lr = mfm_schedule_lr(&t->options.schedule, r->epoch), start = now();
     mfm_batch batches[MFM_MAX_STREAMS];
     mfm_step_losses losses;
-    const bool has_meta = read_batches(r, batches);
+    bool has_meta;
+    int status = read_batches(r, batches, &has_meta);
+    if (status)
+        return status;
     t->options.method->step(t, batches, lr, &losses);
-    const int status = check_loss(r, &losses, lr);
+    status = check_loss(r, &losses, lr);
     if (status)
         return status;
     t->counters.step++;

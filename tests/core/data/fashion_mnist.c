@@ -9,6 +9,8 @@
 enum { SKIPPED = 77 };
 
 static mfm_ctx *ctx;
+extern const mfm_dataset_kind mfm_dataset_fashion_mnist;
+
 static mfm_dataset *dataset;
 
 static void sizes_are_the_published_ones(void)

@@ -79,33 +79,45 @@ static void nap(long nanoseconds)
 
 /* Reads count batches of each stream, the meta stream once in meta_every, and compares them with
  * the feeds' own. */
-static void compare(fixture *f, int depth, uint64_t count, uint64_t meta_every, long delay)
+static void compare_for(fixture *f, int depth, int workers, uint64_t count, uint64_t meta_every,
+                        long delay)
 {
     static real images[META_BATCH * SIZE], labels[META_BATCH];
     static uint32_t indices[META_BATCH];
     const mfm_batch_room room = {.images = images, .labels = labels, .indices = indices};
     mfm_loader *loader;
     mfm_feed *feeds[2];
+    mfm_worker *worker;
     uint64_t next[2] = {f->streams[0].first_step, f->streams[1].first_step};
     for (int s = 0; s < 2; s++)
         CU_ASSERT_EQUAL_FATAL(mfm_feed_new(f->ctx, &f->streams[s].feed, &feeds[s]), MFM_OK);
-    CU_ASSERT_EQUAL_FATAL(mfm_loader_new(f->ctx, f->streams, 2, depth, &loader), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_worker_new(f->ctx, &f->dataset.train, &f->preprocess, &worker),
+                          MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_loader_new(f->ctx, f->streams, 2, depth, workers, &loader), MFM_OK);
     for (uint64_t i = 0; i < count; i++)
         for (int s = 0; s < (i % meta_every == 0 ? 2 : 1); s++) {
             mfm_batch got;
-            CU_ASSERT_EQUAL(mfm_loader_next(loader, s, &got), next[s]);
+            uint64_t step;
+            CU_ASSERT_EQUAL_FATAL(mfm_loader_next(loader, s, &got, &step), MFM_OK);
+            CU_ASSERT_EQUAL(step, next[s]);
             if (delay)
                 nap(delay);
             const size_t batch = mfm_feed_batch_size(feeds[s]);
-            mfm_feed_batch(feeds[s], next[s]++, &room);
+            CU_ASSERT_EQUAL(mfm_feed_batch(feeds[s], worker, next[s]++, &room), MFM_OK);
             CU_ASSERT_EQUAL(got.n, (int64_t)batch);
             CU_ASSERT_EQUAL(memcmp(images, got.images, batch * SIZE * sizeof(real)), 0);
             CU_ASSERT_EQUAL(memcmp(labels, got.labels, batch * sizeof(real)), 0);
             CU_ASSERT_EQUAL(memcmp(indices, got.indices, batch * sizeof *indices), 0);
         }
     mfm_loader_free(f->ctx, loader);
+    mfm_worker_free(f->ctx, worker);
     for (int s = 0; s < 2; s++)
         mfm_feed_free(f->ctx, feeds[s]);
+}
+
+static void compare(fixture *f, int depth, uint64_t count, uint64_t meta_every, long delay)
+{
+    compare_for(f, depth, 0, count, meta_every, delay);
 }
 
 static void batches_are_the_feeds_own_at_any_depth(void)
@@ -114,6 +126,15 @@ static void batches_are_the_feeds_own_at_any_depth(void)
     fixture_init(&f);
     for (int depth = 2; depth <= 5; depth++)
         compare(&f, depth, 60, 1, 0);
+    fixture_clear(&f);
+}
+
+static void batches_are_the_same_for_any_number_of_workers(void)
+{
+    fixture f;
+    fixture_init(&f);
+    for (int workers = 1; workers <= 7; workers++)
+        compare_for(&f, 2 + workers % 3, workers, 60, 1 + (uint64_t)workers % 2, 0);
     fixture_clear(&f);
 }
 
@@ -150,9 +171,9 @@ static void a_loader_stops_at_any_time(void)
     for (int i = 0; i < 100; i++) {
         mfm_loader *loader;
         mfm_batch batch;
-        CU_ASSERT_EQUAL_FATAL(mfm_loader_new(f.ctx, f.streams, 2, 3, &loader), MFM_OK);
+        CU_ASSERT_EQUAL_FATAL(mfm_loader_new(f.ctx, f.streams, 2, 3, i % 4, &loader), MFM_OK);
         for (int read = 0; read < i % 5; read++)
-            mfm_loader_next(loader, i % 2, &batch);
+            CU_ASSERT_EQUAL(mfm_loader_next(loader, i % 2, &batch, NULL), MFM_OK);
         if (i % 3 == 0)
             nap(100000L * (i % 7));
         mfm_loader_free(f.ctx, loader);
@@ -178,7 +199,10 @@ static void a_feed_joins_sampler_crops_and_labels(void)
     mfm_sampler *sampler;
     CU_ASSERT_EQUAL_FATAL(mfm_feed_new(f.ctx, &f.streams[0].feed, &feed), MFM_OK);
     CU_ASSERT_EQUAL_FATAL(mfm_sampler_new(f.ctx, NULL, NULL, &sampling, &sampler), MFM_OK);
-    mfm_feed_batch(feed, 5, &room);
+    mfm_worker *worker;
+    CU_ASSERT_EQUAL_FATAL(mfm_worker_new(f.ctx, &f.dataset.train, &f.preprocess, &worker), MFM_OK);
+    CU_ASSERT_EQUAL(mfm_feed_batch(feed, worker, 5, &room), MFM_OK);
+    mfm_worker_free(f.ctx, worker);
     mfm_sampler_batch(sampler, 5, indices);
     for (uint32_t slot = 0; slot < BATCH; slot++) {
         const mfm_crop crop = mfm_crop_draw(&f.preprocess.augment, 42, MFM_STREAM_SHUFFLE, 5, slot);
@@ -192,36 +216,84 @@ static void a_feed_joins_sampler_crops_and_labels(void)
     fixture_clear(&f);
 }
 
-static void evaluation_goes_through_every_image_in_order(void)
+static void evaluation_images_are_the_images_themselves(void)
 {
     fixture f;
     fixture_init(&f);
-    static real images[BATCH * SIZE], expected[SIZE];
-    real labels[BATCH];
-    uint32_t done = 0, count;
+    real image[SIZE], expected[SIZE], label;
+    mfm_worker *worker;
     const mfm_crop centre = {2, 2, false};
-    while ((count = mfm_evaluation_batch(&f.dataset.train, NULL, IMAGES, &f.preprocess, done, BATCH,
-                                         images, labels)) > 0) {
-        CU_ASSERT_EQUAL(count, IMAGES - done < BATCH ? IMAGES - done : BATCH);
-        for (uint32_t i = 0; i < count; i++, done++) {
-            mfm_preprocess_image(&f.preprocess, centre, f.pixels + done * SIZE, expected);
-            CU_ASSERT_EQUAL(memcmp(images + i * SIZE, expected, sizeof expected), 0);
-            CU_ASSERT_EQUAL(labels[i], f.labels[done]);
-        }
+    CU_ASSERT_EQUAL_FATAL(mfm_worker_new(f.ctx, &f.dataset.train, &f.preprocess, &worker), MFM_OK);
+    for (uint32_t i = 0; i < IMAGES; i++) {
+        CU_ASSERT_EQUAL(mfm_evaluation_image(worker, i, image, &label), MFM_OK);
+        mfm_preprocess_image(&f.preprocess, centre, f.pixels + i * SIZE, expected);
+        CU_ASSERT_EQUAL(memcmp(image, expected, sizeof expected), 0);
+        CU_ASSERT_EQUAL(label, f.labels[i]);
+        /* without a shift a pixel is the pixel itself */
+        CU_ASSERT_DOUBLE_EQUAL(image[0], (f.pixels[i * SIZE] / 255.0 - 0.5) / 0.2, 1e-6);
     }
-    CU_ASSERT_EQUAL(done, IMAGES);
-    /* without a shift a centre pixel is the pixel itself */
-    mfm_evaluation_batch(&f.dataset.train, NULL, IMAGES, &f.preprocess, 3, 1, images, labels);
-    CU_ASSERT_DOUBLE_EQUAL(images[0], (f.pixels[3 * SIZE] / 255.0 - 0.5) / 0.2, 1e-6);
-    /* of a selection, its own order counts, and its own end */
-    const uint32_t some[] = {4, 2, 3};
-    count =
-        mfm_evaluation_batch(&f.dataset.train, some, 3, &f.preprocess, 1, BATCH, images, labels);
-    CU_ASSERT_EQUAL(count, 2);
-    for (uint32_t i = 0; i < 2; i++) {
-        CU_ASSERT_EQUAL(labels[i], f.labels[some[1 + i]]);
-        mfm_preprocess_image(&f.preprocess, centre, f.pixels + some[1 + i] * SIZE, expected);
-        CU_ASSERT_EQUAL(memcmp(images + i * SIZE, expected, sizeof expected), 0);
+    mfm_worker_free(f.ctx, worker);
+    fixture_clear(&f);
+}
+
+/* A source of images of its own making, of which one cannot be read. */
+enum { BROKEN = 17 };
+
+static int open_made(mfm_ctx *ctx, const void *self, void **reader)
+{
+    (void)self;
+    *reader = mfm_alloc(ctx, SIZE, 1);
+    return *reader ? MFM_OK : MFM_ENOMEM;
+}
+
+static int begin_made(void *reader, uint32_t index, mfm_picture *picture)
+{
+    picture->height = picture->width = SIDE;
+    picture->channels = 3;
+    memset(reader, (int)index, SIZE);
+    if (index != BROKEN)
+        return MFM_OK;
+    snprintf(picture->message, sizeof picture->message, "image %u: broken", index);
+    return MFM_EDATA;
+}
+
+static int pixels_made(void *reader, int reduce, mfm_picture *picture)
+{
+    (void)reduce;
+    picture->pixels = reader;
+    return MFM_OK;
+}
+
+static const mfm_source_kind made = {.open = open_made,
+                                     .close = mfm_free,
+                                     .begin = begin_made,
+                                     .pixels = pixels_made,
+                                     .decodes = true};
+
+/* With any number of workers, all batches before the broken image arrive, and then its message
+ * does, again and again. */
+static void an_image_that_cannot_be_read_is_told_in_its_place(void)
+{
+    fixture f;
+    fixture_init(&f);
+    f.dataset.train = (mfm_images){.count = IMAGES, .labels = f.labels, .source = &made};
+    for (uint32_t i = 0; i < TRAIN; i++)
+        f.train[i] = i == 0 ? BROKEN : (i + BROKEN) % IMAGES; /* it is there once */
+    uint64_t told[8];
+    for (int workers = 0; workers < 8; workers++) {
+        mfm_loader *loader;
+        mfm_batch batch;
+        CU_ASSERT_EQUAL_FATAL(mfm_loader_new(f.ctx, f.streams, 1, 4, workers, &loader), MFM_OK);
+        int status;
+        for (told[workers] = 0; (status = mfm_loader_next(loader, 0, &batch, NULL)) == MFM_OK;
+             told[workers]++)
+            for (uint32_t i = 0; i < BATCH; i++)
+                CU_ASSERT(batch.indices[i] != BROKEN);
+        CU_ASSERT_EQUAL(status, MFM_EDATA);
+        CHECK_MESSAGE(f.ctx, "image 17: broken");
+        CU_ASSERT_EQUAL(mfm_loader_next(loader, 0, &batch, NULL), MFM_EDATA);
+        mfm_loader_free(f.ctx, loader);
+        CU_ASSERT_EQUAL(told[workers], told[0]);
     }
     fixture_clear(&f);
 }
@@ -229,7 +301,7 @@ static void evaluation_goes_through_every_image_in_order(void)
 static void refuse(fixture *f, int count, int depth, const char *message)
 {
     mfm_loader *loader;
-    CU_ASSERT_EQUAL(mfm_loader_new(f->ctx, f->streams, count, depth, &loader), MFM_EINVAL);
+    CU_ASSERT_EQUAL(mfm_loader_new(f->ctx, f->streams, count, depth, 0, &loader), MFM_EINVAL);
     CU_ASSERT_PTR_NULL(loader);
     CHECK_MESSAGE(f->ctx, message);
 }
@@ -253,7 +325,7 @@ static int make_loader(mfm_ctx *ctx, void *self)
 {
     const fixture *f = self;
     mfm_loader *loader;
-    const int status = mfm_loader_new(ctx, f->streams, 2, 3, &loader);
+    const int status = mfm_loader_new(ctx, f->streams, 2, 3, 3, &loader);
     mfm_loader_free(ctx, loader);
     return status;
 }
@@ -268,12 +340,16 @@ static void failing_allocations_are_reported(void)
 
 static const mfm_case cases[] = {
     {"batches are the feed's own at any depth", batches_are_the_feeds_own_at_any_depth},
+    {"batches are the same for any number of workers",
+     batches_are_the_same_for_any_number_of_workers},
     {"a slow reader gets the same batches", a_slow_reader_gets_the_same_batches},
     {"streams may be read unevenly", streams_may_be_read_unevenly},
     {"reading starts at any step", reading_starts_at_any_step},
     {"a loader stops at any time", a_loader_stops_at_any_time},
     {"a feed joins sampler, crops and labels", a_feed_joins_sampler_crops_and_labels},
-    {"evaluation goes through every image in order", evaluation_goes_through_every_image_in_order},
+    {"evaluation images are the images themselves", evaluation_images_are_the_images_themselves},
+    {"an image that cannot be read is told in its place",
+     an_image_that_cannot_be_read_is_told_in_its_place},
     {"impossible loaders are refused", impossible_loaders_are_refused},
     {"failing allocations are reported", failing_allocations_are_reported},
 };

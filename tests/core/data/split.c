@@ -233,7 +233,7 @@ static void the_hash_covers_pixels_and_labels(void)
     labels_init_equal(&labels, 4, 100);
     labels.dataset.channels = labels.dataset.height = labels.dataset.width = 1;
     labels.dataset.train.pixels = pixels;
-    labels.dataset.test = (mfm_images){2, test, test_labels};
+    labels.dataset.test = (mfm_images){.count = 2, .pixels = test, .labels = test_labels};
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     const uint64_t hash = hash_of(ctx, &labels, 1, 1), tested = mfm_test_hash(&labels.dataset);
     pixels[399] = 1;

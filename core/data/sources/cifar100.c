@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/data/cifar_files.h"
+#include "core/data/sources/cifar_files.h"
 #include "core/data/dataset_kind.h"
 #include "core/data/file_reader.h"
 
