@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/data/source.h"
+
 struct mfm_feed {
     mfm_feed_options options; /* indices are the sampler's from then on */
     mfm_sampler *sampler;

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/data/source.h"
+
 /* Where the batch that a ring prepares stands. Its slots are filled by any number of workers; it is
  * chosen, and finished, by one. */
 enum stage { IDLE, CHOOSING, FILLING, FINISHING };

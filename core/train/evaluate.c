@@ -3,6 +3,8 @@
 #include <math.h>
 #include <omp.h>
 
+#include "core/data/source.h"
+
 struct mfm_evaluator {
     mfm_ctx *ctx;
     const mfm_problem *problem;

@@ -9,7 +9,7 @@ set(mfm_public_headers
     core/engine/option.h
     core/engine/plan.h core/engine/random.h core/engine/real.h core/engine/shape.h
     core/data/batch.h core/data/dataset.h core/data/feed.h core/data/loader.h core/data/mixing.h
-    core/data/preprocess.h core/data/sampler.h core/data/split.h
+    core/data/preprocess.h core/data/sampler.h core/data/source.h core/data/split.h
     core/report/confusion.h
     core/train/bilevel.h core/train/class_weights.h core/train/classifier.h core/train/evaluate.h
     core/train/finishing.h core/train/hyper_training.h core/train/loss.h core/train/method.h
