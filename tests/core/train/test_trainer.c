@@ -89,7 +89,8 @@ static void check_validation(session *s)
         memcpy(pixels + i * size, train->pixels + split->validation[i] * size, size);
         labels[i] = train->labels[split->validation[i]];
     }
-    const mfm_images images = {split->validation_count, pixels, labels};
+    const mfm_images images = {
+        .count = split->validation_count, .pixels = pixels, .labels = labels};
     mfm_evaluator *evaluator;
     mfm_confusion confusion;
     double loss;
