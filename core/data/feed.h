@@ -53,8 +53,9 @@ const char *mfm_worker_message(const mfm_worker *worker);
 /* Chooses a batch's images: indices [batch]. One thread at a time; cheapest when steps go upwards.
  */
 void mfm_feed_choose(mfm_feed *feed, uint64_t step, const mfm_batch_room *room);
-/* Fills the slots first .. first + count - 1 of images [batch, height, width, channels], unless none
- * are wanted, and of labels [batch]. One thread for each worker. Fails by what the worker then tells. */
+/* Fills the slots first .. first + count - 1 of images [batch, height, width, channels], unless
+ * none are wanted, and of labels [batch]. One thread for each worker. Fails by what the worker then
+ * tells. */
 int mfm_feed_fill(const mfm_feed *feed, mfm_worker *worker, uint64_t step, uint32_t first,
                   uint32_t count, const mfm_batch_room *room);
 /* Mixes the full batch, where that is asked for: soft_labels [batch, classes]; labels stay those of

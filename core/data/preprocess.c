@@ -133,13 +133,6 @@ static int scale(uint32_t word, int bound)
     return (int)(((uint64_t)word * (uint64_t)bound) >> 32);
 }
 
-const uint8_t *mfm_preprocess_source(const mfm_preprocess *p, const mfm_images *images,
-                                     uint32_t index)
-{
-    return images->pixels + (size_t)index * (size_t)p->source_height * (size_t)p->source_width *
-                                (size_t)p->source_channels;
-}
-
 mfm_crop mfm_crop_draw(const mfm_augment *augment, uint64_t seed, uint32_t node, uint64_t step,
                        uint32_t slot)
 {

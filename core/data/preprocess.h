@@ -73,10 +73,6 @@ int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, 
 /* Numbers of one image for the model. */
 size_t mfm_preprocess_size(const mfm_preprocess *preprocess);
 
-/* The bytes of one image: [source_height, source_width, source_channels]. */
-const uint8_t *mfm_preprocess_source(const mfm_preprocess *preprocess, const mfm_images *images,
-                                     uint32_t index);
-
 mfm_crop mfm_crop_draw(const mfm_augment *augment, uint64_t seed, uint32_t node, uint64_t step,
                        uint32_t slot);
 /* The crop that changes nothing. */

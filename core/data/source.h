@@ -17,6 +17,9 @@
 
 #include "core/data/dataset.h"
 #include "core/engine/context.h"
+#include "core/engine/linkage.h"
+
+MFM_C_BEGIN
 
 enum { MFM_PICTURE_MESSAGE = 1024 };
 
@@ -53,5 +56,7 @@ void mfm_reader_close(mfm_ctx *ctx, mfm_reader *reader);
 int mfm_reader_begin(mfm_reader *reader, uint32_t index);
 int mfm_reader_pixels(mfm_reader *reader, int reduce);
 const mfm_picture *mfm_reader_picture(const mfm_reader *reader);
+
+MFM_C_END
 
 #endif

@@ -1,9 +1,8 @@
 #include "core/train/evaluate.h"
 
 #include <math.h>
-#include <omp.h>
 
-#include "core/data/source.h"
+#include "core/data/evaluation_images.h"
 
 struct mfm_evaluator {
     mfm_ctx *ctx;
@@ -11,10 +10,8 @@ struct mfm_evaluator {
     const mfm_preprocess *preprocess;
     mfm_plan *plan;
     uint32_t batch;
-    real *images;         /* [batch, height, width, channels] */
-    real *labels;         /* [batch] */
-    mfm_worker **workers; /* [n_workers], one a thread, while images are read */
-    int n_workers;
+    real *images; /* [batch, height, width, channels] */
+    real *labels; /* [batch] */
 };
 
 static const mfm_pass forward_pass[1] = {{MFM_FORWARD, MFM_SET_PLAIN}};
@@ -101,71 +98,14 @@ static double cross_entropy(const real *logits, int64_t classes, int label)
     return top + log(sum) - (double)logits[label];
 }
 
-/* ---- reading ---- */
-
-static void close_workers(mfm_evaluator *e)
-{
-    for (int i = 0; i < e->n_workers; i++)
-        mfm_worker_free(e->ctx, e->workers[i]);
-    mfm_free(e->ctx, e->workers);
-    e->workers = NULL;
-    e->n_workers = 0;
-}
-
-/* Images in memory are copied by one thread; what has to be decoded is shared by all. */
-static int open_workers(mfm_evaluator *e, const mfm_images *images)
-{
-    const bool decodes = images->source && images->source->decodes;
-    const int wanted = decodes ? omp_get_max_threads() : 1;
-    e->workers = mfm_alloc(e->ctx, (size_t)wanted, sizeof *e->workers);
-    int status = e->workers ? MFM_OK : MFM_ENOMEM;
-    while (!status && e->n_workers < wanted) {
-        status = mfm_worker_new(e->ctx, images, e->preprocess, &e->workers[e->n_workers]);
-        e->n_workers += !status;
-    }
-    if (status)
-        close_workers(e);
-    return status;
-}
-
-/* What is evaluated: images of indices [count]; NULL: the first count of them. */
-struct selection {
-    const mfm_images *images;
-    const uint32_t *indices;
-    uint32_t count;
-};
-
-static int read_image(mfm_evaluator *e, mfm_worker *worker, const struct selection *s,
-                      uint32_t number, uint32_t slot)
-{
-    const uint32_t index = s->indices ? s->indices[number] : number;
-    return mfm_evaluation_image(
-        worker, index, e->images + slot * mfm_preprocess_size(e->preprocess), &e->labels[slot]);
-}
-
-/* Fills a batch from number `first` of the selection on. Whatever the threads do, the message is of
- * the first image that cannot be read. */
-static int read_batch(mfm_evaluator *e, const struct selection *s, uint32_t first, uint32_t count)
-{
-    uint32_t broken = count;
-#pragma omp parallel for num_threads(e->n_workers) schedule(dynamic) reduction(min : broken)
-    for (uint32_t i = 0; i < count; i++)
-        if (read_image(e, e->workers[omp_get_thread_num()], s, first + i, i) && i < broken)
-            broken = i;
-    if (broken == count)
-        return MFM_OK;
-    const int status = read_image(e, e->workers[0], s, first + broken, broken);
-    return status ? mfm_fail(e->ctx, status, "%s", mfm_worker_message(e->workers[0])) : MFM_OK;
-}
-
-static int run_batches(mfm_evaluator *e, const struct selection *s,
+static int run_batches(mfm_evaluator *e, mfm_evaluation_images *images, uint32_t count,
                        const mfm_evaluation_watch *watch, mfm_confusion *confusion, double *sum)
 {
     const int64_t classes = e->problem->classes;
     const real *logits = mfm_plan_lane(e->plan, e->problem->plain.logits, MFM_X);
-    for (uint32_t first = 0; first < s->count;) {
-        const uint32_t left = s->count - first, got = left < e->batch ? left : e->batch;
-        int status = read_batch(e, s, first, got);
+    for (uint32_t first = 0; first < count;) {
+        const uint32_t left = count - first, got = left < e->batch ? left : e->batch;
+        int status = mfm_evaluation_images_read(images, first, got, e->images, e->labels);
         if (status)
             return status;
         mfm_plan_run(e->plan, 0);
@@ -176,14 +116,14 @@ static int run_batches(mfm_evaluator *e, const struct selection *s,
             *sum += cross_entropy(row, classes, label);
         }
         first += got;
-        status = watch ? watch->on_batch(watch->self, first, s->count) : MFM_OK;
+        status = watch ? watch->on_batch(watch->self, first, count) : MFM_OK;
         if (status)
             return status;
     }
     const unsigned long long undecided = mfm_confusion_undecided(confusion);
     if (undecided > 0)
         mfm_warn(e->ctx, "the outputs for %llu of %u images are not numbers: they count as wrong",
-                 undecided, s->count);
+                 undecided, count);
     return MFM_OK;
 }
 
@@ -191,15 +131,15 @@ int mfm_evaluate_some(mfm_evaluator *e, const mfm_images *images, const uint32_t
                       uint32_t count, real *params, real *state, const mfm_evaluation_watch *watch,
                       mfm_confusion *confusion, double *loss)
 {
-    const struct selection selection = {images, indices, count};
+    mfm_evaluation_images *reading;
     double sum = 0;
     mfm_confusion_reset(confusion);
     mfm_plan_bind_params(e->plan, MFM_X, params);
     mfm_plan_bind_state(e->plan, state);
-    int status = open_workers(e, images);
+    int status = mfm_evaluation_images_open(e->ctx, images, indices, e->preprocess, &reading);
     if (!status)
-        status = run_batches(e, &selection, watch, confusion, &sum);
-    close_workers(e);
+        status = run_batches(e, reading, count, watch, confusion, &sum);
+    mfm_evaluation_images_close(reading);
     *loss = count ? sum / count : NAN;
     return status;
 }

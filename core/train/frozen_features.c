@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/data/evaluation_images.h"
 #include "core/train/vector.h"
 
 struct mfm_frozen_features {
@@ -150,21 +151,17 @@ static const real *run(mfm_frozen_features *f, const real *images)
 }
 
 /* room [batch, image]: the last batch is filled up with what the one before has left there. */
-static int fill(mfm_frozen_features *f, const mfm_images *images, const mfm_preprocess *preprocess,
-                const uint32_t *indices, uint32_t count, const mfm_evaluation_watch *watch,
-                real *room)
+static int fill(mfm_frozen_features *f, mfm_evaluation_images *images, const uint32_t *indices,
+                uint32_t count, const mfm_evaluation_watch *watch, real *room)
 {
-    const size_t size = mfm_preprocess_size(preprocess);
-    const mfm_crop centre = mfm_crop_centre(&preprocess->augment);
     int status = MFM_OK;
     for (uint32_t first = 0; first < count && !status;) {
         const uint32_t n = count - first < f->batch ? count - first : f->batch;
-        for (uint32_t i = 0; i < n; i++) {
-            const uint32_t index = indices[first + i];
-            f->row[index] = first + i;
-            mfm_preprocess_image(preprocess, centre,
-                                 mfm_preprocess_source(preprocess, images, index), room + i * size);
-        }
+        for (uint32_t i = 0; i < n; i++)
+            f->row[indices[first + i]] = first + i;
+        status = mfm_evaluation_images_read(images, first, n, room, NULL);
+        if (status)
+            return status;
         memcpy(f->kept + first * f->width, run(f, room), n * f->width * sizeof(real));
         first += n;
         status = watch ? watch->on_batch(watch->self, first, count) : MFM_OK;
@@ -184,8 +181,12 @@ int mfm_frozen_features_keep(mfm_frozen_features *f, const mfm_images *images,
     f->row = status ? NULL : mfm_alloc(f->ctx, images->count, sizeof *f->row);
     if (!status && !f->row)
         status = MFM_ENOMEM;
+    mfm_evaluation_images *reading = NULL;
     if (!status)
-        status = fill(f, images, preprocess, indices, count, watch, room);
+        status = mfm_evaluation_images_open(f->ctx, images, indices, preprocess, &reading);
+    if (!status)
+        status = fill(f, reading, indices, count, watch, room);
+    mfm_evaluation_images_close(reading);
     f->kept_size = mfm_frozen_features_size(f, count) + images->count * sizeof *f->row;
     mfm_free_aligned(f->ctx, room);
     if (status)
