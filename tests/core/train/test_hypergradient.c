@@ -112,7 +112,7 @@ static void test_losses(void)
         prepared p;
         prepare(&(recipe){"lenet", LENET, {"conv:2", "fc:1"}, {.hidden = 12}}, &p);
         prepare_for_split(&p, &options, &split);
-        check_hypergradient(&p, false, 1);
+        check_hypergradient(&p, &(difference_case){0}, 1);
         prepared_clear(&p);
     }
 }
