@@ -59,28 +59,32 @@ static int refuse_unknown(const mfm_roles *r, const char *pattern, const order *
 
 static int choose(mfm_roles *r, const char *pattern, const order *o)
 {
-    size_t index, hits = 0, changed = 0;
+    size_t index, hits = 0, injected = 0;
+    bool good = false; /* a tensor is as asked for, now or already */
     const bool exact = mfm_strmap_get(&r->map, pattern, &index);
     for (size_t i = exact ? index : 0; i < (exact ? index + 1 : r->n_tensors); i++) {
         mfm_tensor_role *role = &r->tensors[i];
         if (!exact && fnmatch(pattern, role->name, 0) != 0)
             continue;
         hits++;
+        injected += role->injected;
+        good |= role->fate == o->to && !role->injected;
         if (can_change(role, o)) {
             change(role, o);
-            changed++;
+            good = true;
         }
     }
     if (hits == 0)
         return refuse_unknown(r, pattern, o);
-    if (changed || (exact && r->tensors[index].fate == o->to && !r->tensors[index].injected))
+    if (good)
         return MFM_OK;
+    const char *rule = hits == injected ? "a modulator's own tensors cannot be chosen" : o->rule;
     if (exact)
         return mfm_fail(r->ctx, MFM_EINVAL, "%s: cannot %s '%.200s': it is %s (%s): %s",
                         mfm_model_path(r->model), o->name, pattern,
-                        mfm_fate_name(r->tensors[index].fate), r->tensors[index].why, o->rule);
-    return mfm_fail(r->ctx, MFM_EINVAL, "%s: cannot %s '%.200s': none of its %zu tensors: %s",
-                    mfm_model_path(r->model), o->name, pattern, hits, o->rule);
+                        mfm_fate_name(r->tensors[index].fate), r->tensors[index].why, rule);
+    return mfm_fail(r->ctx, MFM_EINVAL, "%s: cannot %s '%.200s': none of its %zu tensor%s: %s",
+                    mfm_model_path(r->model), o->name, pattern, hits, hits == 1 ? "" : "s", rule);
 }
 
 int mfm_roles_choose(mfm_roles *roles, const mfm_role_choice *choice)

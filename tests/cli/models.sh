@@ -51,6 +51,8 @@ for options in '--layer conv:1' '--layer fc:1 --position conv' '--layer conv:2 -
     expect_same lenet.onnx stripped.onnx
 done
 expect_exit 0 inject lenet.onnx -o injected.onnx --layer conv:1
+expect_refusal 3 "cannot fix .mfm.\*.: .*: a modulator.s own tensors cannot be chosen" \
+    inspect injected.onnx --fix 'mfm.*'
 expect_exit 0 inspect injected.onnx
 expect_stdout '^modulator: scaled-softmax, soft label over 10 classes'
 expect_exit 0 inspect injected.onnx --json

@@ -174,7 +174,8 @@ static void a_choice_that_cannot_be_is_refused(void)
                  {"low", NULL, {"'low'", "setting", "only what would be trained"}},
                  {NULL, "low", {"'low'", "setting", "only what would be fixed"}},
                  {NULL, "zzz*", {"'zzz*'", "no tensor is called so"}},
-                 {"lo?", NULL, {"'lo?'", "none of its 1 tensors"}}};
+                 {"si?", NULL, {NULL}}, /* the same by a pattern */
+                 {"lo?", NULL, {"'lo?'", "none of its 1 tensor:"}}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         imported t = of_every_kind();
         const mfm_role_choice choice = {.fix = &wrong[i].fix,
