@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -334,11 +335,6 @@ int mfm_file_writer_commit(mfm_file_writer *w, const char *keep)
         error = errno;
     w->file = -1;
     return error ? fail(w, error) : MFM_OK;
-}
-
-bool mfm_file_writer_replaces(const mfm_file_writer *w)
-{
-    return w->folder >= 0;
 }
 
 void mfm_file_writer_close(mfm_file_writer *w)

@@ -16,7 +16,6 @@
 #ifndef MFM_FILE_WRITER_H
 #define MFM_FILE_WRITER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/engine/context.h"
@@ -35,8 +34,6 @@ void mfm_file_writer_put(mfm_file_writer *writer, const void *bytes, size_t size
 /* The path holds the new content, on the disk, or an error is told and it holds what it held. keep:
  * a name in the same folder that the old content gets; NULL for none. */
 int mfm_file_writer_commit(mfm_file_writer *writer, const char *keep);
-/* Whether commit will replace a file, rather than write in place. */
-bool mfm_file_writer_replaces(const mfm_file_writer *writer);
 /* Without a commit before, nothing happened. NULL does nothing. */
 void mfm_file_writer_close(mfm_file_writer *writer);
 

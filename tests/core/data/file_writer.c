@@ -80,7 +80,6 @@ static void without_a_commit_nothing_happens(void)
     CU_ASSERT_EQUAL(chmod(path_in(&folder, "file"), 0640), 0);
     mfm_file_writer *writer;
     CU_ASSERT_EQUAL_FATAL(mfm_file_writer_open(ctx, path_in(&folder, "file"), &writer), MFM_OK);
-    CU_ASSERT(mfm_file_writer_replaces(writer));
     CU_ASSERT(exists(&folder, ".file.mfm-tmp"));
     mfm_file_writer_put(writer, "new content", 11);
     CU_ASSERT(holds(&folder, "file", "old"));
@@ -162,7 +161,6 @@ static void descriptors_are_written_in_place(void)
     }
     mfm_file_writer *writer;
     CU_ASSERT_EQUAL_FATAL(mfm_file_writer_open_descriptor(ctx, file, "f", &writer), MFM_OK);
-    CU_ASSERT(!mfm_file_writer_replaces(writer));
     mfm_file_writer_put(writer, "tail", 4);
     CU_ASSERT_EQUAL(mfm_file_writer_commit(writer, NULL), MFM_OK);
     mfm_file_writer_close(writer);
