@@ -27,6 +27,7 @@ static const check_entry entries[MFM_CHECKS] = {
     [MFM_CHECK_RESTORE] = {"restore", 0, 0},
     [MFM_CHECK_MEMORY] = {"memory", 0, 0},
     [MFM_CHECK_PLAN] = {"plan", 1e-12, 1e-5},
+    [MFM_CHECK_FROZEN] = {"frozen", 1e-12, 1e-5},
 };
 
 const char *mfm_check_name(enum mfm_check check)
@@ -142,7 +143,8 @@ static int check_on_probe(mfm_checker *checker)
     mfm_check_update(checker);
     mfm_check_restore(checker);
     mfm_check_memory(checker);
-    return mfm_check_plan(checker);
+    const int status = mfm_check_plan(checker);
+    return status ? status : mfm_check_frozen(checker);
 }
 
 static int check_sample(mfm_checker *checker)

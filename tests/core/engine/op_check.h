@@ -27,6 +27,7 @@ enum mfm_check {
     MFM_CHECK_RESTORE,   /* restore gives the bits that forward gave */
     MFM_CHECK_MEMORY,    /* every refused allocation is MFM_ENOMEM and leaks nothing */
     MFM_CHECK_PLAN,      /* a plan of this one node gives the same numbers */
+    MFM_CHECK_FROZEN,    /* so does one whose parameters are prepared when they are bound */
     MFM_CHECKS
 };
 
@@ -77,5 +78,6 @@ void mfm_check_update(mfm_checker *checker);
 void mfm_check_restore(mfm_checker *checker);
 void mfm_check_memory(mfm_checker *checker);
 int mfm_check_plan(mfm_checker *checker);
+int mfm_check_frozen(mfm_checker *checker);
 
 #endif

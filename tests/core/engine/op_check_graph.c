@@ -15,6 +15,7 @@ static const mfm_pass schedule[PASSES] = {
 typedef struct one_node {
     mfm_checker *checker;
     bool as_params; /* differentiated inputs are parameters of the graph, not inputs */
+    bool frozen;    /* forward alone, over parameters that stay */
     mfm_ctx *ctx;
     mfm_graph *graph;
     mfm_plan *plan;
@@ -65,12 +66,13 @@ static void keep(one_node *n, int tensor, enum mfm_lane lane)
 static void keep_lanes(one_node *n)
 {
     const mfm_sample *sample = n->checker->sample;
+    const int lanes = n->frozen ? MFM_X + 1 : MFM_LANES;
     for (int i = 0; i < sample->n_in; i++)
-        if (mfm_sample_differentiates(sample, i) && !is_param(n, i))
+        if (mfm_sample_differentiates(sample, i) && !is_param(n, i) && !n->frozen)
             for (int lane = MFM_DX; lane < MFM_LANES; lane++)
                 keep(n, i, (enum mfm_lane)lane);
     for (int k = 0; k < sample->n_out; k++)
-        for (int lane = 0; lane < MFM_LANES; lane++)
+        for (int lane = 0; lane < lanes; lane++)
             keep(n, MFM_SAMPLE_PORTS + k, (enum mfm_lane)lane);
 }
 
@@ -96,12 +98,13 @@ static int make(one_node *n)
     const mfm_plan_spec spec = {.batch = 1,
                                 .training = n->checker->sample->training,
                                 .passes = schedule,
-                                .n_passes = PASSES,
+                                .n_passes = n->frozen ? 1 : PASSES,
                                 .keep = n->keep,
                                 .n_keep = n->n_keep,
-                                .param_tangents = n->as_params,
-                                .param_gradients = n->as_params,
-                                .param_gradient_tangents = n->as_params};
+                                .param_tangents = n->as_params && !n->frozen,
+                                .param_gradients = n->as_params && !n->frozen,
+                                .param_gradient_tangents = n->as_params && !n->frozen,
+                                .frozen = n->frozen};
     status = mfm_plan_new(n->ctx, n->graph, &spec, &n->plan);
     return status ? status : make_vectors(n);
 }
@@ -158,7 +161,8 @@ static bool load(one_node *n)
     for (int t = 0; t < MFM_PROBE_TENSORS; t++)
         for (int lane = 0; lane < MFM_LANES; lane++) {
             const real *given = probe->given[t][lane];
-            if (!given || mfm_probe_is_result(probe, t, (enum mfm_lane)lane))
+            if (!given || mfm_probe_is_result(probe, t, (enum mfm_lane)lane) ||
+                (n->frozen && lane != MFM_X))
                 continue;
             real *to = place(n, t, (enum mfm_lane)lane);
             if (!to)
@@ -169,6 +173,8 @@ static bool load(one_node *n)
                 mfm_plan_bind_input(n->plan, n->values[t], (enum mfm_lane)lane, to);
         }
     mfm_plan_bind_state(n->plan, n->graph->state);
+    if (n->frozen) /* until here others were bound: what was made of them must not be used */
+        mfm_plan_bind_params(n->plan, MFM_X, n->vectors[MFM_X]);
     return true;
 }
 
@@ -195,7 +201,7 @@ static const char *run(one_node *n, real *results)
         return "no place for a kept lane";
     mfm_plan_set_step(n->plan, MFM_STREAM_DROPOUT, n->checker->probe.node.key.seed,
                       n->checker->probe.node.key.step);
-    for (int pass = 0; pass < PASSES; pass++)
+    for (int pass = 0; pass < (n->frozen ? 1 : PASSES); pass++)
         mfm_plan_run(n->plan, pass);
     gather(n, results);
     for (int lane = 0; lane < MFM_LANES; lane++)
@@ -227,6 +233,18 @@ int mfm_check_plan(mfm_checker *checker)
 {
     const int status = check_variant(checker, false);
     return status ? status : check_variant(checker, true);
+}
+
+int mfm_check_frozen(mfm_checker *checker)
+{
+    one_node n = {.checker = checker, .ctx = checker->ctx, .as_params = true, .frozen = true};
+    const int status = make(&n);
+    const char *what = status ? mfm_message(checker->ctx) : run(&n, checker->a);
+    const double error =
+        what ? INFINITY : mfm_checker_difference(checker, checker->a, checker->base, MFM_X, 0);
+    mfm_checker_note(checker, MFM_CHECK_FROZEN, error, what ? what : "prepared");
+    clear(&n);
+    return status == MFM_ENOMEM ? status : MFM_OK;
 }
 
 void mfm_check_update(mfm_checker *checker)

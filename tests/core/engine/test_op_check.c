@@ -354,6 +354,51 @@ static void test_restore(void)
     CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_RESTORE] > 0);
 }
 
+/* The same operator with its second factor packed where it stays. */
+static int packing_infer(mfm_ctx *ctx, mfm_node *node)
+{
+    node->packed_size = node->frozen ? count_of(node) : 0;
+    return square_infer(ctx, node);
+}
+
+static void pack(const mfm_node *node)
+{
+    memcpy(node->packed, mfm_in(node, 1, MFM_X), count_of(node) * sizeof *node->packed);
+}
+
+static void pack_nothing(const mfm_node *node)
+{
+    memset(node->packed, 0, count_of(node) * sizeof *node->packed);
+}
+
+static void pack_once(const mfm_node *node)
+{
+    if (node->packed[0] == 0)
+        pack(node);
+}
+
+static void packed_forward(const mfm_node *node)
+{
+    square_forward(node);
+    const real *a = mfm_in(node, 0, MFM_X);
+    for (size_t i = 0; i < count_of(node) && node->packed; i++)
+        mfm_out(node, 0, MFM_X)[i] = a[i] * a[i] * node->packed[i];
+}
+
+static void test_frozen(void)
+{
+    mfm_rule rule = square_rule;
+    rule.forward = packed_forward;
+    mfm_op op = square_op(&rule);
+    op.infer = packing_infer;
+    op.prepare = pack;
+    CU_ASSERT_EQUAL(report_on(&op).failures, 0);
+    op.prepare = pack_nothing;
+    CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_FROZEN] > 0);
+    op.prepare = pack_once; /* what was bound first */
+    CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_FROZEN] > 0);
+}
+
 static int kernel_infer(mfm_ctx *ctx, mfm_node *node)
 {
     if (node->dry)
@@ -421,6 +466,7 @@ static const mfm_case cases[] = {
     {"each planted error is caught by the check that is there for it", test_planted},
     {"a lane that `reads` does not claim must not be read", test_unclaimed_reads},
     {"values that are not restored to the bit are caught", test_restore},
+    {"parameters that are not prepared, or not anew, are caught", test_frozen},
     {"an unchecked allocation in infer is caught", test_memory},
     {"no samples, refused samples and wrong shapes are failures", test_samples_missing},
 };
