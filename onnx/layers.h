@@ -31,6 +31,7 @@ typedef struct mfm_block {
     size_t node;        /* the sum */
     const char *output; /* after the sum and, when one follows, its activation */
     size_t layer;       /* the last layer of the main branch: the one with more layers */
+    ptrdiff_t fork; /* the node whose output both begin at; MFM_NOWHERE: an input of the graph */
 } mfm_block;
 
 typedef struct mfm_layers {

@@ -99,7 +99,8 @@ static int add_block(mfm_ctx *ctx, mfm_layers *found, size_t *capacity, const se
         return MFM_ENOMEM;
     const char *activated = mfm_layers_activated(&found->links, sum);
     found->blocks[found->n_blocks] =
-        (mfm_block){s->sum, activated ? activated : sum->name, main->last};
+        (mfm_block){s->sum, activated ? activated : sum->name, main->last,
+                    s->marks[fork] == ON_BOTH ? fork : MFM_NOWHERE};
     claim(found, s, (size_t)fork, (ptrdiff_t)found->n_blocks);
     found->n_blocks++;
     return MFM_OK;

@@ -27,9 +27,9 @@ static int load_model(mfm_train_job *job, const mfm_arguments *given)
     if (job->arguments.resume)
         return mfm_train_job_load_checkpoint(job);
     status = mfm_train_job_check_sibling(job);
-    if (status)
-        return status;
-    return mfm_train_job_inject(job, given);
+    if (!status)
+        status = mfm_train_job_inject(job, given);
+    return status ? status : mfm_train_job_branch(job);
 }
 
 /* Steps that change nothing are refused before the first. */

@@ -61,9 +61,10 @@ static int fill_row(mfm_workload *w, const char *path, const mfm_inject_argument
 {
     const bool inject_first = method && method->needs_modulator &&
                               (!w->session.network || w->session.network->soft_label < 0);
+    const bool branch_first = method && method->branch_layer;
     *row = (mfm_memory_row){.step = method ? method->name : "forward"};
     w->method = method;
-    if (inject_first)
+    if (inject_first || branch_first || w->branched)
         mfm_workload_clear(w);
     const int status =
         w->session.network ? mfm_workload_build(w) : mfm_workload_load(w, path, inject);

@@ -9,6 +9,7 @@
 
 #include "core/data/fnv.h"
 #include "onnx/best_info.h"
+#include "onnx/branch.h"
 #include "onnx/checkpoint.h"
 #include "onnx/preprocess_info.h"
 #include "tools/files.h"
@@ -209,6 +210,14 @@ int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given)
     if (modulated || !mfm_method_find(a->method)->needs_modulator)
         return MFM_OK;
     return mfm_inject_as_asked(job->ctx, job->session.model, &a->inject, 0, a->seed);
+}
+
+int mfm_train_job_branch(mfm_train_job *job)
+{
+    const mfm_train_options options = mfm_train_options_of(&job->form, &job->arguments);
+    if (!options.method->branch_layer || mfm_model_has_branches(job->session.model))
+        return MFM_OK;
+    return mfm_model_branch(job->ctx, job->session.model, options.method->branch_layer(&options));
 }
 
 int mfm_train_job_make_split(mfm_train_job *job)

@@ -1,6 +1,7 @@
 #include "tools/workload.h"
 
 #include "core/train/evaluate.h"
+#include "onnx/branch.h"
 
 int mfm_workload_load(mfm_workload *w, const char *path, const mfm_inject_arguments *inject)
 {
@@ -11,6 +12,12 @@ int mfm_workload_load(mfm_workload *w, const char *path, const mfm_inject_argume
     if (!status)
         status = mfm_has_modulator(w->ctx, w->session.model, &has);
     w->injected = !status && w->method && w->method->needs_modulator && !has;
+    w->branched = !status && w->method && w->method->branch_layer &&
+                  !mfm_model_has_branches(w->session.model);
+    if (w->branched) {
+        const mfm_train_options options = mfm_workload_options(w);
+        status = mfm_model_branch(w->ctx, w->session.model, w->method->branch_layer(&options));
+    }
     if (w->injected)
         status = mfm_inject_as_asked(w->ctx, w->session.model, inject, 0, 0);
     if (!status)

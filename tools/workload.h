@@ -16,6 +16,7 @@ typedef struct mfm_workload {
     uint64_t batch, meta_batch;
     bool form;              /* without the parameters' numbers: to be planned, not run */
     bool injected;          /* set by mfm_workload_load: the modulator is a fresh one */
+    bool branched;          /* likewise: so are the branches */
     mfm_role_choice choice; /* of tensors by name */
     mfm_session session;
     mfm_training *training; /* NULL for a forward pass */

@@ -23,7 +23,7 @@ typedef struct mfm_feed_options {
     const uint32_t *indices; /* [count] into images; copied */
     uint32_t count, batch;
     uint64_t seed;
-    enum mfm_stream stream; /* MFM_STREAM_SHUFFLE or MFM_STREAM_META: keys order and crops */
+    enum mfm_stream stream; /* MFM_STREAM_SHUFFLE, _SECOND or _META: keys order and crops */
 
     bool no_images; /* labels and indices alone are wanted; without mixing */
 

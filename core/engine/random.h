@@ -21,7 +21,8 @@ enum mfm_stream {
     MFM_STREAM_AUGMENT, /* crops and flips */
     MFM_STREAM_SPLIT,   /* which images a long-tailed split keeps */
     MFM_STREAM_TEST,
-    MFM_STREAM_META_DROPOUT /* masks over the meta batch */
+    MFM_STREAM_META_DROPOUT, /* masks over the meta batch */
+    MFM_STREAM_SECOND        /* order of the training images in a second batch of a step */
 };
 
 typedef struct mfm_key {

@@ -33,6 +33,7 @@ typedef struct mfm_stream_spec {
     const char *name; /* as tables and messages call it */
     enum mfm_batch_source from;
     bool (*wanted)(const mfm_train_options *options); /* NULL: always */
+    const char *sampler;                              /* of training images; NULL: the run's */
 } mfm_stream_spec;
 
 enum { MFM_MAX_STREAMS = 2 };
@@ -64,6 +65,9 @@ typedef struct mfm_method {
     bool needs_modulator;                /* trains a model with feature modulators in it */
     bool sharpens;                       /* takes sharpness-aware steps when they are asked for */
     const mfm_settings *const *settings; /* ended by NULL; NULL: none */
+    /* The layer at which two branches begin, for a method that trains a model with such (NULL: the
+     * last residual block). NULL for others. */
+    const char *(*branch_layer)(const mfm_train_options *options);
     /* The first feeds the loss that is trained. */
     mfm_stream_spec streams[MFM_MAX_STREAMS + 1]; /* ended by one without name */
     const char *sampler; /* of training batches where none is chosen; NULL: shuffle */

@@ -121,6 +121,11 @@ int mfm_problem_give(mfm_problem *problem, int hyper, int value, int main);
 
 /* path->adjusted and ->losses from path->logits, by the loss of the spec. */
 int mfm_problem_add_losses(mfm_problem *problem, int segment, const char *name, mfm_path *path);
+/* The same for other labels than those of the batch: an input like these. */
+int mfm_problem_add_losses_on(mfm_problem *problem, int segment, const char *name, int labels,
+                              mfm_path *path);
+int mfm_problem_add_mean_on(mfm_problem *problem, int segment, const char *name, int labels,
+                            int weights, mfm_path *path);
 /* path->loss from path->losses; weights: a value [n] that scales them, or -1. */
 int mfm_problem_add_mean(mfm_problem *problem, int segment, const char *name, int weights,
                          mfm_path *path);

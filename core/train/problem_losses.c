@@ -18,23 +18,27 @@ static int add_inputs(mfm_problem *p)
     return status ? status : p->table_values ? MFM_OK : MFM_ENOMEM;
 }
 
-static mfm_loss_site site_of(const mfm_problem *p, int segment, const char *name,
+/* labels -1: those of the batch. */
+static mfm_loss_site site_of(const mfm_problem *p, int segment, const char *name, int labels,
                              const mfm_path *path)
 {
     return (mfm_loss_site){.graph = p->main,
                            .segment = segment,
                            .name = name,
                            .logits = path->logits,
-                           .labels = p->shares >= 0 ? p->shares : p->labels,
+                           .labels = labels >= 0      ? labels
+                                     : p->shares >= 0 ? p->shares
+                                                      : p->labels,
                            .table = p->table};
 }
 
-int mfm_problem_add_losses(mfm_problem *p, int segment, const char *name, mfm_path *path)
+int mfm_problem_add_losses_on(mfm_problem *p, int segment, const char *name, int labels,
+                              mfm_path *path)
 {
     mfm_loss_ends ends = {-1, -1};
     int status = add_inputs(p);
     if (!status) {
-        const mfm_loss_site site = site_of(p, segment, name, path);
+        const mfm_loss_site site = site_of(p, segment, name, labels, path);
         status = mfm_loss_add(&p->spec, &site, &ends);
     }
     path->adjusted = ends.adjusted;
@@ -42,17 +46,28 @@ int mfm_problem_add_losses(mfm_problem *p, int segment, const char *name, mfm_pa
     return status;
 }
 
+int mfm_problem_add_losses(mfm_problem *p, int segment, const char *name, mfm_path *path)
+{
+    return mfm_problem_add_losses_on(p, segment, name, -1, path);
+}
+
+int mfm_problem_add_mean_on(mfm_problem *p, int segment, const char *name, int labels, int weights,
+                            mfm_path *path)
+{
+    const mfm_loss_site site = site_of(p, segment, name, labels, path);
+    return mfm_loss_add_mean(&p->spec, &site, path->losses, weights, &path->loss);
+}
+
 int mfm_problem_add_mean(mfm_problem *p, int segment, const char *name, int weights, mfm_path *path)
 {
-    const mfm_loss_site site = site_of(p, segment, name, path);
-    return mfm_loss_add_mean(&p->spec, &site, path->losses, weights, &path->loss);
+    return mfm_problem_add_mean_on(p, segment, name, -1, weights, path);
 }
 
 /* The meta batch is balanced: it is neither mixed nor weighted. */
 int mfm_problem_add_meta_loss(mfm_problem *p)
 {
     static const mfm_loss_spec cross_entropy = {.loss = NULL};
-    mfm_loss_site site = site_of(p, MFM_SEGMENT_META_LOSS, "meta_loss", &p->plain);
+    mfm_loss_site site = site_of(p, MFM_SEGMENT_META_LOSS, "meta_loss", -1, &p->plain);
     site.labels = p->labels;
     site.table = -1;
     mfm_loss_ends ends;

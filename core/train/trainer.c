@@ -39,6 +39,14 @@ static uint64_t first_step_of(const trainer *r, uint64_t epoch)
     return mfm_epoch_first_step(epoch, r->data->split->train_count, r->training->options.batch);
 }
 
+/* Batches of one part are drawn apart. */
+static enum mfm_stream draws(const mfm_stream_use *use, int number)
+{
+    if (use->spec->from == MFM_FROM_META)
+        return MFM_STREAM_META;
+    return number == 0 ? MFM_STREAM_SHUFFLE : MFM_STREAM_SECOND;
+}
+
 static mfm_loader_stream loader_stream(const trainer *r, const mfm_stream_use *use, int number)
 {
     const mfm_split *split = r->data->split;
@@ -52,12 +60,14 @@ static mfm_loader_stream loader_stream(const trainer *r, const mfm_stream_use *u
                  .count = meta ? split->meta_count : split->train_count,
                  .batch = use->batch,
                  .seed = o->seed,
-                 .stream = meta ? MFM_STREAM_META : MFM_STREAM_SHUFFLE,
+                 .stream = draws(use, number),
                  .no_images = method->needs_images && !method->needs_images(r->training),
                  .chosen = o->chosen,
-                 .sampler = meta ? o->meta_sampler : o->sampler,
+                 .sampler = use->spec->sampler ? mfm_sampler_find(use->spec->sampler)
+                            : meta             ? o->meta_sampler
+                                               : o->sampler,
                  .epochs = o->epochs,
-                 .defer = meta ? 0 : o->defer_resample,
+                 .defer = meta || use->spec->sampler ? 0 : o->defer_resample,
                  .mixing = meta ? NULL : o->mixing,
                  .classes = r->training->problem->classes,
                  .counts = split->train_per_class},

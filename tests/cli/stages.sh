@@ -1,4 +1,5 @@
-# The second of two stages: the classifier alone is trained, on the features of a trained model.
+# The second of two stages: the classifier alone is trained, on the features of a trained model. And
+# two branches, made of one and trained together.
 . "$SOURCE/tests/cli/lib.sh"
 
 make_data four 4 40 10
@@ -50,3 +51,41 @@ expect_stderr '--feature-memory has no effect: it belongs to method crt, lws'
 expect_refusal 3 'method lws: the loss ldam has a classifier of its own' train first.onnx \
     -o no.onnx $common --method lws --epochs 1 --loss ldam
 expect_exit 0 train first.onnx -o ldam.onnx $common --method crt --epochs 1 --loss ldam
+
+# The last residual block is doubled, or all from a layer on. What is written has both branches, and
+# is what was evaluated.
+expect_exit 0 train new.onnx -o two.onnx $common --method bbn --epochs 3
+expect_exit 0 eval two.onnx --data idx:four --json
+error=$(sed -n 's/^  "error": \([0-9.]*\),$/\1/p' .stdout)
+grep -Eq "\"epoch\":3,.*\"test_error\":$error," two.run/metrics.jsonl ||
+    fail "eval says $error, the run: $(tail -n 1 two.run/metrics.jsonl)"
+expect_exit 0 inspect two.onnx
+expect_stdout 'rebalancing'
+expect_no_stderr
+expect_exit 0 train new.onnx -o more.onnx $common --method bbn --epochs 3 --run more.bbn
+expect_same two.onnx more.onnx
+rm -r more.onnx more.bbn
+
+# Interrupted after an epoch, it goes on with the same bytes; a model with branches is trained on.
+expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
+expect_exit 0 train lenet.onnx -o lenet2.onnx $common --method bbn --branch conv:2 --epochs 2
+expect_exit 0 train lenet2.onnx -o again.onnx $common --method bbn --epochs 1
+expect_exit 0 train lenet2.onnx -o head.onnx $common --method crt --epochs 1
+expect_exit 0 bench lenet.onnx --method bbn --branch fc:1 --batch 4 --repeat 1
+expect_exit 0 inspect new.onnx --batch 16
+expect_stdout '^ *bbn '
+
+# What cannot be doubled is told before any work.
+expect_refusal 3 'lenet.onnx: there is no residual block to double: --branch LAYER' \
+    train lenet.onnx -o no.onnx $common --method bbn --epochs 1
+expect_refusal 3 'no such layer: conv:9' train lenet.onnx -o no.onnx $common --method bbn \
+    --epochs 1 --branch conv:9
+expect_refusal 3 'nothing with weights lies between there and the classifier' train lenet.onnx \
+    -o no.onnx $common --method bbn --epochs 1 --branch fc:-1
+expect_refusal 3 'two branches begin at one' train lenet.onnx -o no.onnx $common --method bbn \
+    --epochs 1 --branch 'conv*'
+expect_exit 0 inject lenet.onnx -o injected.onnx
+expect_refusal 3 'it has a modulator: strip it first' train injected.onnx -o no.onnx $common \
+    --method bbn --epochs 1 --branch conv:2
+expect_refusal 3 'method bbn: it mixes the features of two batches: --mix none' train new.onnx \
+    -o no.onnx $common --method bbn --epochs 1 --mix mixup

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""What the methods of two stages write, against ONNX Runtime.
+"""What the methods of two stages and of two branches write, against ONNX Runtime.
 
     python3 stages.py BINARY FOLDER
 
 The second stage may change the last layer alone: of the classifier that is trained anew nothing
 else differs from the first stage's file, and the logits that are scaled differ from that file's by
-one factor for each class, the same for every image. Exits with 77 when onnx or ONNX Runtime are
+one factor for each class, the same for every image. Two branches that have not been trained compute
+what the one did of which they are made, and what training makes of them the engine evaluates as
+ONNX Runtime does. Exits with 77 when onnx or ONNX Runtime are
 missing.
 """
 import struct
@@ -65,8 +67,8 @@ class Stages:
         for old in sorted((self.folder / (name + ".run")).glob("*")):
             old.unlink()
         self.run("train", model, "-o", out, "--data", "idx:%s" % self.folder, "--imbalance", 10,
-                 "--meta-per-class", 4, "--batch", 16, "--epochs", 2, "--lr", 0.05, "--threads", 1,
-                 *words)
+                 "--meta-per-class", 4, "--batch", 16, "--epochs", 2, "--threads", 1, *words,
+                 *(() if "--lr" in words else ("--lr", 0.05)))
         return out
 
     def logits(self, path):
@@ -98,6 +100,22 @@ class Stages:
         if spread > 1e-3 or np.abs(factors.mean(0) - 1).min() < 1e-3:
             raise RuntimeError("lws: factors are not one for each class, or did not learn")
 
+    def check_bbn(self, first, *branch):
+        """A rate of 0 leaves the weights alone; running statistics are LeNet's none."""
+        one = self.logits(first)
+        if branch:
+            fresh = self.train(first, "fresh", "--method", "bbn", *branch, "--lr", 0)
+            difference = oracle.difference(self.logits(fresh), one)
+            if difference > oracle.TOLERANCE:
+                raise RuntimeError("bbn: logits differ from those of one branch by %.3g" %
+                                   difference)
+        trained = self.train(first, "bbn", "--method", "bbn", *branch)
+        two = self.logits(trained)
+        operators = {n.op_type for n in onnx.load(str(trained)).graph.node}
+        domains = {n.domain for n in onnx.load(str(trained)).graph.node}
+        if oracle.difference(two, one) < 1e-3 or "Concat" not in operators or domains != {""}:
+            raise RuntimeError("bbn: did not learn, or is no plain classifier")
+
 
 def main():
     binary, folder = sys.argv[1], Path(sys.argv[2])
@@ -111,6 +129,7 @@ def main():
         first = stages.train(new, "first", "--method", "base")
         stages.check_crt(first)
         stages.check_lws(first)
+        stages.check_bbn(first, *(("--branch", "conv:2") if architecture == "lenet" else ()))
         print("ok - %s" % architecture)
     return 0
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "onnx/branch.h"
 #include "onnx/checkpoint.h"
 #include "tests/core/train/session.h"
 
@@ -26,9 +27,25 @@ typedef struct plan {
     uint64_t meta_every; /* 0: each step */
 } plan;
 
-static void begin(session *s, const plan *what)
+/* For a method that trains two branches, on a model that has them. */
+static void init(session *s, const plan *what)
 {
     session_init(s, &what->from, what->method);
+    if (!s->options.method->branch_layer)
+        return;
+    session plain = *s;
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
+    mfm_model *model;
+    must(ctx, mfm_model_make(ctx, what->from.architecture, &what->from.options, &model));
+    must(ctx, mfm_model_branch(ctx, model, NULL));
+    session_init_model(s, ctx, model, &plain);
+    session_clear(&plain);
+}
+
+static void begin(session *s, const plan *what)
+{
+    init(s, what);
     s->modulator.optimizer = what->modulator_optimizer;
     s->meta_steps.every = what->meta_every ? what->meta_every : 1;
     session_start(s);
@@ -143,6 +160,13 @@ static void test_second_stage(void)
     check(&(plan){{"lenet", LENET, {NULL}, {0}}, "lws", MFM_SGD, 0}, stops, 2);
 }
 
+/* Two branches that the model has got before: both streams of batches go on where they were. */
+static void test_branches(void)
+{
+    const uint64_t stops[] = {3, 8};
+    check(&(plan){{"resnet20", RESNET, {NULL}, {0}}, "bbn", MFM_SGD, 0}, stops, 2);
+}
+
 /* The meta batches go on where they were, also where not every step reads one. */
 static void test_meta_every(void)
 {
@@ -227,6 +251,7 @@ static const mfm_case cases[] = {
     {"so do hyper-parameters that the model file does not hold, and methods without any",
      test_outside_the_model},
     {"so does the second of two stages", test_second_stage},
+    {"so does a run on two branches", test_branches},
     {"so do meta batches that not every step reads", test_meta_every},
     {"stopped within an evaluation, it repeats the evaluation", test_evaluation},
     {"one step a process gives what one process gives", test_every_step},
