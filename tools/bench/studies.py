@@ -1,12 +1,49 @@
-"""What study.py trains: name -> model, data, options common to all rows, rows.
+"""What study.py trains: name -> model, data, epochs, seeds, options common to all rows, rows.
 
-tail100    every method and loss, LeNet on Fashion-MNIST with 6000 to 60 images a class, 30 epochs
-tail1000   LeNet on Fashion-MNIST with 6000 to 6 images a class, 200 epochs: the paper's table 6
+tail100    each method, loss, sampler and so on, by itself: LeNet on Fashion-MNIST with 6000 to 60
+           images a class, 30 epochs
+tail1000   LeNet on Fashion-MNIST with 6000 to 6 images a class, 200 epochs: the setting of the
+           paper's table 6
 """
 LENET = ["lenet", "--input", "1,28,28", "--classes", "10"]
 MFM = "--method mfm --layer fc:1"
+BALANCED = "--class-weights class-balanced"
 
 STUDIES = {
+    "tail100": {
+        "model": LENET, "data": "fashion-mnist", "seeds": "1-3", "epochs": 30,
+        "split": "--imbalance 100",
+        "common": "--data fashion-mnist --imbalance 100 --batch 100 --lr 0.05 --milestones 20,26",
+        "rows": {
+            "base": "--method base",
+            "focal": "--method base --loss focal",
+            "focal, sigmoid": "--method base --loss focal --focal-form sigmoid",
+            "sigmoid": "--method base --loss sigmoid",
+            "class-balanced": "--method base " + BALANCED,
+            "class-balanced focal": "--method base --loss focal " + BALANCED,
+            "class-balanced sigmoid": "--method base --loss sigmoid " + BALANCED,
+            "re-weighting deferred": "--method base --defer-reweight 20 " + BALANCED,
+            "LDAM": "--method base --loss ldam",
+            "LDAM-DRW": "--method base --loss ldam --defer-reweight 20 " + BALANCED,
+            "balanced softmax": "--method base --loss balanced-softmax",
+            "logit adjustment": "--method base --loss logit-adjustment",
+            "label smoothing": "--method base --loss label-smoothing",
+            "label-aware smoothing": "--method base --loss label-aware-smoothing",
+            "class-balanced sampler": "--method base --sampler class-balanced",
+            "square-root sampler": "--method base --sampler square-root",
+            "progressive sampler": "--method base --sampler progressive",
+            "reversed sampler": "--method base --sampler reversed",
+            "re-sampling deferred": "--method base --sampler class-balanced --defer-resample 20",
+            "mixup": "--method base --mix mixup",
+            "Remix": "--method base --mix remix",
+            "CutMix": "--method base --mix cutmix",
+            "logit adjustment afterwards": "--method base --finish logit-adjustment",
+            "tau-normalisation": "--method base --finish tau-normalisation",
+            "sharpness-aware": "--method base --sharpness 0.05",
+            "MFM": MFM,
+            "MFM, logit adjustment": MFM + " --loss logit-adjustment",
+        },
+    },
     "tail1000": {
         "model": LENET, "data": "fashion-mnist", "seeds": "1-5", "epochs": 200,
         "split": "--imbalance 1000",
@@ -14,7 +51,8 @@ STUDIES = {
                   "--milestones 160,180",
         "rows": {
             "base": "--method base",
-            "mfm": MFM,
+            "logit adjustment": "--method base --loss logit-adjustment",
+            "MFM": MFM,
         },
     },
 }
