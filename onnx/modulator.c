@@ -295,3 +295,16 @@ int mfm_model_modulator(mfm_ctx *ctx, const mfm_model *injected, mfm_model **mod
                                 mfm_model_path(injected))
                   : MFM_OK;
 }
+
+static const char input_key[] = "mfm.modulator_input";
+
+int mfm_modulator_set_input(mfm_model *modulator, const char *words)
+{
+    return mfm_proto_set_metadata(modulator, input_key, words);
+}
+
+const char *mfm_modulator_input(const mfm_model *modulator)
+{
+    const char *words = mfm_proto_metadata(modulator, input_key);
+    return words ? words : "softmax";
+}

@@ -19,4 +19,9 @@
  * gamma and beta follow from more than the soft label. The caller frees *modulator. */
 int mfm_model_modulator(mfm_ctx *ctx, const mfm_model *injected, mfm_model **modulator);
 
+/* What it was trained to read, in the words of the training method (mfm_method.modulator_input),
+ * kept in metadata_props["mfm.modulator_input"]; a file that does not tell reads "softmax". */
+int mfm_modulator_set_input(mfm_model *modulator, const char *words);
+const char *mfm_modulator_input(const mfm_model *modulator);
+
 #endif

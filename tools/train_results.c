@@ -64,7 +64,10 @@ static int write_plain(mfm_train_job *job, const char *path)
 static int write_modulator(mfm_train_job *job)
 {
     mfm_model *modulator;
+    const mfm_train_options *o = &job->training->options;
     int status = mfm_model_modulator(job->ctx, job->session.model, &modulator);
+    if (!status && o->method->modulator_input)
+        status = mfm_modulator_set_input(modulator, o->method->modulator_input(o));
     if (!status)
         status = mfm_model_save(job->ctx, modulator, job->folder.modulator);
     mfm_model_free(modulator);

@@ -4,6 +4,7 @@
 
 #include "onnx/inject.h"
 #include "onnx/layers.h"
+#include "onnx/modulator.h"
 #include "onnx/transfer.h"
 #include "tools/train_job.h"
 
@@ -24,6 +25,20 @@ static int refuse_form(const mfm_train_job *job, const mfm_arguments *given)
                             "--%s beside --modulator: the form is that of %s: drop one", form[i],
                             job->arguments.modulator);
     return MFM_OK;
+}
+
+/* A modulator that was trained on one soft label makes nothing of another. */
+static int check_input(const mfm_train_job *job, const mfm_model *modulator)
+{
+    const mfm_train_options o = mfm_train_options_of(&job->form, &job->arguments);
+    const char *reads = o.method->modulator_input ? o.method->modulator_input(&o) : NULL;
+    const char *trained = mfm_modulator_input(modulator);
+    if (!reads || strcmp(reads, trained) == 0)
+        return MFM_OK;
+    return mfm_fail(job->ctx, MFM_EINVAL,
+                    "%s: this modulator was trained to read %.40s, the run gives it %s: choose "
+                    "--soft-label and --soft-label-adjusted as it was trained",
+                    job->arguments.modulator, trained, reads);
 }
 
 static int find_theirs(const mfm_train_job *job, const mfm_modulator_info *info, const char *pair,
@@ -172,6 +187,8 @@ int mfm_train_job_transfer(mfm_train_job *job, const mfm_arguments *given, bool 
         status = mfm_fail(job->ctx, MFM_EUSAGE, "--layer beside --map: give one of them");
     if (!status)
         status = mfm_model_load(job->ctx, job->arguments.modulator, &modulator);
+    if (!status)
+        status = check_input(job, modulator);
     if (!status)
         status = transfer(job, given, modulated, modulator);
     mfm_model_free(modulator);

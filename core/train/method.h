@@ -73,6 +73,9 @@ typedef struct mfm_method {
     const char *sampler; /* of training batches where none is chosen; NULL: shuffle */
     /* The rate, beside --lr, that a run that explodes may owe it to: an option; NULL: none. */
     const char *rate_option;
+    /* What a modulator that lies in the model reads, in words that its file keeps, so that it is
+     * not fed with something else in another run; NULL: the method has none. */
+    const char *(*modulator_input)(const mfm_train_options *options);
     /* Describes what is trained: task and network are known, the numbers of parameters may not be.
      * NULL: the plain path of the network (mfm_problem_plain). */
     int (*build)(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,

@@ -36,6 +36,18 @@ expect_exit 0 train --run more.run --resume --epochs 2 --threads 1
 expect_same more.onnx further.onnx
 mv moved.run first.run
 
+# It goes on reading what it was trained to read.
+expect_refusal 3 'trained to read softmax, the run gives it logits adjusted: choose --soft-label' \
+    train second.onnx -o no.onnx --data idx:others $options --epochs 1 --modulator $modulator \
+    --layer fc:1 --loss logit-adjustment --soft-label logits --soft-label-adjusted
+expect_exit 0 train lenet.onnx -o logits.onnx --data idx:four $options --epochs 1 --layer fc:1 \
+    --soft-label logits
+expect_exit 0 train second.onnx -o logits2.onnx --data idx:others $options --epochs 1 \
+    --soft-label logits --layer fc:1 --modulator logits.run/modulator.onnx --freeze-modulator
+expect_same logits.run/modulator.onnx logits2.run/modulator.onnx
+expect_refusal 3 'trained to read logits, the run gives it softmax' train second.onnx -o no.onnx \
+    --data idx:others $options --epochs 1 --layer fc:1 --modulator logits.run/modulator.onnx
+
 # What does not fit is told before anything is written.
 refused() {
     code=$1

@@ -113,6 +113,14 @@ static bool learns(const mfm_train_options *options)
     return !chosen(options)->freeze;
 }
 
+static const char *modulator_input(const mfm_train_options *options)
+{
+    static const char *const words[][2] = {
+        [SOFTMAX] = {"softmax", "softmax adjusted"}, [LOGITS] = {"logits", "logits adjusted"}};
+    const modulation *m = chosen(options);
+    return words[m->soft_label][m->adjusted];
+}
+
 static int begin(mfm_training *t)
 {
     return mfm_meta_step_begin(t, learns(&t->options) ? &mfm_modulator_training_settings : NULL);
@@ -128,6 +136,7 @@ const mfm_method mfm_method_mfm = {
     .settings = settings,
     .streams = {{"train", MFM_FROM_TRAIN, NULL}, {"meta", MFM_FROM_META, learns}},
     .rate_option = "modulator-lr",
+    .modulator_input = modulator_input,
     .build = build,
     .begin = begin,
     .reads = mfm_meta_step_reads,
