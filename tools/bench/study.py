@@ -4,9 +4,10 @@
     python3 study.py STUDY --tool build/release/tools/onnx-mfm --out DIR [--rows PATTERN...]
                      [--seeds 1-3] [--epochs N] [--jobs N] [--table-only] [--score]
 
-STUDY is a name in studies.py: options common to all rows, and the rows. Every run is a process with
-one thread, in DIR/ROW/SEED; the seed chooses the start, the split and the order of images. A run that
-is there is not repeated, one that was interrupted goes on: the study may be stopped at any time.
+STUDY is a name in studies.py: options common to all rows, and the rows. Every run is a process
+with one thread, in DIR/ROW/SEED; the seed chooses the start, the split and the order of images. A
+run that is there is not repeated, one that was interrupted goes on: the study may be stopped at any
+time.
 
 A row's error is that of the last epoch on the test images, mean and standard deviation over seeds
 (n - 1). "Best epoch" looks at the test images and is no result one could have. A run whose error is
