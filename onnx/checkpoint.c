@@ -1,6 +1,7 @@
 #include "onnx/checkpoint.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -401,6 +402,10 @@ static int restore_piece(mfm_ctx *ctx, const mfm_model *model, const Onnx__Graph
         mfm_tensor_size(tensor) != (size_t)mfm_shape_count(&part->shape))
         return damaged(ctx, model, part->name);
     mfm_tensor_get_reals(tensor, row_major);
+    for (size_t i = 0; i < mfm_tensor_size(tensor); i++)
+        if (!isfinite(row_major[i]))
+            return mfm_fail(ctx, MFM_EDATA, "%s: checkpoint: %s: number %zu is not finite",
+                            mfm_model_path(model), part->name, i);
     mfm_layout_to_engine(&part->shape, row_major, part->data);
     return MFM_OK;
 }

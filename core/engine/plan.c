@@ -270,6 +270,8 @@ void mfm_plan_run(mfm_plan *plan, int pass)
 {
     assert(0 <= pass && pass < plan->spec.n_passes);
     assert(plan->is_placed); /* mfm_plan_bind_arena comes before */
+    assert(pass == 0 || pass >= plan->next_pass);
+    plan->next_pass = pass + 1;
     const mfm_graph *graph = plan->graph;
     const mfm_pass *p = &plan->spec.passes[pass];
     const bool backward = p->kind == MFM_VJP || p->kind == MFM_VJP_T;

@@ -84,7 +84,8 @@ int mfm_plan_check_bound(const mfm_plan *plan);
  * meta batch). */
 void mfm_plan_set_step(mfm_plan *plan, enum mfm_stream stream, uint64_t seed, uint64_t step);
 
-/* Runs pass number `pass` of the schedule. All that it reads and writes has been bound. */
+/* Runs pass number `pass` of the schedule, after those before it, of which some may be left out.
+ * All that it reads and writes has been bound. */
 void mfm_plan_run(mfm_plan *plan, int pass);
 
 /* A kept lane, or any lane of an input or parameter; NULL when it is not there. */

@@ -23,6 +23,7 @@ struct mfm_plan {
     mfm_restore *restores; /* in the order of the schedule */
     size_t n_restores, restores_capacity;
     bool is_placed;    /* the lanes have their places in an arena */
+    int next_pass;     /* the least that may run, or 0: a schedule begins anew */
     real *arena;       /* its own; NULL when it borrows */
     size_t arena_size; /* in reals */
     size_t *offsets;   /* of the buffers that plan_build.c numbers */

@@ -1,6 +1,7 @@
 /* A run written to a file and taken up again. */
 #include "onnx/checkpoint.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -321,6 +322,13 @@ static int with_a_shorter_tensor(mfm_model *m)
     return MFM_OK;
 }
 
+static int with_an_infinite_moment(mfm_model *m)
+{
+    const float infinite = INFINITY;
+    memcpy(algorithm_of(m)->initializer[1]->raw_data.data, &infinite, sizeof infinite);
+    return MFM_OK;
+}
+
 static int without_training_info(mfm_model *m)
 {
     Onnx__ModelProto *proto = m->proto;
@@ -385,6 +393,7 @@ static void damage_is_told(void)
 {
     CU_ASSERT(is_told(without_a_tensor, MFM_EDATA, "missing or damaged"));
     CU_ASSERT(is_told(with_a_shorter_tensor, MFM_EDATA, "missing or damaged"));
+    CU_ASSERT(is_told(with_an_infinite_moment, MFM_EDATA, "number 0 is not finite"));
     CU_ASSERT(is_told(without_training_info, MFM_EDATA, "missing or damaged"));
     CU_ASSERT(is_told(without_metadata, MFM_EDATA, "mfm.checkpoint"));
     CU_ASSERT(is_told(truncated, MFM_EDATA, "mfm.checkpoint"));

@@ -13,10 +13,11 @@ void labels_init(label_set *labels, int classes, const uint32_t *counts)
         largest = counts[c] > largest ? counts[c] : largest;
         labels->names[c] = strdup(letters[c]);
     }
-    labels->dataset = (mfm_dataset){.name = labels->names[0],
-                                    .classes = classes,
-                                    .class_names = labels->names,
-                                    .train = {total, NULL, calloc(total + 1, sizeof(uint16_t))}};
+    labels->dataset =
+        (mfm_dataset){.name = labels->names[0],
+                      .classes = classes,
+                      .class_names = labels->names,
+                      .train = {.count = total, .labels = calloc(total + 1, sizeof(uint16_t))}};
     for (uint32_t round = 0; round < largest; round++)
         for (int c = 0; c < classes; c++)
             if (round < counts[c])
