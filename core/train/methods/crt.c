@@ -66,7 +66,7 @@ const mfm_method mfm_method_crt = {
     .summary = "classifier re-training: the last layer anew, on frozen features",
     .settings = settings,
     .sampler = "class-balanced",
-    .streams = {{"train", MFM_FROM_TRAIN, NULL}},
+    .streams = {{.name = "train", .from = MFM_FROM_TRAIN}},
     .build = build,
     .begin = mfm_head_begin,
     .start = start,

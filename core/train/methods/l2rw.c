@@ -107,7 +107,8 @@ static size_t bytes(const mfm_training *t)
 const mfm_method mfm_method_l2rw = {
     .name = "l2rw",
     .summary = "Learning to reweight: samples weighted by how their gradients help the meta batch",
-    .streams = {[TRAIN] = {"train", MFM_FROM_TRAIN, NULL}, [META] = {"meta", MFM_FROM_META, NULL}},
+    .streams = {[TRAIN] = {.name = "train", .from = MFM_FROM_TRAIN},
+                [META] = {.name = "meta", .from = MFM_FROM_META}},
     .build = build,
     .begin = begin,
     .step = step,

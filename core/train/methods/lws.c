@@ -123,7 +123,7 @@ const mfm_method mfm_method_lws = {
     .summary = "learnable weight scaling: one factor per class, on frozen features",
     .settings = settings,
     .sampler = "class-balanced",
-    .streams = {{"train", MFM_FROM_TRAIN, NULL}},
+    .streams = {{.name = "train", .from = MFM_FROM_TRAIN}},
     .build = build,
     .begin = begin,
     .start = mfm_head_start,

@@ -51,7 +51,7 @@ const mfm_method mfm_method_mfm_free = {
     .summary = "features scaled and shifted by parameters of each training image",
     .needs_modulator = true,
     .settings = settings,
-    .streams = {{"train", MFM_FROM_TRAIN, NULL}, {"meta", MFM_FROM_META, NULL}},
+    .streams = {{.name = "train", .from = MFM_FROM_TRAIN}, {.name = "meta", .from = MFM_FROM_META}},
     .rate_option = "modulator-lr",
     .build = build,
     .begin = begin,

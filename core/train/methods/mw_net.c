@@ -148,7 +148,7 @@ const mfm_method mfm_method_mw_net = {
     .name = "mw-net",
     .summary = "Meta-Weight-Net: samples weighted by a network that reads their losses",
     .settings = settings,
-    .streams = {{"train", MFM_FROM_TRAIN, NULL}, {"meta", MFM_FROM_META, NULL}},
+    .streams = {{.name = "train", .from = MFM_FROM_TRAIN}, {.name = "meta", .from = MFM_FROM_META}},
     .rate_option = "weighting-lr",
     .build = build,
     .begin = begin,

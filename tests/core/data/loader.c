@@ -41,14 +41,15 @@ static void fixture_init(fixture *f)
         f->train[i] = i;
     for (uint32_t i = 0; i < META; i++)
         f->meta[i] = IMAGES - 1 - i;
-    f->dataset = (mfm_dataset){.name = name,
-                               .height = SIDE,
-                               .width = SIDE,
-                               .channels = 3,
-                               .classes = 9,
-                               .mean = {0.5, 0.4, 0.3},
-                               .deviation = {0.2, 0.3, 0.4},
-                               .train = {IMAGES, f->pixels, f->labels}};
+    f->dataset =
+        (mfm_dataset){.name = name,
+                      .height = SIDE,
+                      .width = SIDE,
+                      .channels = 3,
+                      .classes = 9,
+                      .mean = {0.5, 0.4, 0.3},
+                      .deviation = {0.2, 0.3, 0.4},
+                      .train = {.count = IMAGES, .pixels = f->pixels, .labels = f->labels}};
     const mfm_augment augment = {2, MFM_BORDER_ZERO, true};
     CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(f->ctx, &f->dataset, 3, SIDE, SIDE, false, NULL,
                                               &augment, &f->preprocess),

@@ -53,7 +53,7 @@ static void bench_init(bench *b)
                                .channels = 2,
                                .classes = HAND_CLASSES,
                                .deviation = {1, 1},
-                               .test = {IMAGES, b->pixels, b->labels}};
+                               .test = {.count = IMAGES, .pixels = b->pixels, .labels = b->labels}};
     /* Augmentation is for training: evaluation must not see it. */
     const mfm_augment augment = {.pad = 1, .flip = true};
     must(b, mfm_preprocess_init(b->h.ctx, &b->dataset, 2, 3, 3, false, NULL, &augment,

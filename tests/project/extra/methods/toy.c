@@ -68,7 +68,7 @@ static size_t bytes(const mfm_training *t)
 
 const mfm_method mfm_method_toy = {.name = "toy",
                                    .summary = "twice the step",
-                                   .streams = {{"train", MFM_FROM_TRAIN, NULL}},
+                                   .streams = {{.name = "train", .from = MFM_FROM_TRAIN}},
                                    .begin = begin,
                                    .step = step,
                                    .end = end,
