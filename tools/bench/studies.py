@@ -1,5 +1,7 @@
 """What study.py trains: name -> model, data, epochs, seeds, options common to all rows, rows.
 
+A row is its options, or {"start": the row whose model it trains on, "epochs", "options"}.
+
 tail100    each method, loss, sampler and so on, by itself: LeNet on Fashion-MNIST with 6000 to 60
            images a class, 30 epochs
 tail1000   LeNet on Fashion-MNIST with 6000 to 6 images a class, 200 epochs: the setting of the
@@ -42,6 +44,12 @@ STUDIES = {
             "sharpness-aware": "--method base --sharpness 0.05",
             "MFM": MFM,
             "MFM, logit adjustment": MFM + " --loss logit-adjustment",
+            "MFM, free parameters": "--method mfm-free --layer fc:1",
+            "MW-Net": "--method mw-net",
+            "L2RW": "--method l2rw",
+            "BBN": "--method bbn --branch conv:2",
+            "cRT": {"start": "base", "epochs": 10, "options": "--method crt --milestones 6,8"},
+            "LWS": {"start": "base", "epochs": 10, "options": "--method lws --milestones 6,8"},
         },
     },
     "tail1000": {

@@ -7,7 +7,8 @@
 STUDY is a name in studies.py: options common to all rows, and the rows. Every run is a process
 with one thread, in DIR/ROW/SEED; the seed chooses the start, the split and the order of images. A
 run that is there is not repeated, one that was interrupted goes on: the study may be stopped at any
-time.
+time. A row may start from the model that another row has trained with the same seed; that row is
+then trained too, and the time told is that of both.
 
 A row's error is that of the last epoch on the test images, mean and standard deviation over seeds
 (n - 1). "Best epoch" looks at the test images and is no result one could have. A run whose error is
@@ -56,7 +57,11 @@ class Run:
 
     def __init__(self, option, study, row, seed):
         self.tool, self.study, self.row, self.seed = option.tool, study, row, seed
-        self.epochs = option.epochs or study["epochs"]
+        told = study["rows"][row]
+        told = {"options": told} if isinstance(told, str) else told
+        self.options, self.start = told["options"], told.get("start")
+        self.epochs = option.epochs or told.get("epochs", study["epochs"])
+        self.first = Run(option, study, self.start, seed) if self.start else None
         self.folder = os.path.join(option.out, row, str(seed))
         self.model = os.path.join(self.folder, "model.onnx")
 
@@ -78,24 +83,36 @@ class Run:
         return self.failed() or bool(lines) and lines[-1]["epoch"] >= self.epochs \
             and os.path.exists(self.model)
 
-    def command(self):
+    def start_model(self):
+        if self.first:
+            return self.first.model
         start = self.path("start.onnx")
         if not os.path.exists(start):
             subprocess.run([self.tool, "new", *self.study["model"], "--seed", str(self.seed), "-o",
                             start], check=True, stdout=subprocess.DEVNULL)
-        command = [self.tool, "train", start, "-o", self.model, "--run", self.path("run"),
-                   "--threads", "1"]
+        return start
+
+    def command(self):
+        command = [self.tool, "train", self.start_model(), "-o", self.model, "--run",
+                   self.path("run"), "--threads", "1"]
         if os.path.exists(self.path("run/checkpoint.onnx")):
             return command + ["--resume", "--epochs", str(self.epochs)]
         shutil.rmtree(self.path("run"), ignore_errors=True)
         return command + ["--seed", str(self.seed), "--split-seed", str(self.seed), "--epochs",
                           str(self.epochs), *self.study["common"].split(),
-                          *self.study["rows"][self.row].split()]
+                          *self.options.split()]
 
     def train(self):
         if self.done():
             return
         os.makedirs(self.folder, exist_ok=True)
+        if self.first and self.first.failed():
+            open(self.path("diverged"), "w").close()
+            return
+        if self.first and not self.first.done():
+            sys.stderr.write("left out: %s seed %d: %s is not trained\n"
+                             % (self.row, self.seed, self.start))
+            return
         with open(self.path("log"), "ab") as log:
             code = subprocess.run(self.command(), stdout=log, stderr=log).returncode
         if code == 0:
@@ -115,13 +132,17 @@ class Run:
             return None
         lines = self.metrics()
         text = subprocess.run([self.tool, "eval", self.model, "--json", "--data",
-                               self.study["data"], *self.study["split"].split(), "--split-seed",
-                               str(self.seed)], check=True, stdout=subprocess.PIPE).stdout
+                               self.study["data"], *self.study["split"].split()],
+                              check=True, stdout=subprocess.PIPE).stdout
         told = json.loads(text)
         groups = {name: group["recall"] for name, group in told["groups"].items()}
         return {"error": lines[-1]["test_error"], "evaluated": told["error"],
                 "best": min(line["test_error"] for line in lines), "groups": groups,
-                "seconds": lines[-1]["seconds"]}
+                "seconds": self.seconds()}
+
+    def seconds(self):
+        """Of training, with what it starts from."""
+        return self.metrics()[-1]["seconds"] + (self.first.seconds() if self.first else 0)
 
 
 def spread(values):
@@ -130,6 +151,12 @@ def spread(values):
     if len(values) == 1:
         return "%.2f" % values[0]
     return "%.2f ± %.2f" % (statistics.mean(values), statistics.stdev(values))
+
+
+def group_recall(results, name):
+    """Mean recall of the classes of a group; "-" where the split has none."""
+    recalls = [result["groups"][name] for result in results]
+    return "-" if not recalls or None in recalls else "%.1f" % statistics.mean(recalls)
 
 
 def table(option, study, rows, seeds):
@@ -151,9 +178,7 @@ def table(option, study, rows, seeds):
         results = [result for _, result in good]
         seconds = statistics.median(r["seconds"] for r in results) if results else None
         base_seconds = base_seconds or seconds
-        groups = " / ".join("%.1f" % statistics.mean(
-            r["groups"][name] for r in results) if results else "-"
-            for name in ("many", "medium", "few"))
+        groups = " / ".join(group_recall(results, name) for name in ("many", "medium", "few"))
         cells = [row, spread([r["error"] for r in results]), groups,
                  spread([r["best"] for r in results]),
                  "%d (%d)" % (len(pairs), len(pairs) - len(good)),
@@ -163,17 +188,42 @@ def table(option, study, rows, seeds):
         print("| " + " | ".join(cells) + " |")
 
 
+def chosen_rows(study, patterns):
+    """Those of these names, and those that they start from, in the order of the study: a row stands
+    behind the one that it starts from."""
+    chosen = {row for row in study["rows"]
+              if any(fnmatch.fnmatch(row, pattern) for pattern in patterns)}
+    for row in reversed(list(study["rows"])):
+        told = study["rows"][row]
+        if row in chosen and not isinstance(told, str) and "start" in told:
+            chosen.add(told["start"])
+    return [row for row in study["rows"] if row in chosen]
+
+
+def train_all(option, study, rows, seeds):
+    """Seed by seed, so that a study that is stopped has every row with the same seeds. A run waits
+    for the one that it starts from, which was handed in before it and so is under way."""
+    with concurrent.futures.ThreadPoolExecutor(option.jobs) as pool:
+        trained = {}
+
+        def train(run):
+            if run.first:
+                trained[run.start, run.seed].result()
+            run.train()
+        for seed in seeds:
+            for row in rows:
+                trained[row, seed] = pool.submit(train, Run(option, study, row, seed))
+        for future in trained.values():
+            future.result()
+
+
 def main():
     option = options()
     study = studies.STUDIES[option.study]
-    rows = [row for row in study["rows"]
-            if any(fnmatch.fnmatch(row, pattern) for pattern in option.rows)]
+    rows = chosen_rows(study, option.rows)
     seeds = seed_list(option.seeds or study["seeds"])
     if not option.table_only:
-        # Seed by seed, so that a study that is stopped has every row with the same seeds.
-        runs = [Run(option, study, row, seed) for seed in seeds for row in rows]
-        with concurrent.futures.ThreadPoolExecutor(option.jobs) as pool:
-            list(pool.map(Run.train, runs))
+        train_all(option, study, rows, seeds)
     table(option, study, rows, seeds)
 
 
