@@ -9,6 +9,7 @@ tail1000   LeNet on Fashion-MNIST with 6000 to 6 images a class, 200 epochs: the
 """
 LENET = ["lenet", "--input", "1,28,28", "--classes", "10"]
 MFM = "--method mfm --layer fc:1"
+FREE = "--method mfm-free --layer fc:1"
 BALANCED = "--class-weights class-balanced"
 
 STUDIES = {
@@ -61,6 +62,8 @@ STUDIES = {
             "base": "--method base",
             "logit adjustment": "--method base --loss logit-adjustment",
             "MFM": MFM,
+            "MFM, free parameters": FREE,
+            "MW-Net": "--method mw-net",
         },
     },
 }
