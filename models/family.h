@@ -4,7 +4,7 @@
 #define MFM_MODELS_FAMILY_H
 
 #include "models/models.h"
-#include "onnx/builder.h"
+#include "onnx/build/builder.h"
 
 typedef struct mfm_family {
     const mfm_architecture *members;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "models/family.h"
-#include "onnx/nearest.h"
+#include "onnx/proto/nearest.h"
 
 #define FAMILY(x) extern const mfm_family mfm_family_##x;
 #include "models/models.def"

@@ -10,9 +10,9 @@
 
 #include <stdint.h>
 
-#include "core/engine/context.h"
-#include "core/engine/linkage.h"
-#include "onnx/model.h"
+#include "core/base/context.h"
+#include "core/base/linkage.h"
+#include "onnx/proto/model.h"
 
 MFM_C_BEGIN
 

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "onnx/export.h"
-#include "onnx/proto.h"
-#include "onnx/seal.h"
-#include "onnx/tensor_data.h"
+#include "onnx/proto/proto.h"
+#include "onnx/storage/seal.h"
+#include "onnx/storage/tensor_data.h"
 
 #define KEY "mfm.checkpoint"
 

@@ -3,14 +3,15 @@
  * vectors as initialisers of a training_info algorithm graph with update bindings, and the counters
  * in metadata_props["mfm.checkpoint"] as JSON with exact (hexadecimal) floating-point numbers.
  * Resuming from it continues bit for bit; for a model whose weights are not float32, up to the
- * rounding of its own element type, in which they are kept. The file is sealed (onnx/seal.h).
+ * rounding of its own element type, in which they are kept. The file is sealed
+ * (onnx/storage/seal.h).
  */
 #ifndef MFM_ONNX_CHECKPOINT_H
 #define MFM_ONNX_CHECKPOINT_H
 
-#include "core/engine/linkage.h"
+#include "core/base/linkage.h"
 #include "core/train/training.h"
-#include "onnx/model.h"
+#include "onnx/proto/model.h"
 
 MFM_C_BEGIN
 

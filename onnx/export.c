@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "onnx/holder.h"
-#include "onnx/tensor_data.h"
+#include "onnx/storage/holder.h"
+#include "onnx/storage/tensor_data.h"
 
 /* What is written, and room for one value of it, in row-major order, twice. */
 typedef struct vectors {

@@ -3,8 +3,8 @@
 #define MFM_ONNX_EXPORT_H
 
 #include "core/engine/graph.h"
-#include "core/engine/linkage.h"
-#include "onnx/model.h"
+#include "core/base/linkage.h"
+#include "onnx/proto/model.h"
 
 MFM_C_BEGIN
 

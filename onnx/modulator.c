@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "onnx/links.h"
-#include "onnx/names.h"
-#include "onnx/validate.h"
-#include "onnx/walk.h"
+#include "onnx/layers/links.h"
+#include "onnx/proto/names.h"
+#include "onnx/proto/validate.h"
+#include "onnx/proto/walk.h"
 
 typedef struct extractor {
     mfm_ctx *ctx;

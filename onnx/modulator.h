@@ -1,11 +1,11 @@
 /*
  * The modulator of an injected model as a model of its own: soft label in, gamma and beta of every
- * site out, by the very nodes and numbers that modulate (onnx/inject.h).
+ * site out, by the very nodes and numbers that modulate (onnx/surgery/inject.h).
  */
 #ifndef MFM_ONNX_MODULATOR_H
 #define MFM_ONNX_MODULATOR_H
 
-#include "onnx/inject_info.h"
+#include "onnx/surgery/inject_info.h"
 
 #define MFM_MODULATOR_KEY "mfm.modulator"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "onnx/modulator.h"
-#include "onnx/proto.h"
+#include "onnx/proto/proto.h"
 
 enum { MOST_LAYERS = 1 << 16, LARGEST = 1 << 24 };
 

@@ -5,7 +5,7 @@
 #ifndef MFM_ONNX_TRANSFER_H
 #define MFM_ONNX_TRANSFER_H
 
-#include "onnx/inject_info.h"
+#include "onnx/surgery/inject_info.h"
 
 typedef struct mfm_modulator_layer {
     char *layer; /* its name in the model that it was trained in */

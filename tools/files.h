@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "onnx/model.h"
+#include "onnx/proto/model.h"
 
 /* Before any work: MFM_EIO unless a file can be written at path (core/data/file_writer.h: a link is
  * followed, a device written in place). MFM_EINVAL when it is the file input (NULL: none), by

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "onnx/nearest.h"
-#include "tools/command.h"
+#include "onnx/proto/nearest.h"
+#include "tools/commands/command.h"
 #include "tools/files.h"
 #include "tools/interrupt.h"
-#include "tools/printable.h"
+#include "tools/show/printable.h"
 #include "tools/threads.h"
 #include "tools/trace.h"
 
@@ -29,7 +29,7 @@ typedef struct command {
 
 static const command commands[] = {
 #define COMMAND(name, summary) {#name, summary, mfm_cmd_##name},
-#include "tools/commands.def"
+#include "tools/commands/commands.def"
 #undef COMMAND
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

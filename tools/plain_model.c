@@ -2,8 +2,8 @@
 
 #include "onnx/checkpoint.h"
 #include "onnx/export.h"
-#include "onnx/inject.h"
-#include "tools/inject_arguments.h"
+#include "onnx/surgery/inject.h"
+#include "tools/options/inject_arguments.h"
 
 static int make_plain(mfm_ctx *ctx, mfm_model *model, bool inference)
 {

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "onnx/model.h"
+#include "onnx/proto/model.h"
 
 /* A copy without modulator and without training state; inference: nodes in training form become
  * inference form. The model stays as it is. The caller frees *plain. */

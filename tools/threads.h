@@ -2,7 +2,7 @@
 #ifndef MFM_THREADS_H
 #define MFM_THREADS_H
 
-#include "core/engine/context.h"
+#include "core/base/context.h"
 
 /* libgomp's threads wait by spinning for milliseconds, which on a machine with other work slows
  * every step down many times; a few microseconds are enough. The library reads its setting when it

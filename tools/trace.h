@@ -6,7 +6,7 @@
 #ifndef MFM_TRACE_H
 #define MFM_TRACE_H
 
-#include "core/engine/context.h"
+#include "core/base/context.h"
 
 typedef struct mfm_trace mfm_trace;
 

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#include "core/engine/linkage.h"
-#include "core/engine/real.h"
+#include "core/base/linkage.h"
+#include "core/base/real.h"
 
 MFM_C_BEGIN
 

@@ -3,7 +3,7 @@
 #include <omp.h>
 
 #include "core/data/feed.h"
-#include "core/data/source.h"
+#include "core/data/sources/source.h"
 
 struct mfm_evaluation_images {
     mfm_ctx *ctx;

@@ -3,7 +3,7 @@
 #ifndef MFM_EVALUATION_IMAGES_H
 #define MFM_EVALUATION_IMAGES_H
 
-#include "core/data/dataset.h"
+#include "core/data/sources/dataset.h"
 #include "core/data/preprocess.h"
 
 typedef struct mfm_evaluation_images mfm_evaluation_images;

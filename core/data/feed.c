@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/data/source.h"
+#include "core/data/sources/source.h"
 
 struct mfm_feed {
     mfm_feed_options options; /* indices are the sampler's from then on */

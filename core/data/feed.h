@@ -10,10 +10,10 @@
 #define MFM_FEED_H
 
 #include "core/data/batch.h"
-#include "core/data/mixing.h"
+#include "core/data/mixing/mixing.h"
 #include "core/data/preprocess.h"
-#include "core/data/sampler.h"
-#include "core/engine/linkage.h"
+#include "core/data/samplers/sampler.h"
+#include "core/base/linkage.h"
 
 MFM_C_BEGIN
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/engine/context.h"
+#include "core/base/context.h"
 
 typedef struct mfm_file_reader mfm_file_reader;
 

@@ -18,7 +18,7 @@
 
 #include <stddef.h>
 
-#include "core/engine/context.h"
+#include "core/base/context.h"
 
 #define MFM_TEMPORARY_SUFFIX ".mfm-tmp"
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/data/source.h"
+#include "core/data/sources/source.h"
 
 /* Where the batch that a ring prepares stands. Its slots are filled by any number of workers; it is
  * chosen, and finished, by one. */

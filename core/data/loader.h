@@ -12,7 +12,7 @@
 #define MFM_LOADER_H
 
 #include "core/data/feed.h"
-#include "core/engine/linkage.h"
+#include "core/base/linkage.h"
 
 MFM_C_BEGIN
 

@@ -3,7 +3,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "core/engine/random.h"
+#include "core/base/random.h"
 
 static int check_shape(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_preprocess *to, bool fit)
 {

@@ -14,10 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/data/dataset.h"
-#include "core/engine/context.h"
-#include "core/engine/linkage.h"
-#include "core/engine/real.h"
+#include "core/data/sources/dataset.h"
+#include "core/base/context.h"
+#include "core/base/linkage.h"
+#include "core/base/real.h"
 
 MFM_C_BEGIN
 

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 
 #include "core/data/fnv.h"
-#include "core/data/source.h"
-#include "core/engine/random.h"
+#include "core/data/sources/source.h"
+#include "core/base/random.h"
 
 /* What is known while a split is made. */
 struct plan {

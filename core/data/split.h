@@ -16,9 +16,9 @@
 
 #include <stdint.h>
 
-#include "core/data/dataset.h"
-#include "core/engine/context.h"
-#include "core/engine/linkage.h"
+#include "core/data/sources/dataset.h"
+#include "core/base/context.h"
+#include "core/base/linkage.h"
 
 MFM_C_BEGIN
 

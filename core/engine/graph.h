@@ -6,7 +6,7 @@
 #ifndef MFM_GRAPH_H
 #define MFM_GRAPH_H
 
-#include "core/engine/linkage.h"
+#include "core/base/linkage.h"
 #include "core/engine/op.h"
 
 MFM_C_BEGIN

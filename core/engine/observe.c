@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-#include "core/engine/plan_parts.h"
+#include "core/engine/plan/plan_parts.h"
 
 uint64_t mfm_clock(void)
 {

@@ -1,27 +1,20 @@
 /*
- * Watching plans run: an observer of a context is told of each node call and of each pass of its
- * plans, with their times. Without observers a plan reads no clock.
+ * Watching plans run: an observer of a context (core/base/context.h) is told of each node call and
+ * of each pass of its plans, with their times. Without observers a plan reads no clock.
  */
 #ifndef MFM_OBSERVE_H
 #define MFM_OBSERVE_H
 
-#include "core/engine/plan.h"
+#include "core/engine/plan/plan.h"
 
 enum { MFM_WHOLE_PASS = -1 };
 
-typedef struct mfm_event {
+struct mfm_event {
     const mfm_plan *plan;
     int pass;            /* number in the plan's schedule */
     int node;            /* number in the plan's graph; MFM_WHOLE_PASS comes after its nodes */
     uint64_t begin, end; /* mfm_clock */
-} mfm_event;
-
-/* Unlike what runs in a step, on_event may allocate; it keeps its failures to itself. */
-typedef struct mfm_observer {
-    void (*on_event)(void *self, const mfm_event *event);
-    void *self;
-    struct mfm_observer *next; /* the context's */
-} mfm_observer;
+};
 
 /* What a node does in a pass; texts and shape are borrowed from the plan's graph and the plan. */
 typedef struct mfm_call {

@@ -27,11 +27,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/engine/context.h"
-#include "core/engine/linkage.h"
-#include "core/engine/random.h"
-#include "core/engine/real.h"
-#include "core/engine/shape.h"
+#include "core/base/context.h"
+#include "core/base/linkage.h"
+#include "core/base/random.h"
+#include "core/base/real.h"
+#include "core/base/shape.h"
 
 MFM_C_BEGIN
 

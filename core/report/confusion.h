@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/engine/context.h"
-#include "core/engine/linkage.h"
+#include "core/base/context.h"
+#include "core/base/linkage.h"
 
 MFM_C_BEGIN
 

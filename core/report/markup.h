@@ -2,7 +2,7 @@
 #ifndef MFM_MARKUP_H
 #define MFM_MARKUP_H
 
-#include "core/engine/context.h"
+#include "core/base/context.h"
 
 typedef struct mfm_markup {
     mfm_ctx *ctx;

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "core/engine/context.h"
+#include "core/base/context.h"
 
 typedef struct mfm_page_row {
     const char *name, *text;

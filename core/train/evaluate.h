@@ -3,10 +3,10 @@
 #define MFM_EVALUATE_H
 
 #include "core/data/feed.h"
-#include "core/engine/linkage.h"
-#include "core/engine/plan.h"
+#include "core/base/linkage.h"
+#include "core/engine/plan/plan.h"
 #include "core/report/confusion.h"
-#include "core/train/problem.h"
+#include "core/train/problem/problem.h"
 
 MFM_C_BEGIN
 

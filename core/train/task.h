@@ -6,7 +6,7 @@
 #define MFM_TASK_H
 
 #include "core/data/split.h"
-#include "core/engine/linkage.h"
+#include "core/base/linkage.h"
 
 MFM_C_BEGIN
 

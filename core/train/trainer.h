@@ -9,7 +9,7 @@
 
 #include "core/data/loader.h"
 #include "core/data/split.h"
-#include "core/engine/linkage.h"
+#include "core/base/linkage.h"
 #include "core/report/confusion.h"
 #include "core/train/training.h"
 

@@ -6,13 +6,13 @@
 #define MFM_TRAINING_H
 
 #include "core/data/feed.h"
-#include "core/engine/linkage.h"
-#include "core/train/finishing.h"
-#include "core/train/hyper_training.h"
-#include "core/train/method.h"
-#include "core/train/optimizer.h"
-#include "core/train/schedule.h"
-#include "core/train/sharpness.h"
+#include "core/base/linkage.h"
+#include "core/train/finishing/finishing.h"
+#include "core/train/bilevel/hyper_training.h"
+#include "core/train/methods/method.h"
+#include "core/train/optimizers/optimizer.h"
+#include "core/train/schedules/schedule.h"
+#include "core/train/optimizers/sharpness.h"
 
 MFM_C_BEGIN
 

@@ -2,8 +2,8 @@
 #ifndef MFM_VECTOR_H
 #define MFM_VECTOR_H
 
-#include "core/engine/context.h"
-#include "core/engine/real.h"
+#include "core/base/context.h"
+#include "core/base/real.h"
 
 /* count reals on a 64-byte boundary: a copy of from, or zeros when from is NULL. The caller frees
  * *vector with mfm_free_aligned; it is NULL after a failure. */

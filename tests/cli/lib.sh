@@ -81,4 +81,4 @@ make_data() {
     mkdir -p "$1" && "$MAKE_IDX" "$1" "$2" "$3" "$4" 20 "${5:-0}" "${6:-0}" || fail "make-idx $*"
 }
 
-commands=$(sed -n 's/^COMMAND(\([a-z_]*\),.*/\1/p' "$SOURCE/tools/commands.def")
+commands=$(sed -n 's/^COMMAND(\([a-z_]*\),.*/\1/p' "$SOURCE/tools/commands/commands.def")

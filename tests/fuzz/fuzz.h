@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/engine/context.h"
+#include "core/base/context.h"
 
 /* libFuzzer's entry point: takes any bytes, and ends the program where something does not hold. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "core/data/dataset.h"
+#include "core/data/sources/dataset.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { FILES = 6, MEMORY = 64 << 20, PATH_LENGTH = 64, MOST_BYTES = 1 << 16 };

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/engine/random.h"
+#include "core/base/random.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { MOST_BYTES = 1 << 20, PATH_LENGTH = 1024 };

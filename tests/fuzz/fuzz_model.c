@@ -7,10 +7,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "onnx/import.h"
-#include "onnx/inject.h"
-#include "onnx/layers.h"
-#include "onnx/validate.h"
+#include "onnx/import/import.h"
+#include "onnx/surgery/inject.h"
+#include "onnx/layers/layers.h"
+#include "onnx/proto/validate.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/seed_models.h"
 

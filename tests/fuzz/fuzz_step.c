@@ -5,8 +5,8 @@
 #include "core/train/training.h"
 #include "models/models.h"
 #include "onnx/checkpoint.h"
-#include "onnx/import.h"
-#include "onnx/inject.h"
+#include "onnx/import/import.h"
+#include "onnx/surgery/inject.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/seed_models.h"
 

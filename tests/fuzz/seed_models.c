@@ -1,6 +1,6 @@
 #include "tests/fuzz/seed_models.h"
 
-#include "onnx/inject.h"
+#include "onnx/surgery/inject.h"
 #include "tests/onnx/hand.h"
 
 bool fuzz_take_model(mfm_ctx *ctx, mfm_model *model, fuzz_take *take, void *self)

@@ -2,7 +2,7 @@
 #ifndef MFM_FUZZ_SEED_MODELS_H
 #define MFM_FUZZ_SEED_MODELS_H
 
-#include "onnx/model.h"
+#include "onnx/proto/model.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Each hands over seeds; false when one could not be made. */

@@ -1,4 +1,4 @@
-#include "onnx/builder.h"
+#include "onnx/build/builder.h"
 
 #include "tests/onnx/built.h"
 #include "tests/suite.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "onnx/proto.h"
+#include "onnx/proto/proto.h"
 
 typedef struct counting {
     long requests, live;

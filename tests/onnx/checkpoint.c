@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "models/models.h"
-#include "core/train/hyper_training.h"
-#include "onnx/inject.h"
-#include "onnx/proto.h"
-#include "tests/core/engine/failing_allocator.h"
-#include "tests/onnx/imported.h"
+#include "core/train/bilevel/hyper_training.h"
+#include "onnx/surgery/inject.h"
+#include "onnx/proto/proto.h"
+#include "tests/core/engine/support/failing_allocator.h"
+#include "tests/onnx/import/imported.h"
 #include "tests/suite.h"
 
 static const char *const run_options = "{\"lr\": 0.5, \"layers\": [\"last_conv\"]}";

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "onnx/class_info.h"
-#include "onnx/preprocess_info.h"
-#include "onnx/proto.h"
-#include "tests/core/engine/failing_allocator.h"
+#include "onnx/info/class_info.h"
+#include "onnx/info/preprocess_info.h"
+#include "onnx/proto/proto.h"
+#include "tests/core/engine/support/failing_allocator.h"
 #include "tests/onnx/hand.h"
 #include "tests/suite.h"
 

@@ -2,12 +2,12 @@
 #include "onnx/export.h"
 
 #include "models/models.h"
-#include "onnx/inject.h"
-#include "onnx/proto.h"
-#include "onnx/tensor_data.h"
-#include "onnx/validate.h"
-#include "tests/core/engine/failing_allocator.h"
-#include "tests/onnx/imported.h"
+#include "onnx/surgery/inject.h"
+#include "onnx/proto/proto.h"
+#include "onnx/storage/tensor_data.h"
+#include "onnx/proto/validate.h"
+#include "tests/core/engine/support/failing_allocator.h"
+#include "tests/onnx/import/imported.h"
 #include "tests/suite.h"
 
 enum { FLOAT16 = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 };

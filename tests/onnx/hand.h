@@ -2,7 +2,7 @@
 #ifndef MFM_TESTS_HAND_H
 #define MFM_TESTS_HAND_H
 
-#include "onnx/proto.h"
+#include "onnx/proto/proto.h"
 
 /* Each ends the program when memory runs out: tests of failing allocations make their models from
  * bytes. */

@@ -40,7 +40,7 @@ find "$work/prefix/include" -name '*.h' | while read -r header; do
             $(pkg-config --cflags onnx-mfm) - ||
         { echo "does not stand alone in C++: $header"; exit 1; }
     grep -q '^MFM_C_BEGIN$' "$header" || [ "${header##*/}" = linkage.h ] ||
-        { echo "C++ would not find what it declares (core/engine/linkage.h): $header"; exit 1; }
+        { echo "C++ would not find what it declares (core/base/linkage.h): $header"; exit 1; }
 done
 
 if [ -e "$work/prefix/bin/onnx-mfm" ]; then

@@ -5,19 +5,19 @@ include(CMakePackageConfigHelpers)
 # Headers that an application includes. The others are shared by files of the library only, and may
 # show protobuf-c, which the installed ones never do.
 set(mfm_public_headers
-    core/engine/context.h core/engine/graph.h core/engine/linkage.h core/engine/op.h
-    core/engine/option.h
-    core/engine/plan.h core/engine/random.h core/engine/real.h core/engine/shape.h
-    core/data/batch.h core/data/dataset.h core/data/feed.h core/data/loader.h core/data/mixing.h
-    core/data/preprocess.h core/data/sampler.h core/data/source.h core/data/split.h
-    core/report/confusion.h
-    core/train/bilevel.h core/train/class_weights.h core/train/classifier.h core/train/evaluate.h
-    core/train/finishing.h core/train/hyper_training.h core/train/loss.h core/train/method.h
-    core/train/network.h core/train/optimizer.h core/train/problem.h core/train/schedule.h
-    core/train/sharpness.h core/train/split_network.h core/train/task.h core/train/trainer.h
-    core/train/training.h
-    onnx/builder.h onnx/checkpoint.h onnx/export.h onnx/import.h onnx/inject.h onnx/inject_info.h
-    onnx/model.h
+    core/base/context.h core/engine/graph.h core/base/linkage.h core/engine/op.h
+    core/base/option.h core/engine/plan/plan.h core/base/random.h core/base/real.h
+    core/base/shape.h core/data/batch.h core/data/sources/dataset.h core/data/feed.h
+    core/data/loader.h core/data/mixing/mixing.h core/data/preprocess.h
+    core/data/samplers/sampler.h core/data/sources/source.h core/data/split.h
+    core/report/confusion.h core/train/bilevel/bilevel.h core/train/problem/class_weights.h
+    core/train/problem/classifier.h core/train/evaluate.h core/train/finishing/finishing.h
+    core/train/bilevel/hyper_training.h core/train/losses/loss.h core/train/methods/method.h
+    core/train/problem/network.h core/train/optimizers/optimizer.h core/train/problem/problem.h
+    core/train/schedules/schedule.h core/train/optimizers/sharpness.h
+    core/train/problem/split_network.h core/train/task.h core/train/trainer.h
+    core/train/training.h onnx/build/builder.h onnx/checkpoint.h onnx/export.h
+    onnx/import/import.h onnx/surgery/inject.h onnx/surgery/inject_info.h onnx/proto/model.h
     models/models.h)
 list(TRANSFORM mfm_public_headers PREPEND "${PROJECT_SOURCE_DIR}/")
 target_sources(mfm INTERFACE FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}"

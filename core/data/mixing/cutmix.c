@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/data/mixing.h"
+#include "core/data/mixing/mixing.h"
 
 typedef struct cutmix_values {
     double alpha, probability;

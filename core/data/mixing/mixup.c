@@ -1,6 +1,6 @@
 /* Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018:
  *     x = lambda x_i + (1 - lambda) x_j,    y likewise,    lambda ~ Beta(alpha, alpha). */
-#include "core/data/mixing.h"
+#include "core/data/mixing/mixing.h"
 
 typedef struct mixup_values {
     double alpha;

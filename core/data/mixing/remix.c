@@ -6,7 +6,7 @@
  *                1        n_i / n_j <= 1 / kappa and  1 - lambda < tau
  *                lambda   otherwise.
  */
-#include "core/data/mixing.h"
+#include "core/data/mixing/mixing.h"
 
 typedef struct remix_values {
     double alpha, kappa, tau;

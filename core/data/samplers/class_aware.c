@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "core/data/sampler.h"
+#include "core/data/samplers/sampler.h"
 
 /* Tells the draws from those of other samplers. Images of class c have node IMAGES + c. */
 enum { CLASSES = 2, IMAGES };

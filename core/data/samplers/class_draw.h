@@ -5,7 +5,7 @@
 #ifndef MFM_CLASS_DRAW_H
 #define MFM_CLASS_DRAW_H
 
-#include "core/data/sampler.h"
+#include "core/data/samplers/sampler.h"
 
 /* How likely each class is, up to a common factor: shares [classes] from counts [classes], of which
  * `largest` is the largest and `total` the sum. progress is the share of the training's epochs that

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "core/data/sampler.h"
+#include "core/data/samplers/sampler.h"
 
 typedef struct shuffle_state {
     uint32_t count, batch;

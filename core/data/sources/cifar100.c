@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "core/data/sources/cifar_files.h"
-#include "core/data/dataset_kind.h"
+#include "core/data/sources/dataset_kind.h"
 #include "core/data/file_reader.h"
 
 enum { CLASSES = 100, NAMES_SIZE = 1 << 14 };

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/data/dataset_kind.h"
+#include "core/data/sources/dataset_kind.h"
 #include "core/data/file_reader.h"
 
 enum { SIDE = 32, PLANE = SIDE * SIDE, CHANNELS = 3, PIXELS = CHANNELS * PLANE, MAX_FILES = 8 };

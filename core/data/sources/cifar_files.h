@@ -5,7 +5,7 @@
 #ifndef MFM_CIFAR_FILES_H
 #define MFM_CIFAR_FILES_H
 
-#include "core/data/dataset.h"
+#include "core/data/sources/dataset.h"
 
 typedef struct mfm_cifar {
     int classes;

@@ -3,7 +3,7 @@
  * arXiv 1708.07747), read from where Debian's package dataset-fashion-mnist puts them or from
  * fashion-mnist:FOLDER. Mean and deviation are the published ones of the training images.
  */
-#include "core/data/dataset_kind.h"
+#include "core/data/sources/dataset_kind.h"
 #include "core/data/sources/idx_files.h"
 
 #define PACKAGE "dataset-fashion-mnist"

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/data/dataset_kind.h"
+#include "core/data/sources/dataset_kind.h"
 #include "core/data/file_reader.h"
 
 enum { MAGIC_LABELS = 0x0801, MAGIC_IMAGES = 0x0803, MAX_SIDE = 1 << 15, MAX_AXES = 4, NONE = -1 };

@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-#include "core/data/dataset.h"
+#include "core/data/sources/dataset.h"
 
 /* Reads a part into images. The first part read sets dataset's height, width and channels, the
  * second must agree with it. When dataset has classes, labels must be first_label up to

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/engine/real.h"
+#include "core/base/real.h"
 
 /* Sizes and row lengths are in [0, MFM_GEMM_MAX], row lengths at least 1. */
 enum { MFM_GEMM_MAX = 1 << 30 };

@@ -2,7 +2,7 @@
 #ifndef MFM_BROADCAST_H
 #define MFM_BROADCAST_H
 
-#include "core/engine/shape.h"
+#include "core/base/shape.h"
 
 enum mfm_binary { MFM_BINARY_ADD, MFM_BINARY_SUB, MFM_BINARY_MUL, MFM_BINARY_DIV };
 

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/engine/real.h"
+#include "core/base/real.h"
 
 typedef struct mfm_block {
     int64_t rows, width;

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/engine/real.h"
+#include "core/base/real.h"
 
 typedef struct mfm_channels {
     int64_t rows, channels;

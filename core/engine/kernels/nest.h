@@ -6,7 +6,7 @@
 #ifndef MFM_NEST_H
 #define MFM_NEST_H
 
-#include "core/engine/shape.h"
+#include "core/base/shape.h"
 
 /* A reshape meets at most the axes of both shapes. */
 enum { MFM_NEST_AXES = 2 * MFM_MAX_RANK, MFM_NEST_OPERANDS = 3 };

@@ -2,7 +2,7 @@
 #ifndef MFM_REDUCE_H
 #define MFM_REDUCE_H
 
-#include "core/engine/shape.h"
+#include "core/base/shape.h"
 
 /* to = [to +] scale * sum of g * b over the axes of `shape` along which to_stride is 0; along the
  * others to_stride must lead to distinct elements. b NULL is one, g NULL is zero. The sums are

@@ -6,7 +6,7 @@
 #ifndef MFM_STRIDED_H
 #define MFM_STRIDED_H
 
-#include "core/engine/shape.h"
+#include "core/base/shape.h"
 
 /* to[i] = [to[i] +] scale * from[i] over all indices i of shape; from NULL is zero. */
 void mfm_strided_copy(const mfm_shape *shape, const real *from, const int64_t *from_stride,

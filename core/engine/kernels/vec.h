@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "core/engine/real.h"
+#include "core/base/real.h"
 
 #if defined __AVX512F__
 enum { MFM_VEC_BYTES = 64, MFM_VEC_REGISTERS = 32 };

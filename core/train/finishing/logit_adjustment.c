@@ -2,7 +2,7 @@
  * the training images; here b_c -= tau log pi_c. */
 #include <math.h>
 
-#include "core/train/finishing.h"
+#include "core/train/finishing/finishing.h"
 
 typedef struct adjustment_values {
     double tau;

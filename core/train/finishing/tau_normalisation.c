@@ -1,7 +1,7 @@
 /* Kang et al., ICLR 2020, equation 5: W_c / |W_c|^tau, without a bias. */
 #include <math.h>
 
-#include "core/train/finishing.h"
+#include "core/train/finishing/finishing.h"
 
 typedef struct normalisation_values {
     double tau;

@@ -2,7 +2,7 @@
 #ifndef MFM_CROSS_ENTROPY_H
 #define MFM_CROSS_ENTROPY_H
 
-#include "core/train/loss.h"
+#include "core/train/losses/loss.h"
 
 int mfm_cross_entropy_build(const mfm_loss_site *site, int *losses);
 /* *adjusted = logits + shift_c, shift [classes]. */

@@ -3,7 +3,7 @@
  *     softmax   (1 - p_y)^gamma (-log p_y)                                 as in LDAM's code
  *     sigmoid   sum_c (1 - p_c)^gamma (-log p_c), p_c of "class c or not"  Cui et al., CVPR 2019
  */
-#include "core/train/loss.h"
+#include "core/train/losses/loss.h"
 
 enum form { SOFTMAX, SIGMOID };
 

@@ -7,7 +7,7 @@
  */
 #include <math.h>
 
-#include "core/train/loss.h"
+#include "core/train/losses/loss.h"
 
 typedef struct ldam_values {
     double margin, scale;

@@ -1,5 +1,5 @@
 /* One cross-entropy a class, "class c or not", over sigmoid(z_c): Cui et al., CVPR 2019, eq. 12. */
-#include "core/train/loss.h"
+#include "core/train/losses/loss.h"
 
 static int build(const mfm_loss_site *site, int *losses)
 {

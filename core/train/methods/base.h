@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "core/engine/option.h"
+#include "core/base/option.h"
 
 typedef struct mfm_base_values {
     bool less_memory; /* values that cost one sweep are made anew, not kept */

@@ -5,10 +5,10 @@
  *
  *     a = 1 - ((T - 1) / Tmax)^2
  *
- * The objective is that of core/train/branches.h. Running statistics follow both batches, the
- * conventional one first, as in the authors' code.
+ * The objective is that of core/train/problem/branches.h. Running statistics follow both batches,
+ * the conventional one first, as in the authors' code.
  */
-#include "core/train/branches.h"
+#include "core/train/problem/branches.h"
 #include "core/train/training.h"
 #include "core/train/vector.h"
 

@@ -7,10 +7,10 @@
  */
 #include <math.h>
 
-#include "core/engine/random.h"
-#include "core/train/frozen_features.h"
-#include "core/train/head_training.h"
-#include "core/train/split_network.h"
+#include "core/base/random.h"
+#include "core/train/features/frozen_features.h"
+#include "core/train/features/head_training.h"
+#include "core/train/problem/split_network.h"
 
 enum { INIT_NODE = 910 };
 

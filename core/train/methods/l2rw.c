@@ -9,8 +9,8 @@
  * tangent sweep for all samples. The virtual step of the paper starts from weights 0, so its w^ is
  * w. Nothing is learned beside w.
  */
-#include "core/train/bilevel.h"
-#include "core/train/split_network.h"
+#include "core/train/bilevel/bilevel.h"
+#include "core/train/problem/split_network.h"
 #include "core/train/training.h"
 #include "core/train/vector.h"
 

@@ -7,10 +7,10 @@
  * and these numbers alone are trained, on batches in which every class is as frequent. The authors'
  * code scales the bias too. What is written has s folded into W and b: a plain classifier.
  */
-#include "core/train/chain.h"
-#include "core/train/frozen_features.h"
-#include "core/train/head_training.h"
-#include "core/train/split_network.h"
+#include "core/train/problem/chain.h"
+#include "core/train/features/frozen_features.h"
+#include "core/train/features/head_training.h"
+#include "core/train/problem/split_network.h"
 
 /* A hyper graph of one parameter s [classes], which is what it gives. */
 static int add_scales(mfm_problem *p, int *input)

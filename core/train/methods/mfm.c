@@ -5,9 +5,9 @@
  */
 #include <math.h>
 
-#include "core/train/chain.h"
-#include "core/train/meta_step.h"
-#include "core/train/split_network.h"
+#include "core/train/problem/chain.h"
+#include "core/train/bilevel/meta_step.h"
+#include "core/train/problem/split_network.h"
 
 enum soft_label { SOFTMAX, LOGITS };
 

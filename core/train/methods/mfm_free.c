@@ -5,8 +5,8 @@
  *
  * The model's modulator says which layers; its network is neither read nor trained.
  */
-#include "core/train/meta_step.h"
-#include "core/train/split_network.h"
+#include "core/train/bilevel/meta_step.h"
+#include "core/train/problem/split_network.h"
 
 static int add_parts(mfm_problem *p, int hyper, uint32_t samples)
 {

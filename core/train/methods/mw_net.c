@@ -9,10 +9,10 @@
  */
 #include <math.h>
 
-#include "core/engine/random.h"
-#include "core/train/chain.h"
-#include "core/train/meta_step.h"
-#include "core/train/split_network.h"
+#include "core/base/random.h"
+#include "core/train/problem/chain.h"
+#include "core/train/bilevel/meta_step.h"
+#include "core/train/problem/split_network.h"
 
 enum { HIDDEN = 100, INIT_NODE = 900 };
 enum norm { BY_COUNT, BY_WEIGHTS };

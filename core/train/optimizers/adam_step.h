@@ -2,7 +2,7 @@
 #ifndef MFM_ADAM_STEP_H
 #define MFM_ADAM_STEP_H
 
-#include "core/train/optimizer.h"
+#include "core/train/optimizers/optimizer.h"
 
 void mfm_adam_step(const mfm_optimizer_slice *slice, real decay);
 

@@ -1,5 +1,5 @@
 /* d = g + decay w;  m = momentum m + d;  w -= lr m     (no dampening) */
-#include "core/train/optimizer.h"
+#include "core/train/optimizers/optimizer.h"
 
 static void step(const mfm_optimizer_slice *s)
 {

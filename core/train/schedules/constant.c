@@ -1,5 +1,5 @@
 /* The same rate throughout. */
-#include "core/train/schedule.h"
+#include "core/train/schedules/schedule.h"
 
 static double lr(const void *values, double base, uint64_t epoch, uint64_t epochs)
 {

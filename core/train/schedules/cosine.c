@@ -2,7 +2,7 @@
  *     last + (base - last) (1 + cos(pi e / epochs)) / 2,    e = 0 .. epochs - 1. */
 #include <math.h>
 
-#include "core/train/schedule.h"
+#include "core/train/schedules/schedule.h"
 
 typedef struct cosine_values {
     double last;

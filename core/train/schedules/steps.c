@@ -1,5 +1,5 @@
 /* base * factor at the first milestone, * factor again at each further one. */
-#include "core/train/schedule.h"
+#include "core/train/schedules/schedule.h"
 
 static const mfm_steps_values defaults = {.factor = 0.1,
                                           .milestones = {.item = {160, 180}, .count = 2}};

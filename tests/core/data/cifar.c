@@ -2,7 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/data/dataset.h"
+#include "core/data/sources/dataset.h"
 #include "tests/core/data/support.h"
 
 enum { PIXELS = 3 * 32 * 32, MAX_RECORD = 2 + PIXELS };

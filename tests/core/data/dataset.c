@@ -1,4 +1,4 @@
-#include "core/data/dataset.h"
+#include "core/data/sources/dataset.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <unistd.h>
 
-#include "core/data/dataset_kind.h"
+#include "core/data/sources/dataset_kind.h"
 #include "core/data/split.h"
 #include "tests/core/data/support.h"
 

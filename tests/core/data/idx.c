@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/data/dataset.h"
+#include "core/data/sources/dataset.h"
 #include "tests/core/data/support.h"
 
 static const unsigned char train_images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0,

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "tests/core/data/support.h"
-#include "core/data/source.h"
+#include "core/data/sources/source.h"
 
 enum {
     SIDE = 6,

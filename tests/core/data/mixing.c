@@ -1,5 +1,5 @@
 /* Mixing by hand: pairs whose shares are known. */
-#include "core/data/mixing.h"
+#include "core/data/mixing/mixing.h"
 
 #include <math.h>
 #include <string.h>

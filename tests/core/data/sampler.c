@@ -1,4 +1,4 @@
-#include "core/data/sampler.h"
+#include "core/data/samplers/sampler.h"
 
 #include <string.h>
 

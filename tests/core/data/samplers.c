@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/data/sampler.h"
+#include "core/data/samplers/sampler.h"
 #include "tests/core/data/support.h"
 
 enum { CLASSES = 4, IMAGES = 40, BATCH = 50, STEPS = 400 };

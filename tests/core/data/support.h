@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/engine/context.h"
+#include "core/base/context.h"
 #include "tests/suite.h"
 
 /* Fails at request number fail_at (from 1; 0: never) and counts what is not yet freed. */

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "failing_allocator.h"
-#include "fuse_check.h"
+#include "support/failing_allocator.h"
+#include "support/fuse_check.h"
 #include "tests/suite.h"
 
 enum { SIDE = 16, LENT = 1 << 20 };

@@ -1,8 +1,8 @@
 /* A modulation's nodes become one: the same numbers in all four passes, and what is left alone. */
 #include "core/engine/fuse.h"
 
-#include "failing_allocator.h"
-#include "fuse_check.h"
+#include "support/failing_allocator.h"
+#include "support/fuse_check.h"
 #include "tests/suite.h"
 
 enum { SIDE = 6 };

@@ -3,8 +3,8 @@
 
 #include "../../suite.h"
 #include "core/engine/profile.h"
-#include "failing_allocator.h"
-#include "graph_check.h"
+#include "support/failing_allocator.h"
+#include "support/graph_check.h"
 
 enum { BATCH = 2, IN = 3, OUT = 5, GEMM = 0, RELU = 1, NODES = 2 };
 

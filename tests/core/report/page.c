@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "tests/core/engine/failing_allocator.h"
+#include "tests/core/engine/support/failing_allocator.h"
 #include "tests/suite.h"
 
 static const char *const names[] = {"<b>cat</b>", "dog \"x\"", "bird"};

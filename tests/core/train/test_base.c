@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "core/train/methods/base.h"
-#include "tests/core/train/prepared.h"
+#include "tests/core/train/support/prepared.h"
 
 enum { BATCH = 4, STEPS = 3 };
 

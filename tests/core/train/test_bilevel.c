@@ -5,11 +5,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/train/hyper_training.h"
-#include "core/train/method.h"
+#include "core/train/bilevel/hyper_training.h"
+#include "core/train/methods/method.h"
 #include "core/train/training.h"
-#include "tests/core/train/hand_network.h"
-#include "tests/core/train/prepared.h"
+#include "tests/core/train/support/hand_network.h"
+#include "tests/core/train/support/prepared.h"
 
 enum { BATCH = 6, META_BATCH = 4, SEED = 11, STEP = 5 };
 static const double alpha = 0.1;

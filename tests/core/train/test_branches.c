@@ -5,10 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/train/branches.h"
-#include "onnx/branch.h"
-#include "tests/core/engine/failing_allocator.h"
-#include "tests/core/train/prepared.h"
+#include "core/train/problem/branches.h"
+#include "onnx/surgery/branch.h"
+#include "tests/core/engine/support/failing_allocator.h"
+#include "tests/core/train/support/prepared.h"
 
 enum { BATCH = 5, CLASSES = 4, EPOCHS = 10, EPOCH = 6 };
 static const double share = 1 - 0.36; /* 1 - (6 / 10)^2 */

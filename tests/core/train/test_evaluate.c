@@ -1,11 +1,11 @@
 /* Predictions worked out by hand. */
 #include "core/train/evaluate.h"
-#include "core/train/split_network.h"
+#include "core/train/problem/split_network.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "tests/core/train/hand_network.h"
+#include "tests/core/train/support/hand_network.h"
 
 enum { IMAGES = 4, PLACES = 9 };
 

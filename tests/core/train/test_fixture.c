@@ -5,10 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/train/hyper_training.h"
+#include "core/train/bilevel/hyper_training.h"
 #include "core/train/training.h"
-#include "tests/core/train/fixture.h"
-#include "tests/core/train/prepared.h"
+#include "tests/core/train/support/fixture.h"
+#include "tests/core/train/support/prepared.h"
 
 /* The numbers are floats; a float engine errs by a few 1e-6 (float_error in the manifest). */
 #ifdef MFM_DOUBLE

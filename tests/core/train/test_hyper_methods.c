@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "core/train/meta_step.h"
-#include "tests/core/train/differences.h"
+#include "core/train/bilevel/meta_step.h"
+#include "tests/core/train/support/differences.h"
 
 #define LENET                                                                                      \
     {                                                                                              \

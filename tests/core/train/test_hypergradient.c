@@ -1,9 +1,9 @@
 /* The hypergradient against central differences (differences.h), through whole architectures. */
 #include <string.h>
 
-#include "core/train/class_weights.h"
-#include "tests/core/train/differences.h"
-#include "tests/core/train/hand_network.h"
+#include "core/train/problem/class_weights.h"
+#include "tests/core/train/support/differences.h"
+#include "tests/core/train/support/hand_network.h"
 
 static void check(const recipe *from, uint64_t seeds)
 {

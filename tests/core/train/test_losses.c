@@ -4,9 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/engine/plan.h"
-#include "core/train/class_weights.h"
-#include "core/train/loss.h"
+#include "core/engine/plan/plan.h"
+#include "core/train/problem/class_weights.h"
+#include "core/train/losses/loss.h"
 #include "tests/suite.h"
 
 enum { N = 6, CLASSES = 5 };

@@ -1,11 +1,11 @@
 /* Every allocation of a run's set-up refused in turn: told as such, nothing leaks. */
 #include <string.h>
 
-#include "core/train/bilevel.h"
-#include "core/train/meta_step.h"
-#include "tests/core/engine/failing_allocator.h"
-#include "tests/core/train/hand_network.h"
-#include "tests/core/train/tiny_data.h"
+#include "core/train/bilevel/bilevel.h"
+#include "core/train/bilevel/meta_step.h"
+#include "tests/core/engine/support/failing_allocator.h"
+#include "tests/core/train/support/hand_network.h"
+#include "tests/core/train/support/tiny_data.h"
 
 enum { EVERYWHERE = HAND_AT_0 | HAND_AT_1 | HAND_AT_2 | HAND_DROPOUT };
 

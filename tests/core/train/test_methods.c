@@ -2,9 +2,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/train/bilevel.h"
-#include "core/train/meta_step.h"
-#include "tests/core/train/prepared.h"
+#include "core/train/bilevel/bilevel.h"
+#include "core/train/bilevel/meta_step.h"
+#include "tests/core/train/support/prepared.h"
 
 enum { BATCH = 6, META_BATCH = 4, SEED = 11, STEP = 5, SAMPLES = 20 };
 static const double alpha = 0.1;

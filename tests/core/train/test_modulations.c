@@ -13,10 +13,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/train/hyper_training.h"
-#include "core/train/method.h"
+#include "core/train/bilevel/hyper_training.h"
+#include "core/train/methods/method.h"
 #include "core/train/training.h"
-#include "tests/core/train/differences.h"
+#include "tests/core/train/support/differences.h"
 #include "tests/onnx/hand.h"
 
 enum { CHANNELS = 4, CLASSES = 3, SEED = 3, WEIGHTS = 5, BATCH = 6, META_BATCH = 4 };

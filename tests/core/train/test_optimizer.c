@@ -1,7 +1,7 @@
 /* Numbers worked out by hand. SGD's are dyadic and so exact in every build. */
-#include "core/train/optimizer.h"
+#include "core/train/optimizers/optimizer.h"
 
-#include "core/train/sharpness.h"
+#include "core/train/optimizers/sharpness.h"
 
 #include <math.h>
 #include <string.h>

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "onnx/branch.h"
+#include "onnx/surgery/branch.h"
 #include "onnx/checkpoint.h"
-#include "tests/core/train/session.h"
+#include "tests/core/train/support/session.h"
 
 #define LENET                                                                                      \
     {                                                                                              \

@@ -1,4 +1,4 @@
-#include "core/train/schedule.h"
+#include "core/train/schedules/schedule.h"
 
 #include <math.h>
 

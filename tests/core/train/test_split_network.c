@@ -1,10 +1,10 @@
 /* Hand-made networks taken apart: what lands where, and what is refused. */
-#include "core/train/split_network.h"
+#include "core/train/problem/split_network.h"
 
 #include <string.h>
 
 #include "core/train/training.h"
-#include "tests/core/train/hand_network.h"
+#include "tests/core/train/support/hand_network.h"
 
 static int build(hand *h, mfm_problem **problem)
 {

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/train/head_training.h"
-#include "tests/core/train/hand_network.h"
-#include "tests/core/train/session.h"
+#include "core/train/features/head_training.h"
+#include "tests/core/train/support/hand_network.h"
+#include "tests/core/train/support/session.h"
 
 #define LENET                                                                                      \
     {                                                                                              \

@@ -5,10 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/train/bilevel.h"
+#include "core/train/bilevel/bilevel.h"
 #include "core/train/training.h"
-#include "tests/core/train/fixture.h"
-#include "tests/core/train/prepared.h"
+#include "tests/core/train/support/fixture.h"
+#include "tests/core/train/support/prepared.h"
 
 typedef struct bench {
     prepared p;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/train/evaluate.h"
-#include "tests/core/train/session.h"
+#include "tests/core/train/support/session.h"
 
 #define TINY                                                                                       \
     {                                                                                              \

@@ -1,4 +1,4 @@
-"""The numbers of core/engine/random.c in numpy: Philox4x32-10, uniform, normal, below.
+"""The numbers of core/base/random.c in numpy: Philox4x32-10, uniform, normal, below.
 
 A tensor of the fixture is a formula {draw, scale, offset}: element i, counted in ONNX's row-major
 order, is offset + scale * draw(i), computed in double and rounded once to float32.

@@ -1,6 +1,6 @@
 /* What an application outside the project sees: makes a LeNet, and imports it as a network. */
 #include <models/models.h>
-#include <onnx/import.h>
+#include <onnx/import/import.h>
 #include <stdio.h>
 
 static int build(mfm_ctx *ctx)

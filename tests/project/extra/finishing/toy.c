@@ -1,5 +1,5 @@
 /* All of the classifier's weights doubled. */
-#include "core/train/finishing.h"
+#include "core/train/finishing/finishing.h"
 
 static void apply(const mfm_classifier *classifier, const mfm_task *task, const void *values,
                   real *params)

@@ -1,5 +1,5 @@
 /* Half and half. */
-#include "core/data/mixing.h"
+#include "core/data/mixing/mixing.h"
 
 static void mix(const mfm_mix *m, const void *values)
 {

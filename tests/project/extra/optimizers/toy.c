@@ -1,5 +1,5 @@
 /* Along the gradient's signs. */
-#include "core/train/optimizer.h"
+#include "core/train/optimizers/optimizer.h"
 
 static void step(const mfm_optimizer_slice *s)
 {

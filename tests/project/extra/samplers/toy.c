@@ -1,7 +1,7 @@
 /* The images in their order, again and again. */
 #include <string.h>
 
-#include "core/data/sampler.h"
+#include "core/data/samplers/sampler.h"
 
 typedef struct toy_state {
     uint32_t count, batch;

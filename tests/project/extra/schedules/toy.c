@@ -1,7 +1,7 @@
 /* Half the rate each epoch. */
 #include <math.h>
 
-#include "core/train/schedule.h"
+#include "core/train/schedules/schedule.h"
 
 static double lr(const void *values, double base, uint64_t epoch, uint64_t epochs)
 {

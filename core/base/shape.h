@@ -1,0 +1,62 @@
+/*
+ * Logical shapes, and how they lie in memory.
+ *
+ * Shapes are ONNX's: images are [n, channels, height, width], convolution weights
+ * [out, in / groups, kernel height, kernel width]. Storage is row-major for every rank but 4, and
+ * channels-last for rank 4: the axes lie in the order 0, 2, 3, 1, so that an image is NHWC and a
+ * weight OHWI. Parameters are stored in the same way; only import and export reorder.
+ */
+#ifndef MFM_SHAPE_H
+#define MFM_SHAPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/context.h"
+#include "core/base/linkage.h"
+#include "core/base/real.h"
+
+MFM_C_BEGIN
+
+enum { MFM_MAX_RANK = 6 };
+
+/* No tensor has more numbers than this, nor has a plan: more than any machine addresses, and few
+ * enough that byte sizes and sums of some counts stay far from the ends of their types. */
+#define MFM_MOST_REALS ((int64_t)1 << 48)
+
+/* Rank 0 is a scalar. Axes at and beyond rank are 0. */
+typedef struct mfm_shape {
+    int rank;
+    int64_t dim[MFM_MAX_RANK];
+} mfm_shape;
+
+/* mfm_shape_of(2, 100, 10): rank, then as many int dimensions. */
+mfm_shape mfm_shape_of(int rank, ...);
+bool mfm_shape_equal(const mfm_shape *a, const mfm_shape *b);
+/* Product of all dimensions; 1 for a scalar. The caller has checked it with mfm_shape_check. */
+int64_t mfm_shape_count(const mfm_shape *shape);
+/* Every dimension >= 0, rank within the limit, and the product of any of the dimensions that are
+ * not 0 at most MFM_MOST_REALS: no stride or part of a count overflows. `what` names it. */
+int mfm_shape_check(mfm_ctx *ctx, const mfm_shape *shape, const char *what);
+
+/* a b and a + b for counts that are not negative; INT64_MAX where that is too large a number. */
+int64_t mfm_count_times(int64_t a, int64_t b);
+int64_t mfm_count_sum(int64_t a, int64_t b);
+
+/* Elements between neighbours along each logical axis, in this engine's storage. */
+void mfm_shape_strides(const mfm_shape *shape, int64_t stride[MFM_MAX_RANK]);
+/* The logical axes from the outermost to the innermost in memory. */
+void mfm_shape_order(int rank, int order[MFM_MAX_RANK]);
+
+/* Copies between row-major data (ONNX files) and this engine's storage. */
+void mfm_layout_to_engine(const mfm_shape *shape, const real *row_major, real *stored);
+void mfm_layout_to_row_major(const mfm_shape *shape, const real *stored, real *row_major);
+
+/* "[2,3,32,32]"; returns text. */
+enum { MFM_SHAPE_TEXT = 128 };
+char *mfm_shape_text(const mfm_shape *shape, char text[MFM_SHAPE_TEXT]);
+
+MFM_C_END
+
+#endif

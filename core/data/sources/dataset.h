@@ -1,0 +1,72 @@
+/*
+ * A labelled image dataset: bytes held in memory, or a source that reads them (source.h).
+ *
+ * Pixels are [count, height, width, channels]; labels are class numbers below `classes`, checked
+ * when the files are read; class 0 may be label 1 of the files, and so on. Mean and deviation are
+ * per channel, in units where a byte of 255 is 1.
+ *
+ * A dataset is opened from a specification, "kind" or "kind:folder"; the kinds are the lines of
+ * sources/sources.def, each with a file of its own.
+ */
+#ifndef MFM_DATASET_H
+#define MFM_DATASET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/context.h"
+#include "core/base/linkage.h"
+
+MFM_C_BEGIN
+
+enum { MFM_DATA_CHANNELS = 4 };
+
+/* Parts of a dataset, to be combined with `|`. */
+enum mfm_part { MFM_PART_TRAIN = 1, MFM_PART_TEST = 2 };
+
+typedef struct mfm_source_kind mfm_source_kind; /* core/data/sources/source.h */
+
+/* count 0: this part was not asked for. */
+typedef struct mfm_images {
+    uint32_t count;
+    uint8_t *pixels;  /* [count, height, width, channels] in memory; NULL: the source reads them */
+    uint16_t *labels; /* [count] */
+    const mfm_source_kind *source; /* NULL: memory */
+    void *self;                    /* the source's own */
+} mfm_images;
+
+typedef struct mfm_dataset {
+    char *name; /* the specification it was opened from */
+    int height, width, channels, classes;
+    int first_label;    /* what the files call class 0 */
+    char **class_names; /* [classes] */
+    double mean[MFM_DATA_CHANNELS];
+    double deviation[MFM_DATA_CHANNELS];
+    bool unmeasured; /* no training images tell mean and deviation, which are 0 */
+    mfm_images train, test;
+} mfm_dataset;
+
+/* Reads the parts asked for. The caller frees *dataset, which is NULL after an error: MFM_EINVAL
+ * for a specification nobody knows, MFM_EIO for a file that cannot be read, MFM_EDATA for one that
+ * breaks its format's rules. */
+int mfm_dataset_open(mfm_ctx *ctx, const char *specification, unsigned parts,
+                     mfm_dataset **dataset);
+void mfm_dataset_free(mfm_ctx *ctx, mfm_dataset *dataset);
+
+/* Numbers the classes anew: label `first` of the files becomes class 0. Class names that were the
+ * labels stay so. MFM_EDATA, and nothing has changed, when an image has a label below first. */
+int mfm_dataset_number_from(mfm_ctx *ctx, mfm_dataset *dataset, int first);
+/* Whether the classes have no names but their labels. */
+bool mfm_dataset_unnamed(const mfm_dataset *dataset);
+
+/* How the known kinds are specified: "fashion-mnist[:FOLDER], idx:FOLDER, ..."; returns text. */
+enum { MFM_DATASET_KINDS_TEXT = 256 };
+char *mfm_dataset_kinds(char text[MFM_DATASET_KINDS_TEXT]);
+
+/* Bytes of one image. */
+size_t mfm_dataset_image_size(const mfm_dataset *dataset);
+
+MFM_C_END
+
+#endif

@@ -1,0 +1,64 @@
+#include "core/data/sources/source.h"
+
+struct mfm_reader {
+    const mfm_images *images;
+    void *own; /* the source's reader; NULL: memory */
+    uint32_t index;
+    int height, width, channels; /* of images in memory */
+    mfm_picture picture;
+};
+
+int mfm_reader_open(mfm_ctx *ctx, const mfm_images *images, int height, int width, int channels,
+                    mfm_reader **reader)
+{
+    *reader = mfm_alloc(ctx, 1, sizeof **reader);
+    if (!*reader)
+        return MFM_ENOMEM;
+    **reader =
+        (mfm_reader){.images = images, .height = height, .width = width, .channels = channels};
+    if (!images->source)
+        return MFM_OK;
+    const int status = images->source->open(ctx, images->self, &(*reader)->own);
+    if (status != MFM_OK) {
+        mfm_free(ctx, *reader);
+        *reader = NULL;
+    }
+    return status;
+}
+
+void mfm_reader_close(mfm_ctx *ctx, mfm_reader *reader)
+{
+    if (!reader)
+        return;
+    if (reader->own)
+        reader->images->source->close(ctx, reader->own);
+    mfm_free(ctx, reader);
+}
+
+int mfm_reader_begin(mfm_reader *reader, uint32_t index)
+{
+    mfm_picture *picture = &reader->picture;
+    reader->index = index;
+    picture->pixels = NULL;
+    if (reader->own)
+        return reader->images->source->begin(reader->own, index, picture);
+    picture->height = reader->height;
+    picture->width = reader->width;
+    picture->channels = reader->channels;
+    return MFM_OK;
+}
+
+int mfm_reader_pixels(mfm_reader *reader, int reduce)
+{
+    mfm_picture *picture = &reader->picture;
+    if (reader->own)
+        return reader->images->source->pixels(reader->own, reduce, picture);
+    picture->pixels = reader->images->pixels + (size_t)reader->index * (size_t)reader->height *
+                                                   (size_t)reader->width * (size_t)reader->channels;
+    return MFM_OK;
+}
+
+const mfm_picture *mfm_reader_picture(const mfm_reader *reader)
+{
+    return &reader->picture;
+}

@@ -1,0 +1,62 @@
+/*
+ * Where images come from. A source hands them out one by one as bytes, through readers: each worker
+ * opens one of its own, and the readers of a source may be used at the same time, each by one
+ * thread. Whether memory or files lie behind makes no difference above.
+ *
+ * An image is read in two steps, so that what is wanted of it can be chosen by its size before it
+ * is decoded: `begin` tells the size, `pixels` hands out the bytes.
+ *
+ * Readers work beside the caller's threads, so they never touch the context once they are open:
+ * what went wrong is told in the picture.
+ */
+#ifndef MFM_SOURCE_H
+#define MFM_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/data/sources/dataset.h"
+#include "core/base/context.h"
+#include "core/base/linkage.h"
+
+MFM_C_BEGIN
+
+enum { MFM_PICTURE_MESSAGE = 1024 };
+
+/* The image that a reader is at. */
+typedef struct mfm_picture {
+    int height, width, channels;
+    const uint8_t *pixels; /* [height, width, channels], the reader's, until the next `begin` */
+    char message[MFM_PICTURE_MESSAGE]; /* of a failure, with the image's path */
+} mfm_picture;
+
+struct mfm_source_kind {
+    /* *reader is NULL after an error. */
+    int (*open)(mfm_ctx *ctx, const void *self, void **reader);
+    void (*close)(mfm_ctx *ctx, void *reader);
+    /* Height, width and channels. MFM_EIO, MFM_EDATA or MFM_ENOMEM with a message. */
+    int (*begin)(void *reader, uint32_t index, mfm_picture *picture);
+    /* The bytes of the image begun, which may be smaller than told, as height and width then say:
+     * each side divided by one of 1, 2, 4, 8 up to `reduce` and rounded up. */
+    int (*pixels)(void *reader, int reduce, mfm_picture *picture);
+    /* Goes on with a hash (core/data/fnv.h) by what tells the image from others. */
+    uint64_t (*hash)(const void *self, uint32_t index, uint64_t hash);
+    void (*free)(mfm_ctx *ctx, void *self);
+    bool decodes; /* an image takes long enough for several workers */
+};
+
+/* One worker's access to a part of a dataset, in memory or behind a source. */
+typedef struct mfm_reader mfm_reader;
+
+/* images must outlive the reader. height, width and channels are those of images in memory. */
+int mfm_reader_open(mfm_ctx *ctx, const mfm_images *images, int height, int width, int channels,
+                    mfm_reader **reader);
+void mfm_reader_close(mfm_ctx *ctx, mfm_reader *reader);
+/* As in mfm_source_kind. index is below the part's count. */
+int mfm_reader_begin(mfm_reader *reader, uint32_t index);
+int mfm_reader_pixels(mfm_reader *reader, int reduce);
+const mfm_picture *mfm_reader_picture(const mfm_reader *reader);
+
+MFM_C_END
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * Conv (ONNX 1, 11, 22) over images: y = x * w + b, bilinear in x and w. The weights are
+ * [o, c / group, kh, kw]; the bias, when there is one, has o elements.
+ */
+#include "core/engine/kernels/broadcast.h"
+#include "core/engine/kernels/conv/conv_shape.h"
+#include "core/engine/ops/images/window.h"
+#include "core/engine/rules.h"
+
+typedef struct conv_attr {
+    mfm_window_attr window;
+    int64_t group;
+} conv_attr;
+
+static const mfm_attr_def attrs[] = {
+    MFM_WINDOW_ATTRS,
+    {.name = "kernel_shape", .type = MFM_INTS, .offset = offsetof(mfm_window_attr, kernel_shape)},
+    {.name = "group", .type = MFM_INT, .offset = offsetof(conv_attr, group), .fallback = 1},
+    {0}};
+
+static int check_channels(mfm_ctx *ctx, const mfm_node *node)
+{
+    const mfm_shape *x = &node->in[0]->shape, *w = &node->in[1]->shape;
+    const int64_t group = ((const conv_attr *)node->attr)->group;
+    char text[MFM_SHAPE_TEXT];
+    if (x->rank != 4 || w->rank != 4)
+        return mfm_infer_fail(ctx, node, "%s %s: must have four axes, only images are supported",
+                              x->rank == 4 ? "weights" : "input",
+                              mfm_shape_text(x->rank == 4 ? w : x, text));
+    if (group < 1 || x->dim[1] % group || w->dim[0] % group || w->dim[0] < 1)
+        return mfm_infer_fail(ctx, node, "group %lld of %lld to %lld channels: must divide both",
+                              (long long)group, (long long)x->dim[1], (long long)w->dim[0]);
+    if (w->dim[1] != x->dim[1] / group)
+        return mfm_infer_fail(ctx, node,
+                              "weights %s: must take %lld channels, those of the input by group",
+                              mfm_shape_text(w, text), (long long)(x->dim[1] / group));
+    if (node->n_in > 2 && node->in[2] &&
+        (node->in[2]->shape.rank != 1 || node->in[2]->shape.dim[0] != w->dim[0]))
+        return mfm_infer_fail(ctx, node, "bias %s: must be [%lld], one number a result channel",
+                              mfm_shape_text(&node->in[2]->shape, text), (long long)w->dim[0]);
+    return MFM_OK;
+}
+
+static int make_kernel(mfm_ctx *ctx, mfm_node *node, const mfm_window *window)
+{
+    const mfm_shape *x = &node->in[0]->shape, *y = &node->out[0]->shape;
+    mfm_conv_shape shape = {.n = x->dim[0],
+                            .c = x->dim[1],
+                            .h = x->dim[2],
+                            .w = x->dim[3],
+                            .o = y->dim[1],
+                            .oh = y->dim[2],
+                            .ow = y->dim[3],
+                            .kh = window->kernel[0],
+                            .kw = window->kernel[1],
+                            .groups = ((const conv_attr *)node->attr)->group};
+    for (int axis = 0; axis < 2; axis++) {
+        shape.stride[axis] = window->stride[axis];
+        shape.dilation[axis] = window->dilation[axis];
+        shape.pad_begin[axis] = window->pad_begin[axis];
+        shape.pad_end[axis] = window->pad_end[axis];
+    }
+    mfm_conv *conv = NULL;
+    const int status =
+        node->dry ? mfm_conv_check(ctx, &shape) : mfm_conv_new(ctx, &shape, node->frozen, &conv);
+    if (status)
+        return mfm_fail_in(ctx, status, "Conv '%s'", node->name ? node->name : "");
+    node->kernel = conv;
+    node->scratch_size = conv ? mfm_conv_scratch(conv) : 0;
+    node->packed_size = conv && node->frozen ? mfm_conv_packed(conv) : 0;
+    return MFM_OK;
+}
+
+static int infer(mfm_ctx *ctx, mfm_node *node)
+{
+    mfm_window window;
+    int status = check_channels(ctx, node);
+    if (!status)
+        status = mfm_window_infer(ctx, node, &node->in[1]->shape.dim[2], &window);
+    if (status)
+        return status;
+    node->out[0]->shape = (mfm_shape){
+        4, {node->in[0]->shape.dim[0], node->in[1]->shape.dim[0], window.out[0], window.out[1]}};
+    return make_kernel(ctx, node, &window);
+}
+
+static void release(mfm_ctx *ctx, mfm_node *node)
+{
+    mfm_conv_free(ctx, node->kernel);
+    node->kernel = NULL;
+}
+
+static void prepare(const mfm_node *node)
+{
+    mfm_conv_pack(node->kernel, mfm_in(node, 1, MFM_X), node->packed);
+}
+
+/* A frozen node has no tangents: w is then what was packed. */
+static void product(const mfm_node *node, const real *x, const real *w, real *y, bool add)
+{
+    if (node->packed)
+        mfm_conv_forward_packed(node->kernel, x, node->packed, y, add, node->scratch);
+    else
+        mfm_conv_forward(node->kernel, x, w, y, add, node->scratch);
+}
+
+static void product_pair(const mfm_node *node, const real *x1, const real *w1, const real *x2,
+                         const real *w2, real *y)
+{
+    mfm_conv_forward_pair(node->kernel, x1, w1, x2, w2, y, node->scratch);
+}
+
+static void adjoint_x(const mfm_node *node, const real *g, const real *w, real *gx, bool add)
+{
+    mfm_conv_backward_data(node->kernel, g, w, gx, add, node->scratch);
+}
+
+static void adjoint_w(const mfm_node *node, const real *g, const real *x, real *gw, bool add)
+{
+    mfm_conv_backward_weights(node->kernel, g, x, gw, add, node->scratch);
+}
+
+/* The bias as the shape that broadcasts over images. */
+static mfm_shape by_channel(const mfm_node *node)
+{
+    return (mfm_shape){4, {1, node->out[0]->shape.dim[1], 1, 1}};
+}
+
+static void bias(const mfm_node *node, const real *b, real *y, bool add)
+{
+    const mfm_shape shape = by_channel(node);
+    mfm_broadcast_copy(&node->out[0]->shape, &shape, b, 1, y, add);
+}
+
+static void product_bias(const mfm_node *node, const real *x, const real *w, const real *b, real *y)
+{
+    if (mfm_conv_takes_bias(node->kernel)) {
+        mfm_conv_forward_bias(node->kernel, x, w, node->packed, b, y, node->scratch);
+        return;
+    }
+    product(node, x, w, y, false);
+    bias(node, b, y, true);
+}
+
+static void adjoint_bias(const mfm_node *node, const real *g, real *gb, bool add)
+{
+    const mfm_shape shape = by_channel(node);
+    mfm_broadcast_reduce(&node->out[0]->shape, g, NULL, NULL, 1, &shape, gb, add);
+}
+
+static int64_t macs(const mfm_node *node)
+{
+    const mfm_shape *w = &node->in[1]->shape;
+    return mfm_count_times(mfm_shape_count(&node->out[0]->shape),
+                           w->dim[1] * w->dim[2] * w->dim[3]);
+}
+
+static const mfm_bilinear impl = {.product = product,
+                                  .adjoint_a = adjoint_x,
+                                  .adjoint_b = adjoint_w,
+                                  .bias = bias,
+                                  .adjoint_bias = adjoint_bias,
+                                  .product_bias = product_bias,
+                                  .product_pair = product_pair};
+static const mfm_port inputs[] = {{"X", MFM_DATA, false, false},
+                                  {"W", MFM_PARAM, false, false},
+                                  {"B", MFM_PARAM, true, false},
+                                  {0}};
+static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
+
+static const char *const samples[] = {
+    "[2,3,5,5] [4,3,3,3] [4] pads=1,1,1,1",
+    "[2,3,5,5] [4,3,3,3]",
+    "[1,1,1,1] [1,1,1,1] [1]",
+    "[8,16,6,7] [16,16,3,3] [16] pads=1,1,1,1",
+    "[2,4,3,5] [6,4,1,1] [6] kernel_shape=1,1",
+    "[2,4,5,4] [6,4,1,1] - strides=2,2",
+    "[2,2,7,6] [3,2,3,2] [3] strides=2,3 pads=1,0,2,1",
+    "[1,2,7,7] [2,2,3,3] [2] dilations=2,2 pads=2,2,2,2",
+    "[1,2,6,7] [3,2,2,3] [3] dilations=3,2 strides=2,1 pads=1,2,1,0",
+    "[2,4,4,3] [6,2,3,3] [6] group=2 pads=1,1,1,1",
+    "[2,4,4,4] [4,1,3,3] [4] group=4 pads=1,1,1,1",
+    "[1,3,4,4] [6,1,2,2] - group=3 strides=2,2",
+    "[2,2,5,4] [3,2,3,2] [3] auto_pad=SAME_UPPER strides=2,2",
+    "[2,2,4,5] [3,2,2,4] [3] auto_pad=SAME_LOWER",
+    "[2,2,5,5] [3,2,3,3] [3] auto_pad=VALID strides=2,2",
+    "[1,2,5,5] [3,2,5,5] [3] opset=1",
+    NULL};
+
+const mfm_op mfm_op_conv = {
+    .name = "Conv",
+    .domain = "",
+    .since = 1,
+    .inputs = inputs,
+    .outputs = outputs,
+    .attrs = attrs,
+    .attr_size = sizeof(conv_attr),
+    .infer = infer,
+    .prepare = prepare,
+    .release = release,
+    .rule = &mfm_rule_bilinear,
+    .impl = &impl,
+    .reads = MFM_READS_IN,
+    .macs = macs,
+    .batch = MFM_BATCH_FIRST,
+    .summary = "two-dimensional convolution, in groups, with optional bias",
+    .samples = samples,
+};

@@ -1,0 +1,196 @@
+#include "core/engine/ops/images/window.h"
+
+/* Far beyond any image, and small enough that no product of two leaves 64 bits. */
+enum { MAX_EXTENT = 1 << 24 };
+/* Numbers of taps are kept as reals, which are exact up to here. */
+enum { MAX_TAPS = 1 << 24 };
+
+/* `fallback` when the model does not give the list. */
+static int resolve(mfm_ctx *ctx, const mfm_node *node, const char *name, const mfm_ints *list,
+                   int count, int64_t least, int64_t fallback, int64_t *to)
+{
+    if (list->count >= 0 && list->count != count)
+        return mfm_infer_fail(ctx, node, "%s: %d numbers: must be %d, images have two axes", name,
+                              list->count, count);
+    for (int i = 0; i < count; i++) {
+        to[i] = list->count < 0 ? fallback : list->v[i];
+        if (to[i] < least || to[i] > MAX_EXTENT)
+            return mfm_infer_fail(ctx, node, "%s: %lld: must be in [%lld, %d]", name,
+                                  (long long)to[i], (long long)least, MAX_EXTENT);
+    }
+    return MFM_OK;
+}
+
+static int check_image(mfm_ctx *ctx, const mfm_node *node)
+{
+    char text[MFM_SHAPE_TEXT];
+    const mfm_shape *shape = &node->in[0]->shape;
+    if (shape->rank != 4)
+        return mfm_infer_fail(ctx, node, "input %s: must be [n, channels, height, width]",
+                              mfm_shape_text(shape, text));
+    for (int i = 0; i < 4; i++)
+        if (shape->dim[i] < 1 || (i > 1 && shape->dim[i] > MAX_EXTENT))
+            return mfm_infer_fail(ctx, node, "input %s: image sizes must be in [1, %d]",
+                                  mfm_shape_text(shape, text), MAX_EXTENT);
+    return MFM_OK;
+}
+
+static int resolve_kernel(mfm_ctx *ctx, const mfm_node *node, const int64_t *known,
+                          mfm_window *window)
+{
+    const mfm_ints *given = &((const mfm_window_attr *)node->attr)->kernel_shape;
+    if (!known && given->count < 0)
+        return mfm_infer_fail(ctx, node, "kernel_shape: not given: is required");
+    int status = resolve(ctx, node, "kernel_shape", given, 2, 1, 1, window->kernel);
+    for (int i = 0; i < 2 && known && !status; i++) {
+        if (given->count > 0 && window->kernel[i] != known[i])
+            return mfm_infer_fail(ctx, node, "kernel_shape: %lld: the weights have %lld",
+                                  (long long)window->kernel[i], (long long)known[i]);
+        if (known[i] < 1 || known[i] > MAX_EXTENT)
+            return mfm_infer_fail(ctx, node, "kernel size %lld: must be in [1, %d]",
+                                  (long long)known[i], MAX_EXTENT);
+        window->kernel[i] = known[i];
+    }
+    return status;
+}
+
+static int64_t span(const mfm_window *w, int axis)
+{
+    return (w->kernel[axis] - 1) * w->dilation[axis] + 1;
+}
+
+/* SAME: out = ceil(in / stride), and the padding follows, its odd pixel at the named side. */
+static void pad_same(mfm_window *w, int axis, bool upper)
+{
+    w->out[axis] = (w->in[axis] + w->stride[axis] - 1) / w->stride[axis];
+    int64_t total = (w->out[axis] - 1) * w->stride[axis] + span(w, axis) - w->in[axis];
+    total = total < 0 ? 0 : total;
+    w->pad_begin[axis] = upper ? total / 2 : total - total / 2;
+    w->pad_end[axis] = total - w->pad_begin[axis];
+}
+
+/*     out = floor((in + pads - span) / stride) + 1
+ * or, in ceil_mode, the ceiling, without a last window that would start in the end padding. VALID
+ * has no such form: its ceil((in - span + 1) / stride) is the floor. */
+static int place_windows(mfm_ctx *ctx, const mfm_node *node, mfm_window *w, int axis, bool ceil)
+{
+    const int64_t room = w->in[axis] + w->pad_begin[axis] + w->pad_end[axis] - span(w, axis);
+    if (room < 0)
+        return mfm_infer_fail(ctx, node,
+                              "a window of %lld over %lld: must fit into the padded image",
+                              (long long)span(w, axis), (long long)w->in[axis]);
+    w->out[axis] = (room + (ceil ? w->stride[axis] - 1 : 0)) / w->stride[axis] + 1;
+    if (ceil && mfm_window_start(w, axis, w->out[axis] - 1) >= w->in[axis])
+        w->out[axis]--;
+    return MFM_OK;
+}
+
+static int resolve_pads(mfm_ctx *ctx, const mfm_node *node, mfm_window *w)
+{
+    const mfm_window_attr *attr = node->attr;
+    int64_t pads[4];
+    const int status = resolve(ctx, node, "pads", &attr->pads, 4, 0, 0, pads);
+    if (status)
+        return status;
+    for (int axis = 0; axis < 2; axis++) {
+        w->pad_begin[axis] = pads[axis];
+        w->pad_end[axis] = pads[2 + axis];
+        if (attr->auto_pad != MFM_PAD_NOTSET && (pads[axis] || pads[2 + axis]))
+            return mfm_infer_fail(ctx, node, "pads: stand beside auto_pad: only one may be given");
+    }
+    return MFM_OK;
+}
+
+int mfm_window_infer(mfm_ctx *ctx, const mfm_node *node, const int64_t kernel[2], mfm_window *w)
+{
+    const mfm_window_attr *attr = node->attr;
+    *w = (mfm_window){0};
+    int status = check_image(ctx, node);
+    if (!status)
+        status = resolve_kernel(ctx, node, kernel, w);
+    if (!status)
+        status = resolve(ctx, node, "strides", &attr->strides, 2, 1, 1, w->stride);
+    if (!status)
+        status = resolve(ctx, node, "dilations", &attr->dilations, 2, 1, 1, w->dilation);
+    if (!status)
+        status = resolve_pads(ctx, node, w);
+    for (int axis = 0; axis < 2 && !status; axis++) {
+        w->in[axis] = node->in[0]->shape.dim[2 + axis];
+        if (attr->auto_pad == MFM_PAD_SAME_UPPER || attr->auto_pad == MFM_PAD_SAME_LOWER)
+            pad_same(w, axis, attr->auto_pad == MFM_PAD_SAME_UPPER);
+        else
+            status = place_windows(ctx, node, w, axis,
+                                   attr->ceil_mode && attr->auto_pad == MFM_PAD_NOTSET);
+    }
+    return status;
+}
+
+mfm_taps mfm_window_taps(const mfm_window *w, int axis, int64_t place, int64_t low, int64_t high)
+{
+    const int64_t start = mfm_window_start(w, axis, place), step = w->dilation[axis];
+    mfm_taps taps = {0, w->kernel[axis]};
+    if (start < low)
+        taps.first = (low - start + step - 1) / step;
+    if (start + (w->kernel[axis] - 1) * step >= high)
+        taps.end = high > start ? (high - start + step - 1) / step : 0;
+    if (taps.end < taps.first)
+        taps.end = taps.first;
+    return taps;
+}
+
+mfm_taps mfm_window_inside(const mfm_window *w, int axis, int64_t place)
+{
+    return mfm_window_taps(w, axis, place, 0, w->in[axis]);
+}
+
+/* A window that begins inside the image has tap 0 there; so only those before and the last one can
+ * miss it. */
+static bool all_meet(const mfm_window *w, int axis)
+{
+    for (int64_t i = 0; i < w->out[axis] && mfm_window_start(w, axis, i) < 0; i++) {
+        const mfm_taps taps = mfm_window_inside(w, axis, i);
+        if (taps.first == taps.end)
+            return false;
+    }
+    return mfm_window_start(w, axis, w->out[axis] - 1) < w->in[axis];
+}
+
+static int check_pool(mfm_ctx *ctx, mfm_node *node, mfm_window *w)
+{
+    const int status = mfm_window_infer(ctx, node, NULL, w);
+    if (status)
+        return status;
+    if (w->kernel[0] > MAX_TAPS / w->kernel[1])
+        return mfm_infer_fail(ctx, node, "kernel_shape: %lld by %lld: at most %d taps",
+                              (long long)w->kernel[0], (long long)w->kernel[1], MAX_TAPS);
+    for (int axis = 0; axis < 2; axis++)
+        if (!all_meet(w, axis))
+            return mfm_infer_fail(ctx, node,
+                                  "pads %lld and %lld of a window of %lld taps over %lld: every "
+                                  "window must meet the image",
+                                  (long long)w->pad_begin[axis], (long long)w->pad_end[axis],
+                                  (long long)w->kernel[axis], (long long)w->in[axis]);
+    const mfm_shape *x = &node->in[0]->shape;
+    node->out[0]->shape = (mfm_shape){4, {x->dim[0], x->dim[1], w->out[0], w->out[1]}};
+    return mfm_shape_check(ctx, &node->out[0]->shape, "pooling result");
+}
+
+int mfm_window_infer_pool(mfm_ctx *ctx, mfm_node *node)
+{
+    mfm_window window;
+    const int status = check_pool(ctx, node, &window);
+    if (status || node->dry)
+        return status;
+    mfm_window *kernel = mfm_alloc(ctx, 1, sizeof *kernel);
+    if (!kernel)
+        return MFM_ENOMEM;
+    *kernel = window;
+    node->kernel = kernel;
+    return MFM_OK;
+}
+
+void mfm_window_release(mfm_ctx *ctx, mfm_node *node)
+{
+    mfm_free(ctx, node->kernel);
+    node->kernel = NULL;
+}

@@ -1,0 +1,33 @@
+/* mfm.ModulateAddRelu: y = max(Modulate(x) + summand, 0) in one sweep, the end of a residual block
+ * that is modulated. */
+#include "core/engine/ops/modulate/modulate.h"
+
+static const mfm_modulate_tail add_relu = {.summand = true, .relu = true};
+
+static const mfm_port inputs[] = {{"scale", MFM_DATA, false, false},
+                                  {"shift", MFM_DATA, false, false},
+                                  {"X", MFM_DATA, false, false},
+                                  {"summand", MFM_DATA, false, false},
+                                  {0}};
+static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
+static const char *const samples[] = {"[2,3,1,1] [2,3,1,1] [2,3,2,4] [2,3,2,4]",
+                                      "[3,2,1,1] [3,2,1,1] [3,2,1,1] [3,2,1,1]",
+                                      "[1,2,1,1] [1,2,1,1] [1,2,3,3] [1,2,3,3]",
+                                      "[3,16,1,1] [3,16,1,1] [3,16,5,2] [3,16,5,2]",
+                                      "[2,150,1,1] [2,150,1,1] [2,150,1,2] [2,150,1,2]",
+                                      NULL};
+
+const mfm_op mfm_op_modulate_add_relu = {
+    .name = "ModulateAddRelu",
+    .domain = "mfm",
+    .since = 1,
+    .inputs = inputs,
+    .outputs = outputs,
+    .infer = mfm_modulate_infer,
+    .rule = &mfm_rule_modulate,
+    .impl = &add_relu,
+    .reads = MFM_READS_IN | MFM_READS_OUT,
+    .additive = 1u << MFM_MOD_SUMMAND,
+    .summary = "Modulate, a sum and Relu in one sweep",
+    .samples = samples,
+};

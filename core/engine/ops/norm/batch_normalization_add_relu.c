@@ -1,0 +1,41 @@
+/* mfm.BatchNormalizationAddRelu: y = max(BatchNormalization(x) + summand, 0) in one sweep, the end
+ * of a residual block. The plans' graphs have it where a model has the three in a row. */
+#include "core/engine/ops/norm/batch_norm.h"
+
+static const mfm_batch_norm_tail add_relu = {.summand = true, .relu = true};
+
+static const mfm_port inputs[] = {{"X", MFM_DATA, false, false},
+                                  {"scale", MFM_PARAM, false, false},
+                                  {"B", MFM_PARAM, false, false},
+                                  {"mean", MFM_STATE, false, false},
+                                  {"var", MFM_STATE, false, false},
+                                  {"summand", MFM_DATA, false, false},
+                                  {0}};
+static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
+static const char *const samples[] = {
+    "[4,3,2,3] [3] [3] [3] [3]+ [4,3,2,3] @train",
+    "[4,3,2,3] [3] [3] [3] [3]+ [4,3,2,3]",
+    "[6,5] [5] [5] [5] [5]+ [6,5] @train",
+    "[1,2,3,3] [2] [2] [2] [2]+ [1,2,3,3] epsilon=0.3 momentum=0.5 @train",
+    "[3,16,5,2] [16] [16] [16] [16]+ [3,16,5,2] @train",
+    "[2,150,1,2] [150] [150] [150] [150]+ [2,150,1,2] @train",
+    "[2,3,2,2] [3] [3] [3] [3]+ [2,3,2,2] epsilon=0.1",
+    NULL};
+
+const mfm_op mfm_op_batch_normalization_add_relu = {
+    .name = "BatchNormalizationAddRelu",
+    .domain = "mfm",
+    .since = 1,
+    .inputs = inputs,
+    .outputs = outputs,
+    .attrs = mfm_batch_norm_attrs,
+    .attr_size = sizeof(mfm_batch_norm_attr),
+    .infer = mfm_batch_norm_infer,
+    .rule = &mfm_rule_batch_norm,
+    .impl = &add_relu,
+    .reads = MFM_READS_IN | MFM_READS_OUT,
+    .additive = 1u << MFM_BN_SUMMAND,
+    .update = mfm_batch_norm_update,
+    .summary = "BatchNormalization, a sum and Relu in one sweep",
+    .samples = samples,
+};

@@ -1,0 +1,20 @@
+#include "core/engine/ops/pointwise/elementwise.h"
+
+#include "core/engine/kernels/broadcast.h"
+
+int mfm_infer_broadcast(mfm_ctx *ctx, mfm_node *node)
+{
+    mfm_shape full = node->in[0]->shape;
+    for (int i = 1; i < node->n_in; i++) {
+        const mfm_shape *shape = &node->in[i]->shape;
+        if (!mfm_broadcast_shape(&full, shape, &full)) {
+            char a[MFM_SHAPE_TEXT], b[MFM_SHAPE_TEXT];
+            return mfm_infer_fail(ctx, node,
+                                  "shapes %s and %s: aligned at the last axis, lengths must be "
+                                  "equal or 1",
+                                  mfm_shape_text(&full, a), mfm_shape_text(shape, b));
+        }
+    }
+    node->out[0]->shape = full;
+    return MFM_OK;
+}

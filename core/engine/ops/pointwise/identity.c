@@ -1,0 +1,22 @@
+/* Identity: y = x. */
+#include "core/engine/ops/move/reshape_common.h"
+
+static const mfm_port inputs[] = {{"input", MFM_DATA, false, false}, {0}};
+static const mfm_port outputs[] = {{"output", MFM_DATA, false, false}, {0}};
+
+static const char *const samples[] = {"[2,3,4,5]", "[3]", "[]", NULL};
+
+const mfm_op mfm_op_identity = {
+    .name = "Identity",
+    .domain = "",
+    .since = 1,
+    .inputs = inputs,
+    .outputs = outputs,
+    .infer = mfm_infer_same,
+    .rule = &mfm_rule_linear,
+    .impl = &mfm_linear_reshape,
+    .reads = MFM_READS_NONE,
+    .batch = MFM_BATCH_ALL,
+    .summary = "the input itself",
+    .samples = samples,
+};

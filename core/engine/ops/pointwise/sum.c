@@ -1,0 +1,66 @@
+/* Sum: of one or more tensors; with numpy's broadcasting from opset 8 on, of equal shapes before.
+ */
+#include "core/engine/kernels/broadcast.h"
+#include "core/engine/ops/pointwise/elementwise.h"
+#include "core/engine/rules.h"
+
+static int infer(mfm_ctx *ctx, mfm_node *node)
+{
+    for (int i = 1; i < node->n_in && node->opset < 8; i++)
+        if (!mfm_shape_equal(&node->in[i]->shape, &node->in[0]->shape))
+            return mfm_infer_fail(ctx, node,
+                                  "input %d: shapes must be equal before opset 8 (this is %d)", i,
+                                  node->opset);
+    return mfm_infer_broadcast(ctx, node);
+}
+
+static void apply(const mfm_node *node, enum mfm_lane lane)
+{
+    const mfm_shape *full = &node->out[0]->shape;
+    real *y = mfm_out(node, 0, lane);
+    if (node->n_in == 1) {
+        mfm_broadcast_copy(full, &node->in[0]->shape, mfm_in(node, 0, lane), 1, y, false);
+        return;
+    }
+    mfm_broadcast_binary(MFM_BINARY_ADD, full, &node->in[0]->shape, mfm_in(node, 0, lane),
+                         &node->in[1]->shape, mfm_in(node, 1, lane), y, false);
+    for (int i = 2; i < node->n_in; i++)
+        mfm_broadcast_copy(full, &node->in[i]->shape, mfm_in(node, i, lane), 1, y, true);
+}
+
+static void adjoint(const mfm_node *node, enum mfm_lane lane)
+{
+    for (int i = 0; i < node->n_in; i++) {
+        real *to = mfm_in(node, i, lane);
+        if (to)
+            mfm_broadcast_reduce(&node->out[0]->shape, mfm_out(node, 0, lane), NULL, NULL, 1,
+                                 &node->in[i]->shape, to, mfm_accumulates(node, i, lane));
+    }
+}
+
+static const mfm_linear impl = {apply, adjoint};
+
+static const mfm_port inputs[] = {{"data_0", MFM_DATA, false, true}, {0}};
+static const mfm_port outputs[] = {{"sum", MFM_DATA, false, false}, {0}};
+
+static const char *const samples[] = {"[2,3,4,4] [2,3,4,4]",
+                                      "[2,3] [2,3] [2,3] [2,3]",
+                                      "[2,3,2,2] [3,1,1] [2,1,2,1]",
+                                      "[4]",
+                                      "[3,1] [4] []",
+                                      NULL};
+
+const mfm_op mfm_op_sum = {
+    .name = "Sum",
+    .domain = "",
+    .since = 6,
+    .inputs = inputs,
+    .outputs = outputs,
+    .infer = infer,
+    .rule = &mfm_rule_linear,
+    .impl = &impl,
+    .reads = MFM_READS_NONE,
+    .batch = MFM_BATCH_ALL,
+    .summary = "sum of one or more tensors, with broadcasting",
+    .samples = samples,
+};

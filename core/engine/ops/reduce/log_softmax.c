@@ -1,0 +1,164 @@
+/*
+ * LogSoftmax (ONNX 13): y = x - log(sum exp(x)) along the axis.
+ *
+ * With p = exp(y), the softmax, and 1 the all-ones vector of a run, J = I - 1 p^T:
+ *     jvp    y'  = x' - <p, x'>
+ *     vjp    gx  = g - p <1, g>
+ *     vjp_t  gx' = g' - p <1, g'> - p' <1, g>,   p' = p y'
+ * with y' the output's tangent.
+ */
+#include "core/engine/ops/reduce/softmax_axis.h"
+
+#include <tgmath.h>
+
+enum { PARALLEL_FROM = 16384 };
+
+static bool is_large(const mfm_runs *v)
+{
+    return v->runs * v->length >= PARALLEL_FROM;
+}
+
+static void forward_run(int64_t n, int64_t s, const real *x, real *y)
+{
+    real top = n ? x[0] : 0;
+    for (int64_t k = 1; k < n; k++)
+        top = x[k * s] > top ? x[k * s] : top;
+    real sum = 0;
+    for (int64_t k = 0; k < n; k++)
+        sum += exp(x[k * s] - top);
+    const real log_sum = log(sum);
+    for (int64_t k = 0; k < n; k++)
+        y[k * s] = x[k * s] - top - log_sum;
+}
+
+static void forward(const mfm_node *node)
+{
+    const mfm_runs v = mfm_softmax_runs(node);
+    const real *x = mfm_in(node, 0, MFM_X);
+    real *y = mfm_out(node, 0, MFM_X);
+#pragma omp parallel for if (is_large(&v))
+    for (int64_t r = 0; r < v.runs; r++) {
+        const int64_t at = mfm_run_start(&v, r);
+        forward_run(v.length, v.inner, x + at, y + at);
+    }
+}
+
+static void jvp(const mfm_node *node)
+{
+    const mfm_runs v = mfm_softmax_runs(node);
+    const real *out = mfm_out(node, 0, MFM_X), *from = mfm_in(node, 0, MFM_DX);
+    real *to = mfm_out(node, 0, MFM_DX);
+#pragma omp parallel for if (is_large(&v))
+    for (int64_t r = 0; r < v.runs; r++) {
+        const int64_t at = mfm_run_start(&v, r), s = v.inner;
+        const real *y = out + at, *dx = from + at;
+        real mean = 0;
+        for (int64_t k = 0; k < v.length; k++)
+            mean += exp(y[k * s]) * dx[k * s];
+        for (int64_t k = 0; k < v.length; k++)
+            to[at + k * s] = dx[k * s] - mean;
+    }
+}
+
+static real sum_of(int64_t n, int64_t s, const real *a)
+{
+    real sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t k = 0; k < n; k++)
+        sum += a[k * s];
+    return sum;
+}
+
+/* to = [to +] g - p <1, g> */
+static void pull(const mfm_node *node, const real *g, real *to, bool add)
+{
+    const mfm_runs v = mfm_softmax_runs(node);
+    const real *out = mfm_out(node, 0, MFM_X);
+#pragma omp parallel for if (is_large(&v))
+    for (int64_t r = 0; r < v.runs; r++) {
+        const int64_t at = mfm_run_start(&v, r), s = v.inner;
+        const real *y = out + at, *u = g + at;
+        real *w = to + at;
+        const real sum = sum_of(v.length, s, u);
+        for (int64_t k = 0; k < v.length; k++)
+            w[k * s] = (add ? w[k * s] : 0) + u[k * s] - exp(y[k * s]) * sum;
+    }
+}
+
+static void vjp(const mfm_node *node)
+{
+    real *to = mfm_in(node, 0, MFM_G);
+    if (to)
+        pull(node, mfm_out(node, 0, MFM_G), to, mfm_accumulates(node, 0, MFM_G));
+}
+
+/* to = [to +] -p y' <1, g> */
+static void pull_tangent(const mfm_node *node, const real *tangent, const real *g, real *to,
+                         bool add)
+{
+    const mfm_runs v = mfm_softmax_runs(node);
+    const real *out = mfm_out(node, 0, MFM_X);
+#pragma omp parallel for if (is_large(&v))
+    for (int64_t r = 0; r < v.runs; r++) {
+        const int64_t at = mfm_run_start(&v, r), s = v.inner;
+        const real *y = out + at, *dy = tangent + at;
+        real *w = to + at;
+        const real sum = sum_of(v.length, s, g + at);
+        for (int64_t k = 0; k < v.length; k++)
+            w[k * s] = (add ? w[k * s] : 0) - exp(y[k * s]) * dy[k * s] * sum;
+    }
+}
+
+static void vjp_t(const mfm_node *node)
+{
+    real *to = mfm_in(node, 0, MFM_DG);
+    if (!to)
+        return;
+    const real *g = mfm_out(node, 0, MFM_G), *dg = mfm_out(node, 0, MFM_DG);
+    const real *dy = mfm_in(node, 0, MFM_DX) ? mfm_out(node, 0, MFM_DX) : NULL;
+    bool add = mfm_accumulates(node, 0, MFM_DG);
+    if (dg) {
+        pull(node, dg, to, add);
+        add = true;
+    }
+    if (g && dy) {
+        pull_tangent(node, dy, g, to, add);
+        add = true;
+    }
+    if (add)
+        return;
+    const int64_t count = mfm_shape_count(&node->in[0]->shape);
+    for (int64_t i = 0; i < count; i++)
+        to[i] = 0;
+}
+
+const mfm_rule mfm_rule_log_softmax = {forward, jvp, vjp, vjp_t, false};
+
+static const mfm_attr_def attrs[] = {
+    {.name = "axis", .type = MFM_INT, .offset = offsetof(mfm_softmax_attr, axis), .fallback = -1},
+    {0}};
+static const char *const samples[] = {"[4,7]",
+                                      "[4,7] axis=0",
+                                      "[2,5,3,4] axis=1",
+                                      "[2,5,3,4]",
+                                      "[2,5,3,4] axis=2",
+                                      "[2,5,3,4] axis=0",
+                                      "[2,3,4] axis=-2",
+                                      "[5]",
+                                      "[3,1]",
+                                      NULL};
+
+const mfm_op mfm_op_log_softmax = {
+    .name = "LogSoftmax",
+    .domain = "",
+    .since = 13,
+    .inputs = mfm_softmax_inputs,
+    .outputs = mfm_softmax_outputs,
+    .attrs = attrs,
+    .attr_size = sizeof(mfm_softmax_attr),
+    .infer = mfm_softmax_infer,
+    .rule = &mfm_rule_log_softmax,
+    .reads = MFM_READS_OUT,
+    .summary = "x - log(sum exp(x)) along one axis",
+    .samples = samples,
+};

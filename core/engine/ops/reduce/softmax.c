@@ -1,0 +1,154 @@
+/*
+ * Softmax (ONNX 13): y = exp(x) / sum exp(x) along the axis.
+ *
+ * The Jacobian is symmetric, J v = y (v - <y, v>), and depends on the output alone:
+ *     jvp    y'  = y (x' - <y, x'>)
+ *     vjp    gx  = y (g - <y, g>)
+ *     vjp_t  gx' = y (g' - <y, g'>) + y' (g - <y, g>) - y <y', g>
+ * with y' the output's tangent. Every pass of a run reads the whole run before it writes.
+ */
+#include "core/engine/ops/reduce/softmax_axis.h"
+
+#include <tgmath.h>
+
+enum { PARALLEL_FROM = 16384 };
+
+static bool is_large(const mfm_runs *v)
+{
+    return v->runs * v->length >= PARALLEL_FROM;
+}
+
+/* sum of a b over a run of n elements at distance s. */
+static real dot(int64_t n, int64_t s, const real *a, const real *b)
+{
+    real sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t k = 0; k < n; k++)
+        sum += a[k * s] * b[k * s];
+    return sum;
+}
+
+static void forward_run(int64_t n, int64_t s, const real *x, real *y)
+{
+    real top = n ? x[0] : 0;
+    for (int64_t k = 1; k < n; k++)
+        top = x[k * s] > top ? x[k * s] : top;
+    real sum = 0;
+    for (int64_t k = 0; k < n; k++) {
+        y[k * s] = exp(x[k * s] - top);
+        sum += y[k * s];
+    }
+    for (int64_t k = 0; k < n; k++)
+        y[k * s] /= sum;
+}
+
+static void forward(const mfm_node *node)
+{
+    const mfm_runs v = mfm_softmax_runs(node);
+    const real *x = mfm_in(node, 0, MFM_X);
+    real *y = mfm_out(node, 0, MFM_X);
+#pragma omp parallel for if (is_large(&v))
+    for (int64_t r = 0; r < v.runs; r++) {
+        const int64_t at = mfm_run_start(&v, r);
+        forward_run(v.length, v.inner, x + at, y + at);
+    }
+}
+
+/* to = [to +] J from */
+static void multiply(const mfm_node *node, const real *from, real *to, bool add)
+{
+    const mfm_runs v = mfm_softmax_runs(node);
+    const real *out = mfm_out(node, 0, MFM_X);
+#pragma omp parallel for if (is_large(&v))
+    for (int64_t r = 0; r < v.runs; r++) {
+        const int64_t at = mfm_run_start(&v, r), s = v.inner;
+        const real *y = out + at, *u = from + at;
+        real *w = to + at;
+        const real mean = dot(v.length, s, y, u);
+        for (int64_t k = 0; k < v.length; k++)
+            w[k * s] = (add ? w[k * s] : 0) + y[k * s] * (u[k * s] - mean);
+    }
+}
+
+static void jvp(const mfm_node *node)
+{
+    multiply(node, mfm_in(node, 0, MFM_DX), mfm_out(node, 0, MFM_DX), false);
+}
+
+static void vjp(const mfm_node *node)
+{
+    real *to = mfm_in(node, 0, MFM_G);
+    if (to)
+        multiply(node, mfm_out(node, 0, MFM_G), to, mfm_accumulates(node, 0, MFM_G));
+}
+
+/* to = [to +] y' (g - <y, g>) - y <y', g> */
+static void multiply_tangent(const mfm_node *node, const real *tangent, const real *g, real *to,
+                             bool add)
+{
+    const mfm_runs v = mfm_softmax_runs(node);
+    const real *out = mfm_out(node, 0, MFM_X);
+#pragma omp parallel for if (is_large(&v))
+    for (int64_t r = 0; r < v.runs; r++) {
+        const int64_t at = mfm_run_start(&v, r), s = v.inner;
+        const real *y = out + at, *dy = tangent + at, *u = g + at;
+        real *w = to + at;
+        const real mean = dot(v.length, s, y, u), drift = dot(v.length, s, dy, u);
+        for (int64_t k = 0; k < v.length; k++)
+            w[k * s] = (add ? w[k * s] : 0) + dy[k * s] * (u[k * s] - mean) - y[k * s] * drift;
+    }
+}
+
+static void vjp_t(const mfm_node *node)
+{
+    real *to = mfm_in(node, 0, MFM_DG);
+    if (!to)
+        return;
+    const real *g = mfm_out(node, 0, MFM_G), *dg = mfm_out(node, 0, MFM_DG);
+    const real *dy = mfm_in(node, 0, MFM_DX) ? mfm_out(node, 0, MFM_DX) : NULL;
+    bool add = mfm_accumulates(node, 0, MFM_DG);
+    if (dg) {
+        multiply(node, dg, to, add);
+        add = true;
+    }
+    if (g && dy) {
+        multiply_tangent(node, dy, g, to, add);
+        add = true;
+    }
+    if (add)
+        return;
+    const int64_t count = mfm_shape_count(&node->in[0]->shape);
+    for (int64_t i = 0; i < count; i++)
+        to[i] = 0;
+}
+
+const mfm_rule mfm_rule_softmax = {forward, jvp, vjp, vjp_t, false};
+
+static const mfm_attr_def attrs[] = {
+    {.name = "axis", .type = MFM_INT, .offset = offsetof(mfm_softmax_attr, axis), .fallback = -1},
+    {0}};
+static const char *const samples[] = {"[4,7]",
+                                      "[4,7] axis=0",
+                                      "[2,5,3,4] axis=1",
+                                      "[2,5,3,4]",
+                                      "[2,5,3,4] axis=2",
+                                      "[2,5,3,4] axis=0",
+                                      "[2,3,4] axis=-2",
+                                      "[5]",
+                                      "[3,1]",
+                                      NULL};
+
+const mfm_op mfm_op_softmax = {
+    .name = "Softmax",
+    .domain = "",
+    .since = 13,
+    .inputs = mfm_softmax_inputs,
+    .outputs = mfm_softmax_outputs,
+    .attrs = attrs,
+    .attr_size = sizeof(mfm_softmax_attr),
+    .infer = mfm_softmax_infer,
+    .rule = &mfm_rule_softmax,
+    .reads = MFM_READS_OUT,
+    .summary = "exp(x) / sum exp(x) along one axis",
+    .samples = samples,
+};

@@ -1,0 +1,34 @@
+#include "core/engine/ops/reduce/softmax_axis.h"
+
+const mfm_port mfm_softmax_inputs[] = {{"input", MFM_DATA, false, false}, {0}};
+const mfm_port mfm_softmax_outputs[] = {{"output", MFM_DATA, false, false}, {0}};
+
+int mfm_softmax_infer(mfm_ctx *ctx, mfm_node *node)
+{
+    const mfm_softmax_attr *attr = node->attr;
+    int axis;
+    int status = mfm_infer_axis(ctx, node, attr->axis, node->in[0]->shape.rank, &axis);
+    return status ? status : mfm_infer_same(ctx, node);
+}
+
+mfm_runs mfm_softmax_runs(const mfm_node *node)
+{
+    const mfm_shape *shape = &node->in[0]->shape;
+    const int64_t given = ((const mfm_softmax_attr *)node->attr)->axis;
+    const int first = (int)(given < 0 ? given + shape->rank : given);
+    const int last = node->opset < 13 ? shape->rank - 1 : first;
+    int order[MFM_MAX_RANK];
+    mfm_shape_order(shape->rank, order);
+    int64_t outer = 1, length = 1, inner = 1;
+    for (int i = 0; i < shape->rank; i++) {
+        const int axis = order[i];
+        if (axis >= first && axis <= last) {
+            length *= shape->dim[axis];
+            outer *= inner; /* what came before the summed axes lies outside them */
+            inner = 1;
+        } else {
+            inner *= shape->dim[axis];
+        }
+    }
+    return (mfm_runs){.runs = outer * inner, .length = length, .inner = inner};
+}

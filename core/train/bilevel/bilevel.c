@@ -1,0 +1,358 @@
+#include "core/train/bilevel/bilevel.h"
+
+#include <string.h>
+
+#include "core/train/bilevel/hyper_plan.h"
+#include "core/train/vector.h"
+
+/* Passes over the training batch, in the order in which a step runs them. */
+enum {
+    TRAIN_PLAIN,
+    TRAIN_UPDATE,
+    TRAIN_REST,
+    TRAIN_BACKWARD,
+    TRAIN_TANGENT,
+    TRAIN_MIXED,
+    TRAIN_REST_AGAIN,
+    TRAIN_BACKWARD_AGAIN,
+    TRAIN_PASSES
+};
+enum { META_FORWARD, META_BACKWARD, META_PASSES };
+
+static const mfm_pass train_passes[TRAIN_PASSES] = {
+    [TRAIN_PLAIN] = {MFM_FORWARD, MFM_SET_PLAIN | MFM_SET_SOURCE},
+    [TRAIN_UPDATE] = {MFM_UPDATE, MFM_SET_PLAIN},
+    [TRAIN_REST] = {MFM_FORWARD, MFM_SET_REST},
+    [TRAIN_BACKWARD] = {MFM_VJP, MFM_SET_OBJECTIVE},
+    [TRAIN_TANGENT] = {MFM_JVP, MFM_SET_OBJECTIVE},
+    [TRAIN_MIXED] = {MFM_VJP_T, MFM_SET_OBJECTIVE},
+    [TRAIN_REST_AGAIN] = {MFM_FORWARD, MFM_SET_REST},
+    [TRAIN_BACKWARD_AGAIN] = {MFM_VJP, MFM_SET_OBJECTIVE},
+};
+static const mfm_pass meta_passes[META_PASSES] = {
+    [META_FORWARD] = {MFM_FORWARD, MFM_SET_META_LOSS},
+    [META_BACKWARD] = {MFM_VJP, MFM_SET_META_LOSS},
+};
+static const char *const train_names[TRAIN_PASSES] = {
+    [TRAIN_PLAIN] = "plain forward",
+    [TRAIN_UPDATE] = "running statistics",
+    [TRAIN_REST] = "objective forward",
+    [TRAIN_BACKWARD] = "objective backward",
+    [TRAIN_TANGENT] = "tangent of forward",
+    [TRAIN_MIXED] = "tangent of backward",
+    [TRAIN_REST_AGAIN] = "objective forward again",
+    [TRAIN_BACKWARD_AGAIN] = "objective backward again",
+};
+static const char *const meta_names[META_PASSES] = {
+    [META_FORWARD] = "meta forward",
+    [META_BACKWARD] = "meta backward",
+};
+
+/* The passes that a step has, and the one after which the meta batch may use the buffers. */
+typedef struct schedule {
+    int first[TRAIN_PASSES], count, lend_after;
+} schedule;
+
+static const schedule schedules[] = {
+    [MFM_META_EXACT] = {{TRAIN_PLAIN, TRAIN_UPDATE, TRAIN_REST, TRAIN_BACKWARD, TRAIN_TANGENT,
+                         TRAIN_MIXED, TRAIN_REST_AGAIN, TRAIN_BACKWARD_AGAIN},
+                        8,
+                        TRAIN_BACKWARD},
+    [MFM_META_AT_W] = {{TRAIN_PLAIN, TRAIN_UPDATE, TRAIN_REST, TRAIN_TANGENT, TRAIN_MIXED,
+                        TRAIN_REST_AGAIN, TRAIN_BACKWARD_AGAIN},
+                       7,
+                       TRAIN_REST},
+    [MFM_META_NEVER] = {{TRAIN_PLAIN, TRAIN_UPDATE, TRAIN_REST, TRAIN_BACKWARD}, 4, 0},
+};
+
+struct mfm_bilevel {
+    mfm_ctx *ctx;
+    const mfm_problem *problem;
+    mfm_bilevel_spec spec;
+    mfm_plan *train, *meta;          /* meta NULL without meta steps */
+    int pass[TRAIN_PASSES];          /* its number in the train plan */
+    const char *names[TRAIN_PASSES]; /* by that number */
+    mfm_hyper_plan *hypers[MFM_MAX_HYPERS];
+    const real *hypergradients[MFM_MAX_HYPERS];
+    real *w;              /* the caller's */
+    real *gradient;       /* g1, then g2 */
+    real *virtual_w;      /* w^; NULL: w itself */
+    real *v;              /* grad L_meta(w^) */
+    const uint32_t *rows; /* of the batch */
+    uint64_t seed, step;
+    bool again;  /* the objective has been run forward in this step */
+    bool *moved; /* of the spec; NULL: all that are trainable */
+    mfm_bilevel_losses losses;
+};
+
+static int plan_train(mfm_bilevel *b)
+{
+    const mfm_problem *problem = b->problem;
+    const schedule *s = &schedules[b->spec.meta];
+    const bool meta = b->spec.meta != MFM_META_NEVER;
+    mfm_pass passes[TRAIN_PASSES];
+    int n = 0, lend_after = 0;
+    mfm_slot *keep = mfm_alloc(b->ctx, 2 + problem->n_reads + problem->n_gives, sizeof *keep);
+    if (!keep)
+        return MFM_ENOMEM;
+    for (size_t i = 0; i < problem->n_reads; i++)
+        keep[n++] = (mfm_slot){problem->reads[i].main, MFM_X};
+    keep[n++] = (mfm_slot){problem->objective.loss, MFM_X};
+    keep[n++] = (mfm_slot){problem->objective.loss, MFM_G};
+    for (size_t i = 0; i < problem->n_gives && meta; i++)
+        keep[n++] = (mfm_slot){problem->gives[i].main, MFM_DG};
+    for (int i = 0; i < s->count; i++) {
+        passes[i] = train_passes[s->first[i]];
+        b->names[i] = train_names[s->first[i]];
+        b->pass[s->first[i]] = i;
+        lend_after = s->first[i] == s->lend_after ? i : lend_after;
+    }
+    const mfm_plan_spec spec = {.batch = b->spec.batch,
+                                .training = true,
+                                .passes = passes,
+                                .n_passes = s->count,
+                                .pass_names = b->names,
+                                .keep = keep,
+                                .n_keep = n,
+                                .param_gradients = true,
+                                .param_tangents = meta,
+                                .tangent_params = b->spec.moved,
+                                .lend_after = lend_after,
+                                .restore = meta,
+                                .restore_after = lend_after,
+                                .lend = meta ? mfm_plan_reals(b->meta) : 0};
+    const int status = mfm_plan_new(b->ctx, problem->main, &spec, &b->train);
+    mfm_free(b->ctx, keep);
+    return status;
+}
+
+/* The meta batch's buffers lie among those of the training batch that are dead meanwhile: also of
+ * what can be restored, which costs one sweep in either plan. */
+static int plan_meta(mfm_bilevel *b)
+{
+    const int loss = b->problem->meta.loss;
+    const mfm_slot keep[2] = {{loss, MFM_X}, {loss, MFM_G}};
+    const mfm_plan_spec spec = {.batch = b->spec.meta_batch,
+                                .training = true,
+                                .passes = meta_passes,
+                                .n_passes = META_PASSES,
+                                .pass_names = meta_names,
+                                .keep = keep,
+                                .n_keep = 2,
+                                .param_gradients = true,
+                                .gradient_params = b->spec.moved,
+                                .restore = true,
+                                .restore_after = META_FORWARD,
+                                .borrow = true};
+    return mfm_plan_new(b->ctx, b->problem->main, &spec, &b->meta);
+}
+
+static int make_vectors(mfm_bilevel *b)
+{
+    const size_t n = b->problem->main->params_size;
+    int status = mfm_vector_new(b->ctx, NULL, n, &b->gradient);
+    if (!status && b->meta)
+        status = mfm_vector_new(b->ctx, NULL, n, &b->v);
+    if (!status && b->spec.meta == MFM_META_EXACT)
+        status = mfm_vector_new(b->ctx, NULL, n, &b->virtual_w);
+    if (status || !b->spec.moved)
+        return status;
+    const size_t values = b->problem->main->n_values;
+    b->moved = mfm_alloc(b->ctx, values, sizeof *b->moved);
+    if (!b->moved)
+        return MFM_ENOMEM;
+    memcpy(b->moved, b->spec.moved, values * sizeof *b->moved);
+    b->spec.moved = b->moved;
+    return MFM_OK;
+}
+
+/* A hyper graph writes h where the objective reads it, and reads where the main graph writes. */
+static void connect(mfm_bilevel *b)
+{
+    for (int i = 0; i < b->problem->n_hypers; i++)
+        mfm_hyper_plan_connect(b->hypers[i], b->train);
+    mfm_plan_bind_params(b->train, MFM_G, b->gradient);
+    *mfm_plan_lane(b->train, b->problem->objective.loss, MFM_G) = 1;
+    if (!b->meta)
+        return;
+    mfm_plan_bind_arena(b->meta, mfm_plan_lent(b->train));
+    mfm_plan_bind_params(b->train, MFM_DX, b->v);
+    mfm_plan_bind_params(b->meta, MFM_G, b->v);
+    if (b->virtual_w)
+        mfm_plan_bind_params(b->meta, MFM_X, b->virtual_w);
+}
+
+static int build(mfm_bilevel *b)
+{
+    const bool never = b->spec.meta == MFM_META_NEVER;
+    if (!b->problem->n_gives)
+        return mfm_fail(b->ctx, MFM_EINVAL, "bilevel step: the problem has no hyper graph");
+    int status = never ? MFM_OK : plan_meta(b);
+    if (!status)
+        status = plan_train(b);
+    for (int i = 0; i < b->problem->n_hypers && !status; i++)
+        status = mfm_hyper_plan_new(b->ctx, b->problem, i, b->spec.batch, never, &b->hypers[i]);
+    if (!status)
+        status = make_vectors(b);
+    if (!status)
+        connect(b);
+    return status;
+}
+
+int mfm_bilevel_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_bilevel_spec *spec,
+                    mfm_bilevel **bilevel)
+{
+    mfm_bilevel *b = mfm_alloc(ctx, 1, sizeof *b);
+    *bilevel = b;
+    if (!b)
+        return MFM_ENOMEM;
+    *b = (mfm_bilevel){.ctx = ctx, .problem = problem, .spec = *spec};
+    const int status = build(b);
+    if (status) {
+        mfm_bilevel_free(b);
+        *bilevel = NULL;
+    }
+    return status;
+}
+
+void mfm_bilevel_free(mfm_bilevel *b)
+{
+    if (!b)
+        return;
+    mfm_plan_free(b->train);
+    mfm_plan_free(b->meta);
+    for (int i = 0; i < MFM_MAX_HYPERS; i++)
+        mfm_hyper_plan_free(b->hypers[i]);
+    mfm_free_aligned(b->ctx, b->gradient);
+    mfm_free_aligned(b->ctx, b->virtual_w);
+    mfm_free_aligned(b->ctx, b->v);
+    mfm_free(b->ctx, b->moved);
+    mfm_free(b->ctx, b);
+}
+
+void mfm_bilevel_bind(mfm_bilevel *b, real *w, real *state, real *const *phi)
+{
+    b->w = w;
+    mfm_plan_bind_params(b->train, MFM_X, w);
+    mfm_plan_bind_state(b->train, state);
+    for (int i = 0; i < b->problem->n_hypers; i++)
+        mfm_hyper_plan_bind(b->hypers[i], phi[i]);
+    if (!b->meta)
+        return;
+    mfm_plan_bind_state(b->meta, state);
+    if (!b->virtual_w)
+        mfm_plan_bind_params(b->meta, MFM_X, w);
+}
+
+static void make_h(mfm_bilevel *b, bool again)
+{
+    for (int i = 0; i < b->problem->n_hypers; i++)
+        mfm_hyper_plan_forward(b->hypers[i], b->rows, again);
+}
+
+void mfm_bilevel_begin(mfm_bilevel *b, const mfm_batch *train, const uint32_t *rows, uint64_t seed,
+                       uint64_t step)
+{
+    b->rows = rows;
+    b->seed = seed;
+    b->step = step;
+    b->again = false;
+    b->losses = (mfm_bilevel_losses){.meta = 0};
+    mfm_problem_bind(b->problem, b->train, train);
+    mfm_plan_set_step(b->train, MFM_STREAM_DROPOUT, seed, step);
+    mfm_plan_run(b->train, b->pass[TRAIN_PLAIN]);
+    mfm_plan_run(b->train, b->pass[TRAIN_UPDATE]);
+}
+
+/* The objective for the phi that is there now, and its gradient. */
+static void run_objective(mfm_bilevel *b, bool backward)
+{
+    make_h(b, b->again);
+    mfm_plan_run(b->train, b->pass[b->again ? TRAIN_REST_AGAIN : TRAIN_REST]);
+    if (backward)
+        mfm_plan_run(b->train, b->pass[b->again ? TRAIN_BACKWARD_AGAIN : TRAIN_BACKWARD]);
+    b->again = true;
+}
+
+static void move(mfm_bilevel *b, const mfm_virtual_step *step)
+{
+    const mfm_graph *graph = b->problem->main;
+    const real alpha = (real)step->alpha, momentum = (real)step->momentum;
+    const bool plain = step->weight_decay == 0 && !step->velocity;
+    memcpy(b->virtual_w, b->w, graph->params_size * sizeof *b->w);
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const mfm_value *value = &graph->values[i];
+        if (value->kind != MFM_VALUE_PARAM || !value->trainable || (b->moved && !b->moved[i]))
+            continue;
+        const size_t n = (size_t)mfm_shape_count(&value->shape), at = value->offset;
+        const real *g = b->gradient + at, *w = b->w + at;
+        const real *m = step->velocity ? step->velocity + at : NULL;
+        const bool decays = !step->spare_vectors || value->shape.rank > 1;
+        const real decay = decays ? (real)step->weight_decay : 0;
+        real *to = b->virtual_w + at;
+        for (size_t k = 0; k < n && plain; k++)
+            to[k] = w[k] - alpha * g[k];
+        for (size_t k = 0; k < n && !plain; k++)
+            to[k] = w[k] - alpha * (g[k] + decay * w[k] + (m ? momentum * m[k] : 0));
+    }
+}
+
+void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *meta, const mfm_virtual_step *step)
+{
+    const int loss = b->problem->meta.loss;
+    run_objective(b, b->virtual_w != NULL);
+    if (b->virtual_w)
+        move(b, step);
+    mfm_problem_bind(b->problem, b->meta, meta);
+    mfm_plan_set_step(b->meta, MFM_STREAM_META_DROPOUT, b->seed, b->step);
+    mfm_plan_run(b->meta, META_FORWARD);
+    b->losses.meta = (double)*mfm_plan_lane(b->meta, loss, MFM_X);
+    *mfm_plan_lane(b->meta, loss, MFM_G) = 1;
+    mfm_plan_run(b->meta, META_BACKWARD);
+}
+
+const real *const *mfm_bilevel_hypergradients(mfm_bilevel *b)
+{
+    mfm_plan_run(b->train, b->pass[TRAIN_TANGENT]);
+    mfm_plan_run(b->train, b->pass[TRAIN_MIXED]);
+    for (int i = 0; i < b->problem->n_hypers; i++)
+        b->hypergradients[i] = mfm_hyper_plan_backward(b->hypers[i], b->train, MFM_DG);
+    return b->hypergradients;
+}
+
+const real *mfm_bilevel_gradient(mfm_bilevel *b)
+{
+    run_objective(b, true);
+    b->losses.train = (double)*mfm_plan_lane(b->train, b->problem->objective.loss, MFM_X);
+    return b->gradient;
+}
+
+mfm_bilevel_losses mfm_bilevel_last(const mfm_bilevel *b)
+{
+    return b->losses;
+}
+
+const real *mfm_bilevel_virtual_weights(const mfm_bilevel *b)
+{
+    return b->virtual_w ? b->virtual_w : b->w;
+}
+
+const real *mfm_bilevel_meta_gradient(const mfm_bilevel *b)
+{
+    return b->v;
+}
+
+const real *mfm_bilevel_read(const mfm_bilevel *b, size_t link)
+{
+    return mfm_plan_lane(b->train, b->problem->reads[link].main, MFM_X);
+}
+
+size_t mfm_bilevel_bytes(const mfm_bilevel *b)
+{
+    const size_t vectors = 1u + (b->virtual_w ? 1u : 0u) + (b->v ? 1u : 0u);
+    size_t bytes = vectors * b->problem->main->params_size * sizeof(real);
+    bytes += mfm_plan_bytes(b->train) + (b->meta ? mfm_plan_bytes(b->meta) : 0);
+    for (int i = 0; i < b->problem->n_hypers; i++)
+        bytes += mfm_hyper_plan_bytes(b->hypers[i]);
+    return bytes;
+}

@@ -1,0 +1,167 @@
+#include "core/train/problem/problem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/engine/fuse.h"
+#include "core/train/problem/problem_parts.h"
+
+int mfm_problem_new(mfm_ctx *ctx, int64_t classes, const mfm_loss_spec *spec, mfm_problem **problem)
+{
+    mfm_problem *p = mfm_alloc(ctx, 1, sizeof *p);
+    *problem = p;
+    if (!p)
+        return MFM_ENOMEM;
+    *p = (mfm_problem){.ctx = ctx,
+                       .labels = -1,
+                       .shares = -1,
+                       .table = -1,
+                       .classes = classes,
+                       .spec = spec ? *spec : (mfm_loss_spec){.loss = NULL},
+                       .classifier = {.weight = -1}};
+    if (!p->spec.loss)
+        p->spec.loss = mfm_losses[0];
+    p->plain = p->meta = p->objective = (mfm_path){-1, -1, -1, -1};
+    const int status = mfm_graph_new(ctx, &p->main);
+    if (status) {
+        mfm_problem_free(p);
+        *problem = NULL;
+    }
+    return status;
+}
+
+void mfm_problem_free(mfm_problem *p)
+{
+    if (!p)
+        return;
+    mfm_graph_free(p->main);
+    for (int i = 0; i < p->n_hypers; i++)
+        mfm_graph_free(p->hypers[i].graph);
+    mfm_free(p->ctx, p->reads);
+    mfm_free(p->ctx, p->gives);
+    mfm_free_aligned(p->ctx, p->table_values);
+    mfm_free(p->ctx, p);
+}
+
+int mfm_problem_add_hyper(mfm_problem *p, const char *name, enum mfm_hyper_kind kind,
+                          mfm_graph *graph, size_t width, int *index)
+{
+    if (p->n_hypers == MFM_MAX_HYPERS) {
+        mfm_graph_free(graph);
+        return mfm_fail(p->ctx, MFM_ENOTSUP, "hyper graph %s: a problem has at most %d", name,
+                        MFM_MAX_HYPERS);
+    }
+    mfm_hyper *hyper = &p->hypers[p->n_hypers];
+    *hyper = (mfm_hyper){.kind = kind, .graph = graph, .width = width};
+    snprintf(hyper->name, sizeof hyper->name, "%s", name);
+    *index = p->n_hypers++;
+    return MFM_OK;
+}
+
+static int add_link(mfm_ctx *ctx, mfm_hyper_link **links, size_t *count, size_t *capacity,
+                    mfm_hyper_link link)
+{
+    const int status = mfm_grow(ctx, links, *count, capacity, sizeof **links);
+    if (!status)
+        (*links)[(*count)++] = link;
+    return status;
+}
+
+/* Rows are cut into what they give. */
+static int lay_out_row(mfm_problem *p, int hyper, size_t *width)
+{
+    *width = 0;
+    for (size_t i = 0; i < p->n_gives; i++) {
+        if (p->gives[i].hyper != hyper)
+            continue;
+        const mfm_value *h = &p->main->values[p->gives[i].main];
+        mfm_shape shape = h->shape;
+        if (shape.rank < 1 || shape.dim[0] != -1)
+            return mfm_fail(p->ctx, MFM_ENOTSUP,
+                            "value '%s': the same for all samples: it cannot be one of each sample",
+                            h->name);
+        shape.dim[0] = 1;
+        p->gives[i].value = (int)*width;
+        *width += (size_t)mfm_shape_count(&shape);
+    }
+    return MFM_OK;
+}
+
+int mfm_problem_use_rows(mfm_problem *p, int hyper, const char *name, uint32_t samples)
+{
+    size_t width;
+    mfm_graph *graph;
+    int rows, status = lay_out_row(p, hyper, &width);
+    if (!status)
+        status = mfm_graph_new(p->ctx, &graph);
+    if (status)
+        return status;
+    mfm_hyper *h = &p->hypers[hyper];
+    mfm_graph_free(h->graph);
+    *h = (mfm_hyper){.kind = MFM_HYPER_ROWS, .graph = graph, .width = width};
+    snprintf(h->name, sizeof h->name, "%s", name);
+    const mfm_shape shape = mfm_shape_of(2, (int64_t)samples, (int64_t)width);
+    return mfm_graph_param(graph, "rows", &shape, NULL, &rows);
+}
+
+int mfm_problem_read(mfm_problem *p, int main, int hyper, int value)
+{
+    return add_link(p->ctx, &p->reads, &p->n_reads, &p->reads_capacity,
+                    (mfm_hyper_link){main, hyper, value});
+}
+
+int mfm_problem_give(mfm_problem *p, int hyper, int value, int main)
+{
+    return add_link(p->ctx, &p->gives, &p->n_gives, &p->gives_capacity,
+                    (mfm_hyper_link){main, hyper, value});
+}
+
+static int fuse(mfm_problem *p)
+{
+    enum { PATHS = 3, VALUES = 4 };
+    const size_t most = PATHS * VALUES + p->n_reads + p->n_gives;
+    int *keep = mfm_alloc(p->ctx, most, sizeof *keep);
+    if (!keep)
+        return MFM_ENOMEM;
+    const mfm_path *paths[PATHS] = {&p->plain, &p->meta, &p->objective};
+    size_t n = 0;
+    for (int i = 0; i < PATHS; i++) {
+        keep[n++] = paths[i]->logits;
+        keep[n++] = paths[i]->adjusted;
+        keep[n++] = paths[i]->losses;
+        keep[n++] = paths[i]->loss;
+    }
+    for (size_t i = 0; i < p->n_reads; i++)
+        keep[n++] = p->reads[i].main;
+    for (size_t i = 0; i < p->n_gives; i++)
+        keep[n++] = p->gives[i].main;
+    const int status = mfm_graph_fuse(p->main, keep, n);
+    mfm_free(p->ctx, keep);
+    return status;
+}
+
+int mfm_problem_finish(mfm_problem *p)
+{
+    mfm_path *plain = &p->plain;
+    int status = MFM_OK;
+    if (plain->losses < 0)
+        status = mfm_problem_add_losses(p, MFM_SEGMENT_PLAIN_LOSS, "plain_loss", plain);
+    if (!status)
+        status = mfm_problem_add_mean(p, MFM_SEGMENT_PLAIN_LOSS, "plain_loss", -1, plain);
+    if (!status)
+        status = mfm_problem_add_meta_loss(p);
+    if (!status && p->objective.loss < 0)
+        p->objective = *plain;
+    if (!status)
+        status = fuse(p);
+    mfm_problem_set_epoch(p, 0);
+    return status;
+}
+
+const mfm_hyper *mfm_problem_hyper(const mfm_problem *p, const char *name)
+{
+    for (int i = 0; i < p->n_hypers; i++)
+        if (strcmp(p->hypers[i].name, name) == 0)
+            return &p->hypers[i];
+    return NULL;
+}

@@ -1,0 +1,458 @@
+#include "onnx/import/import.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "onnx/import/import_parts.h"
+#include "onnx/surgery/inject_check.h"
+#include "onnx/storage/tensor_data.h"
+
+/* ---- which nodes the outputs need --------------------------------------------------------- */
+
+static bool node_needed(const mfm_importer *im, const Onnx__NodeProto *node)
+{
+    for (size_t i = 0; i < node->n_output; i++)
+        if (mfm_strmap_get(&im->needed, node->output[i], NULL))
+            return true;
+    return false;
+}
+
+/* By the first n_outputs outputs of the graph. */
+static int find_needed(mfm_importer *im, size_t n_outputs)
+{
+    int status = MFM_OK;
+    for (size_t i = 0; i < n_outputs && !status; i++)
+        status = mfm_strmap_set(&im->needed, im->proto->output[i]->name, 0);
+    for (size_t i = im->proto->n_node; i-- > 0 && !status;) {
+        const Onnx__NodeProto *node = im->proto->node[i];
+        if (!node_needed(im, node))
+            continue;
+        for (size_t j = 0; j < node->n_input && !status; j++)
+            if (node->input[j][0])
+                status = mfm_strmap_set(&im->needed, node->input[j], 0);
+    }
+    return status;
+}
+
+/* ---- every unsupported operator, before any work ------------------------------------------ */
+
+static int opset_of(const mfm_model *model, const Onnx__NodeProto *node)
+{
+    return (int)mfm_model_opset(model, mfm_proto_text(node->domain));
+}
+
+/* The operators of ONNX's own domain only: those of the engine's are not for files. */
+const mfm_op *mfm_import_op(const mfm_model *model, const Onnx__NodeProto *node)
+{
+    const char *type = mfm_proto_text(node->op_type);
+    return mfm_proto_is(node, type) ? mfm_op_find("", type, opset_of(model, node)) : NULL;
+}
+
+const mfm_port *mfm_import_port(const mfm_op *op, size_t input)
+{
+    const mfm_port *port = op->inputs;
+    for (size_t i = 0; i < input && port->name && !port->variadic; i++)
+        port++;
+    return port->name ? port : NULL;
+}
+
+bool mfm_import_is_folded(const Onnx__NodeProto *node)
+{
+    static const char *const types[] = {"Constant", "Shape", "Gather", "Cast", "CastLike"};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (mfm_proto_is(node, types[i]))
+            return true;
+    return false;
+}
+
+static bool supported(const mfm_importer *im, const Onnx__NodeProto *node)
+{
+    return mfm_import_is_folded(node) || mfm_import_op(im->model, node) != NULL;
+}
+
+static int check_supported(mfm_importer *im)
+{
+    char list[3072] = "";
+    size_t used = 0, count = 0;
+    for (size_t i = 0; i < im->proto->n_node; i++) {
+        const Onnx__NodeProto *node = im->proto->node[i];
+        if (!node_needed(im, node) || supported(im, node))
+            continue;
+        const char *name = mfm_proto_text(node->name);
+        const bool own = mfm_proto_is(node, mfm_proto_text(node->op_type));
+        count++;
+        if (used < sizeof list)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s%s%s '%s'",
+                                     count > 1 ? ", " : "", own ? "" : mfm_proto_text(node->domain),
+                                     own ? "" : ":", mfm_proto_text(node->op_type),
+                                     name[0]          ? name
+                                     : node->n_output ? node->output[0]
+                                                      : "");
+    }
+    if (!count)
+        return MFM_OK;
+    return mfm_fail(im->ctx, MFM_ENOTSUP,
+                    "%s: %zu node%s of operators that are not supported at "
+                    "opset %lld: %s",
+                    mfm_model_path(im->model), count, count > 1 ? "s" : "",
+                    (long long)mfm_model_opset(im->model, ""), list);
+}
+
+/* ---- nodes -------------------------------------------------------------------------------- */
+
+/* Another name for the same value; of an initialiser, an independent parameter. */
+static int import_identity(mfm_importer *im, const Onnx__NodeProto *node)
+{
+    const mfm_binding *from = mfm_import_find(im, node->input[0]);
+    if (!from)
+        return mfm_import_fail(im, node, MFM_EDATA, "input '%s': nothing writes it",
+                               node->input[0]);
+    mfm_binding alias = *from;
+    alias.name = node->output[0];
+    if (alias.tensor)
+        alias.param = alias.state = alias.fixed = -1;
+    if (alias.folded) {
+        alias.folded = mfm_alloc(im->ctx, 1, sizeof *alias.folded);
+        if (!alias.folded)
+            return MFM_ENOMEM;
+        *alias.folded = *from->folded;
+    }
+    const int status = mfm_import_bind(im, &alias);
+    if (status)
+        mfm_free(im->ctx, alias.folded);
+    return status;
+}
+
+/* ---- casts -------------------------------------------------------------------------------- */
+
+static bool is_float_type(int64_t type)
+{
+    return type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ||
+           type == ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE ||
+           type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 ||
+           type == ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16;
+}
+
+/* Whether a name stands for floating-point numbers: every value of the graph does. */
+static bool is_float(const mfm_importer *im, const char *name)
+{
+    const mfm_binding *b = mfm_import_find(im, name);
+    return b && (b->value >= 0 || (b->tensor && mfm_tensor_is_float(b->tensor)));
+}
+
+static bool casts_floats(const mfm_importer *im, const Onnx__NodeProto *node)
+{
+    if (node->n_output != 1 || node->n_input == 0 || !is_float(im, node->input[0]))
+        return false;
+    if (mfm_proto_is(node, "CastLike"))
+        return node->n_input == 2 && is_float(im, node->input[1]);
+    const Onnx__AttributeProto *to = mfm_proto_attr(node, "to");
+    return mfm_proto_is(node, "Cast") && to && is_float_type(to->i);
+}
+
+/* The engine has one floating-point type: another name for the same value, or tensor. */
+static int import_cast(mfm_importer *im, const Onnx__NodeProto *node)
+{
+    const Onnx__AttributeProto *to = mfm_proto_attr(node, "to");
+    size_t source;
+    if (to && (to->i == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 ||
+               to->i == ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16))
+        mfm_warn(im->ctx, "%s: Cast '%s': the file goes on in 16 bits, training in %zu",
+                 mfm_model_path(im->model), node->output[0], 8 * sizeof(real));
+    mfm_strmap_get(&im->names, node->input[0], &source);
+    return mfm_strmap_set(&im->names, node->output[0], source);
+}
+
+/* ---- shapes ------------------------------------------------------------------------------- */
+
+/* Shape of a value: inferred anew each time, which only graphs with shape sub-graphs pay. */
+static int fold_shape(mfm_importer *im, const Onnx__NodeProto *node, bool *done, mfm_folded *result)
+{
+    const mfm_binding *from = mfm_import_find(im, node->input[0]);
+    mfm_shape shapes[2];
+    int status = MFM_OK;
+    if (!from || (from->value < 0 && !from->tensor))
+        return MFM_OK;
+    for (int i = 0; i < 2 && !status; i++)
+        status = from->tensor ? mfm_tensor_shape(im->ctx, from->tensor, &shapes[i])
+                              : mfm_import_shape(im, from->value, MFM_FOLD_BATCH + i, &shapes[i]);
+    *done = !status && mfm_fold_shape(node, &shapes[0], &shapes[1], result);
+    return status;
+}
+
+static int try_fold(mfm_importer *im, const Onnx__NodeProto *node, bool *done)
+{
+    enum { MAX_INPUTS = 16 };
+    mfm_folded result, scratch[MAX_INPUTS];
+    const mfm_folded *inputs[MAX_INPUTS] = {NULL};
+    *done = false;
+    if (node->n_input == 0 || node->n_input > MAX_INPUTS || node->n_output != 1)
+        return MFM_OK;
+    int status = MFM_OK;
+    if (mfm_proto_is(node, "Shape"))
+        status = fold_shape(im, node, done, &result);
+    for (size_t i = 0; i < node->n_input && !*done; i++) {
+        inputs[i] = mfm_import_folded(im, node->input[i], &scratch[i]);
+        if (!inputs[i] && node->input[i][0])
+            return status;
+    }
+    if (!status && !*done)
+        *done = mfm_fold_node(node, inputs, node->n_input, &result);
+    if (status || !*done)
+        return status;
+    return mfm_import_bind_folded(im, node->output[0], &result);
+}
+
+/* The node's inputs as graph values, those that are attributes left out (they come last). */
+static int import_arguments(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
+                            int opset, int *arguments, int *count)
+{
+    *count = 0;
+    for (size_t i = 0; i < node->n_input; i++) {
+        if (mfm_import_is_attr_input(op, opset, i))
+            continue;
+        arguments[*count] = -1;
+        const mfm_port *port = mfm_import_port(op, i);
+        if (!port && node->input[i][0])
+            return mfm_import_fail(im, node, MFM_ENOTSUP, "input %zu: not supported", i);
+        if (node->input[i][0]) {
+            const int status = mfm_import_argument(im, node, i, port->role, &arguments[*count]);
+            if (status)
+                return status;
+        }
+        if (port)
+            ++*count;
+    }
+    return MFM_OK;
+}
+
+/* Outputs that ONNX does not define make the file invalid, read or not. */
+static int check_outputs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op)
+{
+    size_t most = 0;
+    for (; op->outputs[most].name; most++)
+        if (op->outputs[most].variadic)
+            return MFM_OK;
+    if (node->n_output <= most)
+        return MFM_OK;
+    return mfm_import_fail(im, node, MFM_EDATA, "%zu outputs: it has at most %zu", node->n_output,
+                           most);
+}
+
+/* Outputs up to the last one that is needed; the others (masks, batch statistics) are dropped.
+ * Where the number of outputs has a meaning (Split), all of them. */
+static int count_outputs(const mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op)
+{
+    int count = 0;
+    if (op->outputs[0].variadic)
+        return (int)node->n_output;
+    for (size_t i = 0; i < node->n_output; i++)
+        if (mfm_strmap_get(&im->needed, node->output[i], NULL))
+            count = (int)i + 1;
+    return count;
+}
+
+static int add_node(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, int opset,
+                    const void *attr, int *numbers)
+{
+    int n_in, status = import_arguments(im, node, op, opset, numbers, &n_in);
+    const int n_out = count_outputs(im, node, op);
+    bool on_images = false;
+    for (int i = 0; i < n_in && !status; i++)
+        on_images |= numbers[i] >= 0 && im->on_images[numbers[i]];
+    if (!status)
+        status = mfm_graph_add(im->graph, op, opset, node->name, attr, numbers, n_in,
+                               (const char *const *)node->output, n_out, numbers + n_in);
+    if (status)
+        return status;
+    for (int i = 0; i < n_out && !status; i++)
+        status = mfm_import_bind_output(im, node->output[i], numbers[n_in + i], on_images);
+    return status;
+}
+
+static int import_operator(mfm_importer *im, const Onnx__NodeProto *node)
+{
+    const int opset = opset_of(im->model, node);
+    const mfm_op *op = mfm_import_op(im->model, node);
+    if (!op)
+        return mfm_import_fail(im, node, MFM_ENOTSUP,
+                               "computes with values that are not known when importing");
+    void *attr = mfm_alloc(im->ctx, 1, op->attr_size);
+    int *numbers = mfm_alloc(im->ctx, node->n_input + node->n_output, sizeof *numbers);
+    int status = MFM_ENOMEM;
+    if (attr && numbers) {
+        status = check_outputs(im, node, op);
+        if (!status)
+            status = mfm_import_attrs(im, node, op, opset, attr);
+        if (!status)
+            status = add_node(im, node, op, opset, attr, numbers);
+    }
+    mfm_free(im->ctx, attr);
+    mfm_free(im->ctx, numbers);
+    return status;
+}
+
+/* The body of a function may take an attribute from whoever calls it; a graph has no caller. */
+static int check_references(mfm_importer *im, const Onnx__NodeProto *node)
+{
+    for (size_t i = 0; i < node->n_attribute; i++)
+        if (mfm_proto_text(node->attribute[i]->ref_attr_name)[0])
+            return mfm_import_fail(im, node, MFM_EDATA,
+                                   "attribute '%s': refers to '%s' of a function, and is in none: "
+                                   "inline the functions of the file before training",
+                                   mfm_proto_text(node->attribute[i]->name),
+                                   node->attribute[i]->ref_attr_name);
+    return MFM_OK;
+}
+
+static int import_node(mfm_importer *im, const Onnx__NodeProto *node)
+{
+    if (check_references(im, node))
+        return mfm_code(im->ctx);
+    if (mfm_proto_is(node, "Constant"))
+        return mfm_import_constant(im, node);
+    if (mfm_proto_is(node, "Identity") && node->n_input == 1 && node->n_output == 1)
+        return import_identity(im, node);
+    if (casts_floats(im, node))
+        return import_cast(im, node);
+    bool folded;
+    const int status = try_fold(im, node, &folded);
+    return status || folded ? status : import_operator(im, node);
+}
+
+static int import_nodes(mfm_importer *im)
+{
+    for (size_t i = 0; i < im->proto->n_node; i++) {
+        const int status =
+            node_needed(im, im->proto->node[i]) ? import_node(im, im->proto->node[i]) : MFM_OK;
+        if (status)
+            return status;
+    }
+    return MFM_OK;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------- */
+
+int mfm_import_begin(mfm_importer *im, mfm_ctx *ctx, const mfm_model *model)
+{
+    *im = (mfm_importer){.ctx = ctx, .model = model, .proto = model->proto->graph};
+    mfm_strmap_init(&im->names, ctx);
+    mfm_strmap_init(&im->needed, ctx);
+    return mfm_graph_new(ctx, &im->graph);
+}
+
+int mfm_import_walk(mfm_importer *im, size_t n_outputs, int (*inputs)(mfm_importer *im))
+{
+    int status = find_needed(im, n_outputs);
+    if (!status)
+        status = check_supported(im);
+    if (!status)
+        status = inputs(im);
+    if (!status)
+        status = mfm_import_initializers(im);
+    return status ? status : import_nodes(im);
+}
+
+void mfm_import_end(mfm_importer *im)
+{
+    for (size_t i = 0; i < im->n_bindings; i++)
+        mfm_free(im->ctx, im->bindings[i].folded);
+    mfm_free(im->ctx, im->bindings);
+    mfm_free(im->ctx, im->on_images);
+    mfm_strmap_clear(&im->names);
+    mfm_strmap_clear(&im->needed);
+    mfm_inject_info_free(im->ctx, im->info);
+    mfm_roles_free(im->roles);
+}
+
+/* A use of the tensor that training treats otherwise than its first, or NULL. */
+static const mfm_tensor_use *other_fate(const mfm_tensor_role *role, const mfm_tensor_use **first)
+{
+    *first = NULL;
+    for (size_t i = 0; i < role->n_uses; i++) {
+        const mfm_tensor_use *use = &role->uses[i];
+        if (use->fate == MFM_FATE_UNREAD)
+            continue;
+        *first = *first ? *first : use;
+        if (use->tie != (*first)->tie && use->fate != (*first)->fate)
+            return use;
+    }
+    return NULL;
+}
+
+/* Training one role of a tensor must not change another. */
+static int check_divided(mfm_importer *im)
+{
+    for (size_t i = 0; i < im->roles->n_tensors; i++) {
+        const mfm_tensor_role *role = &im->roles->tensors[i];
+        const mfm_tensor_use *first, *other = role->divided ? other_fate(role, &first) : NULL;
+        if (!other || role->injected)
+            continue;
+        const Onnx__NodeProto *a = im->proto->node[first->node], *b = im->proto->node[other->node];
+        return mfm_fail(im->ctx, MFM_ENOTSUP,
+                        "%s: tensor '%s': %s (%s) in %s '%s', %s (%s) in %s '%s': each needs a "
+                        "tensor of its own",
+                        mfm_model_path(im->model), role->name, mfm_fate_name(first->fate),
+                        first->why, a->op_type, a->output[0], mfm_fate_name(other->fate),
+                        other->why, b->op_type, b->output[0]);
+    }
+    return MFM_OK;
+}
+
+static int import_network(mfm_importer *im, const mfm_role_choice *choice)
+{
+    if (im->proto->n_output == 0)
+        return mfm_fail(im->ctx, MFM_EDATA, "%s: the graph has no output",
+                        mfm_model_path(im->model));
+    int status = mfm_inject_info_read(im->ctx, im->model, &im->info);
+    if (!status && im->info)
+        status = mfm_inject_check(im->ctx, im->model, im->info);
+    if (!status)
+        status = mfm_roles_new(im->ctx, im->model, choice, &im->roles);
+    if (!status)
+        status = mfm_import_walk(im, 1, mfm_import_inputs);
+    if (!status)
+        status = check_divided(im);
+    if (!status)
+        status = mfm_import_check_batch(im);
+    if (!status)
+        status = mfm_import_outputs(im);
+    return status ? status : mfm_import_sites(im);
+}
+
+int mfm_model_import_chosen(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *choice,
+                            mfm_network **network)
+{
+    mfm_importer im;
+    int status = mfm_import_begin(&im, ctx, model);
+    *network = im.network = mfm_alloc(ctx, 1, sizeof **network);
+    if (im.network)
+        im.network->graph = im.graph;
+    else
+        mfm_graph_free(im.graph);
+    if (!status)
+        status = im.network ? import_network(&im, choice) : MFM_ENOMEM;
+    mfm_import_end(&im);
+    if (status) {
+        mfm_network_free(ctx, *network);
+        *network = NULL;
+    }
+    return status;
+}
+
+int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)
+{
+    return mfm_model_import_chosen(ctx, model, NULL, network);
+}
+
+int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)
+{
+    int status = mfm_model_import_form(ctx, model, network);
+    if (!status)
+        status = mfm_model_read_values(ctx, model, (*network)->graph);
+    if (status) {
+        mfm_network_free(ctx, *network);
+        *network = NULL;
+    }
+    return status;
+}

@@ -1,0 +1,58 @@
+/*
+ * From an ONNX model to a network that the engine trains.
+ *
+ * What training does with an initialiser, or the value of a Constant node, is read off its use:
+ * onnx/import/roles.h has the rules. `Identity(initialiser)` is a tensor of its own, named by the
+ * Identity's output; one initialiser used directly by two nodes is one shared parameter. A tensor
+ * in two roles of which training changes one is MFM_ENOTSUP: mfm_model_untie gives each its own.
+ * Casts between floating-point types are left out. Shape sub-graphs are folded, and a batch that is
+ * frozen into a Reshape is freed. A Softmax over the classes at the end is left out, also behind
+ * nodes that only lay out anew: the loss has its own. An end that the loss would misread is
+ * MFM_ENOTSUP (a Softmax over something else, a single output) or warned of (a Sigmoid).
+ */
+#ifndef MFM_ONNX_IMPORT_H
+#define MFM_ONNX_IMPORT_H
+
+#include "core/base/linkage.h"
+#include "core/train/problem/network.h"
+#include "onnx/proto/model.h"
+
+MFM_C_BEGIN
+
+/* MFM_ENOTSUP lists every operator that is not supported, MFM_EDATA names the node and the rule.
+ * The caller frees *network with mfm_network_free; it keeps nothing of the model. */
+int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network);
+/* The same without reading the parameters' numbers: the graph has none (graph->params is NULL)
+ * until they are read, into it or into the graphs made from it. */
+int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **network);
+
+/* What the user says of tensors by name: names or globs. A tensor in both lists is trained. */
+typedef struct mfm_role_choice {
+    const char *const *fix, *const *free;
+    size_t n_fix, n_free;
+} mfm_role_choice;
+
+/* As mfm_model_import_form, with such a choice; NULL: none. MFM_EINVAL for a name that no tensor
+ * has, with the nearest, or one of which the choice cannot be. */
+int mfm_model_import_chosen(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *choice,
+                            mfm_network **network);
+
+/* Gives every role of a tensor an initialiser of its own, appended to the model, where training
+ * one would change another. Everything else stays as it is, byte for byte. *copies, unless NULL,
+ * is their number. MFM_ENOMEM, MFM_EIO leave some done and some not; what the model computes is the
+ * same in any case. */
+int mfm_model_untie(mfm_ctx *ctx, mfm_model *model, size_t *copies);
+
+/* The numbers of a graph's parameters, by their names in the model: once for a graph without any.
+ * MFM_EINVAL for a parameter that the model has no tensor for; MFM_EIO, MFM_ENOMEM. */
+int mfm_model_read_values(mfm_ctx *ctx, const mfm_model *model, mfm_graph *graph);
+
+/* A graph by itself, without the rules for classifiers: every input without an initialiser is an
+ * input of the graph, with the shape that the file gives it. outputs[i] becomes the value of the
+ * i-th of the first n_outputs outputs. The caller frees *graph. */
+int mfm_graph_import(mfm_ctx *ctx, const mfm_model *model, size_t n_outputs, mfm_graph **graph,
+                     int *outputs);
+
+MFM_C_END
+
+#endif

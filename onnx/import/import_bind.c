@@ -1,0 +1,226 @@
+#include <string.h>
+
+#include "onnx/import/import_parts.h"
+#include "onnx/storage/tensor_data.h"
+
+int mfm_import_bind(mfm_importer *im, const mfm_binding *binding)
+{
+    int status = mfm_grow(im->ctx, &im->bindings, im->n_bindings, &im->bindings_capacity,
+                          sizeof *im->bindings);
+    if (!status)
+        status = mfm_strmap_set(&im->names, binding->name, im->n_bindings);
+    if (!status)
+        im->bindings[im->n_bindings++] = *binding;
+    return status;
+}
+
+mfm_binding *mfm_import_find(const mfm_importer *im, const char *name)
+{
+    size_t index;
+    return mfm_strmap_get(&im->names, name, &index) ? &im->bindings[index] : NULL;
+}
+
+static mfm_binding unbound(const char *name)
+{
+    return (mfm_binding){.name = name, .value = -1, .param = -1, .state = -1, .fixed = -1};
+}
+
+/* Remembers which graph values depend on the images. */
+static int mark_images(mfm_importer *im, int value, bool on_images)
+{
+    while ((size_t)value >= im->on_images_capacity) {
+        const size_t old = im->on_images_capacity;
+        const int status = mfm_grow(im->ctx, &im->on_images, old, &im->on_images_capacity, 1);
+        if (status)
+            return status;
+    }
+    im->on_images[value] = on_images;
+    return MFM_OK;
+}
+
+int mfm_import_bind_value(mfm_importer *im, const char *name, int value, bool on_images)
+{
+    mfm_binding binding = unbound(name);
+    binding.value = value;
+    const int status = mark_images(im, value, on_images);
+    return status ? status : mfm_import_bind(im, &binding);
+}
+
+int mfm_import_bind_output(mfm_importer *im, const char *name, int value, bool on_images)
+{
+    return name[0] ? mfm_import_bind_value(im, name, value, on_images)
+                   : mark_images(im, value, on_images);
+}
+
+int mfm_import_bind_folded(mfm_importer *im, const char *name, const mfm_folded *numbers)
+{
+    mfm_binding binding = unbound(name);
+    binding.folded = mfm_alloc(im->ctx, 1, sizeof *binding.folded);
+    if (!binding.folded)
+        return MFM_ENOMEM;
+    *binding.folded = *numbers;
+    const int status = mfm_import_bind(im, &binding);
+    if (status)
+        mfm_free(im->ctx, binding.folded);
+    return status;
+}
+
+const mfm_folded *mfm_import_folded(const mfm_importer *im, const char *name, mfm_folded *scratch)
+{
+    const mfm_binding *binding = mfm_import_find(im, name);
+    if (!binding)
+        return NULL;
+    if (binding->folded)
+        return binding->folded;
+    return binding->tensor && mfm_fold_tensor(binding->tensor, scratch) ? scratch : NULL;
+}
+
+typedef int add_fn(mfm_graph *graph, const char *name, const mfm_shape *shape, const real *data,
+                   int *value);
+
+/* A value with the tensor's numbers. */
+static int add_read(mfm_importer *im, const mfm_binding *b, const mfm_shape *shape, add_fn *add,
+                    int *value)
+{
+    real *stored = mfm_alloc_aligned(im->ctx, (size_t)mfm_shape_count(shape), sizeof *stored);
+    if (!stored)
+        return MFM_ENOMEM;
+    int status = mfm_tensor_read(im->model, b->tensor, shape, stored);
+    if (!status && add == mfm_graph_state)
+        status =
+            mfm_tensor_check_finite(im->model, b->name, stored, (size_t)mfm_shape_count(shape));
+    if (!status)
+        status = add(im->graph, b->name, shape, stored, value);
+    mfm_free_aligned(im->ctx, stored);
+    return status;
+}
+
+/* Parameters get their numbers in the end, all at once (onnx/import/import_values.c). */
+static int make_value(mfm_importer *im, const mfm_binding *b, add_fn *add, int *value)
+{
+    mfm_shape shape;
+    int status = mfm_tensor_shape(im->ctx, b->tensor, &shape);
+    if (!status)
+        status = add == mfm_graph_param ? add(im->graph, b->name, &shape, NULL, value)
+                                        : add_read(im, b, &shape, add, value);
+    return status ? status : mark_images(im, *value, false);
+}
+
+/* What becomes of a tensor in a role: a running statistic, a constant or a parameter. One that the
+ * user fixes stays a parameter, of which training changes nothing. */
+static add_fn *kind_of(mfm_importer *im, mfm_binding *b, enum mfm_role role, int **made,
+                       bool *trainable)
+{
+    const mfm_tensor_role *known = im->roles ? mfm_roles_find(im->roles, b->name) : NULL;
+    *made = &b->state;
+    if (role == MFM_STATE)
+        return mfm_graph_state;
+    *trainable = known ? known->fate == MFM_FATE_TRAINED : !b->constant || role != MFM_DATA;
+    *made = *trainable || (known && known->chosen) ? &b->param : &b->fixed;
+    return *made == &b->param ? mfm_graph_param : mfm_graph_const;
+}
+
+/* A tensor in a role, made at its first such use. */
+static int tensor_argument(mfm_importer *im, mfm_binding *b, enum mfm_role role, int *value)
+{
+    int *made;
+    bool trainable = false;
+    add_fn *add = kind_of(im, b, role, &made, &trainable);
+    int status = MFM_OK;
+    if (*made < 0) {
+        status = make_value(im, b, add, made);
+        if (!status && add == mfm_graph_param)
+            im->graph->values[*made].trainable = trainable;
+    }
+    *value = *made;
+    if (!status && b->param >= 0 && b->state >= 0)
+        return mfm_fail(im->ctx, MFM_ENOTSUP,
+                        "%s: tensor '%s': is trained in one place and a running statistic in "
+                        "another: each needs its own",
+                        mfm_model_path(im->model), b->name);
+    return status;
+}
+
+int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t input,
+                        enum mfm_role role, int *value)
+{
+    const char *name = node->input[input];
+    mfm_binding *binding = mfm_import_find(im, name);
+    if (!binding)
+        return mfm_import_fail(im, node, MFM_EDATA, "input '%s': nothing writes it", name);
+    if (role == MFM_STATE && !binding->tensor)
+        return mfm_import_fail(im, node, MFM_ENOTSUP,
+                               "input %zu ('%s'): running statistics must be stored in the file",
+                               input, name);
+    if (binding->value >= 0) {
+        *value = binding->value;
+        return MFM_OK;
+    }
+    if (!binding->tensor || !mfm_tensor_is_float(binding->tensor) || role == MFM_INDEX)
+        return mfm_import_fail(im, node, MFM_ENOTSUP,
+                               "input %zu ('%s'): must be a floating-point value", input, name);
+    return tensor_argument(im, binding, role, value);
+}
+
+int mfm_import_initializers(mfm_importer *im)
+{
+    if (im->proto->n_sparse_initializer)
+        return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: sparse initialisers: not supported",
+                        mfm_model_path(im->model));
+    for (size_t i = 0; i < im->proto->n_initializer; i++) {
+        const Onnx__TensorProto *tensor = im->proto->initializer[i];
+        if (mfm_import_find(im, mfm_proto_text(tensor->name)))
+            continue; /* an input of the network: bound already */
+        mfm_binding binding = unbound(mfm_proto_text(tensor->name));
+        binding.tensor = tensor;
+        const int status = mfm_import_bind(im, &binding);
+        if (status)
+            return status;
+    }
+    return MFM_OK;
+}
+
+static int bind_reals(mfm_importer *im, const char *name, const float *numbers, size_t count,
+                      int rank)
+{
+    const mfm_shape shape = {.rank = rank, .dim = {rank ? (int64_t)count : 0}};
+    real *values = mfm_alloc(im->ctx, count, sizeof *values);
+    if (!values)
+        return MFM_ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        values[i] = (real)numbers[i];
+    int value;
+    int status = mfm_graph_const(im->graph, name, &shape, values, &value);
+    mfm_free(im->ctx, values);
+    return status ? status : mfm_import_bind_value(im, name, value, false);
+}
+
+int mfm_import_constant(mfm_importer *im, const Onnx__NodeProto *node)
+{
+    if (node->n_output != 1 || node->n_attribute != 1)
+        return mfm_import_fail(im, node, MFM_EDATA, "must have one output and one attribute");
+    const Onnx__AttributeProto *attr = node->attribute[0];
+    const char *kind = mfm_proto_text(attr->name), *name = node->output[0];
+    mfm_folded numbers = {.rank = 1};
+    if (strcmp(kind, "value") == 0 && attr->t) {
+        mfm_binding binding = unbound(name);
+        binding.tensor = attr->t;
+        binding.constant = true;
+        return mfm_import_bind(im, &binding);
+    }
+    if (strcmp(kind, "value_float") == 0)
+        return bind_reals(im, name, &attr->f, 1, 0);
+    if (strcmp(kind, "value_floats") == 0)
+        return bind_reals(im, name, attr->floats, attr->n_floats, 1);
+    if (strcmp(kind, "value_int") == 0) {
+        numbers = (mfm_folded){.rank = 0, .count = 1, .v = {attr->i}};
+        return mfm_import_bind_folded(im, name, &numbers);
+    }
+    if (strcmp(kind, "value_ints") == 0 && attr->n_ints <= MFM_FOLD_MAX) {
+        numbers.count = (int)attr->n_ints;
+        if (attr->n_ints)
+            memcpy(numbers.v, attr->ints, attr->n_ints * sizeof *attr->ints);
+        return mfm_import_bind_folded(im, name, &numbers);
+    }
+    return mfm_import_fail(im, node, MFM_ENOTSUP, "attribute '%s': not supported", kind);
+}

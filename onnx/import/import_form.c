@@ -1,0 +1,144 @@
+/* The ends of a network: its image input and its modulation sites; import_output.c has its logits.
+ */
+#include <stdarg.h>
+#include <string.h>
+
+#include "onnx/import/import_parts.h"
+
+int mfm_import_fail(mfm_importer *im, const Onnx__NodeProto *node, int code, const char *format,
+                    ...)
+{
+    va_list args;
+    va_start(args, format);
+    mfm_vfail(im->ctx, code, format, args);
+    va_end(args);
+    const char *name = mfm_proto_text(node->name);
+    if (!name[0] && node->n_output)
+        name = node->output[0];
+    return mfm_fail_in(im->ctx, code, "%s: %s '%s'", mfm_model_path(im->model),
+                       mfm_proto_text(node->op_type), name);
+}
+
+static int declared_shape(mfm_importer *im, const Onnx__ValueInfoProto *info,
+                          const Onnx__TensorShapeProto **shape)
+{
+    const bool tensor = info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    const Onnx__TypeProto__Tensor *type = tensor ? info->type->tensor_type : NULL;
+    *shape = type ? type->shape : NULL;
+    if (!*shape || (*shape)->n_dim > MFM_MAX_RANK)
+        return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': must be a tensor with a known shape",
+                        mfm_model_path(im->model), info->name);
+    if (type->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
+        return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': element type %d: must be float32",
+                        mfm_model_path(im->model), info->name, (int)type->elem_type);
+    return MFM_OK;
+}
+
+static int64_t fixed_dim(const Onnx__TensorShapeProto__Dimension *dim)
+{
+    return dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE ? dim->dim_value
+                                                                                   : -1;
+}
+
+int mfm_import_input(mfm_importer *im, const Onnx__ValueInfoProto *info, bool open_batch,
+                     int *value)
+{
+    const Onnx__TensorShapeProto *declared;
+    int status = declared_shape(im, info, &declared);
+    if (status)
+        return status;
+    mfm_shape shape = {.rank = (int)declared->n_dim};
+    for (int i = 0; i < shape.rank; i++) {
+        shape.dim[i] = fixed_dim(declared->dim[i]);
+        if (i && shape.dim[i] < 1)
+            return mfm_fail(im->ctx, MFM_ENOTSUP,
+                            "%s: input '%s': axis %d: only the batch may be left open",
+                            mfm_model_path(im->model), info->name, i);
+    }
+    if (open_batch && shape.rank) {
+        im->frozen_batch = shape.dim[0];
+        shape.dim[0] = -1;
+    }
+    status = mfm_graph_input(im->graph, info->name, MFM_DATA, &shape, value);
+    return status ? status : mfm_import_bind_value(im, info->name, *value, true);
+}
+
+/* An input of the modulator. */
+static int add_input(mfm_importer *im, const char *name, mfm_shape shape, int *value)
+{
+    const int status = mfm_graph_input(im->graph, name, MFM_DATA, &shape, value);
+    return status ? status : mfm_import_bind_value(im, name, *value, false);
+}
+
+static int import_images(mfm_importer *im, const Onnx__ValueInfoProto *info)
+{
+    int *images = &im->network->images;
+    if (*images >= 0)
+        return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: inputs '%s' and '%s': a classifier has one",
+                        mfm_model_path(im->model), im->graph->values[*images].name, info->name);
+    const int status = mfm_import_input(im, info, true, images);
+    if (!status && im->graph->values[*images].shape.rank < 2)
+        return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': must be [batch, ...]",
+                        mfm_model_path(im->model), info->name);
+    return status;
+}
+
+int mfm_import_inputs(mfm_importer *im)
+{
+    im->network->images = im->network->soft_label = im->network->toggle = -1;
+    for (size_t i = 0; i < im->proto->n_input; i++) {
+        const Onnx__ValueInfoProto *info = im->proto->input[i];
+        const mfm_shape soft_label = {.rank = 2, .dim = {-1, im->info ? im->info->classes : 0}};
+        const mfm_shape one = {.rank = 1, .dim = {1}};
+        int status = MFM_OK;
+        if (im->info && strcmp(info->name, im->info->soft_label) == 0)
+            status = add_input(im, info->name, soft_label, &im->network->soft_label);
+        else if (im->info && strcmp(info->name, im->info->gate) == 0)
+            status = add_input(im, info->name, one, &im->network->toggle);
+        else if (!mfm_proto_initializer(im->model, info->name))
+            status = import_images(im, info);
+        if (status)
+            return status;
+    }
+    if (im->network->images < 0)
+        return mfm_fail(im->ctx, MFM_EDATA,
+                        "%s: no input is left for the image: every one has an initialiser",
+                        mfm_model_path(im->model));
+    return MFM_OK;
+}
+
+int mfm_import_shape(mfm_importer *im, int value, int64_t batch, mfm_shape *shape)
+{
+    mfm_shape *shapes = mfm_alloc(im->ctx, im->graph->n_values, sizeof *shapes);
+    if (!shapes)
+        return MFM_ENOMEM;
+    const int status = mfm_graph_shapes(im->graph, batch, false, shapes);
+    *shape = shapes[value];
+    mfm_free(im->ctx, shapes);
+    return status;
+}
+
+int mfm_import_sites(mfm_importer *im)
+{
+    if (!im->info)
+        return MFM_OK;
+    mfm_network *network = im->network;
+    if (network->soft_label < 0 || network->toggle < 0)
+        return mfm_fail(im->ctx, MFM_EDATA, "%s: modulator: input '%s' or '%s' is not there",
+                        mfm_model_path(im->model), im->info->soft_label, im->info->gate);
+    network->sites = mfm_alloc(im->ctx, im->info->n_sites, sizeof *network->sites);
+    if (!network->sites)
+        return MFM_ENOMEM;
+    network->n_sites = im->info->n_sites;
+    for (size_t i = 0; i < im->info->n_sites; i++) {
+        const mfm_inject_site *site = &im->info->sites[i];
+        const mfm_binding *value = mfm_import_find(im, site->value);
+        const mfm_binding *modulated = mfm_import_find(im, site->output);
+        if (!value || !modulated || value->value < 0 || modulated->value < 0)
+            return mfm_fail(im->ctx, MFM_EDATA,
+                            "%s: modulator at '%s': its nodes are not what the metadata lists",
+                            mfm_model_path(im->model), site->layer);
+        network->sites[i] = (mfm_site){value->value, modulated->value};
+    }
+    return MFM_OK;
+}

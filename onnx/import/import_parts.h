@@ -1,0 +1,94 @@
+/* What the files of the importer share: import.c walks the nodes, import_bind.c knows what each
+ * name stands for, import_attr.c fills attribute structs, import_form.c finds the ends of the
+ * network. */
+#ifndef MFM_ONNX_IMPORT_PARTS_H
+#define MFM_ONNX_IMPORT_PARTS_H
+
+#include "core/train/problem/network.h"
+#include "onnx/import/fold.h"
+#include "onnx/import/import.h"
+#include "onnx/surgery/inject_info.h"
+#include "onnx/import/roles.h"
+#include "onnx/proto/strmap.h"
+
+/* What a name of the model stands for. A tensor becomes a value of the graph when it is first used,
+ * and which kind of value depends on that use. */
+typedef struct mfm_binding {
+    const char *name;
+    int value;                       /* of the graph; -1 */
+    const Onnx__TensorProto *tensor; /* initialiser, or value of a Constant node; NULL */
+    bool constant;                   /* of a Constant node: trained only where a weight stands */
+    int param, state, fixed;         /* graph values made from the tensor; -1 */
+    mfm_folded *folded;              /* whole numbers; NULL */
+} mfm_binding;
+
+typedef struct mfm_importer {
+    mfm_ctx *ctx;
+    const mfm_model *model;
+    const Onnx__GraphProto *proto;
+    mfm_inject_info *info; /* NULL: no modulator */
+    mfm_roles *roles;      /* NULL: a graph by itself */
+    mfm_network *network;  /* NULL: a graph by itself */
+    mfm_graph *graph;
+    mfm_binding *bindings;
+    size_t n_bindings, bindings_capacity;
+    mfm_strmap names;   /* name -> binding */
+    mfm_strmap needed;  /* values that the wanted outputs depend on */
+    uint8_t *on_images; /* per graph value: depends on the images */
+    size_t on_images_capacity;
+    int64_t frozen_batch; /* the images' first dimension when the file fixes it; 0 */
+} mfm_importer;
+
+/* import.c: every import begins, walks over the nodes that the first n_outputs outputs need, and
+ * ends, whether it failed or not. inputs makes the graph's inputs. The graph is the caller's. */
+int mfm_import_begin(mfm_importer *im, mfm_ctx *ctx, const mfm_model *model);
+int mfm_import_walk(mfm_importer *im, size_t n_outputs, int (*inputs)(mfm_importer *im));
+void mfm_import_end(mfm_importer *im);
+/* The operator that carries out a node, or NULL; and its port for an input, or NULL. */
+const mfm_op *mfm_import_op(const mfm_model *model, const Onnx__NodeProto *node);
+const mfm_port *mfm_import_port(const mfm_op *op, size_t input);
+/* Whether nodes of that kind are folded while importing, so that no operator is needed. */
+bool mfm_import_is_folded(const Onnx__NodeProto *node);
+
+/* import_bind.c. Names are borrowed from the model. */
+int mfm_import_bind(mfm_importer *im, const mfm_binding *binding);
+mfm_binding *mfm_import_find(const mfm_importer *im, const char *name);
+int mfm_import_bind_value(mfm_importer *im, const char *name, int value, bool on_images);
+/* An output of a node, which "" leaves without a name. */
+int mfm_import_bind_output(mfm_importer *im, const char *name, int value, bool on_images);
+int mfm_import_bind_folded(mfm_importer *im, const char *name, const mfm_folded *numbers);
+/* The folded numbers behind a name, from int tensors too; NULL when there are none. scratch holds
+ * those of a tensor. */
+const mfm_folded *mfm_import_folded(const mfm_importer *im, const char *name, mfm_folded *scratch);
+/* The graph value for an input in a role. */
+int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t input,
+                        enum mfm_role role, int *value);
+int mfm_import_initializers(mfm_importer *im);
+int mfm_import_constant(mfm_importer *im, const Onnx__NodeProto *node);
+
+/* import_values.c: MFM_EDATA when a number is infinite or none. */
+int mfm_tensor_check_finite(const mfm_model *model, const char *name, const real *numbers,
+                            size_t count);
+
+/* import_attr.c: attributes of the node, and those that its operator takes from inputs. */
+int mfm_import_attrs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, int opset,
+                     void *attr);
+bool mfm_import_is_attr_input(const mfm_op *op, int opset, size_t input);
+
+/* import_form.c */
+int mfm_import_inputs(mfm_importer *im);
+/* import_batch.c: MFM_ENOTSUP, naming the node, where one image's result depends on another. */
+int mfm_import_check_batch(mfm_importer *im);
+/* import_output.c: the logits and the classes. */
+int mfm_import_outputs(mfm_importer *im);
+int mfm_import_sites(mfm_importer *im);
+/* An input as a graph value: its type must be float32, its shape known but for the first dimension,
+ * which stays -1 when it is open in the file; open_batch opens it in any case. */
+int mfm_import_input(mfm_importer *im, const Onnx__ValueInfoProto *info, bool open_batch,
+                     int *value);
+/* The shape of a graph value at a batch size, in inference. */
+int mfm_import_shape(mfm_importer *im, int value, int64_t batch, mfm_shape *shape);
+int mfm_import_fail(mfm_importer *im, const Onnx__NodeProto *node, int code, const char *format,
+                    ...) __attribute__((format(printf, 4, 5)));
+
+#endif

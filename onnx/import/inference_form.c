@@ -1,0 +1,83 @@
+/* Nodes as exporters write them for training, turned into what a runtime should serve. */
+#include <string.h>
+
+#include "onnx/export.h"
+#include "onnx/proto/proto.h"
+#include "onnx/proto/strmap.h"
+#include "onnx/proto/walk.h"
+
+/* The first opset in which a Dropout has training_mode as an input. */
+enum { DROPOUT_MODE = 12 };
+
+static bool is_op(const Onnx__NodeProto *node, const char *op_type)
+{
+    const char *domain = mfm_proto_text(node->domain);
+    return strcmp(mfm_proto_text(node->op_type), op_type) == 0 &&
+           (!domain[0] || strcmp(domain, "ai.onnx") == 0);
+}
+
+static int add_inputs(void *self, Onnx__NodeProto *node)
+{
+    int status = MFM_OK;
+    for (size_t j = 0; j < node->n_input && !status; j++)
+        status = mfm_strmap_set(self, node->input[j], 0);
+    return status;
+}
+
+static int add_outputs(void *self, Onnx__GraphProto *graph)
+{
+    int status = MFM_OK;
+    for (size_t i = 0; i < graph->n_output && !status; i++)
+        status = mfm_strmap_set(self, mfm_proto_text(graph->output[i]->name), 0);
+    return status;
+}
+
+/* Drops outputs 1 and on; refuses when somebody reads one. */
+static int keep_first_output(mfm_model *model, Onnx__NodeProto *node, const mfm_strmap *read)
+{
+    for (size_t i = 1; i < node->n_output; i++)
+        if (node->output[i][0] && mfm_strmap_get(read, node->output[i], NULL))
+            return mfm_fail(model->ctx, MFM_ENOTSUP,
+                            "%s: %s '%s': output %zu is read: it cannot be left out for inference",
+                            mfm_model_path(model), node->op_type, mfm_proto_text(node->name), i);
+    while (node->n_output > 1) {
+        node->n_output--;
+        model->allocator.free(model->allocator.allocator_data, node->output[node->n_output]);
+    }
+    return MFM_OK;
+}
+
+static int batch_norm(mfm_model *model, Onnx__NodeProto *node, const mfm_strmap *read)
+{
+    for (size_t i = 0; i < node->n_attribute; i++)
+        if (strcmp(mfm_proto_text(node->attribute[i]->name), "training_mode") == 0)
+            node->attribute[i]->i = 0;
+    return keep_first_output(model, node, read);
+}
+
+/* Without input 2, training_mode. A mask stays: in inference it is all true. */
+static void dropout(mfm_model *model, Onnx__NodeProto *node)
+{
+    while (node->n_input > 2) {
+        node->n_input--;
+        model->allocator.free(model->allocator.allocator_data, node->input[node->n_input]);
+    }
+}
+
+int mfm_model_set_inference(mfm_ctx *ctx, mfm_model *model)
+{
+    Onnx__GraphProto *graph = model->proto->graph;
+    const int64_t opset = mfm_model_opset(model, "");
+    mfm_strmap read;
+    mfm_strmap_init(&read, ctx);
+    const mfm_visitor visitor = {.graph = add_outputs, .node = add_inputs, .self = &read};
+    int status = mfm_walk_graph(graph, &visitor);
+    for (size_t i = 0; i < graph->n_node && !status; i++) {
+        if (is_op(graph->node[i], "BatchNormalization"))
+            status = batch_norm(model, graph->node[i], &read);
+        else if (is_op(graph->node[i], "Dropout") && opset >= DROPOUT_MODE)
+            dropout(model, graph->node[i]);
+    }
+    mfm_strmap_clear(&read);
+    return status;
+}

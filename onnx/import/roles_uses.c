@@ -1,0 +1,416 @@
+/* Places where constants stand, and what they mean there. */
+#include <string.h>
+
+#include "onnx/import/import_parts.h"
+#include "onnx/import/roles.h"
+#include "onnx/storage/tensor_data.h"
+
+/* What a place does with a constant; several of a value that is computed from constants. */
+enum { WEIGHT = 1, OPERAND = 2, ON_IMAGE = 4, STATE = 8, SETTING = 16 };
+
+/* Fewer numbers than this are no mask: [0, x] is a bias that has hardly been trained. */
+enum { LEAST_MASK = 4 };
+
+/* Uses with this tie are one parameter wherever they stand. */
+static const uint64_t true_tie = UINT64_MAX;
+
+/* What a value that is no constant holds. */
+enum content { CONSTANT, IMAGE, FEATURES };
+
+typedef struct finder {
+    mfm_roles *r;
+    const Onnx__GraphProto *graph;
+    const mfm_op **ops;     /* per node; NULL: none carries it out */
+    unsigned char *content; /* per value of the links */
+    unsigned char *places;  /* per constant value: where it gets to through other constants */
+    mfm_strmap layers;      /* description of a BatchNormalization -> its first node */
+    char **keys;            /* those descriptions, per node; NULL */
+} finder;
+
+static size_t number_of(const finder *f, const mfm_link *value)
+{
+    return (size_t)(value - f->r->links.values);
+}
+
+static const mfm_link *input(const finder *f, size_t node, size_t i)
+{
+    return mfm_links_input(&f->r->links, node, i);
+}
+
+static enum mfm_role role_at(const mfm_op *op, size_t i)
+{
+    const mfm_port *port = mfm_import_port(op, i);
+    return port ? port->role : MFM_INDEX;
+}
+
+/* ---- what the values hold ------------------------------------------------------------------- */
+
+/* Whether a constant stands where the operator has its weights or statistics. */
+static bool has_weights(const finder *f, size_t node)
+{
+    const mfm_op *op = f->ops[node];
+    for (size_t i = 0; op && i < f->graph->node[node]->n_input; i++) {
+        const mfm_link *value = input(f, node, i);
+        const enum mfm_role role = role_at(op, i);
+        if (value && value->constant && (role == MFM_PARAM || role == MFM_STATE))
+            return true;
+    }
+    return false;
+}
+
+static void find_content(finder *f)
+{
+    for (size_t i = 0; i < f->graph->n_input; i++) {
+        const mfm_link *value = mfm_links_find(&f->r->links, f->graph->input[i]->name);
+        if (value && !value->constant)
+            f->content[number_of(f, value)] = IMAGE;
+    }
+    for (size_t i = 0; i < f->graph->n_node; i++) {
+        const Onnx__NodeProto *node = f->graph->node[i];
+        unsigned char most = has_weights(f, i) ? FEATURES : CONSTANT;
+        for (size_t k = 0; k < node->n_input; k++) {
+            const mfm_link *value = input(f, i, k);
+            if (value && f->content[number_of(f, value)] > most)
+                most = f->content[number_of(f, value)];
+        }
+        for (size_t k = 0; k < node->n_output; k++) {
+            const mfm_link *value = mfm_links_output(&f->r->links, i, k);
+            if (value && !value->constant)
+                f->content[number_of(f, value)] = most ? most : FEATURES;
+        }
+    }
+}
+
+/* ---- places --------------------------------------------------------------------------------- */
+
+/* Where the outputs of a node get to that is computed from constants alone. */
+static unsigned places_of_outputs(const finder *f, size_t node)
+{
+    unsigned places = 0;
+    for (size_t k = 0; k < f->graph->node[node]->n_output; k++) {
+        const mfm_link *value = mfm_links_output(&f->r->links, node, k);
+        places |= value ? f->places[number_of(f, value)] : 0;
+    }
+    return places;
+}
+
+static bool is_constant_node(const finder *f, size_t node)
+{
+    const mfm_link *value = mfm_links_output(&f->r->links, node, 0);
+    return value && value->constant;
+}
+
+static unsigned place_among_constants(const finder *f, size_t at, size_t i)
+{
+    const Onnx__NodeProto *node = f->graph->node[at];
+    const unsigned places = places_of_outputs(f, at);
+    if (mfm_proto_is(node, "Shape") || (mfm_proto_is(node, "CastLike") && i > 0))
+        return 0;
+    /* An Identity of a tensor is a tensor of its own. */
+    if (mfm_proto_is(node, "Identity") && mfm_roles_find(f->r, node->output[0]))
+        return 0;
+    if (mfm_only_moves(node))
+        return places;
+    const mfm_op *op = f->ops[at];
+    if (op && places && role_at(op, i) == MFM_PARAM)
+        return WEIGHT;
+    return (places & ~(unsigned)WEIGHT) | (places & WEIGHT ? OPERAND : 0);
+}
+
+/* The node of a product whose result alone the Add `at` has as its other operand, or `at`. */
+static size_t product_before(const finder *f, size_t at, size_t i)
+{
+    const Onnx__NodeProto *node = f->graph->node[at];
+    const mfm_link *other = mfm_proto_is(node, "Add") && i < 2 ? input(f, at, 1 - i) : NULL;
+    if (!other || other->constant || other->producer == MFM_NOWHERE)
+        return at;
+    const size_t product = (size_t)other->producer;
+    const Onnx__NodeProto *before = f->graph->node[product];
+    const bool is_product = mfm_proto_is(before, "MatMul") || mfm_proto_is(before, "Gemm") ||
+                            mfm_proto_is(before, "Conv");
+    return is_product && has_weights(f, product) ? product : at;
+}
+
+static bool only_image(const finder *f, size_t node)
+{
+    for (size_t k = 0; k < f->graph->node[node]->n_input; k++) {
+        const mfm_link *value = input(f, node, k);
+        if (value && f->content[number_of(f, value)] == FEATURES)
+            return false;
+    }
+    return true;
+}
+
+/* What input i of the node, a constant, is there. */
+static unsigned place_of(const finder *f, size_t at, size_t i)
+{
+    const Onnx__NodeProto *node = f->graph->node[at];
+    const mfm_op *op = f->ops[at];
+    const int opset = (int)mfm_model_opset(f->r->model, mfm_proto_text(node->domain));
+    if (op && mfm_import_is_attr_input(op, opset, i))
+        return SETTING;
+    if (is_constant_node(f, at))
+        return place_among_constants(f, at, i);
+    if (mfm_proto_is(node, "CastLike"))
+        return 0;
+    if (!op)
+        return OPERAND;
+    switch (role_at(op, i)) {
+    case MFM_STATE:
+        return STATE;
+    case MFM_PARAM:
+        return WEIGHT;
+    case MFM_INDEX:
+        return 0;
+    case MFM_DATA:
+        break;
+    }
+    /* The left factor of a product whose right one is computed. */
+    if (i == 0 && role_at(op, 1) == MFM_PARAM)
+        return WEIGHT;
+    if (only_image(f, at))
+        return ON_IMAGE;
+    return product_before(f, at, i) != at ? WEIGHT : OPERAND;
+}
+
+/* Backwards, so that where a node's outputs get to is known before its inputs are looked at. */
+static void find_places(finder *f)
+{
+    for (size_t i = f->graph->n_node; i-- > 0;)
+        for (size_t k = 0; k < f->graph->node[i]->n_input; k++) {
+            const mfm_link *value = input(f, i, k);
+            if (value && value->constant)
+                f->places[number_of(f, value)] |= (unsigned char)place_of(f, i, k);
+        }
+}
+
+/* ---- fates ---------------------------------------------------------------------------------- */
+
+/* Whether the numbers are 0 and one other, both. */
+static int is_mask(const mfm_roles *r, const mfm_tensor_role *role, bool *mask)
+{
+    const size_t count = (size_t)role->numbers;
+    mfm_shape shape;
+    *mask = false;
+    if (count < LEAST_MASK || role->tensor->n_dims > MFM_MAX_RANK)
+        return MFM_OK;
+    int status = mfm_tensor_shape(r->ctx, role->tensor, &shape);
+    real *numbers = status ? NULL : mfm_alloc_aligned(r->ctx, count, sizeof *numbers);
+    if (!numbers)
+        return status ? status : MFM_ENOMEM;
+    status = mfm_tensor_read(r->model, role->tensor, &shape, numbers);
+    real other = 0;
+    size_t zeros = 0, others = 0;
+    for (size_t i = 0; i < count && !status; i++) {
+        other = others == 0 ? numbers[i] : other;
+        zeros += numbers[i] == 0;
+        others += numbers[i] != 0 && numbers[i] == other;
+    }
+    *mask = zeros > 0 && others > 0 && zeros + others == count;
+    mfm_free_aligned(r->ctx, numbers);
+    return status;
+}
+
+static bool in_constant_node(const finder *f, size_t node, size_t i)
+{
+    const char *name = f->graph->node[node]->input[i];
+    const mfm_tensor_role *role = mfm_roles_find(f->r, name);
+    return role && role->constant;
+}
+
+/* Scale and shift that the exporter made up. */
+static bool is_made_up(const finder *f, const mfm_tensor_role *role, const mfm_tensor_use *use)
+{
+    const Onnx__NodeProto *node = f->graph->node[use->node];
+    return role->constant && mfm_proto_is(node, "BatchNormalization") && node->n_input > 4 &&
+           !in_constant_node(f, use->node, 3) && !in_constant_node(f, use->node, 4);
+}
+
+static void decide_weight(const finder *f, const mfm_tensor_role *role, mfm_tensor_use *use)
+{
+    const Onnx__NodeProto *node = f->graph->node[use->node];
+    const bool added = mfm_proto_is(node, "Add");
+    use->fate = MFM_FATE_FIXED;
+    if (!role->tensor)
+        use->why = "a list in a Constant node";
+    else if (is_made_up(f, role, use))
+        use->why = "Constant nodes beside statistics that are none: affine=False";
+    else if (added && role->numbers == 1)
+        use->why = "a single number";
+    else {
+        use->fate = MFM_FATE_TRAINED;
+        use->why = added ? "bias added to a product" : "weight of its operator";
+    }
+}
+
+static void decide_operand(const mfm_tensor_role *role, bool mask, mfm_tensor_use *use)
+{
+    use->fate = MFM_FATE_FIXED;
+    use->why = role->constant       ? "the value of a Constant node"
+               : role->numbers == 1 ? "a single number"
+               : mask               ? "a mask: 0 and one other number"
+                                    : NULL;
+    if (use->why)
+        return;
+    use->fate = MFM_FATE_TRAINED;
+    use->why = "an operand with a number for each channel or place";
+}
+
+static int decide(const finder *f, const mfm_tensor_role *role, mfm_tensor_use *use)
+{
+    const unsigned places = place_of(f, use->node, use->input);
+    bool mask = false;
+    int status = MFM_OK;
+    use->fate = MFM_FATE_UNREAD;
+    use->why = "";
+    if (places & STATE) {
+        use->fate = MFM_FATE_STATISTIC;
+        use->why = "running mean or variance";
+    } else if (places & WEIGHT) {
+        decide_weight(f, role, use);
+    } else if (places & ON_IMAGE) {
+        use->fate = MFM_FATE_FIXED;
+        use->why = "meets the image before the first layer with weights";
+    } else if (places & OPERAND) {
+        status = role->constant ? MFM_OK : is_mask(f->r, role, &mask);
+        decide_operand(role, mask, use);
+    } else if (places & SETTING) {
+        use->fate = MFM_FATE_SETTING;
+        use->why = "sets its operator";
+    }
+    return status;
+}
+
+/* ---- ties ----------------------------------------------------------------------------------- */
+
+static const char *input_name(const Onnx__NodeProto *node, size_t i)
+{
+    return i < node->n_input ? node->input[i] : "";
+}
+
+static bool all_differ(const Onnx__NodeProto *node)
+{
+    for (size_t i = 1; i < 5; i++)
+        for (size_t k = 1; k < i; k++)
+            if (strcmp(input_name(node, i), input_name(node, k)) == 0)
+                return false;
+    return true;
+}
+
+/* The weight of the layer that a normalisation follows directly, or NULL. */
+static const char *weight_before(const finder *f, size_t node)
+{
+    const mfm_link *value = input(f, node, 0);
+    if (!value || value->producer == MFM_NOWHERE || !has_weights(f, (size_t)value->producer))
+        return NULL;
+    const Onnx__NodeProto *before = f->graph->node[value->producer];
+    return before->n_input > 1 ? before->input[1] : NULL;
+}
+
+/* The first node of the BatchNormalization that this node is: one that is used twice reads the same
+ * four tensors, all different; where equal ones have been merged, the layer before must be the
+ * same, too. */
+static int layer_of_norm(finder *f, size_t at, size_t *layer)
+{
+    const Onnx__NodeProto *node = f->graph->node[at];
+    const char *before = all_differ(node) ? "" : weight_before(f, at);
+    *layer = at;
+    if (!before)
+        return MFM_OK;
+    if (!f->keys[at])
+        f->keys[at] =
+            mfm_format(f->r->ctx, "%s\n%s\n%s\n%s\n%s", input_name(node, 1), input_name(node, 2),
+                       input_name(node, 3), input_name(node, 4), before);
+    if (!f->keys[at])
+        return MFM_ENOMEM;
+    return mfm_strmap_get(&f->layers, f->keys[at], layer)
+               ? MFM_OK
+               : mfm_strmap_set(&f->layers, f->keys[at], at);
+}
+
+/* A bias belongs to the weight beside it. */
+static uint64_t tie_of_bias(const finder *f, size_t product)
+{
+    const mfm_link *weight = input(f, product, 1);
+    return weight ? (uint64_t)(f->graph->n_node + number_of(f, weight)) * 8 + 2 : true_tie;
+}
+
+static int find_tie(finder *f, mfm_tensor_use *use)
+{
+    const Onnx__NodeProto *node = f->graph->node[use->node];
+    use->tie = 0;
+    if (use->fate != MFM_FATE_TRAINED && use->fate != MFM_FATE_STATISTIC)
+        return MFM_OK;
+    if (mfm_proto_is(node, "BatchNormalization")) {
+        size_t layer;
+        const int status = layer_of_norm(f, use->node, &layer);
+        use->tie = (uint64_t)layer * 8 + use->input;
+        return status;
+    }
+    const size_t product = product_before(f, use->node, use->input);
+    const mfm_op *op = f->ops[use->node];
+    use->tie = true_tie;
+    if (product != use->node)
+        use->tie = tie_of_bias(f, product);
+    else if (op && use->input == 2 && role_at(op, 2) == MFM_PARAM)
+        use->tie = tie_of_bias(f, use->node);
+    return MFM_OK;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static mfm_tensor_role *tensor_at(const finder *f, const char *name)
+{
+    size_t index;
+    return mfm_strmap_get(&f->r->map, name, &index) ? &f->r->tensors[index] : NULL;
+}
+
+static int list_uses(finder *f)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < f->r->n_tensors; i++) {
+        const mfm_link *value = mfm_links_find(&f->r->links, f->r->tensors[i].name);
+        f->r->tensors[i].uses = f->r->uses + at;
+        at += value ? value->n_uses : 0;
+    }
+    int status = MFM_OK;
+    for (size_t i = 0; i < f->graph->n_node && !status; i++)
+        for (size_t k = 0; k < f->graph->node[i]->n_input && !status; k++) {
+            mfm_tensor_role *role = tensor_at(f, f->graph->node[i]->input[k]);
+            if (!role)
+                continue;
+            mfm_tensor_use *use = &role->uses[role->n_uses++];
+            *use = (mfm_tensor_use){.node = i, .input = k};
+            status = decide(f, role, use);
+            if (!status)
+                status = find_tie(f, use);
+        }
+    return status;
+}
+
+int mfm_roles_find_uses(mfm_roles *r)
+{
+    finder f = {.r = r, .graph = r->model->proto->graph};
+    mfm_strmap_init(&f.layers, r->ctx);
+    f.ops = mfm_alloc(r->ctx, f.graph->n_node, sizeof *f.ops);
+    f.content = mfm_alloc(r->ctx, r->links.n_values, 1);
+    f.places = mfm_alloc(r->ctx, r->links.n_values, 1);
+    f.keys = mfm_alloc(r->ctx, f.graph->n_node, sizeof *f.keys);
+    r->uses = mfm_alloc(r->ctx, r->links.n_uses, sizeof *r->uses);
+    int status = f.ops && f.content && f.places && f.keys && r->uses ? MFM_OK : MFM_ENOMEM;
+    for (size_t i = 0; i < f.graph->n_node && !status; i++)
+        f.ops[i] = mfm_import_op(r->model, f.graph->node[i]);
+    if (!status) {
+        find_content(&f);
+        find_places(&f);
+        status = list_uses(&f);
+    }
+    for (size_t i = 0; f.keys && i < f.graph->n_node; i++)
+        mfm_free(r->ctx, f.keys[i]);
+    mfm_free(r->ctx, f.keys);
+    mfm_free(r->ctx, f.ops);
+    mfm_free(r->ctx, f.content);
+    mfm_free(r->ctx, f.places);
+    mfm_strmap_clear(&f.layers);
+    return status;
+}

@@ -1,0 +1,32 @@
+/*
+ * What a model's input must be made of, in the file itself: metadata_props["mfm.preprocess"] is
+ * JSON that tells how bytes of an image become the numbers that the model was trained on
+ * (docs/formats.md).
+ */
+#ifndef MFM_ONNX_PREPROCESS_INFO_H
+#define MFM_ONNX_PREPROCESS_INFO_H
+
+#include <stdbool.h>
+
+#include "core/data/preprocess.h"
+#include "onnx/proto/model.h"
+
+#define MFM_PREPROCESS_KEY "mfm.preprocess"
+
+typedef struct mfm_preprocess_info {
+    int channels, height, width; /* of the model's input */
+    mfm_normalisation normalisation;
+} mfm_preprocess_info;
+
+/* *found is false when the model tells nothing. MFM_EDATA when what it tells is damaged or cannot
+ * be used, MFM_ENOTSUP when it is of a later version: by key, field and rule. */
+int mfm_preprocess_info_read(mfm_ctx *ctx, const mfm_model *model, mfm_preprocess_info *info,
+                             bool *found);
+/* Whether there is such metadata at all. */
+bool mfm_preprocess_info_told(const mfm_model *model);
+/* Writes it into the model's metadata, in the place of what is there. */
+int mfm_preprocess_info_write(mfm_ctx *ctx, mfm_model *model, const mfm_preprocess *preprocess);
+/* The JSON (compact) alone. The caller releases *text with mfm_free. */
+int mfm_preprocess_info_text(mfm_ctx *ctx, const mfm_preprocess *preprocess, char **text);
+
+#endif

@@ -1,0 +1,254 @@
+#include "onnx/storage/external.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/words.h"
+#include "onnx/storage/file_read.h"
+#include "onnx/proto/validate.h"
+#include "onnx/proto/walk.h"
+
+typedef struct loader {
+    mfm_model *model;
+    const char *folder;
+    uint64_t total; /* bytes loaded so far */
+    size_t tensors;
+} loader;
+
+/* Where a tensor's bytes are. */
+typedef struct range {
+    const char *location;
+    uint64_t offset, length;
+    bool has_length;
+} range;
+
+static int refuse(const loader *l, const Onnx__TensorProto *t, int code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static int refuse(const loader *l, const Onnx__TensorProto *t, int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    mfm_vfail(l->model->ctx, code, format, args);
+    va_end(args);
+    return mfm_fail_in(l->model->ctx, code, "%s: external data of %s", l->model->path,
+                       mfm_proto_text(t->name));
+}
+
+/* Decimal digits only: no sign, no space, no overflow. */
+static bool read_number(const char *text, uint64_t *number)
+{
+    *number = 0;
+    for (const char *c = text; *c; c++)
+        if (*c < '0' || *c > '9' || __builtin_mul_overflow(*number, 10u, number) ||
+            __builtin_add_overflow(*number, (uint64_t)(*c - '0'), number))
+            return false;
+    return text[0] != '\0';
+}
+
+static int read_range(const loader *l, const Onnx__TensorProto *t, range *r)
+{
+    *r = (range){0};
+    for (size_t i = 0; i < t->n_external_data; i++) {
+        const char *key = mfm_proto_text(t->external_data[i]->key);
+        const char *value = mfm_proto_text(t->external_data[i]->value);
+        uint64_t *number = strcmp(key, "offset") == 0   ? &r->offset
+                           : strcmp(key, "length") == 0 ? &r->length
+                                                        : NULL;
+        if (strcmp(key, "location") == 0)
+            r->location = value;
+        if (number && !read_number(value, number))
+            return refuse(l, t, MFM_EDATA, "%s '%s': not a number of bytes", key, value);
+        r->has_length |= number == &r->length;
+    }
+    if (!r->location || !r->location[0])
+        return refuse(l, t, MFM_EDATA, "no location: a file must be named");
+    return MFM_OK;
+}
+
+/* Opens the first `length` bytes of name within folder. */
+static int open_part(int folder, const char *name, size_t length, int flags)
+{
+    char part[NAME_MAX + 1];
+    if (length > NAME_MAX) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(part, name, length);
+    part[length] = '\0';
+    return openat(folder, part, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags);
+}
+
+static int refuse_open(const loader *l, const Onnx__TensorProto *t, const char *location)
+{
+    if (errno == ELOOP || errno == ENOTDIR)
+        return refuse(l, t, MFM_EDATA, "location '%s': links are not followed", location);
+    return refuse(l, t, MFM_EIO, "location '%s': %s", location, strerror(errno));
+}
+
+/* Walks the location part by part, so that no part can be a link or lead upwards. */
+static int open_location(const loader *l, const Onnx__TensorProto *t, const char *location, int *fd)
+{
+    if (location[0] == '/')
+        return refuse(l, t, MFM_EDATA, "location '%s': it must be relative", location);
+    int folder = open(l->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return refuse(l, t, MFM_EIO, "folder '%s': %s", l->folder, strerror(errno));
+    for (const char *part = location;;) {
+        const size_t length = strcspn(part, "/");
+        const bool last = part[length] == '\0';
+        if (length == 0 || (length == 2 && memcmp(part, "..", 2) == 0)) {
+            close(folder);
+            return refuse(l, t, MFM_EDATA, "location '%s': it must stay in the model's folder",
+                          location);
+        }
+        const int next = open_part(folder, part, length, last ? 0 : O_DIRECTORY);
+        const int error = errno;
+        close(folder);
+        errno = error;
+        if (next < 0)
+            return refuse_open(l, t, location);
+        if (last) {
+            *fd = next;
+            return MFM_OK;
+        }
+        folder = next;
+        part += length + 1;
+    }
+}
+
+/* The file is regular, has one name, and holds the range. */
+static int check_file(const loader *l, const Onnx__TensorProto *t, const range *r, int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st))
+        return refuse(l, t, MFM_EIO, "location '%s': %s", r->location, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return refuse(l, t, MFM_EDATA, "location '%s': not a regular file", r->location);
+    if (st.st_nlink != 1)
+        return refuse(l, t, MFM_EDATA, "location '%s': it has %lu names: one is allowed",
+                      r->location, (unsigned long)st.st_nlink);
+    const uint64_t size = (uint64_t)st.st_size;
+    if (r->offset > size || r->length > size - r->offset)
+        return refuse(l, t, MFM_EDATA, "offset %llu, length %llu: '%s' ends at %llu",
+                      (unsigned long long)r->offset, (unsigned long long)r->length, r->location,
+                      (unsigned long long)size);
+    return MFM_OK;
+}
+
+/* The bytes that shape and type ask for. */
+static int find_length(const loader *l, const Onnx__TensorProto *t, uint64_t *count,
+                       uint64_t *length)
+{
+    const int status = mfm_tensor_count(l->model, t, count);
+    if (status)
+        return status;
+    const unsigned bits = mfm_element_bits(t->data_type);
+    if (!bits)
+        return refuse(l, t, MFM_EDATA, "element type %d: it has no fixed size", t->data_type);
+    if (*count > UINT64_MAX / 128)
+        return refuse(l, t, MFM_EDATA, "%llu elements: too many", (unsigned long long)*count);
+    *length = (*count * bits + 7) / 8;
+    return MFM_OK;
+}
+
+/* A length that was left out is what shape and type ask for: other tensors may follow. */
+static int check_range(const loader *l, const Onnx__TensorProto *t, range *r, int fd)
+{
+    uint64_t count = 0, length = 0;
+    int status = find_length(l, t, &count, &length);
+    if (status)
+        return status;
+    if (!r->has_length)
+        r->length = length;
+    status = check_file(l, t, r, fd);
+    if (status)
+        return status;
+    return r->length == length
+               ? MFM_OK
+               : refuse(l, t, MFM_EDATA, "%llu bytes: its shape and type ask for %llu elements",
+                        (unsigned long long)r->length, (unsigned long long)count);
+}
+
+static int check_total(loader *l, const Onnx__TensorProto *t, const range *r)
+{
+    l->total += r->length;
+    if (r->length > INT_MAX || l->total > INT_MAX)
+        return refuse(l, t, MFM_ENOTSUP, "more than 2 GiB of weights: one file cannot hold them");
+    return MFM_OK;
+}
+
+static int read_bytes(const loader *l, const Onnx__TensorProto *t, const range *r, int fd,
+                      uint8_t *bytes)
+{
+    const ssize_t got = mfm_read_at(fd, bytes, r->length, r->offset);
+    if (got < 0 || (uint64_t)got < r->length)
+        return refuse(l, t, MFM_EIO, "location '%s': %s", r->location,
+                      got < 0 ? strerror(errno) : "it became shorter");
+    return MFM_OK;
+}
+
+/* From here on the tensor is like any other. */
+static void settle(loader *l, Onnx__TensorProto *t, uint8_t *bytes, size_t length)
+{
+    while (t->n_external_data)
+        mfm_proto_remove(l->model, &t->external_data, &t->n_external_data, t->n_external_data - 1);
+    mfm_free(l->model->ctx, t->raw_data.data);
+    t->has_data_location = 0;
+    t->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__DEFAULT;
+    t->has_raw_data = 1;
+    t->raw_data = (ProtobufCBinaryData){length, bytes};
+    l->tensors++;
+}
+
+static int load_range(loader *l, Onnx__TensorProto *t, range *r, int fd)
+{
+    int status = check_range(l, t, r, fd);
+    if (!status)
+        status = check_total(l, t, r);
+    if (status)
+        return status;
+    uint8_t *bytes = mfm_proto_new(l->model, r->length);
+    if (!bytes)
+        return MFM_ENOMEM;
+    status = read_bytes(l, t, r, fd, bytes);
+    if (status)
+        mfm_free(l->model->ctx, bytes);
+    else
+        settle(l, t, bytes, r->length);
+    return status;
+}
+
+static int load_tensor(void *self, Onnx__TensorProto *t)
+{
+    loader *l = self;
+    if (t->data_location != ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
+        return MFM_OK;
+    if (!l->folder)
+        return refuse(l, t, MFM_ENOTSUP, "the model is not read from a file: no folder to look in");
+    range r;
+    int fd = -1;
+    int status = read_range(l, t, &r);
+    if (!status)
+        status = open_location(l, t, r.location, &fd);
+    if (status)
+        return status;
+    status = load_range(l, t, &r, fd);
+    close(fd);
+    return status;
+}
+
+int mfm_external_load(mfm_model *model, const char *folder)
+{
+    loader l = {.model = model, .folder = folder};
+    const mfm_visitor visitor = {.tensor = load_tensor, .self = &l};
+    const int status = mfm_walk_model(model, &visitor);
+    if (!status && l.tensors)
+        mfm_warn(model->ctx, "%s: %zu %s read from files beside it; saving writes one file",
+                 model->path, l.tensors, mfm_plural(l.tensors, "tensor", "tensors"));
+    return status;
+}

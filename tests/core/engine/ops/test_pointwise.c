@@ -1,0 +1,121 @@
+#include <math.h>
+#include <string.h>
+
+#include "core/engine/rules.h"
+#include "../support/hand_node.h"
+#include "tests/suite.h"
+
+static const double tolerance = sizeof(real) == sizeof(float) ? 1e-6 : 1e-14;
+
+/* At x, an operator has the value y and the first two derivatives d1 and d2. */
+typedef struct point {
+    const char *op, *attribute, *text;
+    double x, y, d1, d2;
+} point;
+
+static const point points[] = {
+    {"Relu", NULL, NULL, -2, 0, 0, 0},
+    {"Relu", NULL, NULL, 0, 0, 0, 0},
+    {"Relu", NULL, NULL, 3, 3, 1, 0},
+    {"LeakyRelu", NULL, NULL, -2, -0.02, 0.01, 0},
+    {"LeakyRelu", "alpha", "0.5", -2, -1, 0.5, 0},
+    {"LeakyRelu", "alpha", "0.5", 2, 2, 1, 0},
+    {"Clip", NULL, NULL, 1e30, 1e30, 1, 0},
+    {"Clip", NULL, NULL, -1e30, -1e30, 1, 0},
+    {"Clip", "max", "6", 6.5, 6, 0, 0},
+    {"Clip", "max", "6", 6, 6, 0, 0},
+    {"Clip", "max", "6", -9, -9, 1, 0},
+    {"Clip", "min", "-1", -2, -1, 0, 0},
+    {"Clip", "min", "-1", 2, 2, 1, 0},
+    {"HardSigmoid", NULL, NULL, 1, 0.7, 0.2, 0},
+    {"HardSigmoid", NULL, NULL, 3, 1, 0, 0},
+    {"HardSigmoid", "alpha", "0.5", -1.5, 0, 0, 0},
+    {"HardSwish", NULL, NULL, -4, 0, 0, 0},
+    {"HardSwish", NULL, NULL, -3, 0, 0, 0},
+    {"HardSwish", NULL, NULL, 1, 2. / 3, 5. / 6, 1. / 3},
+    {"HardSwish", NULL, NULL, 3, 3, 1, 0},
+    {"HardSwish", NULL, NULL, 4, 4, 1, 0},
+    {"Sigmoid", NULL, NULL, 0, 0.5, 0.25, 0},
+    {"Sigmoid", NULL, NULL, 1.0986122886681098, 0.75, 0.1875, -0.09375},
+    {"Sigmoid", NULL, NULL, -1000, 0, 0, 0},
+    {"Sigmoid", NULL, NULL, 1000, 1, 0, 0},
+    {"Tanh", NULL, NULL, 0, 0, 1, 0},
+    {"Tanh", NULL, NULL, 0.54930614433405485, 0.5, 0.75, -0.75},
+    {"Tanh", NULL, NULL, 1000, 1, 0, 0},
+    {"Exp", NULL, NULL, 0.69314718055994531, 2, 2, 2},
+    {"Exp", NULL, NULL, -1000, 0, 0, 0},
+    {"Sqrt", NULL, NULL, 4, 2, 0.25, -1. / 32},
+};
+
+static bool is_near(real a, double b)
+{
+    return fabs((double)a - b) <= tolerance * (1 + fabs(b));
+}
+
+/* x' = 1, g = 1 and g' = 0 give y' = g_x = d1 and g_x' = d2. */
+static void check(const point *p)
+{
+    mfm_hand h;
+    mfm_hand_init(&h, "", p->op, 14);
+    if (p->attribute)
+        mfm_hand_set(&h, p->attribute, p->text);
+    mfm_hand_input(&h, mfm_shape_of(0))[0] = (real)p->x;
+    CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
+    h.inputs[0].lane[MFM_DX][0] = 1;
+    h.outputs[0].lane[MFM_G][0] = 1;
+    const mfm_rule *rule = h.node.op->rule;
+    rule->forward(&h.node);
+    rule->jvp(&h.node);
+    rule->vjp(&h.node);
+    rule->vjp_t(&h.node);
+    CU_ASSERT(is_near(h.outputs[0].lane[MFM_X][0], p->y));
+    CU_ASSERT(is_near(h.outputs[0].lane[MFM_DX][0], p->d1));
+    CU_ASSERT(is_near(h.inputs[0].lane[MFM_G][0], p->d1));
+    CU_ASSERT(is_near(h.inputs[0].lane[MFM_DG][0], p->d2));
+    mfm_hand_clear(&h);
+}
+
+static void values_and_slopes(void)
+{
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++)
+        check(&points[i]);
+}
+
+static void not_a_number(void)
+{
+    static const char *const names[] = {"Relu",    "LeakyRelu", "Clip", "HardSigmoid", "HardSwish",
+                                        "Sigmoid", "Tanh",      "Exp",  "Sqrt"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        mfm_hand h;
+        mfm_hand_init(&h, "", names[i], 14);
+        mfm_hand_input(&h, mfm_shape_of(0))[0] = (real)NAN;
+        CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
+        h.node.op->rule->forward(&h.node);
+        CU_ASSERT(isnan((double)h.outputs[0].lane[MFM_X][0]));
+        mfm_hand_clear(&h);
+    }
+}
+
+static void refusals(void)
+{
+    static const char *const attributes[][3] = {
+        {"LeakyRelu", "alpha", "-0.1"},  {"LeakyRelu", "alpha", "inf"},
+        {"Clip", "min", "nan"},          {"Clip", "max", "nan"},
+        {"HardSigmoid", "alpha", "nan"}, {"HardSigmoid", "beta", "-inf"}};
+    for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
+        mfm_hand h;
+        mfm_hand_init(&h, "", attributes[i][0], 14);
+        mfm_hand_input(&h, mfm_shape_of(0));
+        mfm_hand_set(&h, attributes[i][1], attributes[i][2]);
+        CU_ASSERT_EQUAL(mfm_hand_infer(&h), MFM_EDATA);
+        CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(h.ctx), attributes[i][2]));
+        mfm_hand_clear(&h);
+    }
+}
+
+static const mfm_case cases[] = {
+    {"values and the first two derivatives are those worked out by hand", values_and_slopes},
+    {"what is not a number stays so", not_a_number},
+    {"attributes without a meaning are refused", refusals},
+};
+MFM_SUITE("core/engine/pointwise", cases)

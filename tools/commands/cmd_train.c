@@ -1,0 +1,199 @@
+/* train: reads and checks everything, then hands over to the training loop. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/data/samplers/sampler.h"
+#include "core/train/trainer.h"
+#include "onnx/checkpoint.h"
+#include "tools/files.h"
+#include "tools/interrupt.h"
+#include "tools/options/option_json.h"
+#include "tools/train/session.h"
+#include "tools/threads.h"
+#include "tools/train/train_seeds.h"
+
+/* The model that is trained: the checkpoint's, or the one given with a modulator put in. */
+static int load_model(mfm_train_job *job, const mfm_arguments *given)
+{
+    const bool of_checkpoint = job->run_model && job->arguments.resume;
+    int status = MFM_OK;
+    if (!of_checkpoint)
+        status = mfm_session_load(&job->session, job->model_path);
+    if (!status && !of_checkpoint)
+        status = mfm_train_job_hash_model(job);
+    if (status)
+        return status;
+    if (job->arguments.resume)
+        return mfm_train_job_load_checkpoint(job);
+    status = mfm_train_job_check_sibling(job);
+    if (!status)
+        status = mfm_train_job_inject(job, given);
+    return status ? status : mfm_train_job_branch(job);
+}
+
+/* Steps that change nothing are refused before the first. */
+static int check_trainable(const mfm_train_job *job)
+{
+    const mfm_graph *graph = job->session.problem->main;
+    if (job->session.problem->trains_hypers)
+        return MFM_OK;
+    for (size_t i = 0; i < graph->n_values; i++)
+        if (graph->values[i].kind == MFM_VALUE_PARAM && graph->values[i].trainable)
+            return MFM_OK;
+    return mfm_fail(job->ctx, MFM_EINVAL,
+                    "%s: nothing is left to train: inspect --tensors, with the same --fix and "
+                    "--free, tells why",
+                    job->model_path);
+}
+
+static int prepare(mfm_train_job *job, const mfm_arguments *given)
+{
+    const mfm_train_arguments *a = &job->arguments;
+    const mfm_images_wanted wanted = {.specification = a->data,
+                                      .parts = MFM_PART_TRAIN | MFM_PART_TEST,
+                                      .fit = a->fit,
+                                      .normalise = a->normalise,
+                                      .training = true,
+                                      .augment = mfm_train_augment(a)};
+    int status = load_model(job, given);
+    job->session.choice = mfm_role_choice_of(&a->roles);
+    if (!status)
+        status = mfm_session_import(&job->session);
+    if (!status)
+        status = mfm_session_open_data(&job->session, &wanted);
+    if (!status)
+        status = mfm_train_job_make_split(job);
+    mfm_train_options options = mfm_train_options_of(&job->form, a);
+    if (!status)
+        status = mfm_train_job_fit_batches(job, &options);
+    if (!status)
+        status = mfm_train_job_describe_data(job);
+    if (status)
+        return status;
+    status = mfm_train_job_build(job, &options);
+    if (!status)
+        status = check_trainable(job);
+    if (!status)
+        status = mfm_training_new(job->ctx, job->session.problem, &options, &job->training);
+    if (!status && a->resume)
+        status = mfm_checkpoint_restore(job->ctx, job->session.model, job->training);
+    return status;
+}
+
+/* The options of a fresh run: what the command line alone tells, then where results go. */
+static int check_fresh(mfm_train_job *job, mfm_arguments *given)
+{
+    mfm_train_arguments *a = &job->arguments;
+    int status = MFM_OK;
+    if (!job->stored) /* options of another run have the recipe in them */
+        status = mfm_train_take_recipe(job->ctx, &job->form, a, given);
+    if (!status)
+        status = mfm_train_arguments_settle(job->ctx, &job->form, a, given);
+    if (!status)
+        status = mfm_check_output(job->ctx, a->output, job->model_path);
+    return status ? status : mfm_run_folder_init(job->ctx, a->run, a->output, false, &job->folder);
+}
+
+/* Those of a run that goes on are not complete before its checkpoint has been read. */
+static int check_resumed(mfm_train_job *job, mfm_arguments *given)
+{
+    mfm_train_arguments *a = &job->arguments;
+    if (!a->output && !a->run)
+        return mfm_fail(job->ctx, MFM_EUSAGE, "--resume: which run? give -o FILE or --run DIR");
+    int status = mfm_run_folder_init(job->ctx, a->run, a->output, true, &job->folder);
+    if (!status)
+        status = mfm_train_job_adopt_run(job, given);
+    if (!status)
+        status = mfm_train_arguments_settle(job->ctx, &job->form, a, given);
+    return status ? status : mfm_check_output(job->ctx, a->output, job->model_path);
+}
+
+static int train(mfm_train_job *job)
+{
+    const mfm_train_data data = {.dataset = job->session.dataset,
+                                 .split = job->split,
+                                 .preprocess = &job->session.preprocess};
+    const mfm_train_events events = mfm_train_job_events(job);
+    mfm_interrupt_catch();
+    const int status = mfm_train(job->training, &data, &events, mfm_interrupt_signal());
+    mfm_meter_clear(&job->meter);
+    return status;
+}
+
+/* What makes this run one of several. A split seed of its own, or that of the run that goes on. */
+static int take_place(mfm_train_job *job, const mfm_train_place *place, mfm_arguments *given)
+{
+    mfm_train_arguments *a = &job->arguments;
+    const mfm_option_table *table = &job->form.table;
+    int status = MFM_OK;
+    bool own_split = !mfm_option_given(table, given, "split-seed");
+    if (place->like) {
+        status = mfm_train_job_adopt_sibling(job, place->like, given);
+        own_split &= a->split.split_seed == a->seed;
+    }
+    a->seed = place->seed;
+    a->output = place->output;
+    a->run = place->run;
+    a->resume = place->resume;
+    if (own_split)
+        a->split.split_seed = place->seed;
+    mfm_option_give(table, given, "seed");
+    mfm_option_give(table, given, "output");
+    return status;
+}
+
+static int run_job(mfm_train_job *job, mfm_arguments *given)
+{
+    int status = MFM_OK;
+    if (!job->model_path && !job->arguments.resume)
+        status = mfm_fail(job->ctx, MFM_EUSAGE, "no MODEL given: it comes first");
+    if (!status)
+        status = job->arguments.resume ? check_resumed(job, given) : check_fresh(job, given);
+    if (!status)
+        status = mfm_use_threads(job->ctx, (unsigned)job->arguments.threads, &job->threads);
+    if (!status)
+        status = prepare(job, given);
+    if (!status)
+        status = mfm_train_job_rehearse(job);
+    if (!status)
+        status = mfm_train_job_begin(job);
+    if (!status)
+        status = mfm_train_job_renew(job);
+    if (!status)
+        status = train(job);
+    if (!status)
+        status = mfm_train_job_finish(job);
+    return status == MFM_EINTR ? mfm_train_job_interrupted(job) : status;
+}
+
+static int train_one(mfm_ctx *ctx, int argc, const char **argv, const mfm_train_place *place,
+                     mfm_train_results *results)
+{
+    mfm_train_job job = {.ctx = ctx,
+                         .session = {.ctx = ctx},
+                         .folder = {.ctx = ctx, .lock = -1, .log = -1},
+                         .results = mfm_train_results_none};
+    mfm_arguments given;
+    mfm_train_form_init(&job.form, &job.arguments);
+    int status = mfm_options_parse(ctx, &job.form.table, argc, argv, &job.arguments, &given);
+    const bool several = !status && job.arguments.seeds && !place;
+    job.model_path = given.positional;
+    if (!status && place)
+        status = take_place(&job, place, &given);
+    if (several)
+        status = mfm_train_seeds(ctx, argc, argv, &job.arguments,
+                                 mfm_option_given(&job.form.table, &given, "seed"), train_one);
+    else if (!status)
+        status = run_job(&job, &given);
+    if (results)
+        *results = job.results;
+    mfm_train_job_clear(&job);
+    mfm_arguments_free(ctx, &given);
+    return status;
+}
+
+int mfm_cmd_train(mfm_ctx *ctx, int argc, const char **argv)
+{
+    return train_one(ctx, argc, argv, NULL, NULL);
+}

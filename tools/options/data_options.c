@@ -1,0 +1,123 @@
+#include "tools/options/data_options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const meta_from_names[] = {
+    [MFM_META_DISJOINT] = "disjoint", [MFM_META_COPY] = "copy", NULL};
+
+static const char *const meta_cap_names[] = {
+    [MFM_META_CAP_PER_CLASS] = "per-class", [MFM_META_CAP_RAREST] = "rarest", NULL};
+
+const char *const mfm_normalise_names[] = {
+    [MFM_NORMALISE_MODEL] = "model", [MFM_NORMALISE_DATA] = "data", NULL};
+
+const mfm_split_arguments mfm_split_defaults = {.imbalance = 1,
+                                                .meta_per_class = 10,
+                                                .meta_from = MFM_META_COPY,
+                                                .meta_cap = MFM_META_CAP_PER_CLASS,
+                                                .validation = "none"};
+
+const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS] = {
+    {.name = "imbalance",
+     .kind = MFM_OPTION_REAL,
+     .value = "F",
+     .min = 1,
+     .max = 1e9,
+     .offset = offsetof(mfm_split_arguments, imbalance),
+     .help = "largest class over smallest class, in training images"},
+    {.name = "max-per-class",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .max = UINT32_MAX,
+     .offset = offsetof(mfm_split_arguments, max_per_class),
+     .silent_default = true,
+     .help = "images of the largest class (default: the mean over the classes)"},
+    {.name = "meta-per-class",
+     .kind = MFM_OPTION_UINT,
+     .value = "K",
+     .max = UINT32_MAX,
+     .offset = offsetof(mfm_split_arguments, meta_per_class),
+     .help = "images per class in the balanced meta set"},
+    {.name = "meta-from",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "HOW",
+     .choices = meta_from_names,
+     .offset = offsetof(mfm_split_arguments, meta_from),
+     .help = "meta images are taken out of the training images, or copied from them"},
+    {.name = "meta-cap",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "HOW",
+     .choices = meta_cap_names,
+     .offset = offsetof(mfm_split_arguments, meta_cap),
+     .help = "when classes have fewer than K to copy: each gives what it has, or all give as many "
+             "as the rarest has"},
+    {.name = "validation",
+     .kind = MFM_OPTION_STRING,
+     .value = "PART",
+     .offset = offsetof(mfm_split_arguments, validation),
+     .help = "images kept apart to choose by: disjoint:K takes K of each class out of the training "
+             "images, a share such as 0.1 that much of each class; none"},
+    {.name = "split-seed",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .max = (double)INT64_MAX,
+     .offset = offsetof(mfm_split_arguments, split_seed),
+     .help = "seed that chooses which images are kept"},
+};
+
+int mfm_open_data(mfm_ctx *ctx, const char *specification, unsigned parts, mfm_dataset **dataset)
+{
+    const int status = mfm_dataset_open(ctx, specification, parts, dataset);
+    return status == MFM_EINVAL ? MFM_EUSAGE : status;
+}
+
+/* "disjoint:K", a share, or "none". */
+static int read_validation(mfm_ctx *ctx, const char *text, mfm_split_options *options)
+{
+    static const char prefix[] = "disjoint:";
+    char *end = NULL;
+    if (strcmp(text, "none") == 0)
+        return MFM_OK;
+    if (strncmp(text, prefix, sizeof prefix - 1) == 0) {
+        const char *digits = text + sizeof prefix - 1;
+        errno = 0;
+        const unsigned long long count = strtoull(digits, &end, 10);
+        if (*digits >= '0' && *digits <= '9' && !*end && !errno && count >= 1 &&
+            count <= UINT32_MAX) {
+            options->validation_per_class = (uint32_t)count;
+            return MFM_OK;
+        }
+    } else if ((*text >= '0' && *text <= '9') || *text == '.') {
+        options->validation_share = strtod(text, &end);
+        if (!*end && options->validation_share > 0 && options->validation_share < 1)
+            return MFM_OK;
+    }
+    return mfm_fail(ctx, MFM_EUSAGE,
+                    "--validation: %.80s: expected disjoint:K with K from 1 up, a share between 0 "
+                    "and 1, or none",
+                    text);
+}
+
+int mfm_split_options_of(mfm_ctx *ctx, const mfm_split_arguments *arguments,
+                         mfm_split_options *options)
+{
+    *options = (mfm_split_options){.imbalance = arguments->imbalance,
+                                   .max_per_class = (uint32_t)arguments->max_per_class,
+                                   .meta_per_class = (uint32_t)arguments->meta_per_class,
+                                   .meta_from = (enum mfm_meta_from)arguments->meta_from,
+                                   .meta_cap = (enum mfm_meta_cap)arguments->meta_cap,
+                                   .seed = arguments->split_seed};
+    return read_validation(ctx, arguments->validation, options);
+}
+
+int mfm_make_split(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_split_arguments *arguments,
+                   mfm_split **split)
+{
+    mfm_split_options options;
+    *split = NULL;
+    const int status = mfm_split_options_of(ctx, arguments, &options);
+    return status ? status : mfm_split_new(ctx, dataset, &options, split);
+}

@@ -1,0 +1,280 @@
+#include "tools/train/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/words.h"
+#include "core/train/problem/split_network.h"
+#include "onnx/info/preprocess_info.h"
+#include "tools/options/data_options.h"
+#include "tools/files.h"
+
+int mfm_session_load(mfm_session *session, const char *path)
+{
+    return mfm_model_load(session->ctx, path, &session->model);
+}
+
+int mfm_session_open(mfm_session *session, const char *path)
+{
+    return mfm_model_open(session->ctx, path, &session->model);
+}
+
+int mfm_session_import(mfm_session *session)
+{
+    const int status = mfm_model_untie(session->ctx, session->model, NULL);
+    return status ? status
+                  : mfm_model_import_chosen(session->ctx, session->model, &session->choice,
+                                            &session->network);
+}
+
+static int read_values(mfm_session *session)
+{
+    const mfm_problem *problem = session->problem;
+    int status = mfm_model_read_values(session->ctx, session->model, problem->main);
+    for (int i = 0; i < problem->n_hypers && !status; i++)
+        if (problem->hypers[i].in_model)
+            status = mfm_model_read_values(session->ctx, session->model, problem->hypers[i].graph);
+    return status;
+}
+
+int mfm_session_build(mfm_session *session, const mfm_train_options *options, bool values)
+{
+    mfm_problem_free(session->problem);
+    session->problem = NULL;
+    const int status =
+        options ? mfm_method_build(session->ctx, session->network, &session->task, options,
+                                   &session->problem)
+                : mfm_problem_plain(session->ctx, session->network, NULL, &session->problem);
+    return status || !values ? status : read_values(session);
+}
+
+static int check_labels(const mfm_session *session, const mfm_images *images, const char *part)
+{
+    const int64_t classes = session->network->classes;
+    for (uint32_t i = 0; i < images->count; i++)
+        if (images->labels[i] >= classes)
+            return mfm_fail(session->ctx, MFM_EDATA,
+                            "%s: %s image %u has label %d: the model %s has %lld classes",
+                            session->dataset->name, part, i, images->labels[i],
+                            mfm_model_path(session->model), (long long)classes);
+    return MFM_OK;
+}
+
+static int check_classes(const mfm_session *session, bool training)
+{
+    const char *path = mfm_model_path(session->model);
+    int status = check_labels(session, &session->dataset->train, "training");
+    if (!status)
+        status = check_labels(session, &session->dataset->test, "test");
+    const int64_t outputs = session->network->classes;
+    const int told = session->classes ? session->classes->classes : 0;
+    const int classes = session->dataset->classes > told ? session->dataset->classes : told;
+    if (!status && outputs > classes)
+        mfm_warn(session->ctx,
+                 "%s has %lld outputs, %s has %d classes: the other %lld %s no %simages", path,
+                 (long long)outputs, session->dataset->name, classes,
+                 (long long)(outputs - classes),
+                 mfm_plural((uint64_t)(outputs - classes), "output has", "outputs have"),
+                 training ? "training " : "");
+    return status;
+}
+
+/* ---- what the model tells of its classes ---- */
+
+/* Without it nothing is wrong but names and groups: a model that tells nonsense is still evaluated.
+ */
+static int read_classes(mfm_session *session)
+{
+    const int status = mfm_class_info_read(session->ctx, session->model, &session->classes);
+    if (status == MFM_EDATA || status == MFM_ENOTSUP) {
+        mfm_warn(session->ctx, "%s: it is ignored", mfm_message(session->ctx));
+        return MFM_OK;
+    }
+    mfm_class_info *info = session->classes;
+    if (status || !info || info->classes <= session->network->classes)
+        return status;
+    mfm_warn(session->ctx,
+             "%s: metadata " MFM_CLASSES_KEY ": %d classes: the model has %lld: it is "
+             "ignored",
+             mfm_model_path(session->model), info->classes, (long long)session->network->classes);
+    mfm_class_info_free(session->ctx, info);
+    session->classes = NULL;
+    return MFM_OK;
+}
+
+static bool has_label_0(const mfm_images *images)
+{
+    for (uint32_t i = 0; i < images->count; i++)
+        if (images->labels[i] == 0)
+            return true;
+    return false;
+}
+
+/* Class 0 is what it was in training. Test images alone do not show what their labels begin with:
+ * when the last would be one too many, and none is 0, they begin with 1. */
+static int number_classes(mfm_session *session)
+{
+    mfm_dataset *dataset = session->dataset;
+    if (session->classes && mfm_dataset_unnamed(dataset))
+        return mfm_dataset_number_from(session->ctx, dataset, session->classes->first_label);
+    if (session->classes || !dataset->unmeasured || has_label_0(&dataset->test) ||
+        dataset->classes != session->network->classes + 1)
+        return MFM_OK;
+    mfm_warn(session->ctx, "%s: no image has label 0: label 1 is class 0, and so on up to %d",
+             dataset->name, dataset->classes - 1);
+    return mfm_dataset_number_from(session->ctx, dataset, 1);
+}
+
+static bool is_number(const char *name)
+{
+    return name[strspn(name, "0123456789")] == '\0';
+}
+
+static void compare_names(const mfm_session *session)
+{
+    const mfm_class_info *info = session->classes;
+    const mfm_dataset *dataset = session->dataset;
+    for (int c = 0; info && c < info->classes && c < dataset->classes; c++)
+        if (!is_number(info->names[c]) && !is_number(dataset->class_names[c]) &&
+            strcmp(info->names[c], dataset->class_names[c]) != 0) {
+            mfm_warn(session->ctx, "class %d is %s in %s and %s in %s: are these its images?", c,
+                     info->names[c], mfm_model_path(session->model), dataset->class_names[c],
+                     dataset->name);
+            return;
+        }
+}
+
+const char *mfm_session_class_name(const mfm_session *session, int c, char number[16])
+{
+    const mfm_class_info *info = session->classes;
+    const mfm_dataset *dataset = session->dataset;
+    if (info && c < info->classes && (c >= dataset->classes || is_number(dataset->class_names[c])))
+        return info->names[c];
+    if (c < dataset->classes)
+        return dataset->class_names[c];
+    snprintf(number, 16, "%d", c);
+    return number;
+}
+
+/* ---- normalisation ---- */
+
+enum { NORMALISATION_TEXT = 256 };
+
+static const char *normalisation_text(const mfm_normalisation *n, char text[NORMALISATION_TEXT])
+{
+    size_t used = 0;
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < n->channels; i++)
+            used += (size_t)snprintf(text + used, NORMALISATION_TEXT - used, "%s%.6g",
+                                     i   ? ", "
+                                     : k ? "; deviation "
+                                         : "mean ",
+                                     k ? n->deviation[i] : n->mean[i]);
+    return text;
+}
+
+static int bad_normalisation(const mfm_session *session, int status)
+{
+    char *told = mfm_strdup(session->ctx, mfm_message(session->ctx));
+    if (!told)
+        return MFM_ENOMEM;
+    mfm_fail(session->ctx, status, "%s (--normalise data uses that of the images)", told);
+    mfm_free(session->ctx, told);
+    return status;
+}
+
+/* *found: the model tells a normalisation that fits its input. */
+static int read_normalisation(mfm_session *session, const mfm_shape *input, mfm_normalisation *own,
+                              bool *found)
+{
+    mfm_preprocess_info info;
+    int status = mfm_preprocess_info_read(session->ctx, session->model, &info, found);
+    if (!status && *found &&
+        (info.channels != input->dim[1] || info.height != input->dim[2] ||
+         info.width != input->dim[3]))
+        status = mfm_fail(session->ctx, MFM_EDATA,
+                          "%s: metadata " MFM_PREPROCESS_KEY
+                          ": input %dx%dx%d: the model reads %dx%dx%d",
+                          mfm_model_path(session->model), info.channels, info.height, info.width,
+                          (int)input->dim[1], (int)input->dim[2], (int)input->dim[3]);
+    if (status == MFM_EDATA || status == MFM_ENOTSUP)
+        return bad_normalisation(session, status);
+    *own = info.normalisation;
+    return status;
+}
+
+static void compare_normalisation(const mfm_session *session)
+{
+    char own[NORMALISATION_TEXT], other[NORMALISATION_TEXT];
+    const mfm_normalisation *used = &session->preprocess.normalisation;
+    const mfm_normalisation images = mfm_normalisation_of(session->dataset, used->channels);
+    if (session->dataset->unmeasured || mfm_normalisation_same(used, &images))
+        return;
+    mfm_warn(session->ctx, "%s tells its own normalisation, which is used: %s; that of %s is %s",
+             mfm_model_path(session->model), normalisation_text(used, own), session->dataset->name,
+             normalisation_text(&images, other));
+}
+
+static int make_preprocess(mfm_session *session, const mfm_images_wanted *wanted)
+{
+    mfm_ctx *ctx = session->ctx;
+    const char *path = mfm_model_path(session->model);
+    const mfm_graph *graph = session->network->graph;
+    const mfm_shape *shape = &graph->values[session->network->images].shape;
+    char text[MFM_SHAPE_TEXT];
+    if (shape->rank != 4)
+        return mfm_fail(ctx, MFM_ENOTSUP,
+                        "%s: input of shape %s: expected [batch, channels, height, width]", path,
+                        mfm_shape_text(shape, text));
+    mfm_normalisation own;
+    int status = MFM_OK;
+    session->tells_normalisation = mfm_preprocess_info_told(session->model);
+    if (wanted->normalise == MFM_NORMALISE_MODEL)
+        status = read_normalisation(session, shape, &own, &session->own_normalisation);
+    if (status)
+        return status;
+    status = mfm_preprocess_init(ctx, session->dataset, (int)shape->dim[1], (int)shape->dim[2],
+                                 (int)shape->dim[3], wanted->fit,
+                                 session->own_normalisation ? &own : NULL, &wanted->augment,
+                                 &session->preprocess);
+    if (!status && session->own_normalisation)
+        compare_normalisation(session);
+    return status ? mfm_fail_in(ctx, status, "%s", path) : MFM_OK;
+}
+
+json_t *mfm_session_preprocess_json(const mfm_session *session)
+{
+    char *text;
+    if (mfm_preprocess_info_text(session->ctx, &session->preprocess, &text))
+        return NULL;
+    json_t *object = json_loads(text, 0, NULL);
+    mfm_free(session->ctx, text);
+    return object;
+}
+
+int mfm_session_open_data(mfm_session *session, const mfm_images_wanted *wanted)
+{
+    int status =
+        mfm_open_data(session->ctx, wanted->specification, wanted->parts, &session->dataset);
+    if (!status && !wanted->training)
+        status = read_classes(session);
+    if (!status && !wanted->training)
+        status = number_classes(session);
+    if (!status)
+        status = check_classes(session, wanted->training);
+    if (status)
+        return status;
+    compare_names(session);
+    return make_preprocess(session, wanted);
+}
+
+void mfm_session_clear(mfm_session *session)
+{
+    mfm_class_info_free(session->ctx, session->classes);
+    mfm_dataset_free(session->ctx, session->dataset);
+    mfm_problem_free(session->problem);
+    mfm_task_clear(session->ctx, &session->task);
+    mfm_network_free(session->ctx, session->network);
+    mfm_model_free(session->model);
+    *session = (mfm_session){.ctx = session->ctx};
+}

@@ -1,0 +1,360 @@
+#include "tools/train/train_job.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/data/fnv.h"
+#include "onnx/info/best_info.h"
+#include "onnx/surgery/branch.h"
+#include "onnx/checkpoint.h"
+#include "onnx/info/preprocess_info.h"
+#include "tools/files.h"
+#include "tools/options/option_json.h"
+#include "tools/show/print_json.h"
+
+enum { HASH_TEXT = 17 };
+
+static void hash_text(uint64_t hash, char text[HASH_TEXT])
+{
+    snprintf(text, HASH_TEXT, "%016" PRIx64, hash);
+}
+
+static int parse_stored(mfm_train_job *job)
+{
+    char *text = NULL;
+    const int status = mfm_checkpoint_options(job->ctx, job->checkpoint, &text);
+    if (status)
+        return status;
+    job->stored = text ? json_loads(text, 0, NULL) : NULL;
+    mfm_free(job->ctx, text);
+    if (!json_is_object(json_object_get(job->stored, "options")))
+        return mfm_fail(job->ctx, MFM_EDATA,
+                        "cannot resume from %s: it does not record its options",
+                        job->folder.checkpoint);
+    return MFM_OK;
+}
+
+/* The folder in which the run's relative places were named, where that is another one than this and
+ * still there; NULL where not, or when memory ran out. The caller frees *folder. */
+static int run_began_in(const mfm_train_job *job, char **folder)
+{
+    const json_t *stored = json_object_get(job->stored, "folder");
+    char here[PATH_MAX];
+    *folder = NULL;
+    int status = stored ? mfm_json_exact_text(job->ctx, stored, folder) : MFM_OK;
+    if (*folder &&
+        (access(*folder, X_OK) || !getcwd(here, sizeof here) || strcmp(*folder, here) == 0)) {
+        mfm_free(job->ctx, *folder);
+        *folder = NULL;
+    }
+    return status == MFM_EDATA ? MFM_OK : status;
+}
+
+static int adopt_model(mfm_train_job *job, const char *folder)
+{
+    char *name = NULL;
+    int status = mfm_json_exact_text(job->ctx, json_object_get(job->stored, "model_file"), &name);
+    if (!status) {
+        job->run_model = folder && name[0] != '/' ? mfm_format(job->ctx, "%s/%s", folder, name)
+                                                  : mfm_strdup(job->ctx, name);
+        status = job->run_model ? MFM_OK : MFM_ENOMEM;
+    }
+    mfm_free(job->ctx, name);
+    job->model_path = job->run_model;
+    return status == MFM_EDATA
+               ? mfm_fail(job->ctx, status, "cannot resume from %s: it does not tell its model",
+                          job->folder.checkpoint)
+               : status;
+}
+
+static int adopt_options(mfm_train_job *job, const json_t *options, mfm_arguments *given)
+{
+    char *folder;
+    int status = run_began_in(job, &folder);
+    if (!status)
+        status = mfm_train_adopt(job->ctx, &job->form, options, folder, &job->arguments, given);
+    if (!status && !job->model_path)
+        status = adopt_model(job, folder);
+    mfm_free(job->ctx, folder);
+    return status;
+}
+
+/* What runs towards the last epoch has run towards another one so far. */
+static void warn_of_end(const mfm_train_job *job, long long epochs)
+{
+    const mfm_train_options o = mfm_train_options_of(&job->form, &job->arguments);
+    const char *names[2];
+    int count = 0;
+    if (o.schedule.kind->needs_end)
+        names[count++] = o.schedule.kind->name;
+    if (o.sampler->needs_end)
+        names[count++] = o.sampler->name;
+    for (int i = 0; i < count; i++)
+        mfm_warn(job->ctx,
+                 "resume: --epochs grows from %lld to %u: %s goes by the number of epochs, and "
+                 "jumps back: a run of %u epochs from the start would have gone otherwise",
+                 epochs, o.epochs, names[i], o.epochs);
+}
+
+int mfm_train_job_adopt_run(mfm_train_job *job, mfm_arguments *given)
+{
+    int status = mfm_run_folder_load(&job->folder, &job->checkpoint);
+    if (!status)
+        status = parse_stored(job);
+    if (status)
+        return status;
+    const json_t *options = json_object_get(job->stored, "options");
+    status = adopt_options(job, options, given);
+    if (status)
+        return status;
+    const json_int_t epochs = json_integer_value(json_object_get(options, "epochs"));
+    if ((json_int_t)job->arguments.epochs < epochs)
+        return mfm_fail(job->ctx, MFM_EINVAL,
+                        "resume: --epochs: %" PRIu64 ": the run began with %lld: it may only grow: "
+                        "drop the option, or start a new run with --run DIR",
+                        job->arguments.epochs, (long long)epochs);
+    if ((json_int_t)job->arguments.epochs > epochs)
+        warn_of_end(job, (long long)epochs);
+    return MFM_OK;
+}
+
+int mfm_train_job_adopt_sibling(mfm_train_job *job, const char *run_json, mfm_arguments *given)
+{
+    char *text;
+    size_t size;
+    const int status = mfm_read_file(job->ctx, run_json, &text, &size);
+    if (status)
+        return status;
+    job->stored = json_loadb(text, size, 0, NULL);
+    mfm_free(job->ctx, text);
+    const json_t *options = json_object_get(job->stored, "options");
+    return json_is_object(options)
+               ? adopt_options(job, options, given)
+               : mfm_fail(job->ctx, MFM_EDATA, "cannot read %s: it does not record its options",
+                          run_json);
+}
+
+int mfm_train_job_hash_model(mfm_train_job *job)
+{
+    void *bytes;
+    size_t size;
+    const int status = mfm_model_pack(job->ctx, job->session.model, &bytes, &size);
+    if (status)
+        return status;
+    job->model_hash = mfm_fnv(MFM_FNV_START, bytes, size);
+    mfm_free(job->ctx, bytes);
+    return MFM_OK;
+}
+
+/* Whether the run that goes on tells the same hash under key. */
+static bool same_as_stored(const mfm_train_job *job, const char *key, uint64_t hash)
+{
+    char text[HASH_TEXT];
+    const char *stored = json_string_value(json_object_get(job->stored, key));
+    hash_text(hash, text);
+    return stored && strcmp(stored, text) == 0;
+}
+
+int mfm_train_job_check_sibling(const mfm_train_job *job)
+{
+    if (!job->stored || same_as_stored(job, "model", job->model_hash))
+        return MFM_OK;
+    return mfm_fail(job->ctx, MFM_EINVAL,
+                    "resume: %s: not the model that the other runs began with: leave it out, or "
+                    "start new runs with --run DIR",
+                    job->model_path);
+}
+
+int mfm_train_job_load_checkpoint(mfm_train_job *job)
+{
+    if (job->run_model) {
+        const char *stored = json_string_value(json_object_get(job->stored, "model"));
+        job->model_hash = stored ? strtoull(stored, NULL, 16) : 0;
+    } else if (!same_as_stored(job, "model", job->model_hash)) {
+        return mfm_fail(job->ctx, MFM_EINVAL,
+                        "resume: %s: not the model that the run began with: leave it out, or start "
+                        "a new run with --run DIR",
+                        job->model_path);
+    }
+    const json_int_t threads = json_integer_value(json_object_get(job->stored, "threads"));
+    if (threads != job->threads)
+        mfm_warn(job->ctx,
+                 "the run began with %lld thread%s, now there %s %d: results agree only "
+                 "up to rounding",
+                 (long long)threads, threads == 1 ? "" : "s", job->threads == 1 ? "is" : "are",
+                 job->threads);
+    mfm_model_free(job->session.model);
+    job->session.model = job->checkpoint;
+    job->checkpoint = NULL;
+    return MFM_OK;
+}
+
+int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given)
+{
+    const mfm_train_arguments *a = &job->arguments;
+    bool modulated;
+    const int status = mfm_has_modulator(job->ctx, job->session.model, &modulated);
+    if (status)
+        return status;
+    for (size_t i = 0; modulated && i < MFM_INJECT_OPTIONS; i++)
+        if (mfm_option_given(&job->form.table, given, mfm_inject_table[i].name))
+            return mfm_fail(job->ctx, MFM_EINVAL,
+                            "--%s: the model %s has a modulator already, which is trained as it is",
+                            mfm_inject_table[i].name, job->model_path);
+    if (a->modulator)
+        return mfm_train_job_transfer(job, given, modulated);
+    if (modulated || !mfm_method_find(a->method)->needs_modulator)
+        return MFM_OK;
+    return mfm_inject_as_asked(job->ctx, job->session.model, &a->inject, 0, a->seed);
+}
+
+int mfm_train_job_branch(mfm_train_job *job)
+{
+    const mfm_train_options options = mfm_train_options_of(&job->form, &job->arguments);
+    if (!options.method->branch_layer || mfm_model_has_branches(job->session.model))
+        return MFM_OK;
+    return mfm_model_branch(job->ctx, job->session.model, options.method->branch_layer(&options));
+}
+
+int mfm_train_job_make_split(mfm_train_job *job)
+{
+    const mfm_split_arguments *asked = &job->arguments.split;
+    const int status = mfm_make_split(job->ctx, job->session.dataset, asked, &job->split);
+    if (status)
+        return status;
+    job->test_hash = mfm_test_hash(job->session.dataset);
+    const bool split = !job->arguments.resume || same_as_stored(job, "split", job->split->hash);
+    const bool test = !job->arguments.resume || same_as_stored(job, "test", job->test_hash);
+    if (!split || !test)
+        return mfm_fail(job->ctx, MFM_EINVAL,
+                        "resume: %s: not the %simages that the run began with", job->arguments.data,
+                        split ? "test " : "");
+    return MFM_OK;
+}
+
+int mfm_train_job_describe_data(mfm_train_job *job)
+{
+    mfm_split_options options;
+    mfm_session *s = &job->session;
+    int status = mfm_split_options_of(job->ctx, &job->arguments.split, &options);
+    if (!status)
+        status = mfm_best_info_remove(s->model); /* of the run that the model comes from */
+    if (!status)
+        status = mfm_preprocess_info_write(job->ctx, s->model, &s->preprocess);
+    return status ? status
+                  : mfm_class_info_write(job->ctx, s->model, s->dataset, &options, job->split);
+}
+
+/* The meta loss says nothing of a class that it does not see. */
+static void warn_of_absent(const mfm_train_job *job)
+{
+    const mfm_split *split = job->split;
+    const int64_t classes = job->session.network->classes;
+    int64_t absent = 0, first = -1;
+    for (int64_t c = 0; c < classes; c++)
+        if (c >= split->classes || split->meta_per_class[c] == 0) {
+            first = first < 0 ? c : first;
+            absent++;
+        }
+    if (absent)
+        mfm_warn(job->ctx,
+                 "the meta set has no image of %lld of the model's %lld classes (class %lld%s): "
+                 "meta steps do not see %s",
+                 (long long)absent, (long long)classes, (long long)first,
+                 absent > 1 ? " and others" : "", absent > 1 ? "them" : "it");
+}
+
+int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options)
+{
+    const mfm_split *split = job->split;
+    if (options->batch > split->train_count)
+        return mfm_fail(job->ctx, MFM_EINVAL,
+                        "--batch: %u: the split has only %u training images: use --batch at most "
+                        "%u",
+                        options->batch, split->train_count, split->train_count);
+    if (mfm_method_reads_meta(options))
+        warn_of_absent(job);
+    if (mfm_method_reads_meta(options) && options->meta_batch > split->meta_count) {
+        mfm_warn(job->ctx,
+                 "--meta-batch: %u: the meta set has only %u images: each meta batch is "
+                 "all of them",
+                 options->meta_batch, split->meta_count);
+        options->meta_batch = split->meta_count;
+    }
+    return MFM_OK;
+}
+
+int mfm_train_job_build(mfm_train_job *job, const mfm_train_options *options)
+{
+    mfm_session *s = &job->session;
+    const int status =
+        mfm_task_of_split(job->ctx, &s->task, s->network->classes, job->split, options->seed);
+    return status ? status : mfm_session_build(s, options, true);
+}
+
+static json_t *describe_classes(const mfm_train_job *job)
+{
+    json_t *classes = json_array();
+    for (int c = 0; c < job->split->classes; c++)
+        json_array_append_new(classes,
+                              json_pack("{s:o, s:i, s:i, s:i}", "name",
+                                        mfm_json_text(job->session.dataset->class_names[c]),
+                                        "train", (int)job->split->train_per_class[c], "meta",
+                                        (int)job->split->meta_per_class[c], "validation",
+                                        (int)job->split->validation_per_class[c]));
+    return classes;
+}
+
+static json_t *describe_run(const mfm_train_job *job)
+{
+    char model[HASH_TEXT], split[HASH_TEXT], test[HASH_TEXT];
+    const mfm_train_options *options = &job->training->options;
+    hash_text(job->model_hash, model);
+    hash_text(job->split->hash, split);
+    hash_text(job->test_hash, test);
+    char here[PATH_MAX] = "";
+    if (!getcwd(here, sizeof here))
+        here[0] = '\0'; /* it was removed: relative places are lost */
+    return json_pack(
+        "{s:s, s:o, s:o, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "onnx-mfm",
+        MFM_VERSION, "folder", mfm_json_exact(here), "model_file", mfm_json_exact(job->model_path),
+        "model", model, "split", split, "test", test, "threads", job->threads, "train_images",
+        (int)job->split->train_count, "meta_images", (int)job->split->meta_count,
+        "validation_images", (int)job->split->validation_count, "meta_batch",
+        mfm_method_reads_meta(options) ? (int)options->meta_batch : 0, "classes",
+        describe_classes(job), "preprocess", mfm_session_preprocess_json(&job->session), "options",
+        mfm_options_to_json(&job->form.table, &job->arguments));
+}
+
+int mfm_train_job_begin(mfm_train_job *job)
+{
+    const uint32_t done = (uint32_t)mfm_epochs_finished(job->training, job->split);
+    json_t *run = describe_run(job);
+    char *text = run ? json_dumps(run, JSON_COMPACT) : NULL;
+    if (text)
+        job->run_text = mfm_strdup(job->ctx, text);
+    const int status = job->run_text ? mfm_run_folder_begin(&job->folder, run, done)
+                                     : mfm_fail(job->ctx, MFM_ENOMEM, "run.json: out of memory");
+    free(text);
+    json_decref(run);
+    mfm_meter_init(&job->meter, stderr, job->training->options.epochs,
+                   done ? job->training->counters.last_error : -1,
+                   done ? job->training->counters.last_validation_error : NAN);
+    return status;
+}
+
+void mfm_train_job_clear(mfm_train_job *job)
+{
+    mfm_training_free(job->training);
+    mfm_split_free(job->ctx, job->split);
+    mfm_run_folder_clear(&job->folder);
+    mfm_free(job->ctx, job->run_text);
+    mfm_free(job->ctx, job->run_model);
+    mfm_model_free(job->checkpoint);
+    json_decref(job->stored);
+    mfm_session_clear(&job->session);
+}

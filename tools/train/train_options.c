@@ -1,0 +1,482 @@
+#include "tools/train/train_options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/train/problem/class_weights.h"
+#include "core/train/methods/method.h"
+#include "onnx/proto/nearest.h"
+#include "tools/options/option_json.h"
+
+enum { AUGMENT_NONE, AUGMENT_PAD_CROP_FLIP, PAD = 4 };
+enum { DECAY_ALL, DECAY_WEIGHTS };
+
+static const char *const augment_names[] = {
+    [AUGMENT_NONE] = "none", [AUGMENT_PAD_CROP_FLIP] = "pad-crop-flip", NULL};
+static const char *const border_names[] = {
+    [MFM_BORDER_ZERO] = "zero", [MFM_BORDER_REFLECT] = "reflect", NULL};
+
+static const char *const decay_names[] = {[DECAY_ALL] = "all", [DECAY_WEIGHTS] = "weights", NULL};
+static const char none[] = "none"; /* no mixing, no finishing */
+
+/* Those that follow no profile of the training set: its meta set has none. */
+static const char *const meta_samplers[] = {"shuffle", "class-aware", NULL};
+
+#define FIELD(name)  .offset = offsetof(mfm_train_arguments, name)
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static const mfm_option output_table[] = {
+    {.name = "output",
+     .letter = 'o',
+     .kind = MFM_OPTION_STRING,
+     .value = "FILE",
+     FIELD(output),
+     .scope = MFM_OPTION_CHANGEABLE,
+     .path = MFM_OPTION_PATH,
+     .help = "the trained plain model (required)"},
+    {.name = "run",
+     .kind = MFM_OPTION_STRING,
+     .value = "DIR",
+     FIELD(run),
+     .scope = MFM_OPTION_LOCAL,
+     .help = "folder for options, metrics and checkpoints (default: the output's name with .run)"},
+    {.name = "resume",
+     .kind = MFM_OPTION_FLAG,
+     FIELD(resume),
+     .scope = MFM_OPTION_LOCAL,
+     .help = "go on with the run in that folder; MODEL and options not given are the run's own, "
+             "only --epochs may grow"},
+    {.name = "checkpoint-minutes",
+     .kind = MFM_OPTION_REAL,
+     .value = "N",
+     .max = 1e6,
+     FIELD(checkpoint_minutes),
+     .scope = MFM_OPTION_CHANGEABLE,
+     .help = "a checkpoint every N minutes, besides those of each epoch (0: only those); results "
+             "stay the same"},
+    {.name = "threads",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .max = 1024,
+     FIELD(threads),
+     .silent_default = true,
+     .scope = MFM_OPTION_LOCAL,
+     .help = "processors to use (default: all); results repeat exactly for one number of them"},
+};
+
+static const mfm_option data_table[] = {
+    {.name = "data",
+     .kind = MFM_OPTION_STRING,
+     .value = "DATA",
+     FIELD(data),
+     .scope = MFM_OPTION_CHANGEABLE,
+     .path = MFM_OPTION_KIND_PATH,
+     .help = "the dataset (required)"},
+    {.name = "augment",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "HOW",
+     .choices = augment_names,
+     FIELD(augment),
+     .help = "shift by up to 4 pixels and mirror at random"},
+    {.name = "border",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "HOW",
+     .choices = border_names,
+     FIELD(border),
+     .help = "what a shift brings in"},
+    {.name = "fit",
+     .kind = MFM_OPTION_FLAG,
+     FIELD(fit),
+     .help = "pad images to the model's size and copy grey to colour"},
+    {.name = "normalise",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "WHOSE",
+     .choices = mfm_normalise_names,
+     FIELD(normalise),
+     .help = "mean and deviation that the model tells, if it does, or those of the images"},
+};
+
+static const mfm_option training_table[] = {
+    {.name = "recipe",
+     .kind = MFM_OPTION_STRING,
+     .value = "R",
+     FIELD(recipe),
+     .help = "published settings by name; what is given besides counts instead: onnx-mfm recipes "
+             "lists them"},
+    {.name = "method",
+     .kind = MFM_OPTION_STRING,
+     .value = "M",
+     FIELD(method),
+     .help = "how to train, listed below"},
+    {.name = "loss",
+     .kind = MFM_OPTION_STRING,
+     .value = "L",
+     FIELD(loss),
+     .help = "what is minimised, listed below"},
+    {.name = "sampler",
+     .kind = MFM_OPTION_STRING,
+     .value = "S",
+     FIELD(sampler),
+     .silent_default = true,
+     .help = "which images make a batch, listed below (default: shuffle, or the method's own)"},
+    {.name = "defer-resample",
+     .kind = MFM_OPTION_UINT,
+     .value = "EPOCH",
+     .max = 1000000,
+     FIELD(defer_resample),
+     .help = "epochs of shuffling before the sampler sets in"},
+    {.name = "mix",
+     .kind = MFM_OPTION_STRING,
+     .value = "X",
+     FIELD(mixing),
+     .help = "how images are mixed with each other, listed below, or none"},
+    {.name = "finish",
+     .kind = MFM_OPTION_STRING,
+     .value = "F",
+     FIELD(finishing),
+     .help = "what is done to the classifier's weights in the end, listed below, or none"},
+    {.name = "epochs",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .min = 1,
+     .max = 1000000,
+     FIELD(epochs),
+     .scope = MFM_OPTION_CHANGEABLE,
+     .help = "passes over the training images"},
+    {.name = "batch",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .min = 1,
+     .max = 65536,
+     FIELD(batch),
+     .help = "training images per step"},
+    {.name = "meta-batch",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .min = 1,
+     .max = 65536,
+     FIELD(meta_batch),
+     .help = "meta images per step"},
+    {.name = "meta-sampler",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "S",
+     .choices = meta_samplers,
+     FIELD(meta_sampler),
+     .help = "which images make a meta batch: all in a new order each time, or classes in turn and "
+             "the images of each in turn"},
+    {.name = "lr",
+     .kind = MFM_OPTION_REAL,
+     .value = "X",
+     .max = 1e6,
+     FIELD(lr),
+     .help = "learning rate"},
+    {.name = "schedule",
+     .kind = MFM_OPTION_STRING,
+     .value = "S",
+     FIELD(schedule),
+     .help = "how the learning rate changes, listed below"},
+    {.name = "warmup",
+     .kind = MFM_OPTION_UINT,
+     .value = "EPOCHS",
+     .max = 1000000,
+     FIELD(warmup),
+     .help = "epochs over which the learning rate rises to what the schedule says"},
+    {.name = "optimizer",
+     .kind = MFM_OPTION_STRING,
+     .value = "O",
+     FIELD(optimizer),
+     .help = "how steps are taken, listed below"},
+    {.name = "weight-decay",
+     .kind = MFM_OPTION_REAL,
+     .value = "X",
+     .max = 1e6,
+     FIELD(weight_decay),
+     .help = "weight decay"},
+    {.name = "decay",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "WHAT",
+     .choices = decay_names,
+     FIELD(decay),
+     .help = "what decays: all parameters, or all but biases and normalisations"},
+    {.name = "sharpness",
+     .kind = MFM_OPTION_REAL,
+     .value = "RHO",
+     .max = 1e3,
+     FIELD(sharpness),
+     .help = "radius of sharpness-aware steps, which take twice as long; 0: plain steps"},
+    {.name = "seed",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .max = (double)INT64_MAX,
+     FIELD(seed),
+     .help = "seed of the order of images, crops, dropout and the modulator's start"},
+    {.name = "seeds",
+     .kind = MFM_OPTION_STRING,
+     .value = "N-M",
+     FIELD(seeds),
+     .scope = MFM_OPTION_LOCAL,
+     .help = "several runs one after the other, such as 1-5 or 1,3,7: each N is --seed and, unless "
+             "it is given, --split-seed; with -o OUT.onnx --run DIR they write OUT-seed-N.onnx and "
+             "DIR/seed-N, and means and deviations to DIR/summary.json"},
+};
+
+static const mfm_option transfer_table[] = {
+    {.name = "modulator",
+     .kind = MFM_OPTION_STRING,
+     .value = "FILE",
+     FIELD(modulator),
+     .path = MFM_OPTION_PATH,
+     .help = "start from the modulator.onnx of another run, which decides the form; with the same "
+             "classes, number of layers and channels"},
+    {.name = "map",
+     .kind = MFM_OPTION_STRINGS,
+     .value = "THEIRS=OURS",
+     FIELD(map),
+     .help = "a layer of that modulator and the layer, as --layer takes it, that it is for; may be "
+             "given several times (default: the layers of --layer, in the order of the graph)"},
+};
+
+static const mfm_option_group groups[] = {
+    {.title = "Output:", .options = output_table, .count = COUNT(output_table)},
+    {.title = "Images:", .options = data_table, .count = COUNT(data_table)},
+    {.title = "Long-tailed split:",
+     .options = mfm_split_table,
+     .count = MFM_SPLIT_OPTIONS,
+     .base = offsetof(mfm_train_arguments, split)},
+    {.title = "Tensors:",
+     .options = mfm_role_table,
+     .count = MFM_ROLE_OPTIONS,
+     .base = offsetof(mfm_train_arguments, roles)},
+    {.title = "Training:", .options = training_table, .count = COUNT(training_table)},
+    {.title = "Modulator:",
+     .options = mfm_inject_table,
+     .count = MFM_INJECT_OPTIONS,
+     .base = offsetof(mfm_train_arguments, inject)},
+    {.title = "Start of the modulator:", .options = transfer_table, .count = COUNT(transfer_table)},
+    {.title = NULL}};
+
+static void print_lists(void)
+{
+    mfm_choice_print("method", "Methods");
+    mfm_choice_print("loss", "\nLosses");
+    mfm_choice_print("sampler", "\nSamplers");
+    mfm_choice_print("mix", "\nMixing");
+    mfm_choice_print("optimizer", "\nOptimizers");
+    mfm_choice_print("schedule", "\nSchedules");
+    mfm_choice_print("finish", "\nFinishing");
+    char kinds[MFM_DATASET_KINDS_TEXT];
+    printf("\nDATA is one of %s.\n", mfm_dataset_kinds(kinds));
+}
+
+static const mfm_option_table table = {
+    .positional = "MODEL",
+    .may_lack = true,
+    .purpose =
+        "Trains a classifier on long-tailed images. A method with a modulator puts one into\n"
+        "the model in memory, unless the model already has one; what is written is the\n"
+        "plain model with the trained weights, which any ONNX runtime serves.",
+    .notes = "The run folder holds run.json, metrics.jsonl (one line per epoch), checkpoint.onnx,\n"
+             "model.onnx and, with --validation, best.onnx. Ctrl-C finishes the step, keeps a\n"
+             "checkpoint and says how to go on, and so do SIGTERM and SIGHUP; once more stops at\n"
+             "once.",
+    .more = print_lists,
+    .groups = groups};
+
+void mfm_train_form_init(mfm_form *form, mfm_train_arguments *arguments)
+{
+    *arguments = (mfm_train_arguments){.checkpoint_minutes = 10,
+                                       .split = mfm_split_defaults,
+                                       .method = "mfm",
+                                       .loss = mfm_losses[0]->name,
+                                       .mixing = none,
+                                       .optimizer = mfm_optimizers[MFM_SGD]->name,
+                                       .schedule = mfm_schedules[0]->name,
+                                       .finishing = none,
+                                       .epochs = 200,
+                                       .batch = 100,
+                                       .meta_batch = 100,
+                                       .lr = 0.1,
+                                       .weight_decay = 5e-4,
+                                       .inject = mfm_inject_defaults};
+    mfm_form_init(form, &table, NULL, offsetof(mfm_train_arguments, room));
+    mfm_form_defaults(form, arguments);
+}
+
+/* Options of a modulator, for a method that trains none. */
+static int refuse_modulator(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,
+                            const mfm_arguments *given)
+{
+    const char *option = NULL;
+    for (size_t i = 0; i < MFM_INJECT_OPTIONS && !option; i++)
+        if (mfm_option_given(&form->table, given, mfm_inject_table[i].name))
+            option = mfm_inject_table[i].name;
+    for (size_t i = 0; i < COUNT(transfer_table) && !option; i++)
+        if (mfm_option_given(&form->table, given, transfer_table[i].name))
+            option = transfer_table[i].name;
+    if (method->needs_modulator || !option)
+        return MFM_OK;
+    char names[MFM_GROUP_TITLE] = "";
+    for (size_t i = 0, used = 0; mfm_methods[i] && used < sizeof names; i++)
+        if (mfm_methods[i]->needs_modulator)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
+                                     mfm_methods[i]->name);
+    return mfm_fail(ctx, MFM_EUSAGE, "--%s: the method %s trains no modulator: these do: %s",
+                    option, method->name, names);
+}
+
+/* The parts that are named; "none" names none. */
+static int find_parts(mfm_ctx *ctx, const mfm_train_arguments *a, mfm_choice *parts, size_t *count)
+{
+    const char *const named[][2] = {{"method", a->method},       {"loss", a->loss},
+                                    {"sampler", a->sampler},     {"mix", a->mixing},
+                                    {"optimizer", a->optimizer}, {"schedule", a->schedule},
+                                    {"finish", a->finishing}};
+    int status = MFM_OK;
+    *count = 0;
+    for (size_t i = 0; i < COUNT(named) && !status; i++) {
+        const bool may_be_none =
+            strcmp(named[i][0], "mix") == 0 || strcmp(named[i][0], "finish") == 0;
+        if (may_be_none && strcmp(named[i][1], none) == 0)
+            continue;
+        status = mfm_choice_find(ctx, named[i][0], named[i][1], &parts[*count]);
+        *count += !status;
+    }
+    parts[(*count)++] = mfm_choice_any_loss();
+    return status;
+}
+
+/* What the method itself chooses where nothing is named. */
+static void choose_by_method(mfm_train_arguments *a)
+{
+    const mfm_method *method = mfm_method_find(a->method);
+    if (!a->sampler)
+        a->sampler = method && method->sampler ? method->sampler : mfm_samplers[0]->name;
+}
+
+/* The settings of the parts that are named. */
+static int choose(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *a)
+{
+    choose_by_method(a);
+    mfm_choice parts[8];
+    size_t count;
+    const int status = find_parts(ctx, a, parts, &count);
+    if (!status)
+        mfm_form_choose(form, parts, count, a);
+    return status;
+}
+
+int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, const char *folder,
+                    mfm_train_arguments *a, mfm_arguments *given)
+{
+    for (mfm_option_group *g = form->groups; g->options; g++)
+        g->idle = g->base >= offsetof(mfm_train_arguments, room);
+    int status = mfm_options_adopt(ctx, &form->table, run, folder, a, given);
+    if (!status) /* the names of the parts are there: now what the run tells of their settings */
+        status = choose(ctx, form, a);
+    return status ? status : mfm_options_adopt(ctx, &form->table, run, folder, a, given);
+}
+
+/* Options of the command's own that the chosen parts leave without an effect. */
+static void warn_idle(mfm_ctx *ctx, const mfm_form *form, const mfm_train_options *o, bool copies,
+                      const mfm_arguments *given)
+{
+    static const char *const meta[] = {"meta-sampler", NULL}, *const cap[] = {"meta-cap", NULL};
+    static const char *const defer[] = {"defer-resample", NULL}, *const spare[] = {"decay", NULL};
+    static const char *const weights[] = {"class-weights-beta", "class-weights-mean",
+                                          "defer-reweight", NULL};
+    static const char *const beta[] = {"class-weights-beta", NULL};
+    const mfm_class_weights *w = mfm_values_of(o->chosen, &mfm_class_weights_settings);
+    if (o->sampler == mfm_samplers[0])
+        mfm_options_no_effect(ctx, &form->table, given, defer, "the sampler is shuffle");
+    if (w->form == MFM_WEIGHTS_NONE)
+        mfm_options_no_effect(ctx, &form->table, given, weights, "--class-weights is none");
+    else if (w->form != MFM_WEIGHTS_CLASS_BALANCED)
+        mfm_options_no_effect(ctx, &form->table, given, beta,
+                              "--class-weights is not class-balanced");
+    if (!mfm_method_reads_meta(o))
+        mfm_options_no_effect(ctx, &form->table, given, meta, "the method reads no meta set");
+    if (!copies)
+        mfm_options_no_effect(ctx, &form->table, given, cap,
+                              "a disjoint meta set has what it asks");
+    if (o->weight_decay == 0)
+        mfm_options_no_effect(ctx, &form->table, given, spare, "--weight-decay is 0");
+}
+
+/* Parts that favour rare classes are meant to be alone: two of them overdo it. */
+static void warn_twice(mfm_ctx *ctx, const mfm_train_options *o)
+{
+    const mfm_class_weights *w = mfm_values_of(o->chosen, &mfm_class_weights_settings);
+    const char *by[4];
+    int count = 0;
+    if (o->loss->rebalances)
+        by[count++] = o->loss->name;
+    if (w->form != MFM_WEIGHTS_NONE)
+        by[count++] = "class weights";
+    if (o->sampler->rebalances)
+        by[count++] = o->sampler->name;
+    if (o->finishing && o->finishing->rebalances)
+        by[count++] = o->finishing->name;
+    if (count > 1 && (o->sampler->rebalances || (o->finishing && o->finishing->rebalances)))
+        mfm_warn(ctx, "rare classes are favoured %s, by %s and %s%s%s: one of these is usual",
+                 count > 2 ? "several times" : "twice", by[0], by[1], count > 2 ? " and " : "",
+                 count > 2 ? by[2] : "");
+}
+
+int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *a,
+                               const mfm_arguments *given)
+{
+    if (!a->output || !a->data)
+        return mfm_option_missing(ctx, a->output ? &data_table[0] : &output_table[0]);
+    int status = choose(ctx, form, a);
+    if (!status)
+        status = refuse_modulator(ctx, form, mfm_method_find(a->method), given);
+    if (status)
+        return status;
+    if (a->map.count > 0 && !a->modulator)
+        return mfm_fail(ctx, MFM_EUSAGE, "--map without --modulator FILE: whose layers?");
+    const mfm_train_options options = mfm_train_options_of(form, a);
+    if (options.sharpness > 0 && !options.method->sharpens)
+        return mfm_fail(ctx, MFM_EUSAGE,
+                        "--sharpness: %g: method %s takes no sharpness-aware steps: leave it out",
+                        options.sharpness, a->method);
+    if (mfm_method_reads_meta(&options) && a->split.meta_per_class == 0)
+        return mfm_fail(ctx, MFM_EUSAGE,
+                        "--meta-per-class: 0: the method %s needs at least 1 meta image per class",
+                        a->method);
+    mfm_form_warn_idle(ctx, form, given);
+    warn_idle(ctx, form, &options, a->split.meta_from == MFM_META_COPY, given);
+    warn_twice(ctx, &options);
+    return MFM_OK;
+}
+
+mfm_augment mfm_train_augment(const mfm_train_arguments *a)
+{
+    const bool on = a->augment == AUGMENT_PAD_CROP_FLIP;
+    return (mfm_augment){.pad = on ? PAD : 0, .border = (enum mfm_border)a->border, .flip = on};
+}
+
+mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arguments *a)
+{
+    const mfm_train_options o = {.method = mfm_method_find(a->method),
+                                 .loss = mfm_loss_find(a->loss),
+                                 .chosen = form->chosen,
+                                 .epochs = (uint32_t)a->epochs,
+                                 .batch = (uint32_t)a->batch,
+                                 .meta_batch = (uint32_t)a->meta_batch,
+                                 .schedule = {.base = a->lr,
+                                              .kind = mfm_schedule_find(a->schedule),
+                                              .chosen = form->chosen,
+                                              .epochs = a->epochs,
+                                              .warmup = a->warmup},
+                                 .optimizer = mfm_optimizer_find(a->optimizer),
+                                 .weight_decay = a->weight_decay,
+                                 .spare_vectors = a->decay == DECAY_WEIGHTS,
+                                 .sharpness = a->sharpness,
+                                 .sampler = mfm_sampler_find(a->sampler),
+                                 .meta_sampler = mfm_sampler_find(meta_samplers[a->meta_sampler]),
+                                 .defer_resample = (uint32_t)a->defer_resample,
+                                 .mixing = mfm_mixing_find(a->mixing),
+                                 .finishing = mfm_finishing_find(a->finishing),
+                                 .seed = a->seed};
+    return o;
+}

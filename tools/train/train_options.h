@@ -1,0 +1,57 @@
+/* What can be asked of `onnx-mfm train`. */
+#ifndef MFM_TRAIN_OPTIONS_H
+#define MFM_TRAIN_OPTIONS_H
+
+#include <jansson.h>
+
+#include "core/data/preprocess.h"
+#include "core/train/training.h"
+#include "tools/options/data_options.h"
+#include "tools/options/inject_arguments.h"
+#include "tools/options/role_options.h"
+#include "tools/options/settings.h"
+
+typedef struct mfm_train_arguments {
+    const char *output, *run, *seeds;
+    bool resume;
+    uint64_t threads;
+    double checkpoint_minutes; /* between checkpoints within an epoch; 0: none */
+
+    const char *data;
+    mfm_split_arguments split;
+    int augment, border, normalise;
+    bool fit;
+
+    mfm_role_arguments roles;
+
+    const char *recipe; /* NULL: none */
+    const char *method, *loss, *sampler, *mixing, *optimizer, *schedule, *finishing;
+    uint64_t epochs, batch, meta_batch, seed, defer_resample, warmup;
+    double lr, weight_decay, sharpness;
+    int decay, meta_sampler;
+
+    mfm_inject_arguments inject;
+    const char *modulator;
+    mfm_strings map;
+    mfm_settings_room room; /* of what the parts of training declare */
+} mfm_train_arguments;
+
+/* The options with their defaults, what holds when none is given. Both stay where they are. */
+void mfm_train_form_init(mfm_form *form, mfm_train_arguments *arguments);
+
+/* Options of a run that goes on, instead of those not given now. */
+int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, const char *folder,
+                    mfm_train_arguments *arguments, mfm_arguments *given);
+/* What the recipe says, where it is not given; MFM_EUSAGE when there is no such recipe. Before
+ * settling, for a fresh run: one that goes on has all of its options. */
+int mfm_train_take_recipe(mfm_ctx *ctx, const mfm_form *form, mfm_train_arguments *arguments,
+                          mfm_arguments *given);
+/* What the command line alone tells to be wrong; chooses the settings of what was named, and
+ * decides what was left open. */
+int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *arguments,
+                               const mfm_arguments *given);
+mfm_augment mfm_train_augment(const mfm_train_arguments *arguments);
+/* After settling; points into form and arguments. */
+mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arguments *arguments);
+
+#endif
