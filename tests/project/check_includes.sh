@@ -22,8 +22,8 @@ function only(header, home, name) {
         breach(name)
 }
 BEGIN {
-    n = split("core/base core/engine core/data core/report core/train onnx models tools tests", order,
-              " ")
+    n = split("core/base core/engine core/data core/report core/train onnx models tools tests",
+              order, " ")
     for (i = 1; i <= n; i++)
         rank[order[i]] = i
 }

@@ -45,7 +45,7 @@ STUDIES = {
             "sharpness-aware": "--method base --sharpness 0.05",
             "MFM": MFM,
             "MFM, logit adjustment": MFM + " --loss logit-adjustment",
-            "MFM, free parameters": "--method mfm-free --layer fc:1",
+            "MFM, free parameters": FREE,
             "MW-Net": "--method mw-net",
             "L2RW": "--method l2rw",
             "BBN": "--method bbn --branch conv:2",
