@@ -56,11 +56,11 @@ int mfm_evaluation_images_open(mfm_ctx *ctx, const mfm_images *images, const uin
     return MFM_OK;
 }
 
-static int read_one(const mfm_evaluation_images *e, int worker, uint32_t number, real *out)
+static int read_one(const mfm_evaluation_images *e, int worker, uint32_t number, real *out,
+                    real *label)
 {
-    real label;
     const uint32_t index = e->indices ? e->indices[number] : number;
-    return mfm_evaluation_image(e->workers[worker], index, out, &label);
+    return mfm_evaluation_image(e->workers[worker], index, out, label);
 }
 
 /* Whatever the threads do, the message is of the first image that cannot be read. */
@@ -70,13 +70,19 @@ int mfm_evaluation_images_read(mfm_evaluation_images *e, uint32_t first, uint32_
     const size_t size = mfm_preprocess_size(e->preprocess);
     uint32_t broken = count;
 #pragma omp parallel for num_threads(e->n_workers) schedule(dynamic) reduction(min : broken)
-    for (uint32_t i = 0; i < count; i++)
-        if (read_one(e, omp_get_thread_num(), first + i, out + i * size) && i < broken)
+    for (uint32_t i = 0; i < count; i++) {
+        real label;
+        const int status = read_one(e, omp_get_thread_num(), first + i, out + i * size, &label);
+        const bool left_out = labels && mfm_images_skip(e->images, status);
+        if (status && !left_out && i < broken)
             broken = i;
-    for (uint32_t i = 0; labels && i < count; i++)
-        labels[i] = e->images->labels[e->indices ? e->indices[first + i] : first + i];
+        if (labels)
+            labels[i] = left_out ? MFM_LEFT_OUT : label;
+    }
+    mfm_images_tell(e->ctx, e->images, false);
     if (broken == count)
         return MFM_OK;
-    const int status = read_one(e, 0, first + broken, out + broken * size);
+    real label;
+    const int status = read_one(e, 0, first + broken, out + broken * size, &label);
     return status ? mfm_fail(e->ctx, status, "%s", mfm_worker_message(e->workers[0])) : MFM_OK;
 }

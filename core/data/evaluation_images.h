@@ -14,7 +14,9 @@ int mfm_evaluation_images_open(mfm_ctx *ctx, const mfm_images *images, const uin
                                const mfm_preprocess *preprocess, mfm_evaluation_images **result);
 void mfm_evaluation_images_close(mfm_evaluation_images *e);
 /* Numbers first .. first + count - 1 of them: out [count, height, width, channels] and, unless
- * NULL, labels [count]. Fails by the first that cannot be read. */
+ * NULL, labels [count]. Fails by the first that cannot be read; where such images are left out, and
+ * labels are wanted, theirs is MFM_LEFT_OUT instead. */
+enum { MFM_LEFT_OUT = -1 };
 int mfm_evaluation_images_read(mfm_evaluation_images *e, uint32_t first, uint32_t count, real *out,
                                real *labels);
 

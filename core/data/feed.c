@@ -2,11 +2,13 @@
 
 #include <string.h>
 
+#include "core/data/images/fit_picture.h"
 #include "core/data/sources/source.h"
 
 struct mfm_feed {
     mfm_feed_options options; /* indices are the sampler's from then on */
     mfm_sampler *sampler;
+    uint32_t *drawn; /* [batch] the sampler's, of the batch in preparation */
     real *before;    /* a batch's images before they are mixed; NULL: no mixing */
     uint32_t *other; /* [batch] what each is mixed with */
 };
@@ -25,9 +27,12 @@ static int make_sampler(mfm_ctx *ctx, mfm_feed *feed)
     return mfm_sampler_new(ctx, o->sampler, o->chosen, &sampling, &feed->sampler);
 }
 
-static int make_mixing(mfm_ctx *ctx, mfm_feed *feed)
+static int make_room(mfm_ctx *ctx, mfm_feed *feed)
 {
     const mfm_feed_options *o = &feed->options;
+    feed->drawn = mfm_alloc(ctx, o->batch, sizeof *feed->drawn);
+    if (!feed->drawn)
+        return MFM_ENOMEM;
     if (!o->mixing)
         return MFM_OK;
     feed->before = mfm_alloc_aligned(ctx, mfm_feed_size(feed), sizeof *feed->before);
@@ -49,7 +54,7 @@ int mfm_feed_new(mfm_ctx *ctx, const mfm_feed_options *options, mfm_feed **resul
     int status = make_sampler(ctx, feed);
     feed->options.indices = NULL;
     if (!status)
-        status = make_mixing(ctx, feed);
+        status = make_room(ctx, feed);
     if (status != MFM_OK) {
         mfm_feed_free(ctx, feed);
         return status;
@@ -64,6 +69,7 @@ void mfm_feed_free(mfm_ctx *ctx, mfm_feed *feed)
         return;
     mfm_sampler_free(ctx, feed->sampler);
     mfm_free_aligned(ctx, feed->before);
+    mfm_free(ctx, feed->drawn);
     mfm_free(ctx, feed->other);
     mfm_free(ctx, feed);
 }
@@ -79,6 +85,11 @@ size_t mfm_feed_soft_size(const mfm_feed *feed)
     return feed->options.mixing ? feed->options.batch * (size_t)feed->options.classes : 0;
 }
 
+const mfm_images *mfm_feed_images(const mfm_feed *feed)
+{
+    return feed->options.images;
+}
+
 uint32_t mfm_feed_batch_size(const mfm_feed *feed)
 {
     return feed->options.batch;
@@ -90,6 +101,8 @@ struct mfm_worker {
     const mfm_images *images;
     const mfm_preprocess *preprocess;
     mfm_reader *reader;
+    mfm_fitting fitting; /* of pictures of any size */
+    uint8_t *bytes;      /* [height, width, channels] what becomes of one; NULL: none is resized */
 };
 
 int mfm_worker_new(mfm_ctx *ctx, const mfm_images *images, const mfm_preprocess *preprocess,
@@ -100,9 +113,12 @@ int mfm_worker_new(mfm_ctx *ctx, const mfm_images *images, const mfm_preprocess 
     if (!worker)
         return MFM_ENOMEM;
     *worker = (mfm_worker){.images = images, .preprocess = preprocess};
-    const int status =
-        mfm_reader_open(ctx, images, preprocess->source_height, preprocess->source_width,
-                        preprocess->source_channels, &worker->reader);
+    int status = mfm_reader_open(ctx, images, preprocess->source_height, preprocess->source_width,
+                                 preprocess->source_channels, &worker->reader);
+    if (status == MFM_OK && preprocess->resizes) {
+        worker->bytes = mfm_alloc(ctx, mfm_fitted_size(preprocess), 1);
+        status = worker->bytes ? MFM_OK : MFM_ENOMEM;
+    }
     if (status != MFM_OK) {
         mfm_worker_free(ctx, worker);
         return status;
@@ -116,6 +132,8 @@ void mfm_worker_free(mfm_ctx *ctx, mfm_worker *worker)
     if (!worker)
         return;
     mfm_reader_close(ctx, worker->reader);
+    mfm_fitting_clear(&worker->fitting);
+    mfm_free(ctx, worker->bytes);
     mfm_free(ctx, worker);
 }
 
@@ -124,21 +142,30 @@ const char *mfm_worker_message(const mfm_worker *worker)
     return mfm_reader_picture(worker->reader)->message;
 }
 
-static int read_image(mfm_worker *worker, uint32_t index, mfm_crop crop, real *out)
+/* draw NULL: without augmentation. */
+static int read_image(mfm_worker *worker, uint32_t index, const mfm_draw *draw, real *out)
 {
+    const mfm_preprocess *p = worker->preprocess;
+    const mfm_crop crop =
+        draw ? mfm_crop_draw(&p->augment, draw->seed, draw->node, draw->step, draw->slot)
+             : mfm_crop_centre(&p->augment);
+    const uint8_t *pixels = worker->bytes;
     int status = mfm_reader_begin(worker->reader, index);
-    if (status == MFM_OK)
+    if (status == MFM_OK && p->resizes) {
+        status = mfm_fit_picture(&worker->fitting, worker->reader, p, draw, worker->bytes);
+    } else if (status == MFM_OK) {
         status = mfm_reader_pixels(worker->reader, 1);
+        pixels = mfm_reader_picture(worker->reader)->pixels;
+    }
     if (status == MFM_OK)
-        mfm_preprocess_image(worker->preprocess, crop, mfm_reader_picture(worker->reader)->pixels,
-                             out);
+        mfm_preprocess_image(p, crop, pixels, out);
     return status;
 }
 
 int mfm_evaluation_image(mfm_worker *worker, uint32_t index, real *out, real *label)
 {
     *label = worker->images->labels[index];
-    return read_image(worker, index, mfm_crop_centre(&worker->preprocess->augment), out);
+    return read_image(worker, index, NULL, out);
 }
 
 /* ---- a batch ---- */
@@ -171,25 +198,37 @@ static void mix(const mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
     o->mixing->mix(&m, settings ? mfm_values_of(o->chosen, settings) : NULL);
 }
 
-void mfm_feed_choose(mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
+void mfm_feed_choose(mfm_feed *feed, uint64_t step)
 {
-    mfm_sampler_batch(feed->sampler, step, room->indices);
+    mfm_sampler_batch(feed->sampler, step, feed->drawn);
+}
+
+/* An image that is left out is replaced by the next of the batch that can be read, which depends on
+ * nothing but the batch. */
+static int fill_slot(const mfm_feed *feed, mfm_worker *worker, uint64_t step, uint32_t slot,
+                     const mfm_batch_room *room)
+{
+    const mfm_feed_options *o = &feed->options;
+    const mfm_draw draw = {o->seed, (uint32_t)o->stream, step, slot};
+    real *out = room->images + slot * mfm_preprocess_size(o->preprocess);
+    int status = MFM_OK;
+    for (uint32_t k = 0; k < o->batch; k++) {
+        const uint32_t index = feed->drawn[(slot + k) % o->batch];
+        status = o->no_images ? MFM_OK : read_image(worker, index, &draw, out);
+        room->indices[slot] = index;
+        room->labels[slot] = o->images->labels[index];
+        if (!mfm_images_skip(o->images, status))
+            break;
+    }
+    return status;
 }
 
 int mfm_feed_fill(const mfm_feed *feed, mfm_worker *worker, uint64_t step, uint32_t first,
                   uint32_t count, const mfm_batch_room *room)
 {
-    const mfm_feed_options *o = &feed->options;
-    const size_t size = mfm_preprocess_size(o->preprocess);
     int status = MFM_OK;
-    for (uint32_t slot = first; status == MFM_OK && slot < first + count; slot++) {
-        const uint32_t index = room->indices[slot];
-        const mfm_crop crop =
-            mfm_crop_draw(&o->preprocess->augment, o->seed, (uint32_t)o->stream, step, slot);
-        if (!o->no_images)
-            status = read_image(worker, index, crop, room->images + slot * size);
-        room->labels[slot] = o->images->labels[index];
-    }
+    for (uint32_t slot = first; status == MFM_OK && slot < first + count; slot++)
+        status = fill_slot(feed, worker, step, slot, room);
     return status;
 }
 
@@ -201,7 +240,7 @@ void mfm_feed_finish(mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
 
 int mfm_feed_batch(mfm_feed *feed, mfm_worker *worker, uint64_t step, const mfm_batch_room *room)
 {
-    mfm_feed_choose(feed, step, room);
+    mfm_feed_choose(feed, step);
     const int status = mfm_feed_fill(feed, worker, step, 0, feed->options.batch, room);
     if (status == MFM_OK)
         mfm_feed_finish(feed, step, room);

@@ -50,11 +50,12 @@ void mfm_worker_free(mfm_ctx *ctx, mfm_worker *worker);
 /* Why the last image could not be read. */
 const char *mfm_worker_message(const mfm_worker *worker);
 
-/* Chooses a batch's images: indices [batch]. One thread at a time; cheapest when steps go upwards.
- */
-void mfm_feed_choose(mfm_feed *feed, uint64_t step, const mfm_batch_room *room);
+/* Chooses a batch's images, which the feed keeps until the next. One thread at a time; cheapest
+ * when steps go upwards. */
+void mfm_feed_choose(mfm_feed *feed, uint64_t step);
 /* Fills the slots first .. first + count - 1 of images [batch, height, width, channels], unless
- * none are wanted, and of labels [batch]. One thread for each worker. Fails by what the worker then
+ * none are wanted, of labels [batch] and indices [batch]: of another image of the batch, where one
+ * that cannot be read is left out. One thread for each worker. Fails by what the worker then
  * tells. */
 int mfm_feed_fill(const mfm_feed *feed, mfm_worker *worker, uint64_t step, uint32_t first,
                   uint32_t count, const mfm_batch_room *room);
@@ -66,6 +67,7 @@ int mfm_feed_batch(mfm_feed *feed, mfm_worker *worker, uint64_t step, const mfm_
 /* Numbers in the images and in the soft labels of a batch; 0 where there are none. */
 size_t mfm_feed_size(const mfm_feed *feed);
 size_t mfm_feed_soft_size(const mfm_feed *feed);
+const mfm_images *mfm_feed_images(const mfm_feed *feed);
 uint32_t mfm_feed_batch_size(const mfm_feed *feed);
 
 /* For evaluation: image `index` without augmentation. */

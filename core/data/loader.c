@@ -89,11 +89,10 @@ static mfm_batch_room buffer(const mfm_loader *loader, const struct ring *ring, 
 
 static void choose(mfm_loader *loader, struct ring *ring)
 {
-    const mfm_batch_room room = buffer(loader, ring, ring->ready);
     const uint64_t step = ring->first_step + ring->ready;
     ring->stage = CHOOSING;
     pthread_mutex_unlock(&loader->lock);
-    mfm_feed_choose(ring->feed, step, &room);
+    mfm_feed_choose(ring->feed, step);
     pthread_mutex_lock(&loader->lock);
     ring->stage = FILLING;
     ring->taken = ring->filled = 0;
@@ -323,6 +322,7 @@ int mfm_loader_next(mfm_loader *loader, int stream, mfm_batch *batch, uint64_t *
                          .soft_labels = room.soft_labels,
                          .indices = room.indices,
                          .n = mfm_feed_batch_size(ring->feed)};
+    mfm_images_tell(loader->ctx, mfm_feed_images(ring->feed), false);
     if (step)
         *step = ring->first_step + number;
     return MFM_OK;

@@ -7,6 +7,12 @@
 
 static int check_shape(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_preprocess *to, bool fit)
 {
+    if (to->resizes)
+        return to->channels == 1 || to->channels == 3
+                   ? MFM_OK
+                   : mfm_fail(ctx, MFM_EINVAL,
+                              "images of %s have colours, the model reads %d channels: 1 or 3",
+                              dataset->name, to->channels);
     const bool equal = dataset->channels == to->channels && dataset->height == to->height &&
                        dataset->width == to->width;
     const bool channels_fit =
@@ -39,7 +45,8 @@ mfm_normalisation mfm_normalisation_of(const mfm_dataset *dataset, int channels)
 {
     mfm_normalisation n = {.channels = channels, .scale = 255};
     for (int c = 0; c < channels && c < MFM_DATA_CHANNELS; c++) {
-        const int from = dataset->channels == 1 ? 0 : c;
+        const bool grey_form = channels == 1 && dataset->channels == 3 && dataset->height == 0;
+        const int from = dataset->channels == 1 ? 0 : grey_form ? 3 : c;
         n.mean[c] = dataset->mean[from];
         n.deviation[c] = dataset->deviation[from];
     }
@@ -80,6 +87,28 @@ int mfm_normalisation_check(mfm_ctx *ctx, const mfm_normalisation *n)
     return MFM_OK;
 }
 
+int mfm_preprocess_set_full(mfm_ctx *ctx, int height, int width, mfm_preprocess *preprocess)
+{
+    if (height < preprocess->height || width < preprocess->width)
+        return mfm_fail(ctx, MFM_EDATA, "resized to %d x %d: at least the %d x %d of the model",
+                        height, width, preprocess->height, preprocess->width);
+    preprocess->full_height = height;
+    preprocess->full_width = width;
+    return MFM_OK;
+}
+
+/* As torchvision's recipes: 256 for 224. */
+static void set_resizing(mfm_preprocess *preprocess)
+{
+    preprocess->resizes = true;
+    preprocess->source_height = preprocess->height;
+    preprocess->source_width = preprocess->width;
+    preprocess->source_channels = preprocess->channels;
+    preprocess->above = preprocess->before = 0;
+    preprocess->full_height = (int)((int64_t)preprocess->height * 256 / 224);
+    preprocess->full_width = (int)((int64_t)preprocess->width * 256 / 224);
+}
+
 static int fill_table(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_normalisation *own,
                       mfm_preprocess *preprocess)
 {
@@ -112,7 +141,13 @@ int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, 
                                  .above = (height - dataset->height) / 2,
                                  .before = (width - dataset->width) / 2,
                                  .augment = *augment};
+    if (dataset->height == 0)
+        set_resizing(&preprocess);
     int status = check_shape(ctx, dataset, &preprocess, fit);
+    if (status == MFM_OK && augment->random_crop && !preprocess.resizes)
+        status = mfm_fail(ctx, MFM_EINVAL,
+                          "augmentation: random crops of other sizes: %s has images of one size",
+                          dataset->name);
     if (status == MFM_OK)
         status = check_augment(ctx, augment, height, width);
     if (status == MFM_OK)
@@ -142,6 +177,38 @@ mfm_crop mfm_crop_draw(const mfm_augment *augment, uint64_t seed, uint32_t node,
     const int positions = 2 * augment->pad + 1;
     return (mfm_crop){scale(words[0], positions), scale(words[1], positions),
                       augment->flip && (words[2] >> 31)};
+}
+
+enum { ATTEMPTS = 10 };
+
+/* As torchvision's RandomResizedCrop: area and ratio are drawn until the rectangle fits; after ten
+ * attempts it is the largest of a ratio within the bounds, in the centre. Draws have indices beyond
+ * those of mfm_crop_draw. */
+mfm_rectangle mfm_rectangle_draw(int height, int width, uint64_t seed, uint32_t node, uint64_t step,
+                                 uint32_t slot)
+{
+    const mfm_key key = {seed, MFM_STREAM_AUGMENT, node, step};
+    const double least = 3.0 / 4, most = 4.0 / 3, log_least = log(least), log_most = log(most);
+    for (uint64_t attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        uint32_t words[4];
+        mfm_random4(&key, (attempt << 32) + slot, words);
+        const double share = 0.08 + 0.92 * words[0] * 0x1p-32;
+        const double ratio = exp(log_least + (log_most - log_least) * words[1] * 0x1p-32);
+        const double area = share * height * width;
+        const int w = (int)floor(sqrt(area * ratio) + 0.5),
+                  h = (int)floor(sqrt(area / ratio) + 0.5);
+        if (w >= 1 && h >= 1 && w <= width && h <= height)
+            return (mfm_rectangle){scale(words[2], height - h + 1), scale(words[3], width - w + 1),
+                                   h, w};
+    }
+    mfm_rectangle r = {.height = height, .width = width};
+    if (width < least * height)
+        r.height = (int)floor(width / least + 0.5);
+    else if (width > most * height)
+        r.width = (int)floor(height * most + 0.5);
+    r.top = (height - r.height) / 2;
+    r.left = (width - r.width) / 2;
+    return r;
 }
 
 mfm_crop mfm_crop_centre(const mfm_augment *augment)

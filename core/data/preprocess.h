@@ -30,6 +30,9 @@ typedef struct mfm_augment {
     int pad; /* 0: no shift */
     enum mfm_border border;
     bool flip; /* mirror left to right, half of the time */
+    /* A rectangle of 8 to 100 % of the image and of a ratio of sides of 3/4 to 4/3, resized to the
+     * model's input (Szegedy et al., CVPR 2015). Only where images are resized. */
+    bool random_crop;
 } mfm_augment;
 
 /* How bytes become numbers: per channel of the model, (byte / scale - mean) / deviation. */
@@ -47,6 +50,14 @@ bool mfm_normalisation_same(const mfm_normalisation *a, const mfm_normalisation 
 /* MFM_EDATA for a scale or deviation that is not above 0, and for numbers beyond float32. */
 int mfm_normalisation_check(mfm_ctx *ctx, const mfm_normalisation *normalisation);
 
+/* What an image's draws are keyed by. */
+typedef struct mfm_draw {
+    uint64_t seed;
+    uint32_t node;
+    uint64_t step;
+    uint32_t slot;
+} mfm_draw;
+
 /* What was drawn for one image. */
 typedef struct mfm_crop {
     int top, left;
@@ -58,10 +69,19 @@ typedef struct mfm_preprocess {
     int source_height, source_width, source_channels;
     int height, width, channels;
     int above, before; /* black rows and columns that fitting puts in front */
+    /* Images of any size are resized, so that the source is of the model's size: for evaluation to
+     * the least size of their own shape that covers full_height x full_width, of which the centre
+     * is read. By default that is 256 / 224 of the model's size. */
+    bool resizes;
+    int full_height, full_width;
     mfm_augment augment;
     mfm_normalisation normalisation;
     real table[MFM_DATA_CHANNELS][256]; /* byte to number, per channel of the model */
 } mfm_preprocess;
+
+/* Where images are resized, another size of which the centre is evaluated: MFM_EDATA for one below
+ * the model's. */
+int mfm_preprocess_set_full(mfm_ctx *ctx, int height, int width, mfm_preprocess *preprocess);
 
 /* The model reads [n, channels, height, width]. normalisation NULL: the dataset's own. MFM_EINVAL
  * when the dataset's images have another shape and fit is false or cannot bridge it, or the padding
@@ -75,6 +95,12 @@ size_t mfm_preprocess_size(const mfm_preprocess *preprocess);
 
 mfm_crop mfm_crop_draw(const mfm_augment *augment, uint64_t seed, uint32_t node, uint64_t step,
                        uint32_t slot);
+/* The part of an image of height x width that random_crop reads. */
+typedef struct mfm_rectangle {
+    int top, left, height, width;
+} mfm_rectangle;
+mfm_rectangle mfm_rectangle_draw(int height, int width, uint64_t seed, uint32_t node, uint64_t step,
+                                 uint32_t slot);
 /* The crop that changes nothing. */
 mfm_crop mfm_crop_centre(const mfm_augment *augment);
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "core/data/evaluation_images.h"
+#include "core/data/sources/source.h"
 
 struct mfm_evaluator {
     mfm_ctx *ctx;
@@ -99,7 +100,8 @@ static double cross_entropy(const real *logits, int64_t classes, int label)
 }
 
 static int run_batches(mfm_evaluator *e, mfm_evaluation_images *images, uint32_t count,
-                       const mfm_evaluation_watch *watch, mfm_confusion *confusion, double *sum)
+                       const mfm_evaluation_watch *watch, mfm_confusion *confusion,
+                       uint32_t *counted, double *sum)
 {
     const int64_t classes = e->problem->classes;
     const real *logits = mfm_plan_lane(e->plan, e->problem->plain.logits, MFM_X);
@@ -112,6 +114,9 @@ static int run_batches(mfm_evaluator *e, mfm_evaluation_images *images, uint32_t
         for (uint32_t i = 0; i < got; i++) {
             const real *row = logits + (int64_t)i * classes;
             const int label = (int)e->labels[i];
+            if (label == MFM_LEFT_OUT)
+                continue;
+            ++*counted;
             mfm_confusion_add(confusion, label, prediction(row, classes));
             *sum += cross_entropy(row, classes, label);
         }
@@ -133,14 +138,16 @@ int mfm_evaluate_some(mfm_evaluator *e, const mfm_images *images, const uint32_t
 {
     mfm_evaluation_images *reading;
     double sum = 0;
+    uint32_t counted = 0;
     mfm_confusion_reset(confusion);
     mfm_plan_bind_params(e->plan, MFM_X, params);
     mfm_plan_bind_state(e->plan, state);
     int status = mfm_evaluation_images_open(e->ctx, images, indices, e->preprocess, &reading);
     if (!status)
-        status = run_batches(e, reading, count, watch, confusion, &sum);
+        status = run_batches(e, reading, count, watch, confusion, &counted, &sum);
+    mfm_images_tell(e->ctx, images, true);
     mfm_evaluation_images_close(reading);
-    *loss = count ? sum / count : NAN;
+    *loss = counted ? sum / counted : NAN;
     return status;
 }
 

@@ -29,9 +29,10 @@ typedef struct mfm_evaluation_watch {
 
 /* Runs all images with the given parameters and running statistics; confusion is reset first and
  * must have the model's number of classes or more. *loss is the mean cross-entropy, NAN without
- * images. An image with outputs that are not numbers is undecided, which a warning says. Labels
- * must be below the model's classes. Fails by the watch (NULL: nobody's), an image that cannot be
- * read, or for want of memory; confusion and *loss then hold nothing of use. */
+ * images. Those that are left out (core/data/sources/dataset.h) count nowhere. An image with
+ * outputs that are not numbers is undecided, which a warning says. Labels must be below the model's
+ * classes. Fails by the watch (NULL: nobody's), an image that cannot be read, or for want of
+ * memory; confusion and *loss then hold nothing of use. */
 int mfm_evaluate(mfm_evaluator *evaluator, const mfm_images *images, real *params, real *state,
                  const mfm_evaluation_watch *watch, mfm_confusion *confusion, double *loss);
 

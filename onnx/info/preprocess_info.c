@@ -47,6 +47,8 @@ int mfm_preprocess_info_text(mfm_ctx *ctx, const mfm_preprocess *p, char **text)
         p->channels, p->height, p->width, "layout", "NCHW", "images", p->source_channels,
         p->source_height, p->source_width, "colours", colours(p), "scale", json_real(n->scale),
         "mean", numbers(n->mean, n->channels), "deviation", numbers(n->deviation, n->channels));
+    if (root && p->resizes)
+        json_object_set_new(root, "resize", json_pack("[i,i]", p->full_height, p->full_width));
     char *dump = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(digits_of(n))) : NULL;
     *text = dump ? mfm_strdup(ctx, dump) : NULL;
     free(dump); /* jansson's */
@@ -95,6 +97,22 @@ static int read_input(mfm_ctx *ctx, const json_t *root, mfm_preprocess_info *inf
     return MFM_OK;
 }
 
+/* May be missing: the images had the model's size. */
+static int read_resize(mfm_ctx *ctx, const json_t *root, mfm_preprocess_info *info)
+{
+    const json_t *list = json_object_get(root, "resize");
+    if (!list)
+        return MFM_OK;
+    const json_int_t height = json_integer_value(json_array_get(list, 0));
+    const json_int_t width = json_integer_value(json_array_get(list, 1));
+    if (json_array_size(list) != 2 || height < info->height || width < info->width ||
+        height > MOST_SIDE || width > MOST_SIDE)
+        return bad(ctx, "resize", "a list of height and width, at least those of the input");
+    info->full_height = (int)height;
+    info->full_width = (int)width;
+    return MFM_OK;
+}
+
 static int read_numbers(mfm_ctx *ctx, const json_t *root, const char *key, int count,
                         double *values)
 {
@@ -122,6 +140,8 @@ static int read_root(mfm_ctx *ctx, const json_t *root, mfm_preprocess_info *info
     if (!layout || strcmp(layout, "NCHW") != 0)
         return bad(ctx, "layout", "NCHW");
     int status = read_input(ctx, root, info);
+    if (!status)
+        status = read_resize(ctx, root, info);
     if (status)
         return status;
     mfm_normalisation *n = &info->normalisation;

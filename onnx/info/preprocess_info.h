@@ -15,6 +15,7 @@
 
 typedef struct mfm_preprocess_info {
     int channels, height, width; /* of the model's input */
+    int full_height, full_width; /* images are resized to cover this, and cropped; 0: not told */
     mfm_normalisation normalisation;
 } mfm_preprocess_info;
 

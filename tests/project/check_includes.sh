@@ -41,6 +41,8 @@ BEGIN {
     only("^[<\"]jansson", "^(onnx|core/report|tools|tests)/",
          "JSON belongs to onnx/, core/report/ and tools/")
     only("^[<\"]popt", "^tools/", "options belong to tools/")
+    only("^[<\"](jpeglib|jerror|turbojpeg|png)[.]h", "^(core/data|tests)/",
+         "image files belong to core/data/")
     only("^[<\"]zlib", "^(core/data|tests)/", "compressed files belong to core/data/")
     only("^[<\"]CUnit", "^tests/", "CUnit belongs to tests/")
 }

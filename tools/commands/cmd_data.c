@@ -8,6 +8,7 @@
 #include "tools/show/printable.h"
 
 typedef struct options {
+    mfm_dataset_options parts;
     mfm_split_arguments split;
     bool json;
 } options;
@@ -35,6 +36,10 @@ static const mfm_option_table data_options = {
          .options = mfm_split_table,
          .count = MFM_SPLIT_OPTIONS,
          .base = offsetof(options, split)},
+        {.title = "Test images:",
+         .options = mfm_part_table,
+         .count = MFM_PART_OPTIONS,
+         .base = offsetof(options, parts)},
         {.title = "Output:", .options = table, .count = sizeof table / sizeof table[0]},
         {.title = NULL}}};
 
@@ -60,6 +65,8 @@ static int describe_preprocess(mfm_ctx *ctx, const mfm_dataset *d, json_t **obje
     static const mfm_augment none;
     mfm_preprocess preprocess;
     *object = json_null();
+    if (d->height == 0) /* the model decides */
+        return MFM_OK;
     char *text;
     int status = mfm_preprocess_init(ctx, d, d->channels, d->height, d->width, false, NULL, &none,
                                      &preprocess);
@@ -117,8 +124,12 @@ static void print_as_table(const mfm_dataset *d, const mfm_split *s, const optio
     const bool validation = s->validation_count > 0;
     for (int c = 0; c < d->classes; c++)
         width = strlen(d->class_names[c]) > width ? strlen(d->class_names[c]) : width;
-    printf("%s: images of %d x %d x %d (channels, height, width), %d classes\n", d->name,
-           d->channels, d->height, d->width, d->classes);
+    if (d->height)
+        printf("%s: images of %d x %d x %d (channels, height, width), %d classes\n", d->name,
+               d->channels, d->height, d->width, d->classes);
+    else
+        printf("%s: images of any size in %d channels, %d classes\n", d->name, d->channels,
+               d->classes);
     print_numbers("bytes / 255: mean", d->mean, d->channels);
     print_numbers("; deviation", d->deviation, d->channels);
     printf("\nimbalance %g, split %016llx\n\n", o->split.imbalance, (unsigned long long)s->hash);
@@ -140,7 +151,8 @@ static int describe(mfm_ctx *ctx, const char *specification, const options *o)
 {
     mfm_dataset *dataset = NULL;
     mfm_split *split = NULL;
-    int status = mfm_open_data(ctx, specification, MFM_PART_TRAIN | MFM_PART_TEST, &dataset);
+    int status =
+        mfm_open_data(ctx, specification, &o->parts, MFM_PART_TRAIN | MFM_PART_TEST, &dataset);
     if (!status)
         status = mfm_make_split(ctx, dataset, &o->split, &split);
     if (!status && o->json)

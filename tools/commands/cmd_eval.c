@@ -11,6 +11,7 @@
 
 typedef struct options {
     const char *data;
+    mfm_dataset_options parts;
     mfm_split_arguments split;
     uint64_t batch, threads;
     int normalise;
@@ -62,6 +63,10 @@ static void print_kinds(void)
 
 static const mfm_option_group groups[] = {
     {.title = "Options:", .options = table, .count = sizeof table / sizeof table[0]},
+    {.title = "Test images:",
+     .options = mfm_part_table,
+     .count = MFM_PART_OPTIONS,
+     .base = offsetof(options, parts)},
     {.title = "Split of the training images, where it is not what the model tells:",
      .options = mfm_split_table,
      .count = MFM_SPLIT_OPTIONS,
@@ -208,6 +213,7 @@ static void tell_idle_options(const mfm_evaluation *e, const mfm_arguments *give
 static int prepare(mfm_evaluation *e, const options *o, const mfm_arguments *given)
 {
     const mfm_images_wanted wanted = {.specification = o->data,
+                                      .options = o->parts,
                                       .parts =
                                           MFM_PART_TEST | (split_given(given) ? MFM_PART_TRAIN : 0),
                                       .fit = o->fit,

@@ -51,6 +51,7 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
 {
     const mfm_train_arguments *a = &job->arguments;
     const mfm_images_wanted wanted = {.specification = a->data,
+                                      .options = a->parts,
                                       .parts = MFM_PART_TRAIN | MFM_PART_TEST,
                                       .fit = a->fit,
                                       .normalise = a->normalise,

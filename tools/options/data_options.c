@@ -68,9 +68,32 @@ const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS] = {
      .help = "seed that chooses which images are kept"},
 };
 
-int mfm_open_data(mfm_ctx *ctx, const char *specification, unsigned parts, mfm_dataset **dataset)
+const mfm_option mfm_part_table[MFM_PART_OPTIONS] = {
+    {.name = "test-part",
+     .kind = MFM_OPTION_REAL,
+     .value = "F",
+     .max = 0.99,
+     .offset = offsetof(mfm_dataset_options, test_part),
+     .silent_default = true,
+     .help = "share of each class that is taken out for testing, where the dataset is not divided "
+             "(0.4: four of ten images)"},
+    {.name = "test-seed",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .max = (double)INT64_MAX,
+     .offset = offsetof(mfm_dataset_options, test_seed),
+     .silent_default = true,
+     .help = "seed that chooses them (default: 0)"},
+    {.name = "skip-bad-images",
+     .kind = MFM_OPTION_FLAG,
+     .offset = offsetof(mfm_dataset_options, skip_bad),
+     .help = "leave out images that cannot be read, with a warning; else the first one ends it"},
+};
+
+int mfm_open_data(mfm_ctx *ctx, const char *specification, const mfm_dataset_options *options,
+                  unsigned parts, mfm_dataset **dataset)
 {
-    const int status = mfm_dataset_open(ctx, specification, parts, dataset);
+    const int status = mfm_dataset_open_with(ctx, specification, options, parts, dataset);
     return status == MFM_EINVAL ? MFM_EUSAGE : status;
 }
 

@@ -21,6 +21,10 @@ extern const mfm_split_arguments mfm_split_defaults;
 /* The option table of a structure of that type. */
 extern const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS];
 
+/* Of a dataset that has no test part of its own: options of mfm_dataset_options. */
+enum { MFM_PART_OPTIONS = 3 };
+extern const mfm_option mfm_part_table[MFM_PART_OPTIONS];
+
 /* What decides between the normalisation that a model tells and that of the images. */
 enum mfm_normalise { MFM_NORMALISE_MODEL, MFM_NORMALISE_DATA };
 extern const char *const mfm_normalise_names[];
@@ -29,7 +33,8 @@ extern const char *const mfm_normalise_names[];
 int mfm_split_options_of(mfm_ctx *ctx, const mfm_split_arguments *arguments,
                          mfm_split_options *options);
 /* Opens the dataset; a specification that nobody can read is wrong usage. */
-int mfm_open_data(mfm_ctx *ctx, const char *specification, unsigned parts, mfm_dataset **dataset);
+int mfm_open_data(mfm_ctx *ctx, const char *specification, const mfm_dataset_options *options,
+                  unsigned parts, mfm_dataset **dataset);
 int mfm_make_split(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_split_arguments *arguments,
                    mfm_split **split);
 

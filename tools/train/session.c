@@ -184,22 +184,20 @@ static int bad_normalisation(const mfm_session *session, int status)
 }
 
 /* *found: the model tells a normalisation that fits its input. */
-static int read_normalisation(mfm_session *session, const mfm_shape *input, mfm_normalisation *own,
-                              bool *found)
+static int read_normalisation(mfm_session *session, const mfm_shape *input,
+                              mfm_preprocess_info *info, bool *found)
 {
-    mfm_preprocess_info info;
-    int status = mfm_preprocess_info_read(session->ctx, session->model, &info, found);
+    int status = mfm_preprocess_info_read(session->ctx, session->model, info, found);
     if (!status && *found &&
-        (info.channels != input->dim[1] || info.height != input->dim[2] ||
-         info.width != input->dim[3]))
+        (info->channels != input->dim[1] || info->height != input->dim[2] ||
+         info->width != input->dim[3]))
         status = mfm_fail(session->ctx, MFM_EDATA,
                           "%s: metadata " MFM_PREPROCESS_KEY
                           ": input %dx%dx%d: the model reads %dx%dx%d",
-                          mfm_model_path(session->model), info.channels, info.height, info.width,
+                          mfm_model_path(session->model), info->channels, info->height, info->width,
                           (int)input->dim[1], (int)input->dim[2], (int)input->dim[3]);
     if (status == MFM_EDATA || status == MFM_ENOTSUP)
         return bad_normalisation(session, status);
-    *own = info.normalisation;
     return status;
 }
 
@@ -226,17 +224,20 @@ static int make_preprocess(mfm_session *session, const mfm_images_wanted *wanted
         return mfm_fail(ctx, MFM_ENOTSUP,
                         "%s: input of shape %s: expected [batch, channels, height, width]", path,
                         mfm_shape_text(shape, text));
-    mfm_normalisation own;
+    mfm_preprocess_info info = {.channels = 0};
     int status = MFM_OK;
     session->tells_normalisation = mfm_preprocess_info_told(session->model);
     if (wanted->normalise == MFM_NORMALISE_MODEL)
-        status = read_normalisation(session, shape, &own, &session->own_normalisation);
+        status = read_normalisation(session, shape, &info, &session->own_normalisation);
     if (status)
         return status;
     status = mfm_preprocess_init(ctx, session->dataset, (int)shape->dim[1], (int)shape->dim[2],
                                  (int)shape->dim[3], wanted->fit,
-                                 session->own_normalisation ? &own : NULL, &wanted->augment,
-                                 &session->preprocess);
+                                 session->own_normalisation ? &info.normalisation : NULL,
+                                 &wanted->augment, &session->preprocess);
+    if (!status && session->preprocess.resizes && info.full_height)
+        status =
+            mfm_preprocess_set_full(ctx, info.full_height, info.full_width, &session->preprocess);
     if (!status && session->own_normalisation)
         compare_normalisation(session);
     return status ? mfm_fail_in(ctx, status, "%s", path) : MFM_OK;
@@ -254,8 +255,8 @@ json_t *mfm_session_preprocess_json(const mfm_session *session)
 
 int mfm_session_open_data(mfm_session *session, const mfm_images_wanted *wanted)
 {
-    int status =
-        mfm_open_data(session->ctx, wanted->specification, wanted->parts, &session->dataset);
+    int status = mfm_open_data(session->ctx, wanted->specification, &wanted->options, wanted->parts,
+                               &session->dataset);
     if (!status && !wanted->training)
         status = read_classes(session);
     if (!status && !wanted->training)

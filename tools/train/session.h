@@ -30,6 +30,7 @@ typedef struct mfm_session {
 
 typedef struct mfm_images_wanted {
     const char *specification;
+    mfm_dataset_options options;
     unsigned parts;
     bool fit;      /* the images may be padded and grey be copied to colour */
     int normalise; /* enum mfm_normalise */

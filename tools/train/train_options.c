@@ -8,11 +8,13 @@
 #include "onnx/proto/nearest.h"
 #include "tools/options/option_json.h"
 
-enum { AUGMENT_NONE, AUGMENT_PAD_CROP_FLIP, PAD = 4 };
+enum { AUGMENT_NONE, AUGMENT_PAD_CROP_FLIP, AUGMENT_RESIZED_CROP, PAD = 4 };
 enum { DECAY_ALL, DECAY_WEIGHTS };
 
-static const char *const augment_names[] = {
-    [AUGMENT_NONE] = "none", [AUGMENT_PAD_CROP_FLIP] = "pad-crop-flip", NULL};
+static const char *const augment_names[] = {[AUGMENT_NONE] = "none",
+                                            [AUGMENT_PAD_CROP_FLIP] = "pad-crop-flip",
+                                            [AUGMENT_RESIZED_CROP] = "resized-crop-flip",
+                                            NULL};
 static const char *const border_names[] = {
     [MFM_BORDER_ZERO] = "zero", [MFM_BORDER_REFLECT] = "reflect", NULL};
 
@@ -77,7 +79,8 @@ static const mfm_option data_table[] = {
      .value = "HOW",
      .choices = augment_names,
      FIELD(augment),
-     .help = "shift by up to 4 pixels and mirror at random"},
+     .help = "shift by up to 4 pixels and mirror at random; or crop at random, 8 to 100 % of an "
+             "image of any size, and mirror"},
     {.name = "border",
      .kind = MFM_OPTION_CHOICE,
      .value = "HOW",
@@ -239,6 +242,10 @@ static const mfm_option transfer_table[] = {
 static const mfm_option_group groups[] = {
     {.title = "Output:", .options = output_table, .count = COUNT(output_table)},
     {.title = "Images:", .options = data_table, .count = COUNT(data_table)},
+    {.title = "Test images:",
+     .options = mfm_part_table,
+     .count = MFM_PART_OPTIONS,
+     .base = offsetof(mfm_train_arguments, parts)},
     {.title = "Long-tailed split:",
      .options = mfm_split_table,
      .count = MFM_SPLIT_OPTIONS,
@@ -451,8 +458,10 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
 
 mfm_augment mfm_train_augment(const mfm_train_arguments *a)
 {
-    const bool on = a->augment == AUGMENT_PAD_CROP_FLIP;
-    return (mfm_augment){.pad = on ? PAD : 0, .border = (enum mfm_border)a->border, .flip = on};
+    return (mfm_augment){.pad = a->augment == AUGMENT_PAD_CROP_FLIP ? PAD : 0,
+                         .border = (enum mfm_border)a->border,
+                         .flip = a->augment != AUGMENT_NONE,
+                         .random_crop = a->augment == AUGMENT_RESIZED_CROP};
 }
 
 mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arguments *a)

@@ -18,6 +18,7 @@ typedef struct mfm_train_arguments {
     double checkpoint_minutes; /* between checkpoints within an epoch; 0: none */
 
     const char *data;
+    mfm_dataset_options parts;
     mfm_split_arguments split;
     int augment, border, normalise;
     bool fit;

@@ -339,6 +339,18 @@ static void print_errors(const mfm_train_job *job)
                c->best_validation_test_error);
 }
 
+/* The command that evaluates the model on the same test images. */
+static void print_eval(const mfm_train_job *job, const char *output, const char *data)
+{
+    const mfm_dataset_options *parts = &job->arguments.parts;
+    printf("  onnx-mfm eval %s --data %s%s", output, data, job->arguments.fit ? " --fit" : "");
+    if (parts->test_part > 0)
+        printf(" --test-part %.6g", parts->test_part);
+    if (parts->test_seed)
+        printf(" --test-seed %llu", (unsigned long long)parts->test_seed);
+    printf("%s\n", parts->skip_bad ? " --skip-bad-images" : "");
+}
+
 static int print_files(const mfm_train_job *job)
 {
     char *output = quote(job->ctx, job->arguments.output);
@@ -351,8 +363,7 @@ static int print_files(const mfm_train_job *job)
     printf("  %s: options, metrics, checkpoint and report.html\n", job->folder.path);
     printf("next:\n");
     if (!status)
-        printf("  onnx-mfm eval %s --data %s%s\n", output, data,
-               job->arguments.fit ? " --fit" : "");
+        print_eval(job, output, data);
     mfm_free(job->ctx, output);
     mfm_free(job->ctx, data);
     return status;

@@ -160,6 +160,13 @@ static const mfm_dataset_kind *find_kind(const char *specification, size_t lengt
 
 int mfm_dataset_open(mfm_ctx *ctx, const char *specification, unsigned parts, mfm_dataset **result)
 {
+    static const mfm_dataset_options none;
+    return mfm_dataset_open_with(ctx, specification, &none, parts, result);
+}
+
+int mfm_dataset_open_with(mfm_ctx *ctx, const char *specification,
+                          const mfm_dataset_options *options, unsigned parts, mfm_dataset **result)
+{
     *result = NULL;
     const size_t length = strcspn(specification, ":");
     const mfm_dataset_kind *kind = find_kind(specification, length);
@@ -170,12 +177,15 @@ int mfm_dataset_open(mfm_ctx *ctx, const char *specification, unsigned parts, mf
     }
     const bool given = specification[length] == ':' && specification[length + 1] != '\0';
     const char *folder = given ? specification + length + 1 : kind->folder;
+    if (options->test_part > 0 && !kind->divides)
+        return mfm_fail(ctx, MFM_EINVAL, "--test-part: %s has a test part of its own", kind->name);
     if (!folder)
         return mfm_fail(ctx, MFM_EINVAL, "dataset %s: no folder given: write %s:FOLDER", kind->name,
                         kind->name);
     mfm_dataset *dataset = mfm_alloc(ctx, 1, sizeof *dataset);
     if (!dataset)
         return MFM_ENOMEM;
+    dataset->options = *options;
     dataset->name = mfm_strdup(ctx, specification);
     int status = dataset->name ? kind->read(ctx, folder, parts, dataset) : MFM_ENOMEM;
     if (status != MFM_OK) {

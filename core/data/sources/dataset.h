@@ -34,13 +34,25 @@ typedef struct mfm_images {
     uint16_t *labels; /* [count] */
     const mfm_source_kind *source; /* NULL: memory */
     void *self;                    /* the source's own */
+    bool skips; /* those that cannot be read are left out: others take their places in training */
 } mfm_images;
+
+/* How a dataset is opened; all 0: as its files are. */
+typedef struct mfm_dataset_options {
+    double test_part;   /* share of each class that is taken out for testing; 0: none */
+    uint64_t test_seed; /* chooses them */
+    bool skip_bad;      /* images that cannot be read are left out, with a warning */
+} mfm_dataset_options;
 
 typedef struct mfm_dataset {
     char *name; /* the specification it was opened from */
-    int height, width, channels, classes;
+    mfm_dataset_options options;
+    int height, width; /* 0: they differ, and every image is resized to what a model reads */
+    int channels, classes;
     int first_label;    /* what the files call class 0 */
     char **class_names; /* [classes] */
+    /* Of images in files, whose channels are red, green and blue, [3] is that of their grey form.
+     */
     double mean[MFM_DATA_CHANNELS];
     double deviation[MFM_DATA_CHANNELS];
     bool unmeasured; /* no training images tell mean and deviation, which are 0 */
@@ -52,6 +64,9 @@ typedef struct mfm_dataset {
  * breaks its format's rules. */
 int mfm_dataset_open(mfm_ctx *ctx, const char *specification, unsigned parts,
                      mfm_dataset **dataset);
+int mfm_dataset_open_with(mfm_ctx *ctx, const char *specification,
+                          const mfm_dataset_options *options, unsigned parts,
+                          mfm_dataset **dataset);
 void mfm_dataset_free(mfm_ctx *ctx, mfm_dataset *dataset);
 
 /* Numbers the classes anew: label `first` of the files becomes class 0. Class names that were the

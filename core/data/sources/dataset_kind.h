@@ -7,9 +7,10 @@
 typedef struct mfm_dataset_kind {
     const char *name;   /* what stands before the colon */
     const char *folder; /* used when none is given; NULL: one must be given */
-    /* Fills a zeroed dataset but for its name: shape, classes, statistics and at least the parts
-     * asked for. What it has filled when it fails is freed by the caller. */
+    /* Fills a zeroed dataset but for its name and options: shape, classes, statistics and at least
+     * the parts asked for. What it has filled when it fails is freed by the caller. */
     int (*read)(mfm_ctx *ctx, const char *folder, unsigned parts, mfm_dataset *dataset);
+    bool divides; /* a share of the images can be taken out for testing */
 } mfm_dataset_kind;
 
 /* Pixels and labels for count images of dataset's shape. */

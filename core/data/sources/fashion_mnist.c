@@ -36,5 +36,6 @@ static int read_fashion_mnist(mfm_ctx *ctx, const char *folder, unsigned parts,
     return status;
 }
 
-const mfm_dataset_kind mfm_dataset_fashion_mnist = {
-    "fashion-mnist", "/usr/share/datasets/fashion-mnist", read_fashion_mnist};
+const mfm_dataset_kind mfm_dataset_fashion_mnist = {.name = "fashion-mnist",
+                                                    .folder = "/usr/share/datasets/fashion-mnist",
+                                                    .read = read_fashion_mnist};

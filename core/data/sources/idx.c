@@ -65,4 +65,4 @@ static int read_idx(mfm_ctx *ctx, const char *folder, unsigned parts, mfm_datase
     return status;
 }
 
-const mfm_dataset_kind mfm_dataset_idx = {"idx", NULL, read_idx};
+const mfm_dataset_kind mfm_dataset_idx = {.name = "idx", .read = read_idx};

@@ -1,5 +1,7 @@
 #include "core/data/sources/source.h"
 
+#include <stdio.h>
+
 struct mfm_reader {
     const mfm_images *images;
     void *own; /* the source's reader; NULL: memory */
@@ -58,7 +60,23 @@ int mfm_reader_pixels(mfm_reader *reader, int reduce)
     return MFM_OK;
 }
 
+void mfm_reader_tell(mfm_reader *reader, const char *message)
+{
+    snprintf(reader->picture.message, sizeof reader->picture.message, "%s", message);
+}
+
 const mfm_picture *mfm_reader_picture(const mfm_reader *reader)
 {
     return &reader->picture;
+}
+
+bool mfm_images_skip(const mfm_images *images, int status)
+{
+    return images->skips && (status == MFM_EDATA || status == MFM_EIO);
+}
+
+void mfm_images_tell(mfm_ctx *ctx, const mfm_images *images, bool total)
+{
+    if (images->source && images->source->tell)
+        images->source->tell(ctx, images->self, total);
 }

@@ -41,6 +41,9 @@ struct mfm_source_kind {
     int (*pixels)(void *reader, int reduce, mfm_picture *picture);
     /* Goes on with a hash (core/data/fnv.h) by what tells the image from others. */
     uint64_t (*hash)(const void *self, uint32_t index, uint64_t hash);
+    /* Warns of the images that could not be read since the last time, the first ten by their
+     * messages; total: and how many there are, where more have come. NULL: none fail. */
+    void (*tell)(mfm_ctx *ctx, void *self, bool total);
     void (*free)(mfm_ctx *ctx, void *self);
     bool decodes; /* an image takes long enough for several workers */
 };
@@ -55,6 +58,12 @@ void mfm_reader_close(mfm_ctx *ctx, mfm_reader *reader);
 /* As in mfm_source_kind. index is below the part's count. */
 int mfm_reader_begin(mfm_reader *reader, uint32_t index);
 int mfm_reader_pixels(mfm_reader *reader, int reduce);
+/* Whether images that fail with this status are left out. */
+bool mfm_images_skip(const mfm_images *images, int status);
+/* As `tell` of the source; for the thread whose context it is. */
+void mfm_images_tell(mfm_ctx *ctx, const mfm_images *images, bool total);
+/* Writes the picture's message. */
+void mfm_reader_tell(mfm_reader *reader, const char *message);
 const mfm_picture *mfm_reader_picture(const mfm_reader *reader);
 
 MFM_C_END

@@ -50,7 +50,7 @@ static void fixture_init(fixture *f)
                       .mean = {0.5, 0.4, 0.3},
                       .deviation = {0.2, 0.3, 0.4},
                       .train = {.count = IMAGES, .pixels = f->pixels, .labels = f->labels}};
-    const mfm_augment augment = {2, MFM_BORDER_ZERO, true};
+    const mfm_augment augment = {.pad = 2, .border = MFM_BORDER_ZERO, .flip = true};
     CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(f->ctx, &f->dataset, 3, SIDE, SIDE, false, NULL,
                                               &augment, &f->preprocess),
                           MFM_OK);

@@ -128,7 +128,8 @@ static void crops_and_flips_match_the_slow_way(void)
 {
     for (int border = MFM_BORDER_ZERO; border <= MFM_BORDER_REFLECT; border++)
         for (int pad = 0; pad < 4; pad++) {
-            const mfm_augment augment = {pad, (enum mfm_border)border, true};
+            const mfm_augment augment = {
+                .pad = pad, .border = (enum mfm_border)border, .flip = true};
             check_all_crops(1, 5, 1, 5, 6, augment);
             check_all_crops(3, 5, 3, 5, 6, augment);
             check_all_crops(1, 4, 3, 7, 8, augment);
@@ -172,7 +173,7 @@ static void grey_is_copied_to_every_channel_and_centred(void)
 
 static void draws_depend_on_the_key_alone_and_cover_every_place(void)
 {
-    const mfm_augment augment = {2, MFM_BORDER_ZERO, true};
+    const mfm_augment augment = {.pad = 2, .flip = true};
     int seen[5][5][2] = {{{0}}};
     int changed = 0;
     for (uint32_t slot = 0; slot < 2000; slot++) {

@@ -1,0 +1,42 @@
+# Photographs in folders: described, trained on and evaluated; what cannot be read is told.
+. "$SOURCE/tests/cli/lib.sh"
+[ -x "${MAKE_PHOTOS:-}" ] || { echo "skipped: this build reads no image files"; exit 77; }
+
+"$MAKE_PHOTOS" photos 20 || fail "no photographs"
+expect_exit 0 data folder:photos --test-part 0.4
+expect_stdout '^folder:photos: images of any size in 3 channels, 2 classes$'
+expect_stdout '^dark +12 +12 +10 +8$'
+expect_stdout '^light +12 +12 +10 +8$'
+expect_exit 0 data folder:photos --test-part 0.4 --json
+expect_exit 2 data folder:photos
+expect_stderr 'photos: no test images: give --test-part F, or put the classes into photos/train'
+make_data four 4 40 10
+expect_exit 2 data idx:four --test-part 0.5
+expect_stderr '--test-part: idx has a test part of its own'
+
+expect_exit 0 new lenet -o lenet.onnx --classes 2 --input 3,32,32
+options="--data folder:photos --test-part 0.4 --method base --batch 8 --lr 0.01 --epochs 4
+    --milestones none --threads 1"
+expect_exit 0 train lenet.onnx -o a.onnx $options --augment resized-crop-flip
+expect_stdout 'test error: last 0.00 %'
+expect_stdout 'eval a.onnx --data folder:photos --test-part 0.4$'
+expect_exit 0 eval a.onnx --data folder:photos --test-part 0.4
+expect_stdout '^error 0.00 %, loss .*, 16 images$'
+expect_exit 0 eval a.onnx --data folder:photos
+expect_stderr 'all 40 images are taken for testing'
+expect_exit 0 inspect a.onnx --json
+expect_stdout '"resize"'
+
+# The same seed gives the same images, with any number of threads that read them.
+expect_exit 0 train lenet.onnx -o b.onnx $options --augment resized-crop-flip
+cmp a.onnx b.onnx || fail "another model from the same seed"
+
+head -c 100 photos/dark/001.jpg >cut && mv cut photos/dark/001.jpg
+expect_exit 3 train lenet.onnx -o c.onnx $options
+expect_stderr 'photos/dark/001.jpg: JPEG: '
+expect_exit 0 train lenet.onnx -o c.onnx --run d.run $options --skip-bad-images
+expect_stderr 'photos/dark/001.jpg: JPEG: .*: it is left out'
+expect_exit 3 eval a.onnx --data folder:photos
+expect_exit 0 eval a.onnx --data folder:photos --skip-bad-images
+expect_stderr 'photos: 1 of 40 images cannot be read and are left out'
+expect_stdout ', 39 images$'
