@@ -102,7 +102,11 @@ expect_exit 0 recipes --json
 recipes=$(sed -n 's/^ *"name": "\(.*\)",$/\1/p' "$work/.stdout")
 [ "$(echo "$recipes" | wc -l)" -ge 20 ] || fail "recipes --json names too few"
 for recipe in $recipes; do
-    case $recipe in mfm) layer="--layer fc:1" ;; *) layer= ;; esac
+    case $recipe in
+    mfm) layer="--layer fc:1" ;;
+    bbn) layer="--branch conv:2" ;;
+    *) layer= ;;
+    esac
     one --recipe "$recipe" $layer
     grep -q "\"recipe\": \"$recipe\"" one.run/run.json || fail "run.json: no recipe $recipe"
 done

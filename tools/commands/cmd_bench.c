@@ -295,8 +295,11 @@ static int run(mfm_ctx *ctx, const options *o, const mfm_form *form, const mfm_a
 
 int mfm_cmd_bench(mfm_ctx *ctx, int argc, const char **argv)
 {
-    options o = {
-        .method = "base", .inject = mfm_inject_defaults, .batch = 100, .repeat = 20, .profile = 5};
+    options o = {.method = mfm_methods[MFM_METHOD_PLAIN]->name,
+                 .inject = mfm_inject_defaults,
+                 .batch = 100,
+                 .repeat = 20,
+                 .profile = 5};
     static const char *const kinds[] = {"method", NULL};
     mfm_form form;
     mfm_arguments arguments;

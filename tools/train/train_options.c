@@ -293,7 +293,7 @@ void mfm_train_form_init(mfm_form *form, mfm_train_arguments *arguments)
 {
     *arguments = (mfm_train_arguments){.checkpoint_minutes = 10,
                                        .split = mfm_split_defaults,
-                                       .method = "mfm",
+                                       .method = mfm_methods[MFM_METHOD_USUAL]->name,
                                        .loss = mfm_losses[0]->name,
                                        .mixing = none,
                                        .optimizer = mfm_optimizers[MFM_SGD]->name,

@@ -1,7 +1,7 @@
 /* -log softmax(z)_y. */
 #include "core/train/losses/cross_entropy.h"
 
-#include <math.h>
+#include "core/train/losses/prior.h"
 
 int mfm_cross_entropy_build(const mfm_loss_site *site, int *losses)
 {
@@ -27,7 +27,7 @@ int mfm_adjust_by_prior(const mfm_loss_site *site, double tau, int *adjusted)
     if (!shift)
         return MFM_ENOMEM;
     for (int64_t c = 0; c < site->task->classes; c++)
-        shift[c] = (real)(tau * log(mfm_task_count(site->task, c) / site->task->samples));
+        shift[c] = (real)mfm_prior(site->task, tau, c);
     const int status = mfm_shift_logits(site, shift, adjusted);
     mfm_free(ctx, shift);
     return status;

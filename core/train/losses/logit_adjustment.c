@@ -1,24 +1,15 @@
 /* Menon et al., "Long-tail learning via logit adjustment", ICLR 2021, equation 10: cross-entropy of
  * z_c + tau log pi_c, pi_c the share of class c among the training images. */
 #include "core/train/losses/cross_entropy.h"
+#include "core/train/losses/prior.h"
 
-typedef struct adjustment_values {
-    double tau;
-} adjustment_values;
-
-static const adjustment_values defaults = {.tau = 1};
-static const mfm_option table[] = {{.name = "tau",
-                                    .kind = MFM_OPTION_REAL,
-                                    .value = "X",
-                                    .min = -100,
-                                    .max = 100,
-                                    .offset = offsetof(adjustment_values, tau),
-                                    .help = "factor of the logarithm of a class's share"}};
+static const mfm_prior_values defaults = {.tau = 1};
+static const mfm_option table[] = {MFM_PRIOR_OPTION("tau")};
 static const mfm_settings settings = MFM_SETTINGS("Logit adjustment", table, defaults);
 
 static int adjust(const mfm_loss_site *site, int *adjusted)
 {
-    const adjustment_values *v = mfm_values_of(site->chosen, &settings);
+    const mfm_prior_values *v = mfm_values_of(site->chosen, &settings);
     return mfm_adjust_by_prior(site, v->tau, adjusted);
 }
 

@@ -100,8 +100,9 @@ typedef struct mfm_method {
     size_t (*bytes)(const mfm_training *training);
 } mfm_method;
 
-/* Ended by NULL. */
+/* Ended by NULL; these stand first: what holds when none is chosen, and the plain step. */
 extern const mfm_method *const mfm_methods[];
+enum { MFM_METHOD_USUAL, MFM_METHOD_PLAIN };
 const mfm_method *mfm_method_find(const char *name);
 
 /* What a run with these options trains; the caller frees *problem. Names the method in failures. */
