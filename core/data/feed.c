@@ -142,6 +142,20 @@ const char *mfm_worker_message(const mfm_worker *worker)
     return mfm_reader_picture(worker->reader)->message;
 }
 
+static int fit_image(mfm_worker *worker, const mfm_draw *draw)
+{
+    const mfm_preprocess *p = worker->preprocess;
+    const mfm_picture *picture = mfm_reader_picture(worker->reader);
+    const mfm_fit fit = mfm_fit_choose(p, picture->height, picture->width, draw);
+    int status = mfm_reader_pixels(worker->reader, fit.reduce);
+    if (status != MFM_OK)
+        return status;
+    status = mfm_fit_picture(&worker->fitting, p, &fit, picture, worker->bytes);
+    if (status != MFM_OK)
+        mfm_reader_tell(worker->reader, "out of memory for resizing");
+    return status;
+}
+
 /* draw NULL: without augmentation. */
 static int read_image(mfm_worker *worker, uint32_t index, const mfm_draw *draw, real *out)
 {
@@ -152,7 +166,7 @@ static int read_image(mfm_worker *worker, uint32_t index, const mfm_draw *draw, 
     const uint8_t *pixels = worker->bytes;
     int status = mfm_reader_begin(worker->reader, index);
     if (status == MFM_OK && p->resizes) {
-        status = mfm_fit_picture(&worker->fitting, worker->reader, p, draw, worker->bytes);
+        status = fit_image(worker, draw);
     } else if (status == MFM_OK) {
         status = mfm_reader_pixels(worker->reader, 1);
         pixels = mfm_reader_picture(worker->reader)->pixels;

@@ -87,6 +87,13 @@ int mfm_normalisation_check(mfm_ctx *ctx, const mfm_normalisation *n)
     return MFM_OK;
 }
 
+static void fill_table(mfm_preprocess *p)
+{
+    for (int c = 0; c < p->channels; c++)
+        for (int byte = 0; byte < 256; byte++)
+            p->table[c][byte] = (real)mfm_normalise(&p->normalisation, c, byte);
+}
+
 int mfm_preprocess_set_full(mfm_ctx *ctx, int height, int width, mfm_preprocess *preprocess)
 {
     if (height < preprocess->height || width < preprocess->width)
@@ -95,6 +102,36 @@ int mfm_preprocess_set_full(mfm_ctx *ctx, int height, int width, mfm_preprocess 
     preprocess->full_height = height;
     preprocess->full_width = width;
     return MFM_OK;
+}
+
+int mfm_preprocess_files(mfm_ctx *ctx, const mfm_preprocess_info *info, mfm_preprocess *result)
+{
+    mfm_preprocess p = {.source_height = info->image_height,
+                        .source_width = info->image_width,
+                        .source_channels = info->image_channels,
+                        .height = info->height,
+                        .width = info->width,
+                        .channels = info->channels,
+                        .above = (info->height - info->image_height) / 2,
+                        .before = (info->width - info->image_width) / 2,
+                        .resizes = true,
+                        .full_height = info->full_height,
+                        .full_width = info->full_width,
+                        .normalisation = info->normalisation};
+    if (!p.full_height) {
+        p.full_height = p.source_height;
+        p.full_width = p.source_width;
+    }
+    if (p.source_channels != 1 && p.source_channels != 3)
+        return mfm_fail(ctx, MFM_EINVAL,
+                        "image files have colours, the model was trained on %d channels: 1 or 3",
+                        p.source_channels);
+    const int status = mfm_normalisation_check(ctx, &p.normalisation);
+    if (status == MFM_OK) {
+        fill_table(&p);
+        *result = p;
+    }
+    return status;
 }
 
 /* As torchvision's recipes: 256 for 224. */
@@ -109,8 +146,8 @@ static void set_resizing(mfm_preprocess *preprocess)
     preprocess->full_width = (int)((int64_t)preprocess->width * 256 / 224);
 }
 
-static int fill_table(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_normalisation *own,
-                      mfm_preprocess *preprocess)
+static int choose_normalisation(mfm_ctx *ctx, const mfm_dataset *dataset,
+                                const mfm_normalisation *own, mfm_preprocess *preprocess)
 {
     if (!own && dataset->unmeasured)
         return mfm_fail(ctx, MFM_EDATA,
@@ -122,9 +159,7 @@ static int fill_table(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_normal
     const int status = mfm_normalisation_check(ctx, n);
     if (status)
         return own ? status : mfm_fail_in(ctx, status, "%s", dataset->name);
-    for (int c = 0; c < preprocess->channels; c++)
-        for (int byte = 0; byte < 256; byte++)
-            preprocess->table[c][byte] = (real)mfm_normalise(n, c, byte);
+    fill_table(preprocess);
     return MFM_OK;
 }
 
@@ -151,7 +186,7 @@ int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, 
     if (status == MFM_OK)
         status = check_augment(ctx, augment, height, width);
     if (status == MFM_OK)
-        status = fill_table(ctx, dataset, normalisation, &preprocess);
+        status = choose_normalisation(ctx, dataset, normalisation, &preprocess);
     if (status == MFM_OK)
         *result = preprocess;
     return status;

@@ -90,6 +90,20 @@ int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, 
                         int width, bool fit, const mfm_normalisation *normalisation,
                         const mfm_augment *augment, mfm_preprocess *preprocess);
 
+/* What a model tells of its images (onnx/info/preprocess_info.h). */
+typedef struct mfm_preprocess_info {
+    int channels, height, width; /* of the model's input */
+    /* Of the images that it was trained on: smaller than the input where they were padded. */
+    int image_channels, image_height, image_width;
+    int full_height, full_width; /* images were resized to cover this, and cropped; 0: not told */
+    mfm_normalisation normalisation;
+} mfm_preprocess_info;
+
+/* Without a dataset, for image files of any size: they become what the model was trained on, and
+ * are then padded as that was. MFM_EINVAL for a model that reads neither grey nor colours,
+ * MFM_EDATA for a normalisation that cannot be used. */
+int mfm_preprocess_files(mfm_ctx *ctx, const mfm_preprocess_info *info, mfm_preprocess *preprocess);
+
 /* Numbers of one image for the model. */
 size_t mfm_preprocess_size(const mfm_preprocess *preprocess);
 

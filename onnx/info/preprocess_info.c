@@ -78,22 +78,38 @@ static int bad(mfm_ctx *ctx, const char *field, const char *rule)
     return mfm_fail(ctx, MFM_EDATA, "%s: %s", field, rule);
 }
 
-static int read_input(mfm_ctx *ctx, const json_t *root, mfm_preprocess_info *info)
+static int read_sizes(mfm_ctx *ctx, const json_t *root, const char *key, int sizes[3])
 {
-    const json_t *list = json_object_get(root, "input");
-    int sizes[3] = {0};
+    const json_t *list = json_object_get(root, key);
     for (size_t i = 0; i < 3; i++) {
         const json_t *item = json_array_get(list, i);
         const json_int_t size = json_integer_value(item);
         if (json_array_size(list) != 3 || !json_is_integer(item) || size < 1 || size > MOST_SIDE)
-            return bad(ctx, "input", "a list of channels, height and width");
+            return bad(ctx, key, "a list of channels, height and width");
         sizes[i] = (int)size;
     }
-    if (sizes[0] > MFM_DATA_CHANNELS)
-        return bad(ctx, "input", "up to 4 channels");
-    info->channels = sizes[0];
-    info->height = sizes[1];
-    info->width = sizes[2];
+    return sizes[0] > MFM_DATA_CHANNELS ? bad(ctx, key, "up to 4 channels") : MFM_OK;
+}
+
+/* `images` may be missing: they had the input's form. */
+static int read_input(mfm_ctx *ctx, const json_t *root, mfm_preprocess_info *info)
+{
+    int input[3], images[3];
+    int status = read_sizes(ctx, root, "input", input);
+    if (!status && json_object_get(root, "images"))
+        status = read_sizes(ctx, root, "images", images);
+    else
+        memcpy(images, input, sizeof images);
+    if (status)
+        return status;
+    if ((images[0] != input[0] && images[0] != 1) || images[1] > input[1] || images[2] > input[2])
+        return bad(ctx, "images", "the form of the input, or grey, or smaller");
+    info->channels = input[0];
+    info->height = input[1];
+    info->width = input[2];
+    info->image_channels = images[0];
+    info->image_height = images[1];
+    info->image_width = images[2];
     return MFM_OK;
 }
 

@@ -13,12 +13,6 @@
 
 #define MFM_PREPROCESS_KEY "mfm.preprocess"
 
-typedef struct mfm_preprocess_info {
-    int channels, height, width; /* of the model's input */
-    int full_height, full_width; /* images are resized to cover this, and cropped; 0: not told */
-    mfm_normalisation normalisation;
-} mfm_preprocess_info;
-
 /* *found is false when the model tells nothing. MFM_EDATA when what it tells is damaged or cannot
  * be used, MFM_ENOTSUP when it is of a later version: by key, field and rule. */
 int mfm_preprocess_info_read(mfm_ctx *ctx, const mfm_model *model, mfm_preprocess_info *info,

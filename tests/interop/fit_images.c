@@ -1,44 +1,29 @@
 /*
  * What the library makes of image files, for the comparison with Pillow:
  *     fit_images CHANNELS HEIGHT WIDTH FILE...
- * writes the bytes [height, width, channels] of each file to standard output.
+ * writes the bytes [height, width, channels] of each file to standard output: resized to cover
+ * 256 / 224 of that, and the centre cut out.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/data/images/fit_picture.h"
-#include "core/data/sources/file_images.h"
+#include "core/data/image_reader.h"
 
-static int run(mfm_ctx *ctx, mfm_preprocess *p, int count, char **paths)
+static int run(mfm_ctx *ctx, const mfm_preprocess *p, int count, char **paths)
 {
-    mfm_file_list list = {0};
-    mfm_images images = {0};
-    mfm_reader *reader = NULL;
-    mfm_fitting fitting = {0};
-    uint8_t *bytes = malloc(mfm_fitted_size(p));
-    int status = bytes ? MFM_OK : MFM_ENOMEM;
-    for (int i = 0; !status && i < count; i++)
-        status = mfm_file_list_add(ctx, &list, paths[i], 0, 0);
-    if (!status)
-        status = mfm_file_images_new(ctx, "/", false, &list, &images);
-    if (!status)
-        status = mfm_reader_open(ctx, &images, 0, 0, 0, &reader);
-    for (uint32_t i = 0; !status && i < images.count; i++) {
-        status = mfm_reader_begin(reader, i);
-        if (!status)
-            status = mfm_fit_picture(&fitting, reader, p, NULL, bytes);
-        if (status)
-            fprintf(stderr, "%s\n", mfm_reader_picture(reader)->message);
-        else
-            fwrite(bytes, 1, mfm_fitted_size(p), stdout);
+    const size_t size = mfm_preprocess_size(p);
+    mfm_image_reader *reader = NULL;
+    real *numbers = malloc(size * sizeof *numbers);
+    int status = numbers ? mfm_image_reader_new(ctx, p, &reader) : MFM_ENOMEM;
+    for (int i = 0; !status && i < count; i++) {
+        status = mfm_image_reader_read(reader, paths[i], numbers);
+        for (size_t k = 0; !status && k < size; k++)
+            putchar((int)numbers[k]);
     }
-    mfm_reader_close(ctx, reader);
-    mfm_fitting_clear(&fitting);
-    if (images.source)
-        images.source->free(ctx, images.self);
-    mfm_free(ctx, images.labels);
-    mfm_file_list_clear(ctx, &list);
-    free(bytes);
+    if (status)
+        fprintf(stderr, "%s\n", mfm_message(ctx));
+    mfm_image_reader_free(ctx, reader);
+    free(numbers);
     return status;
 }
 
@@ -47,12 +32,19 @@ int main(int argc, char **argv)
     if (argc < 5)
         return 2;
     mfm_ctx *ctx = mfm_ctx_new(NULL);
-    const mfm_dataset any_size = {
-        .name = argv[0], .channels = 3, .mean = {0}, .deviation = {1, 1, 1, 1}};
-    const mfm_augment none = {0};
+    const int channels = atoi(argv[1]), height = atoi(argv[2]), width = atoi(argv[3]);
+    const mfm_preprocess_info info = {
+        .channels = channels,
+        .height = height,
+        .width = width,
+        .image_channels = channels,
+        .image_height = height,
+        .image_width = width,
+        .full_height = height * 256 / 224,
+        .full_width = width * 256 / 224,
+        .normalisation = {.channels = channels, .scale = 1, .deviation = {1, 1, 1}}};
     mfm_preprocess p;
-    int status = mfm_preprocess_init(ctx, &any_size, atoi(argv[1]), atoi(argv[2]), atoi(argv[3]),
-                                     false, NULL, &none, &p);
+    int status = mfm_preprocess_files(ctx, &info, &p);
     if (!status)
         status = run(ctx, &p, argc - 4, argv + 4);
     mfm_ctx_free(ctx);

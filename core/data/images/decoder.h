@@ -34,7 +34,10 @@ int mfm_decoder_begin(mfm_decoder *decoder, const char *path, mfm_picture *pictu
 /* As in mfm_source_kind. */
 int mfm_decoder_pixels(mfm_decoder *decoder, int reduce, mfm_picture *picture);
 
-/* Whether this build reads image files. */
+/* Whether this build reads image files; what to say where it does not. */
 bool mfm_decoder_built(void);
+#define MFM_DECODER_MISSING                                                                        \
+    "this build reads no image files: install libjpeg-dev and libpng-dev (sh tools/setup.sh) and " \
+    "build again"
 
 #endif

@@ -13,7 +13,7 @@ void mfm_fitting_clear(mfm_fitting *fitting)
 
 size_t mfm_fitted_size(const mfm_preprocess *p)
 {
-    return (size_t)p->height * (size_t)p->width * (size_t)p->channels;
+    return (size_t)p->source_height * (size_t)p->source_width * (size_t)p->source_channels;
 }
 
 /* The least size of the picture's own shape that covers height x width, and its centre. A side that
@@ -22,8 +22,8 @@ static mfm_window centre_of(const mfm_preprocess *p, int height, int width)
 {
     mfm_window w = {.full_height = p->full_height,
                     .full_width = p->full_width,
-                    .height = p->height,
-                    .width = p->width};
+                    .height = p->source_height,
+                    .width = p->source_width};
     const int64_t by_height = (int64_t)width * p->full_height / height;
     const int64_t by_width = (int64_t)height * p->full_width / width;
     if (by_height >= p->full_width)
@@ -49,14 +49,30 @@ static int reduction(const mfm_rectangle *r, const mfm_window *w)
     return reduce;
 }
 
-/* The rectangle in a picture that came out smaller than it was told. */
-static mfm_region region_of(const mfm_picture *picture, const mfm_rectangle *r, int height,
-                            int width)
+mfm_fit mfm_fit_choose(const mfm_preprocess *p, int height, int width, const mfm_draw *draw)
 {
-    const int top = (int)((int64_t)r->top * picture->height / height);
-    const int left = (int)((int64_t)r->left * picture->width / width);
-    int rows = (int)((int64_t)r->height * picture->height / height);
-    int columns = (int)((int64_t)r->width * picture->width / width);
+    mfm_fit fit = {.height = height, .width = width, .reduce = 1};
+    if (draw && p->augment.random_crop) {
+        fit.part =
+            mfm_rectangle_draw(height, width, draw->seed, draw->node, draw->step, draw->slot);
+        fit.window = (mfm_window){p->source_height, p->source_width, 0, 0,
+                                  p->source_height, p->source_width};
+        fit.reduce = reduction(&fit.part, &fit.window);
+    } else {
+        fit.part = (mfm_rectangle){0, 0, height, width};
+        fit.window = centre_of(p, height, width);
+    }
+    return fit;
+}
+
+/* The part in a picture that may have come out smaller than it was told. */
+static mfm_region region_of(const mfm_picture *picture, const mfm_fit *fit)
+{
+    const mfm_rectangle *r = &fit->part;
+    const int top = (int)((int64_t)r->top * picture->height / fit->height);
+    const int left = (int)((int64_t)r->left * picture->width / fit->width);
+    int rows = (int)((int64_t)r->height * picture->height / fit->height);
+    int columns = (int)((int64_t)r->width * picture->width / fit->width);
     rows = rows < 1 ? 1 : rows;
     columns = columns < 1 ? 1 : columns;
     const int64_t stride = (int64_t)picture->width * picture->channels;
@@ -68,39 +84,19 @@ static mfm_region region_of(const mfm_picture *picture, const mfm_rectangle *r, 
                         .stride = stride};
 }
 
-static int out_of_memory(mfm_reader *reader)
+int mfm_fit_picture(mfm_fitting *fitting, const mfm_preprocess *p, const mfm_fit *fit,
+                    const mfm_picture *picture, uint8_t *out)
 {
-    mfm_reader_tell(reader, "out of memory for resizing");
-    return MFM_ENOMEM;
-}
-
-int mfm_fit_picture(mfm_fitting *fitting, mfm_reader *reader, const mfm_preprocess *p,
-                    const mfm_draw *draw, uint8_t *out)
-{
-    const mfm_picture *picture = mfm_reader_picture(reader);
-    const int height = picture->height, width = picture->width;
-    const size_t places = (size_t)p->height * (size_t)p->width;
-    mfm_rectangle r = {0, 0, height, width};
-    mfm_window w = {p->height, p->width, 0, 0, p->height, p->width};
-    int reduce = 1;
-    if (draw && p->augment.random_crop) {
-        r = mfm_rectangle_draw(height, width, draw->seed, draw->node, draw->step, draw->slot);
-        reduce = reduction(&r, &w);
-    } else {
-        w = centre_of(p, height, width);
-    }
-    const int status = mfm_reader_pixels(reader, reduce);
-    if (status != MFM_OK)
-        return status;
-    const mfm_region region = region_of(picture, &r, height, width);
-    if (p->channels == 3)
-        return mfm_resize(&fitting->resizer, &region, &w, out) == MFM_OK ? MFM_OK
-                                                                         : out_of_memory(reader);
+    const size_t places = (size_t)p->source_height * (size_t)p->source_width;
+    const mfm_region region = region_of(picture, fit);
+    if (p->source_channels == picture->channels)
+        return mfm_resize(&fitting->resizer, &region, &fit->window, out);
     if (!fitting->colours)
         fitting->colours = malloc(3 * places);
-    if (!fitting->colours || mfm_resize(&fitting->resizer, &region, &w, fitting->colours) != MFM_OK)
-        return out_of_memory(reader);
-    for (size_t i = 0; i < places; i++)
+    if (!fitting->colours)
+        return MFM_ENOMEM;
+    const int status = mfm_resize(&fitting->resizer, &region, &fit->window, fitting->colours);
+    for (size_t i = 0; status == MFM_OK && i < places; i++)
         out[i] = mfm_grey_of(fitting->colours + 3 * i);
-    return MFM_OK;
+    return status;
 }

@@ -332,9 +332,7 @@ static int read_folder(mfm_ctx *ctx, const char *folder, unsigned parts, mfm_dat
 {
     struct scan s = {.ctx = ctx};
     if (!mfm_decoder_built())
-        return mfm_fail(ctx, MFM_ENOTSUP,
-                        "folder: this build reads no image files: install libjpeg-dev and "
-                        "libpng-dev (sh tools/setup.sh) and build again");
+        return mfm_fail(ctx, MFM_ENOTSUP, "folder: " MFM_DECODER_MISSING);
     int status = scan_folder(&s, folder, parts, dataset);
     if (status == MFM_OK)
         status = mfm_dataset_set_classes(ctx, dataset, (int)s.classes.count,

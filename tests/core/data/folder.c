@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "core/data/evaluation_images.h"
+#include "core/data/image_reader.h"
 #include "core/data/loader.h"
 #include "core/data/sources/source.h"
 #include "core/data/split.h"
@@ -308,7 +309,81 @@ static void a_damaged_image_is_left_out_on_request(void)
     end();
 }
 
+static const mfm_preprocess_info told = {
+    .channels = 3,
+    .height = SIDE,
+    .width = SIDE,
+    .image_channels = 3,
+    .image_height = SIDE,
+    .image_width = SIDE,
+    .full_height = SIDE * 256 / 224,
+    .full_width = SIDE * 256 / 224,
+    .normalisation = {
+        .channels = 3, .scale = 255, .mean = {0.5, 0.4, 0.3}, .deviation = {0.1, 0.2, 0.3}}};
+
+/* A file by itself, for a model that tells what it reads, becomes what it is in evaluation. */
+static void a_file_by_itself_is_what_evaluation_reads(void)
+{
+    static real images[5 * SIDE * SIDE * 3], alone[SIDE * SIDE * 3];
+    static const char *const names[] = {"B/x.png", "B/y.JPG", "a/1.jpg", "a/2.PNG", "a/3.jpeg"};
+    mfm_dataset *d;
+    mfm_preprocess p, q;
+    mfm_image_reader *reader;
+    mfm_evaluation_images *reading;
+    begin();
+    add_two_classes("");
+    CU_ASSERT_EQUAL_FATAL(open_data(&none, MFM_PART_TRAIN, &d), MFM_OK);
+    const mfm_augment augment = {0};
+    CU_ASSERT_EQUAL_FATAL(
+        mfm_preprocess_init(ctx, d, 3, SIDE, SIDE, false, &told.normalisation, &augment, &p),
+        MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_evaluation_images_open(ctx, &d->train, NULL, &p, &reading), MFM_OK);
+    CU_ASSERT_EQUAL(mfm_evaluation_images_read(reading, 0, 5, images, NULL), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_preprocess_files(ctx, &told, &q), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_image_reader_new(ctx, &q, &reader), MFM_OK);
+    CU_ASSERT_EQUAL(mfm_image_reader_read(reader, path_in(&folder, "a/no.png"), alone), MFM_EIO);
+    CHECK_MESSAGE(ctx, "/a/no.png: No such file");
+    for (int i = 0; i < 5; i++) {
+        CU_ASSERT_EQUAL(mfm_image_reader_read(reader, path_in(&folder, names[i]), alone), MFM_OK);
+        CU_ASSERT_EQUAL(memcmp(alone, images + i * SIDE * SIDE * 3, sizeof alone), 0);
+    }
+    mfm_image_reader_free(ctx, reader);
+    mfm_evaluation_images_close(reading);
+    mfm_dataset_free(ctx, d);
+    end();
+}
+
+/* A model of images of 10 x 10 that were padded: a file becomes 10 x 10, and is padded. */
+static void a_file_is_padded_as_the_model_was_trained(void)
+{
+    static real alone[SIDE * SIDE * 3];
+    mfm_preprocess_info small = told;
+    mfm_preprocess p;
+    mfm_image_reader *reader;
+    begin();
+    add_folder("a");
+    add_image("a/x.png", 255);
+    small.image_channels = 1;
+    small.image_height = small.image_width = 10;
+    small.full_height = small.full_width = 0;
+    CU_ASSERT_EQUAL_FATAL(mfm_preprocess_files(ctx, &small, &p), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_image_reader_new(ctx, &p, &reader), MFM_OK);
+    CU_ASSERT_EQUAL(mfm_image_reader_read(reader, path_in(&folder, "a/x.png"), alone), MFM_OK);
+    enum { EDGE = (SIDE - 10) / 2 };
+    for (int y = 0, at = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++)
+            for (int c = 0; c < 3; c++, at++) {
+                const bool inside = y >= EDGE && y < EDGE + 10 && x >= EDGE && x < EDGE + 10;
+                const mfm_normalisation *n = &told.normalisation;
+                CU_ASSERT_DOUBLE_EQUAL(alone[at], (inside - n->mean[c]) / n->deviation[c], 1e-5);
+            }
+    mfm_image_reader_free(ctx, reader);
+    end();
+}
+
 static const mfm_case cases[] = {
+    {"a file by itself is what evaluation reads", a_file_by_itself_is_what_evaluation_reads},
+    {"a file is padded as the model was trained", a_file_is_padded_as_the_model_was_trained},
     {"classes are folders in the order of their names",
      classes_are_folders_in_the_order_of_their_names},
     {"parts are folders where there are such", parts_are_folders_where_there_are_such},
