@@ -1,28 +1,53 @@
 #include "tools/interrupt.h"
 
+#include <string.h>
 #include <unistd.h>
 
 /* A signal handler reaches nothing but static storage. */
 static volatile sig_atomic_t came;
+static const char *volatile told;
 
-static void on_signal(int signal)
+static void say(const char *text)
 {
-    static const char text[] = "\nstopping after this step; once more stops at once\n";
-    if (came)
-        _exit(128 + signal);
-    came = signal;
-    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+    if (write(STDERR_FILENO, text, strlen(text)) < 0)
         return; /* nobody reads it */
 }
 
-void mfm_interrupt_catch(void)
+static void on_signal(int signal)
+{
+    if (came)
+        _exit(128 + signal);
+    came = signal;
+    say("\n");
+    say(told);
+    say("; once more stops at once\n");
+}
+
+static void end(int signal)
+{
+    say("\ninterrupted\n");
+    _exit(128 + signal);
+}
+
+static void catch (void (*handler)(int))
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART}, old;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
             sigaction(signals[i], &action, NULL);
+}
+
+void mfm_interrupt_catch(const char *text)
+{
+    told = text;
+    catch (on_signal);
+}
+
+void mfm_interrupt_end(void)
+{
+    catch (end);
 }
 
 const volatile sig_atomic_t *mfm_interrupt_signal(void)

@@ -17,12 +17,14 @@ static bool node_needed(const mfm_importer *im, const Onnx__NodeProto *node)
     return false;
 }
 
-/* By the first n_outputs outputs of the graph. */
+/* By the first n_outputs outputs of the graph, and by what is wanted by name. */
 static int find_needed(mfm_importer *im, size_t n_outputs)
 {
     int status = MFM_OK;
     for (size_t i = 0; i < n_outputs && !status; i++)
         status = mfm_strmap_set(&im->needed, im->proto->output[i]->name, 0);
+    for (size_t i = 0; i < im->n_wanted && !status; i++)
+        status = mfm_strmap_set(&im->needed, im->wanted[i], 0);
     for (size_t i = im->proto->n_node; i-- > 0 && !status;) {
         const Onnx__NodeProto *node = im->proto->node[i];
         if (!node_needed(im, node))
@@ -410,6 +412,8 @@ static int import_network(mfm_importer *im, const mfm_role_choice *choice)
     if (!status)
         status = mfm_roles_new(im->ctx, im->model, choice, &im->roles);
     if (!status)
+        status = mfm_import_check_wanted(im);
+    if (!status)
         status = mfm_import_walk(im, 1, mfm_import_inputs);
     if (!status)
         status = check_divided(im);
@@ -420,11 +424,20 @@ static int import_network(mfm_importer *im, const mfm_role_choice *choice)
     return status ? status : mfm_import_sites(im);
 }
 
-int mfm_model_import_chosen(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *choice,
-                            mfm_network **network)
+/* What is wanted of a network beside its logits; NULL: nothing. */
+typedef struct extras {
+    const char *const *names;
+    size_t count;
+    int *values;
+} extras;
+
+static int import_model(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *choice,
+                        const extras *wanted, mfm_network **network)
 {
     mfm_importer im;
     int status = mfm_import_begin(&im, ctx, model);
+    im.wanted = wanted ? wanted->names : NULL;
+    im.n_wanted = wanted ? wanted->count : 0;
     *network = im.network = mfm_alloc(ctx, 1, sizeof **network);
     if (im.network)
         im.network->graph = im.graph;
@@ -432,12 +445,20 @@ int mfm_model_import_chosen(mfm_ctx *ctx, const mfm_model *model, const mfm_role
         mfm_graph_free(im.graph);
     if (!status)
         status = im.network ? import_network(&im, choice) : MFM_ENOMEM;
+    if (!status && wanted)
+        status = mfm_import_wanted(&im, wanted->values);
     mfm_import_end(&im);
     if (status) {
         mfm_network_free(ctx, *network);
         *network = NULL;
     }
     return status;
+}
+
+int mfm_model_import_chosen(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *choice,
+                            mfm_network **network)
+{
+    return import_model(ctx, model, choice, NULL, network);
 }
 
 int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)
@@ -447,7 +468,14 @@ int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **ne
 
 int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)
 {
-    int status = mfm_model_import_form(ctx, model, network);
+    return mfm_model_import_values(ctx, model, NULL, 0, network, NULL);
+}
+
+int mfm_model_import_values(mfm_ctx *ctx, const mfm_model *model, const char *const *names,
+                            size_t count, mfm_network **network, int *values)
+{
+    const extras wanted = {names, count, values};
+    int status = import_model(ctx, model, NULL, &wanted, network);
     if (!status)
         status = mfm_model_read_values(ctx, model, (*network)->graph);
     if (status) {

@@ -311,6 +311,16 @@ static int check_node(const checker *c, const mfm_graph_node *node)
     return MFM_OK;
 }
 
+static int check_rows(const checker *c, const char *what, const char *name)
+{
+    const mfm_binding *named = mfm_import_find(c->im, name);
+    if (!named || named->value < 0 || !c->im->on_images[named->value] ||
+        c->owners[named->value].in_order)
+        return MFM_OK;
+    return mfm_fail(c->ctx, MFM_ENOTSUP, "%s: %s '%s': its rows are not the images of the batch",
+                    mfm_model_path(c->im->model), what, name);
+}
+
 static int check_nodes(checker *c)
 {
     const mfm_network *network = c->im->network;
@@ -322,12 +332,10 @@ static int check_nodes(checker *c)
     int status = MFM_OK;
     for (size_t i = 0; i < graph->n_nodes && !status; i++)
         status = check_node(c, &graph->nodes[i]);
-    const mfm_binding *output = mfm_import_find(c->im, c->im->proto->output[0]->name);
-    if (!status && output && output->value >= 0 && c->im->on_images[output->value] &&
-        !c->owners[output->value].in_order)
-        status = mfm_fail(c->ctx, MFM_ENOTSUP,
-                          "%s: output '%s': its rows are not the images of the batch",
-                          mfm_model_path(c->im->model), c->im->proto->output[0]->name);
+    if (!status)
+        status = check_rows(c, "output", c->im->proto->output[0]->name);
+    for (size_t i = 0; i < c->im->n_wanted && !status; i++)
+        status = check_rows(c, "value", c->im->wanted[i]);
     return status;
 }
 

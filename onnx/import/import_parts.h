@@ -36,11 +36,14 @@ typedef struct mfm_importer {
     mfm_strmap needed;  /* values that the wanted outputs depend on */
     uint8_t *on_images; /* per graph value: depends on the images */
     size_t on_images_capacity;
-    int64_t frozen_batch; /* the images' first dimension when the file fixes it; 0 */
+    int64_t frozen_batch;      /* the images' first dimension when the file fixes it; 0 */
+    const char *const *wanted; /* [n_wanted] names of values to keep beside the outputs */
+    size_t n_wanted;
 } mfm_importer;
 
-/* import.c: every import begins, walks over the nodes that the first n_outputs outputs need, and
- * ends, whether it failed or not. inputs makes the graph's inputs. The graph is the caller's. */
+/* import.c: every import begins, walks over the nodes that the first n_outputs outputs and the
+ * wanted values need, and ends, whether it failed or not. inputs makes the graph's inputs. The
+ * graph is the caller's. */
 int mfm_import_begin(mfm_importer *im, mfm_ctx *ctx, const mfm_model *model);
 int mfm_import_walk(mfm_importer *im, size_t n_outputs, int (*inputs)(mfm_importer *im));
 void mfm_import_end(mfm_importer *im);
@@ -81,6 +84,10 @@ int mfm_import_inputs(mfm_importer *im);
 int mfm_import_check_batch(mfm_importer *im);
 /* import_output.c: the logits and the classes. */
 int mfm_import_outputs(mfm_importer *im);
+/* import_wanted.c: the values that are wanted by name, whose rows must be the images. */
+int mfm_import_wanted(mfm_importer *im, int *values);
+/* Why a name stands for no value that is made of the images: MFM_EINVAL, with the nearest. */
+int mfm_import_check_wanted(mfm_importer *im);
 int mfm_import_sites(mfm_importer *im);
 /* An input as a graph value: its type must be float32, its shape known but for the first dimension,
  * which stays -1 when it is open in the file; open_batch opens it in any case. */

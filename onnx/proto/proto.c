@@ -48,6 +48,16 @@ void mfm_model_free(mfm_model *model)
     mfm_free(model->ctx, model);
 }
 
+size_t mfm_model_outputs(const mfm_model *model)
+{
+    return model->proto->graph->n_output;
+}
+
+const char *mfm_model_output(const mfm_model *model, size_t index)
+{
+    return model->proto->graph->output[index]->name;
+}
+
 const char *mfm_model_path(const mfm_model *model)
 {
     return model->path;

@@ -126,7 +126,8 @@ head -c 416 four/t10k-images-idx3-ubyte | tail -c 400 >one.bytes
 expect_exit 0 run told.onnx --bytes --input one.bytes -o logits.raw
 expect_stdout 'logits \[1,4\]'
 head -c 399 one.bytes >short.bytes
-expect_refusal 3 '399 bytes: a multiple of 400' run told.onnx --bytes --input short.bytes -o no.raw
+expect_refusal 3 '399 bytes: expected a multiple of 400, bytes' \
+    run told.onnx --bytes --input short.bytes -o no.raw
 expect_refusal 3 '--bytes: lenet.onnx tells no normalisation' run lenet.onnx --bytes \
     --input one.bytes -o no.raw
 

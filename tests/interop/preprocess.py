@@ -58,10 +58,14 @@ def main():
     run(binary, "run", folder / "t.onnx", "--bytes", "--input", folder / "bytes", "-o",
         folder / "logits")
     ours = np.fromfile(folder / "logits", np.float32).reshape(logits.shape)
+    np.save(folder / "bytes.npy", images)
+    run(binary, "run", folder / "t.onnx", "--bytes", "--input", folder / "bytes.npy", "-o",
+        folder / "logits.npy")
+    same = np.array_equal(np.load(folder / "logits.npy"), ours)
     names = json.loads(told["mfm.classes"])["names"]
     print("ONNX Runtime: error %.4f, loss %.6f; eval: %.4f, %.6f; logits differ by %.2g" %
           (error, loss, said["error"], said["loss"], np.abs(ours - logits).max()))
-    good = (abs(error - said["error"]) < 1e-6 and abs(loss - said["loss"]) < 1e-5 and
+    good = (same and abs(error - said["error"]) < 1e-6 and abs(loss - said["loss"]) < 1e-5 and
             np.abs(ours - logits).max() < 1e-4 and names == ["0", "1", "2", "3"])
     return 0 if good else 1
 

@@ -5,6 +5,7 @@
 #include "core/train/evaluate.h"
 #include "tools/options/data_options.h"
 #include "tools/show/eval_report.h"
+#include "tools/interrupt.h"
 #include "tools/show/meter.h"
 #include "tools/threads.h"
 #include "tools/train/unfinished.h"
@@ -85,7 +86,7 @@ static const mfm_option_table eval_options = {
 
 static int on_batch(void *self, uint32_t done, uint32_t total)
 {
-    mfm_meter_evaluation(self, done, total);
+    mfm_meter_images(self, "evaluating", done, total);
     return MFM_OK;
 }
 
@@ -100,6 +101,8 @@ static int run_model(mfm_evaluation *e, const options *o)
     mfm_meter meter;
     mfm_meter_init(&meter, stderr, 1, -1, NAN);
     const mfm_evaluation_watch watch = {.self = &meter, .on_batch = on_batch};
+    if (!status)
+        status = on_batch(&meter, 0, e->session.dataset->test.count);
     if (!status)
         status =
             mfm_evaluate(evaluator, &e->session.dataset->test, e->session.problem->main->params,
@@ -240,6 +243,7 @@ int mfm_cmd_eval(mfm_ctx *ctx, int argc, const char **argv)
     mfm_evaluation e = {.session = {.ctx = ctx}};
     int status = mfm_options_parse(ctx, &eval_options, argc, argv, &o, &arguments);
     int threads;
+    mfm_interrupt_end(); /* what is printed is printed at the end */
     if (!status)
         status = mfm_use_threads(ctx, (unsigned)o.threads, &threads);
     if (!status)

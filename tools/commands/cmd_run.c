@@ -1,19 +1,24 @@
-/* run: images in, logits out, as plain numbers: for comparing with other runtimes. */
-#include <string.h>
+/* run: images in, logits and other values out, as plain numbers: for comparing with other runtimes.
+ */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/engine/plan/plan.h"
 #include "core/train/problem/network.h"
 #include "onnx/import/import.h"
 #include "onnx/info/preprocess_info.h"
 #include "tools/files.h"
+#include "tools/interrupt.h"
 #include "tools/options/options.h"
+#include "tools/infer/run_outputs.h"
 #include "tools/train/session.h"
+#include "tools/infer/tensor_file.h"
 #include "tools/threads.h"
 #include "tools/train/unfinished.h"
 
 typedef struct options {
-    const char *output, *input, *soft_label;
+    const char *output, *outputs, *input, *soft_label;
+    mfm_strings values;
     double toggle;
     uint64_t threads;
     bool bytes;
@@ -24,9 +29,19 @@ static const mfm_option table[] = {
      .letter = 'o',
      .kind = MFM_OPTION_STRING,
      .value = "FILE",
-     .required = true,
      .offset = offsetof(options, output),
-     .help = "the logits, [n, classes]"},
+     .help = "the logits, [n, classes]; FILE.npy with NumPy's header"},
+    {.name = "value",
+     .kind = MFM_OPTION_STRINGS,
+     .value = "NAME=FILE",
+     .offset = offsetof(options, values),
+     .help = "a value of the model by its name, an output or anything that a node gives; may be "
+             "given several times"},
+    {.name = "outputs",
+     .kind = MFM_OPTION_STRING,
+     .value = "FOLDER",
+     .offset = offsetof(options, outputs),
+     .help = "every output of the model, as FOLDER/NAME.npy"},
     {.name = "input",
      .kind = MFM_OPTION_STRING,
      .value = "FILE",
@@ -64,18 +79,12 @@ static const mfm_option_group groups[] = {
 static const mfm_option_table run_options = {
     .positional = "MODEL",
     .purpose =
-        "Computes a classifier's logits. Files hold nothing but numbers: float32, lowest\n"
-        "byte first, the last axis fastest; how many images there are follows from the size.\n"
-        "Images are normalised already, or are bytes for a model that tells its normalisation.",
+        "Computes a classifier's logits, and other values by name. Files are .npy as NumPy writes\n"
+        "them, or hold nothing but numbers: float32, lowest byte first, the last axis fastest; "
+        "how\n"
+        "many images there are then follows from the size. Images are normalised already, or are\n"
+        "bytes for a model that tells its normalisation.",
     .groups = groups};
-
-enum { MOST_AT_ONCE = 100 };
-
-/* Numbers of a file, as rows of a known length. */
-typedef struct rows {
-    float *data;
-    size_t count, length;
-} rows;
 
 typedef struct inference {
     mfm_ctx *ctx;
@@ -84,31 +93,14 @@ typedef struct inference {
     mfm_plan *plan;
     mfm_shape images; /* dim[0] is the batch of the plan */
     real *row_major, *stored, *soft_label, *toggle;
-    rows in, labels;
-    float *out;
+    mfm_rows in, labels;
+    mfm_run_outputs outputs;
 } inference;
 
-static int read_rows(mfm_ctx *ctx, const char *path, size_t length, const char *shape, rows *read)
-{
-    char *bytes;
-    size_t size;
-    const int status = mfm_read_file(ctx, path, &bytes, &size);
-    if (status)
-        return status;
-    if (size == 0 || size % (length * sizeof(float)) != 0) {
-        mfm_free(ctx, bytes);
-        return mfm_fail(ctx, MFM_EDATA, "%s: %zu bytes: expected a multiple of %zu, float32 %s",
-                        path, size, length * sizeof(float), shape);
-    }
-    *read = (rows){(float *)(void *)bytes, size / (length * sizeof(float)), length};
-    return MFM_OK;
-}
-
 /* In planes, as the numbers would be: [n, channels, height, width]. */
-static int read_bytes(inference *r, const char *path, const mfm_shape *one)
+static int normalise_bytes(inference *r, const char *path, const mfm_shape *one)
 {
-    char shape[MFM_SHAPE_TEXT], *bytes;
-    size_t size;
+    char shape[MFM_SHAPE_TEXT];
     mfm_preprocess_info info;
     bool told;
     int status = mfm_preprocess_info_read(r->ctx, r->model, &info, &told);
@@ -123,43 +115,28 @@ static int read_bytes(inference *r, const char *path, const mfm_shape *one)
         return mfm_fail(r->ctx, MFM_EDATA,
                         "%s: metadata " MFM_PREPROCESS_KEY ": input %dx%dx%d: the model reads %s",
                         model, info.channels, info.height, info.width, mfm_shape_text(one, shape));
-    status = mfm_read_file(r->ctx, path, &bytes, &size);
-    if (status)
-        return status;
-    const size_t length = (size_t)mfm_shape_count(one), plane = length / (size_t)info.channels;
-    r->in = (rows){NULL, size / length, length};
-    if (size == 0 || size % length != 0)
-        status = mfm_fail(r->ctx, MFM_EDATA, "%s: %zu bytes: a multiple of %zu is needed, bytes %s",
-                          path, size, length, mfm_shape_text(one, shape));
-    else if (!(r->in.data = mfm_alloc(r->ctx, size, sizeof *r->in.data)))
-        status = MFM_ENOMEM;
-    for (size_t i = 0; !status && i < size; i++)
+    status = mfm_rows_read(r->ctx, path, one, true, &r->in);
+    const size_t plane = (size_t)(one->dim[2] * one->dim[3]);
+    for (size_t i = 0; !status && i < r->in.count * r->in.length; i++)
         r->in.data[i] = (float)mfm_normalise(&info.normalisation, (int)(i / plane) % info.channels,
-                                             (unsigned char)bytes[i]);
-    mfm_free(r->ctx, bytes);
+                                             (int)r->in.data[i]);
     return status;
 }
 
 static int read_images(inference *r, const options *o)
 {
-    const char *path = o->input;
-    char shape[MFM_SHAPE_TEXT];
     mfm_shape one = r->images;
     one.dim[0] = 1;
-    if (o->bytes)
-        return read_bytes(r, path, &one);
-    return read_rows(r->ctx, path, (size_t)mfm_shape_count(&one), mfm_shape_text(&one, shape),
-                     &r->in);
+    return o->bytes ? normalise_bytes(r, o->input, &one)
+                    : mfm_rows_read(r->ctx, o->input, &one, false, &r->in);
 }
 
 static int read_labels(inference *r, const options *o)
 {
     if (!o->soft_label)
         return MFM_OK;
-    char shape[MFM_SHAPE_TEXT];
     const mfm_shape one = mfm_shape_of(2, 1, (int)r->network->classes);
-    const int status = read_rows(r->ctx, o->soft_label, (size_t)r->network->classes,
-                                 mfm_shape_text(&one, shape), &r->labels);
+    const int status = mfm_rows_read(r->ctx, o->soft_label, &one, false, &r->labels);
     if (!status && r->labels.count != 1 && r->labels.count != r->in.count)
         return mfm_fail(r->ctx, MFM_EDATA,
                         "%s: %zu soft labels: one, or one for each of %zu images", o->soft_label,
@@ -178,14 +155,20 @@ static int check_modulator(const inference *r, const options *o, const char *pat
 static int make_plan(inference *r)
 {
     static const mfm_pass forward[1] = {{MFM_FORWARD, ~0u}};
-    const mfm_slot keep[1] = {{r->network->logits, MFM_X}};
+    mfm_slot *keep = mfm_alloc(r->ctx, r->outputs.count, sizeof *keep);
+    if (!keep)
+        return MFM_ENOMEM;
+    for (size_t i = 0; i < r->outputs.count; i++)
+        keep[i] = (mfm_slot){r->outputs.item[i].value, MFM_X};
     const mfm_plan_spec spec = {.batch = r->images.dim[0],
                                 .passes = forward,
                                 .n_passes = 1,
                                 .keep = keep,
-                                .n_keep = 1,
+                                .n_keep = (int)r->outputs.count,
                                 .frozen = true};
-    return mfm_plan_new(r->ctx, r->network->graph, &spec, &r->plan);
+    const int status = mfm_plan_new(r->ctx, r->network->graph, &spec, &r->plan);
+    mfm_free(r->ctx, keep);
+    return status;
 }
 
 static int make_buffers(inference *r, const options *o)
@@ -196,8 +179,7 @@ static int make_buffers(inference *r, const options *o)
     r->stored = mfm_alloc_aligned(r->ctx, numbers, sizeof(real));
     r->soft_label = mfm_alloc_aligned(r->ctx, labels, sizeof(real));
     r->toggle = mfm_alloc_aligned(r->ctx, 1, sizeof(real));
-    r->out = mfm_alloc(r->ctx, r->in.count * (size_t)r->network->classes, sizeof(float));
-    if (!r->row_major || !r->stored || !r->soft_label || !r->toggle || !r->out)
+    if (!r->row_major || !r->stored || !r->soft_label || !r->toggle)
         return MFM_ENOMEM;
     *r->toggle = (real)o->toggle;
     for (size_t i = 0; i < labels; i++)
@@ -217,7 +199,7 @@ static int bind(inference *r)
     return mfm_plan_check_bound(r->plan);
 }
 
-static void copy_row(const rows *from, size_t row, real *to)
+static void copy_row(const mfm_rows *from, size_t row, real *to)
 {
     for (size_t i = 0; i < from->length; i++)
         to[i] = (real)from->data[row * from->length + i];
@@ -235,10 +217,47 @@ static void run_batch(inference *r, size_t first)
     }
     mfm_layout_to_engine(&r->images, r->row_major, r->stored);
     mfm_plan_run(r->plan, 0);
-    const real *logits = mfm_plan_lane(r->plan, r->network->logits, MFM_X);
-    for (size_t i = 0; i < batch && first + i < r->in.count; i++)
-        for (size_t c = 0; c < classes; c++)
-            r->out[(first + i) * classes + c] = (float)logits[i * classes + c];
+    const size_t left = r->in.count - first;
+    mfm_run_outputs_put(&r->outputs, r->plan, left < batch ? left : batch);
+}
+
+static int run_batches(inference *r)
+{
+    mfm_interrupt_catch("stopping after this batch");
+    for (size_t first = 0; first < r->in.count; first += (size_t)r->images.dim[0]) {
+        if (*mfm_interrupt_signal())
+            return mfm_fail(r->ctx, MFM_EINTR,
+                            "interrupted after %zu of %zu images: nothing was written", first,
+                            r->in.count);
+        run_batch(r, first);
+    }
+    return mfm_run_outputs_commit(&r->outputs);
+}
+
+/* As many images at once as a second is more than enough for. */
+static int64_t batch_of(const inference *r)
+{
+    enum { MOST_AT_ONCE = 100 };
+    static const int64_t most_products = (int64_t)2e10;
+    const int64_t one = mfm_plan_macs(r->plan), by_time = most_products / (one > 0 ? one : 1);
+    const int64_t images = (int64_t)r->in.count;
+    const int64_t most = by_time < 1 ? 1 : by_time < MOST_AT_ONCE ? by_time : MOST_AT_ONCE;
+    return images < most ? images : most;
+}
+
+/* The plan for one image tells how long it takes. */
+static int make_batch_plan(inference *r)
+{
+    r->images.dim[0] = 1;
+    int status = make_plan(r);
+    if (status)
+        return status;
+    r->images.dim[0] = batch_of(r);
+    if (r->images.dim[0] == 1)
+        return MFM_OK;
+    mfm_plan_free(r->plan);
+    r->plan = NULL;
+    return make_plan(r);
 }
 
 static int run(inference *r, const char *path, const options *o)
@@ -249,33 +268,67 @@ static int run(inference *r, const char *path, const options *o)
         status = read_images(r, o);
     if (!status)
         status = read_labels(r, o);
-    if (status)
-        return status;
-    r->images.dim[0] = r->in.count < MOST_AT_ONCE ? (int64_t)r->in.count : MOST_AT_ONCE;
-    status = make_plan(r);
+    if (!status)
+        status = make_batch_plan(r);
     if (!status)
         status = make_buffers(r, o);
     if (!status)
         status = bind(r);
-    if (status)
-        return status;
-    for (size_t first = 0; first < r->in.count; first += (size_t)r->images.dim[0])
-        run_batch(r, first);
-    return mfm_write_output(r->ctx, o->output, r->out,
-                            r->in.count * (size_t)r->network->classes * sizeof(float));
+    if (!status)
+        status = mfm_run_outputs_open(r->ctx, r->plan, r->images.dim[0], r->in.count, &r->outputs);
+    return status ? status : run_batches(r);
 }
 
 static void clear(inference *r)
 {
+    mfm_run_outputs_clear(r->ctx, &r->outputs);
     mfm_plan_free(r->plan);
     mfm_network_free(r->ctx, r->network);
     mfm_free(r->ctx, r->in.data);
     mfm_free(r->ctx, r->labels.data);
-    mfm_free(r->ctx, r->out);
     mfm_free_aligned(r->ctx, r->row_major);
     mfm_free_aligned(r->ctx, r->stored);
     mfm_free_aligned(r->ctx, r->soft_label);
     mfm_free_aligned(r->ctx, r->toggle);
+}
+
+/* The network with the values that are to be written. */
+static int import(inference *r)
+{
+    mfm_run_outputs *o = &r->outputs;
+    const char **names = mfm_alloc(r->ctx, o->count, sizeof *names);
+    int *values = mfm_alloc(r->ctx, o->count, sizeof *values);
+    size_t n = 0;
+    int status = names && values ? MFM_OK : MFM_ENOMEM;
+    for (size_t i = 0; i < o->count && !status; i++)
+        if (o->item[i].name)
+            names[n++] = o->item[i].name;
+    if (!status)
+        status = mfm_model_import_values(r->ctx, r->model, names, n, &r->network, values);
+    n = 0;
+    for (size_t i = 0; i < o->count && !status; i++)
+        o->item[i].value = o->item[i].name ? values[n++] : r->network->logits;
+    mfm_free(r->ctx, names);
+    mfm_free(r->ctx, values);
+    return status;
+}
+
+static int prepare(inference *r, mfm_model *model, const options *o)
+{
+    mfm_ctx *ctx = r->ctx;
+    int threads;
+    r->model = model;
+    int status =
+        mfm_run_outputs_collect(ctx, model, o->output, &o->values, o->outputs, &r->outputs);
+    for (size_t i = 0; i < r->outputs.count && !status; i++)
+        status = mfm_check_output(ctx, r->outputs.item[i].path, o->input);
+    if (!status)
+        status = mfm_refuse_unfinished(ctx, model);
+    if (!status)
+        status = mfm_model_untie(ctx, model, NULL);
+    if (!status)
+        status = import(r);
+    return status ? status : mfm_use_threads(ctx, (unsigned)o->threads, &threads);
 }
 
 int mfm_cmd_run(mfm_ctx *ctx, int argc, const char **argv)
@@ -285,28 +338,16 @@ int mfm_cmd_run(mfm_ctx *ctx, int argc, const char **argv)
     mfm_model *model = NULL;
     inference r = {.ctx = ctx};
     int status = mfm_options_parse(ctx, &run_options, argc, argv, &o, &arguments);
-    if (!status)
-        status = mfm_check_output(ctx, o.output, arguments.positional);
-    if (!status)
-        status = mfm_check_output(ctx, o.output, o.input);
+    if (!status && !o.output && !o.outputs && o.values.count == 0)
+        status = mfm_option_missing(ctx, &table[0]);
     if (!status)
         status = mfm_model_open(ctx, arguments.positional, &model);
     if (!status)
-        status = mfm_refuse_unfinished(ctx, model);
+        status = prepare(&r, model, &o);
     if (!status)
-        status = mfm_model_untie(ctx, model, NULL);
-    if (!status)
-        status = mfm_model_import(ctx, model, &r.network);
-    int threads;
-    if (!status)
-        status = mfm_use_threads(ctx, (unsigned)o.threads, &threads);
-    if (!status) {
-        r.model = model;
         status = run(&r, arguments.positional, &o);
-    }
     if (!status)
-        printf("wrote %s: logits [%zu,%lld]\n", mfm_output_name(o.output), r.in.count,
-               (long long)r.network->classes);
+        mfm_run_outputs_tell(&r.outputs);
     clear(&r);
     mfm_model_free(model);
     mfm_arguments_free(ctx, &arguments);

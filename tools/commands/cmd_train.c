@@ -116,7 +116,7 @@ static int train(mfm_train_job *job)
                                  .split = job->split,
                                  .preprocess = &job->session.preprocess};
     const mfm_train_events events = mfm_train_job_events(job);
-    mfm_interrupt_catch();
+    mfm_interrupt_catch("stopping after this step");
     const int status = mfm_train(job->training, &data, &events, mfm_interrupt_signal());
     mfm_meter_clear(&job->meter);
     return status;

@@ -99,13 +99,19 @@ void mfm_meter_progress(mfm_meter *meter, const mfm_progress *p)
     draw(meter, line);
 }
 
-void mfm_meter_evaluation(mfm_meter *meter, uint32_t done, uint32_t total)
+void mfm_meter_images(mfm_meter *meter, const char *doing, uint32_t done, uint32_t total)
 {
+    if (!done)
+        meter->begun_at = now();
     if (!due(meter))
         return;
-    char bar[BAR + 1], line[LINE];
+    char bar[BAR + 1], line[LINE], time[32], left[40] = "";
     format_bar(done, total, bar);
-    snprintf(line, sizeof line, "evaluating [%s] %u of %u images", bar, done, total);
+    if (done) {
+        format_time((now() - meter->begun_at) / done * (total - done), time);
+        snprintf(left, sizeof left, ", %s left", time);
+    }
+    snprintf(line, sizeof line, "%s [%s] %u of %u images%s", doing, bar, done, total, left);
     draw(meter, line);
 }
 

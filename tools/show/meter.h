@@ -15,9 +15,9 @@ typedef struct mfm_meter {
     bool terminal;
     bool drawn; /* the line is on the screen now */
     uint32_t epochs;
-    double drawn_at;        /* seconds of the monotonic clock */
-    double last_error;      /* percent; negative before the first evaluation */
-    double last_validation; /* percent; NAN: not measured */
+    double begun_at, drawn_at; /* seconds of the monotonic clock */
+    double last_error;         /* percent; negative before the first evaluation */
+    double last_validation;    /* percent; NAN: not measured */
 } mfm_meter;
 
 /* last_error < 0: no epoch has been evaluated yet; last_validation NAN: not on validation images.
@@ -26,8 +26,9 @@ void mfm_meter_init(mfm_meter *meter, FILE *stream, uint32_t epochs, double last
                     double last_validation);
 void mfm_meter_progress(mfm_meter *meter, const mfm_progress *progress);
 void mfm_meter_epoch(mfm_meter *meter, const mfm_epoch_report *report);
-/* Of an evaluation that stands alone. */
-void mfm_meter_evaluation(mfm_meter *meter, uint32_t done, uint32_t total);
+/* Of work on images that stands alone, an evaluation; it begins where done is 0, and the time since
+ * then tells how much is left. */
+void mfm_meter_images(mfm_meter *meter, const char *doing, uint32_t done, uint32_t total);
 /* Takes the line off the screen, so that something else can be printed. */
 void mfm_meter_clear(mfm_meter *meter);
 

@@ -247,7 +247,7 @@ int mfm_train_job_interrupted(mfm_train_job *job)
 static int on_read_back(void *self, uint32_t done, uint32_t total)
 {
     mfm_train_job *job = self;
-    mfm_meter_evaluation(&job->meter, done, total);
+    mfm_meter_images(&job->meter, "evaluating", done, total);
     if (!*mfm_interrupt_signal())
         return MFM_OK;
     return mfm_fail(job->ctx, MFM_EINTR,
@@ -275,6 +275,8 @@ static int evaluate_output(mfm_train_job *job, mfm_confusion *confusion)
     if (!status)
         status = mfm_evaluator_new(job->ctx, written.problem, &job->session.preprocess,
                                    EVALUATION_BATCH, &evaluator);
+    if (!status)
+        status = on_read_back(job, 0, job->session.dataset->test.count);
     if (!status)
         status = mfm_evaluate(evaluator, &job->session.dataset->test, written.problem->main->params,
                               written.problem->main->state, &watch, confusion, &loss);

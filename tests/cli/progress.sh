@@ -1,0 +1,54 @@
+# Evaluation as people see it: its progress on a terminal, nothing of it elsewhere, and its end.
+. "$SOURCE/tests/cli/lib.sh"
+
+make_data four 4 12 500
+expect_exit 0 new resnet32 -o m.onnx --classes 4 --input 1,20,20
+eval="eval m.onnx --data idx:four --threads 1 --batch 10"
+
+expect_exit 0 $eval
+expect_no_stderr
+expect_stdout '^error '
+cp .stdout plain.txt
+
+# A terminal for all three; what is drawn is taken away before the result is printed.
+command -v script >/dev/null || { echo "skipped: no script(1), which makes a terminal"; exit 77; }
+last_command="script -c onnx-mfm $eval"
+script -qec "stty cols 200; '$TOOL' $eval" /dev/null >.stdout 2>.stderr </dev/null ||
+    fail "exit code $?"
+tr '\r' '\n' <.stdout >lines.txt
+grep -Eq 'evaluating \[\.{20}\] 0 of 2000 images$' lines.txt || fail "no line at the start"
+grep -Eq 'evaluating \[#+\.*\] [1-9][0-9]* of 2000 images, [0-9]+ (s|min .*) left$' lines.txt ||
+    fail "no line with the time that is left"
+for text in $(grep '^error ' plain.txt); do
+    grep -Fq -- "$text" lines.txt || fail "the result lacks $text"
+done
+
+# interrupt SIGNAL CODE COMMAND...: once the command has taken the signal into its hands.
+interrupt() {
+    signal=$1 wanted=$2
+    shift 2
+    last_command="onnx-mfm $* (interrupted)"
+    env --default-signal=INT "$TOOL" "$@" >.stdout 2>.stderr &
+    pid=$!
+    tries=0
+    until caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null) &&
+        [ $((0x0$caught & 2)) -ne 0 ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 3000 ] || fail "the signal was not taken within a minute"
+        sleep 0.02
+    done
+    kill -"$signal" "$pid"
+    wait "$pid"
+    code=$?
+    [ "$code" -eq "$wanted" ] || fail "exit code $code instead of $wanted after SIG$signal"
+    [ ! -s .stdout ] || fail "something on standard output"
+}
+make_data long 4 12 3000
+interrupt INT 130 eval m.onnx --data idx:long --threads 1 --batch 10 --json
+expect_stderr '^interrupted$'
+interrupt TERM 143 eval m.onnx --data idx:long --threads 1 --batch 10
+head -c 16000000 /dev/zero >images.raw
+interrupt INT 130 run m.onnx --input images.raw -o logits.npy --threads 1
+expect_stderr '^stopping after this batch; once more stops at once$'
+expect_stderr 'interrupted after [0-9]+ of 10000 images: nothing was written$'
+[ -z "$(find . -name '*logits*')" ] || fail "something of the output is there"
