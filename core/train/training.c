@@ -153,6 +153,7 @@ void mfm_training_free(mfm_training *t)
     mfm_optimizer_clear(t->ctx, &t->optimizer);
     for (int i = 0; i < MFM_MAX_HYPERS; i++) {
         mfm_optimizer_clear(t->ctx, &t->hypers[i].optimizer);
+        mfm_sharpness_clear(t->ctx, &t->hypers[i].sharpness);
         mfm_free_aligned(t->ctx, t->hypers[i].phi);
     }
     mfm_sharpness_clear(t->ctx, &t->sharpness);

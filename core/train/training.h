@@ -76,6 +76,7 @@ typedef struct mfm_kept_count {
 typedef struct mfm_hyper_state {
     real *phi;               /* laid out as its graph, or in rows; NULL: the method has no use */
     mfm_optimizer optimizer; /* first NULL: phi is not trained */
+    mfm_sharpness sharpness; /* of phi, where the objective trains it */
 } mfm_hyper_state;
 
 enum { MFM_MAX_KEPT = 24 };

@@ -206,7 +206,8 @@ static const mfm_option training_table[] = {
      .value = "RHO",
      .max = 1e3,
      FIELD(sharpness),
-     .help = "radius of sharpness-aware steps, which take twice as long; 0: plain steps"},
+     .help = "radius of sharpness-aware steps, which cost a plain step more and leave meta steps "
+             "as they are; 0: plain steps"},
     {.name = "seed",
      .kind = MFM_OPTION_UINT,
      .value = "N",

@@ -15,6 +15,8 @@ enum {
     TRAIN_MIXED,
     TRAIN_REST_AGAIN,
     TRAIN_BACKWARD_AGAIN,
+    TRAIN_NEARBY,
+    TRAIN_BACKWARD_NEARBY,
     TRAIN_PASSES
 };
 enum { META_FORWARD, META_BACKWARD, META_PASSES };
@@ -28,6 +30,8 @@ static const mfm_pass train_passes[TRAIN_PASSES] = {
     [TRAIN_MIXED] = {MFM_VJP_T, MFM_SET_OBJECTIVE},
     [TRAIN_REST_AGAIN] = {MFM_FORWARD, MFM_SET_REST},
     [TRAIN_BACKWARD_AGAIN] = {MFM_VJP, MFM_SET_OBJECTIVE},
+    [TRAIN_NEARBY] = {MFM_FORWARD, MFM_SET_OBJECTIVE},
+    [TRAIN_BACKWARD_NEARBY] = {MFM_VJP, MFM_SET_OBJECTIVE},
 };
 static const mfm_pass meta_passes[META_PASSES] = {
     [META_FORWARD] = {MFM_FORWARD, MFM_SET_META_LOSS},
@@ -42,6 +46,8 @@ static const char *const train_names[TRAIN_PASSES] = {
     [TRAIN_MIXED] = "tangent of backward",
     [TRAIN_REST_AGAIN] = "objective forward again",
     [TRAIN_BACKWARD_AGAIN] = "objective backward again",
+    [TRAIN_NEARBY] = "sharp forward",
+    [TRAIN_BACKWARD_NEARBY] = "sharp backward",
 };
 static const char *const meta_names[META_PASSES] = {
     [META_FORWARD] = "meta forward",
@@ -85,13 +91,28 @@ struct mfm_bilevel {
     mfm_bilevel_losses losses;
 };
 
+/* Numbers the passes of a step; returns how many there are. */
+static int choose_passes(mfm_bilevel *b, mfm_pass passes[TRAIN_PASSES])
+{
+    const schedule *s = &schedules[b->spec.meta];
+    const int last = s->count + (b->spec.sharp ? 2 : 0);
+    for (int i = 0; i < last; i++) {
+        const int which = i < s->count ? s->first[i] : TRAIN_NEARBY + i - s->count;
+        passes[i] = train_passes[which];
+        b->names[i] = train_names[which];
+        b->pass[which] = i;
+    }
+    return last;
+}
+
 static int plan_train(mfm_bilevel *b)
 {
     const mfm_problem *problem = b->problem;
-    const schedule *s = &schedules[b->spec.meta];
     const bool meta = b->spec.meta != MFM_META_NEVER;
     mfm_pass passes[TRAIN_PASSES];
-    int n = 0, lend_after = 0;
+    const int n_passes = choose_passes(b, passes);
+    const int lend_after = meta ? b->pass[schedules[b->spec.meta].lend_after] : 0;
+    int n = 0;
     mfm_slot *keep = mfm_alloc(b->ctx, 2 + problem->n_reads + problem->n_gives, sizeof *keep);
     if (!keep)
         return MFM_ENOMEM;
@@ -101,16 +122,10 @@ static int plan_train(mfm_bilevel *b)
     keep[n++] = (mfm_slot){problem->objective.loss, MFM_G};
     for (size_t i = 0; i < problem->n_gives && meta; i++)
         keep[n++] = (mfm_slot){problem->gives[i].main, MFM_DG};
-    for (int i = 0; i < s->count; i++) {
-        passes[i] = train_passes[s->first[i]];
-        b->names[i] = train_names[s->first[i]];
-        b->pass[s->first[i]] = i;
-        lend_after = s->first[i] == s->lend_after ? i : lend_after;
-    }
     const mfm_plan_spec spec = {.batch = b->spec.batch,
                                 .training = true,
                                 .passes = passes,
-                                .n_passes = s->count,
+                                .n_passes = n_passes,
                                 .pass_names = b->names,
                                 .keep = keep,
                                 .n_keep = n,
@@ -324,6 +339,13 @@ const real *mfm_bilevel_gradient(mfm_bilevel *b)
 {
     run_objective(b, true);
     b->losses.train = (double)*mfm_plan_lane(b->train, b->problem->objective.loss, MFM_X);
+    return b->gradient;
+}
+
+const real *mfm_bilevel_gradient_nearby(mfm_bilevel *b)
+{
+    mfm_plan_run(b->train, b->pass[TRAIN_NEARBY]);
+    mfm_plan_run(b->train, b->pass[TRAIN_BACKWARD_NEARBY]);
     return b->gradient;
 }
 

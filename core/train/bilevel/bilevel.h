@@ -38,6 +38,7 @@ enum mfm_meta_step {
 typedef struct mfm_bilevel_spec {
     int64_t batch, meta_batch;
     enum mfm_meta_step meta;
+    bool sharp; /* mfm_bilevel_gradient_nearby will be called */
     /* [n_values of the main graph] parameters that the virtual step moves; NULL: all that are
      * trainable. v and the tangents are those of these alone. Read by mfm_bilevel_new only. */
     const bool *moved;
@@ -74,6 +75,10 @@ void mfm_bilevel_virtual(mfm_bilevel *bilevel, const mfm_batch *meta, const mfm_
 const real *const *mfm_bilevel_hypergradients(mfm_bilevel *bilevel);
 /* grad_w L(w, H(phi)) for the phi that is there now, laid out as w. */
 const real *mfm_bilevel_gradient(mfm_bilevel *bilevel);
+
+/* After that, with other w in the bound vector: grad_w L(w, h), h as the gradient before has it,
+ * laid out as w, in place of that gradient. Running statistics and losses stay. */
+const real *mfm_bilevel_gradient_nearby(mfm_bilevel *bilevel);
 
 /* What the step computed on the way. */
 typedef struct mfm_bilevel_losses {

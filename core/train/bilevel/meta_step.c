@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/train/bilevel/bilevel.h"
-
 static const char *const virtual_forms[] = {
     [MFM_VIRTUAL_PLAIN] = "plain", [MFM_VIRTUAL_FULL] = "full", NULL};
 static const char *const virtual_params[] = {
@@ -111,6 +109,7 @@ static int make_bilevel(mfm_training *t, meta_step *m)
     const mfm_bilevel_spec spec = {.batch = t->options.batch,
                                    .meta_batch = t->options.meta_batch,
                                    .meta = m->how ? MFM_META_EXACT : MFM_META_NEVER,
+                                   .sharp = mfm_sharpness_on(&t->sharpness),
                                    .moved = moved};
     if (!status)
         status = mfm_bilevel_new(t->ctx, t->problem, &spec, &m->bilevel);
@@ -233,6 +232,19 @@ static void step_phi(mfm_training *t, meta_step *m, const mfm_batch *meta, doubl
         mfm_optimizer_step(&hyper->optimizer, rate(t, m, lr), -step.alpha, gradient, hyper->phi);
 }
 
+static const real *gradient_nearby(void *bilevel)
+{
+    return mfm_bilevel_gradient_nearby(bilevel);
+}
+
+void mfm_step_weights(mfm_training *t, mfm_bilevel *bilevel, double lr)
+{
+    const real *gradient =
+        mfm_sharpen(&t->sharpness, t->problem->main, mfm_bilevel_gradient(bilevel), t->w,
+                    gradient_nearby, bilevel);
+    mfm_optimizer_step(&t->optimizer, lr, 1, gradient, t->w);
+}
+
 void mfm_meta_step_run(mfm_training *t, const mfm_batch *batches, double lr,
                        mfm_step_losses *losses)
 {
@@ -243,7 +255,7 @@ void mfm_meta_step_run(mfm_training *t, const mfm_batch *batches, double lr,
     if (is_due(t, m))
         step_phi(t, m, &batches[MFM_META_STEP_META], lr);
     find_rows(t, m, train);
-    mfm_optimizer_step(&t->optimizer, lr, 1, mfm_bilevel_gradient(m->bilevel), t->w);
+    mfm_step_weights(t, m->bilevel, lr);
     const mfm_bilevel_losses last = mfm_bilevel_last(m->bilevel);
     *losses = (mfm_step_losses){.train = last.train, .meta = last.meta};
 }

@@ -6,6 +6,7 @@
 #ifndef MFM_META_STEP_H
 #define MFM_META_STEP_H
 
+#include "core/train/bilevel/bilevel.h"
 #include "core/train/training.h"
 
 enum mfm_virtual_form {
@@ -34,5 +35,10 @@ void mfm_meta_step_run(mfm_training *training, const mfm_batch *batches, double 
                        mfm_step_losses *losses);
 void mfm_meta_step_end(mfm_training *training);
 size_t mfm_meta_step_bytes(const mfm_training *training);
+
+/* The last part of a bilevel step: w along the objective's gradient, sharpened when the run says
+ * so.
+ */
+void mfm_step_weights(mfm_training *training, mfm_bilevel *bilevel, double lr);
 
 #endif

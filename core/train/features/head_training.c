@@ -143,6 +143,20 @@ bool mfm_head_needs_images(const mfm_training *t)
     return !mfm_frozen_features_kept(s->features);
 }
 
+/* The features lie where they are read, and stay. */
+static void run(const head_state *s)
+{
+    mfm_plan_run(s->plan, FORWARD);
+    mfm_plan_run(s->plan, BACKWARD);
+}
+
+const real *mfm_head_gradient_again(void *training)
+{
+    const mfm_training *t = training;
+    run(t->method_state);
+    return mfm_head_gradient(t);
+}
+
 double mfm_head_run(mfm_training *t, const mfm_batch *batch)
 {
     const head_state *s = t->method_state;
@@ -150,8 +164,7 @@ double mfm_head_run(mfm_training *t, const mfm_batch *batch)
     mfm_problem_bind(p, s->plan, batch);
     mfm_frozen_features_of(s->features, batch,
                            mfm_plan_lane(s->plan, p->classifier.features, MFM_X));
-    mfm_plan_run(s->plan, FORWARD);
-    mfm_plan_run(s->plan, BACKWARD);
+    run(s);
     return (double)*mfm_plan_lane(s->plan, p->objective.loss, MFM_X);
 }
 

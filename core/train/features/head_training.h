@@ -22,6 +22,9 @@ bool mfm_head_needs_images(const mfm_training *training);
 
 /* Forward and backward of the objective over a batch; returns its value. */
 double mfm_head_run(mfm_training *training, const mfm_batch *batch);
+/* For mfm_sharpen: the gradient for the numbers that are there now, over the batch of the last run;
+ * self is the training. */
+const real *mfm_head_gradient_again(void *training);
 /* Of the last run: laid out as w, and of a value of the main graph that the problem gives. */
 const real *mfm_head_gradient(const mfm_training *training);
 const real *mfm_head_give_gradient(const mfm_training *training, size_t link);

@@ -75,6 +75,14 @@ static int begin(mfm_training *t)
     return MFM_OK;
 }
 
+static const real *gradient_again(void *self)
+{
+    const base_state *s = self;
+    mfm_plan_run(s->plan, FORWARD_AGAIN);
+    mfm_plan_run(s->plan, BACKWARD_AGAIN);
+    return s->gradient;
+}
+
 static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_losses *losses)
 {
     const mfm_batch *train = &batches[0];
@@ -86,13 +94,9 @@ static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_
         (mfm_step_losses){.train = (double)*mfm_plan_lane(s->plan, t->problem->plain.loss, MFM_X)};
     mfm_plan_run(s->plan, UPDATE);
     mfm_plan_run(s->plan, BACKWARD);
-    if (mfm_sharpness_on(&t->sharpness)) {
-        mfm_sharpness_climb(&t->sharpness, t->problem->main, s->gradient, t->w);
-        mfm_plan_run(s->plan, FORWARD_AGAIN);
-        mfm_plan_run(s->plan, BACKWARD_AGAIN);
-        mfm_sharpness_descend(&t->sharpness, t->problem->main, t->w);
-    }
-    mfm_optimizer_step(&t->optimizer, lr, 1, s->gradient, t->w);
+    const real *gradient =
+        mfm_sharpen(&t->sharpness, t->problem->main, s->gradient, t->w, gradient_again, s);
+    mfm_optimizer_step(&t->optimizer, lr, 1, gradient, t->w);
 }
 
 static size_t bytes(const mfm_training *t)

@@ -13,12 +13,15 @@
 #include "core/train/vector.h"
 
 enum { CONVENTIONAL, REBALANCING };
-enum { FORWARD, UPDATE, BACKWARD, PASSES };
+enum { FORWARD, UPDATE, BACKWARD, FORWARD_AGAIN, BACKWARD_AGAIN, PASSES };
 
 static const mfm_pass passes[PASSES] = {
     [FORWARD] = {MFM_FORWARD, MFM_SET_OBJECTIVE},
     [UPDATE] = {MFM_UPDATE, MFM_SET_OBJECTIVE},
     [BACKWARD] = {MFM_VJP, MFM_SET_OBJECTIVE},
+    /* Sharpness-aware steps: at the weights that were climbed to. */
+    [FORWARD_AGAIN] = {MFM_FORWARD, MFM_SET_OBJECTIVE},
+    [BACKWARD_AGAIN] = {MFM_VJP, MFM_SET_OBJECTIVE},
 };
 
 typedef struct bbn_state {
@@ -56,7 +59,8 @@ static int make(mfm_training *t, bbn_state *s)
     const mfm_plan_spec spec = {.batch = t->options.batch,
                                 .training = true,
                                 .passes = passes,
-                                .n_passes = PASSES,
+                                .n_passes =
+                                    mfm_sharpness_on(&t->sharpness) ? PASSES : FORWARD_AGAIN,
                                 .keep = keep,
                                 .n_keep = 2,
                                 .param_gradients = true};
@@ -92,9 +96,17 @@ static double share_of(const mfm_training *t)
     return 1 - behind * behind;
 }
 
+static const real *gradient_again(void *self)
+{
+    const bbn_state *s = self;
+    mfm_plan_run(s->plan, FORWARD_AGAIN);
+    mfm_plan_run(s->plan, BACKWARD_AGAIN);
+    return s->gradient;
+}
+
 static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_losses *losses)
 {
-    const bbn_state *s = t->method_state;
+    bbn_state *s = t->method_state;
     const mfm_batch *rebalancing = &batches[REBALANCING];
     *s->share = (real)share_of(t);
     mfm_problem_bind(t->problem, s->plan, &batches[CONVENTIONAL]);
@@ -106,7 +118,9 @@ static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_
         .train = (double)*mfm_plan_lane(s->plan, t->problem->objective.loss, MFM_X)};
     mfm_plan_run(s->plan, UPDATE);
     mfm_plan_run(s->plan, BACKWARD);
-    mfm_optimizer_step(&t->optimizer, lr, 1, s->gradient, t->w);
+    const real *gradient =
+        mfm_sharpen(&t->sharpness, t->problem->main, s->gradient, t->w, gradient_again, s);
+    mfm_optimizer_step(&t->optimizer, lr, 1, gradient, t->w);
 }
 
 static size_t bytes(const mfm_training *t)
@@ -145,6 +159,7 @@ const mfm_method mfm_method_bbn = {
                 [REBALANCING] = {.name = "re-balancing",
                                  .from = MFM_FROM_TRAIN,
                                  .sampler = "reversed"}},
+    .sharpens = true,
     .build = build,
     .begin = begin,
     .step = step,

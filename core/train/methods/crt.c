@@ -56,7 +56,9 @@ static int start(mfm_training *t, mfm_session_start *how)
 static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_losses *losses)
 {
     *losses = (mfm_step_losses){.train = mfm_head_run(t, &batches[0])};
-    mfm_optimizer_step(&t->optimizer, lr, 1, mfm_head_gradient(t), t->w);
+    const real *gradient = mfm_sharpen(&t->sharpness, t->problem->main, mfm_head_gradient(t), t->w,
+                                       mfm_head_gradient_again, t);
+    mfm_optimizer_step(&t->optimizer, lr, 1, gradient, t->w);
 }
 
 static const mfm_settings *const settings[] = {&mfm_head_training_settings, NULL};
@@ -67,6 +69,7 @@ const mfm_method mfm_method_crt = {
     .settings = settings,
     .sampler = "class-balanced",
     .streams = {{.name = "train", .from = MFM_FROM_TRAIN}},
+    .sharpens = true,
     .build = build,
     .begin = mfm_head_begin,
     .start = start,

@@ -9,7 +9,7 @@
  * tangent sweep for all samples. The virtual step of the paper starts from weights 0, so its w^ is
  * w. Nothing is learned beside w.
  */
-#include "core/train/bilevel/bilevel.h"
+#include "core/train/bilevel/meta_step.h"
 #include "core/train/problem/split_network.h"
 #include "core/train/training.h"
 #include "core/train/vector.h"
@@ -54,8 +54,10 @@ static int build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
 
 static int begin(mfm_training *t)
 {
-    const mfm_bilevel_spec spec = {
-        .batch = t->options.batch, .meta_batch = t->options.meta_batch, .meta = MFM_META_AT_W};
+    const mfm_bilevel_spec spec = {.batch = t->options.batch,
+                                   .meta_batch = t->options.meta_batch,
+                                   .meta = MFM_META_AT_W,
+                                   .sharp = mfm_sharpness_on(&t->sharpness)};
     l2rw *s = mfm_alloc(t->ctx, 1, sizeof *s);
     if (!s)
         return MFM_ENOMEM;
@@ -84,7 +86,7 @@ static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_
     mfm_bilevel_begin(s->bilevel, &batches[TRAIN], NULL, t->options.seed, t->counters.step);
     mfm_bilevel_virtual(s->bilevel, &batches[META], NULL);
     weigh(mfm_bilevel_hypergradients(s->bilevel)[0], t->options.batch, s->weights);
-    mfm_optimizer_step(&t->optimizer, lr, 1, mfm_bilevel_gradient(s->bilevel), t->w);
+    mfm_step_weights(t, s->bilevel, lr);
     const mfm_bilevel_losses last = mfm_bilevel_last(s->bilevel);
     *losses = (mfm_step_losses){.train = last.train, .meta = last.meta};
 }
@@ -109,6 +111,7 @@ const mfm_method mfm_method_l2rw = {
     .summary = "Learning to reweight: samples weighted by how their gradients help the meta batch",
     .streams = {[TRAIN] = {.name = "train", .from = MFM_FROM_TRAIN},
                 [META] = {.name = "meta", .from = MFM_FROM_META}},
+    .sharpens = true,
     .build = build,
     .begin = begin,
     .step = step,

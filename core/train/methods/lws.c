@@ -95,14 +95,26 @@ static int begin(mfm_training *t)
         status = mfm_training_make_optimizer(t, t->problem->hypers[0].graph, &scales->optimizer);
     if (!status)
         status = mfm_training_keep_optimizer(t, "lws.", &scales->optimizer);
+    if (!status)
+        status = mfm_sharpness_init(t->ctx, &scales->sharpness, t->options.sharpness,
+                                    t->problem->hypers[0].graph);
     return status ? status : mfm_head_begin(t);
+}
+
+static const real *gradient_again(void *training)
+{
+    mfm_head_gradient_again(training);
+    return mfm_head_give_gradient(training, 0);
 }
 
 static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_losses *losses)
 {
     mfm_hyper_state *scales = &t->hypers[0];
     *losses = (mfm_step_losses){.train = mfm_head_run(t, &batches[0])};
-    mfm_optimizer_step(&scales->optimizer, lr, 1, mfm_head_give_gradient(t, 0), scales->phi);
+    const real *gradient =
+        mfm_sharpen(&scales->sharpness, t->problem->hypers[0].graph, mfm_head_give_gradient(t, 0),
+                    scales->phi, gradient_again, t);
+    mfm_optimizer_step(&scales->optimizer, lr, 1, gradient, scales->phi);
 }
 
 static void fold(const mfm_training *t, real *params)
@@ -124,6 +136,7 @@ const mfm_method mfm_method_lws = {
     .settings = settings,
     .sampler = "class-balanced",
     .streams = {{.name = "train", .from = MFM_FROM_TRAIN}},
+    .sharpens = true,
     .build = build,
     .begin = begin,
     .start = mfm_head_start,

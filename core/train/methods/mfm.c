@@ -138,6 +138,7 @@ const mfm_method mfm_method_mfm = {
                 {.name = "meta", .from = MFM_FROM_META, .wanted = learns}},
     .rate_option = "modulator-lr",
     .modulator_input = modulator_input,
+    .sharpens = true,
     .build = build,
     .begin = begin,
     .reads = mfm_meta_step_reads,

@@ -53,6 +53,7 @@ const mfm_method mfm_method_mfm_free = {
     .settings = settings,
     .streams = {{.name = "train", .from = MFM_FROM_TRAIN}, {.name = "meta", .from = MFM_FROM_META}},
     .rate_option = "modulator-lr",
+    .sharpens = true,
     .build = build,
     .begin = begin,
     .reads = mfm_meta_step_reads,

@@ -150,6 +150,7 @@ const mfm_method mfm_method_mw_net = {
     .settings = settings,
     .streams = {{.name = "train", .from = MFM_FROM_TRAIN}, {.name = "meta", .from = MFM_FROM_META}},
     .rate_option = "weighting-lr",
+    .sharpens = true,
     .build = build,
     .begin = begin,
     .reads = mfm_meta_step_reads,

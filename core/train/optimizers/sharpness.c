@@ -35,8 +35,7 @@ static double norm(const mfm_graph *graph, const real *gradient)
     return sqrt(sum);
 }
 
-void mfm_sharpness_climb(const mfm_sharpness *s, const mfm_graph *graph, const real *gradient,
-                         real *w)
+static void climb(const mfm_sharpness *s, const mfm_graph *graph, const real *gradient, real *w)
 {
     const double length = norm(graph, gradient);
     const real scale = (real)(length > 0 ? s->rho / length : 0);
@@ -50,7 +49,13 @@ void mfm_sharpness_climb(const mfm_sharpness *s, const mfm_graph *graph, const r
     }
 }
 
-void mfm_sharpness_descend(const mfm_sharpness *s, const mfm_graph *graph, real *w)
+const real *mfm_sharpen(const mfm_sharpness *s, const mfm_graph *graph, const real *gradient,
+                        real *w, const real *(*again)(void *self), void *self)
 {
+    if (!mfm_sharpness_on(s))
+        return gradient;
+    climb(s, graph, gradient, w);
+    const real *there = again(self);
     memcpy(w, s->saved, graph->params_size * sizeof *w);
+    return there;
 }

@@ -2,8 +2,10 @@
  * Sharpness-aware minimisation (Foret et al., ICLR 2021, equation 3), on top of any optimiser: the
  * step goes along the gradient at w + rho g / |g| instead of g, the gradient at w.
  *
- * A method takes the gradient, climbs, takes the gradient again over the same batch and the same
- * masks, without running statistics, and descends before its step.
+ * A method takes the gradient, has it sharpened, and steps along what comes out. The gradient is
+ * taken again over the same batch and the same masks; running statistics follow the first pass
+ * alone. What the objective has beside w (scale and shift of features, weights of samples) is that
+ * of w, held constant; meta steps and their virtual step are the plain ones.
  */
 #ifndef MFM_SHARPNESS_H
 #define MFM_SHARPNESS_H
@@ -25,11 +27,12 @@ static inline bool mfm_sharpness_on(const mfm_sharpness *sharpness)
 {
     return sharpness->rho > 0;
 }
-/* w += rho g / |g|, over the trainable parameters; a gradient of zeros moves nothing. */
-void mfm_sharpness_climb(const mfm_sharpness *sharpness, const mfm_graph *graph,
-                         const real *gradient, real *w);
-/* w as it was. */
-void mfm_sharpness_descend(const mfm_sharpness *sharpness, const mfm_graph *graph, real *w);
+/* The gradient to step along: `gradient` itself where there is nothing to do, else what again(self)
+ * returns while w is w + rho g / |g|, over the trainable parameters (g of zeros moves nothing). w
+ * is as it was in the end. Both gradients may lie in one vector. */
+const real *mfm_sharpen(const mfm_sharpness *sharpness, const mfm_graph *graph,
+                        const real *gradient, real *w, const real *(*again)(void *self),
+                        void *self);
 
 MFM_C_END
 

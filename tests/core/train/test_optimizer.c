@@ -210,6 +210,16 @@ static void test_spared(void)
     }
 }
 
+static const real *look(void *bench_at_w1)
+{
+    const bench *b = bench_at_w1;
+    CU_ASSERT_DOUBLE_EQUAL(at(b, b->w, b->a)[0], 1 + 0.5 * 3 / 5, tolerance);
+    CU_ASSERT_EQUAL(at(b, b->w, b->a)[1], -2);
+    CU_ASSERT_DOUBLE_EQUAL(at(b, b->w, b->b)[0], 3 + 0.5 * 4 / 5, tolerance);
+    CU_ASSERT_EQUAL(at(b, b->w, b->frozen)[0], 1);
+    return b->g + 1;
+}
+
 /* g = (3, 0) and (4) over what trains: |g| = 5; the frozen parameter's numbers do not count. */
 static void test_sharpness(void)
 {
@@ -220,15 +230,11 @@ static void test_sharpness(void)
     at(&b, b.g, b.a)[0] = 3;
     at(&b, b.g, b.a)[1] = 0;
     at(&b, b.g, b.b)[0] = 4;
-    mfm_sharpness_climb(&sharpness, b.graph, b.g, b.w);
-    CU_ASSERT_DOUBLE_EQUAL(at(&b, b.w, b.a)[0], 1 + 0.5 * 3 / 5, tolerance);
-    CU_ASSERT_EQUAL(at(&b, b.w, b.a)[1], -2);
-    CU_ASSERT_DOUBLE_EQUAL(at(&b, b.w, b.b)[0], 3 + 0.5 * 4 / 5, tolerance);
-    CU_ASSERT_EQUAL(at(&b, b.w, b.frozen)[0], 1);
-    mfm_sharpness_descend(&sharpness, b.graph, b.w);
+    CU_ASSERT_PTR_EQUAL(mfm_sharpen(&sharpness, b.graph, b.g, b.w, look, &b), b.g + 1);
     CU_ASSERT_EQUAL(at(&b, b.w, b.a)[0], 1);
     CU_ASSERT_EQUAL(at(&b, b.w, b.b)[0], 3);
     mfm_sharpness_clear(b.ctx, &sharpness);
+    CU_ASSERT_PTR_EQUAL(mfm_sharpen(&sharpness, b.graph, b.g, b.w, NULL, NULL), b.g);
     bench_clear(&b);
 }
 
