@@ -20,7 +20,7 @@ for option in "$@"; do
         packages="$packages dataset-fashion-mnist libonnx-testdata python3-venv clang
             libclang-rt-14-dev libomp-dev clang-format-14"
         ;;
-    --peers) packages="$packages python3-torch python3-torchvision python3-onnx" ;;
+    --peers) packages="$packages python3-torch python3-torchvision python3-pil python3-onnx" ;;
     *)
         echo "setup.sh: unknown option: $option: --demo, --test and --peers are known" >&2
         exit 2
