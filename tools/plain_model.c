@@ -5,7 +5,7 @@
 #include "onnx/surgery/inject.h"
 #include "tools/options/inject_arguments.h"
 
-static int make_plain(mfm_ctx *ctx, mfm_model *model, bool inference)
+int mfm_make_plain(mfm_ctx *ctx, mfm_model *model, bool inference)
 {
     bool modulated;
     int status = mfm_checkpoint_strip(ctx, model);
@@ -29,7 +29,7 @@ int mfm_plain_model(mfm_ctx *ctx, const mfm_model *model, bool inference, mfm_mo
     status = mfm_model_parse(ctx, bytes, size, mfm_model_path(model), plain);
     mfm_free(ctx, bytes);
     if (!status)
-        status = make_plain(ctx, *plain, inference);
+        status = mfm_make_plain(ctx, *plain, inference);
     if (status) {
         mfm_model_free(*plain);
         *plain = NULL;

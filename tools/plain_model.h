@@ -6,8 +6,10 @@
 
 #include "onnx/proto/model.h"
 
-/* A copy without modulator and without training state; inference: nodes in training form become
- * inference form. The model stays as it is. The caller frees *plain. */
+/* Takes modulator and training state out of the model itself, where there are any; inference: nodes
+ * in training form become inference form. */
+int mfm_make_plain(mfm_ctx *ctx, mfm_model *model, bool inference);
+/* The same of a copy: the model stays as it is. The caller frees *plain. */
 int mfm_plain_model(mfm_ctx *ctx, const mfm_model *model, bool inference, mfm_model **plain);
 
 #endif

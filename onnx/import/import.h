@@ -58,6 +58,9 @@ int mfm_model_read_values(mfm_ctx *ctx, const mfm_model *model, mfm_graph *graph
  * i-th of the first n_outputs outputs. The caller frees *graph. */
 int mfm_graph_import(mfm_ctx *ctx, const mfm_model *model, size_t n_outputs, mfm_graph **graph,
                      int *outputs);
+/* The shape of the first output, for one image where the file leaves the batch open. Reads no
+ * numbers of parameters. */
+int mfm_output_shape(mfm_ctx *ctx, const mfm_model *model, mfm_shape *shape);
 
 MFM_C_END
 

@@ -22,8 +22,9 @@ static int find_outputs(const mfm_importer *im, size_t n_outputs, int *outputs)
     return MFM_OK;
 }
 
-int mfm_graph_import(mfm_ctx *ctx, const mfm_model *model, size_t n_outputs, mfm_graph **graph,
-                     int *outputs)
+/* Without the numbers of its parameters. */
+static int import_form(mfm_ctx *ctx, const mfm_model *model, size_t n_outputs, mfm_graph **graph,
+                       int *outputs)
 {
     mfm_importer im;
     int status = mfm_import_begin(&im, ctx, model);
@@ -35,12 +36,35 @@ int mfm_graph_import(mfm_ctx *ctx, const mfm_model *model, size_t n_outputs, mfm
     if (!status)
         status = find_outputs(&im, n_outputs, outputs);
     mfm_import_end(&im);
-    if (!status)
-        status = mfm_model_read_values(ctx, model, im.graph);
     *graph = im.graph;
+    return status;
+}
+
+int mfm_graph_import(mfm_ctx *ctx, const mfm_model *model, size_t n_outputs, mfm_graph **graph,
+                     int *outputs)
+{
+    int status = import_form(ctx, model, n_outputs, graph, outputs);
+    if (!status)
+        status = mfm_model_read_values(ctx, model, *graph);
     if (status) {
-        mfm_graph_free(im.graph);
+        mfm_graph_free(*graph);
         *graph = NULL;
     }
+    return status;
+}
+
+int mfm_output_shape(mfm_ctx *ctx, const mfm_model *model, mfm_shape *shape)
+{
+    mfm_graph *graph;
+    mfm_shape *shapes = NULL;
+    int output, status = import_form(ctx, model, 1, &graph, &output);
+    if (!status)
+        shapes = mfm_alloc(ctx, graph->n_values, sizeof *shapes);
+    if (!status)
+        status = shapes ? mfm_graph_shapes(graph, 1, false, shapes) : MFM_ENOMEM;
+    if (!status)
+        *shape = shapes[output];
+    mfm_free(ctx, shapes);
+    mfm_graph_free(graph);
     return status;
 }

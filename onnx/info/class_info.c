@@ -55,18 +55,24 @@ static json_t *split_json(const mfm_split_options *o, const mfm_split *split)
     return object;
 }
 
-int mfm_class_info_write(mfm_ctx *ctx, mfm_model *model, const mfm_dataset *dataset,
-                         const mfm_split_options *options, const mfm_split *split)
+/* Takes root over. */
+static int write(mfm_ctx *ctx, mfm_model *model, json_t *root)
 {
-    json_t *root = json_pack("{s:i, s:o, s:i, s:o, s:o}", "version", VERSION, "names",
-                             names_json(dataset), "first_label", dataset->first_label, "train",
-                             counts_json(split), "split", split_json(options, split));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     const int status = text ? mfm_proto_set_metadata(model, MFM_CLASSES_KEY, text)
                             : mfm_fail(ctx, MFM_ENOMEM, "metadata: out of memory");
     free(text); /* jansson's */
     json_decref(root);
     return status;
+}
+
+int mfm_class_info_write(mfm_ctx *ctx, mfm_model *model, const mfm_dataset *dataset,
+                         const mfm_split_options *options, const mfm_split *split)
+{
+    return write(ctx, model,
+                 json_pack("{s:i, s:o, s:i, s:o, s:o}", "version", VERSION, "names",
+                           names_json(dataset), "first_label", dataset->first_label, "train",
+                           counts_json(split), "split", split_json(options, split)));
 }
 
 /* ---- reading ---- */
@@ -83,6 +89,19 @@ static bool is_name(const char *text)
         if ((unsigned char)*text < 0x20 || *text == 0x7F)
             return false;
     return text != NULL;
+}
+
+int mfm_class_info_write_names(mfm_ctx *ctx, mfm_model *model, const char *const *names,
+                               size_t classes)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < classes; i++)
+        if (!is_name(names[i]) || json_array_append_new(list, json_string(names[i]))) {
+            json_decref(list);
+            return mfm_fail(ctx, MFM_EDATA,
+                            "name of class %zu: UTF-8 without control characters is required", i);
+        }
+    return write(ctx, model, json_pack("{s:i, s:o}", "version", VERSION, "names", list));
 }
 
 static int read_names(mfm_ctx *ctx, const json_t *root, mfm_class_info *info)

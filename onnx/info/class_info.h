@@ -28,5 +28,8 @@ void mfm_class_info_free(mfm_ctx *ctx, mfm_class_info *info);
  * A name that is not UTF-8 gives way to the class's label. */
 int mfm_class_info_write(mfm_ctx *ctx, mfm_model *model, const mfm_dataset *dataset,
                          const mfm_split_options *options, const mfm_split *split);
+/* Writes the names alone: [classes] UTF-8. MFM_EDATA for one that cannot be, by its number. */
+int mfm_class_info_write_names(mfm_ctx *ctx, mfm_model *model, const char *const *names,
+                               size_t classes);
 
 #endif

@@ -1,0 +1,208 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "onnx/info/class_info.h"
+#include "onnx/head.h"
+#include "tools/files.h"
+#include "tools/options/inject_arguments.h"
+#include "tools/options/options.h"
+#include "tools/plain_model.h"
+#include "tools/show/printable.h"
+#include "tools/train/unfinished.h"
+
+typedef struct options {
+    const char *output, *after, *class_names;
+    uint64_t classes, seed;
+    double dropout;
+    bool pool;
+} options;
+
+static const mfm_option table[] = {
+    {.name = "output",
+     .letter = 'o',
+     .kind = MFM_OPTION_STRING,
+     .value = "FILE",
+     .required = true,
+     .offset = offsetof(options, output),
+     .help = "the ONNX file to write"},
+    {.name = "classes",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .min = 2,
+     .max = 65536,
+     .offset = offsetof(options, classes),
+     .silent_default = true,
+     .help = "number of classes (default: as many as --class-names has)"},
+    {.name = "class-names",
+     .kind = MFM_OPTION_STRING,
+     .value = "FILE",
+     .path = MFM_OPTION_PATH,
+     .offset = offsetof(options, class_names),
+     .help = "text with a name in each line, in the order of the classes, kept in the model"},
+    {.name = "pool",
+     .kind = MFM_OPTION_FLAG,
+     .offset = offsetof(options, pool),
+     .help = "reads the means of the last maps: fully connected layers behind them go, too"},
+    {.name = "after",
+     .kind = MFM_OPTION_STRING,
+     .value = "LAYER",
+     .offset = offsetof(options, after),
+     .silent_default = true,
+     .help = "layer whose features are read, behind its activation: a name that inspect lists; "
+             "block:N: behind that block's sum (default: what the old classifier reads)"},
+    {.name = "dropout",
+     .kind = MFM_OPTION_REAL,
+     .value = "P",
+     .max = 0.999,
+     .offset = offsetof(options, dropout),
+     .help = "share of the features that training leaves out, by a Dropout in front of the "
+             "classifier; 0: none"},
+    {.name = "seed",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .max = (double)INT64_MAX,
+     .offset = offsetof(options, seed),
+     .help = "seed of the fresh weights"},
+};
+
+static const mfm_option_group groups[] = {
+    {.title = "Options:", .options = table, .count = sizeof table / sizeof table[0]},
+    {.title = NULL}};
+
+static const mfm_option_table head_options = {
+    .positional = "MODEL",
+    .purpose =
+        "Puts a fresh classifier in the place of a model's own, for other classes. All that makes\n"
+        "the features stays as it is; what only the old classifier has used is removed. Weights "
+        "and\n"
+        "biases start uniform within +-1 / sqrt(features). The output gives logits.",
+    .groups = groups};
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int check_different(mfm_ctx *ctx, const char *path, const char *const *names, size_t count)
+{
+    const char **sorted = mfm_alloc(ctx, count, sizeof *sorted);
+    int status = sorted ? MFM_OK : MFM_ENOMEM;
+    if (sorted && count)
+        memcpy(sorted, names, count * sizeof *names);
+    if (sorted)
+        qsort(sorted, count, sizeof *sorted, compare);
+    for (size_t i = 1; i < count && !status; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            status =
+                mfm_fail(ctx, MFM_EDATA, "%s: two classes are called '%.80s'", path, sorted[i]);
+    mfm_free(ctx, sorted);
+    return status;
+}
+
+/* Cuts the text into its lines, which the names point to. */
+static int split_lines(mfm_ctx *ctx, const char *path, char *text, const char ***names,
+                       size_t *count)
+{
+    size_t capacity = 0;
+    for (char *line = text; *line;) {
+        const size_t length = strcspn(line, "\r\n");
+        char *next = line + length + (line[length] == '\r' && line[length + 1] == '\n');
+        if (length == 0)
+            return mfm_fail(ctx, MFM_EDATA, "%s: line %zu is empty: each has a class's name", path,
+                            *count + 1);
+        if (mfm_grow(ctx, names, *count, &capacity, sizeof **names))
+            return MFM_ENOMEM;
+        (*names)[(*count)++] = line;
+        next += *next != '\0';
+        line[length] = '\0';
+        line = next;
+    }
+    return check_different(ctx, path, *names, *count);
+}
+
+static int read_names(mfm_ctx *ctx, options *o, char **text, const char ***names)
+{
+    size_t size, count = 0;
+    if (!o->class_names)
+        return o->classes ? MFM_OK
+                          : mfm_fail(ctx, MFM_EUSAGE, "missing --classes N, or --class-names FILE");
+    int status = mfm_read_file(ctx, o->class_names, text, &size);
+    if (!status && strlen(*text) != size)
+        status = mfm_fail(ctx, MFM_EDATA, "%s: a byte of zero: a text is required", o->class_names);
+    if (!status)
+        status = split_lines(ctx, o->class_names, *text, names, &count);
+    if (!status && count < 2)
+        status = mfm_fail(ctx, MFM_EDATA, "%s: %zu names: at least 2", o->class_names, count);
+    if (!status && o->classes && o->classes != count)
+        status = mfm_fail(ctx, MFM_EINVAL, "%s: %zu names, but --classes %" PRIu64, o->class_names,
+                          count, o->classes);
+    o->classes = count;
+    return status;
+}
+
+static void print_done(const options *o, const char *input, const mfm_head_report *report)
+{
+    printf("wrote %s (a head for %" PRIu64 " classes on %s)\n", mfm_output_name(o->output),
+           o->classes, input);
+    mfm_print(stdout, "features    '%s'%s, %" PRId64 " of each image\n", report->features,
+              report->pooled ? ", averaged over each map" : "", report->width);
+    printf("classifier  %" PRId64 " parameters, seed %" PRIu64 "\n",
+           (report->width + 1) * (int64_t)o->classes, o->seed);
+    printf("removed     %zu nodes, %zu initialisers; added %zu nodes\n", report->removed_nodes,
+           report->removed_initializers, report->added_nodes);
+}
+
+static int make(mfm_ctx *ctx, mfm_model *model, const options *o, const char *const *names)
+{
+    const mfm_head_options wanted = {.classes = (int64_t)o->classes,
+                                     .after = o->after,
+                                     .pool = o->pool,
+                                     .dropout = o->dropout,
+                                     .seed = o->seed};
+    mfm_head_report report;
+    bool modulated = false;
+    int status = mfm_has_modulator(ctx, model, &modulated);
+    if (!status && modulated)
+        mfm_warn(ctx,
+                 "%s: its modulator reads a soft label over the old classes, and goes: inject puts "
+                 "a new one in",
+                 mfm_model_path(model));
+    if (!status)
+        status = mfm_make_plain(ctx, model, false);
+    if (!status)
+        status = mfm_model_new_head(ctx, model, &wanted, &report);
+    if (!status && names)
+        status = mfm_class_info_write_names(ctx, model, names, (size_t)o->classes);
+    if (!status)
+        status = mfm_save_output(ctx, model, o->output);
+    if (!status)
+        print_done(o, mfm_model_path(model), &report);
+    return status;
+}
+
+int mfm_cmd_head(mfm_ctx *ctx, int argc, const char **argv)
+{
+    options o = {.seed = 0};
+    mfm_arguments arguments;
+    mfm_model *model = NULL;
+    char *text = NULL;
+    const char **names = NULL;
+    int status = mfm_options_parse(ctx, &head_options, argc, argv, &o, &arguments);
+    if (!status)
+        status = mfm_check_output(ctx, o.output, arguments.positional);
+    if (!status)
+        status = read_names(ctx, &o, &text, &names);
+    if (!status)
+        status = mfm_model_load(ctx, arguments.positional, &model);
+    if (!status)
+        status = mfm_refuse_unfinished(ctx, model);
+    if (!status)
+        status = make(ctx, model, &o, names);
+    mfm_free(ctx, names);
+    mfm_free(ctx, text);
+    mfm_model_free(model);
+    mfm_arguments_free(ctx, &arguments);
+    return status;
+}
