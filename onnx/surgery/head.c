@@ -1,4 +1,4 @@
-#include "onnx/head.h"
+#include "onnx/surgery/head.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,13 +8,12 @@
 #include "onnx/info/best_info.h"
 #include "onnx/surgery/branch.h"
 #include "onnx/info/class_info.h"
-#include "onnx/head_parts.h"
+#include "onnx/surgery/head_parts.h"
 #include "onnx/import/import.h"
 #include "onnx/surgery/inject_info.h"
 #include "onnx/proto/names.h"
 #include "onnx/storage/remote.h"
-#include "onnx/surgery/rewire.h"
-#include "onnx/trim.h"
+#include "onnx/surgery/trim.h"
 #include "onnx/proto/validate.h"
 
 /* Draws of a head have nodes of their own (core/base/random.h). */

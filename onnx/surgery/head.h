@@ -24,8 +24,8 @@
 
 typedef struct mfm_head_options {
     int64_t classes; /* at least 2 */
-    /* Features are those of this layer, as onnx/layers/layers.h selects it: behind its activation; of
-     * block:N, behind that block's sum. NULL: what the classifier reads. */
+    /* Features are those of this layer, as onnx/layers/layers.h selects it: behind its activation;
+     * of block:N, behind that block's sum. NULL: what the classifier reads. */
     const char *after;
     /* The mean over each map. Without `after` the features are the last maps that there are, and
      * hidden fully connected layers behind them go; where these are averaged already, it has no
@@ -45,11 +45,11 @@ typedef struct mfm_head_report {
     size_t removed_nodes, removed_initializers, added_nodes;
 } mfm_head_report;
 
-/* The model has no modulator and no training state. MFM_EINVAL: no or several layers make the
- * outputs, no layer is called so (with the nearest names), it is the classifier itself, or no
- * weights lie before the features; MFM_ENOTSUP: features whose width the file does not tell, or of
- * another type than float32. Nothing is edited then; after any other failure the model is fit only
- * to be freed. report may be NULL. */
+/* The model has no modulator and no training state. MFM_EINVAL: no or several layers make the first
+ * output, no layer is called so (with the nearest names), it is the classifier itself, or no
+ * weights lie before the features: nothing is edited then. MFM_ENOTSUP: features whose width the
+ * file does not tell, or of another type than float32. After any other failure than MFM_EINVAL the
+ * model is fit only to be freed. report may be NULL. */
 int mfm_model_new_head(mfm_ctx *ctx, mfm_model *model, const mfm_head_options *options,
                        mfm_head_report *report);
 

@@ -1,4 +1,4 @@
-#include "onnx/trim.h"
+#include "onnx/surgery/trim.h"
 
 #include <string.h>
 

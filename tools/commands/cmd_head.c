@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "onnx/info/class_info.h"
-#include "onnx/head.h"
+#include "onnx/surgery/head.h"
 #include "tools/files.h"
 #include "tools/options/inject_arguments.h"
 #include "tools/options/options.h"
