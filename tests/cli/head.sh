@@ -1,4 +1,4 @@
-# A new head: for other classes, with names, on injected models and checkpoints; and what is refused.
+# A new head: for other classes, with names, on injected models and checkpoints; what is refused.
 . "$SOURCE/tests/cli/lib.sh"
 
 make_data four 4 40 10

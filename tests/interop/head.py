@@ -4,11 +4,11 @@
     python3 head.py BINARY FOLDER --torch-python PYTHON --cache CACHE CASE
 
 CASE is an architecture of `new`, or torch-MODEL-MODE (make_torch_models.py). ONNX Runtime gives the
-same features for the file with the new head as for the one before, bit for bit, and the logits that
-numpy makes of them by the head's weights; the engine's logits are ONNX Runtime's; and three steps of
-training, with all that lies before the head, make a file for which this holds as well (not tried
-with large images). Exits with
-77 when onnx or ONNX Runtime are missing, or torch is for a case that needs it.
+same features for the file with the new head as for the one before, bit for bit, and the logits
+that numpy makes of them by the head's weights; the engine's logits are ONNX Runtime's; and three
+steps of training, with all that lies before the head, make a file for which this holds as well (not
+tried with large images). Exits with 77 when onnx or ONNX Runtime are missing, or torch
+is for a case that needs it.
 """
 import argparse
 import subprocess
