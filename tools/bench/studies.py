@@ -6,9 +6,11 @@ tail100    each method, loss, sampler and so on, by itself: LeNet on Fashion-MNI
            images a class, 30 epochs
 tail1000   LeNet on Fashion-MNIST with 6000 to 6 images a class, 200 epochs: the setting of the
            paper's table 6
+search1000 combinations in that setting, in shorter runs, to choose from by validation images
 """
 LENET = ["lenet", "--input", "1,28,28", "--classes", "10"]
 MFM = "--method mfm --layer fc:1"
+ADJUSTED = "--method base --loss logit-adjustment"
 FREE = "--method mfm-free --layer fc:1"
 BALANCED = "--class-weights class-balanced"
 
@@ -64,6 +66,52 @@ STUDIES = {
             "MFM": MFM,
             "MFM, free parameters": FREE,
             "MW-Net": "--method mw-net",
+        },
+    },
+    "search1000": {
+        "model": LENET, "data": "fashion-mnist", "seeds": "11-12", "epochs": 60,
+        "split": "--imbalance 1000",
+        "common": "--data fashion-mnist --imbalance 1000 --batch 100 --lr 0.05 "
+                  "--milestones 48,54 --validation disjoint:200",
+        "rows": {
+            "base": "--method base",
+            "LA": ADJUSTED,
+            "LA, tau 0.75": ADJUSTED + " --tau 0.75",
+            "LA, tau 1.25": ADJUSTED + " --tau 1.25",
+            "LA, tau 1.5": ADJUSTED + " --tau 1.5",
+            "LA, weight decay 2e-3": ADJUSTED + " --weight-decay 2e-3",
+            "LA, weight decay 5e-3": ADJUSTED + " --weight-decay 5e-3",
+            "LA, sharpness 0.05": ADJUSTED + " --sharpness 0.05",
+            "LA, sharpness 0.2": ADJUSTED + " --sharpness 0.2",
+            "LA, sharpness 0.5": ADJUSTED + " --sharpness 0.5",
+            "LA, mixup": ADJUSTED + " --mix mixup",
+            "LA, Remix": ADJUSTED + " --mix remix",
+            "LA, CutMix": ADJUSTED + " --mix cutmix",
+            "LA, cosine": ADJUSTED + " --schedule cosine",
+            "LA, lr 0.02": ADJUSTED + " --lr 0.02",
+            "LA, batch 50": ADJUSTED + " --batch 50",
+            "LA, Nesterov": ADJUSTED + " --optimizer nesterov",
+            "LA, AdamW": ADJUSTED + " --optimizer adamw --lr 0.001 --weight-decay 0.05",
+            "LA, shift and mirror": ADJUSTED + " --augment pad-crop-flip",
+            "LA, tau 0.5, square-root sampler": ADJUSTED + " --tau 0.5 --sampler square-root",
+            "LA afterwards": "--method base --finish logit-adjustment",
+            "LA afterwards, sharpness 0.2":
+                "--method base --finish logit-adjustment --sharpness 0.2",
+            "LA afterwards, CutMix": "--method base --finish logit-adjustment --mix cutmix",
+            "LDAM-DRW": "--method base --loss ldam --defer-reweight 48 " + BALANCED,
+            "MFM": MFM,
+            "MFM, LA": MFM + " --loss logit-adjustment",
+            "MFM, LA, soft label adjusted":
+                MFM + " --loss logit-adjustment --soft-label-adjusted",
+            "MFM, LA, meta steps to epoch 20":
+                MFM + " --loss logit-adjustment --meta-until-epoch 20",
+            "MFM, LA, meta steps from epoch 48":
+                MFM + " --loss logit-adjustment --meta-from-epoch 48",
+            "MFM, LA, rate follows": MFM + " --loss logit-adjustment --modulator-rate follow",
+            "MFM, LA, meta images by class":
+                MFM + " --loss logit-adjustment --meta-sampler class-aware",
+            "MFM, LA afterwards tau 0.5": MFM + " --finish logit-adjustment --finish-tau 0.5",
+            "MW-Net, LA": "--method mw-net --loss logit-adjustment",
         },
     },
 }

@@ -10,7 +10,8 @@ run that is there is not repeated, one that was interrupted goes on: the study m
 time. A row may start from the model that another row has trained with the same seed; that row is
 then trained too, and the time told is that of both.
 
-A row's error is that of the last epoch on the test images, mean and standard deviation over seeds
+With a validation part its error has a column of its own, and one chooses by that. A row's error is
+that of the last epoch on the test images, mean and standard deviation over seeds
 (n - 1). "Best epoch" looks at the test images and is no result one could have. A run whose error is
 above 80 % or that ended with numbers that are not finite has diverged: it is counted, and left out
 of the means. With --score ONNX Runtime classifies the test images by each written file.
@@ -137,6 +138,7 @@ class Run:
         told = json.loads(text)
         groups = {name: group["recall"] for name, group in told["groups"].items()}
         return {"error": lines[-1]["test_error"], "evaluated": told["error"],
+                "validation": lines[-1]["validation_error"],
                 "best": min(line["test_error"] for line in lines), "groups": groups,
                 "seconds": self.seconds()}
 
@@ -164,7 +166,8 @@ def table(option, study, rows, seeds):
     score = None
     if option.score:
         import score
-    head = ["", "error", "many / medium / few", "best epoch", "runs (diverged)", "time"]
+    validation = "--validation" in study["common"]
+    head = [""] + ["validation"] * validation + ["error", "many / medium / few", "best epoch", "runs (diverged)", "time"]
     print("| " + " | ".join(head + (["ONNX Runtime"] if score else [])) + " |")
     print("|" + "---|" * (len(head) + bool(score)))
     base_seconds = None
@@ -179,7 +182,8 @@ def table(option, study, rows, seeds):
         seconds = statistics.median(r["seconds"] for r in results) if results else None
         base_seconds = base_seconds or seconds
         groups = " / ".join(group_recall(results, name) for name in ("many", "medium", "few"))
-        cells = [row, spread([r["error"] for r in results]), groups,
+        cells = [row, spread([r["validation"] for r in results])] if validation else [row]
+        cells += [spread([r["error"] for r in results]), groups,
                  spread([r["best"] for r in results]),
                  "%d (%d)" % (len(pairs), len(pairs) - len(good)),
                  "%.1f" % (seconds / base_seconds) if seconds else "-"]
