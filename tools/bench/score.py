@@ -15,15 +15,25 @@ def read_idx(name, header):
         return np.frombuffer(file.read(), np.uint8, offset=header)
 
 
-def error(path, data):
-    """Percent of the test images of fashion-mnist that the file misclassifies."""
+def test_images(data):
+    """The test images as bytes [n, 1, 28, 28], and their labels."""
     if data != "fashion-mnist":
         raise SystemExit("score.py: %s: only fashion-mnist is scored" % data)
+    images = read_idx("t10k-images-idx3-ubyte.gz", 16).reshape(-1, 1, 28, 28)
+    return images, read_idx("t10k-labels-idx1-ubyte.gz", 8)
+
+
+def prepared(path, images):
+    """Images as the model file tells that it reads them."""
     told = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     how = json.loads(told["mfm.preprocess"])
-    labels = read_idx("t10k-labels-idx1-ubyte.gz", 8)
-    images = read_idx("t10k-images-idx3-ubyte.gz", 16).reshape(-1, 1, 28, 28)
-    images = ((images / how["scale"] - how["mean"][0]) / how["deviation"][0]).astype(np.float32)
+    return ((images / how["scale"] - how["mean"][0]) / how["deviation"][0]).astype(np.float32)
+
+
+def error(path, data):
+    """Percent of the test images of fashion-mnist that the file misclassifies."""
+    images, labels = test_images(data)
+    images = prepared(path, images)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
