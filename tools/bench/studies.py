@@ -12,9 +12,8 @@ LENET = ["lenet", "--input", "1,28,28", "--classes", "10"]
 MFM = "--method mfm --layer fc:1"
 ADJUSTED = "--method base --loss logit-adjustment"
 FREE = "--method mfm-free --layer fc:1"
-# Meta-Weight-Net with the constants of its code for class imbalance (onnx-mfm recipes).
-WEIGHTING = "--method mw-net --weighting-optimizer nesterov --weighting-lr 1e-5 " \
-            "--weighting-weight-decay 5e-4"
+NOISY = "--method mw-net --weighting-optimizer adam --weighting-lr 1e-3 " \
+        "--weighting-weight-decay 1e-4"
 BALANCED = "--class-weights class-balanced"
 
 STUDIES = {
@@ -51,7 +50,8 @@ STUDIES = {
             "MFM": MFM,
             "MFM, logit adjustment": MFM + " --loss logit-adjustment",
             "MFM, free parameters": FREE,
-            "MW-Net": WEIGHTING,
+            "MW-Net": "--method mw-net",
+            "MW-Net, constants for noisy labels": NOISY,
             "L2RW": "--method l2rw",
             "BBN": "--method bbn --branch conv:2",
             "cRT": {"start": "base", "epochs": 10, "options": "--method crt --milestones 6,8"},
@@ -68,7 +68,7 @@ STUDIES = {
             "logit adjustment": "--method base --loss logit-adjustment",
             "MFM": MFM,
             "MFM, free parameters": FREE,
-            "MW-Net": WEIGHTING,
+            "MW-Net": "--method mw-net",
         },
     },
     "search1000": {
@@ -114,7 +114,7 @@ STUDIES = {
             "MFM, LA, meta images by class":
                 MFM + " --loss logit-adjustment --meta-sampler class-aware",
             "MFM, LA afterwards tau 0.5": MFM + " --finish logit-adjustment --finish-tau 0.5",
-            "MW-Net, LA": WEIGHTING + " --loss logit-adjustment",
+            "MW-Net, LA": "--method mw-net --loss logit-adjustment",
         },
     },
 }

@@ -167,7 +167,8 @@ def table(option, study, rows, seeds):
     if option.score:
         import score
     validation = "--validation" in study["common"]
-    head = [""] + ["validation"] * validation + ["error", "many / medium / few", "best epoch", "runs (diverged)", "time"]
+    head = [""] + ["validation"] * validation
+    head += ["error", "many / medium / few", "best epoch", "runs (diverged)", "time"]
     print("| " + " | ".join(head + (["ONNX Runtime"] if score else [])) + " |")
     print("|" + "---|" * (len(head) + bool(score)))
     base_seconds = None

@@ -8,8 +8,9 @@ static const char *const optimizer_names[] = {[MFM_SGD] = "sgd",
 
 static const char *const rates[] = {"constant", "follow", NULL};
 
-/* The table of hyper-parameters that options call NAME-..., and help texts `what`. */
-#define TABLE(prefix, what)                                                                        \
+/* The table of hyper-parameters that options call PREFIX-..., and help texts `what`; its rate's
+ * help tells a default that depends on the optimiser by itself (by_optimizer). */
+#define TABLE(prefix, what, by_optimizer, rate_help)                                               \
     {                                                                                              \
         {.name = prefix "-optimizer",                                                              \
          .kind = MFM_OPTION_CHOICE,                                                                \
@@ -23,8 +24,8 @@ static const char *const rates[] = {"constant", "follow", NULL};
              .min = 1e-12,                                                                         \
              .max = 1e6,                                                                           \
              .offset = offsetof(mfm_modulator_training, lr),                                       \
-             .silent_default = true,                                                               \
-             .help = "its learning rate (default: 0.01, 0.001 for adam and adamw)"},               \
+             .silent_default = by_optimizer,                                                       \
+             .help = rate_help},                                                                   \
             {.name = prefix "-rate",                                                               \
              .kind = MFM_OPTION_CHOICE,                                                            \
              .value = "HOW",                                                                       \
@@ -45,14 +46,18 @@ static const char *const rates[] = {"constant", "follow", NULL};
              .help = "its weight decay"},                                                          \
     }
 
-static const mfm_option modulator_table[] = TABLE("modulator", "the modulator");
-static const mfm_option weighting_table[] = TABLE("weighting", "the weighting network");
+static const mfm_option modulator_table[] =
+    TABLE("modulator", "the modulator", true,
+          "its learning rate (default: 0.01, 0.001 for adam and adamw)");
+static const mfm_option weighting_table[] =
+    TABLE("weighting", "the weighting network", false, "its learning rate");
 
 static const mfm_modulator_training modulator_defaults = {
     .optimizer = MFM_SGD, .lr = -1, .momentum = 0.9};
-/* Shu et al.'s code for noisy labels, which they call the stable version. */
+/* Shu et al.'s code for class imbalance. With the constants of their code for noisy labels (Adam,
+ * 1e-3, weight decay 1e-4) training on a long tail diverges: docs/methods.md. */
 static const mfm_modulator_training weighting_defaults = {
-    .optimizer = MFM_ADAM, .lr = -1, .momentum = 0.9, .weight_decay = 1e-4};
+    .optimizer = MFM_NESTEROV, .lr = 1e-5, .momentum = 0.9, .weight_decay = 5e-4};
 
 double mfm_modulator_lr(const mfm_modulator_training *t)
 {
