@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "core/train/evaluate.h"
+#include "core/train/review.h"
 #include "core/train/vector.h"
 
 enum { LOADER_DEPTH = 4, EVALUATION_BATCH = 100 };
@@ -356,12 +357,33 @@ static int finish_epoch(trainer *r)
     return status ? status : save(r);
 }
 
+/* The costs of the loss; they change before the first step of an epoch, which no checkpoint lies
+ * between. */
+static int set_costs(trainer *r)
+{
+    mfm_training *t = r->training;
+    const mfm_evaluation_watch watch = {.self = r, .on_batch = on_looked_through};
+    int status = MFM_OK;
+    if (!t->costs)
+        return MFM_OK;
+    if (r->finished)
+        mfm_training_finish(t, false, r->finished);
+    if (r->epoch > 0 && t->counters.epoch_steps == 0)
+        status = mfm_review(t, r->data, r->evaluator, r->finished ? r->finished : t->w, &watch,
+                            &r->confusion);
+    mfm_problem_set_costs(t->problem, t->costs);
+    return status;
+}
+
 static int run_epoch(trainer *r)
 {
     const mfm_counters *c = &r->training->counters;
     const uint64_t end = first_step_of(r, r->epoch + 1);
     mfm_problem_set_epoch(r->training->problem, r->epoch);
     r->training->epoch = r->epoch;
+    const int changed = set_costs(r);
+    if (changed)
+        return changed;
     while (c->step < end) {
         int status = run_step(r);
         if (!status && c->step < end)
@@ -396,6 +418,18 @@ uint64_t mfm_epochs_finished(const mfm_training *t, const mfm_split *split)
                              t->options.batch);
 }
 
+/* Of what the costs are made of. */
+static void tell_costs(const trainer *r)
+{
+    const bool apart = r->data->split->validation_count > 0;
+    if (!r->training->costs || !r->events->on_note)
+        return;
+    r->events->on_note(r->events->self,
+                       apart ? "costs follow the confusion of the validation images"
+                             : "costs follow the confusion of the training images: --validation "
+                               "keeps some apart for that");
+}
+
 int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_train_events *events,
               const volatile sig_atomic_t *stop)
 {
@@ -411,6 +445,8 @@ int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_trai
         status = mfm_confusion_init(ctx, &r.confusion, (int)training->problem->classes);
     if (!status)
         status = start_method(&r);
+    if (!status)
+        tell_costs(&r);
     if (!status)
         status = open_loader(&r);
     if (!status)

@@ -101,6 +101,19 @@ static int check_parts(const mfm_training *t)
                         : MFM_OK;
 }
 
+static int add_costs(mfm_training *t)
+{
+    const mfm_problem *p = t->problem;
+    const size_t count = (size_t)(p->classes * p->classes);
+    int status = mfm_classifier_need(t->ctx, &p->classifier, p->spec.loss->name);
+    if (!status)
+        status = mfm_vector_new(t->ctx, NULL, count, &t->costs);
+    for (size_t i = 0; !status && i < count; i++)
+        t->costs[i] = 1;
+    const mfm_kept costs = {.what = "costs", .data = t->costs, .count = count};
+    return status ? status : keep(t, "", "costs", &costs);
+}
+
 static int build(mfm_training *t)
 {
     const mfm_train_options *o = &t->options;
@@ -123,6 +136,8 @@ static int build(mfm_training *t)
         status = keep(t, "", "w", &w);
     if (!status)
         status = mfm_training_keep_optimizer(t, "", &t->optimizer);
+    if (!status && t->problem->costs >= 0)
+        status = add_costs(t);
     return status ? status : o->method->begin(t);
 }
 
@@ -157,6 +172,7 @@ void mfm_training_free(mfm_training *t)
         mfm_free_aligned(t->ctx, t->hypers[i].phi);
     }
     mfm_sharpness_clear(t->ctx, &t->sharpness);
+    mfm_free_aligned(t->ctx, t->costs);
     mfm_free_aligned(t->ctx, t->w);
     mfm_free_aligned(t->ctx, t->state);
     mfm_free(t->ctx, t);

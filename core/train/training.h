@@ -89,6 +89,7 @@ struct mfm_training {
     mfm_optimizer optimizer;
     mfm_sharpness sharpness;
     mfm_hyper_state hypers[MFM_MAX_HYPERS]; /* one for each hyper graph */
+    real *costs;                            /* of the loss [classes, classes]; NULL: it has none */
     mfm_counters counters;
     uint64_t epoch;     /* under way, from 0 */
     void *method_state; /* the method's own: plans and buffers */

@@ -16,7 +16,7 @@ names() {
 one() {
     rm -rf one.run
     expect_exit 0 train lenet.onnx -o one.onnx --run one.run $common "$@"
-    expect_no_stderr_but '^epoch |^ *$|^the features of [0-9]+ training images'
+    expect_no_stderr_but '^epoch |^ *$|^the features of [0-9]+ training images|^costs follow'
     expect_stdout '^test error: last [0-9.]+ %'
 }
 
@@ -48,6 +48,7 @@ one --method base --warmup 2 --decay weights
 
 # Options that a run began with hold when it goes on: the same bytes as without the interruption.
 for options in "--loss ldam --class-weights inverse --defer-reweight 1" \
+    "--loss cosen --validation disjoint:2" "--loss cosen --mix mixup" \
     "--sampler square-root --mix remix" "--optimizer nesterov --sharpness 0.1" \
     "--optimizer adamw --finish tau-normalisation"; do
     rm -rf whole.run part.run

@@ -76,9 +76,9 @@ int mfm_problem_freeze_features(mfm_problem *p, const char *what)
 
 /* ---- running it ------------------------------------------------------------------------------ */
 
-static int build(mfm_frozen_features *f, real *params, real *state)
+static int build(mfm_frozen_features *f, uint32_t segments, real *params, real *state)
 {
-    static const mfm_pass forward[1] = {{MFM_FORWARD, 1 << MFM_SEGMENT_SHARED}};
+    const mfm_pass forward[1] = {{MFM_FORWARD, segments}};
     static const char *const names[1] = {"frozen features"};
     const int value = f->problem->classifier.features;
     const mfm_slot keep[1] = {{value, MFM_X}};
@@ -99,15 +99,16 @@ static int build(mfm_frozen_features *f, real *params, real *state)
     return MFM_OK;
 }
 
-int mfm_frozen_features_new(mfm_ctx *ctx, const mfm_problem *problem, int64_t batch, real *params,
-                            real *state, mfm_frozen_features **features)
+int mfm_frozen_features_new(mfm_ctx *ctx, const mfm_problem *problem, uint32_t segments,
+                            int64_t batch, real *params, real *state,
+                            mfm_frozen_features **features)
 {
     mfm_frozen_features *f = mfm_alloc(ctx, 1, sizeof *f);
     *features = f;
     if (!f)
         return MFM_ENOMEM;
     *f = (mfm_frozen_features){.ctx = ctx, .problem = problem, .batch = (uint32_t)batch};
-    const int status = build(f, params, state);
+    const int status = build(f, segments, params, state);
     if (status) {
         mfm_frozen_features_free(f);
         *features = NULL;
@@ -141,6 +142,12 @@ size_t mfm_frozen_features_size(const mfm_frozen_features *f, uint32_t count)
 bool mfm_frozen_features_kept(const mfm_frozen_features *f)
 {
     return f->kept != NULL;
+}
+
+const real *mfm_frozen_features_rows(const mfm_frozen_features *f, size_t *width)
+{
+    *width = f->width;
+    return f->kept;
 }
 
 static const real *run(mfm_frozen_features *f, const real *images)

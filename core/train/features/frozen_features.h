@@ -17,10 +17,12 @@ int mfm_problem_freeze_features(mfm_problem *problem, const char *what);
 
 typedef struct mfm_frozen_features mfm_frozen_features;
 
-/* problem must outlive the result, and so must params and state, whose frozen part stays as it is.
- */
-int mfm_frozen_features_new(mfm_ctx *ctx, const mfm_problem *problem, int64_t batch, real *params,
-                            real *state, mfm_frozen_features **features);
+/* segments: those of the nodes that make them, as a set; after mfm_problem_freeze_features
+ * MFM_SEGMENT_SHARED alone. problem must outlive the result, and so must params and state, whose
+ * part below the classifier stays as it is. */
+int mfm_frozen_features_new(mfm_ctx *ctx, const mfm_problem *problem, uint32_t segments,
+                            int64_t batch, real *params, real *state,
+                            mfm_frozen_features **features);
 void mfm_frozen_features_free(mfm_frozen_features *features);
 
 /* Bytes that the features of that many images take. */
@@ -31,6 +33,9 @@ int mfm_frozen_features_keep(mfm_frozen_features *features, const mfm_images *im
                              const mfm_preprocess *preprocess, const uint32_t *indices,
                              uint32_t count, const mfm_evaluation_watch *watch);
 bool mfm_frozen_features_kept(const mfm_frozen_features *features);
+
+/* [count, width], in the order of the indices; NULL when none are kept. */
+const real *mfm_frozen_features_rows(const mfm_frozen_features *features, size_t *width);
 
 /* to [batch, width]: of the batch's images; when they are kept, those of its indices. */
 void mfm_frozen_features_of(mfm_frozen_features *features, const mfm_batch *batch, real *to);

@@ -99,8 +99,8 @@ int mfm_head_begin(mfm_training *t)
     if (!status)
         status = mfm_vector_new(t->ctx, NULL, t->problem->main->params_size, &s->gradient);
     if (!status)
-        status = mfm_frozen_features_new(t->ctx, t->problem, t->options.batch, t->w, t->state,
-                                         &s->features);
+        status = mfm_frozen_features_new(t->ctx, t->problem, 1u << MFM_SEGMENT_SHARED,
+                                         t->options.batch, t->w, t->state, &s->features);
     if (status)
         mfm_head_end(t);
     else

@@ -12,6 +12,7 @@
 
 #include "core/base/linkage.h"
 #include "core/base/option.h"
+#include "core/report/confusion.h"
 #include "core/train/problem/classifier.h"
 #include "core/train/task.h"
 
@@ -29,7 +30,18 @@ typedef struct mfm_loss_site {
     int logits;               /* [n, classes] */
     int labels;               /* input: class numbers [n], or shares [n, classes] */
     int table;                /* input [classes, classes]: what a class counts as; -1: itself */
+    int costs;                /* input [classes, classes]: logarithms; -1: the loss has none */
 } mfm_loss_site;
+
+/* What a loss may look at between two epochs. */
+typedef struct mfm_loss_view {
+    const mfm_task *task;
+    const mfm_chosen *chosen;
+    const mfm_confusion *confusion; /* as the run is evaluated */
+    const real *features;           /* [count, width]: of training images, below the classifier */
+    const int *labels;              /* [count] */
+    size_t count, width;
+} mfm_loss_view;
 
 typedef struct mfm_loss {
     const char *name;
@@ -46,6 +58,12 @@ typedef struct mfm_loss {
     /* Spreads a class's labels over others: row c of table [classes, classes], zeros before, what a
      * sample of class c counts as, with the sum 1. NULL: as class c. */
     void (*relabel)(const mfm_task *task, const mfm_chosen *chosen, real *table);
+    /* Costs: a table [classes, classes] in (0, 1], 1 in the first epoch, kept by checkpoints, whose
+     * logarithms the nodes read (site->costs). Both NULL: the loss has none. looks_at: how many
+     * training images of each class it wants the features of. change_costs: before each epoch but
+     * the first; deterministic, fails for want of memory. */
+    uint64_t (*looks_at)(const mfm_chosen *chosen);
+    int (*change_costs)(mfm_ctx *ctx, const mfm_loss_view *view, real *costs);
     /* Makes the weights those of a plain classifier, in a copy of the parameters: what `prepare`
      * has changed. */
     void (*fold)(const mfm_classifier *classifier, real *params);

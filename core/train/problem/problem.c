@@ -16,6 +16,7 @@ int mfm_problem_new(mfm_ctx *ctx, int64_t classes, const mfm_loss_spec *spec, mf
                        .labels = -1,
                        .shares = -1,
                        .table = -1,
+                       .costs = -1,
                        .classes = classes,
                        .spec = spec ? *spec : (mfm_loss_spec){.loss = NULL},
                        .classifier = {.weight = -1}};
@@ -40,6 +41,7 @@ void mfm_problem_free(mfm_problem *p)
     mfm_free(p->ctx, p->reads);
     mfm_free(p->ctx, p->gives);
     mfm_free_aligned(p->ctx, p->table_values);
+    mfm_free_aligned(p->ctx, p->cost_logs);
     mfm_free(p->ctx, p);
 }
 

@@ -81,11 +81,13 @@ typedef struct mfm_problem {
     int images, labels; /* inputs; labels are class numbers [n] */
     int shares;         /* input [n, classes]: labels that were mixed; -1: none */
     int table;          /* input of the losses (mfm_loss_fill_table); -1: none */
+    int costs;          /* input of a loss that has costs; -1: none */
     int64_t classes;
     mfm_path plain, meta, objective;
     mfm_loss_spec spec;        /* what is minimised; its loss is set */
     mfm_classifier classifier; /* its parameters in the main graph; weight -1: none */
     real *table_values;        /* [classes, classes] of the epoch; NULL: no table */
+    real *cost_logs;           /* [classes, classes]; NULL: no costs */
     mfm_hyper hypers[MFM_MAX_HYPERS];
     int n_hypers;
     bool trains_hypers; /* the objective trains phi, where other methods have a meta loss */
@@ -103,6 +105,8 @@ void mfm_problem_free(mfm_problem *problem);
 
 /* The table of an epoch: before its first step. */
 void mfm_problem_set_epoch(const mfm_problem *problem, uint64_t epoch);
+/* The costs of the loss from now on, [classes, classes]: 1 before. */
+void mfm_problem_set_costs(const mfm_problem *problem, const real *costs);
 /* Binds a batch to the inputs of a plan of the main graph. */
 void mfm_problem_bind(const mfm_problem *problem, mfm_plan *plan, const mfm_batch *batch);
 /* The hyper graph of that name; NULL when there is none. */

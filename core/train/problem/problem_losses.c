@@ -1,7 +1,10 @@
 /* The losses of a problem, with the inputs that only they read. */
+#include <tgmath.h>
+
 #include "core/train/problem/problem_parts.h"
 
-/* Labels, those that were mixed, and the table by which classes are weighted and smoothed. */
+/* Labels, those that were mixed, the table by which classes are weighted and smoothed, and costs.
+ */
 static int add_inputs(mfm_problem *p)
 {
     const mfm_shape labels = mfm_shape_of(1, -1), shares = mfm_shape_of(2, -1, p->classes);
@@ -11,6 +14,11 @@ static int add_inputs(mfm_problem *p)
     int status = mfm_graph_input(p->main, "labels", MFM_INDEX, &labels, &p->labels);
     if (!status && p->spec.soft_labels)
         status = mfm_graph_input(p->main, "shares", MFM_INDEX, &shares, &p->shares);
+    if (!status && p->spec.loss->change_costs) {
+        status = mfm_graph_input(p->main, "label_costs", MFM_INDEX, &square, &p->costs);
+        p->cost_logs = mfm_alloc_aligned(p->ctx, (size_t)(p->classes * p->classes), sizeof(real));
+        status = !status && !p->cost_logs ? MFM_ENOMEM : status;
+    }
     if (status || !mfm_loss_has_table(&p->spec))
         return status;
     status = mfm_graph_input(p->main, "label_table", MFM_INDEX, &square, &p->table);
@@ -29,7 +37,8 @@ static mfm_loss_site site_of(const mfm_problem *p, int segment, const char *name
                            .labels = labels >= 0      ? labels
                                      : p->shares >= 0 ? p->shares
                                                       : p->labels,
-                           .table = p->table};
+                           .table = p->table,
+                           .costs = p->costs};
 }
 
 int mfm_problem_add_losses_on(mfm_problem *p, int segment, const char *name, int labels,
@@ -85,6 +94,13 @@ void mfm_problem_set_epoch(const mfm_problem *p, uint64_t epoch)
         mfm_loss_fill_table(&p->spec, p->classes, epoch, p->table_values);
 }
 
+void mfm_problem_set_costs(const mfm_problem *p, const real *costs)
+{
+    const real least = (real)1e-6; /* of a checkpoint that was not written so */
+    for (int64_t i = 0; i < p->classes * p->classes; i++)
+        p->cost_logs[i] = log(costs[i] > least ? costs[i] : least);
+}
+
 void mfm_problem_bind(const mfm_problem *p, mfm_plan *plan, const mfm_batch *batch)
 {
     mfm_plan_bind_input(plan, p->images, MFM_X, (real *)batch->images);
@@ -93,4 +109,6 @@ void mfm_problem_bind(const mfm_problem *p, mfm_plan *plan, const mfm_batch *bat
         mfm_plan_bind_input(plan, p->shares, MFM_X, (real *)batch->soft_labels);
     if (p->table >= 0)
         mfm_plan_bind_input(plan, p->table, MFM_X, p->table_values);
+    if (p->costs >= 0)
+        mfm_plan_bind_input(plan, p->costs, MFM_X, p->cost_logs);
 }

@@ -112,6 +112,11 @@ static void test_losses(void)
         prepared p;
         prepare(&(recipe){"lenet", LENET, {"conv:2", "fc:1"}, {.hidden = 12}}, &p);
         prepare_for_split(&p, &options, &split);
+        const real costs[16] = {1,          (real)0.5, (real)0.3, (real)0.2,  (real)0.9, (real)0.1,
+                                (real)0.7,  (real)0.6, (real)0.4, (real)0.05, 1,         (real)0.8,
+                                (real)0.25, 1,         (real)0.3, (real)0.15};
+        if (p.problem->costs >= 0)
+            mfm_problem_set_costs(p.problem, costs);
         check_hypergradient(&p, &(difference_case){0}, 1);
         prepared_clear(&p);
     }

@@ -37,6 +37,8 @@ static const row rows[] = {
     {"cross-entropy weighted mixed", "cross-entropy", "", true, BALANCED(MFM_OVER_SAMPLES)},
     {"balanced-softmax", "balanced-softmax", "", false, {0}},
     {"logit-adjustment", "logit-adjustment", "tau=0.5", false, {0}},
+    {"cosen", "cosen", "", false, {0}},
+    {"cosen weighted mean mixed", "cosen", "", true, BALANCED(MFM_OVER_WEIGHTS)},
     {"focal softmax", "focal", "focal-form=0 focal-gamma=2", false, {0}},
     {"focal softmax mixed", "focal", "focal-form=0 focal-gamma=0.5", true, {0}},
     {"focal softmax weighted mean", "focal", "focal-form=0 focal-gamma=1", false,
@@ -108,7 +110,7 @@ static void run(bench *b, const row *r)
 {
     static const mfm_pass passes[] = {{MFM_FORWARD, 1}, {MFM_VJP, 1}};
     _Alignas(max_align_t) unsigned char values[MFM_MAX_SETTINGS_SIZE];
-    _Alignas(64) real z[64] = {0}, labels[64] = {0}, table[64];
+    _Alignas(64) real z[64] = {0}, labels[64] = {0}, table[64], costs[64];
     const mfm_loss *loss = mfm_loss_find(r->loss);
     CU_ASSERT_PTR_NOT_NULL_FATAL(loss);
     mfm_chosen chosen[3] = {{&mfm_class_weights_settings, &r->weights}};
@@ -119,12 +121,14 @@ static void run(bench *b, const row *r)
     const mfm_loss_spec spec = {loss, chosen, &b->task, r->mixed};
     const mfm_shape logits = mfm_shape_of(2, -1, CLASSES),
                     square = mfm_shape_of(2, CLASSES, CLASSES);
-    mfm_loss_site site = {.graph = b->graph, .name = "loss", .table = -1};
+    mfm_loss_site site = {.graph = b->graph, .name = "loss", .table = -1, .costs = -1};
     const mfm_shape per_sample = mfm_shape_of(1, -1);
     mfm_graph_input(b->graph, "z", MFM_DATA, &logits, &site.logits);
     mfm_graph_input(b->graph, "labels", MFM_INDEX, r->mixed ? &logits : &per_sample, &site.labels);
     if (mfm_loss_has_table(&spec))
         mfm_graph_input(b->graph, "table", MFM_INDEX, &square, &site.table);
+    if (loss->change_costs)
+        mfm_graph_input(b->graph, "costs", MFM_INDEX, &square, &site.costs);
     mfm_loss_ends ends;
     int mean;
     CU_ASSERT_EQUAL_FATAL(mfm_loss_add(&spec, &site, &ends), MFM_OK);
@@ -139,6 +143,10 @@ static void run(bench *b, const row *r)
     mfm_plan_bind_input(b->plan, site.labels, MFM_X, labels);
     if (site.table >= 0)
         mfm_plan_bind_input(b->plan, site.table, MFM_X, table);
+    for (int i = 0; i < CLASSES * CLASSES; i++) /* xi_pk = 1 / (1 + p + 2 k) */
+        costs[i] = (real)-log(1 + i / CLASSES + 2 * (i % CLASSES));
+    if (site.costs >= 0)
+        mfm_plan_bind_input(b->plan, site.costs, MFM_X, costs);
     *mfm_plan_lane(b->plan, mean, MFM_G) = 1;
     mfm_plan_run(b->plan, 0);
     mfm_plan_run(b->plan, 1);
@@ -241,9 +249,11 @@ static void losses_that_need_the_task_refuse_to_do_without(void)
     bench b;
     bench_init(&b);
     const mfm_shape logits = mfm_shape_of(2, -1, CLASSES), per_sample = mfm_shape_of(1, -1);
+    const mfm_shape square = mfm_shape_of(2, CLASSES, CLASSES);
     mfm_loss_site site = {.graph = b.graph, .name = "loss", .table = -1};
     mfm_graph_input(b.graph, "z", MFM_DATA, &logits, &site.logits);
     mfm_graph_input(b.graph, "labels", MFM_INDEX, &per_sample, &site.labels);
+    mfm_graph_input(b.graph, "costs", MFM_INDEX, &square, &site.costs);
     for (int i = 0; mfm_losses[i]; i++) {
         const mfm_loss_spec spec = {.loss = mfm_losses[i]};
         mfm_loss_ends ends;

@@ -25,7 +25,16 @@ typedef struct plan {
     const char *method;
     int modulator_optimizer;
     uint64_t meta_every; /* 0: each step */
+    const char *loss;    /* NULL: cross-entropy */
 } plan;
+
+/* What the run is asked for beside its model. */
+static void choose(session *s, const plan *what)
+{
+    s->modulator.optimizer = what->modulator_optimizer;
+    s->meta_steps.every = what->meta_every ? what->meta_every : 1;
+    s->options.loss = what->loss ? mfm_loss_find(what->loss) : NULL;
+}
 
 /* For a method that trains two branches, on a model that has them. */
 static void init(session *s, const plan *what)
@@ -46,8 +55,7 @@ static void init(session *s, const plan *what)
 static void begin(session *s, const plan *what)
 {
     init(s, what);
-    s->modulator.optimizer = what->modulator_optimizer;
-    s->meta_steps.every = what->meta_every ? what->meta_every : 1;
+    choose(s, what);
     session_start(s);
 }
 
@@ -81,8 +89,7 @@ static void resume(session *s, const plan *what, const char *path)
 {
     session options;
     session_init(&options, &what->from, what->method);
-    options.modulator.optimizer = what->modulator_optimizer;
-    options.meta_steps.every = what->meta_every ? what->meta_every : 1;
+    choose(&options, what);
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
     mfm_model *model;
@@ -123,21 +130,40 @@ static void check(const plan *what, const uint64_t *stops, size_t n_stops)
 static void test_lenet(void)
 {
     const uint64_t stops[] = {1, 4, 6, 11}; /* 4 steps an epoch: the second ends one */
-    check(&(plan){{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 0}, stops, 4);
+    check(&(plan){{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 0, NULL}, stops,
+          4);
 }
 
 static void test_adam(void)
 {
     const uint64_t stops[] = {5};
-    check(&(plan){{"lenet", LENET, {"conv:2", "last_conv"}, {.hidden = 12}}, "mfm", MFM_ADAM, 0},
-          stops, 1);
+    check(
+        &(plan){
+            {"lenet", LENET, {"conv:2", "last_conv"}, {.hidden = 12}}, "mfm", MFM_ADAM, 0, NULL},
+        stops, 1);
 }
 
 static void test_resnet(void)
 {
     const uint64_t stops[] = {3, 8};
-    check(&(plan){{"resnet20", RESNET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 0}, stops,
-          2);
+    check(&(plan){{"resnet20", RESNET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 0, NULL},
+          stops, 2);
+}
+
+/* Costs change between two epochs: once, wherever the run is stopped. */
+static void test_costs(void)
+{
+    const uint64_t stops[] = {3, 4, 5, 8, 9}; /* 4 steps an epoch */
+    const plan what = {.from = {"lenet", LENET, {NULL}, {0}}, .method = "base", .loss = "cosen"};
+    session s;
+    begin(&s, &what);
+    must(s.p.ctx, session_run(&s));
+    const mfm_kept *costs = mfm_training_kept(s.training, "costs");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(costs);
+    for (size_t i = 0; i < costs->count; i++)
+        CU_ASSERT(costs->data[i] > 0 && costs->data[i] < 1);
+    session_clear(&s);
+    check(&what, stops, 5);
 }
 
 /* Hyper-parameters that the model file does not hold. */
@@ -146,44 +172,45 @@ static void test_outside_the_model(void)
     const uint64_t stops[] = {2, 7};
     const recipe plain = {"lenet", LENET, {NULL}, {0}};
     const recipe modulated = {"lenet", LENET, {"conv:2", "fc:1"}, {.hidden = 12}};
-    check(&(plan){plain, "mw-net", MFM_ADAM, 0}, stops, 2);
-    check(&(plan){modulated, "mfm-free", MFM_SGD, 0}, stops, 2);
-    check(&(plan){modulated, "mfm-free", MFM_ADAM, 0}, stops, 1);
-    check(&(plan){plain, "l2rw", MFM_SGD, 0}, stops, 1);
+    check(&(plan){plain, "mw-net", MFM_ADAM, 0, NULL}, stops, 2);
+    check(&(plan){modulated, "mfm-free", MFM_SGD, 0, NULL}, stops, 2);
+    check(&(plan){modulated, "mfm-free", MFM_ADAM, 0, NULL}, stops, 1);
+    check(&(plan){plain, "l2rw", MFM_SGD, 0, NULL}, stops, 1);
 }
 
 /* The classifier alone, or what scales it. */
 static void test_second_stage(void)
 {
     const uint64_t stops[] = {1, 6};
-    check(&(plan){{"resnet20", RESNET, {NULL}, {0}}, "crt", MFM_SGD, 0}, stops, 2);
-    check(&(plan){{"lenet", LENET, {NULL}, {0}}, "lws", MFM_SGD, 0}, stops, 2);
+    check(&(plan){{"resnet20", RESNET, {NULL}, {0}}, "crt", MFM_SGD, 0, NULL}, stops, 2);
+    check(&(plan){{"lenet", LENET, {NULL}, {0}}, "lws", MFM_SGD, 0, NULL}, stops, 2);
 }
 
 /* Two branches that the model has got before: both streams of batches go on where they were. */
 static void test_branches(void)
 {
     const uint64_t stops[] = {3, 8};
-    check(&(plan){{"resnet20", RESNET, {NULL}, {0}}, "bbn", MFM_SGD, 0}, stops, 2);
+    check(&(plan){{"resnet20", RESNET, {NULL}, {0}}, "bbn", MFM_SGD, 0, NULL}, stops, 2);
 }
 
 /* The meta batches go on where they were, also where not every step reads one. */
 static void test_meta_every(void)
 {
     const uint64_t stops[] = {1, 3, 4, 7};
-    check(&(plan){{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 3}, stops, 4);
+    check(&(plan){{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 3, NULL}, stops,
+          4);
 }
 
 static void test_base(void)
 {
     const uint64_t stops[] = {2};
-    check(&(plan){{"resnet20", RESNET, {NULL}, {0}}, "base", MFM_SGD, 0}, stops, 1);
+    check(&(plan){{"resnet20", RESNET, {NULL}, {0}}, "base", MFM_SGD, 0, NULL}, stops, 1);
 }
 
 /* Stopped at every step, so that each process does one. */
 static void test_every_step(void)
 {
-    const plan what = {{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 0};
+    const plan what = {{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 0, NULL};
     session whole;
     begin(&whole, &what);
     must(whole.p.ctx, session_run(&whole));
@@ -207,7 +234,7 @@ static void test_every_step(void)
 /* Stopped at the first and second of an evaluation's three batches: it is repeated as a whole. */
 static void test_evaluation(void)
 {
-    const plan what = {{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 0};
+    const plan what = {{"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "mfm", MFM_SGD, 0, NULL};
     session whole;
     begin(&whole, &what);
     session_repeat_tests(&whole, 250);
@@ -244,6 +271,7 @@ static void test_evaluation(void)
 }
 
 static const mfm_case cases[] = {
+    {"costs of the loss go on bit for bit", test_costs},
     {"LeNet: stopped within an epoch and at its end, it goes on bit for bit", test_lenet},
     {"so it does with Adam for the modulator, and two modulated layers", test_adam},
     {"ResNet-20 with running statistics goes on bit for bit", test_resnet},

@@ -60,6 +60,16 @@ def ldam(z, margin, scale):
                                      reduction="none")
 
 
+def cosen(z):
+    xi = torch.tensor([[1 / (1 + p + 2 * k) for k in range(C)] for p in range(C)],
+                      dtype=torch.float64)
+
+    def loss(y):
+        weighted = xi[y] * torch.exp(z)
+        return -torch.log(weighted.gather(1, y[:, None])[:, 0] / weighted.sum(1))
+    return loss
+
+
 def smoothed(z, eps):
     logp = F.log_softmax(z, 1)
     return lambda y: -(1 - eps[y]) * logp.gather(1, y[:, None])[:, 0] - eps[y] * logp.mean(1)
@@ -82,6 +92,9 @@ def cases():
     yield "cross-entropy weighted mixed", lambda z: F.cross_entropy(z, MIXED, weight=w)
     yield "balanced-softmax", lambda z: F.cross_entropy(z + COUNTS.log(), LABELS)
     yield "logit-adjustment", lambda z: F.cross_entropy(z + 0.5 * PRIOR.log(), LABELS)
+    yield "cosen", lambda z: cosen(z)(LABELS).mean()
+    yield "cosen weighted mean mixed", lambda z: (
+        by_label(lambda y: w[y] * cosen(z)(y), MIXED).sum() / (MIXED @ w).sum())
     yield "focal softmax", lambda z: focal(z, 2)(LABELS).mean()
     yield "focal softmax mixed", lambda z: by_label(focal(z, 0.5), MIXED).mean()
     yield "focal softmax weighted mean", lambda z: (
