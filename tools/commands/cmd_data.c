@@ -1,7 +1,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/data/check_images.h"
 #include "core/data/preprocess.h"
+#include "core/data/sources/image_list.h"
 #include "onnx/info/preprocess_info.h"
 #include "tools/options/data_options.h"
 #include "tools/show/print_json.h"
@@ -10,10 +12,20 @@
 typedef struct options {
     mfm_dataset_options parts;
     mfm_split_arguments split;
-    bool json;
+    bool json, check;
+    const char *write_list;
 } options;
 
 static const mfm_option table[] = {
+    {.name = "check-images",
+     .kind = MFM_OPTION_FLAG,
+     .offset = offsetof(options, check),
+     .help = "read every image, and list those that cannot be read: exit status 1"},
+    {.name = "write-list",
+     .kind = MFM_OPTION_STRING,
+     .value = "FILE",
+     .offset = offsetof(options, write_list),
+     .help = "write the image files with class and part, for --list"},
     {.name = "json",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, json),
@@ -147,6 +159,18 @@ static void print_as_table(const mfm_dataset *d, const mfm_split *s, const optio
               validation);
 }
 
+static int check_images(mfm_ctx *ctx, const mfm_dataset *d)
+{
+    uint32_t train, test = 0;
+    int status = mfm_images_check(ctx, &d->train, &train);
+    if (!status)
+        status = mfm_images_check(ctx, &d->test, &test);
+    if (status || train + test == 0)
+        return status;
+    return mfm_fail(ctx, MFM_ENAN, "%s: %u of %u images cannot be read", d->name, train + test,
+                    d->train.count + d->test.count);
+}
+
 static int describe(mfm_ctx *ctx, const char *specification, const options *o)
 {
     mfm_dataset *dataset = NULL;
@@ -155,10 +179,14 @@ static int describe(mfm_ctx *ctx, const char *specification, const options *o)
         mfm_open_data(ctx, specification, &o->parts, MFM_PART_TRAIN | MFM_PART_TEST, &dataset);
     if (!status)
         status = mfm_make_split(ctx, dataset, &o->split, &split);
+    if (!status && o->write_list)
+        status = mfm_image_list_write(ctx, o->write_list, dataset);
     if (!status && o->json)
         status = print_as_json(ctx, dataset, split, o);
     else if (!status)
         print_as_table(dataset, split, o);
+    if (!status && o->check)
+        status = check_images(ctx, dataset);
     mfm_split_free(ctx, split);
     mfm_dataset_free(ctx, dataset);
     return status;

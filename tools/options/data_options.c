@@ -68,7 +68,16 @@ const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS] = {
      .help = "seed that chooses which images are kept"},
 };
 
+static const char *const on_bad_names[] = {[MFM_BAD_STOP] = "stop", [MFM_BAD_SKIP] = "skip", NULL};
+
 const mfm_option mfm_part_table[MFM_PART_OPTIONS] = {
+    {.name = "list",
+     .kind = MFM_OPTION_STRING,
+     .value = "FILE",
+     .offset = offsetof(mfm_dataset_options, list),
+     .path = MFM_OPTION_PATH,
+     .help = "the images of folder:DIR, a line for each: PATH CLASS, and train or test where it "
+             "tells the parts; the images.txt of a run is one"},
     {.name = "test-part",
      .kind = MFM_OPTION_REAL,
      .value = "F",
@@ -84,10 +93,13 @@ const mfm_option mfm_part_table[MFM_PART_OPTIONS] = {
      .offset = offsetof(mfm_dataset_options, test_seed),
      .silent_default = true,
      .help = "seed that chooses them (default: 0)"},
-    {.name = "skip-bad-images",
-     .kind = MFM_OPTION_FLAG,
-     .offset = offsetof(mfm_dataset_options, skip_bad),
-     .help = "leave out images that cannot be read, with a warning; else the first one ends it"},
+    {.name = "on-bad-image",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "HOW",
+     .choices = on_bad_names,
+     .offset = offsetof(mfm_dataset_options, on_bad),
+     .help = "what an image that cannot be read does: the first one ends the command, or each is "
+             "left out with a warning and counted"},
 };
 
 int mfm_open_data(mfm_ctx *ctx, const char *specification, const mfm_dataset_options *options,

@@ -21,8 +21,8 @@ extern const mfm_split_arguments mfm_split_defaults;
 /* The option table of a structure of that type. */
 extern const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS];
 
-/* Of a dataset that has no test part of its own: options of mfm_dataset_options. */
-enum { MFM_PART_OPTIONS = 3 };
+/* Of image files: options of mfm_dataset_options. */
+enum { MFM_PART_OPTIONS = 4 };
 extern const mfm_option mfm_part_table[MFM_PART_OPTIONS];
 
 /* What decides between the normalisation that a model tells and that of the images. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/data/sources/source.h"
 #include "tools/show/class_groups.h"
 #include "tools/show/print_json.h"
 #include "tools/show/printable.h"
@@ -78,11 +79,12 @@ int mfm_eval_print_json(const mfm_evaluation *e)
     const double mean = mfm_confusion_mean_recall(&e->confusion, NULL, &classes);
     return mfm_print_json(
         e->session.ctx,
-        json_pack("{s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:s, s:o, s:o}", "error",
+        json_pack("{s:o, s:o, s:o, s:I, s:i, s:o, s:o, s:o, s:s, s:o, s:o}", "error",
                   mfm_json_number(mfm_confusion_error(&e->confusion)), "mean_recall",
                   mfm_json_number(mean), "loss", mfm_json_number(e->loss), "images",
-                  (json_int_t)e->confusion.images, "classes", classes_to_json(e), "groups",
-                  groups_to_json(e), "split", hash_to_json(e), "normalisation",
+                  (json_int_t)e->confusion.images, "bad_images",
+                  (int)mfm_images_failed(&e->session.dataset->test), "classes", classes_to_json(e),
+                  "groups", groups_to_json(e), "split", hash_to_json(e), "normalisation",
                   e->session.own_normalisation ? "model" : "data", "preprocess",
                   mfm_session_preprocess_json(&e->session), "confusion",
                   confusion_to_json(&e->confusion)));

@@ -40,6 +40,7 @@ static int set_paths(mfm_run_folder *f, const char *path, const char *output)
     while (length > 1 && f->path[length - 1] == '/')
         f->path[--length] = '\0';
     f->run = mfm_format(f->ctx, "%s/run.json", f->path);
+    f->images = mfm_format(f->ctx, "%s/images.txt", f->path);
     f->metrics = mfm_format(f->ctx, "%s/metrics.jsonl", f->path);
     f->checkpoint = mfm_format(f->ctx, "%s/checkpoint.onnx", f->path);
     f->previous = mfm_format(f->ctx, "%s/" MFM_RUN_PREVIOUS, f->path);
@@ -47,8 +48,8 @@ static int set_paths(mfm_run_folder *f, const char *path, const char *output)
     f->best = mfm_format(f->ctx, "%s/best.onnx", f->path);
     f->modulator = mfm_format(f->ctx, "%s/modulator.onnx", f->path);
     f->report = mfm_format(f->ctx, "%s/report.html", f->path);
-    const bool all = f->run && f->metrics && f->checkpoint && f->previous && f->model && f->best &&
-                     f->modulator && f->report;
+    const bool all = f->run && f->images && f->metrics && f->checkpoint && f->previous &&
+                     f->model && f->best && f->modulator && f->report;
     return all ? MFM_OK : MFM_ENOMEM;
 }
 
@@ -63,7 +64,7 @@ static bool is_temporary(const char *name)
  * files: nothing is lost when another takes its place. */
 static bool may_be_there(const char *name)
 {
-    static const char *const names[] = {".", "..", "run.json", "metrics.jsonl"};
+    static const char *const names[] = {".", "..", "run.json", "images.txt", "metrics.jsonl"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -257,7 +258,7 @@ static int keep_metrics(const mfm_run_folder *f, uint32_t epochs)
     return status;
 }
 
-static int write_run(const mfm_run_folder *f, const json_t *run)
+int mfm_run_folder_describe(const mfm_run_folder *f, const json_t *run)
 {
     char *text = json_dumps(run, JSON_INDENT(2));
     if (!text)
@@ -288,7 +289,7 @@ int mfm_run_folder_begin(mfm_run_folder *folder, const json_t *run, uint32_t epo
     if (!status)
         status = keep_metrics(folder, epochs);
     if (!status)
-        status = write_run(folder, run);
+        status = mfm_run_folder_describe(folder, run);
     if (status)
         return status;
     folder->log = open(folder->metrics, O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -324,6 +325,7 @@ void mfm_run_folder_clear(mfm_run_folder *folder)
         close(folder->lock);
     mfm_free(folder->ctx, folder->path);
     mfm_free(folder->ctx, folder->run);
+    mfm_free(folder->ctx, folder->images);
     mfm_free(folder->ctx, folder->metrics);
     mfm_free(folder->ctx, folder->checkpoint);
     mfm_free(folder->ctx, folder->previous);

@@ -1,6 +1,7 @@
 /*
  * The folder of a training run:
  *     run.json          every option, class counts, hash of the split, versions
+ *     images.txt        the image files, with class and part, where there are such: for --list
  *     metrics.jsonl     one object per epoch
  *     checkpoint.onnx   the run as it stands: what --resume goes on from
  *     checkpoint.previous.onnx   the one before: what it goes on from when that one is damaged
@@ -25,7 +26,7 @@
 
 typedef struct mfm_run_folder {
     mfm_ctx *ctx;
-    char *path, *run, *metrics, *checkpoint, *previous, *model, *best, *modulator, *report;
+    char *path, *run, *images, *metrics, *checkpoint, *previous, *model, *best, *modulator, *report;
     int lock;       /* of the folder, held while the run is under way; -1 */
     bool fell_back; /* checkpoint is damaged, and the run goes on from previous */
     int log;        /* metrics.jsonl, appended to; -1 */
@@ -43,6 +44,8 @@ int mfm_run_folder_load(mfm_run_folder *folder, mfm_model **checkpoint);
 /* Makes the folder, takes its lock, removes temporary files, cuts the metrics to the first `epochs`
  * epochs (fewer are warned of, a line that tells no epoch is MFM_EDATA), and writes run.json. */
 int mfm_run_folder_begin(mfm_run_folder *folder, const json_t *run, uint32_t epochs);
+/* Writes run.json. */
+int mfm_run_folder_describe(const mfm_run_folder *folder, const json_t *run);
 /* Appends one line to the metrics; it is on the disk afterwards. */
 int mfm_run_folder_log(mfm_run_folder *folder, const json_t *line);
 void mfm_run_folder_clear(mfm_run_folder *folder);

@@ -130,6 +130,15 @@ static bool is_number(const char *name)
     return name[strspn(name, "0123456789")] == '\0';
 }
 
+/* They name nothing that images could be found by. */
+static bool all_numbers(const mfm_class_info *info)
+{
+    for (int c = 0; c < info->classes; c++)
+        if (!is_number(info->names[c]))
+            return false;
+    return true;
+}
+
 static void compare_names(const mfm_session *session)
 {
     const mfm_class_info *info = session->classes;
@@ -255,10 +264,16 @@ json_t *mfm_session_preprocess_json(const mfm_session *session)
 
 int mfm_session_open_data(mfm_session *session, const mfm_images_wanted *wanted)
 {
-    int status = mfm_open_data(session->ctx, wanted->specification, &wanted->options, wanted->parts,
+    mfm_dataset_options options = wanted->options;
+    int status = wanted->training ? MFM_OK : read_classes(session);
+    const mfm_class_info *info = session->classes;
+    if (!status && info && info->classes > 0 && !all_numbers(info)) {
+        options.class_names = (const char *const *)info->names;
+        options.classes = info->classes;
+    }
+    if (!status)
+        status = mfm_open_data(session->ctx, wanted->specification, &options, wanted->parts,
                                &session->dataset);
-    if (!status && !wanted->training)
-        status = read_classes(session);
     if (!status && !wanted->training)
         status = number_classes(session);
     if (!status)

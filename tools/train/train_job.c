@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "core/data/fnv.h"
+#include "core/data/sources/image_list.h"
+#include "core/data/sources/source.h"
 #include "onnx/info/best_info.h"
 #include "onnx/surgery/branch.h"
 #include "onnx/checkpoint.h"
@@ -330,6 +332,12 @@ static json_t *describe_run(const mfm_train_job *job)
         mfm_options_to_json(&job->form.table, &job->arguments));
 }
 
+bool mfm_train_job_has_files(const mfm_train_job *job)
+{
+    const mfm_images *images = &job->session.dataset->train;
+    return images->count > 0 && mfm_images_path(images, 0);
+}
+
 int mfm_train_job_begin(mfm_train_job *job)
 {
     const uint32_t done = (uint32_t)mfm_epochs_finished(job->training, job->split);
@@ -337,8 +345,10 @@ int mfm_train_job_begin(mfm_train_job *job)
     char *text = run ? json_dumps(run, JSON_COMPACT) : NULL;
     if (text)
         job->run_text = mfm_strdup(job->ctx, text);
-    const int status = job->run_text ? mfm_run_folder_begin(&job->folder, run, done)
-                                     : mfm_fail(job->ctx, MFM_ENOMEM, "run.json: out of memory");
+    int status = job->run_text ? mfm_run_folder_begin(&job->folder, run, done)
+                               : mfm_fail(job->ctx, MFM_ENOMEM, "run.json: out of memory");
+    if (!status && mfm_train_job_has_files(job))
+        status = mfm_image_list_write(job->ctx, job->folder.images, job->session.dataset);
     free(text);
     json_decref(run);
     mfm_meter_init(&job->meter, stderr, job->training->options.epochs,

@@ -74,6 +74,8 @@ int mfm_train_job_build(mfm_train_job *job, const mfm_train_options *options);
  * the way of the result is told before the first step. Changes nothing. */
 int mfm_train_job_rehearse(mfm_train_job *job);
 /* Starts the run folder: from here on files are written. */
+/* Whether its images are files of their own. */
+bool mfm_train_job_has_files(const mfm_train_job *job);
 int mfm_train_job_begin(mfm_train_job *job);
 
 /* The plain classifier with the present numbers; the caller frees *plain, NULL after an error. */

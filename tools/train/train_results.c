@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/data/sources/source.h"
 #include "core/train/evaluate.h"
 #include "core/train/vector.h"
 #include "onnx/info/best_info.h"
@@ -342,22 +343,22 @@ static void print_errors(const mfm_train_job *job)
 }
 
 /* The command that evaluates the model on the same test images. */
-static void print_eval(const mfm_train_job *job, const char *output, const char *data)
+static void print_eval(const mfm_train_job *job, const char *output, const char *data,
+                       const char *list)
 {
     const mfm_dataset_options *parts = &job->arguments.parts;
     printf("  onnx-mfm eval %s --data %s%s", output, data, job->arguments.fit ? " --fit" : "");
-    if (parts->test_part > 0)
-        printf(" --test-part %.6g", parts->test_part);
-    if (parts->test_seed)
-        printf(" --test-seed %llu", (unsigned long long)parts->test_seed);
-    printf("%s\n", parts->skip_bad ? " --skip-bad-images" : "");
+    if (parts->test_part > 0 || parts->list)
+        printf(" --list %s", list);
+    printf("%s\n", parts->on_bad == MFM_BAD_SKIP ? " --on-bad-image skip" : "");
 }
 
 static int print_files(const mfm_train_job *job)
 {
     char *output = quote(job->ctx, job->arguments.output);
     char *data = quote(job->ctx, job->arguments.data);
-    const int status = output && data ? MFM_OK : MFM_ENOMEM;
+    char *list = quote(job->ctx, job->folder.images);
+    const int status = output && data && list ? MFM_OK : MFM_ENOMEM;
     printf("written:\n");
     printf("  %s: the plain model, for any ONNX runtime\n", mfm_output_name(job->arguments.output));
     if (job->training->counters.best_validation_epoch > 0)
@@ -365,9 +366,10 @@ static int print_files(const mfm_train_job *job)
     printf("  %s: options, metrics, checkpoint and report.html\n", job->folder.path);
     printf("next:\n");
     if (!status)
-        print_eval(job, output, data);
+        print_eval(job, output, data, list);
     mfm_free(job->ctx, output);
     mfm_free(job->ctx, data);
+    mfm_free(job->ctx, list);
     return status;
 }
 
@@ -404,6 +406,27 @@ static void keep_results(mfm_train_job *job, const mfm_confusion *confusion)
                                        .best_validation_test_error = c->best_validation_test_error};
 }
 
+/* Images that could not be read, in run.json and in what is printed. */
+static int keep_left_out(mfm_train_job *job)
+{
+    const mfm_dataset *d = job->session.dataset;
+    const uint32_t train = mfm_images_failed(&d->train), test = mfm_images_failed(&d->test);
+    if (!mfm_train_job_has_files(job))
+        return MFM_OK;
+    if (train + test > 0)
+        printf("images that could not be read: %u of %u for training, %u of %u for testing\n",
+               train, d->train.count, test, d->test.count);
+    json_t *run = json_loads(job->run_text, 0, NULL);
+    const int bad =
+        run ? json_object_set_new(run, "bad_images",
+                                  json_pack("{s:i, s:i}", "train", (int)train, "test", (int)test))
+            : -1;
+    const int status = bad ? mfm_fail(job->ctx, MFM_ENOMEM, "run.json: out of memory")
+                           : mfm_run_folder_describe(&job->folder, run);
+    json_decref(run);
+    return status;
+}
+
 int mfm_train_job_finish(mfm_train_job *job)
 {
     mfm_confusion confusion = {.count = NULL};
@@ -417,6 +440,8 @@ int mfm_train_job_finish(mfm_train_job *job)
         print_errors(job);
         status = print_rarest(job, &confusion);
     }
+    if (!status)
+        status = keep_left_out(job);
     if (!status)
         status = mfm_run_report(job->ctx, &job->folder);
     if (!status)

@@ -177,8 +177,9 @@ int mfm_dataset_open_with(mfm_ctx *ctx, const char *specification,
     }
     const bool given = specification[length] == ':' && specification[length + 1] != '\0';
     const char *folder = given ? specification + length + 1 : kind->folder;
-    if (options->test_part > 0 && !kind->divides)
-        return mfm_fail(ctx, MFM_EINVAL, "--test-part: %s has a test part of its own", kind->name);
+    if ((options->test_part > 0 || options->list) && !kind->files)
+        return mfm_fail(ctx, MFM_EINVAL, "--%s: %s has a test part of its own",
+                        options->list ? "list" : "test-part", kind->name);
     if (!folder)
         return mfm_fail(ctx, MFM_EINVAL, "dataset %s: no folder given: write %s:FOLDER", kind->name,
                         kind->name);
@@ -188,6 +189,8 @@ int mfm_dataset_open_with(mfm_ctx *ctx, const char *specification,
     dataset->options = *options;
     dataset->name = mfm_strdup(ctx, specification);
     int status = dataset->name ? kind->read(ctx, folder, parts, dataset) : MFM_ENOMEM;
+    dataset->options.list = NULL; /* the caller's */
+    dataset->options.class_names = NULL;
     if (status != MFM_OK) {
         mfm_dataset_free(ctx, dataset);
         return status;

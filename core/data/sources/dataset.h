@@ -37,11 +37,22 @@ typedef struct mfm_images {
     bool skips; /* those that cannot be read are left out: others take their places in training */
 } mfm_images;
 
+/* What an image that cannot be read does. */
+enum mfm_on_bad {
+    MFM_BAD_STOP, /* ends the work, by its path */
+    MFM_BAD_SKIP  /* is left out, with a warning, and counted */
+};
+
 /* How a dataset is opened; all 0: as its files are. */
 typedef struct mfm_dataset_options {
+    const char *list;   /* tells the image files (core/data/sources/image_list.h); NULL: folders */
     double test_part;   /* share of each class that is taken out for testing; 0: none */
     uint64_t test_seed; /* chooses them */
-    bool skip_bad;      /* images that cannot be read are left out, with a warning */
+    int on_bad;         /* enum mfm_on_bad */
+    /* The classes that a model knows, in its order; 0: those that the images show. Only read while
+     * the dataset is opened. */
+    const char *const *class_names;
+    int classes;
 } mfm_dataset_options;
 
 typedef struct mfm_dataset {

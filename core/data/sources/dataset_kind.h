@@ -10,7 +10,8 @@ typedef struct mfm_dataset_kind {
     /* Fills a zeroed dataset but for its name and options: shape, classes, statistics and at least
      * the parts asked for. What it has filled when it fails is freed by the caller. */
     int (*read)(mfm_ctx *ctx, const char *folder, unsigned parts, mfm_dataset *dataset);
-    bool divides; /* a share of the images can be taken out for testing */
+    bool
+        files; /* of images by themselves: a list can tell them, a share be taken out for testing */
 } mfm_dataset_kind;
 
 /* Pixels and labels for count images of dataset's shape. */

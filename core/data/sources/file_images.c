@@ -140,6 +140,18 @@ static int pixels(void *self, int reduce, mfm_picture *picture)
     return note(reader, picture, mfm_decoder_pixels(reader->decoder, reduce, picture));
 }
 
+static uint32_t failed(const void *self)
+{
+    const struct files *files = self;
+    return atomic_load(&files->failures->count);
+}
+
+static const char *path(const void *self, uint32_t index)
+{
+    const struct files *files = self;
+    return files->list.paths[index];
+}
+
 static uint64_t hash(const void *self, uint32_t index, uint64_t start)
 {
     const struct files *files = self;
@@ -164,6 +176,8 @@ static const mfm_source_kind kind = {.open = open_files,
                                      .pixels = pixels,
                                      .hash = hash,
                                      .tell = tell,
+                                     .failed = failed,
+                                     .path = path,
                                      .free = free_files,
                                      .decodes = true};
 

@@ -80,3 +80,14 @@ void mfm_images_tell(mfm_ctx *ctx, const mfm_images *images, bool total)
     if (images->source && images->source->tell)
         images->source->tell(ctx, images->self, total);
 }
+
+uint32_t mfm_images_failed(const mfm_images *images)
+{
+    return images->source && images->source->failed ? images->source->failed(images->self) : 0;
+}
+
+const char *mfm_images_path(const mfm_images *images, uint32_t index)
+{
+    return images->source && images->source->path ? images->source->path(images->self, index)
+                                                  : NULL;
+}

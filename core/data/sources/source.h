@@ -44,6 +44,10 @@ struct mfm_source_kind {
     /* Warns of the images that could not be read since the last time, the first ten by their
      * messages; total: and how many there are, where more have come. NULL: none fail. */
     void (*tell)(mfm_ctx *ctx, void *self, bool total);
+    /* How many could not be read so far, each once; NULL: none fail. */
+    uint32_t (*failed)(const void *self);
+    /* The file that an image lies in, relative to the dataset's folder; NULL: none of its own. */
+    const char *(*path)(const void *self, uint32_t index);
     void (*free)(mfm_ctx *ctx, void *self);
     bool decodes; /* an image takes long enough for several workers */
 };
@@ -62,6 +66,10 @@ int mfm_reader_pixels(mfm_reader *reader, int reduce);
 bool mfm_images_skip(const mfm_images *images, int status);
 /* As `tell` of the source; for the thread whose context it is. */
 void mfm_images_tell(mfm_ctx *ctx, const mfm_images *images, bool total);
+/* How many of a part could not be read so far. */
+uint32_t mfm_images_failed(const mfm_images *images);
+/* As `path` of the source; NULL for images in memory. */
+const char *mfm_images_path(const mfm_images *images, uint32_t index);
 /* Writes the picture's message. */
 void mfm_reader_tell(mfm_reader *reader, const char *message);
 const mfm_picture *mfm_reader_picture(const mfm_reader *reader);

@@ -101,7 +101,7 @@ static void classes_are_folders_in_the_order_of_their_names(void)
     const uint16_t labels[] = {0, 0, 1, 1, 1};
     CU_ASSERT_EQUAL(memcmp(d->train.labels, labels, sizeof labels), 0);
     CU_ASSERT_EQUAL(warnings.count, 1);
-    CU_ASSERT_PTR_NOT_NULL(strstr(warnings.last, "2 files that are no JPEG or PNG are left out"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(warnings.last, "2 files are no JPEG or PNG and left out"));
     mfm_dataset_free(ctx, d);
     end();
 }
@@ -124,6 +124,28 @@ static void parts_are_folders_where_there_are_such(void)
     refuse(&half, BOTH, MFM_EINVAL, "is divided already");
     add_folder("test/c");
     refuse(&none, BOTH, MFM_EDATA, "/test/c: no class of the training images");
+    end();
+}
+
+/* The test images by themselves: their folders are the classes, or those that a model tells. */
+static void a_test_part_may_stand_alone(void)
+{
+    static const char *const model[] = {"B", "a", "c"}, *const other[] = {"a", "c"};
+    mfm_dataset *d;
+    begin();
+    add_folder("test");
+    add_two_classes("test/");
+    refuse(&none, BOTH, MFM_EDATA, "/train: no such folder");
+    CU_ASSERT_EQUAL_FATAL(open_data(&none, MFM_PART_TEST, &d), MFM_OK);
+    CU_ASSERT(d->classes == 2 && d->test.count == 5 && d->train.count == 0 && d->unmeasured);
+    mfm_dataset_free(ctx, d);
+    const mfm_dataset_options told = {.class_names = model, .classes = 3};
+    CU_ASSERT_EQUAL_FATAL(open_data(&told, MFM_PART_TEST, &d), MFM_OK);
+    CU_ASSERT(d->classes == 3 && d->test.count == 5 && d->test.labels[4] == 1);
+    CU_ASSERT_STRING_EQUAL(d->class_names[2], "c");
+    mfm_dataset_free(ctx, d);
+    const mfm_dataset_options lacks = {.class_names = other, .classes = 2};
+    refuse(&lacks, MFM_PART_TEST, MFM_EDATA, "B is no class of the model");
     end();
 }
 
@@ -162,7 +184,7 @@ static void a_share_is_taken_out_for_testing(void)
     for (int i = 0; i < 3; i++) {
         CU_ASSERT_EQUAL_FATAL(open_data(&options[i], BOTH, &d[i]), MFM_OK);
         CU_ASSERT(d[i]->train.count == 7 && d[i]->test.count == 4);
-        CU_ASSERT_PTR_NOT_NULL(strstr(warnings.last, "class 1 (b) has one image"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(warnings.last, "1 class has no test image, such as b"));
     }
     CU_ASSERT_EQUAL(mfm_test_hash(d[0]), mfm_test_hash(d[1]));
     CU_ASSERT_NOT_EQUAL(mfm_test_hash(d[0]), mfm_test_hash(d[2]));
@@ -263,7 +285,7 @@ static void a_damaged_image_is_left_out_on_request(void)
 {
     static real first[STEPS][BATCH * SIDE * SIDE * 3];
     static const uint32_t indices[] = {0, 1, 2, 3, 4};
-    const mfm_dataset_options skip = {.skip_bad = true};
+    const mfm_dataset_options skip = {.on_bad = MFM_BAD_SKIP};
     enum { BROKEN = 2 }; /* a/1.jpg follows B/x.png and B/y.JPG */
     mfm_dataset *d;
     mfm_preprocess p;
@@ -387,6 +409,7 @@ static const mfm_case cases[] = {
     {"classes are folders in the order of their names",
      classes_are_folders_in_the_order_of_their_names},
     {"parts are folders where there are such", parts_are_folders_where_there_are_such},
+    {"a test part may stand alone", a_test_part_may_stand_alone},
     {"folders that cannot be meant are refused", folders_that_cannot_be_meant_are_refused},
     {"a share is taken out for testing", a_share_is_taken_out_for_testing},
     {"batches are the same for any number of workers",
