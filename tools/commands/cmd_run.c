@@ -8,6 +8,7 @@
 #include "onnx/import/import.h"
 #include "onnx/info/preprocess_info.h"
 #include "tools/files.h"
+#include "tools/infer/batch_size.h"
 #include "tools/interrupt.h"
 #include "tools/options/options.h"
 #include "tools/infer/run_outputs.h"
@@ -234,17 +235,6 @@ static int run_batches(inference *r)
     return mfm_run_outputs_commit(&r->outputs);
 }
 
-/* As many images at once as a second is more than enough for. */
-static int64_t batch_of(const inference *r)
-{
-    enum { MOST_AT_ONCE = 100 };
-    static const int64_t most_products = (int64_t)2e10;
-    const int64_t one = mfm_plan_macs(r->plan), by_time = most_products / (one > 0 ? one : 1);
-    const int64_t images = (int64_t)r->in.count;
-    const int64_t most = by_time < 1 ? 1 : by_time < MOST_AT_ONCE ? by_time : MOST_AT_ONCE;
-    return images < most ? images : most;
-}
-
 /* The plan for one image tells how long it takes. */
 static int make_batch_plan(inference *r)
 {
@@ -252,7 +242,7 @@ static int make_batch_plan(inference *r)
     int status = make_plan(r);
     if (status)
         return status;
-    r->images.dim[0] = batch_of(r);
+    r->images.dim[0] = mfm_batch_size(r->plan, r->in.count);
     if (r->images.dim[0] == 1)
         return MFM_OK;
     mfm_plan_free(r->plan);

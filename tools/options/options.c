@@ -70,7 +70,9 @@ static int print_help(const parse *p)
 {
     char usage[128];
     const char *positional = p->table->positional ? p->table->positional : "";
-    snprintf(usage, sizeof usage, "%s%s[OPTION...]", positional, *positional ? " " : "");
+    const char *rest = p->table->rest ? p->table->rest : "";
+    snprintf(usage, sizeof usage, "%s%s%s%s[OPTION...]", positional, *positional ? " " : "", rest,
+             *rest ? "... " : "");
     poptSetOtherOptionHelp(p->popt, usage);
     poptPrintHelp(p->popt, stdout, 0);
     printf("\n%s\n", p->table->purpose);
@@ -157,7 +159,7 @@ static int take_positional(parse *p)
         return MFM_OK;
     if (!first)
         return mfm_fail(p->ctx, MFM_EUSAGE, "no %s given: it comes first", p->table->positional);
-    const char *second = poptGetArg(p->popt);
+    const char *second = p->table->rest ? NULL : poptGetArg(p->popt);
     if (second)
         return mfm_fail(p->ctx, MFM_EUSAGE,
                         "unexpected argument: %.80s: after %s %.80s only options are expected",
@@ -166,6 +168,23 @@ static int take_positional(parse *p)
         return mfm_fail(p->ctx, MFM_EUSAGE, "%s: '': it must not be empty", p->table->positional);
     p->arguments->positional = mfm_arguments_own(p->ctx, p->arguments, first);
     return p->arguments->positional ? MFM_OK : MFM_ENOMEM;
+}
+
+static int take_rest(parse *p)
+{
+    mfm_arguments *a = p->arguments;
+    if (!p->table->rest)
+        return MFM_OK;
+    a->first_rest = a->n_owned;
+    for (const char *next; (next = poptGetArg(p->popt)); a->n_rest++) {
+        if (!next[0])
+            return mfm_fail(p->ctx, MFM_EUSAGE, "%s: '': it must not be empty", p->table->rest);
+        if (!mfm_arguments_own(p->ctx, a, next))
+            return MFM_ENOMEM;
+    }
+    return a->n_rest ? MFM_OK
+                     : mfm_fail(p->ctx, MFM_EUSAGE, "no %s given: after %s %.80s", p->table->rest,
+                                p->table->positional, a->positional);
 }
 
 static int check_required(const parse *p)
@@ -211,11 +230,23 @@ int mfm_options_parse(mfm_ctx *ctx, const mfm_option_table *table, int argc, con
     if (!status)
         status = take_positional(p);
     if (!status)
+        status = take_rest(p);
+    if (!status)
         status = check_required(p);
     if (p->popt)
         poptFreeContext(p->popt);
     mfm_free(ctx, p);
     return status;
+}
+
+size_t mfm_arguments_rest(const mfm_arguments *arguments)
+{
+    return arguments->n_rest;
+}
+
+const char *mfm_arguments_rest_at(const mfm_arguments *arguments, size_t index)
+{
+    return arguments->owned[arguments->first_rest + index];
 }
 
 void mfm_arguments_free(mfm_ctx *ctx, mfm_arguments *arguments)

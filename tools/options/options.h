@@ -29,6 +29,7 @@ typedef struct mfm_option_group {
 typedef struct mfm_option_table {
     const char
         *positional;     /* what the one argument without a name is called; NULL: there is none */
+    const char *rest;    /* what any number of further ones are called; NULL: there are none */
     bool may_lack;       /* the command itself says when that argument is needed */
     const char *purpose; /* a sentence or two above the options in the help */
     const char *notes;   /* below them; NULL: none */
@@ -38,6 +39,7 @@ typedef struct mfm_option_table {
 
 typedef struct mfm_arguments {
     const char *positional;
+    size_t first_rest, n_rest;   /* further arguments without names, within owned */
     bool given[MFM_MAX_OPTIONS]; /* by position in the table */
     char **owned;                /* every text that the filled structure points to */
     size_t n_owned, owned_capacity;
@@ -52,6 +54,9 @@ int mfm_options_parse(mfm_ctx *ctx, const mfm_option_table *table, int argc, con
 /* A copy of text that lives until then; NULL with MFM_ENOMEM recorded. */
 char *mfm_arguments_own(mfm_ctx *ctx, mfm_arguments *arguments, const char *text);
 void mfm_arguments_free(mfm_ctx *ctx, mfm_arguments *arguments);
+/* The further arguments without names: at least one where the table has them. */
+size_t mfm_arguments_rest(const mfm_arguments *arguments);
+const char *mfm_arguments_rest_at(const mfm_arguments *arguments, size_t index);
 /* Whether the option of that name was on the command line. */
 bool mfm_option_given(const mfm_option_table *table, const mfm_arguments *arguments,
                       const char *name);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -192,4 +193,14 @@ int mfm_decoder_pixels(mfm_decoder *d, int reduce, mfm_picture *picture)
     picture->width = file->orientation > 4 ? height : width;
     picture->pixels = turns ? d->turned : d->pixels;
     return MFM_OK;
+}
+
+bool mfm_decoder_takes(const char *name)
+{
+    static const char *const ends[] = {".jpg", ".jpeg", ".jpe", ".png"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof ends / sizeof ends[0]; i++)
+        if (strcasecmp(dot, ends[i]) == 0)
+            return true;
+    return false;
 }

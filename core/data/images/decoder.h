@@ -34,6 +34,8 @@ int mfm_decoder_begin(mfm_decoder *decoder, const char *path, mfm_picture *pictu
 /* As in mfm_source_kind. */
 int mfm_decoder_pixels(mfm_decoder *decoder, int reduce, mfm_picture *picture);
 
+/* Whether a file's name ends as those of images do. */
+bool mfm_decoder_takes(const char *name);
 /* Whether this build reads image files; what to say where it does not. */
 bool mfm_decoder_built(void);
 #define MFM_DECODER_MISSING                                                                        \

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
+#include "core/data/images/decoder.h"
 #include "core/data/sources/image_scan.h"
 
 /* What is in a folder, in order, without what begins with a dot. */
@@ -73,16 +73,6 @@ static int find_folder(mfm_ctx *ctx, const char *folder, const char *name, char 
     return MFM_OK;
 }
 
-static bool is_image(const char *name)
-{
-    static const char *const ends[] = {".jpg", ".jpeg", ".jpe", ".png"};
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof ends / sizeof ends[0]; i++)
-        if (strcasecmp(dot, ends[i]) == 0)
-            return true;
-    return false;
-}
-
 /* ---- classes ---- */
 
 /* Folders of `part` are classes; files beside them are left out. */
@@ -141,7 +131,7 @@ static int add_file(mfm_image_scan *s, const char *folder, const char *name, int
     char *relative = mfm_format(s->ctx, "%s/%s", folder, name);
     char *path = relative ? mfm_format(s->ctx, "%s/%s", s->folder, relative) : NULL;
     int status = path ? MFM_OK : MFM_ENOMEM;
-    const bool image = path && is_image(name), found = image && stat(path, &info) == 0;
+    const bool image = path && mfm_decoder_takes(name), found = image && stat(path, &info) == 0;
     if (image && !found && s->options->on_bad == MFM_BAD_STOP)
         status = mfm_fail(s->ctx, MFM_EIO, "%s: %s", path, strerror(errno));
     else if (image && (!found || S_ISREG(info.st_mode)))

@@ -1,0 +1,60 @@
+#include "tools/options/normalisation.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Those of torchvision's classifiers, of which most others took them. */
+static const char imagenet[] = "imagenet", imagenet_mean[] = "0.485,0.456,0.406",
+                  imagenet_std[] = "0.229,0.224,0.225";
+
+static int bad_numbers(mfm_ctx *ctx, const char *option, const char *text, int channels)
+{
+    return mfm_fail(ctx, MFM_EUSAGE,
+                    "--%s: %.80s: expected a number, or %d by comma, one for each channel%s",
+                    option, text[0] ? text : "''", channels,
+                    strcmp(option, "mean") == 0 ? "; or imagenet" : "");
+}
+
+static int parse_numbers(mfm_ctx *ctx, const char *option, const char *text, int channels,
+                         double *numbers)
+{
+    const char *at = text;
+    int count = 0;
+    for (bool more = true; more; count++) {
+        char *end;
+        const double number = strtod(at, &end);
+        if (end == at || !isfinite(number) || count == channels || (*end && *end != ','))
+            return bad_numbers(ctx, option, text, channels);
+        numbers[count] = number;
+        more = *end == ',';
+        at = end + more;
+    }
+    if (count != 1 && count != channels)
+        return bad_numbers(ctx, option, text, channels);
+    for (; count < channels; count++)
+        numbers[count] = numbers[0];
+    return MFM_OK;
+}
+
+int mfm_normalisation_parse(mfm_ctx *ctx, const char *mean, const char *std, int channels,
+                            mfm_normalisation *normalisation)
+{
+    *normalisation = (mfm_normalisation){.channels = channels, .scale = 255};
+    if (mean && strcmp(mean, imagenet) == 0) {
+        if (channels != 3)
+            return mfm_fail(ctx, MFM_EUSAGE, "--mean imagenet: the model reads %d channel%s, not 3",
+                            channels, channels > 1 ? "s" : "");
+        mean = imagenet_mean;
+        std = std ? std : imagenet_std;
+    }
+    if (!mean || !std)
+        return mfm_fail(ctx, MFM_EUSAGE, "--%s goes with --%s", mean ? "mean" : "std",
+                        mean ? "std" : "mean");
+    int status = parse_numbers(ctx, "mean", mean, channels, normalisation->mean);
+    if (!status)
+        status = parse_numbers(ctx, "std", std, channels, normalisation->deviation);
+    if (!status && mfm_normalisation_check(ctx, normalisation))
+        status = mfm_fail_in(ctx, MFM_EUSAGE, "--mean, --std");
+    return status;
+}
