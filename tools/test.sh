@@ -29,9 +29,9 @@ fi
 venv=build/venv
 python=$PWD/$venv/bin/python
 mkdir -p build
-if ! "$python" -c 'import numpy, onnx, onnxruntime' 2>/dev/null; then
+if ! "$python" -c 'import numpy, onnx, onnxruntime, PIL' 2>/dev/null; then
     python3 -m venv "$venv" >build/venv.log 2>&1 &&
-        "$python" -m pip install -q --disable-pip-version-check numpy onnx onnxruntime \
+        "$python" -m pip install -q --disable-pip-version-check numpy onnx onnxruntime pillow \
             >>build/venv.log 2>&1 ||
         echo "test.sh: no onnx and ONNX Runtime (build/venv.log): their tests are skipped" >&2
 fi

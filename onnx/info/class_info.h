@@ -6,7 +6,10 @@
 #define MFM_ONNX_CLASS_INFO_H
 
 #include "core/data/split.h"
+#include "core/base/linkage.h"
 #include "onnx/proto/model.h"
+
+MFM_C_BEGIN
 
 #define MFM_CLASSES_KEY "mfm.classes"
 
@@ -31,5 +34,7 @@ int mfm_class_info_write(mfm_ctx *ctx, mfm_model *model, const mfm_dataset *data
 /* Writes the names alone: [classes] UTF-8. MFM_EDATA for one that cannot be, by its number. */
 int mfm_class_info_write_names(mfm_ctx *ctx, mfm_model *model, const char *const *names,
                                size_t classes);
+
+MFM_C_END
 
 #endif

@@ -9,7 +9,10 @@
 #include <stdbool.h>
 
 #include "core/data/preprocess.h"
+#include "core/base/linkage.h"
 #include "onnx/proto/model.h"
+
+MFM_C_BEGIN
 
 #define MFM_PREPROCESS_KEY "mfm.preprocess"
 
@@ -23,5 +26,7 @@ bool mfm_preprocess_info_told(const mfm_model *model);
 int mfm_preprocess_info_write(mfm_ctx *ctx, mfm_model *model, const mfm_preprocess *preprocess);
 /* The JSON (compact) alone. The caller releases *text with mfm_free. */
 int mfm_preprocess_info_text(mfm_ctx *ctx, const mfm_preprocess *preprocess, char **text);
+
+MFM_C_END
 
 #endif

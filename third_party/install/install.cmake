@@ -18,7 +18,8 @@ set(mfm_public_headers
     core/train/schedules/schedule.h core/train/optimizers/sharpness.h
     core/train/problem/split_network.h core/train/task.h core/train/trainer.h
     core/train/training.h onnx/build/builder.h onnx/checkpoint.h onnx/export.h
-    onnx/import/import.h onnx/surgery/inject.h onnx/surgery/inject_info.h onnx/proto/model.h
+    onnx/import/import.h onnx/info/class_info.h onnx/info/preprocess_info.h
+    onnx/surgery/inject.h onnx/surgery/inject_info.h onnx/proto/model.h
     models/models.h)
 list(TRANSFORM mfm_public_headers PREPEND "${PROJECT_SOURCE_DIR}/")
 target_sources(mfm INTERFACE FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}"

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""The README's lines for serving a model give the classes that `predict` gives.
+
+    python3 serving.py BINARY BUILD README FOLDER [--python-only]
+
+Takes the code blocks out of the README as they are. The Python one runs by itself; the C one within
+serve.c, against an installation of the build, with ONNX Runtime's header if the compiler finds it
+and else with ort/onnxruntime_c_api.h, and its library, that of the Python package. Exits with 77
+where onnxruntime or Pillow are missing.
+"""
+import glob
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+try:
+    import numpy
+    import onnxruntime
+    from PIL import Image, ImageDraw
+except ImportError as error:
+    print("skipped: %s" % error)
+    sys.exit(77)
+
+HERE = Path(__file__).resolve().parent
+CLASSES = ("dots", "lines", "noise")
+SIZES = ((64, 64), (300, 200), (90, 260), (33, 31), (512, 384), (40, 640))
+
+
+def draw(kind, width, height, r):
+    image = Image.new("RGB", (width, height), tuple(r.randrange(256) for _ in range(3)))
+    pen = ImageDraw.Draw(image)
+    for _ in range(60):
+        x, y = r.randrange(width), r.randrange(height)
+        colour = tuple(r.randrange(256) for _ in range(3))
+        if kind == "dots":
+            pen.ellipse([x, y, x + width // 8, y + height // 8], fill=colour)
+        elif kind == "lines":
+            pen.line([0, y, width, y], fill=colour, width=2)
+        else:
+            pen.point([(r.randrange(width), r.randrange(height)) for _ in range(200)], fill=colour)
+    return image
+
+
+def make_photos(folder):
+    """Of many sizes and forms; some are turned by EXIF."""
+    r = random.Random(1)
+    for kind in CLASSES:
+        (folder / kind).mkdir(parents=True)
+        for i in range(12):
+            image = draw(kind, *SIZES[i % len(SIZES)], r)
+            exif = Image.Exif()
+            exif[0x0112] = 1 + i % 8
+            if i % 4 == 3:
+                image.convert("P" if i % 8 == 3 else "L").save(folder / kind / ("%d.png" % i))
+            else:
+                image.save(folder / kind / ("%d.jpg" % i), quality=90, exif=exif)
+
+
+def run(*words, **how):
+    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, **how)
+    if done.returncode:
+        sys.exit("failed: %s\n%s%s" % (" ".join(map(str, words)), done.stdout, done.stderr))
+    return done.stdout
+
+
+def blocks(readme):
+    """The only block of each language in the section."""
+    text = readme.read_text(encoding="utf-8")
+    section = text.split("## Serving the model\n")[1].split("\n## ")[0]
+    found = {}
+    for language in ("python", "c"):
+        code = re.findall(r"^```%s\n(.*?)^```$" % language, section, re.M | re.S)
+        if len(code) != 1:
+            sys.exit("the README has %d blocks of %s" % (len(code), language))
+        found[language] = code[0]
+    return found
+
+
+def build_c(code, build, folder):
+    """The program, and the environment that it runs in."""
+    prefix, library = folder / "prefix", folder / "ort"
+    run("cmake", "--install", build, "--prefix", prefix)
+    library.mkdir()
+    capi = os.path.join(os.path.dirname(onnxruntime.__file__), "capi")
+    real = glob.glob(os.path.join(capi, "libonnxruntime.so*"))
+    if not real:
+        sys.exit("no libonnxruntime.so in " + capi)
+    os.symlink(real[0], library / "libonnxruntime.so")
+    os.symlink(real[0], library / "libonnxruntime.so.1")
+    (folder / "serve_lines.h").write_text(code, encoding="utf-8")
+    own = subprocess.run(["cc", "-E", "-xc", "-include", "onnxruntime_c_api.h", "/dev/null"],
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    include = [] if own.returncode == 0 else ["-I%s" % (HERE / "ort")]
+    pc = next(prefix.rglob("onnx-mfm.pc")).parent
+    flags = run("pkg-config", "--cflags", "--libs", "onnx-mfm",
+                env={**os.environ, "PKG_CONFIG_PATH": str(pc)}).split()
+    run("cc", "-std=c11", "-Wall", "-Werror", HERE / "serve.c", "-o", folder / "serve",
+        "-I%s" % folder, *include, *flags, library / "libonnxruntime.so", "-lm")
+    paths = "%s:%s" % (library, pc.parent)
+    return folder / "serve", {**os.environ, "LD_LIBRARY_PATH": paths}
+
+
+def main():
+    binary, build, readme, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
+    shutil.rmtree(folder, ignore_errors=True)
+    make_photos(folder / "photos")
+    model, code = folder / "trained.onnx", blocks(readme)
+    run(binary, "new", "lenet", "-o", folder / "m.onnx", "--classes", len(CLASSES), "--input",
+        "3,48,32", "--seed", 3)
+    run(binary, "train", folder / "m.onnx", "-o", model, "--data",
+        "folder:%s" % (folder / "photos"), "--test-part", 0.3, "--method", "base",
+        "--epochs", 6, "--batch", 8, "--lr", 0.02, "--milestones", "none", "--threads", 1)
+    said = json.loads(run(binary, "predict", model, folder / "photos", "--top", 1, "--json"))
+    right = {image["path"]: image["classes"][0]["name"] for image in said["images"]}
+    script = folder / "serve.py"
+    script.write_text(code["python"], encoding="utf-8")
+    ways = {"Python": lambda path: run(sys.executable, script, model, path).strip()}
+    if "--python-only" not in sys.argv:
+        program, environment = build_c(code["c"], build, folder)
+        session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+        ends = session.get_inputs()[0].name, session.get_outputs()[0].name
+        ways["C"] = lambda path: run(program, model, path, *ends, env=environment).strip()
+    good = len(set(right.values())) > 1
+    print("%d images, predicted as %s" % (len(right), ", ".join(sorted(set(right.values())))))
+    for way, classify in ways.items():
+        wrong = [path for path, name in list(right.items())[::2] if classify(path) != name]
+        print("%s: %d classes differ from predict's%s" % (way, len(wrong), "".join(
+            "\n  " + path for path in wrong)))
+        good &= not wrong
+    return 0 if good else 1
+
+
+sys.exit(main())
