@@ -22,7 +22,8 @@ enum mfm_stream {
     MFM_STREAM_SPLIT,   /* which images a long-tailed split keeps */
     MFM_STREAM_TEST,
     MFM_STREAM_META_DROPOUT, /* masks over the meta batch */
-    MFM_STREAM_SECOND        /* order of the training images in a second batch of a step */
+    MFM_STREAM_SECOND,       /* order of the training images in a second batch of a step */
+    MFM_STREAM_PRIOR         /* which test images a label distribution keeps */
 };
 
 typedef struct mfm_key {

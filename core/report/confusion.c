@@ -85,6 +85,18 @@ double mfm_confusion_mean_recall(const mfm_confusion *confusion, const bool *amo
     return *classes ? sum / *classes : NAN;
 }
 
+double mfm_confusion_geometric_mean(const mfm_confusion *confusion)
+{
+    double sum = 0; /* of logarithms: a product of many classes would leave the range */
+    int classes = 0;
+    for (int c = 0; c < confusion->classes; c++)
+        if (mfm_confusion_class_images(confusion, c) > 0) {
+            sum += log(mfm_confusion_recall(confusion, c) / 100);
+            classes++;
+        }
+    return classes ? 100 * exp(sum / classes) : NAN;
+}
+
 double mfm_confusion_balanced_error(const mfm_confusion *confusion)
 {
     uint64_t first = 0; /* images of a class */

@@ -35,6 +35,9 @@ double mfm_confusion_recall(const mfm_confusion *confusion, int class_number);
 /* The mean of the recalls over the classes with images, of those that among[classes] marks (NULL:
  * all); *classes is their number. NAN when there is none. */
 double mfm_confusion_mean_recall(const mfm_confusion *confusion, const bool *among, int *classes);
+/* The geometric mean of the recalls of the classes with images, 0 when one of them is; NAN without
+ * images. */
+double mfm_confusion_geometric_mean(const mfm_confusion *confusion);
 
 MFM_C_END
 

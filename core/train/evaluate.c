@@ -72,33 +72,6 @@ void mfm_evaluator_free(mfm_evaluator *evaluator)
     mfm_free(evaluator->ctx, evaluator);
 }
 
-static int largest(const real *logits, int64_t classes)
-{
-    int best = 0;
-    for (int c = 1; c < classes; c++)
-        if (logits[c] > logits[best])
-            best = c;
-    return best;
-}
-
-/* The class with the largest logit; -1 where one is not a number, of which none is the largest. */
-static int prediction(const real *logits, int64_t classes)
-{
-    for (int64_t c = 0; c < classes; c++)
-        if (isnan(logits[c]))
-            return -1;
-    return largest(logits, classes);
-}
-
-static double cross_entropy(const real *logits, int64_t classes, int label)
-{
-    const double top = (double)logits[largest(logits, classes)];
-    double sum = 0;
-    for (int64_t c = 0; c < classes; c++)
-        sum += exp((double)logits[c] - top);
-    return top + log(sum) - (double)logits[label];
-}
-
 static int run_batches(mfm_evaluator *e, mfm_evaluation_images *images, uint32_t count,
                        const mfm_evaluation_watch *watch, mfm_confusion *confusion,
                        uint32_t *counted, double *sum)
@@ -114,11 +87,16 @@ static int run_batches(mfm_evaluator *e, mfm_evaluation_images *images, uint32_t
         for (uint32_t i = 0; i < got; i++) {
             const real *row = logits + (int64_t)i * classes;
             const int label = (int)e->labels[i];
-            if (label == MFM_LEFT_OUT)
+            const bool counts = label != MFM_LEFT_OUT;
+            const mfm_outcome outcome =
+                counts ? mfm_outcome_of(row, classes, label) : mfm_outcome_none;
+            if (watch && watch->on_image)
+                watch->on_image(watch->self, &outcome);
+            if (!counts)
                 continue;
             ++*counted;
-            mfm_confusion_add(confusion, label, prediction(row, classes));
-            *sum += cross_entropy(row, classes, label);
+            mfm_confusion_add(confusion, label, outcome.predicted);
+            *sum += outcome.loss;
         }
         first += got;
         status = watch ? watch->on_batch(watch->self, first, count) : MFM_OK;

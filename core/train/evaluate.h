@@ -6,6 +6,7 @@
 #include "core/base/linkage.h"
 #include "core/engine/plan/plan.h"
 #include "core/report/confusion.h"
+#include "core/report/outcome.h"
 #include "core/train/problem/problem.h"
 
 MFM_C_BEGIN
@@ -21,10 +22,12 @@ int mfm_evaluator_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_prepro
                       int64_t batch, mfm_evaluator **evaluator);
 void mfm_evaluator_free(mfm_evaluator *evaluator);
 
-/* Who follows an evaluation, told after each batch. A negative result ends it with that code. */
+/* Who follows an evaluation: told after each batch, where a negative result ends it with that code,
+ * and of each image in its turn, those left out too (NULL: not wanted). */
 typedef struct mfm_evaluation_watch {
     void *self;
     int (*on_batch)(void *self, uint32_t done, uint32_t total); /* images */
+    void (*on_image)(void *self, const mfm_outcome *outcome);
 } mfm_evaluation_watch;
 
 /* Runs all images with the given parameters and running statistics; confusion is reset first and

@@ -7,14 +7,16 @@
 #include "tools/show/eval_report.h"
 #include "tools/interrupt.h"
 #include "tools/show/meter.h"
+#include "tools/options/prior_option.h"
 #include "tools/threads.h"
 #include "tools/train/unfinished.h"
 
 typedef struct options {
-    const char *data;
+    const char *data, *prior, *compare;
     mfm_dataset_options parts;
     mfm_split_arguments split;
-    uint64_t batch, threads;
+    mfm_uints groups;
+    uint64_t batch, threads, prior_seed;
     int normalise;
     bool fit, json;
 } options;
@@ -36,6 +38,29 @@ static const mfm_option table[] = {
      .choices = mfm_normalise_names,
      .offset = offsetof(options, normalise),
      .help = "mean and deviation that the model tells, if it does, or those of the images"},
+    {.name = "test-prior",
+     .kind = MFM_OPTION_STRING,
+     .value = "DIST",
+     .offset = offsetof(options, prior),
+     .help = "draw test images of this label distribution: uniform; forward:F and backward:F, a "
+             "long tail of imbalance F in or against the order of the classes; test1, test2 "
+             "(Wang et al. 2020, C.1); a file of one number a class"},
+    {.name = "prior-seed",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .max = (double)INT64_MAX,
+     .offset = offsetof(options, prior_seed),
+     .help = "seed that draws them"},
+    {.name = "groups",
+     .kind = MFM_OPTION_UINTS,
+     .value = "LOW,HIGH",
+     .offset = offsetof(options, groups),
+     .help = "numbers of training images that medium classes have; few have fewer, many more"},
+    {.name = "compare",
+     .kind = MFM_OPTION_STRING,
+     .value = "MODEL",
+     .offset = offsetof(options, compare),
+     .help = "a second model for the same images, and McNemar's test of the two"},
     {.name = "batch",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -79,35 +104,53 @@ static const mfm_option_table eval_options = {
     .purpose =
         "Classifies the test images and prints error, recall of each class and the\n"
         "confusion matrix; where the model or the options tell the counts of training\n"
-        "images, the mean recall of classes with many (over 100), medium (20 to 100) and few\n"
-        "(under 20). A modulator in the model stays switched off.",
+        "images, the mean recall of classes with many, medium and few of them. Classes without\n"
+        "test images are left out of every mean. A modulator in the model stays switched off.",
     .more = print_kinds,
     .groups = groups};
 
+/* Who follows one evaluation. */
+typedef struct follower {
+    mfm_meter meter;
+    mfm_predictions *predictions;
+} follower;
+
 static int on_batch(void *self, uint32_t done, uint32_t total)
 {
-    mfm_meter_images(self, "evaluating", done, total);
+    follower *f = self;
+    mfm_meter_images(&f->meter, "evaluating", done, total);
     return MFM_OK;
 }
 
-static int run_model(mfm_evaluation *e, const options *o)
+static void on_image(void *self, const mfm_outcome *outcome)
+{
+    follower *f = self;
+    mfm_predictions_add(f->predictions, outcome);
+}
+
+/* chosen NULL: all test images. */
+static int run_model(mfm_evaluation *e, const options *o, const mfm_test_prior *chosen)
 {
     mfm_evaluator *evaluator = NULL;
     mfm_ctx *ctx = e->session.ctx;
+    const mfm_images *test = &e->session.dataset->test;
+    const uint32_t count = chosen ? chosen->count : test->count;
     int status = mfm_confusion_init(ctx, &e->confusion, (int)e->session.problem->classes);
+    if (!status)
+        status = mfm_predictions_init(ctx, &e->predictions, count);
     if (!status)
         status = mfm_evaluator_new(ctx, e->session.problem, &e->session.preprocess,
                                    (int64_t)o->batch, &evaluator);
-    mfm_meter meter;
-    mfm_meter_init(&meter, stderr, 1, -1, NAN);
-    const mfm_evaluation_watch watch = {.self = &meter, .on_batch = on_batch};
+    follower f = {.predictions = &e->predictions};
+    mfm_meter_init(&f.meter, stderr, 1, -1, NAN);
+    const mfm_evaluation_watch watch = {.self = &f, .on_batch = on_batch, .on_image = on_image};
+    const mfm_graph *graph = e->session.problem->main;
     if (!status)
-        status = on_batch(&meter, 0, e->session.dataset->test.count);
+        status = on_batch(&f, 0, count);
     if (!status)
-        status =
-            mfm_evaluate(evaluator, &e->session.dataset->test, e->session.problem->main->params,
-                         e->session.problem->main->state, &watch, &e->confusion, &e->loss);
-    mfm_meter_clear(&meter);
+        status = mfm_evaluate_some(evaluator, test, chosen ? chosen->indices : NULL, count,
+                                   graph->params, graph->state, &watch, &e->confusion, &e->loss);
+    mfm_meter_clear(&f.meter);
     mfm_evaluator_free(evaluator);
     return status;
 }
@@ -213,34 +256,92 @@ static void tell_idle_options(const mfm_evaluation *e, const mfm_arguments *give
                               "the model tells no normalisation of its own");
 }
 
-static int prepare(mfm_evaluation *e, const options *o, const mfm_arguments *given)
+static int open_model(mfm_evaluation *e, const options *o, const char *path, unsigned parts)
 {
     const mfm_images_wanted wanted = {.specification = o->data,
                                       .options = o->parts,
-                                      .parts =
-                                          MFM_PART_TEST | (split_given(given) ? MFM_PART_TRAIN : 0),
+                                      .parts = parts,
                                       .fit = o->fit,
                                       .normalise = o->normalise};
-    int status = mfm_session_open(&e->session, given->positional);
+    int status = mfm_session_open(&e->session, path);
     if (!status)
         status = mfm_refuse_unfinished(e->session.ctx, e->session.model);
     if (!status)
         status = mfm_session_import(&e->session);
     if (!status)
         status = mfm_session_build(&e->session, NULL, true);
-    if (!status)
-        status = mfm_session_open_data(&e->session, &wanted);
+    return status ? status : mfm_session_open_data(&e->session, &wanted);
+}
+
+static int read_groups(mfm_evaluation *e, const options *o, const mfm_arguments *given)
+{
+    static const char *const idle[] = {"groups", NULL};
+    const mfm_uints *g = &o->groups;
+    if (g->count != 2 || g->item[0] > g->item[1])
+        return mfm_fail(e->session.ctx, MFM_EUSAGE,
+                        "--groups: expected the least and the most training images of medium "
+                        "classes, as in 20,100");
+    e->borders = (mfm_class_borders){.medium = g->item[0], .many = g->item[1]};
+    if (!e->train)
+        mfm_options_no_effect(e->session.ctx, &eval_options, given, idle,
+                              "neither model nor options tell numbers of training images");
+    return MFM_OK;
+}
+
+static int draw_prior(mfm_evaluation *e, const options *o, const mfm_arguments *given)
+{
+    static const char *const seed[] = {"prior-seed", NULL};
+    if (!o->prior) {
+        mfm_options_no_effect(e->session.ctx, &eval_options, given, seed,
+                              "without --test-prior all test images are used");
+        return MFM_OK;
+    }
+    e->prior.text = o->prior;
+    e->prior.seed = o->prior_seed;
+    return mfm_prior_option_draw(e->session.ctx, o->prior, o->prior_seed, e->session.dataset,
+                                 &e->prior.drawn);
+}
+
+static int prepare(mfm_evaluation *e, const options *o, const mfm_arguments *given)
+{
+    const unsigned parts = MFM_PART_TEST | (split_given(given) ? MFM_PART_TRAIN : 0);
+    int status = open_model(e, o, given->positional, parts);
     if (status)
         return status;
     tell_idle_options(e, given);
-    return count_training_images(e, o, given);
+    status = count_training_images(e, o, given);
+    if (!status)
+        status = read_groups(e, o, given);
+    return status ? status : draw_prior(e, o, given);
+}
+
+/* The second model, on the images of the first. */
+static int compare(mfm_evaluation *e, const options *o, mfm_evaluation *other)
+{
+    int status = run_model(other, o, e->prior.drawn);
+    if (status)
+        return status;
+    e->rival.path = o->compare;
+    e->rival.error = mfm_confusion_error(&other->confusion);
+    e->rival.test = mfm_mcnemar_of(&e->predictions, &other->predictions);
+    return MFM_OK;
+}
+
+static void clear(mfm_evaluation *e)
+{
+    mfm_ctx *ctx = e->session.ctx;
+    mfm_confusion_clear(ctx, &e->confusion);
+    mfm_predictions_clear(ctx, &e->predictions);
+    mfm_test_prior_free(ctx, e->prior.drawn);
+    mfm_split_free(ctx, e->split);
+    mfm_session_clear(&e->session);
 }
 
 int mfm_cmd_eval(mfm_ctx *ctx, int argc, const char **argv)
 {
-    options o = {.batch = 100, .split = mfm_split_defaults};
+    options o = {.batch = 100, .split = mfm_split_defaults, .groups = {{20, 100}, 2}};
     mfm_arguments arguments;
-    mfm_evaluation e = {.session = {.ctx = ctx}};
+    mfm_evaluation e = {.session = {.ctx = ctx}}, other = {.session = {.ctx = ctx}};
     int status = mfm_options_parse(ctx, &eval_options, argc, argv, &o, &arguments);
     int threads;
     mfm_interrupt_end(); /* what is printed is printed at the end */
@@ -248,15 +349,18 @@ int mfm_cmd_eval(mfm_ctx *ctx, int argc, const char **argv)
         status = mfm_use_threads(ctx, (unsigned)o.threads, &threads);
     if (!status)
         status = prepare(&e, &o, &arguments);
+    if (!status && o.compare)
+        status = open_model(&other, &o, o.compare, MFM_PART_TEST);
     if (!status)
-        status = run_model(&e, &o);
+        status = run_model(&e, &o, e.prior.drawn);
+    if (!status && o.compare)
+        status = compare(&e, &o, &other);
     if (!status && o.json)
         status = mfm_eval_print_json(&e);
     else if (!status)
         mfm_eval_print_text(&e);
-    mfm_confusion_clear(ctx, &e.confusion);
-    mfm_split_free(ctx, e.split);
-    mfm_session_clear(&e.session);
+    clear(&e);
+    clear(&other);
     mfm_arguments_free(ctx, &arguments);
     return status;
 }

@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "core/data/sources/source.h"
+#include "core/report/class_groups.h"
 #include "core/train/evaluate.h"
 #include "core/train/vector.h"
 #include "onnx/info/best_info.h"
 #include "onnx/checkpoint.h"
 #include "onnx/export.h"
 #include "onnx/modulator.h"
-#include "tools/show/class_groups.h"
 #include "tools/files.h"
 #include "tools/interrupt.h"
 #include "tools/plain_model.h"
@@ -394,8 +394,9 @@ static void keep_results(mfm_train_job *job, const mfm_confusion *confusion)
     double recall[MFM_CLASS_GROUPS];
     int classes, tested;
     for (int g = 0; g < MFM_CLASS_GROUPS; g++)
-        recall[g] = mfm_class_group_recall(confusion, split->train_per_class, split->classes,
-                                           (enum mfm_class_group)g, &classes, &tested);
+        recall[g] =
+            mfm_class_group_recall(&mfm_class_borders_default, confusion, split->train_per_class,
+                                   split->classes, (enum mfm_class_group)g, &classes, &tested);
     job->results = (mfm_train_results){.test_error = c->last_error,
                                        .many = recall[MFM_MANY],
                                        .medium = recall[MFM_MEDIUM],

@@ -73,6 +73,21 @@ static void classes_count_the_same_in_the_balanced_error(void)
     mfm_ctx_free(ctx);
 }
 
+/* Recalls 75, 50 and 0: 0; without class 3 the root of 75 * 50; nothing of nothing. */
+static void the_geometric_mean_falls_with_the_worst(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_confusion confusion;
+    fill(ctx, &confusion);
+    CU_ASSERT_EQUAL(mfm_confusion_geometric_mean(&confusion), 0);
+    confusion.count[3 * CLASSES] = confusion.count[3 * CLASSES + 2] = 0;
+    CU_ASSERT_DOUBLE_EQUAL(mfm_confusion_geometric_mean(&confusion), sqrt(3750), 1e-12);
+    mfm_confusion_reset(&confusion);
+    CU_ASSERT(isnan(mfm_confusion_geometric_mean(&confusion)));
+    mfm_confusion_clear(ctx, &confusion);
+    mfm_ctx_free(ctx);
+}
+
 /* One more image of class 1, undecided: 1 of 3 right, 5 of 9 wrong. */
 static void what_is_undecided_is_wrong(void)
 {
@@ -95,6 +110,7 @@ static const mfm_case cases[] = {
     {"recalls are those of classes with images", recalls_are_those_of_classes_with_images},
     {"means leave classes without images out", means_leave_classes_without_images_out},
     {"classes count the same in the balanced error", classes_count_the_same_in_the_balanced_error},
+    {"the geometric mean falls with the worst", the_geometric_mean_falls_with_the_worst},
     {"what is undecided is wrong", what_is_undecided_is_wrong},
 };
 
