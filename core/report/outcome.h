@@ -10,7 +10,7 @@
 MFM_C_BEGIN
 
 typedef struct mfm_outcome {
-    int label; /* -1: an image that was left out, of which nothing is known */
+    int label;     /* -1: an image that was left out, of which nothing is known */
     int predicted; /* the first class with the largest logit; -1: undecided, one is not a number */
     int rank;      /* classes that come before the true one, ties by number: 0 is right; -1 */
     double confidence; /* softmax of the predicted class; NAN where logits are not finite */

@@ -38,7 +38,7 @@ expect_refusal 2 '--test-prior: sideways: expected uniform, test1, test2, forwar
 for prior in forward: forward:0.5 backward:x forward:10x forward:-3; do
     expect_refusal 2 '--test-prior' eval out.onnx --data idx:seven --test-prior "$prior"
 done
-expect_refusal 3 'class 6 .6. would keep none' eval out.onnx --data idx:seven \
+expect_refusal 3 'class 3 .3. would keep none' eval out.onnx --data idx:seven \
     --test-prior forward:1000
 printf '1 2 3\n' >short
 expect_refusal 3 'short: 3 numbers.*each of 7 classes' eval out.onnx --data idx:seven \
