@@ -91,7 +91,7 @@ static int run_batches(mfm_evaluator *e, mfm_evaluation_images *images, uint32_t
             const mfm_outcome outcome =
                 counts ? mfm_outcome_of(row, classes, label) : mfm_outcome_none;
             if (watch && watch->on_image)
-                watch->on_image(watch->self, &outcome);
+                watch->on_image(watch->self, &outcome, row);
             if (!counts)
                 continue;
             ++*counted;

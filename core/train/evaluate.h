@@ -27,7 +27,7 @@ void mfm_evaluator_free(mfm_evaluator *evaluator);
 typedef struct mfm_evaluation_watch {
     void *self;
     int (*on_batch)(void *self, uint32_t done, uint32_t total); /* images */
-    void (*on_image)(void *self, const mfm_outcome *outcome);
+    void (*on_image)(void *self, const mfm_outcome *outcome, const real *logits);
 } mfm_evaluation_watch;
 
 /* Runs all images with the given parameters and running statistics; confusion is reset first and

@@ -122,8 +122,9 @@ static int on_batch(void *self, uint32_t done, uint32_t total)
     return MFM_OK;
 }
 
-static void on_image(void *self, const mfm_outcome *outcome)
+static void on_image(void *self, const mfm_outcome *outcome, const real *logits)
 {
+    (void)logits;
     follower *f = self;
     mfm_predictions_add(f->predictions, outcome);
 }

@@ -22,7 +22,7 @@ static json_t *strings_to_json(const mfm_strings *list)
     return array;
 }
 
-static json_t *option_to_json(const mfm_option *option, const void *field)
+json_t *mfm_option_to_json(const mfm_option *option, const void *field)
 {
     const char *text;
     const int64_t *shape = field;
@@ -57,7 +57,7 @@ json_t *mfm_options_to_json(const mfm_option_table *table, const void *values)
         if (entry.option->scope != MFM_OPTION_LOCAL && !entry.idle &&
             json_object_set_new(
                 object, entry.option->name,
-                option_to_json(entry.option, (const char *)values + entry.offset))) {
+                mfm_option_to_json(entry.option, (const char *)values + entry.offset))) {
             json_decref(object);
             return NULL;
         }
@@ -181,7 +181,7 @@ static int adopt(mfm_ctx *ctx, const mfm_option *option, bool given, const json_
     }
     if (option->scope == MFM_OPTION_CHANGEABLE)
         return MFM_OK;
-    json_t *now = option_to_json(option, field);
+    json_t *now = mfm_option_to_json(option, field);
     if (!now)
         return mfm_fail(ctx, MFM_ENOMEM, "resume: out of memory");
     const int status = json_equal(now, then) ? MFM_OK : fail_differs(ctx, option, now, then);

@@ -10,6 +10,9 @@
  * out. */
 json_t *mfm_options_to_json(const mfm_option_table *table, const void *values);
 
+/* The value of one option, whose field is given. */
+json_t *mfm_option_to_json(const mfm_option *option, const void *field);
+
 /* Takes from a run's options what was not given now; what was given and is fixed must be equal.
  * Relative places are those of folder, where the run's options were given (NULL: the working
  * folder). One that is missing or damaged in the run is MFM_EDATA; one that differs is MFM_EINVAL

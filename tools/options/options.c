@@ -182,9 +182,10 @@ static int take_rest(parse *p)
         if (!mfm_arguments_own(p->ctx, a, next))
             return MFM_ENOMEM;
     }
-    return a->n_rest ? MFM_OK
-                     : mfm_fail(p->ctx, MFM_EUSAGE, "no %s given: after %s %.80s", p->table->rest,
-                                p->table->positional, a->positional);
+    return a->n_rest || p->table->rest_may_lack
+               ? MFM_OK
+               : mfm_fail(p->ctx, MFM_EUSAGE, "no %s given: after %s %.80s", p->table->rest,
+                          p->table->positional, a->positional);
 }
 
 static int check_required(const parse *p)

@@ -30,6 +30,7 @@ typedef struct mfm_option_table {
     const char
         *positional;     /* what the one argument without a name is called; NULL: there is none */
     const char *rest;    /* what any number of further ones are called; NULL: there are none */
+    bool rest_may_lack;  /* even of none */
     bool may_lack;       /* the command itself says when that argument is needed */
     const char *purpose; /* a sentence or two above the options in the help */
     const char *notes;   /* below them; NULL: none */

@@ -39,7 +39,9 @@ typedef struct mfm_train_job {
     mfm_run_folder folder;
     char *run_text; /* run.json: goes into every checkpoint */
     mfm_meter meter;
-    mfm_train_results results; /* once it is finished */
+    mfm_train_results results;   /* once it is finished */
+    const mfm_confusion *latest; /* of the epoch that was finished last; NULL before one */
+    double page_seconds;         /* of the monotonic clock when report.html was written last */
 } mfm_train_job;
 
 /* Reads the run folder's checkpoint and takes over the run's options, and its model's name where

@@ -1,6 +1,7 @@
 /* What comes out of a training run: its files while it runs, and what is printed at the end. */
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/data/sources/source.h"
 #include "core/report/class_groups.h"
@@ -14,10 +15,11 @@
 #include "tools/interrupt.h"
 #include "tools/plain_model.h"
 #include "tools/show/print_json.h"
-#include "tools/show/run_report.h"
+#include "tools/show/shell_word.h"
+#include "tools/report/run_report.h"
 #include "tools/train/train_job.h"
 
-enum { EVALUATION_BATCH = 100, RAREST = 5 };
+enum { EVALUATION_BATCH = 100, RAREST = 5, PAGE_SECONDS = 5 };
 
 /* Percent points by which the written file may differ from the run's last evaluation: weights that
  * the file keeps in 16 bits are rounded. */
@@ -90,6 +92,7 @@ static void on_note(void *self, const char *note)
 static int on_epoch(void *self, const mfm_epoch_report *r)
 {
     mfm_train_job *job = self;
+    job->latest = r->confusion;
     mfm_meter_epoch(&job->meter, r);
     json_t *recall = json_array();
     for (int c = 0; c < r->confusion->classes; c++)
@@ -148,12 +151,31 @@ static int write_epoch(mfm_train_job *job)
     return status;
 }
 
+/* The page of a run under way, some seconds old at the most: for short epochs it would cost more
+ * than they do. A run goes on without it. */
+static void write_page(mfm_train_job *job)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    const double now = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    if (!job->latest || now - job->page_seconds < PAGE_SECONDS)
+        return;
+    if (mfm_run_report(job->ctx, &job->folder, job->latest, true))
+        mfm_warn(job->ctx, "no %s: %s", job->folder.report, mfm_message(job->ctx));
+    job->page_seconds = now;
+}
+
 static int on_save(void *self, const mfm_training *training)
 {
     mfm_train_job *job = self;
-    const int status = mfm_checkpoint_save(job->ctx, job->session.model, training, job->run_text,
-                                           job->folder.checkpoint, MFM_RUN_PREVIOUS);
-    return status || training->counters.epoch_steps > 0 ? status : write_epoch(job);
+    int status = mfm_checkpoint_save(job->ctx, job->session.model, training, job->run_text,
+                                     job->folder.checkpoint, MFM_RUN_PREVIOUS);
+    if (status || training->counters.epoch_steps > 0)
+        return status;
+    status = write_epoch(job);
+    if (!status)
+        write_page(job);
+    return status;
 }
 
 /* Whether best.onnx is the model that the counters call the best. */
@@ -207,33 +229,12 @@ mfm_train_events mfm_train_job_events(mfm_train_job *job)
                               .save_seconds = 60 * job->arguments.checkpoint_minutes};
 }
 
-/* text as one word of a shell. */
-static char *quote(mfm_ctx *ctx, const char *text)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_-./:=,+@%";
-    if (text[0] && text[strspn(text, plain)] == '\0')
-        return mfm_strdup(ctx, text);
-    char *word = mfm_alloc(ctx, strlen(text) + 1, 4);
-    if (!word)
-        return NULL;
-    char *at = word;
-    *at++ = '\'';
-    for (; *text; text++) {
-        if (*text == '\'')
-            at = stpcpy(at, "'\\'");
-        *at++ = *text;
-    }
-    strcpy(at, "'");
-    return word;
-}
-
 int mfm_train_job_interrupted(mfm_train_job *job)
 {
     mfm_ctx *ctx = job->ctx;
-    char *words[2] = {mfm_strdup(ctx, mfm_message(ctx)), quote(ctx, job->folder.path)};
+    char *words[2] = {mfm_strdup(ctx, mfm_message(ctx)), mfm_shell_word(ctx, job->folder.path)};
     /* The run can go on without a page: what is wrong with it does not hide the interruption. */
-    if (words[0] && mfm_run_report(ctx, &job->folder))
+    if (words[0] && mfm_run_report(ctx, &job->folder, NULL, false))
         mfm_warn(ctx, "no %s: %s", job->folder.report, mfm_message(ctx));
     if (words[0] && words[1])
         mfm_fail(ctx, MFM_EINTR, "%s: to go on: onnx-mfm train --run %s --resume", words[0],
@@ -355,9 +356,9 @@ static void print_eval(const mfm_train_job *job, const char *output, const char 
 
 static int print_files(const mfm_train_job *job)
 {
-    char *output = quote(job->ctx, job->arguments.output);
-    char *data = quote(job->ctx, job->arguments.data);
-    char *list = quote(job->ctx, job->folder.images);
+    char *output = mfm_shell_word(job->ctx, job->arguments.output);
+    char *data = mfm_shell_word(job->ctx, job->arguments.data);
+    char *list = mfm_shell_word(job->ctx, job->folder.images);
     const int status = output && data && list ? MFM_OK : MFM_ENOMEM;
     printf("written:\n");
     printf("  %s: the plain model, for any ONNX runtime\n", mfm_output_name(job->arguments.output));
@@ -444,7 +445,7 @@ int mfm_train_job_finish(mfm_train_job *job)
     if (!status)
         status = keep_left_out(job);
     if (!status)
-        status = mfm_run_report(job->ctx, &job->folder);
+        status = mfm_run_report(job->ctx, &job->folder, &confusion, false);
     if (!status)
         status = print_files(job);
     mfm_confusion_clear(job->ctx, &confusion);

@@ -1,11 +1,11 @@
-#include "core/report/svg.h"
+#include "core/report/charts/svg.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "tests/suite.h"
 
-/* The data's place in a chart: 56 to 708 across, 240 up to 40. */
+/* The data's place in a chart without a legend: 44 to 390 across, 202 up to 32. */
 
 static mfm_ctx *ctx;
 static mfm_markup m;
@@ -32,27 +32,53 @@ static int count(const char *part)
     return n;
 }
 
-/* Slots of 326; 80 % of each is bar. 25 of 0 .. 100 is 50 units high, 0 none. */
+/* Slots of 173; 84 % of each is bar. 25 of 0 .. 100 is 42.5 units high, 0 none. */
 static void test_bars(void)
 {
     start();
     static const char *const names[] = {"cat & dog", "b"};
-    static const double values[] = {25, 0};
+    static const double numbers[] = {25, 0};
+    static const double *const values[] = {numbers};
     mfm_svg_bars(&m, &(mfm_bars){.title = "Recall",
                                  .unit = "%",
-                                 .series = "bar1",
                                  .names = names,
                                  .values = values,
                                  .count = 2,
-                                 .at_end = 100,
-                                 .labels = true});
-    CU_ASSERT_EQUAL(count("<rect class=\"bar1\" x=\"88.60\" y=\"190.00\" width=\"260.80\" "
-                          "height=\"50.00\"><title>cat &amp; dog: 25 %</title></rect>"),
+                                 .series = 1,
+                                 .colour = 1,
+                                 .at_end = 100});
+    CU_ASSERT_EQUAL(count("<rect class=\"bar c1\" x=\"57.84\" y=\"159.50\" width=\"145.32\" "
+                          "height=\"42.50\"><title>cat &amp; dog: 25 %</title></rect>"),
                     1);
-    CU_ASSERT_EQUAL(count("x=\"414.60\" y=\"240.00\" width=\"260.80\" height=\"0.00\""), 1);
+    CU_ASSERT_EQUAL(count("x=\"230.84\" y=\"202.00\" width=\"145.32\" height=\"0.00\""), 1);
     CU_ASSERT_EQUAL(count("cat &amp; dog"), 2);
     CU_ASSERT_EQUAL(count("class=\"grid\""), 6);
     CU_ASSERT_EQUAL(count("cat & dog"), 0);
+    finish();
+}
+
+/* Two runs: 72.66 wide each, beside each other, named in the legend, which moves the data down. */
+static void test_groups(void)
+{
+    start();
+    static const char *const names[] = {"a", "b"}, *const runs[] = {"one", "<two>"};
+    static const double first[] = {50, 100}, second[] = {NAN, 25};
+    static const double *const values[] = {first, second};
+    mfm_svg_bars(&m, &(mfm_bars){.title = "t",
+                                 .unit = "%",
+                                 .names = names,
+                                 .values = values,
+                                 .count = 2,
+                                 .series = 2,
+                                 .series_names = runs,
+                                 .at_end = 100});
+    CU_ASSERT_EQUAL(count("class=\"bar c0\" x=\"57.84\" y=\"132.00\" width=\"72.66\" "
+                          "height=\"85.00\"><title>a, one: 50 %<"),
+                    1);
+    CU_ASSERT_EQUAL(count("height=\"0.00\"><title>a, &lt;two&gt;: not known<"), 1);
+    CU_ASSERT_EQUAL(count("<title>b, &lt;two&gt;: 25 %<"), 1);
+    CU_ASSERT_EQUAL(count(">&lt;two&gt;</text>"), 1);
+    CU_ASSERT_EQUAL(count("nan"), 0);
     finish();
 }
 
@@ -61,18 +87,16 @@ static void test_long_names(void)
 {
     start();
     static const char *const names[] = {"abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopq\xc3\xa4z"};
-    static const double values[] = {1, 2};
-    mfm_svg_bars(&m, &(mfm_bars){.title = "t",
-                                 .unit = "u",
-                                 .series = "bar0",
-                                 .names = names,
-                                 .values = values,
-                                 .count = 2,
-                                 .labels = true});
+    static const double numbers[] = {1, 2};
+    static const double *const values[] = {numbers};
+    mfm_svg_bars(
+        &m,
+        &(mfm_bars){
+            .title = "t", .unit = "u", .names = names, .values = values, .count = 2, .series = 1});
     CU_ASSERT_EQUAL(count(">abcdefghijklmnopqr&#8230;</text>"), 1);
     CU_ASSERT_EQUAL(count(">abcdefghijklmnopq&#8230;</text>"), 1);
     CU_ASSERT_EQUAL(count("<title>abcdefghijklmnopqrstuvwxyz: 1 u</title>"), 1);
-    CU_ASSERT_EQUAL(count("viewBox=\"0 0 720 343\""), 1); /* 240 + 22 + 18 letters of 4.5 */
+    CU_ASSERT_EQUAL(count("viewBox=\"0 0 400 297.6\""), 1); /* 202 + 20 + 18 letters of 4.2 */
     finish();
 }
 
@@ -81,128 +105,208 @@ static void test_log_bars(void)
 {
     start();
     static const char *const names[] = {"a", "b", "c", "d"};
-    static const double values[] = {500, 5, 0, NAN};
+    static const double numbers[] = {500, 5, 0, NAN};
+    static const double *const values[] = {numbers};
     char place[64];
     mfm_svg_bars(&m, &(mfm_bars){.title = "t",
                                  .unit = "images",
-                                 .series = "bar0",
                                  .names = names,
                                  .values = values,
                                  .count = 4,
+                                 .series = 1,
                                  .log = true});
-    snprintf(place, sizeof place, "height=\"%.2f\"><title>b: 5 images", 200 * log(2) / log(200));
-    CU_ASSERT_EQUAL(count("y=\"40.00\" width=\"130.40\" height=\"200.00\"><title>a: 500"), 1);
+    snprintf(place, sizeof place, "height=\"%.2f\"><title>b: 5 images", 170 * log(2) / log(200));
+    CU_ASSERT_EQUAL(count("y=\"32.00\" width=\"72.66\" height=\"170.00\"><title>a: 500"), 1);
     CU_ASSERT_EQUAL(count(place), 1);
     CU_ASSERT_EQUAL(count("height=\"0.00\"><title>c: 0 images"), 1);
     CU_ASSERT_EQUAL(count("height=\"0.00\"><title>d: not known"), 1);
     CU_ASSERT_EQUAL(count("nan"), 0);
-    CU_ASSERT_EQUAL(count("class=\"name\""), 0);
     finish();
 }
 
-/* A thousand classes: numbers under some of them, and no names or values. */
+/* 67 classes of six runs need a wide picture; a thousand have numbers under some, and no names. */
 static void test_many_bars(void)
 {
     start();
-    static const char *names[1000];
-    static double values[1000];
+    static const char *names[1000], *runs[6];
+    static double numbers[1000];
+    static const double *values[6];
     for (int i = 0; i < 1000; i++) {
         names[i] = "n";
-        values[i] = i;
+        numbers[i] = i;
     }
+    for (int i = 0; i < 6; i++) {
+        runs[i] = "r";
+        values[i] = numbers;
+    }
+    const mfm_bars wide = {.title = "t",
+                           .unit = "u",
+                           .names = names,
+                           .values = values,
+                           .count = 67,
+                           .series = 6,
+                           .series_names = runs};
+    CU_ASSERT_EQUAL(mfm_svg_bars_width(&wide), 44 + 10 + 5 * 67 * 6.5);
     mfm_svg_bars(&m, &(mfm_bars){.title = "t",
                                  .unit = "u",
-                                 .series = "bar0",
                                  .names = names,
                                  .values = values,
                                  .count = 1000,
-                                 .labels = true});
+                                 .series = 1});
     CU_ASSERT_EQUAL(count("<rect"), 1000);
     CU_ASSERT_EQUAL(count("class=\"name\"") + count("class=\"value\""), 0);
     CU_ASSERT_EQUAL(count("class=\"x\""), 10);
     finish();
 }
 
-/* Epochs 1 to 3 are 326 apart; losses 0 to 4 fill 200 units. */
+/* Epochs 1 to 3 are 173 apart; losses 0 to 4 fill 170 units, below a row of legends. The second run
+ * has its own epochs, and a gap. */
 static void test_lines(void)
 {
     start();
-    static const double epochs[] = {1, 2, 3}, a[] = {4, 2, 1}, b[] = {NAN, 3, NAN};
+    static const double epochs[] = {1, 2, 3}, a[] = {4, 2, 1}, b[] = {NAN, 3};
+    const mfm_curve curves[] = {
+        {.name = "training", .x = epochs, .y = a, .count = 3},
+        {.name = "meta <set>", .x = epochs, .y = b, .count = 2, .colour = 1}};
     mfm_svg_lines(&m, &(mfm_lines){.title = "Loss",
-                                   .epochs = epochs,
-                                   .count = 3,
-                                   .names = {"training", "meta <set>"},
-                                   .values = {a, b},
-                                   .series = 2,
-                                   .from_zero = true,
-                                   .mark = 2,
-                                   .mark_text = "best <1>"});
-    CU_ASSERT_EQUAL(count("class=\"line0\" d=\"M56.00 40.00L382.00 140.00L708.00 190.00\""), 1);
-    CU_ASSERT_EQUAL(count("class=\"line1\" d=\"M382.00 90.00\""), 1);
-    CU_ASSERT_EQUAL(count("class=\"dot0\""), 3);
-    CU_ASSERT_EQUAL(count("class=\"dot1\""), 1);
-    CU_ASSERT_EQUAL(count("class=\"mark\" cx=\"708.00\" cy=\"190.00\""), 1);
-    CU_ASSERT_EQUAL(count("class=\"marked\" x=\"690\" y=\"14\">best &lt;1&gt;<"), 1);
-    CU_ASSERT_EQUAL(count("meta &lt;set&gt;, epoch 2: 3<"), 1);
-    CU_ASSERT_EQUAL(count(">meta &lt;set&gt;</text>"), 0);
+                                   .x_name = "epoch",
+                                   .unit = "",
+                                   .curves = curves,
+                                   .n_curves = 2,
+                                   .counted = true,
+                                   .from_zero = true});
+    CU_ASSERT_EQUAL(count("class=\"line c0\" d=\"M44.00 47.00L217.00 132.00L390.00 174.50\""), 1);
+    CU_ASSERT_EQUAL(count("class=\"line c1\" d=\"M217.00 89.50\""), 1);
+    CU_ASSERT_EQUAL(count("class=\"dot c0\""), 3);
+    CU_ASSERT_EQUAL(count("class=\"dot c1\""), 1);
+    CU_ASSERT_EQUAL(count("class=\"hit\""), 3);
+    CU_ASSERT_EQUAL(count("<title>epoch 2\ntraining: 2\nmeta &lt;set&gt;: 3</title>"), 1);
+    CU_ASSERT_EQUAL(count("<title>epoch 3\ntraining: 1</title>"), 1);
     CU_ASSERT_EQUAL(count("nan"), 0);
     finish();
 }
 
-/* A number that is missing parts the line. */
-static void test_gap(void)
+/* Long runs have no dots, and places for the pointer at some of their epochs. */
+static void test_long_lines(void)
 {
     start();
-    static const double epochs[] = {1, 2, 3, 4, 5}, a[] = {0, 1, NAN, 1, 0};
+    static double epochs[1000], values[1000];
+    for (int i = 0; i < 1000; i++) {
+        epochs[i] = i + 1;
+        values[i] = i;
+    }
+    const mfm_curve curve = {.name = "x", .x = epochs, .y = values, .count = 1000};
     mfm_svg_lines(&m, &(mfm_lines){.title = "t",
-                                   .epochs = epochs,
-                                   .count = 5,
-                                   .names = {"of <a>"},
-                                   .values = {a},
-                                   .series = 1,
-                                   .mark = -1});
-    CU_ASSERT_EQUAL(count(">of &lt;a&gt;</text>"), 1);
-    CU_ASSERT_EQUAL(count("d=\"M56.00 240.00L219.00 40.00M545.00 40.00L708.00 240.00\""), 1);
-    CU_ASSERT_EQUAL(count("class=\"mark\""), 0);
+                                   .x_name = "epoch",
+                                   .unit = "",
+                                   .curves = &curve,
+                                   .n_curves = 1,
+                                   .counted = true});
+    CU_ASSERT_EQUAL(count("<circle"), 0);
+    CU_ASSERT_EQUAL(count("class=\"hit\""), 59);
     finish();
 }
 
-/* One epoch is a point in the middle; nothing known is a frame; none is nothing. */
-static void test_few(void)
+/* Accuracy by confidence: both axes 0 to 100, with the diagonal. */
+static void test_percent(void)
 {
-    static const double epochs[] = {7}, known[] = {5}, unknown[] = {NAN};
-    mfm_lines lines = {.title = "t",
-                       .epochs = epochs,
-                       .count = 1,
-                       .names = {"a"},
-                       .values = {known},
-                       .series = 1,
-                       .from_zero = true,
-                       .mark = -1};
     start();
-    mfm_svg_lines(&m, &lines);
-    CU_ASSERT_EQUAL(count("cx=\"382.00\" cy=\"40.00\""), 1);
+    static const double x[] = {50}, y[] = {25};
+    const mfm_curve curve = {.name = "x", .x = x, .y = y, .count = 1};
+    mfm_svg_lines(&m, &(mfm_lines){.title = "t",
+                                   .x_name = "confidence",
+                                   .unit = "",
+                                   .curves = &curve,
+                                   .n_curves = 1,
+                                   .percent = true});
+    CU_ASSERT_EQUAL(count("class=\"ideal\" d=\"M44 202L390 32\""), 1);
+    CU_ASSERT_EQUAL(count("cx=\"217.00\" cy=\"159.50\""), 1);
     finish();
+}
+
+/* Numbers that are all missing, and none at all. */
+static void test_no_lines(void)
+{
     start();
-    lines.values[0] = unknown;
-    mfm_svg_lines(&m, &lines);
-    CU_ASSERT_EQUAL(count("<circle"), 0);
-    CU_ASSERT_EQUAL(count("</svg>"), 1);
-    finish();
-    start();
-    lines.count = 0;
+    static const double epoch[] = {1}, nothing[] = {NAN};
+    const mfm_curve curve = {.name = "x", .x = epoch, .y = nothing, .count = 1};
+    mfm_lines lines = {.title = "t", .x_name = "epoch", .unit = "", .curves = &curve};
     mfm_svg_lines(&m, &lines);
     CU_ASSERT_PTR_NULL(m.text);
+    lines.n_curves = 1;
+    mfm_svg_lines(&m, &lines);
+    CU_ASSERT_EQUAL(count("<circle"), 0);
+    CU_ASSERT_EQUAL(count("nan") + count("inf"), 0);
+    finish();
+}
+
+/* Class 0: 3 of 4 right; class 1 without images: no cell and no division by nothing. */
+static void test_heat(void)
+{
+    start();
+    static const char *const names[] = {"a<b", "c"};
+    static const uint32_t counts[] = {3, 1, 0, 0};
+    mfm_svg_heat(&m, &(mfm_heat){.title = "t", .names = names, .count = counts, .n = 2});
+    CU_ASSERT_EQUAL(count("class=\"cell\""), 2);
+    CU_ASSERT_EQUAL(count("fill-opacity=\"0.750\"><title>a&lt;b as a&lt;b: 3 of 4, 75.0 %<"), 1);
+    CU_ASSERT_EQUAL(count("fill-opacity=\"0.250\"><title>a&lt;b as c: 1 of 4, 25.0 %<"), 1);
+    CU_ASSERT_EQUAL(count("nan") + count("inf"), 0);
+    finish();
+}
+
+/* The square around (0, 0) and (2, 1) has side 2: 340 units across; both lie half a unit inside. */
+static void test_scatter(void)
+{
+    start();
+    static const double xy[] = {0, 0, 2, 1};
+    static const int group[] = {1, 0};
+    static const char *const names[] = {"a", "b&c"};
+    mfm_svg_scatter(
+        &m, &(mfm_scatter){
+                .title = "t", .xy = xy, .group = group, .count = 2, .groups = 2, .names = names});
+    CU_ASSERT_EQUAL(count("class=\"dot c1\" cx=\"30.0\" cy=\"285.0\" r=\"2.6\"><title>b&amp;c<"),
+                    1);
+    CU_ASSERT_EQUAL(count("class=\"dot c0\" cx=\"370.0\" cy=\"115.0\""), 1);
+    finish();
+}
+
+/* A figure by itself brings its name space and its style. */
+static void test_file(void)
+{
+    start();
+    static const double epoch[] = {1}, y[] = {2};
+    const mfm_curve curve = {.name = "x", .x = epoch, .y = y, .count = 1};
+    mfm_markup_add(&m, "<p>before</p>");
+    mfm_figure figure = {.name = "f", .start = m.length};
+    mfm_svg_lines(
+        &m, &(mfm_lines){.title = "t", .x_name = "e", .unit = "", .curves = &curve, .n_curves = 1});
+    figure.end = m.length;
+    mfm_markup_add(&m, "<p>after</p>");
+    mfm_markup file;
+    mfm_markup_init(&file, ctx);
+    mfm_svg_file(&file, m.text, &figure);
+    static const char beginning[] = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 400 ";
+    CU_ASSERT_EQUAL(strncmp(file.text, beginning, sizeof beginning - 1), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(file.text, "--c0: #2459b3"));
+    CU_ASSERT_PTR_NULL(strstr(file.text, "before"));
+    CU_ASSERT_PTR_NULL(strstr(file.text, "after"));
+    CU_ASSERT_EQUAL(strcmp(file.text + file.length - 8, "</svg>\n\n"), 0);
+    mfm_markup_clear(&file);
     finish();
 }
 
 static const mfm_case cases[] = {
-    {"bars are as high as their numbers", test_bars},
-    {"long names are cut between characters", test_long_names},
-    {"logarithmic bars show the smallest class; what is missing has none", test_log_bars},
-    {"many classes are numbered, not named", test_many_bars},
-    {"lines go through their numbers", test_lines},
-    {"a missing number parts a line", test_gap},
-    {"one epoch, none, and none that is known", test_few},
+    {"bars have their numbers' heights", test_bars},
+    {"bars of several runs stand side by side", test_groups},
+    {"long names are cut", test_long_names},
+    {"logarithmic bars", test_log_bars},
+    {"many bars", test_many_bars},
+    {"lines go through their points", test_lines},
+    {"long lines have no dots", test_long_lines},
+    {"percent of percent", test_percent},
+    {"no lines", test_no_lines},
+    {"a row's shares shade its cells", test_heat},
+    {"points lie in a square", test_scatter},
+    {"a figure stands by itself", test_file},
 };
 MFM_SUITE("core/report/svg", cases)

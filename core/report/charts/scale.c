@@ -1,4 +1,4 @@
-#include "core/report/scale.h"
+#include "core/report/charts/scale.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-#include "core/report/markup.h"
+#include "core/report/charts/markup.h"
 
 #include <stdio.h>
 #include <string.h>

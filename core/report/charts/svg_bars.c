@@ -1,0 +1,119 @@
+#include <math.h>
+#include <string.h>
+
+#include "core/report/charts/svg.h"
+#include "core/report/charts/svg_frame.h"
+
+enum { MOST_TICKS = 5, MOST_NAMES = 120, LONGEST_NAME = 18, ROOM = 20, MOST_SERIES = 24 };
+
+/* Under a name that is turned by 40 degrees, its letters being about 6 wide; the least widths of a
+ * bar and of a group with a name, and of a bar that has its number above. */
+static const double room_of_a_letter = 4.2, least_bar = 5, least_group = 13, numbered_bar = 24;
+
+static mfm_scale scale_of(const mfm_bars *b)
+{
+    double low = INFINITY, high = b->at_end;
+    for (int s = 0; s < b->series; s++)
+        for (int i = 0; i < b->count; i++) {
+            high = fmax(high, b->values[s][i]);
+            if (b->values[s][i] > 0)
+                low = fmin(low, b->values[s][i]);
+        }
+    if (!b->log)
+        return mfm_scale_linear(0, high, MOST_TICKS);
+    return isfinite(low) ? mfm_scale_log(low, high) : mfm_scale_log(1, 10);
+}
+
+static bool has_names(const mfm_bars *b)
+{
+    return b->count <= MOST_NAMES;
+}
+
+double mfm_svg_bars_width(const mfm_bars *b)
+{
+    const double bars = least_bar * b->count * (b->series + 0.5);
+    const double names = has_names(b) ? least_group * b->count : 0;
+    return fmax(MFM_CHART_WIDTH,
+                MFM_CHART_LEFT + MFM_CHART_RIGHT + (b->count > 200 ? 0 : fmax(bars, names)));
+}
+
+static double room_below(const mfm_bars *b)
+{
+    size_t longest = 0;
+    for (int i = 0; i < b->count && has_names(b); i++) {
+        const size_t length = mfm_svg_shown(b->names[i], LONGEST_NAME);
+        longest = length > longest ? length : longest;
+    }
+    return ROOM + room_of_a_letter * (double)longest;
+}
+
+static void add_name(mfm_markup *m, const mfm_frame *f, const char *name, double x)
+{
+    const double y = f->bottom + 11;
+    const size_t length = mfm_svg_shown(name, LONGEST_NAME);
+    char text[LONGEST_NAME + 1] = "";
+    memcpy(text, name, length);
+    mfm_markup_add(m,
+                   "<text class=\"name\" x=\"%.2f\" y=\"%g\" "
+                   "transform=\"rotate(-40 %.2f %g)\">",
+                   x, y, x, y);
+    mfm_markup_text(m, text);
+    mfm_markup_add(m, "%s</text>\n", name[length] ? "&#8230;" : "");
+}
+
+/* Bar s of group i, of `wide` from x on. */
+static void add_bar(mfm_markup *m, const mfm_frame *f, const mfm_bars *b, int s, int i, double x,
+                    double wide)
+{
+    const double value = b->values[s][i];
+    const double y = isnan(value) ? f->bottom : mfm_frame_y(f, value);
+    mfm_markup_add(m,
+                   "<rect class=\"bar c%d\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\">"
+                   "<title>",
+                   (b->colour + s) % MFM_CHART_COLOURS, x, y, wide, f->bottom - y);
+    mfm_markup_text(m, b->names[i]);
+    if (b->series > 1) {
+        mfm_markup_add(m, ", ");
+        mfm_markup_text(m, b->series_names[s]);
+    }
+    if (!isnan(value))
+        mfm_markup_add(m, ": %.6g ", value);
+    mfm_markup_text(m, isnan(value) ? ": not known" : b->unit);
+    mfm_markup_add(m, "</title></rect>");
+    if (!isnan(value) && wide >= numbered_bar)
+        mfm_markup_add(m, "<text class=\"value\" x=\"%.2f\" y=\"%.2f\">%.4g</text>", x + 0.5 * wide,
+                       y - 3, value);
+    mfm_markup_add(m, "\n");
+}
+
+/* Many classes are numbered from 0. */
+static void add_numbers(mfm_markup *m, const mfm_frame *f, int count)
+{
+    const mfm_scale x = mfm_scale_counted(0, count - 1, 10);
+    const double slot = (f->right - f->left) / count;
+    for (int i = 0; i < x.n_ticks; i++)
+        mfm_markup_add(m, "<text class=\"x\" x=\"%.2f\" y=\"%g\">%.10g</text>\n",
+                       f->left + slot * (x.tick[i] + 0.5), f->bottom + 14, x.tick[i]);
+}
+
+void mfm_svg_bars(mfm_markup *m, const mfm_bars *b)
+{
+    const mfm_scale y = scale_of(b);
+    const int shown = b->series < MOST_SERIES ? b->series : MOST_SERIES;
+    mfm_legend legend[MOST_SERIES];
+    for (int s = 0; s < shown; s++)
+        legend[s] = (mfm_legend){b->series > 1 ? b->series_names[s] : "", b->colour + s};
+    const mfm_frame frame = mfm_frame_make(&y, mfm_svg_bars_width(b), room_below(b), legend, shown);
+    const double slot = (frame.right - frame.left) / b->count, wide = 0.84 * slot / b->series;
+    mfm_frame_open(m, &frame, b->title);
+    for (int i = 0; i < b->count; i++) {
+        const double left = frame.left + slot * (i + 0.08);
+        for (int s = 0; s < b->series; s++)
+            add_bar(m, &frame, b, s, i, left + wide * s, wide);
+        if (has_names(b))
+            add_name(m, &frame, b->names[i], frame.left + slot * (i + 0.5));
+    }
+    if (!has_names(b))
+        add_numbers(m, &frame, b->count);
+    mfm_frame_close(m);
+}

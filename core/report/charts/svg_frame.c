@@ -1,0 +1,143 @@
+#include "core/report/charts/svg_frame.h"
+
+#include <string.h>
+
+#include "core/report/charts/svg.h"
+
+enum { TITLE_HEIGHT = 32, DATA_HEIGHT = 170, ROW = 15, SWATCH = 14, LONGEST = 40 };
+static const double letter = 6; /* wide, on average */
+
+const char mfm_svg_light[] =
+    "--back: #fff; --text: #1c2430; --quiet: #5b6675; --rule: #dbe0e7; --hover: #1c243018;\n"
+    "  --c0: #2459b3; --c1: #b3540b; --c2: #1b7f4b; --c3: #a3123a; --c4: #7a3fb0; --c5: #00777f;\n"
+    "  --c6: #846900; --c7: #b8338f; --c8: #5d4037; --c9: #546e7a; --c10: #3f51b5; --c11: #558b2f;";
+const char mfm_svg_dark[] =
+    "--back: #14181f; --text: #e5e9ef; --quiet: #9aa5b4; --rule: #323a46; --hover: #e5e9ef18;\n"
+    "  --c0: #82aef5; --c1: #f0a35e; --c2: #6fcf97; --c3: #ff7d9c; --c4: #c9a0f5; --c5: #5fd3d8;\n"
+    "  --c6: #e0c65a; --c7: #f291cf; --c8: #c8a99c; --c9: #a9bdc8; --c10: #9fa8da; --c11: #aed581;";
+const char mfm_svg_print[] = "--back: #fff; --text: #000; --quiet: #444; --rule: #ccc;";
+
+const char mfm_svg_style[] =
+    "svg { display: block; width: 100%; height: auto; font: 11px system-ui, sans-serif; }\n"
+    "svg text { fill: var(--quiet); } svg text.title { fill: var(--text); font-weight: 600;\n"
+    "  font-size: 12px; }\n"
+    ".y, .name { text-anchor: end; } .x, .value { text-anchor: middle; }\n"
+    ".value { font-size: 9px; }\n"
+    ".grid, .axis, .ideal { fill: none; stroke: var(--rule); } .axis { stroke: var(--quiet); }\n"
+    ".ideal { stroke: var(--quiet); stroke-dasharray: 4 4; }\n"
+    ".line { fill: none; stroke-width: 1.6; stroke-linejoin: round; }\n"
+    ".dashed { stroke-dasharray: 5 3; } .hit { fill: transparent; } .hit:hover { fill: "
+    "var(--hover); }\n"
+    ".dot { opacity: .75; } .dot:hover { opacity: 1; stroke: var(--text); }\n"
+    ".cell { fill: var(--c0); } .cell:hover { stroke: var(--text); stroke-width: 1; }\n"
+    ".onlight { fill: var(--text); } svg text.ondark { fill: var(--back); }\n"
+    ".c0 { fill: var(--c0); stroke: var(--c0); } .c1 { fill: var(--c1); stroke: var(--c1); }\n"
+    ".c2 { fill: var(--c2); stroke: var(--c2); } .c3 { fill: var(--c3); stroke: var(--c3); }\n"
+    ".c4 { fill: var(--c4); stroke: var(--c4); } .c5 { fill: var(--c5); stroke: var(--c5); }\n"
+    ".c6 { fill: var(--c6); stroke: var(--c6); } .c7 { fill: var(--c7); stroke: var(--c7); }\n"
+    ".c8 { fill: var(--c8); stroke: var(--c8); } .c9 { fill: var(--c9); stroke: var(--c9); }\n"
+    ".c10 { fill: var(--c10); stroke: var(--c10); } .c11 { fill: var(--c11); stroke: var(--c11); "
+    "}\n"
+    ".line.line { fill: none; } .bar, .dot { stroke: none; }\n";
+
+void mfm_svg_file(mfm_markup *file, const char *text, const mfm_figure *figure)
+{
+    const char *at = text + figure->start, *inside = strchr(at, '>') + 1;
+    mfm_markup_add(file, "<svg xmlns=\"http://www.w3.org/2000/svg\"%.*s", (int)(inside - at) - 4,
+                   at + 4);
+    mfm_markup_add(file,
+                   "<style>:root, svg { %s }\n%s</style><rect width=\"100%%\" height=\"100%%\" "
+                   "style=\"fill: var(--back)\"/>",
+                   mfm_svg_light, mfm_svg_style);
+    mfm_markup_add(file, "%.*s\n", (int)(text + figure->end - inside), inside);
+}
+
+size_t mfm_svg_shown(const char *name, size_t most)
+{
+    size_t length = strlen(name);
+    if (length <= most)
+        return length;
+    for (length = most; length && ((unsigned char)name[length] & 0xC0) == 0x80;)
+        length--;
+    return length;
+}
+
+void mfm_svg_open(mfm_markup *m, double width, double height, const char *title)
+{
+    mfm_markup_add(m, "<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"", width, height);
+    mfm_markup_text(m, title);
+    mfm_markup_add(m, "\">\n<text class=\"title\" x=\"4\" y=\"14\">");
+    mfm_markup_text(m, title);
+    mfm_markup_add(m, "</text>\n");
+}
+
+static void add_legend(mfm_markup *m, const mfm_legend *l, size_t length, double x, double y)
+{
+    char text[LONGEST + 1] = "";
+    memcpy(text, l->name, length);
+    mfm_markup_add(m, "<rect class=\"c%d\" x=\"%g\" y=\"%g\" width=\"9\" height=\"9\"/>",
+                   l->colour % MFM_CHART_COLOURS, x, y - 8);
+    mfm_markup_add(m, "<text x=\"%g\" y=\"%g\">", x + SWATCH, y);
+    mfm_markup_text(m, text);
+    mfm_markup_add(m, "%s</text>\n", l->name[length] ? "&#8230;" : "");
+}
+
+int mfm_svg_legend(mfm_markup *m, const mfm_legend *legend, int count, double left, double width,
+                   double y)
+{
+    double x = left;
+    int rows = count > 0;
+    for (int i = 0; i < count; i++) {
+        const size_t length = mfm_svg_shown(legend[i].name, LONGEST);
+        const double wide = SWATCH + letter * (double)length + 10;
+        if (x > left && x + wide > left + width) {
+            x = left;
+            rows++;
+        }
+        if (m)
+            add_legend(m, &legend[i], length, x, y + ROW * (rows - 1));
+        x += wide;
+    }
+    return rows;
+}
+
+mfm_frame mfm_frame_make(const mfm_scale *y, double width, double below, const mfm_legend *legend,
+                         int n_legend)
+{
+    const int shown = n_legend > 1 ? n_legend : 0;
+    const int rows = mfm_svg_legend(NULL, legend, shown, MFM_CHART_LEFT,
+                                    width - MFM_CHART_LEFT - MFM_CHART_RIGHT, 0);
+    const double top = TITLE_HEIGHT + ROW * rows;
+    return (mfm_frame){.y = *y,
+                       .width = width,
+                       .height = top + DATA_HEIGHT + below,
+                       .left = MFM_CHART_LEFT,
+                       .top = top,
+                       .right = width - MFM_CHART_RIGHT,
+                       .bottom = top + DATA_HEIGHT,
+                       .legend = legend,
+                       .n_legend = shown};
+}
+
+double mfm_frame_y(const mfm_frame *f, double value)
+{
+    return f->bottom - mfm_scale_at(&f->y, value) * (f->bottom - f->top);
+}
+
+void mfm_frame_open(mfm_markup *m, const mfm_frame *f, const char *title)
+{
+    mfm_svg_open(m, f->width, f->height, title);
+    mfm_svg_legend(m, f->legend, f->n_legend, f->left, f->right - f->left, TITLE_HEIGHT);
+    for (int i = 0; i < f->y.n_ticks; i++) {
+        const double y = mfm_frame_y(f, f->y.tick[i]);
+        mfm_markup_add(m, "<path class=\"grid\" d=\"M%g %.2fH%g\"/>", f->left, y, f->right);
+        mfm_markup_add(m, "<text class=\"y\" x=\"%g\" y=\"%.2f\">%.10g</text>\n", f->left - 5,
+                       y + 4, f->y.tick[i]);
+    }
+    mfm_markup_add(m, "<path class=\"axis\" d=\"M%g %gH%g\"/>\n", f->left, f->bottom, f->right);
+}
+
+void mfm_frame_close(mfm_markup *m)
+{
+    mfm_markup_add(m, "</svg>\n");
+}

@@ -1,0 +1,78 @@
+# Runs on one page, while they go on and afterwards.
+. "$SOURCE/tests/cli/lib.sh"
+
+make_data four 4 40 10
+expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
+options="--data idx:four --imbalance 10 --meta-per-class 4 --batch 16 --meta-batch 8 --lr 0.02
+    --threads 1 --epochs 2 --milestones none"
+mkdir runs
+expect_exit 0 train lenet.onnx -o base.onnx --method base --seeds 1-2 $options \
+    --run "runs/the base"
+expect_exit 0 train lenet.onnx -o mfm.onnx --method mfm --layer fc:1 --run runs/mfm $options
+
+# has FILE PATTERN [N]: so many lines match (1 or more).
+has() {
+    found=$(grep -Ec -- "$2" "$1") || true
+    [ "$found" -ge 1 ] || fail "$1: no line matches: $2"
+    [ $# -lt 3 ] || [ "$found" -eq "$3" ] || fail "$1: $found lines match: $2"
+}
+page=runs/mfm/report.html
+expect_file $page
+has $page '<h2>Confusion</h2>'
+has $page 'as 0: '
+grep -q refresh $page && fail "a page of a finished run is loaded again"
+
+expect_exit 0 report "runs/the base" runs/mfm -o page.html --figures figures --csv all.csv \
+    --tensorboard events --points 40 --mistakes 5 --threads 1
+expect_stdout '^wrote page.html: 3 runs$'
+expect_stdout '^wrote [0-9]+ figures into figures$'
+has page.html '<td>mean of 2</td>' 1
+has page.html '<h2>Confusion</h2>' 1
+has page.html '<h2>Calibration</h2>' 1
+has page.html 'gamma.fc1 \(KL [0-9.]+\)'
+has page.html 'beta.fc1 \(KL [0-9.]+\)'
+has page.html 'Label distributions of runs/mfm'
+grep -Eq '<script|<link|https?://[^w]' page.html && fail "the page needs something else"
+for figure in recall reliability train-loss confusion-3 labels-1 gamma.fc1-3; do
+    has figures/$figure.svg '^<svg xmlns='
+    has figures/$figure.svg '^</svg>$'
+done
+[ "$(wc -l <all.csv)" -eq 7 ] || fail "all.csv has not a line for each run and epoch"
+has all.csv '^run,epoch,train_loss,meta_loss,.*,"recall 0"'
+has all.csv '^"runs/the base/seed-2",2,[0-9.]+,,'
+for run in runs-the-base-seed-1 runs-the-base-seed-2 runs-mfm; do
+    expect_file events/$run/events.out.tfevents.onnx-mfm
+done
+grep -q test_error events/runs-mfm/events.out.tfevents.onnx-mfm || fail "no event of the error"
+
+# What the page calls the command that repeats a run does so.
+command=$(sed -n 's/.*<pre>\(.*\)<\/pre>.*/\1/p' page.html | tail -n 1 |
+    sed "s/&amp;/\\&/g; s/&#39;/'/g")
+case $command in
+*'--layer fc:1'*) ;;
+*) fail "the command does not tell the layer: $command" ;;
+esac
+mkdir bin && ln -s "$TOOL" bin/onnx-mfm
+(PATH=$work/bin:$PATH && eval "$command --threads 1") >.stdout 2>.stderr || fail "cannot: $command"
+expect_same repeated.onnx mfm.onnx
+
+# Without the images a run has its curves, and says why no more.
+mv four away
+expect_exit 0 report runs/mfm -o less.html
+expect_stderr 'warning: runs/mfm was not evaluated: '
+has less.html 'It was not evaluated: '
+has less.html 'Training loss'
+expect_exit 0 report runs/mfm -o less.html --metrics-only
+expect_no_stderr
+make_data four 4 40 10 9
+expect_exit 0 report runs/mfm -o less.html
+expect_stderr 'are not those of the run'
+
+expect_exit 0 report runs/mfm --json -o less.html --metrics-only
+grep -q '"method": "mfm"' .stdout || fail "no method in the JSON"
+expect_refusal 3 'nowhere: no run in this folder' report nowhere -o x.html
+expect_refusal 2 'no RUN given' report -o x.html
+expect_refusal 2 '--png: it needs --figures' report runs/mfm --png -o x.html
+expect_refusal 2 '--groups: expected' report runs/mfm --groups 3 -o x.html
+echo '{}' >runs/mfm/run.json
+expect_refusal 3 'runs/mfm/run.json: ' report runs/mfm -o x.html

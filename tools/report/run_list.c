@@ -1,0 +1,134 @@
+#include "tools/report/run_list.h"
+
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Whether it is the folder of a run by itself. */
+static bool is_run(mfm_ctx *ctx, const char *path)
+{
+    char *file = mfm_format(ctx, "%s/run.json", path);
+    const bool is = file && access(file, F_OK) == 0;
+    mfm_free(ctx, file);
+    return is;
+}
+
+static int read_one(mfm_run_list *l, const char *path, const mfm_class_borders *borders)
+{
+    if (l->count == MFM_PAGE_MOST_RUNS)
+        return mfm_fail(l->ctx, MFM_EINVAL, "%s: one run too many: a page compares %d", path,
+                        MFM_PAGE_MOST_RUNS);
+    mfm_run_record *r = &l->records[l->count++];
+    int status = mfm_run_record_read(l->ctx, path, borders, r);
+    if (!status && r->classes != l->records[0].classes)
+        status = mfm_fail(l->ctx, MFM_EINVAL,
+                          "%s has %d classes, %s has %d: a page compares runs of the same classes",
+                          path, r->classes, l->records[0].path, l->records[0].classes);
+    r->page.name = r->path;
+    r->page.n_files = 0; /* their places are those of the folder */
+    r->page.group = l->count - 1;
+    for (int i = 0; i < l->count - 1 && !status; i++)
+        if (mfm_run_record_same(&l->records[i], r)) {
+            r->page.group = l->records[i].page.group;
+            break;
+        }
+    return status;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const char *one = strrchr(*(char *const *)a, '-'), *two = strrchr(*(char *const *)b, '-');
+    const long long x = atoll(one + 1), y = atoll(two + 1);
+    return (x > y) - (x < y);
+}
+
+/* The runs seed-N of a folder. */
+static int read_seeds(mfm_run_list *l, const char *path, const mfm_class_borders *borders)
+{
+    glob_t found = {.gl_pathc = 0};
+    char *pattern = mfm_format(l->ctx, "%s/seed-*", path);
+    int status = pattern ? MFM_OK : MFM_ENOMEM, runs = 0;
+    if (!status && glob(pattern, 0, NULL, &found) == GLOB_NOSPACE)
+        status = mfm_fail(l->ctx, MFM_ENOMEM, "%s: out of memory", path);
+    if (!status && found.gl_pathc)
+        qsort(found.gl_pathv, found.gl_pathc, sizeof found.gl_pathv[0], by_number);
+    for (size_t i = 0; i < found.gl_pathc && !status; i++)
+        if (is_run(l->ctx, found.gl_pathv[i])) {
+            status = read_one(l, found.gl_pathv[i], borders);
+            runs++;
+        }
+    globfree(&found);
+    mfm_free(l->ctx, pattern);
+    if (!status && runs == 0)
+        status = mfm_fail(l->ctx, MFM_EIO, "%s: no run in this folder: it has no run.json", path);
+    return status;
+}
+
+int mfm_run_list_read(mfm_ctx *ctx, const mfm_strings *paths, const mfm_class_borders *borders,
+                      mfm_run_list *l)
+{
+    *l = (mfm_run_list){.ctx = ctx};
+    l->records = mfm_alloc(ctx, MFM_PAGE_MOST_RUNS, sizeof *l->records);
+    l->evaluations = mfm_alloc(ctx, MFM_PAGE_MOST_RUNS, sizeof *l->evaluations);
+    l->runs = mfm_alloc(ctx, MFM_PAGE_MOST_RUNS, sizeof *l->runs);
+    int status = l->records && l->evaluations && l->runs ? MFM_OK : MFM_ENOMEM;
+    for (size_t i = 0; i < paths->count && !status; i++)
+        status = is_run(ctx, paths->item[i]) ? read_one(l, paths->item[i], borders)
+                                             : read_seeds(l, paths->item[i], borders);
+    return status;
+}
+
+int mfm_run_list_evaluate(mfm_run_list *l, const mfm_run_evaluation_options *options)
+{
+    for (int i = 0; i < l->count; i++) {
+        mfm_run_record *r = &l->records[i];
+        const int status = mfm_run_evaluate(r, options, &l->evaluations[i]);
+        if (status == MFM_ENOMEM || status == MFM_EINTR)
+            return status;
+        if (!status)
+            continue;
+        mfm_warn(l->ctx, "%s was not evaluated: %s", r->path, mfm_message(l->ctx));
+        r->page.note = mfm_run_record_keep(
+            r, mfm_format(l->ctx, "It was not evaluated: %s.", mfm_message(l->ctx)));
+        if (!r->page.note)
+            return MFM_ENOMEM;
+    }
+    return MFM_OK;
+}
+
+int mfm_run_list_page(const mfm_run_list *l, const mfm_class_borders *borders, mfm_page_text *text)
+{
+    const mfm_page_run *first = &l->records[0].page;
+    char *title = l->count > 1 ? mfm_format(l->ctx, "%d training runs", l->count)
+                               : mfm_format(l->ctx, "Training run %s", l->records[0].path);
+    char *summary = l->count > 1
+                        ? mfm_format(l->ctx, "%d classes", l->records[0].classes)
+                        : mfm_format(l->ctx, "Method %s on %s, imbalance %s: %d epochs",
+                                     first->method, first->data, first->imbalance, first->epochs);
+    for (int i = 0; i < l->count; i++)
+        l->runs[i] = l->records[i].page;
+    const mfm_page page = {.title = title,
+                           .summary = summary,
+                           .classes = l->records[0].classes,
+                           .class_names = l->records[0].names,
+                           .borders = *borders,
+                           .runs = l->runs,
+                           .n_runs = l->count};
+    const int status = title && summary ? mfm_page_html(l->ctx, &page, text) : MFM_ENOMEM;
+    mfm_free(l->ctx, title);
+    mfm_free(l->ctx, summary);
+    return status;
+}
+
+void mfm_run_list_clear(mfm_run_list *l)
+{
+    for (int i = 0; i < l->count; i++) {
+        if (l->evaluations[i].ctx)
+            mfm_run_evaluation_clear(&l->evaluations[i]);
+        mfm_run_record_clear(&l->records[i]);
+    }
+    mfm_free(l->ctx, l->records);
+    mfm_free(l->ctx, l->evaluations);
+    mfm_free(l->ctx, l->runs);
+}
