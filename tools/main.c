@@ -8,6 +8,7 @@
 #include "onnx/proto/nearest.h"
 #include "tools/commands/command.h"
 #include "tools/files.h"
+#include "tools/help.h"
 #include "tools/interrupt.h"
 #include "tools/show/printable.h"
 #include "tools/threads.h"
@@ -48,8 +49,9 @@ static void print_help(void)
            "  onnx-mfm train lenet.onnx -o trained.onnx --data fashion-mnist --imbalance 100 "
            "--lr 0.01 --epochs 10\n"
            "  onnx-mfm eval trained.onnx --data fashion-mnist\n\n"
-           "onnx-mfm COMMAND --help lists the options of a command; onnx-mfm --version prints the"
-           " version.\n"
+           "onnx-mfm help COMMAND lists the options of a command, onnx-mfm version prints the "
+           "version,\n"
+           "onnx-mfm help --completion bash, zsh or fish what a shell needs to complete them.\n"
            "MFM_TRACE=FILE in the environment writes a trace for a browser's trace viewer.\n"
            "Exit status: 0 success, 1 a check failed, 2 wrong usage, 3 bad input, 4 out of "
            "resources,\n"
@@ -163,6 +165,20 @@ static int run_command(const command *c, int argc, const char **argv)
     return code;
 }
 
+/* By its name, which is one of the list. argv[0] is free to be anything. */
+static int run_named(const char *name, int argc, const char **argv)
+{
+    return run_command(find_command(name), argc, argv);
+}
+
+static int run_help(int argc, const char **argv)
+{
+    mfm_command_name names[COMMANDS];
+    for (int i = 0; i < COMMANDS; i++)
+        names[i] = (mfm_command_name){commands[i].name, commands[i].summary};
+    return mfm_help(argc, argv, names, COMMANDS, print_help, run_named);
+}
+
 int main(int argc, char **argv)
 {
     mfm_calm_threads(argv);
@@ -175,7 +191,9 @@ int main(int argc, char **argv)
         print_help();
         return EXIT_GOOD;
     }
-    if (strcmp(argv[1], "--version") == 0) {
+    if (strcmp(argv[1], "help") == 0)
+        return run_help(argc - 1, (const char **)argv + 1);
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
         printf("onnx-mfm %s\n", MFM_VERSION);
         return EXIT_GOOD;
     }

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "onnx/proto/nearest.h"
+#include "tools/options/option_formats.h"
 #include "tools/options/option_parts.h"
 
-enum { HELP_VALUE = 4000 };
+enum { HELP_VALUE = 4000, HELP_AS_VALUE };
 
 bool mfm_option_at(const mfm_option_table *table, size_t index, mfm_option_entry *entry)
 {
@@ -26,10 +27,11 @@ typedef struct parse {
     mfm_ctx *ctx;
     const mfm_option_table *table;
     mfm_arguments *arguments;
+    const char *command; /* "onnx-mfm train" */
     char *values;
     /* The groups' tables one after the other, each with its end; and the table of tables. */
     struct poptOption options[MFM_MAX_OPTIONS + MFM_MAX_GROUPS];
-    struct poptOption groups[MFM_MAX_GROUPS + 2];
+    struct poptOption groups[MFM_MAX_GROUPS + 3];
     char descriptions[MFM_MAX_OPTIONS][MFM_OPTION_TEXT];
     poptContext popt;
 } parse;
@@ -59,6 +61,9 @@ static void make_popt_tables(parse *p)
         }
         *to++ = (struct poptOption){.longName = NULL};
     }
+    *group++ = (struct poptOption){.longName = "help-as", /* tools/options/option_formats.h */
+                                   .argInfo = POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN,
+                                   .val = HELP_AS_VALUE};
     *group = (struct poptOption){.longName = "help",
                                  .shortName = 'h',
                                  .argInfo = POPT_ARG_NONE,
@@ -135,12 +140,22 @@ static int take_option(parse *p, size_t i)
     return mfm_option_set(p->ctx, option, text, first, p->values + entry.offset);
 }
 
+static int print_format(const parse *p)
+{
+    char *text = poptGetOptArg(p->popt);
+    const int status = mfm_option_format(p->ctx, p->table, p->command, p->values, text ? text : "");
+    free(text);
+    return status;
+}
+
 static int take_options(parse *p)
 {
     int code;
     while ((code = poptGetNextOpt(p->popt)) > 0) {
         if (code == HELP_VALUE)
             return print_help(p);
+        if (code == HELP_AS_VALUE)
+            return print_format(p);
         const int status = take_option(p, (size_t)code - 1);
         if (status)
             return status;
@@ -224,6 +239,7 @@ int mfm_options_parse(mfm_ctx *ctx, const mfm_option_table *table, int argc, con
     p->ctx = ctx;
     p->table = table;
     p->arguments = arguments;
+    p->command = argv[0];
     p->values = values;
     make_popt_tables(p);
     p->popt = poptGetContext(argv[0], argc, argv, p->groups, 0);
