@@ -1,23 +1,12 @@
 """The rows of the comparison. A row names the measurements that it needs (measure.py) and makes of
 the best of each its figures, one number with a goal at the end."""
-from collections import namedtuple
-
-# needs: measurements; figures(best): (ours, theirs, number) with texts for the first two;
-# at_least: whether the goal is a floor.
-Row = namedtuple("Row", "case what needs figures goal at_least")
+import photograph_cases
+from row import Row, mebibytes, milliseconds
 
 LAST = {"lenet": ("fc1",), "resnet32": ("layer3.4.conv2",)}
 STAGES = ("layer1.4.conv2", "layer2.4.conv2", "layer3.4.conv2")
 METHODS = {"plain": "base", "mfm": "mfm"}
 BATCHES = tuple(2**i for i in range(10))
-
-
-def milliseconds(figures):
-    return "%.4g ms" % (1e3 * figures["seconds"])
-
-
-def mebibytes(number):
-    return "%.0f MiB" % (number / 2**20)
 
 
 def ours(network, step, batch, threads, layers=()):
@@ -162,4 +151,5 @@ def rows(option):
         *step_rows(option, "photographs", "resnet50", "plain", 8, 1.2),
         *step_rows(option, "photographs", "vgg11", "plain", 8, 1.2),
         rate_row(option), *memory_rows(option), *eval_rows(option), *thread_rows(option),
-        *batch_rows(option), start_row(option), *file_rows(option)]
+        *batch_rows(option), start_row(option), *file_rows(option),
+        *photograph_cases.rows(option)]

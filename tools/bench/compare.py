@@ -4,7 +4,8 @@
     python3 compare.py --tool build/release/tools/onnx-mfm [CASE...] [--rounds N] [--threads T]
                        [--python PYTHON]... [--ort-python PYTHON] [--json FILE]
 
-Cases: resnet32 stages lenet photographs rate memory eval threads batches start files (all).
+Cases: resnet32 stages lenet photographs rate memory eval threads batches start files folder frozen
+decode peak (all).
 Every --python is one more PyTorch to compare with (default: /usr/bin/python3, Debian's). The
 measurements of the chosen cases are taken in turns, `rounds` times, each in a process of its own;
 what counts is the best of the medians. Prints a Markdown table; --json keeps every

@@ -8,7 +8,8 @@ which need the same one share it:
     ("inspect", network)                                 the whole command
     ("memory", network, method, batch, layers, threads)  what inspect --batch predicts
 
-layers is a tuple of names. Figures are dictionaries as the programs print them.
+and those of photographs.py. layers is a tuple of names. Figures are dictionaries as the programs
+print them.
 """
 import json
 import os
@@ -16,13 +17,15 @@ import subprocess
 import sys
 import time
 
+from photographs import Photographs
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 INPUTS = {"lenet": "1,28,28", "resnet32": "3,32,32", "resnet18": "3,224,224",
           "resnet50": "3,224,224", "vgg11": "3,224,224"}
 LAYOUTS = ("channels_last", "contiguous")
 
 
-class Lab:
+class Lab(Photographs):
     """option: tool, pythons {peer: interpreter}, ort_python, iterations."""
 
     def __init__(self, option, folder):
