@@ -102,7 +102,8 @@ struct mfm_worker {
     const mfm_preprocess *preprocess;
     mfm_reader *reader;
     mfm_fitting fitting; /* of pictures of any size */
-    uint8_t *bytes;      /* [height, width, channels] what becomes of one; NULL: none is resized */
+    uint8_t *bytes;      /* what becomes of one; NULL: none is resized */
+    uint8_t *canvas[2];  /* [height, width, channels] while one is augmented; NULL: none is */
 };
 
 int mfm_worker_new(mfm_ctx *ctx, const mfm_images *images, const mfm_preprocess *preprocess,
@@ -113,11 +114,15 @@ int mfm_worker_new(mfm_ctx *ctx, const mfm_images *images, const mfm_preprocess 
     if (!worker)
         return MFM_ENOMEM;
     *worker = (mfm_worker){.images = images, .preprocess = preprocess};
-    int status = mfm_reader_open(ctx, images, preprocess->source_height, preprocess->source_width,
-                                 preprocess->source_channels, &worker->reader);
+    int status = mfm_reader_open(ctx, images, preprocess->image_height, preprocess->image_width,
+                                 preprocess->image_channels, &worker->reader);
     if (status == MFM_OK && preprocess->resizes) {
         worker->bytes = mfm_alloc(ctx, mfm_fitted_size(preprocess), 1);
         status = worker->bytes ? MFM_OK : MFM_ENOMEM;
+    }
+    for (int i = 0; status == MFM_OK && i < 2 && preprocess->augment.count > 0; i++) {
+        worker->canvas[i] = mfm_alloc(ctx, mfm_preprocess_size(preprocess), 1);
+        status = worker->canvas[i] ? MFM_OK : MFM_ENOMEM;
     }
     if (status != MFM_OK) {
         mfm_worker_free(ctx, worker);
@@ -134,6 +139,8 @@ void mfm_worker_free(mfm_ctx *ctx, mfm_worker *worker)
     mfm_reader_close(ctx, worker->reader);
     mfm_fitting_clear(&worker->fitting);
     mfm_free(ctx, worker->bytes);
+    mfm_free(ctx, worker->canvas[0]);
+    mfm_free(ctx, worker->canvas[1]);
     mfm_free(ctx, worker);
 }
 
@@ -156,13 +163,26 @@ static int fit_image(mfm_worker *worker, const mfm_draw *draw)
     return status;
 }
 
+/* Changes between the bytes of the model's form and its numbers. */
+static void augment(mfm_worker *worker, const uint8_t *pixels, const mfm_draw *draw, real *out)
+{
+    const mfm_preprocess *p = worker->preprocess;
+    mfm_canvas canvas = {.height = p->height,
+                         .width = p->width,
+                         .channels = p->channels,
+                         .bytes = worker->canvas[0],
+                         .spare = worker->canvas[1],
+                         .border = p->augment.border};
+    mfm_preprocess_pad(p, pixels, canvas.bytes);
+    mfm_augment_bytes(&p->augment, draw, &canvas);
+    mfm_preprocess_normalise(p, canvas.bytes, out);
+    mfm_augment_numbers(&p->augment, draw, p->height, p->width, p->channels, out);
+}
+
 /* draw NULL: without augmentation. */
 static int read_image(mfm_worker *worker, uint32_t index, const mfm_draw *draw, real *out)
 {
     const mfm_preprocess *p = worker->preprocess;
-    const mfm_crop crop =
-        draw ? mfm_crop_draw(&p->augment, draw->seed, draw->node, draw->step, draw->slot)
-             : mfm_crop_centre(&p->augment);
     const uint8_t *pixels = worker->bytes;
     int status = mfm_reader_begin(worker->reader, index);
     if (status == MFM_OK && p->resizes) {
@@ -171,9 +191,13 @@ static int read_image(mfm_worker *worker, uint32_t index, const mfm_draw *draw, 
         status = mfm_reader_pixels(worker->reader, 1);
         pixels = mfm_reader_picture(worker->reader)->pixels;
     }
-    if (status == MFM_OK)
-        mfm_preprocess_image(p, crop, pixels, out);
-    return status;
+    if (status != MFM_OK)
+        return status;
+    if (draw && p->augment.count > 0)
+        augment(worker, pixels, draw, out);
+    else
+        mfm_preprocess_image(p, pixels, out);
+    return MFM_OK;
 }
 
 int mfm_evaluation_image(mfm_worker *worker, uint32_t index, real *out, real *label)

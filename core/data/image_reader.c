@@ -59,6 +59,6 @@ int mfm_image_reader_read(mfm_image_reader *reader, const char *path, real *out)
     status = mfm_fit_picture(&reader->fitting, p, &fit, picture, reader->bytes);
     if (status != MFM_OK)
         return mfm_fail(reader->ctx, status, "%s: out of memory for resizing", path);
-    mfm_preprocess_image(p, mfm_crop_centre(&p->augment), reader->bytes, out);
+    mfm_preprocess_image(p, reader->bytes, out);
     return MFM_OK;
 }

@@ -2,12 +2,12 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
-#include "core/base/random.h"
-
-static int check_shape(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_preprocess *to, bool fit)
+static int check_shape(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_preprocess *to,
+                       enum mfm_fit_how fit)
 {
-    if (to->resizes)
+    if (dataset->height == 0)
         return to->channels == 1 || to->channels == 3
                    ? MFM_OK
                    : mfm_fail(ctx, MFM_EINVAL,
@@ -15,30 +15,22 @@ static int check_shape(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_prepr
                               dataset->name, to->channels);
     const bool equal = dataset->channels == to->channels && dataset->height == to->height &&
                        dataset->width == to->width;
-    const bool channels_fit =
+    const bool copied =
         dataset->channels == to->channels || (dataset->channels == 1 && to->channels == 3);
-    const bool fits = channels_fit && dataset->height <= to->height && dataset->width <= to->width;
-    if (equal || (fit && fits))
+    const bool greyed = dataset->channels == 3 && to->channels == 1;
+    const bool fits = copied && dataset->height <= to->height && dataset->width <= to->width;
+    if (equal || (fit == MFM_FIT_PAD && fits) || (fit == MFM_FIT_RESIZE && (copied || greyed)))
         return MFM_OK;
-    const char *advice = fits  ? "add --fit, or "
-                         : fit ? "--fit pads and copies grey to colour, no more: "
-                               : "";
+    const char *advice = fit == MFM_FIT_NONE && (copied || greyed) ? "add --fit, or "
+                         : fit == MFM_FIT_PAD && (copied || greyed)
+                             ? "--pad makes them larger and copies grey to colour, no more: "
+                             : "";
     return mfm_fail(ctx, MFM_EINVAL,
                     "images of %s are [%d,%d,%d], the model reads [%d,%d,%d]: %suse a model for "
                     "%dx%dx%d",
                     dataset->name, dataset->channels, dataset->height, dataset->width, to->channels,
                     to->height, to->width, advice, dataset->channels, dataset->height,
                     dataset->width);
-}
-
-static int check_augment(mfm_ctx *ctx, const mfm_augment *augment, int height, int width)
-{
-    const int side = height < width ? height : width;
-    const int most = augment->border == MFM_BORDER_REFLECT ? side - 1 : side;
-    if (augment->pad < 0 || augment->pad > most)
-        return mfm_fail(ctx, MFM_EINVAL, "augmentation: padding %d: 0 to %d for %d x %d",
-                        augment->pad, most, height, width);
-    return MFM_OK;
 }
 
 mfm_normalisation mfm_normalisation_of(const mfm_dataset *dataset, int channels)
@@ -104,46 +96,96 @@ int mfm_preprocess_set_full(mfm_ctx *ctx, int height, int width, mfm_preprocess 
     return MFM_OK;
 }
 
-int mfm_preprocess_files(mfm_ctx *ctx, const mfm_preprocess_info *info, mfm_preprocess *result)
+/* What a model tells, but for the images that it is given. */
+static int take_told(mfm_ctx *ctx, const mfm_preprocess_info *info, mfm_preprocess *p)
 {
-    mfm_preprocess p = {.source_height = info->image_height,
-                        .source_width = info->image_width,
-                        .source_channels = info->image_channels,
-                        .height = info->height,
-                        .width = info->width,
-                        .channels = info->channels,
-                        .above = (info->height - info->image_height) / 2,
-                        .before = (info->width - info->image_width) / 2,
-                        .resizes = true,
-                        .full_height = info->full_height,
-                        .full_width = info->full_width,
-                        .normalisation = info->normalisation};
-    if (!p.full_height) {
-        p.full_height = p.source_height;
-        p.full_width = p.source_width;
+    *p = (mfm_preprocess){.source_height = info->image_height,
+                          .source_width = info->image_width,
+                          .source_channels = info->image_channels,
+                          .height = info->height,
+                          .width = info->width,
+                          .channels = info->channels,
+                          .above = (info->height - info->image_height) / 2,
+                          .before = (info->width - info->image_width) / 2,
+                          .full_height = info->full_height,
+                          .full_width = info->full_width,
+                          .normalisation = info->normalisation};
+    if (!p->full_height) {
+        p->full_height = p->source_height;
+        p->full_width = p->source_width;
     }
-    if (p.source_channels != 1 && p.source_channels != 3)
-        return mfm_fail(ctx, MFM_EINVAL,
-                        "image files have colours, the model was trained on %d channels: 1 or 3",
-                        p.source_channels);
-    const int status = mfm_normalisation_check(ctx, &p.normalisation);
-    if (status == MFM_OK) {
-        fill_table(&p);
-        *result = p;
-    }
+    const int status = mfm_normalisation_check(ctx, &p->normalisation);
+    if (status == MFM_OK)
+        fill_table(p);
     return status;
 }
 
-/* As torchvision's recipes: 256 for 224. */
-static void set_resizing(mfm_preprocess *preprocess)
+int mfm_preprocess_files(mfm_ctx *ctx, const mfm_preprocess_info *info, mfm_preprocess *result)
 {
-    preprocess->resizes = true;
-    preprocess->source_height = preprocess->height;
-    preprocess->source_width = preprocess->width;
-    preprocess->source_channels = preprocess->channels;
-    preprocess->above = preprocess->before = 0;
-    preprocess->full_height = (int)((int64_t)preprocess->height * 256 / 224);
-    preprocess->full_width = (int)((int64_t)preprocess->width * 256 / 224);
+    mfm_preprocess p;
+    if (info->image_channels != 1 && info->image_channels != 3)
+        return mfm_fail(ctx, MFM_EINVAL,
+                        "image files have colours, the model was trained on %d channels: 1 or 3",
+                        info->image_channels);
+    const int status = take_told(ctx, info, &p);
+    p.resizes = true;
+    if (status == MFM_OK)
+        *result = p;
+    return status;
+}
+
+bool mfm_preprocess_like_told(const mfm_dataset *dataset, const mfm_preprocess_info *info)
+{
+    return dataset->height == 0 ||
+           (dataset->height == info->image_height && dataset->width == info->image_width &&
+            dataset->channels == info->image_channels);
+}
+
+int mfm_preprocess_as_told(mfm_ctx *ctx, const mfm_dataset *dataset,
+                           const mfm_preprocess_info *info, mfm_preprocess *result)
+{
+    mfm_preprocess p;
+    const int has = dataset->channels, wants = info->image_channels;
+    if (dataset->height == 0)
+        return mfm_preprocess_files(ctx, info, result);
+    if (has != wants && !(has == 1 && wants == 3) && !(has == 3 && wants == 1))
+        return mfm_fail(ctx, MFM_EINVAL,
+                        "images of %s have %d channels, the model was trained on %d: one or three "
+                        "of these can be the other",
+                        dataset->name, has, wants);
+    const int status = take_told(ctx, info, &p);
+    p.image_height = dataset->height;
+    p.image_width = dataset->width;
+    p.image_channels = has;
+    if (has == 1)
+        p.source_channels = 1;
+    p.resizes = dataset->height != p.source_height || dataset->width != p.source_width ||
+                has != p.source_channels || p.full_height != p.source_height ||
+                p.full_width != p.source_width;
+    if (status == MFM_OK)
+        *result = p;
+    return status;
+}
+
+/* Files have pictures of any size, of which the centre is evaluated, 224 of 256 as in torchvision's
+ * recipes; images of one size are framed as they are. */
+static void set_resizing(const mfm_dataset *dataset, mfm_preprocess *p)
+{
+    const bool files = dataset->height == 0;
+    p->resizes = true;
+    p->source_height = p->height;
+    p->source_width = p->width;
+    if (files || p->channels == 1)
+        p->source_channels = p->channels;
+    p->above = p->before = 0;
+    p->full_height = files ? (int)((int64_t)p->height * 256 / 224) : p->height;
+    p->full_width = files ? (int)((int64_t)p->width * 256 / 224) : p->width;
+}
+
+static bool same_form(const mfm_dataset *dataset, const mfm_preprocess *p)
+{
+    return dataset->height == p->height && dataset->width == p->width &&
+           (dataset->channels == p->channels || dataset->channels == 1);
 }
 
 static int choose_normalisation(mfm_ctx *ctx, const mfm_dataset *dataset,
@@ -164,10 +206,13 @@ static int choose_normalisation(mfm_ctx *ctx, const mfm_dataset *dataset,
 }
 
 int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, int height,
-                        int width, bool fit, const mfm_normalisation *normalisation,
+                        int width, enum mfm_fit_how fit, const mfm_normalisation *normalisation,
                         const mfm_augment *augment, mfm_preprocess *result)
 {
-    mfm_preprocess preprocess = {.source_height = dataset->height,
+    mfm_preprocess preprocess = {.image_height = dataset->height,
+                                 .image_width = dataset->width,
+                                 .image_channels = dataset->channels,
+                                 .source_height = dataset->height,
                                  .source_width = dataset->width,
                                  .source_channels = dataset->channels,
                                  .height = height,
@@ -176,15 +221,13 @@ int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, 
                                  .above = (height - dataset->height) / 2,
                                  .before = (width - dataset->width) / 2,
                                  .augment = *augment};
-    if (dataset->height == 0)
-        set_resizing(&preprocess);
     int status = check_shape(ctx, dataset, &preprocess, fit);
-    if (status == MFM_OK && augment->random_crop && !preprocess.resizes)
-        status = mfm_fail(ctx, MFM_EINVAL,
-                          "augmentation: random crops of other sizes: %s has images of one size",
-                          dataset->name);
+    /* A crop of images that are padded would cut the padding out again. */
+    if (dataset->height == 0 || mfm_augment_crops(augment) ||
+        (fit == MFM_FIT_RESIZE && !same_form(dataset, &preprocess)))
+        set_resizing(dataset, &preprocess);
     if (status == MFM_OK)
-        status = check_augment(ctx, augment, height, width);
+        status = mfm_augment_check(ctx, augment, height, width, channels);
     if (status == MFM_OK)
         status = choose_normalisation(ctx, dataset, normalisation, &preprocess);
     if (status == MFM_OK)
@@ -197,106 +240,58 @@ size_t mfm_preprocess_size(const mfm_preprocess *preprocess)
     return (size_t)preprocess->height * (size_t)preprocess->width * (size_t)preprocess->channels;
 }
 
-/* A word of 32 bits scaled to 0 .. bound - 1. */
-static int scale(uint32_t word, int bound)
+/* Rows of black, or the row and black on both sides. */
+static void pad_row(const mfm_preprocess *p, const uint8_t *row, uint8_t *out)
 {
-    return (int)(((uint64_t)word * (uint64_t)bound) >> 32);
+    const int from = p->source_channels;
+    memset(out, 0, (size_t)p->width * (size_t)p->channels);
+    if (!row)
+        return;
+    out += p->before * p->channels;
+    for (int x = 0; x < p->source_width; x++, row += from)
+        for (int c = 0; c < p->channels; c++)
+            *out++ = row[from == 1 ? 0 : c];
 }
 
-mfm_crop mfm_crop_draw(const mfm_augment *augment, uint64_t seed, uint32_t node, uint64_t step,
-                       uint32_t slot)
+void mfm_preprocess_pad(const mfm_preprocess *p, const uint8_t *pixels, uint8_t *bytes)
 {
-    const mfm_key key = {seed, MFM_STREAM_AUGMENT, node, step};
-    uint32_t words[4];
-    mfm_random4(&key, slot, words);
-    const int positions = 2 * augment->pad + 1;
-    return (mfm_crop){scale(words[0], positions), scale(words[1], positions),
-                      augment->flip && (words[2] >> 31)};
-}
-
-enum { ATTEMPTS = 10 };
-
-/* As torchvision's RandomResizedCrop: area and ratio are drawn until the rectangle fits; after ten
- * attempts it is the largest of a ratio within the bounds, in the centre. Draws have indices beyond
- * those of mfm_crop_draw. */
-mfm_rectangle mfm_rectangle_draw(int height, int width, uint64_t seed, uint32_t node, uint64_t step,
-                                 uint32_t slot)
-{
-    const mfm_key key = {seed, MFM_STREAM_AUGMENT, node, step};
-    const double least = 3.0 / 4, most = 4.0 / 3, log_least = log(least), log_most = log(most);
-    for (uint64_t attempt = 1; attempt <= ATTEMPTS; attempt++) {
-        uint32_t words[4];
-        mfm_random4(&key, (attempt << 32) + slot, words);
-        const double share = 0.08 + 0.92 * words[0] * 0x1p-32;
-        const double ratio = exp(log_least + (log_most - log_least) * words[1] * 0x1p-32);
-        const double area = share * height * width;
-        const int w = (int)floor(sqrt(area * ratio) + 0.5),
-                  h = (int)floor(sqrt(area / ratio) + 0.5);
-        if (w >= 1 && h >= 1 && w <= width && h <= height)
-            return (mfm_rectangle){scale(words[2], height - h + 1), scale(words[3], width - w + 1),
-                                   h, w};
+    const size_t source_row = (size_t)p->source_width * (size_t)p->source_channels;
+    const size_t row = (size_t)p->width * (size_t)p->channels;
+    for (int y = 0; y < p->height; y++) {
+        const int from = y - p->above;
+        const bool black = from < 0 || from >= p->source_height;
+        pad_row(p, black ? NULL : pixels + (size_t)from * source_row, bytes + (size_t)y * row);
     }
-    mfm_rectangle r = {.height = height, .width = width};
-    if (width < least * height)
-        r.height = (int)floor(width / least + 0.5);
-    else if (width > most * height)
-        r.width = (int)floor(height * most + 0.5);
-    r.top = (height - r.height) / 2;
-    r.left = (width - r.width) / 2;
-    return r;
 }
 
-mfm_crop mfm_crop_centre(const mfm_augment *augment)
+void mfm_preprocess_normalise(const mfm_preprocess *p, const uint8_t *bytes, real *out)
 {
-    return (mfm_crop){augment->pad, augment->pad, false};
+    const size_t places = (size_t)p->height * (size_t)p->width;
+    for (size_t i = 0; i < places; i++)
+        for (int c = 0; c < p->channels; c++)
+            *out++ = p->table[c][*bytes++];
 }
 
-/* Where position `at` of the padded axis lies in the source, or a number outside 0 .. source - 1
- * for black. size is that of the fitted axis, first the black in front of the source. */
-static int locate(const mfm_augment *augment, int at, int size, int first)
+static void normalise_row(const mfm_preprocess *p, const uint8_t *row, real *out)
 {
-    int fitted = at - augment->pad;
-    if (augment->border == MFM_BORDER_REFLECT) {
-        if (fitted < 0)
-            fitted = -fitted;
-        if (fitted >= size)
-            fitted = 2 * (size - 1) - fitted;
-    } else if (fitted < 0 || fitted >= size) {
-        return -1;
-    }
-    return fitted - first;
-}
-
-/* row NULL: a black row. */
-static void write_row(const mfm_preprocess *preprocess, mfm_crop crop, const uint8_t *row,
-                      real *out)
-{
-    const int width = preprocess->width, channels = preprocess->channels;
-    const int source_channels = preprocess->source_channels;
-    for (int x = 0; x < width; x++, out += channels) {
-        const int mirrored = crop.flip ? width - 1 - x : x;
-        const int from =
-            locate(&preprocess->augment, mirrored + crop.left, width, preprocess->before);
-        const bool black = !row || from < 0 || from >= preprocess->source_width;
-        for (int c = 0; c < channels; c++) {
+    for (int x = 0; x < p->width; x++)
+        for (int c = 0; c < p->channels; c++) {
+            const int from = x - p->before;
+            const bool black = !row || from < 0 || from >= p->source_width;
             const int byte =
-                black ? 0 : row[from * source_channels + (source_channels == 1 ? 0 : c)];
-            out[c] = preprocess->table[c][byte];
+                black ? 0 : row[from * p->source_channels + (p->source_channels == 1 ? 0 : c)];
+            *out++ = p->table[c][byte];
         }
-    }
 }
 
-void mfm_preprocess_image(const mfm_preprocess *preprocess, mfm_crop crop, const uint8_t *pixels,
-                          real *out)
+void mfm_preprocess_image(const mfm_preprocess *p, const uint8_t *pixels, real *out)
 {
-    const size_t source_row =
-        (size_t)preprocess->source_width * (size_t)preprocess->source_channels;
-    const size_t out_row = (size_t)preprocess->width * (size_t)preprocess->channels;
-    for (int y = 0; y < preprocess->height; y++) {
-        const int from =
-            locate(&preprocess->augment, y + crop.top, preprocess->height, preprocess->above);
-        const bool black = from < 0 || from >= preprocess->source_height;
-        write_row(preprocess, crop, black ? NULL : pixels + (size_t)from * source_row,
-                  out + (size_t)y * out_row);
+    const size_t source_row = (size_t)p->source_width * (size_t)p->source_channels;
+    const size_t out_row = (size_t)p->width * (size_t)p->channels;
+    for (int y = 0; y < p->height; y++) {
+        const int from = y - p->above;
+        const bool black = from < 0 || from >= p->source_height;
+        normalise_row(p, black ? NULL : pixels + (size_t)from * source_row,
+                      out + (size_t)y * out_row);
     }
 }

@@ -17,7 +17,7 @@ expect_stderr '--test-part: idx has a test part of its own'
 expect_exit 0 new lenet -o lenet.onnx --classes 2 --input 3,32,32
 options="--data folder:photos --test-part 0.4 --method base --batch 8 --lr 0.01 --epochs 4
     --milestones none --threads 1"
-expect_exit 0 train lenet.onnx -o a.onnx $options --augment resized-crop-flip
+expect_exit 0 train lenet.onnx -o a.onnx $options --augment resized-crop,flip
 expect_stdout 'test error: last 0.00 %'
 expect_stdout 'eval a.onnx --data folder:photos --list a.run/images.txt$'
 expect_exit 0 eval a.onnx --data folder:photos --test-part 0.4
@@ -28,7 +28,7 @@ expect_exit 0 inspect a.onnx --json
 expect_stdout '"resize"'
 
 # The same seed gives the same images, with any number of threads that read them.
-expect_exit 0 train lenet.onnx -o b.onnx $options --augment resized-crop-flip
+expect_exit 0 train lenet.onnx -o b.onnx $options --augment resized-crop,flip
 cmp a.onnx b.onnx || fail "another model from the same seed"
 
 # The list that the run has written gives the same parts, and so does data's; a new file does not
@@ -47,7 +47,7 @@ expect_exit 0 data folder:photos --test-part 0.4 --json
 [ -n "$listed" ] && [ "$listed" = "$(hash_of)" ] || fail "other test images by the list"
 expect_exit 0 train lenet.onnx -o l.onnx --data folder:photos --list a.run/images.txt \
     --method base --batch 8 --lr 0.01 --epochs 4 --milestones none --threads 1 \
-    --augment resized-crop-flip
+    --augment resized-crop,flip
 cmp a.onnx l.onnx || fail "another model from the list"
 
 # A test part by itself, in which a class is missing: the model tells the classes.

@@ -38,7 +38,7 @@ for method in crt lws; do
 
     # Augmented images have features of their own in every step.
     expect_exit 0 train first.onnx -o shifted.onnx $common --method $method --epochs 1 \
-        --augment pad-crop-flip
+        --augment shift:4,flip
     expect_no_stderr_but '^epoch '
     rm -r shifted.onnx shifted.run
 done

@@ -136,7 +136,7 @@ grep -q '"meta_batch": 0,' frozen.run/run.json || fail "a frozen modulator reads
 # A model with modulators trains as it is, and comes out without.
 expect_exit 0 inject lenet.onnx -o injected.onnx --layer fc:1 --layer conv:2 --modulation film
 expect_exit 0 train injected.onnx -o film.onnx $common --epochs 2 --modulator-optimizer adam \
-    --augment pad-crop-flip --border reflect
+    --augment shift:4,flip --border reflect
 expect_refusal 3 'nothing to remove' strip film.onnx -o no.onnx
 
 # A learning rate that is too high ends the run, and no model is written.

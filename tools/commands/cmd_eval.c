@@ -18,7 +18,7 @@ typedef struct options {
     mfm_uints groups;
     uint64_t batch, threads, prior_seed;
     int normalise;
-    bool fit, json;
+    bool fit, pad, json;
 } options;
 
 static const mfm_option table[] = {
@@ -31,7 +31,13 @@ static const mfm_option table[] = {
     {.name = "fit",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, fit),
-     .help = "pad images to the model's size and copy grey to colour"},
+     .help =
+         "resize images to the model's size, copy grey to colour, make colour grey; a model that "
+         "tells what it was trained on needs it not"},
+    {.name = "pad",
+     .kind = MFM_OPTION_FLAG,
+     .offset = offsetof(options, pad),
+     .help = "centre smaller images among black pixels, and copy grey to colour"},
     {.name = "normalise",
      .kind = MFM_OPTION_CHOICE,
      .value = "WHOSE",
@@ -245,11 +251,11 @@ static int count_training_images(mfm_evaluation *e, const options *o, const mfm_
 
 static void tell_idle_options(const mfm_evaluation *e, const mfm_arguments *given)
 {
-    static const char *const fit[] = {"fit", NULL}, *const normalise[] = {"normalise", NULL};
+    static const char *const fit[] = {"fit", "pad", NULL}, *const normalise[] = {"normalise", NULL};
     const mfm_session *s = &e->session;
     const mfm_preprocess *p = &s->preprocess;
-    if (p->source_channels == p->channels && p->source_height == p->height &&
-        p->source_width == p->width)
+    if (p->image_channels == p->channels && p->image_height == p->height &&
+        p->image_width == p->width)
         mfm_options_no_effect(s->ctx, &eval_options, given, fit,
                               "the images are of the size that the model reads");
     if (!s->tells_normalisation)
@@ -259,12 +265,16 @@ static void tell_idle_options(const mfm_evaluation *e, const mfm_arguments *give
 
 static int open_model(mfm_evaluation *e, const options *o, const char *path, unsigned parts)
 {
+    enum mfm_fit_how fit;
+    int status = mfm_fit_of(e->session.ctx, o->fit, o->pad, &fit);
+    if (status)
+        return status;
     const mfm_images_wanted wanted = {.specification = o->data,
                                       .options = o->parts,
                                       .parts = parts,
-                                      .fit = o->fit,
+                                      .fit = fit,
                                       .normalise = o->normalise};
-    int status = mfm_session_open(&e->session, path);
+    status = mfm_session_open(&e->session, path);
     if (!status)
         status = mfm_refuse_unfinished(e->session.ctx, e->session.model);
     if (!status)

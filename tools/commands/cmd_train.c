@@ -50,14 +50,16 @@ static int check_trainable(const mfm_train_job *job)
 static int prepare(mfm_train_job *job, const mfm_arguments *given)
 {
     const mfm_train_arguments *a = &job->arguments;
-    const mfm_images_wanted wanted = {.specification = a->data,
-                                      .options = a->parts,
-                                      .parts = MFM_PART_TRAIN | MFM_PART_TEST,
-                                      .fit = a->fit,
-                                      .normalise = a->normalise,
-                                      .training = true,
-                                      .augment = mfm_train_augment(a)};
-    int status = load_model(job, given);
+    mfm_images_wanted wanted = {.specification = a->data,
+                                .options = a->parts,
+                                .parts = MFM_PART_TRAIN | MFM_PART_TEST,
+                                .normalise = a->normalise,
+                                .training = true};
+    int status = mfm_fit_of(job->ctx, a->fit, a->pad, &wanted.fit);
+    if (!status)
+        status = mfm_train_augment(job->ctx, a, &wanted.augment);
+    if (!status)
+        status = load_model(job, given);
     job->session.choice = mfm_role_choice_of(&a->roles);
     if (!status)
         status = mfm_session_import(&job->session);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,6 +102,26 @@ const mfm_option mfm_part_table[MFM_PART_OPTIONS] = {
      .help = "what an image that cannot be read does: the first one ends the command, or each is "
              "left out with a warning and counted"},
 };
+
+int mfm_fit_of(mfm_ctx *ctx, bool fit, bool pad, enum mfm_fit_how *how)
+{
+    if (fit && pad)
+        return mfm_fail(ctx, MFM_EUSAGE, "--fit resizes images, --pad does not: one of them");
+    *how = fit ? MFM_FIT_RESIZE : pad ? MFM_FIT_PAD : MFM_FIT_NONE;
+    return MFM_OK;
+}
+
+void mfm_print_augmentations(void)
+{
+    printf("\nAugmentations (numbers follow the name, divided by colons):\n");
+    for (size_t i = 0; mfm_augmentations[i]; i++) {
+        const mfm_augmentation *kind = mfm_augmentations[i];
+        printf("  %-22s %s", kind->name, kind->summary);
+        for (int k = 0; k < MFM_AUGMENT_ARGUMENTS && kind->arguments[k].name; k++)
+            printf("%s%s %g", k ? ", " : " (", kind->arguments[k].name, kind->arguments[k].initial);
+        printf("%s\n", kind->arguments[0].name ? ")" : "");
+    }
+}
 
 int mfm_open_data(mfm_ctx *ctx, const char *specification, const mfm_dataset_options *options,
                   unsigned parts, mfm_dataset **dataset)

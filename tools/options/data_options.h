@@ -2,6 +2,7 @@
 #ifndef MFM_DATA_OPTIONS_H
 #define MFM_DATA_OPTIONS_H
 
+#include "core/data/preprocess.h"
 #include "core/data/split.h"
 #include "tools/options/options.h"
 
@@ -29,6 +30,10 @@ extern const mfm_option mfm_part_table[MFM_PART_OPTIONS];
 enum mfm_normalise { MFM_NORMALISE_MODEL, MFM_NORMALISE_DATA };
 extern const char *const mfm_normalise_names[];
 
+/* Of --fit and --pad; MFM_EUSAGE for both. */
+int mfm_fit_of(mfm_ctx *ctx, bool fit, bool pad, enum mfm_fit_how *how);
+/* The augmentations, with their arguments, for the help. */
+void mfm_print_augmentations(void);
 /* MFM_EUSAGE for a validation part that is none. */
 int mfm_split_options_of(mfm_ctx *ctx, const mfm_split_arguments *arguments,
                          mfm_split_options *options);

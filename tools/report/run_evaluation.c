@@ -97,7 +97,9 @@ static int open_images(const mfm_run_record *r, mfm_session *s)
                                                   .test_seed = (uint64_t)number_of(r, "test-seed"),
                                                   .on_bad = skips ? MFM_BAD_SKIP : MFM_BAD_STOP},
                                       .parts = MFM_PART_TEST,
-                                      .fit = flag_of(r, "fit"),
+                                      .fit = flag_of(r, "fit")   ? MFM_FIT_RESIZE
+                                             : flag_of(r, "pad") ? MFM_FIT_PAD
+                                                                 : MFM_FIT_NONE,
                                       .normalise = MFM_NORMALISE_MODEL};
     const int status = data && list ? mfm_session_open_data(s, &wanted) : MFM_ENOMEM;
     mfm_free(r->ctx, data);

@@ -240,11 +240,17 @@ static int make_preprocess(mfm_session *session, const mfm_images_wanted *wanted
         status = read_normalisation(session, shape, &info, &session->own_normalisation);
     if (status)
         return status;
-    status = mfm_preprocess_init(ctx, session->dataset, (int)shape->dim[1], (int)shape->dim[2],
-                                 (int)shape->dim[3], wanted->fit,
-                                 session->own_normalisation ? &info.normalisation : NULL,
-                                 &wanted->augment, &session->preprocess);
-    if (!status && session->preprocess.resizes && info.full_height)
+    const bool told =
+        session->own_normalisation && !wanted->training &&
+        (wanted->fit == MFM_FIT_RESIZE || mfm_preprocess_like_told(session->dataset, &info));
+    if (told)
+        status = mfm_preprocess_as_told(ctx, session->dataset, &info, &session->preprocess);
+    else
+        status = mfm_preprocess_init(ctx, session->dataset, (int)shape->dim[1], (int)shape->dim[2],
+                                     (int)shape->dim[3], wanted->fit,
+                                     session->own_normalisation ? &info.normalisation : NULL,
+                                     &wanted->augment, &session->preprocess);
+    if (!status && !told && session->dataset->height == 0 && info.full_height)
         status =
             mfm_preprocess_set_full(ctx, info.full_height, info.full_width, &session->preprocess);
     if (!status && session->own_normalisation)

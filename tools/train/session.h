@@ -32,7 +32,7 @@ typedef struct mfm_images_wanted {
     const char *specification;
     mfm_dataset_options options;
     unsigned parts;
-    bool fit;      /* the images may be padded and grey be copied to colour */
+    enum mfm_fit_how fit;
     int normalise; /* enum mfm_normalise */
     bool training; /* classes are what the images show, whatever the model tells of them */
     mfm_augment augment;

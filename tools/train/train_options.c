@@ -8,13 +8,8 @@
 #include "onnx/proto/nearest.h"
 #include "tools/options/option_json.h"
 
-enum { AUGMENT_NONE, AUGMENT_PAD_CROP_FLIP, AUGMENT_RESIZED_CROP, PAD = 4 };
 enum { DECAY_ALL, DECAY_WEIGHTS };
 
-static const char *const augment_names[] = {[AUGMENT_NONE] = "none",
-                                            [AUGMENT_PAD_CROP_FLIP] = "pad-crop-flip",
-                                            [AUGMENT_RESIZED_CROP] = "resized-crop-flip",
-                                            NULL};
 static const char *const border_names[] = {
     [MFM_BORDER_ZERO] = "zero", [MFM_BORDER_REFLECT] = "reflect", NULL};
 
@@ -75,12 +70,13 @@ static const mfm_option data_table[] = {
      .path = MFM_OPTION_KIND_PATH,
      .help = "the dataset (required)"},
     {.name = "augment",
-     .kind = MFM_OPTION_CHOICE,
-     .value = "HOW",
-     .choices = augment_names,
+     .kind = MFM_OPTION_STRING,
+     .value = "LIST",
      FIELD(augment),
-     .help = "shift by up to 4 pixels and mirror at random; or crop at random, 8 to 100 % of an "
-             "image of any size, and mirror"},
+     .silent_default = true,
+     .help = "how training images are changed at random, listed below, in the order in which it is "
+             "done, divided by commas (shift:4,flip), or none (default: what is usual for the "
+             "dataset: resized-crop,flip for folder, shift:4,flip for CIFAR, none for others)"},
     {.name = "border",
      .kind = MFM_OPTION_CHOICE,
      .value = "HOW",
@@ -90,7 +86,11 @@ static const mfm_option data_table[] = {
     {.name = "fit",
      .kind = MFM_OPTION_FLAG,
      FIELD(fit),
-     .help = "pad images to the model's size and copy grey to colour"},
+     .help = "resize images to the model's size, copy grey to colour, make colour grey"},
+    {.name = "pad",
+     .kind = MFM_OPTION_FLAG,
+     FIELD(pad),
+     .help = "centre smaller images among black pixels, and copy grey to colour"},
     {.name = "normalise",
      .kind = MFM_OPTION_CHOICE,
      .value = "WHOSE",
@@ -272,6 +272,7 @@ static void print_lists(void)
     mfm_choice_print("optimizer", "\nOptimizers");
     mfm_choice_print("schedule", "\nSchedules");
     mfm_choice_print("finish", "\nFinishing");
+    mfm_print_augmentations();
     char kinds[MFM_DATASET_KINDS_TEXT];
     printf("\nDATA is one of %s.\n", mfm_dataset_kinds(kinds));
 }
@@ -435,7 +436,14 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
 {
     if (!a->output || !a->data)
         return mfm_option_missing(ctx, a->output ? &data_table[0] : &output_table[0]);
-    int status = choose(ctx, form, a);
+    if (!a->augment)
+        a->augment = mfm_dataset_augment(a->data);
+    mfm_augment augment;
+    int status = mfm_fit_of(ctx, a->fit, a->pad, &(enum mfm_fit_how){MFM_FIT_NONE});
+    if (!status)
+        status = mfm_train_augment(ctx, a, &augment);
+    if (!status)
+        status = choose(ctx, form, a);
     if (!status)
         status = refuse_modulator(ctx, form, mfm_method_find(a->method), given);
     if (status)
@@ -457,12 +465,10 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
     return MFM_OK;
 }
 
-mfm_augment mfm_train_augment(const mfm_train_arguments *a)
+int mfm_train_augment(mfm_ctx *ctx, const mfm_train_arguments *a, mfm_augment *augment)
 {
-    return (mfm_augment){.pad = a->augment == AUGMENT_PAD_CROP_FLIP ? PAD : 0,
-                         .border = (enum mfm_border)a->border,
-                         .flip = a->augment != AUGMENT_NONE,
-                         .random_crop = a->augment == AUGMENT_RESIZED_CROP};
+    const int status = mfm_augment_read(ctx, a->augment, (enum mfm_border)a->border, augment);
+    return status == MFM_EINVAL ? MFM_EUSAGE : status;
 }
 
 mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arguments *a)

@@ -20,8 +20,9 @@ typedef struct mfm_train_arguments {
     const char *data;
     mfm_dataset_options parts;
     mfm_split_arguments split;
-    int augment, border, normalise;
-    bool fit;
+    const char *augment; /* NULL until it is settled: the dataset's */
+    int border, normalise;
+    bool fit, pad;
 
     mfm_role_arguments roles;
 
@@ -51,7 +52,7 @@ int mfm_train_take_recipe(mfm_ctx *ctx, const mfm_form *form, mfm_train_argument
  * decides what was left open. */
 int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *arguments,
                                const mfm_arguments *given);
-mfm_augment mfm_train_augment(const mfm_train_arguments *arguments);
+int mfm_train_augment(mfm_ctx *ctx, const mfm_train_arguments *arguments, mfm_augment *augment);
 /* After settling; points into form and arguments. */
 mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arguments *arguments);
 

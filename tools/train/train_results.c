@@ -348,7 +348,10 @@ static void print_eval(const mfm_train_job *job, const char *output, const char 
                        const char *list)
 {
     const mfm_dataset_options *parts = &job->arguments.parts;
-    printf("  onnx-mfm eval %s --data %s%s", output, data, job->arguments.fit ? " --fit" : "");
+    printf("  onnx-mfm eval %s --data %s%s", output, data,
+           job->arguments.fit   ? " --fit"
+           : job->arguments.pad ? " --pad"
+                                : "");
     if (parts->test_part > 0 || parts->list)
         printf(" --list %s", list);
     printf("%s\n", parts->on_bad == MFM_BAD_SKIP ? " --on-bad-image skip" : "");

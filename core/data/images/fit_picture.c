@@ -52,9 +52,8 @@ static int reduction(const mfm_rectangle *r, const mfm_window *w)
 mfm_fit mfm_fit_choose(const mfm_preprocess *p, int height, int width, const mfm_draw *draw)
 {
     mfm_fit fit = {.height = height, .width = width, .reduce = 1};
-    if (draw && p->augment.random_crop) {
-        fit.part =
-            mfm_rectangle_draw(height, width, draw->seed, draw->node, draw->step, draw->slot);
+    if (draw && mfm_augment_crops(&p->augment)) {
+        fit.part = mfm_augment_crop(&p->augment, draw, height, width);
         fit.window = (mfm_window){p->source_height, p->source_width, 0, 0,
                                   p->source_height, p->source_width};
         fit.reduce = reduction(&fit.part, &fit.window);

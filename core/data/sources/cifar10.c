@@ -15,4 +15,5 @@ static int read_cifar10(mfm_ctx *ctx, const char *folder, unsigned parts, mfm_da
     return status == MFM_OK ? mfm_cifar_read(ctx, folder, parts, &cifar, dataset) : status;
 }
 
-const mfm_dataset_kind mfm_dataset_cifar10 = {.name = "cifar10", .read = read_cifar10};
+const mfm_dataset_kind mfm_dataset_cifar10 = {
+    .name = "cifar10", .read = read_cifar10, .augment = "shift:4,flip"};

@@ -74,4 +74,5 @@ static int read_cifar100(mfm_ctx *ctx, const char *folder, unsigned parts, mfm_d
     return status == MFM_OK ? mfm_cifar_read(ctx, folder, parts, &cifar, dataset) : status;
 }
 
-const mfm_dataset_kind mfm_dataset_cifar100 = {.name = "cifar100", .read = read_cifar100};
+const mfm_dataset_kind mfm_dataset_cifar100 = {
+    .name = "cifar100", .read = read_cifar100, .augment = "shift:4,flip"};

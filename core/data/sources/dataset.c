@@ -158,6 +158,12 @@ static const mfm_dataset_kind *find_kind(const char *specification, size_t lengt
     return NULL;
 }
 
+const char *mfm_dataset_augment(const char *specification)
+{
+    const mfm_dataset_kind *kind = find_kind(specification, strcspn(specification, ":"));
+    return kind && kind->augment ? kind->augment : "none";
+}
+
 int mfm_dataset_open(mfm_ctx *ctx, const char *specification, unsigned parts, mfm_dataset **result)
 {
     static const mfm_dataset_options none;

@@ -90,6 +90,9 @@ bool mfm_dataset_unnamed(const mfm_dataset *dataset);
 enum { MFM_DATASET_KINDS_TEXT = 256 };
 char *mfm_dataset_kinds(char text[MFM_DATASET_KINDS_TEXT]);
 
+/* What is usual in training on such a dataset (core/data/augmentations/augmentation.h). */
+const char *mfm_dataset_augment(const char *specification);
+
 /* Bytes of one image. */
 size_t mfm_dataset_image_size(const mfm_dataset *dataset);
 

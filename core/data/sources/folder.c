@@ -171,4 +171,5 @@ static int read_folder(mfm_ctx *ctx, const char *folder, unsigned parts, mfm_dat
     return status;
 }
 
-const mfm_dataset_kind mfm_dataset_folder = {.name = "folder", .read = read_folder, .files = true};
+const mfm_dataset_kind mfm_dataset_folder = {
+    .name = "folder", .read = read_folder, .augment = "resized-crop,flip", .files = true};

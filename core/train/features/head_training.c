@@ -110,7 +110,7 @@ int mfm_head_begin(mfm_training *t)
 
 static bool always_the_same(const mfm_training *t, const mfm_preprocess *preprocess)
 {
-    return preprocess->augment.pad == 0 && !preprocess->augment.flip && !t->options.mixing;
+    return preprocess->augment.count == 0 && !t->options.mixing;
 }
 
 int mfm_head_start(mfm_training *t, mfm_session_start *start)

@@ -232,7 +232,13 @@ static void batches_are_the_same_for_any_number_of_workers(void)
     begin();
     add_two_classes("");
     CU_ASSERT_EQUAL_FATAL(open_data(&none, MFM_PART_TRAIN, &d), MFM_OK);
-    const mfm_augment augment = {.random_crop = true, .flip = true};
+    mfm_augment augment;
+    CU_ASSERT_EQUAL_FATAL(
+        mfm_augment_read(ctx,
+                         "resized-crop,shift:2,flip,color-jitter:0.4:0.4:0.4:0.1,randaugment,"
+                         "erasing",
+                         MFM_BORDER_REFLECT, &augment),
+        MFM_OK);
     CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(ctx, d, 3, SIDE, SIDE, false, NULL, &augment, &p),
                           MFM_OK);
     const mfm_loader_stream stream = stream_of(d, &p, indices);

@@ -50,7 +50,9 @@ static void fixture_init(fixture *f)
                       .mean = {0.5, 0.4, 0.3},
                       .deviation = {0.2, 0.3, 0.4},
                       .train = {.count = IMAGES, .pixels = f->pixels, .labels = f->labels}};
-    const mfm_augment augment = {.pad = 2, .border = MFM_BORDER_ZERO, .flip = true};
+    mfm_augment augment;
+    CU_ASSERT_EQUAL_FATAL(mfm_augment_read(f->ctx, "shift:2,flip", MFM_BORDER_ZERO, &augment),
+                          MFM_OK);
     CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(f->ctx, &f->dataset, 3, SIDE, SIDE, false, NULL,
                                               &augment, &f->preprocess),
                           MFM_OK);
@@ -184,6 +186,17 @@ static void a_loader_stops_at_any_time(void)
 }
 
 /* By hand: the sampler's indices, the drawn crops, one image after the other. */
+/* What an image becomes, step by step. */
+static void augment_image(const fixture *f, const uint8_t *pixels, mfm_draw draw, real *expected)
+{
+    uint8_t room[2][SIZE];
+    mfm_canvas canvas = {
+        .height = SIDE, .width = SIDE, .channels = 3, .bytes = room[0], .spare = room[1]};
+    memcpy(canvas.bytes, pixels, SIZE);
+    mfm_augment_bytes(&f->preprocess.augment, &draw, &canvas);
+    mfm_preprocess_normalise(&f->preprocess, canvas.bytes, expected);
+}
+
 static void a_feed_joins_sampler_crops_and_labels(void)
 {
     fixture f;
@@ -207,8 +220,8 @@ static void a_feed_joins_sampler_crops_and_labels(void)
     mfm_worker_free(f.ctx, worker);
     mfm_sampler_batch(sampler, 5, indices);
     for (uint32_t slot = 0; slot < BATCH; slot++) {
-        const mfm_crop crop = mfm_crop_draw(&f.preprocess.augment, 42, MFM_STREAM_SHUFFLE, 5, slot);
-        mfm_preprocess_image(&f.preprocess, crop, f.pixels + indices[slot] * SIZE, expected);
+        augment_image(&f, f.pixels + indices[slot] * SIZE,
+                      (mfm_draw){42, MFM_STREAM_SHUFFLE, 5, slot}, expected);
         CU_ASSERT_EQUAL(memcmp(images + slot * SIZE, expected, sizeof expected), 0);
         CU_ASSERT_EQUAL(labels[slot], f.labels[indices[slot]]);
         CU_ASSERT_EQUAL(got[slot], indices[slot]);
@@ -224,11 +237,10 @@ static void evaluation_images_are_the_images_themselves(void)
     fixture_init(&f);
     real image[SIZE], expected[SIZE], label;
     mfm_worker *worker;
-    const mfm_crop centre = {2, 2, false};
     CU_ASSERT_EQUAL_FATAL(mfm_worker_new(f.ctx, &f.dataset.train, &f.preprocess, &worker), MFM_OK);
     for (uint32_t i = 0; i < IMAGES; i++) {
         CU_ASSERT_EQUAL(mfm_evaluation_image(worker, i, image, &label), MFM_OK);
-        mfm_preprocess_image(&f.preprocess, centre, f.pixels + i * SIZE, expected);
+        mfm_preprocess_image(&f.preprocess, f.pixels + i * SIZE, expected);
         CU_ASSERT_EQUAL(memcmp(image, expected, sizeof expected), 0);
         CU_ASSERT_EQUAL(label, f.labels[i]);
         /* without a shift a pixel is the pixel itself */

@@ -1,3 +1,4 @@
+#include "core/data/augmentations/place.h"
 #include "core/data/preprocess.h"
 
 #include <math.h>
@@ -57,19 +58,19 @@ static int reflected(int position, int size)
     return position;
 }
 
-static void pad_into(byte_canvas *padded, byte_canvas *fitted, const mfm_augment *augment)
+static void pad_into(byte_canvas *padded, byte_canvas *fitted, int pad, enum mfm_border border)
 {
-    padded->height = fitted->height + 2 * augment->pad;
-    padded->width = fitted->width + 2 * augment->pad;
+    padded->height = fitted->height + 2 * pad;
+    padded->width = fitted->width + 2 * pad;
     padded->channels = fitted->channels;
     for (int y = 0; y < padded->height; y++)
         for (int x = 0; x < padded->width; x++)
             for (int c = 0; c < padded->channels; c++) {
-                const int row = y - augment->pad, column = x - augment->pad;
+                const int row = y - pad, column = x - pad;
                 const bool inside =
                     row >= 0 && row < fitted->height && column >= 0 && column < fitted->width;
                 *at(padded, y, x, c) = inside ? *at(fitted, row, column, c)
-                                       : augment->border == MFM_BORDER_ZERO
+                                       : border == MFM_BORDER_ZERO
                                            ? 0
                                            : *at(fitted, reflected(row, fitted->height),
                                                  reflected(column, fitted->width), c);
@@ -82,25 +83,41 @@ static double normalised(const mfm_dataset *dataset, int channel, uint8_t byte)
     return (byte / 255.0 - dataset->mean[from]) / dataset->deviation[from];
 }
 
+typedef struct placing {
+    int pad, top, left;
+    bool flip;
+    enum mfm_border border;
+} placing;
+
 static int count_differences(const mfm_dataset *dataset, const mfm_preprocess *preprocess,
-                             mfm_crop crop)
+                             placing where)
 {
     static byte_canvas fitted, padded;
-    uint8_t pixels[MAX_PIXELS];
+    uint8_t pixels[MAX_PIXELS], room[2][MAX_PIXELS];
     real out[MAX_PIXELS];
+    mfm_canvas canvas = {.height = preprocess->height,
+                         .width = preprocess->width,
+                         .channels = preprocess->channels,
+                         .bytes = room[0],
+                         .spare = room[1],
+                         .border = where.border};
     fill_pixels(pixels, mfm_dataset_image_size(dataset));
     fitted.height = preprocess->height;
     fitted.width = preprocess->width;
     fitted.channels = preprocess->channels;
     fit_into(&fitted, dataset, pixels);
-    pad_into(&padded, &fitted, &preprocess->augment);
-    mfm_preprocess_image(preprocess, crop, pixels, out);
+    pad_into(&padded, &fitted, where.pad, where.border);
+    mfm_preprocess_pad(preprocess, pixels, canvas.bytes);
+    mfm_shift(&canvas, where.pad, where.top, where.left);
+    if (where.flip)
+        mfm_mirror(&canvas);
+    mfm_preprocess_normalise(preprocess, canvas.bytes, out);
     int different = 0;
     for (int y = 0; y < fitted.height; y++)
         for (int x = 0; x < fitted.width; x++)
             for (int c = 0; c < fitted.channels; c++) {
-                const int column = crop.flip ? fitted.width - 1 - x : x;
-                const uint8_t byte = *at(&padded, y + crop.top, column + crop.left, c);
+                const int column = where.flip ? fitted.width - 1 - x : x;
+                const uint8_t byte = *at(&padded, y + where.top, column + where.left, c);
                 different += out[(y * fitted.width + x) * fitted.channels + c] !=
                              (real)normalised(dataset, c, byte);
             }
@@ -108,19 +125,21 @@ static int count_differences(const mfm_dataset *dataset, const mfm_preprocess *p
 }
 
 static void check_all_crops(int channels, int side, int out_channels, int out_height, int out_width,
-                            mfm_augment augment)
+                            placing where)
 {
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     const mfm_dataset dataset = dataset_of(channels, side, side + 1);
+    const mfm_augment none = {0};
     mfm_preprocess preprocess;
     CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(ctx, &dataset, out_channels, out_height, out_width,
-                                              true, NULL, &augment, &preprocess),
+                                              MFM_FIT_PAD, NULL, &none, &preprocess),
                           MFM_OK);
-    for (int top = 0; top <= 2 * augment.pad; top++)
-        for (int left = 0; left <= 2 * augment.pad; left++)
-            for (int flip = 0; flip < 2; flip++)
-                CU_ASSERT_EQUAL(
-                    count_differences(&dataset, &preprocess, (mfm_crop){top, left, flip != 0}), 0);
+    for (where.top = 0; where.top <= 2 * where.pad; where.top++)
+        for (where.left = 0; where.left <= 2 * where.pad; where.left++)
+            for (int flip = 0; flip < 2; flip++) {
+                where.flip = flip;
+                CU_ASSERT_EQUAL(count_differences(&dataset, &preprocess, where), 0);
+            }
     mfm_ctx_free(ctx);
 }
 
@@ -128,12 +147,11 @@ static void crops_and_flips_match_the_slow_way(void)
 {
     for (int border = MFM_BORDER_ZERO; border <= MFM_BORDER_REFLECT; border++)
         for (int pad = 0; pad < 4; pad++) {
-            const mfm_augment augment = {
-                .pad = pad, .border = (enum mfm_border)border, .flip = true};
-            check_all_crops(1, 5, 1, 5, 6, augment);
-            check_all_crops(3, 5, 3, 5, 6, augment);
-            check_all_crops(1, 4, 3, 7, 8, augment);
-            check_all_crops(3, 4, 3, 4, 9, augment);
+            const placing where = {.pad = pad, .border = (enum mfm_border)border};
+            check_all_crops(1, 5, 1, 5, 6, where);
+            check_all_crops(3, 5, 3, 5, 6, where);
+            check_all_crops(1, 4, 3, 7, 8, where);
+            check_all_crops(3, 4, 3, 4, 9, where);
         }
 }
 
@@ -144,10 +162,11 @@ static void a_byte_becomes_a_normalised_number(void)
     const mfm_augment none = {0};
     mfm_preprocess preprocess;
     CU_ASSERT_EQUAL_FATAL(
-        mfm_preprocess_init(ctx, &dataset, 1, 1, 3, false, NULL, &none, &preprocess), MFM_OK);
+        mfm_preprocess_init(ctx, &dataset, 1, 1, 3, MFM_FIT_NONE, NULL, &none, &preprocess),
+        MFM_OK);
     const uint8_t pixels[] = {0, 51, 255};
     real out[3];
-    mfm_preprocess_image(&preprocess, mfm_crop_centre(&none), pixels, out);
+    mfm_preprocess_image(&preprocess, pixels, out);
     CU_ASSERT_DOUBLE_EQUAL(out[0], -0.5, 1e-7);
     CU_ASSERT_DOUBLE_EQUAL(out[1], -0.1, 1e-7);
     CU_ASSERT_DOUBLE_EQUAL(out[2], 1.5, 1e-7);
@@ -161,45 +180,56 @@ static void grey_is_copied_to_every_channel_and_centred(void)
     const mfm_augment none = {0};
     mfm_preprocess preprocess;
     CU_ASSERT_EQUAL_FATAL(
-        mfm_preprocess_init(ctx, &dataset, 3, 3, 3, true, NULL, &none, &preprocess), MFM_OK);
+        mfm_preprocess_init(ctx, &dataset, 3, 3, 3, MFM_FIT_PAD, NULL, &none, &preprocess), MFM_OK);
     CU_ASSERT_EQUAL(mfm_preprocess_size(&preprocess), 27);
     real out[27];
     const uint8_t white = 255;
-    mfm_preprocess_image(&preprocess, mfm_crop_centre(&none), &white, out);
+    mfm_preprocess_image(&preprocess, &white, out);
     for (int i = 0; i < 27; i++)
         CU_ASSERT_DOUBLE_EQUAL(out[i], i / 3 == 4 ? 1.5 : -0.5, 1e-7);
     mfm_ctx_free(ctx);
 }
 
+/* Where a bright pixel goes tells what was drawn. */
+static int draw_place(const mfm_augment *augment, uint64_t step, uint32_t slot)
+{
+    enum { SIDE = 9 };
+    uint8_t room[2][SIDE * SIDE] = {{0}};
+    mfm_canvas canvas = {
+        .height = SIDE, .width = SIDE, .channels = 1, .bytes = room[0], .spare = room[1]};
+    const mfm_draw draw = {9, 1, step, slot};
+    canvas.bytes[4 * SIDE + 3] = 1;
+    canvas.bytes[4 * SIDE + 4] = 2;
+    mfm_augment_bytes(augment, &draw, &canvas);
+    for (int i = 0; i < SIDE * SIDE; i++)
+        if (canvas.bytes[i] == 2)
+            return 2 * i + (canvas.bytes[i - 1] != 1);
+    return -1;
+}
+
 static void draws_depend_on_the_key_alone_and_cover_every_place(void)
 {
-    const mfm_augment augment = {.pad = 2, .flip = true};
-    int seen[5][5][2] = {{{0}}};
-    int changed = 0;
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_augment augment;
+    int seen[2 * 81] = {0}, changed = 0, places = 0;
+    CU_ASSERT_EQUAL(mfm_augment_read(ctx, "shift:2,flip", MFM_BORDER_ZERO, &augment), MFM_OK);
     for (uint32_t slot = 0; slot < 2000; slot++) {
-        const mfm_crop crop = mfm_crop_draw(&augment, 9, 1, 77, slot);
-        const mfm_crop again = mfm_crop_draw(&augment, 9, 1, 77, slot);
-        const mfm_crop later = mfm_crop_draw(&augment, 9, 1, 78, slot);
-        CU_ASSERT(crop.top == again.top && crop.left == again.left && crop.flip == again.flip);
-        CU_ASSERT_FATAL(crop.top >= 0 && crop.top < 5 && crop.left >= 0 && crop.left < 5);
-        changed += crop.top != later.top || crop.left != later.left || crop.flip != later.flip;
-        seen[crop.top][crop.left][crop.flip]++;
+        const int place = draw_place(&augment, 77, slot);
+        CU_ASSERT_FATAL(place >= 0);
+        CU_ASSERT_EQUAL(place, draw_place(&augment, 77, slot));
+        changed += place != draw_place(&augment, 78, slot);
+        seen[place]++;
     }
-    CU_ASSERT(changed > 1900);   /* 49 of 50 on average */
-    for (int i = 0; i < 50; i++) /* 40 each on average, deviation 6.3 */
-        CU_ASSERT((&seen[0][0][0])[i] > 10 && (&seen[0][0][0])[i] < 75);
+    CU_ASSERT(changed > 1900); /* 49 of 50 on average */
+    for (int i = 0; i < 2 * 81; i++) {
+        places += seen[i] > 0;
+        CU_ASSERT(seen[i] == 0 || (seen[i] > 10 && seen[i] < 75)); /* 40 on average, 6.3 about it */
+    }
+    CU_ASSERT_EQUAL(places, 50);
+    mfm_ctx_free(ctx);
 }
 
-static void no_augmentation_draws_the_centre(void)
-{
-    const mfm_augment none = {0};
-    for (uint32_t slot = 0; slot < 100; slot++) {
-        const mfm_crop crop = mfm_crop_draw(&none, 1, 0, 5, slot);
-        CU_ASSERT(crop.top == 0 && crop.left == 0 && !crop.flip);
-    }
-}
-
-static void refuse(const mfm_dataset *dataset, int channels, int side, bool fit,
+static void refuse(const mfm_dataset *dataset, int channels, int side, enum mfm_fit_how fit,
                    mfm_augment augment, int code, const char *message)
 {
     mfm_ctx *ctx = mfm_ctx_new(NULL);
@@ -217,22 +247,38 @@ static void shapes_that_cannot_be_bridged_are_refused(void)
     const mfm_dataset grey = dataset_of(1, 28, 28), colour = dataset_of(3, 32, 32);
     const char *const both = "images of made are [1,28,28], the model reads [3,32,32]: add --fit, "
                              "or use a model for 1x28x28";
-    refuse(&grey, 3, 32, false, none, MFM_EINVAL, both);
-    refuse(&grey, 1, 27, true, none, MFM_EINVAL, "[1,27,27]");
-    refuse(&grey, 2, 28, true, none, MFM_EINVAL, "[2,28,28]");
-    refuse(&colour, 1, 32, true, none, MFM_EINVAL, "[1,32,32]");
-    refuse(&colour, 4, 32, true, none, MFM_EINVAL, "[4,32,32]");
+    const mfm_dataset four = dataset_of(4, 32, 32);
+    refuse(&grey, 3, 32, MFM_FIT_NONE, none, MFM_EINVAL, both);
+    refuse(&grey, 1, 27, MFM_FIT_PAD, none, MFM_EINVAL, "[1,27,27]: --pad makes them larger");
+    refuse(&grey, 2, 28, MFM_FIT_PAD, none, MFM_EINVAL, "[2,28,28]: use a model");
+    refuse(&colour, 1, 32, MFM_FIT_PAD, none, MFM_EINVAL, "[1,32,32]");
+    refuse(&colour, 4, 32, MFM_FIT_PAD, none, MFM_EINVAL, "[4,32,32]");
+    refuse(&colour, 4, 32, MFM_FIT_RESIZE, none, MFM_EINVAL, "[4,32,32]: use a model");
+    refuse(&four, 3, 32, MFM_FIT_RESIZE, none, MFM_EINVAL, "[3,32,32]: use a model");
 }
 
-static void impossible_padding_and_constants_are_refused(void)
+static mfm_augment read_augment(const char *text, enum mfm_border border)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_augment augment;
+    CU_ASSERT_EQUAL(mfm_augment_read(ctx, text, border, &augment), MFM_OK);
+    mfm_ctx_free(ctx);
+    return augment;
+}
+
+static void impossible_shifts_and_constants_are_refused(void)
 {
     mfm_dataset grey = dataset_of(1, 4, 4);
-    refuse(&grey, 1, 4, false, (mfm_augment){.pad = -1}, MFM_EINVAL, "padding -1: 0 to 4");
-    refuse(&grey, 1, 4, false, (mfm_augment){.pad = 5}, MFM_EINVAL, "padding 5: 0 to 4");
-    refuse(&grey, 1, 4, false, (mfm_augment){.pad = 4, .border = MFM_BORDER_REFLECT}, MFM_EINVAL,
-           "padding 4: 0 to 3");
+    const mfm_augment none = {0};
+    const mfm_dataset two = dataset_of(2, 4, 4);
+    refuse(&grey, 1, 4, MFM_FIT_NONE, read_augment("shift:5", MFM_BORDER_ZERO), MFM_EINVAL,
+           "shift by 5 pixels: 0 to 4");
+    refuse(&grey, 1, 4, MFM_FIT_NONE, read_augment("shift:4", MFM_BORDER_REFLECT), MFM_EINVAL,
+           "shift by 4 pixels: 0 to 3");
+    refuse(&two, 2, 4, MFM_FIT_NONE, read_augment("randaugment", MFM_BORDER_ZERO), MFM_EINVAL,
+           "randaugment: 2 channels: 1 or 3");
     grey.deviation[0] = 0;
-    refuse(&grey, 1, 4, false, (mfm_augment){0}, MFM_EDATA, "deviation 0 in channel 0");
+    refuse(&grey, 1, 4, MFM_FIT_NONE, none, MFM_EDATA, "deviation 0 in channel 0");
 }
 
 /* Byte 51 is 51 / 100 = 0.51: 0.51 - 0.01 = 0.5, over 0.25 that is 2; the grey channel becomes
@@ -249,15 +295,17 @@ static void a_model_may_bring_its_own_normalisation(void)
     const mfm_augment none = {0};
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     mfm_preprocess p;
-    CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(ctx, &grey, 3, 1, 2, true, &own, &none, &p), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_preprocess_init(ctx, &grey, 3, 1, 2, MFM_FIT_PAD, &own, &none, &p),
+                          MFM_OK);
     const uint8_t pixels[] = {51, 0};
     const real expected[] = {2, (real)0.51, 0, (real)-0.04, 0, (real)-0.255};
     real out[6];
-    mfm_preprocess_image(&p, mfm_crop_centre(&none), pixels, out);
+    mfm_preprocess_image(&p, pixels, out);
     for (int i = 0; i < 6; i++)
         CU_ASSERT_DOUBLE_EQUAL(out[i], expected[i], 1e-6);
     CU_ASSERT(mfm_normalisation_same(&own, &p.normalisation));
-    CU_ASSERT_EQUAL(mfm_preprocess_init(ctx, &grey, 3, 1, 2, true, NULL, &none, &p), MFM_EDATA);
+    CU_ASSERT_EQUAL(mfm_preprocess_init(ctx, &grey, 3, 1, 2, MFM_FIT_PAD, NULL, &none, &p),
+                    MFM_EDATA);
     CHECK_MESSAGE(ctx, "made: no training images to measure mean and deviation on");
     mfm_ctx_free(ctx);
 }
@@ -286,12 +334,11 @@ static const mfm_case cases[] = {
     {"grey is copied to every channel and centred", grey_is_copied_to_every_channel_and_centred},
     {"draws depend on the key alone and cover every place",
      draws_depend_on_the_key_alone_and_cover_every_place},
-    {"no augmentation draws the centre", no_augmentation_draws_the_centre},
     {"shapes that cannot be bridged are refused", shapes_that_cannot_be_bridged_are_refused},
     {"a model may bring its own normalisation", a_model_may_bring_its_own_normalisation},
     {"normalisations that cannot be used are refused",
      normalisations_that_cannot_be_used_are_refused},
-    {"impossible padding and constants are refused", impossible_padding_and_constants_are_refused},
+    {"impossible shifts and constants are refused", impossible_shifts_and_constants_are_refused},
 };
 
 MFM_SUITE("core/data/preprocess", cases)

@@ -55,7 +55,8 @@ static void bench_init(bench *b)
                                .deviation = {1, 1},
                                .test = {.count = IMAGES, .pixels = b->pixels, .labels = b->labels}};
     /* Augmentation is for training: evaluation must not see it. */
-    const mfm_augment augment = {.pad = 1, .flip = true};
+    mfm_augment augment;
+    must(b, mfm_augment_read(b->h.ctx, "shift:1,flip", MFM_BORDER_ZERO, &augment));
     must(b, mfm_preprocess_init(b->h.ctx, &b->dataset, 2, 3, 3, false, NULL, &augment,
                                 &b->preprocess));
 }

@@ -169,7 +169,7 @@ static void test_second_stage(void)
 {
     made m;
     made_init(&m);
-    m.data.preprocess.augment = (mfm_augment){.pad = 0};
+    m.data.preprocess.augment = (mfm_augment){.count = 0};
     check(second_stage, &m);
     made_clear(&m);
 }

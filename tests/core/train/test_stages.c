@@ -222,7 +222,7 @@ static void stage_init(session *s, const recipe *from, const char *method, doubl
 {
     session_init(s, from, method);
     s->options.sampler = mfm_sampler_find(s->options.method->sampler);
-    s->data.preprocess.augment = (mfm_augment){.pad = 0};
+    s->data.preprocess.augment = (mfm_augment){.count = 0};
     s->feature_memory = memory;
 }
 
@@ -273,7 +273,9 @@ static void test_augmented(void)
     session plain, shifted;
     stage_init(&plain, &lenet, "crt", 1);
     stage_init(&shifted, &lenet, "crt", 1);
-    shifted.data.preprocess.augment = (mfm_augment){.pad = 1, .flip = true};
+    CU_ASSERT_EQUAL(mfm_augment_read(shifted.p.ctx, "erasing", MFM_BORDER_ZERO,
+                                     &shifted.data.preprocess.augment),
+                    MFM_OK);
     stage_run(&plain);
     stage_run(&shifted);
     CU_ASSERT_STRING_EQUAL(shifted.note, "");

@@ -57,7 +57,8 @@ void tiny_data_new(mfm_ctx *ctx, int height, int width, int channels, tiny_data 
     const mfm_split_options options = {
         .imbalance = 2, .meta_per_class = TINY_META, .meta_from = MFM_META_DISJOINT, .seed = 3};
     must(ctx, mfm_split_new(ctx, &d->dataset, &options, &d->split));
-    const mfm_augment augment = {.pad = 1, .flip = true};
+    mfm_augment augment;
+    must(ctx, mfm_augment_read(ctx, "shift:1,flip", MFM_BORDER_ZERO, &augment));
     must(ctx, mfm_preprocess_init(ctx, &d->dataset, channels, height, width, false, NULL, &augment,
                                   &d->preprocess));
 }
