@@ -164,3 +164,22 @@ int mfm_read_file(mfm_ctx *ctx, const char *path, char **bytes, size_t *size)
     close(fd);
     return status;
 }
+
+int mfm_make_folders(mfm_ctx *ctx, const char *path)
+{
+    char *part = mfm_strdup(ctx, path);
+    if (!part)
+        return MFM_ENOMEM;
+    int error = 0;
+    for (char *at = part + 1; !error; at++)
+        if (*at == '/' || !*at) {
+            const char kept = *at;
+            *at = '\0';
+            error = mkdir(part, 0777) && errno != EEXIST ? errno : 0;
+            *at = kept;
+            if (!kept)
+                break;
+        }
+    mfm_free(ctx, part);
+    return error ? mfm_fail_errno(ctx, error, "make the folder", path) : MFM_OK;
+}

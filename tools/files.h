@@ -24,6 +24,8 @@ const char *mfm_output_name(const char *path);
 
 /* Puts bytes into a file, as a whole or not at all. */
 int mfm_write_file(mfm_ctx *ctx, const char *path, const void *bytes, size_t size);
+/* A folder, with every one above it. */
+int mfm_make_folders(mfm_ctx *ctx, const char *path);
 /* All of a regular file, with a zero byte behind it. The caller releases *bytes by mfm_free. */
 int mfm_read_file(mfm_ctx *ctx, const char *path, char **bytes, size_t *size);
 /* Records "cannot VERB path: reason" for an errno. Out of space, quota or descriptors is

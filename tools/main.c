@@ -43,7 +43,7 @@ static void print_help(void)
         "modulators.\n\n"
         "Commands:\n");
     for (int i = 0; i < COMMANDS; i++)
-        printf("  %-8s %s\n", commands[i].name, commands[i].summary);
+        printf("  %-9s %s\n", commands[i].name, commands[i].summary);
     printf("\nA first run:\n"
            "  onnx-mfm new lenet -o lenet.onnx\n"
            "  onnx-mfm train lenet.onnx -o trained.onnx --data fashion-mnist --imbalance 100 "

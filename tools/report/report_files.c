@@ -26,26 +26,6 @@ static const char *const series_names[MFM_PAGE_SERIES] = {
     [MFM_PAGE_MEDIUM] = "medium",
     [MFM_PAGE_FEW] = "few"};
 
-/* With every folder above it. */
-static int make_folder(mfm_ctx *ctx, const char *path)
-{
-    char *part = mfm_strdup(ctx, path);
-    if (!part)
-        return MFM_ENOMEM;
-    int error = 0;
-    for (char *at = part + 1; !error; at++)
-        if (*at == '/' || !*at) {
-            const char kept = *at;
-            *at = '\0';
-            error = mkdir(part, 0777) && errno != EEXIST ? errno : 0;
-            *at = kept;
-            if (!kept)
-                break;
-        }
-    mfm_free(ctx, part);
-    return error ? mfm_fail_errno(ctx, error, "make the folder", path) : MFM_OK;
-}
-
 /* ---- figures ---- */
 
 /* rsvg-convert with these arguments, told or quiet. */
@@ -123,7 +103,7 @@ static int write_figure(mfm_ctx *ctx, const mfm_page_text *text, const mfm_figur
 int mfm_report_figures(mfm_ctx *ctx, const mfm_page_text *text, const char *folder, bool png,
                        int *written)
 {
-    int status = make_folder(ctx, folder);
+    int status = mfm_make_folders(ctx, folder);
     for (*written = 0; *written < text->n_figures && !status; ++*written)
         status = write_figure(ctx, text, &text->figures[*written], folder, png);
     return status;
@@ -240,7 +220,7 @@ static int write_events(const mfm_run_record *r, const char *folder)
     add_events(r, time_of(r), &events);
     int status = path ? events.status : MFM_ENOMEM;
     if (!status)
-        status = make_folder(r->ctx, place);
+        status = mfm_make_folders(r->ctx, place);
     if (!status)
         status = mfm_write_file(r->ctx, path, events.bytes, events.size);
     mfm_events_clear(&events);

@@ -1,0 +1,66 @@
+/* What is to be trained for a table, and what has become of it. */
+#ifndef MFM_REPRODUCE_PLAN_H
+#define MFM_REPRODUCE_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/context.h"
+#include "tools/reproduce/paper.h"
+
+enum { MFM_MOST_SEEDS = 100, MFM_MOST_WORDS = 160 };
+
+/* What was asked for. */
+typedef struct mfm_reproduce {
+    mfm_ctx *ctx;
+    const mfm_paper_table *table;
+    const char *rows, *key; /* names by commas, NULL: all; the only key of columns, NULL: all */
+    uint64_t seeds[MFM_MOST_SEEDS];
+    int n_seeds;
+    int epochs; /* 0: as the table tells */
+    int jobs, threads;
+    const char *folder;
+    const char *fashion, *cifar10, *cifar100, *mit67; /* specifications of datasets; NULL */
+    const char *pretrained;
+} mfm_reproduce;
+
+/* One run: a row, a key and a seed. */
+typedef struct mfm_paper_run {
+    const mfm_paper_row *row;
+    const mfm_paper_column *column; /* the first of its key */
+    uint64_t seed;
+    bool shown;   /* in the table: false for one whose modulator another takes */
+    char *place;  /* FOLDER/TABLE/ROW/KEY/seed-N: of the run; with .onnx its model */
+    double error; /* of the last epoch; NAN until it is known */
+    bool failed;
+} mfm_paper_run;
+
+typedef struct mfm_plan_of_runs {
+    mfm_paper_run *item;
+    size_t count, capacity;
+} mfm_plan_of_runs;
+
+/* The runs that were asked for, those that others take a modulator from first. MFM_EUSAGE for a row
+ * that there is not, or data that is not told, of which the message says where it comes from. */
+int mfm_reproduce_plan(const mfm_reproduce *r, mfm_plan_of_runs *plan);
+void mfm_reproduce_clear(const mfm_reproduce *r, mfm_plan_of_runs *plan);
+
+/* Whether a row is asked for by --rows. */
+bool mfm_reproduce_wants(const mfm_reproduce *r, const mfm_paper_row *row);
+int mfm_reproduce_epochs(const mfm_reproduce *r, const mfm_paper_row *row);
+/* The last error that the run's metrics tell, and its epoch; false before the first. */
+bool mfm_paper_run_last(mfm_ctx *ctx, const mfm_paper_run *run, int *epoch, double *error);
+
+/* Carries out what of the plan is not finished, several at a time; progress goes to standard error.
+ * A run that fails is marked and told of. MFM_EINTR, MFM_ENOMEM. */
+int mfm_reproduce_run(const mfm_reproduce *r, mfm_plan_of_runs *plan);
+/* The error of a run's model on test images of a prior. */
+int mfm_reproduce_test(const mfm_reproduce *r, const mfm_paper_run *run, const char *prior,
+                       double *error);
+/* The runs of the table as a report at FOLDER/TABLE.html. */
+int mfm_reproduce_report(const mfm_reproduce *r, const mfm_plan_of_runs *plan, char **page);
+
+/* Markdown on standard output: the paper's figures beside these. */
+int mfm_reproduce_print(const mfm_reproduce *r, const mfm_plan_of_runs *plan);
+
+#endif
