@@ -31,7 +31,8 @@ has page.html '<h2>Confusion</h2>' 1
 has page.html '<h2>Calibration</h2>' 1
 has page.html 'gamma.fc1 \(KL [0-9.]+\)'
 has page.html 'beta.fc1 \(KL [0-9.]+\)'
-has page.html 'Label distributions of runs/mfm'
+has page.html 'Label distributions of mfm, %'
+has page.html '<h3>the base/seed-2</h3>'
 grep -Eq '<script|<link|https?://[^w]' page.html && fail "the page needs something else"
 for figure in recall reliability train-loss confusion-3 labels-1 gamma.fc1-3; do
     has figures/$figure.svg '^<svg xmlns='

@@ -10,7 +10,7 @@ for name in clang-format-14 clang-format; do
     esac
 done
 [ -n "$tool" ] || { echo "skipped: no clang-format 14 (tools/setup.sh --test)"; exit 77; }
-files=$(find core onnx models tools tests -name '*.[ch]' 2>/dev/null | sort)
+files=$(find core onnx models tools tests examples -name '*.[ch]' 2>/dev/null | sort)
 [ -n "$files" ] || { echo "no sources below $1"; exit 2; }
 # shellcheck disable=SC2086 # no file of the project has a space in its name
 $tool --dry-run --Werror --style=file $files 2>&1

@@ -5,7 +5,8 @@
 # what stands between a "{" and a "}" in the first column, as clang-format leaves it.
 set -eu
 cd "$1"
-files=$(find core onnx models tools tests \( -name '*.[ch]' -o -name '*.sh' -o -name '*.py' \) \
+files=$(find core onnx models tools tests examples \
+    \( -name '*.[ch]' -o -name '*.sh' -o -name '*.py' \) \
     2>/dev/null | sort)
 [ -n "$files" ] || { echo "no sources below $1"; exit 2; }
 # shellcheck disable=SC2086 # no file of the project has a space in its name

@@ -65,6 +65,46 @@ static int read_seeds(mfm_run_list *l, const char *path, const mfm_class_borders
     return status;
 }
 
+/* How many bytes of all paths from their beginning, or to their end, are the same, whole folders.
+ */
+static size_t common_part(const mfm_run_list *l, bool end)
+{
+    const char *first = l->records[0].path;
+    const size_t length = strlen(first);
+    size_t common = length;
+    for (int i = 1; i < l->count; i++) {
+        const char *path = l->records[i].path;
+        const size_t other = strlen(path);
+        size_t same = 0;
+        while (
+            same < common && same < other &&
+            (end ? first[length - 1 - same] == path[other - 1 - same] : first[same] == path[same]))
+            same++;
+        common = same;
+    }
+    while (common > 0 && first[end ? length - common : common - 1] != '/')
+        common--;
+    return common;
+}
+
+/* Runs are called what tells them apart: base and mfm of tables/base/seed-1, tables/mfm/seed-1. */
+static int name_runs(mfm_run_list *l)
+{
+    const size_t front = l->count > 1 ? common_part(l, false) : 0;
+    const size_t back = l->count > 1 ? common_part(l, true) : 0;
+    for (int i = 0; i < l->count; i++) {
+        mfm_run_record *r = &l->records[i];
+        const size_t length = strlen(r->path);
+        if (front + back >= length) /* the same run twice, or one within another */
+            continue;
+        r->page.name = mfm_run_record_keep(
+            r, mfm_format(l->ctx, "%.*s", (int)(length - front - back), r->path + front));
+        if (!r->page.name)
+            return MFM_ENOMEM;
+    }
+    return MFM_OK;
+}
+
 int mfm_run_list_read(mfm_ctx *ctx, const mfm_strings *paths, const mfm_class_borders *borders,
                       mfm_run_list *l)
 {
@@ -76,7 +116,7 @@ int mfm_run_list_read(mfm_ctx *ctx, const mfm_strings *paths, const mfm_class_bo
     for (size_t i = 0; i < paths->count && !status; i++)
         status = is_run(ctx, paths->item[i]) ? read_one(l, paths->item[i], borders)
                                              : read_seeds(l, paths->item[i], borders);
-    return status;
+    return status ? status : name_runs(l);
 }
 
 int mfm_run_list_evaluate(mfm_run_list *l, const mfm_run_evaluation_options *options)

@@ -8,7 +8,6 @@
 #include "core/train/training.h"
 #include "tools/options/data_options.h"
 #include "tools/options/inject_arguments.h"
-#include "tools/options/normalisation.h"
 #include "tools/options/role_options.h"
 #include "tools/options/settings.h"
 
@@ -22,8 +21,7 @@ typedef struct mfm_train_arguments {
     mfm_dataset_options parts;
     mfm_split_arguments split;
     const char *augment; /* NULL until it is settled: the dataset's */
-    int border;
-    mfm_normalisation_arguments normalisation;
+    int border, normalise;
     bool fit, pad;
 
     mfm_role_arguments roles;

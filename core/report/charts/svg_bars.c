@@ -8,7 +8,7 @@ enum { MOST_TICKS = 5, MOST_NAMES = 120, LONGEST_NAME = 18, ROOM = 20, MOST_SERI
 
 /* Under a name that is turned by 40 degrees, its letters being about 6 wide; the least widths of a
  * bar and of a group with a name, and of a bar that has its number above. */
-static const double room_of_a_letter = 4.2, least_bar = 5, least_group = 13, numbered_bar = 24;
+static const double room_of_a_letter = 4.2, least_bar = 5, least_group = 16, numbered_bar = 24;
 
 static mfm_scale scale_of(const mfm_bars *b)
 {

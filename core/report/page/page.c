@@ -53,7 +53,7 @@ void mfm_page_figure(mfm_page_text *t, const char *name, int run, double wide)
         mfm_markup_add(&t->markup,
                        "<figure class=\"wide\"><div style=\"min-width: %.0fpx; "
                        "max-width: %.0fpx\">",
-                       wide, 1.5 * wide);
+                       wide, 1.2 * wide);
     else
         mfm_markup_add(&t->markup, "<figure><div>");
     if (t->n_figures < MFM_PAGE_MOST_FIGURES)

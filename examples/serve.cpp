@@ -1,0 +1,120 @@
+// serve-cpp MODEL.onnx PIXELS: as serve.c, from C++: what the library hands out is freed by
+// destructors, and its messages become exceptions.
+#include <core/engine/plan/plan.h>
+#include <onnx/import/import.h>
+#include <onnx/info/preprocess_info.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+class Classifier {
+public:
+    explicit Classifier(const char *path) : ctx(mfm_ctx_new(nullptr), mfm_ctx_free)
+    {
+        mfm_model *loaded = nullptr;
+        check(mfm_model_load(ctx.get(), path, &loaded));
+        model.reset(loaded);
+        check(mfm_model_untie(ctx.get(), loaded, nullptr));
+        check(mfm_model_import(ctx.get(), loaded, &network));
+        bool told = false;
+        check(mfm_preprocess_info_read(ctx.get(), loaded, &info, &told));
+        if (!told)
+            throw std::runtime_error("the model does not tell its normalisation");
+        image = static_cast<real *>(
+            mfm_alloc_aligned(ctx.get(), size_t(info.channels) * info.height * info.width,
+                              sizeof(real)));
+        if (!image)
+            throw std::bad_alloc();
+        makePlan();
+    }
+
+    ~Classifier()
+    {
+        mfm_plan_free(plan);
+        mfm_free_aligned(ctx.get(), image);
+        mfm_network_free(ctx.get(), network);
+    }
+
+    Classifier(const Classifier &) = delete;
+    Classifier &operator=(const Classifier &) = delete;
+
+    // Probabilities of the classes. pixels: [height, width, channels]
+    std::vector<double> classify(const std::vector<unsigned char> &pixels)
+    {
+        if (pixels.size() != size_t(info.channels) * info.height * info.width)
+            throw std::runtime_error("the image is not of the model's size");
+        for (size_t i = 0; i < pixels.size(); i++)
+            image[i] = static_cast<real>(
+                mfm_normalise(&info.normalisation, int(i % size_t(info.channels)), pixels[i]));
+        mfm_plan_run(plan, 0);
+        const real *logits = mfm_plan_lane(plan, network->logits, MFM_X);
+        std::vector<double> shares(logits, logits + network->classes);
+        const double top = *std::max_element(shares.begin(), shares.end());
+        double sum = 0;
+        for (double &share : shares)
+            sum += share = std::exp(share - top);
+        for (double &share : shares)
+            share /= sum;
+        return shares;
+    }
+
+private:
+    void check(int status) const
+    {
+        if (status)
+            throw std::runtime_error(mfm_message(ctx.get()));
+    }
+
+    void makePlan()
+    {
+        static const mfm_pass forward = {MFM_FORWARD, ~0u};
+        const mfm_slot keep = {network->logits, MFM_X};
+        mfm_plan_spec spec = {};
+        spec.batch = 1;
+        spec.passes = &forward;
+        spec.n_passes = 1;
+        spec.keep = &keep;
+        spec.n_keep = 1;
+        spec.frozen = true;
+        check(mfm_plan_new(ctx.get(), network->graph, &spec, &plan));
+        mfm_plan_bind_params(plan, MFM_X, network->graph->params);
+        mfm_plan_bind_state(plan, network->graph->state);
+        mfm_plan_bind_input(plan, network->images, MFM_X, image);
+        check(mfm_plan_check_bound(plan));
+    }
+
+    struct FreeModel {
+        void operator()(mfm_model *model) const { mfm_model_free(model); }
+    };
+
+    std::unique_ptr<mfm_ctx, void (*)(mfm_ctx *)> ctx;
+    std::unique_ptr<mfm_model, FreeModel> model;
+    mfm_network *network = nullptr;
+    mfm_plan *plan = nullptr;
+    mfm_preprocess_info info = {};
+    real *image = nullptr;
+};
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        std::cerr << "usage: serve-cpp MODEL.onnx PIXELS\n";
+        return 2;
+    }
+    try {
+        std::ifstream file(argv[2], std::ios::binary);
+        const std::vector<unsigned char> pixels{std::istreambuf_iterator<char>(file), {}};
+        const auto shares = Classifier(argv[1]).classify(pixels);
+        const auto best = std::max_element(shares.begin(), shares.end());
+        std::cout << "class " << best - shares.begin() << ": " << 100 * *best << " %\n";
+    } catch (const std::exception &error) {
+        std::cerr << "serve-cpp: " << error.what() << "\n";
+        return 1;
+    }
+}
