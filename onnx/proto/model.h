@@ -39,6 +39,8 @@ int mfm_model_save_descriptor(mfm_ctx *ctx, const mfm_model *model, int descript
 int mfm_model_pack(mfm_ctx *ctx, const mfm_model *model, void **bytes, size_t *size);
 void mfm_model_free(mfm_model *model);
 const char *mfm_model_path(const mfm_model *model);
+/* What the file says that it was made by; "". */
+const char *mfm_model_producer(const mfm_model *model);
 /* Number and names of the outputs of the graph. */
 size_t mfm_model_outputs(const mfm_model *model);
 const char *mfm_model_output(const mfm_model *model, size_t index);

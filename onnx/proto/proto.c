@@ -48,6 +48,11 @@ void mfm_model_free(mfm_model *model)
     mfm_free(model->ctx, model);
 }
 
+const char *mfm_model_producer(const mfm_model *model)
+{
+    return mfm_proto_text(model->proto->producer_name);
+}
+
 size_t mfm_model_outputs(const mfm_model *model)
 {
     return model->proto->graph->n_output;

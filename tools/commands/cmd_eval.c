@@ -17,7 +17,7 @@ typedef struct options {
     mfm_split_arguments split;
     mfm_uints groups;
     uint64_t batch, threads, prior_seed;
-    int normalise;
+    mfm_normalisation_arguments normalisation;
     bool fit, pad, json;
 } options;
 
@@ -38,12 +38,6 @@ static const mfm_option table[] = {
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, pad),
      .help = "centre smaller images among black pixels, and copy grey to colour"},
-    {.name = "normalise",
-     .kind = MFM_OPTION_CHOICE,
-     .value = "WHOSE",
-     .choices = mfm_normalise_names,
-     .offset = offsetof(options, normalise),
-     .help = "mean and deviation that the model tells, if it does, or those of the images"},
     {.name = "test-prior",
      .kind = MFM_OPTION_STRING,
      .value = "DIST",
@@ -95,6 +89,10 @@ static void print_kinds(void)
 
 static const mfm_option_group groups[] = {
     {.title = "Options:", .options = table, .count = sizeof table / sizeof table[0]},
+    {.title = "Normalisation:",
+     .options = mfm_normalisation_table,
+     .count = MFM_NORMALISATION_OPTIONS,
+     .base = offsetof(options, normalisation)},
     {.title = "Test images:",
      .options = mfm_part_table,
      .count = MFM_PART_OPTIONS,
@@ -273,7 +271,8 @@ static int open_model(mfm_evaluation *e, const options *o, const char *path, uns
                                       .options = o->parts,
                                       .parts = parts,
                                       .fit = fit,
-                                      .normalise = o->normalise};
+                                      .normalise = o->normalisation.whose,
+                                      .normalisation = o->normalisation};
     status = mfm_session_open(&e->session, path);
     if (!status)
         status = mfm_refuse_unfinished(e->session.ctx, e->session.model);

@@ -20,7 +20,8 @@
 
 typedef struct options {
     uint64_t top, threads;
-    const char *mean, *std, *class_names;
+    const char *class_names;
+    mfm_normalisation_arguments normalisation;
     bool json;
 } options;
 
@@ -32,17 +33,6 @@ static const mfm_option table[] = {
      .max = 65536,
      .offset = offsetof(options, top),
      .help = "classes of each image, the most probable first"},
-    {.name = "mean",
-     .kind = MFM_OPTION_STRING,
-     .value = "M",
-     .offset = offsetof(options, mean),
-     .help = "what is subtracted from each channel, in units where a byte of 255 is 1: numbers by "
-             "comma, or imagenet, for a model that tells none"},
-    {.name = "std",
-     .kind = MFM_OPTION_STRING,
-     .value = "S",
-     .offset = offsetof(options, std),
-     .help = "and what it is divided by"},
     {.name = "class-names",
      .kind = MFM_OPTION_STRING,
      .value = "FILE",
@@ -63,6 +53,10 @@ static const mfm_option table[] = {
 
 static const mfm_option_group groups[] = {
     {.title = "Options:", .options = table, .count = sizeof table / sizeof table[0]},
+    {.title = "Images:",
+     .options = mfm_normalisation_table,
+     .count = MFM_NORMALISATION_NUMBERS,
+     .base = offsetof(options, normalisation)},
     {.title = NULL}};
 
 static const mfm_option_table predict_options = {
@@ -127,7 +121,7 @@ static int prepare_preprocess(classification *c)
     const options *o = c->options;
     mfm_preprocess_info info;
     bool told;
-    const bool given = o->mean || o->std;
+    const bool given = o->normalisation.mean || o->normalisation.std;
     int status = mfm_preprocess_info_read(c->ctx, c->session.model, &info, &told);
     if (status && given && status != MFM_ENOMEM) {
         mfm_warn(c->ctx, "%s: it is ignored", mfm_message(c->ctx));
@@ -145,7 +139,7 @@ static int prepare_preprocess(classification *c)
         assume_sizes(c, &info);
     if (!status && given)
         status =
-            mfm_normalisation_parse(c->ctx, o->mean, o->std, info.channels, &info.normalisation);
+            mfm_normalisation_parse(c->ctx, &o->normalisation, info.channels, &info.normalisation);
     if (!status)
         status = mfm_preprocess_files(c->ctx, &info, &c->preprocess);
     return status;

@@ -53,7 +53,8 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
     mfm_images_wanted wanted = {.specification = a->data,
                                 .options = a->parts,
                                 .parts = MFM_PART_TRAIN | MFM_PART_TEST,
-                                .normalise = a->normalise,
+                                .normalise = a->normalisation.whose,
+                                .normalisation = a->normalisation,
                                 .training = true};
     int status = mfm_fit_of(job->ctx, a->fit, a->pad, &wanted.fit);
     if (!status)

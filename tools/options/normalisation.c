@@ -4,6 +4,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/options/data_options.h"
+
+const mfm_option mfm_normalisation_table[MFM_NORMALISATION_OPTIONS] = {
+    {.name = "mean",
+     .kind = MFM_OPTION_STRING,
+     .value = "M",
+     .offset = offsetof(mfm_normalisation_arguments, mean),
+     .silent_default = true,
+     .help = "what is subtracted from each channel, in units where a byte of 255 is 1: numbers by "
+             "comma, or imagenet (default: what the model tells)"},
+    {.name = "std",
+     .kind = MFM_OPTION_STRING,
+     .value = "S",
+     .offset = offsetof(mfm_normalisation_arguments, std),
+     .silent_default = true,
+     .help = "and what it is divided by"},
+    {.name = "normalise",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "WHOSE",
+     .choices = mfm_normalise_names,
+     .offset = offsetof(mfm_normalisation_arguments, whose),
+     .help = "mean and deviation that the model tells, if it does, or those of the images"},
+};
+
 /* Those of torchvision's classifiers, of which most others took them. */
 static const char imagenet[] = "imagenet", imagenet_mean[] = "0.485,0.456,0.406",
                   imagenet_std[] = "0.229,0.224,0.225";
@@ -37,9 +61,10 @@ static int parse_numbers(mfm_ctx *ctx, const char *option, const char *text, int
     return MFM_OK;
 }
 
-int mfm_normalisation_parse(mfm_ctx *ctx, const char *mean, const char *std, int channels,
-                            mfm_normalisation *normalisation)
+int mfm_normalisation_parse(mfm_ctx *ctx, const mfm_normalisation_arguments *arguments,
+                            int channels, mfm_normalisation *normalisation)
 {
+    const char *mean = arguments->mean, *std = arguments->std;
     *normalisation = (mfm_normalisation){.channels = channels, .scale = 255};
     if (mean && strcmp(mean, imagenet) == 0) {
         if (channels != 3)

@@ -3,13 +3,23 @@
 #define MFM_NORMALISATION_OPTION_H
 
 #include "core/data/preprocess.h"
-#include "tools/commands/command.h"
+#include "tools/options/options.h"
 
-/* mean, std: numbers by comma in units where a byte of 255 is 1, one for each channel or one for
+/* As they are given; NULL: not. */
+typedef struct mfm_normalisation_arguments {
+    const char *mean, *std;
+    int whose; /* enum mfm_normalise, where neither is given */
+} mfm_normalisation_arguments;
+
+enum { MFM_NORMALISATION_OPTIONS = 3, MFM_NORMALISATION_NUMBERS = 2 };
+/* The option table of a structure of that type; the first two are mean and std. */
+extern const mfm_option mfm_normalisation_table[MFM_NORMALISATION_OPTIONS];
+
+/* Numbers by comma in units where a byte of 255 is 1, one for each channel or one for
  * all; mean "imagenet" stands for both. MFM_EUSAGE for anything else, and for one without the
  * other.
  */
-int mfm_normalisation_parse(mfm_ctx *ctx, const char *mean, const char *std, int channels,
-                            mfm_normalisation *normalisation);
+int mfm_normalisation_parse(mfm_ctx *ctx, const mfm_normalisation_arguments *arguments,
+                            int channels, mfm_normalisation *normalisation);
 
 #endif

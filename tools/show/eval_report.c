@@ -147,7 +147,9 @@ int mfm_eval_print_json(const mfm_evaluation *e)
     json_object_set_new(object, "test_prior", prior_to_json(e));
     json_object_set_new(object, "compare", rival_to_json(e));
     json_object_set_new(object, "normalisation",
-                        json_string(e->session.own_normalisation ? "model" : "data"));
+                        json_string(e->session.given_normalisation ? "options"
+                                    : e->session.own_normalisation ? "model"
+                                                                   : "data"));
     json_object_set_new(object, "preprocess", mfm_session_preprocess_json(&e->session));
     json_object_set_new(object, "confusion", confusion_to_json(&e->confusion));
     return mfm_print_json(e->session.ctx, object);

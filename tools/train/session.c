@@ -210,6 +210,35 @@ static int read_normalisation(mfm_session *session, const mfm_shape *input,
     return status;
 }
 
+static bool is_fresh(const mfm_session *session)
+{
+    return strcmp(mfm_model_producer(session->model), "onnx-mfm") == 0;
+}
+
+/* What is given, or what the model tells; else *own is false: that of the images. */
+static int choose_normalisation(mfm_session *session, const mfm_images_wanted *wanted,
+                                const mfm_shape *input, mfm_preprocess_info *info, bool *own)
+{
+    mfm_ctx *ctx = session->ctx;
+    const mfm_normalisation_arguments *given = &wanted->normalisation;
+    session->tells_normalisation = mfm_preprocess_info_told(session->model);
+    *info = (mfm_preprocess_info){.channels = 0};
+    int status = MFM_OK;
+    session->given_normalisation = *own = given->mean || given->std;
+    if (*own)
+        return mfm_normalisation_parse(ctx, given, (int)input->dim[1], &info->normalisation);
+    if (wanted->normalise == MFM_NORMALISE_MODEL)
+        status = read_normalisation(session, input, info, &session->own_normalisation);
+    *own = session->own_normalisation;
+    if (!status && wanted->training && !session->tells_normalisation && !is_fresh(session))
+        mfm_warn(ctx,
+                 "%s tells no normalisation: mean and deviation of the images are used, which may "
+                 "not be those that its weights expect: --mean and --std tell them (--mean "
+                 "imagenet for most ImageNet models)",
+                 mfm_model_path(session->model));
+    return status;
+}
+
 static void compare_normalisation(const mfm_session *session)
 {
     char own[NORMALISATION_TEXT], other[NORMALISATION_TEXT];
@@ -233,11 +262,9 @@ static int make_preprocess(mfm_session *session, const mfm_images_wanted *wanted
         return mfm_fail(ctx, MFM_ENOTSUP,
                         "%s: input of shape %s: expected [batch, channels, height, width]", path,
                         mfm_shape_text(shape, text));
-    mfm_preprocess_info info = {.channels = 0};
-    int status = MFM_OK;
-    session->tells_normalisation = mfm_preprocess_info_told(session->model);
-    if (wanted->normalise == MFM_NORMALISE_MODEL)
-        status = read_normalisation(session, shape, &info, &session->own_normalisation);
+    mfm_preprocess_info info;
+    bool own;
+    int status = choose_normalisation(session, wanted, shape, &info, &own);
     if (status)
         return status;
     const bool told =
@@ -246,10 +273,9 @@ static int make_preprocess(mfm_session *session, const mfm_images_wanted *wanted
     if (told)
         status = mfm_preprocess_as_told(ctx, session->dataset, &info, &session->preprocess);
     else
-        status = mfm_preprocess_init(ctx, session->dataset, (int)shape->dim[1], (int)shape->dim[2],
-                                     (int)shape->dim[3], wanted->fit,
-                                     session->own_normalisation ? &info.normalisation : NULL,
-                                     &wanted->augment, &session->preprocess);
+        status = mfm_preprocess_init(
+            ctx, session->dataset, (int)shape->dim[1], (int)shape->dim[2], (int)shape->dim[3],
+            wanted->fit, own ? &info.normalisation : NULL, &wanted->augment, &session->preprocess);
     if (!status && !told && session->dataset->height == 0 && info.full_height)
         status =
             mfm_preprocess_set_full(ctx, info.full_height, info.full_width, &session->preprocess);

@@ -13,6 +13,7 @@
 #include "onnx/info/class_info.h"
 #include "onnx/import/import.h"
 #include "onnx/proto/model.h"
+#include "tools/options/normalisation.h"
 
 typedef struct mfm_session {
     mfm_ctx *ctx;
@@ -25,6 +26,7 @@ typedef struct mfm_session {
     mfm_preprocess preprocess;
     bool tells_normalisation; /* the model does */
     bool own_normalisation;   /* it is used */
+    bool given_normalisation; /* the command line's is */
     mfm_class_info *classes;  /* what the model tells of its classes; NULL: nothing */
 } mfm_session;
 
@@ -33,7 +35,8 @@ typedef struct mfm_images_wanted {
     mfm_dataset_options options;
     unsigned parts;
     enum mfm_fit_how fit;
-    int normalise; /* enum mfm_normalise */
+    int normalise;                             /* enum mfm_normalise */
+    mfm_normalisation_arguments normalisation; /* above all; zeros: none is given */
     bool training; /* classes are what the images show, whatever the model tells of them */
     mfm_augment augment;
 } mfm_images_wanted;

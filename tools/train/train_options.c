@@ -91,12 +91,6 @@ static const mfm_option data_table[] = {
      .kind = MFM_OPTION_FLAG,
      FIELD(pad),
      .help = "centre smaller images among black pixels, and copy grey to colour"},
-    {.name = "normalise",
-     .kind = MFM_OPTION_CHOICE,
-     .value = "WHOSE",
-     .choices = mfm_normalise_names,
-     FIELD(normalise),
-     .help = "mean and deviation that the model tells, if it does, or those of the images"},
 };
 
 static const mfm_option training_table[] = {
@@ -243,6 +237,10 @@ static const mfm_option transfer_table[] = {
 static const mfm_option_group groups[] = {
     {.title = "Output:", .options = output_table, .count = COUNT(output_table)},
     {.title = "Images:", .options = data_table, .count = COUNT(data_table)},
+    {.title = "Normalisation:",
+     .options = mfm_normalisation_table,
+     .count = MFM_NORMALISATION_OPTIONS,
+     .base = offsetof(mfm_train_arguments, normalisation)},
     {.title = "Test images:",
      .options = mfm_part_table,
      .count = MFM_PART_OPTIONS,

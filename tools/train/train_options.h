@@ -8,6 +8,7 @@
 #include "core/train/training.h"
 #include "tools/options/data_options.h"
 #include "tools/options/inject_arguments.h"
+#include "tools/options/normalisation.h"
 #include "tools/options/role_options.h"
 #include "tools/options/settings.h"
 
@@ -21,7 +22,8 @@ typedef struct mfm_train_arguments {
     mfm_dataset_options parts;
     mfm_split_arguments split;
     const char *augment; /* NULL until it is settled: the dataset's */
-    int border, normalise;
+    int border;
+    mfm_normalisation_arguments normalisation;
     bool fit, pad;
 
     mfm_role_arguments roles;
