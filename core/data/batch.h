@@ -17,6 +17,7 @@ typedef struct mfm_batch {
     const real *soft_labels; /* [n, classes], rows that sum to 1; NULL: the labels say it all */
     const real *weights;     /* [n] of the samples; NULL: all 1 */
     const uint32_t *indices; /* [n] of the images in their part; NULL: not known */
+    const real *const *features; /* of a frozen prefix: [n, ...] of each output; NULL: none */
     int64_t n;
 } mfm_batch;
 

@@ -105,7 +105,8 @@ static int become(fuser *f, const char *op_name, const int *in, int n_in, size_t
                                   .in = slots,
                                   .out = slots + n_in,
                                   .segment = node->segment,
-                                  .key = from->key};
+                                  .key = from->key,
+                                  .inference = from->inference};
     from->name = NULL;
     from->attr = NULL;
     drop(f, last);

@@ -126,6 +126,7 @@ int mfm_graph_param(mfm_graph *graph, const char *name, const mfm_shape *shape, 
     added->role = MFM_PARAM;
     added->offset = offset;
     added->trainable = true;
+    added->rate = 1;
     *value = last_value(graph);
     return MFM_OK;
 }

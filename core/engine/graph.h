@@ -26,6 +26,7 @@ typedef struct mfm_value {
     mfm_shape shape; /* not for NODE; an INPUT's dim[0] of -1 is the batch */
     size_t offset;   /* PARAM, STATE: in reals */
     bool trainable;  /* PARAM */
+    double rate;     /* PARAM: it is trained at so many times the learning rate; 1 */
     real *data;      /* CONST */
     int producer;    /* NODE: index of the node */
 } mfm_value;
@@ -38,10 +39,11 @@ typedef struct mfm_graph_node {
     void *attr;
     int opset;
     int n_in, n_out;
-    int *in;      /* values; -1: absent */
-    int *out;     /* values */
-    int segment;  /* 0 .. MFM_MAX_SEGMENT: the part of the schedule it runs in */
-    uint32_t key; /* copies of one node share it: same dropout mask */
+    int *in;        /* values; -1: absent */
+    int *out;       /* values */
+    int segment;    /* 0 .. MFM_MAX_SEGMENT: the part of the schedule it runs in */
+    uint32_t key;   /* copies of one node share it: same dropout mask */
+    bool inference; /* in training plans, too: running statistics, nothing drawn or updated */
 } mfm_graph_node;
 
 typedef struct mfm_graph {

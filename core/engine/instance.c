@@ -69,7 +69,7 @@ static int infer_nodes(mfm_instance *instance, mfm_instance_use use)
                            .name = source->name,
                            .attr = source->attr,
                            .opset = source->opset,
-                           .training = use.training,
+                           .training = use.training && !source->inference,
                            .dry = use.dry,
                            .frozen = use.frozen && owns_parameters(graph, source),
                            .n_in = source->n_in,

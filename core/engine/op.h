@@ -144,6 +144,7 @@ struct mfm_op {
     const void *impl; /* ingredients of a generic rule (rules.h) */
     unsigned reads;
     enum mfm_batch_rule batch;
+    bool random;       /* draws in training form */
     uint32_t additive; /* set of inputs (bit i) that are only added to the result */
     /* Multiplications per forward pass, for reports; NULL: not counted. */
     int64_t (*macs)(const mfm_node *node);

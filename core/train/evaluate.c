@@ -1,8 +1,10 @@
 #include "core/train/evaluate.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "core/data/evaluation_images.h"
+#include "core/train/features/frozen_features.h"
 #include "core/data/sources/source.h"
 
 struct mfm_evaluator {
@@ -11,8 +13,11 @@ struct mfm_evaluator {
     const mfm_preprocess *preprocess;
     mfm_plan *plan;
     uint32_t batch;
-    real *images; /* [batch, height, width, channels] */
-    real *labels; /* [batch] */
+    real *images;                  /* [batch, height, width, channels] */
+    real *labels;                  /* [batch] */
+    mfm_frozen_features *features; /* of a prefix; NULL: there is none */
+    real **room;                   /* for those of a batch */
+    uint32_t *numbers;             /* [batch] of the images in their part */
 };
 
 static const mfm_pass forward_pass[1] = {{MFM_FORWARD, MFM_SET_PLAIN}};
@@ -42,8 +47,20 @@ static int build(mfm_evaluator *e)
         return MFM_ENOMEM;
     for (size_t i = 0; i < size; i++) /* a short last batch leaves the rest as it is */
         e->images[i] = 0;
-    mfm_plan_bind_input(e->plan, e->problem->images, MFM_X, e->images);
+    if (e->problem->images >= 0)
+        mfm_plan_bind_input(e->plan, e->problem->images, MFM_X, e->images);
     return MFM_OK;
+}
+
+int mfm_evaluator_use_features(mfm_evaluator *e, mfm_frozen_features *features)
+{
+    const mfm_prefix *prefix = &e->problem->prefix;
+    e->features = features;
+    e->numbers = mfm_alloc(e->ctx, e->batch, sizeof *e->numbers);
+    const int status = e->numbers ? mfm_feature_room_new(features, e->batch, &e->room) : MFM_ENOMEM;
+    for (size_t i = 0; !status && i < prefix->n; i++)
+        mfm_plan_bind_input(e->plan, prefix->inputs[i], MFM_X, e->room[i]);
+    return status;
 }
 
 int mfm_evaluator_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_preprocess *preprocess,
@@ -67,20 +84,49 @@ void mfm_evaluator_free(mfm_evaluator *evaluator)
     if (!evaluator)
         return;
     mfm_plan_free(evaluator->plan);
+    mfm_feature_room_free(evaluator->ctx, evaluator->room);
+    mfm_free(evaluator->ctx, evaluator->numbers);
     mfm_free_aligned(evaluator->ctx, evaluator->images);
     mfm_free_aligned(evaluator->ctx, evaluator->labels);
     mfm_free(evaluator->ctx, evaluator);
 }
 
-static int run_batches(mfm_evaluator *e, mfm_evaluation_images *images, uint32_t count,
-                       const mfm_evaluation_watch *watch, mfm_confusion *confusion,
-                       uint32_t *counted, double *sum)
+/* What an evaluation goes through. */
+typedef struct passage {
+    const mfm_images *images;
+    const uint32_t *indices; /* NULL: the first ones */
+    mfm_evaluation_images *reading;
+    uint32_t count, counted;
+    double sum; /* of the losses */
+} passage;
+
+/* Images or features, and labels, of numbers first .. first + n - 1. */
+static int read_batch(mfm_evaluator *e, const passage *p, uint32_t first, uint32_t n)
+{
+    for (uint32_t i = 0; e->features && i < n; i++)
+        e->numbers[i] = p->indices ? p->indices[first + i] : first + i;
+    if (e->features && e->problem->images < 0 &&
+        mfm_frozen_features_kept(e->features, p->images, e->numbers, n)) {
+        mfm_frozen_features_take(e->features, p->images, e->numbers, n, e->room);
+        for (uint32_t i = 0; i < n; i++)
+            e->labels[i] = p->images->labels[e->numbers[i]];
+        return MFM_OK;
+    }
+    const int status = mfm_evaluation_images_read(p->reading, first, n, e->images, e->labels);
+    if (!status && e->features)
+        mfm_frozen_features_make(e->features, e->images, n, e->room);
+    return status;
+}
+
+static int run_batches(mfm_evaluator *e, passage *p, const mfm_evaluation_watch *watch,
+                       mfm_confusion *confusion)
 {
     const int64_t classes = e->problem->classes;
     const real *logits = mfm_plan_lane(e->plan, e->problem->plain.logits, MFM_X);
-    for (uint32_t first = 0; first < count;) {
-        const uint32_t left = count - first, got = left < e->batch ? left : e->batch;
-        int status = mfm_evaluation_images_read(images, first, got, e->images, e->labels);
+    assert(!e->problem->prefix.graph || e->features);
+    for (uint32_t first = 0; first < p->count;) {
+        const uint32_t left = p->count - first, got = left < e->batch ? left : e->batch;
+        int status = read_batch(e, p, first, got);
         if (status)
             return status;
         mfm_plan_run(e->plan, 0);
@@ -94,19 +140,19 @@ static int run_batches(mfm_evaluator *e, mfm_evaluation_images *images, uint32_t
                 watch->on_image(watch->self, &outcome, row);
             if (!counts)
                 continue;
-            ++*counted;
+            p->counted++;
             mfm_confusion_add(confusion, label, outcome.predicted);
-            *sum += outcome.loss;
+            p->sum += outcome.loss;
         }
         first += got;
-        status = watch ? watch->on_batch(watch->self, first, count) : MFM_OK;
+        status = watch ? watch->on_batch(watch->self, first, p->count) : MFM_OK;
         if (status)
             return status;
     }
     const unsigned long long undecided = mfm_confusion_undecided(confusion);
     if (undecided > 0)
         mfm_warn(e->ctx, "the outputs for %llu of %u images are not numbers: they count as wrong",
-                 undecided, count);
+                 undecided, p->count);
     return MFM_OK;
 }
 
@@ -114,18 +160,16 @@ int mfm_evaluate_some(mfm_evaluator *e, const mfm_images *images, const uint32_t
                       uint32_t count, real *params, real *state, const mfm_evaluation_watch *watch,
                       mfm_confusion *confusion, double *loss)
 {
-    mfm_evaluation_images *reading;
-    double sum = 0;
-    uint32_t counted = 0;
+    passage p = {.images = images, .indices = indices, .count = count};
     mfm_confusion_reset(confusion);
     mfm_plan_bind_params(e->plan, MFM_X, params);
     mfm_plan_bind_state(e->plan, state);
-    int status = mfm_evaluation_images_open(e->ctx, images, indices, e->preprocess, &reading);
+    int status = mfm_evaluation_images_open(e->ctx, images, indices, e->preprocess, &p.reading);
     if (!status)
-        status = run_batches(e, reading, count, watch, confusion, &counted, &sum);
+        status = run_batches(e, &p, watch, confusion);
     mfm_images_tell(e->ctx, images, true);
-    mfm_evaluation_images_close(reading);
-    *loss = counted ? sum / counted : NAN;
+    mfm_evaluation_images_close(p.reading);
+    *loss = p.counted ? p.sum / p.counted : NAN;
     return status;
 }
 

@@ -21,6 +21,9 @@ typedef struct mfm_evaluator mfm_evaluator;
 int mfm_evaluator_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_preprocess *preprocess,
                       int64_t batch, mfm_evaluator **evaluator);
 void mfm_evaluator_free(mfm_evaluator *evaluator);
+/* For a problem with a prefix, once: what makes, or keeps, the features of the images. */
+struct mfm_frozen_features;
+int mfm_evaluator_use_features(mfm_evaluator *evaluator, struct mfm_frozen_features *features);
 
 /* Who follows an evaluation: told after each batch, where a negative result ends it with that code,
  * and of each image in its turn, those left out too (NULL: not wanted). */

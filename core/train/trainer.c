@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "core/train/evaluate.h"
+#include "core/train/features/keep_features.h"
 #include "core/train/review.h"
 #include "core/train/vector.h"
 
@@ -48,12 +49,19 @@ static enum mfm_stream draws(const mfm_stream_use *use, int number)
     return number == 0 ? MFM_STREAM_SHUFFLE : MFM_STREAM_SECOND;
 }
 
+/* Whether no batch of a stream needs its images: what only the prefix reads of them is kept. */
+static bool needs_no_images(const trainer *r, const uint32_t *indices, uint32_t count)
+{
+    const mfm_training *t = r->training;
+    return t->features && t->problem->images < 0 &&
+           mfm_frozen_features_kept(t->features, &r->data->dataset->train, indices, count);
+}
+
 static mfm_loader_stream loader_stream(const trainer *r, const mfm_stream_use *use, int number)
 {
     const mfm_split *split = r->data->split;
     const bool meta = use->spec->from == MFM_FROM_META;
     const mfm_train_options *o = &r->training->options;
-    const mfm_method *method = o->method;
     return (mfm_loader_stream){
         .feed = {.images = &r->data->dataset->train,
                  .preprocess = r->data->preprocess,
@@ -62,7 +70,8 @@ static mfm_loader_stream loader_stream(const trainer *r, const mfm_stream_use *u
                  .batch = use->batch,
                  .seed = o->seed,
                  .stream = draws(use, number),
-                 .no_images = method->needs_images && !method->needs_images(r->training),
+                 .no_images = needs_no_images(r, meta ? split->meta : split->train,
+                                              meta ? split->meta_count : split->train_count),
                  .chosen = o->chosen,
                  .sampler = use->spec->sampler ? mfm_sampler_find(use->spec->sampler)
                             : meta             ? o->meta_sampler
@@ -179,6 +188,7 @@ static int read_batches(trainer *r, mfm_batch batches[MFM_MAX_STREAMS], bool *ha
         const int status = mfm_loader_next(r->loader, i, &batches[i], NULL);
         if (status)
             return status;
+        mfm_training_add_features(t, i, &r->data->dataset->train, &batches[i]);
         t->counters.batches[i]++;
         *has_meta |= r->uses[i].spec->from == MFM_FROM_META;
     }
@@ -263,20 +273,47 @@ static int on_looked_through(void *self, uint32_t done, uint32_t total)
     return interrupt(r, "step", r->training->counters.step, ", before the next");
 }
 
-/* What the method computes of the images before its first step. */
+/* The features of images that are read the same way in every epoch. */
+static int keep_features(trainer *r)
+{
+    mfm_training *t = r->training;
+    const mfm_dataset *dataset = r->data->dataset;
+    const mfm_split *split = r->data->split;
+    const mfm_train_options *o = &t->options;
+    const mfm_evaluation_watch watch = {.self = r, .on_batch = on_looked_through};
+    const bool augmented = r->data->preprocess->augment.count > 0;
+    const mfm_feature_images list[] = {
+        {.what = "training",
+         .images = &dataset->train,
+         .indices = split->train,
+         .count = split->train_count,
+         .varies = augmented || o->mixing},
+        {.what = "meta",
+         .images = &dataset->train,
+         .indices = split->meta,
+         .count = mfm_method_reads_meta(o) ? split->meta_count : 0,
+         .varies = augmented},
+        {.what = "validation",
+         .images = &dataset->train,
+         .indices = split->validation,
+         .count = split->validation_count},
+        {.what = "test", .images = &dataset->test, .count = dataset->test.count}};
+    char note[MFM_FEATURE_NOTE];
+    if (!t->features)
+        return MFM_OK;
+    const int status =
+        mfm_keep_features(t->ctx, t->features, list, sizeof list / sizeof list[0],
+                          r->data->preprocess, (size_t)(o->feature_memory * 0x1p20), &watch, note);
+    if (!status && note[0] && r->events->on_note)
+        r->events->on_note(r->events->self, note);
+    return status;
+}
+
+/* What the method does before its first step. */
 static int start_method(trainer *r)
 {
     mfm_training *t = r->training;
-    const mfm_evaluation_watch watch = {.self = r, .on_batch = on_looked_through};
-    mfm_session_start start = {.images = &r->data->dataset->train,
-                               .preprocess = r->data->preprocess,
-                               .indices = r->data->split->train,
-                               .count = r->data->split->train_count,
-                               .watch = &watch};
-    const int status = t->options.method->start ? t->options.method->start(t, &start) : MFM_OK;
-    if (!status && start.note[0] && r->events->on_note)
-        r->events->on_note(r->events->self, start.note);
-    return status;
+    return t->options.method->start ? t->options.method->start(t) : MFM_OK;
 }
 
 static int evaluate_part(trainer *r, const mfm_images *images, const uint32_t *indices,
@@ -446,12 +483,16 @@ int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_trai
     if (!status)
         status = start_method(&r);
     if (!status)
+        status = keep_features(&r);
+    if (!status)
         tell_costs(&r);
     if (!status)
         status = open_loader(&r);
     if (!status)
         status = mfm_evaluator_new(ctx, training->problem, data->preprocess, EVALUATION_BATCH,
                                    &r.evaluator);
+    if (!status && training->features)
+        status = mfm_evaluator_use_features(r.evaluator, training->features);
     if (!status && mfm_training_evaluates_copy(training))
         status = mfm_vector_new(ctx, NULL, training->problem->main->params_size, &r.finished);
     if (!status)

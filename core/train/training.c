@@ -114,6 +114,18 @@ static int add_costs(mfm_training *t)
     return status ? status : keep(t, "", "costs", &costs);
 }
 
+static int make_features(mfm_training *t)
+{
+    mfm_stream_use uses[MFM_MAX_STREAMS];
+    const int streams = mfm_method_streams(&t->options, uses);
+    if (!t->problem->prefix.graph)
+        return MFM_OK;
+    int status = mfm_frozen_features_new(t->ctx, t->problem, t->options.batch, &t->features);
+    for (int i = 0; i < streams && !status; i++)
+        status = mfm_feature_room_new(t->features, uses[i].batch, &t->feature_rooms[i]);
+    return status;
+}
+
 static int build(mfm_training *t)
 {
     const mfm_train_options *o = &t->options;
@@ -138,6 +150,8 @@ static int build(mfm_training *t)
         status = mfm_training_keep_optimizer(t, "", &t->optimizer);
     if (!status && t->problem->costs >= 0)
         status = add_costs(t);
+    if (!status)
+        status = make_features(t);
     return status ? status : o->method->begin(t);
 }
 
@@ -165,6 +179,9 @@ void mfm_training_free(mfm_training *t)
         return;
     if (t->method_state)
         t->options.method->end(t);
+    for (int i = 0; i < MFM_MAX_STREAMS; i++)
+        mfm_feature_room_free(t->ctx, t->feature_rooms[i]);
+    mfm_frozen_features_free(t->features);
     mfm_optimizer_clear(t->ctx, &t->optimizer);
     for (int i = 0; i < MFM_MAX_HYPERS; i++) {
         mfm_optimizer_clear(t->ctx, &t->hypers[i].optimizer);
@@ -176,6 +193,29 @@ void mfm_training_free(mfm_training *t)
     mfm_free_aligned(t->ctx, t->w);
     mfm_free_aligned(t->ctx, t->state);
     mfm_free(t->ctx, t);
+}
+
+void mfm_training_add_features(mfm_training *t, int stream, const mfm_images *images,
+                               mfm_batch *batch)
+{
+    real **room = t->feature_rooms[stream];
+    if (!t->features)
+        return;
+    if (mfm_frozen_features_kept(t->features, images, batch->indices, (uint32_t)batch->n))
+        mfm_frozen_features_take(t->features, images, batch->indices, (uint32_t)batch->n, room);
+    else
+        mfm_frozen_features_make(t->features, batch->images, (uint32_t)batch->n, room);
+    batch->features = (const real *const *)room;
+}
+
+size_t mfm_training_features_bytes(const mfm_training *t)
+{
+    mfm_stream_use uses[MFM_MAX_STREAMS];
+    const int streams = mfm_method_streams(&t->options, uses);
+    size_t bytes = t->features ? mfm_frozen_features_bytes(t->features) : 0;
+    for (int i = 0; t->features && i < streams; i++)
+        bytes += mfm_frozen_features_size(t->features, uses[i].batch);
+    return bytes;
 }
 
 const mfm_kept *mfm_training_kept(const mfm_training *t, const char *name)

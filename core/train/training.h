@@ -7,6 +7,7 @@
 
 #include "core/data/feed.h"
 #include "core/base/linkage.h"
+#include "core/train/features/frozen_features.h"
 #include "core/train/finishing/finishing.h"
 #include "core/train/bilevel/hyper_training.h"
 #include "core/train/methods/method.h"
@@ -33,6 +34,7 @@ struct mfm_train_options {
     uint32_t defer_resample;              /* epochs of shuffling before it sets in */
     const mfm_mixing *mixing;             /* of training batches; NULL: none */
     const mfm_finishing *finishing;       /* of what is evaluated and written; NULL: none */
+    double feature_memory; /* MiB for features of a frozen prefix; 0: none are kept */
     uint64_t seed;
 };
 
@@ -91,8 +93,10 @@ struct mfm_training {
     mfm_hyper_state hypers[MFM_MAX_HYPERS]; /* one for each hyper graph */
     real *costs;                            /* of the loss [classes, classes]; NULL: it has none */
     mfm_counters counters;
-    uint64_t epoch;     /* under way, from 0 */
-    void *method_state; /* the method's own: plans and buffers */
+    uint64_t epoch;                        /* under way, from 0 */
+    void *method_state;                    /* the method's own: plans and buffers */
+    mfm_frozen_features *features;         /* of the problem's prefix; NULL: there is none */
+    real **feature_rooms[MFM_MAX_STREAMS]; /* for a batch of each stream */
     mfm_kept kept[MFM_MAX_KEPT];
     mfm_kept_count kept_counts[MFM_MAX_KEPT];
     int n_kept, n_kept_counts;
@@ -119,6 +123,15 @@ int mfm_training_make_optimizer(const mfm_training *training, const mfm_graph *g
  * how NULL: without one. */
 int mfm_training_add_hyper(mfm_training *training, int index, const mfm_modulator_training *how);
 
+/* ---- for whoever takes steps ------------------------------------------------------------------
+ */
+
+/* Gives a batch of a stream what the problem's prefix makes of its images, or what is kept of them:
+ * `images` is the part of the dataset that they come from, NULL: none. It holds until the next call
+ * for the stream. Before every step of a problem with a prefix; does nothing without. */
+void mfm_training_add_features(mfm_training *training, int stream, const mfm_images *images,
+                               mfm_batch *batch);
+
 /* ---- for whoever looks at a run ---------------------------------------------------------------
  */
 
@@ -126,6 +139,8 @@ int mfm_training_add_hyper(mfm_training *training, int index, const mfm_modulato
 const mfm_kept *mfm_training_kept(const mfm_training *training, const char *name);
 /* Bytes of all kept vectors. */
 size_t mfm_training_kept_bytes(const mfm_training *training);
+/* Bytes of what belongs to the prefix: buffers, and features that are kept. */
+size_t mfm_training_features_bytes(const mfm_training *training);
 /* Whether the weights that are evaluated differ from those that are trained. */
 bool mfm_training_evaluates_copy(const mfm_training *training);
 /* Whether the weights that are written differ from those that are trained. */

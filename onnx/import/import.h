@@ -32,10 +32,16 @@ int mfm_model_import_values(mfm_ctx *ctx, const mfm_model *model, const char *co
  * until they are read, into it or into the graphs made from it. */
 int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **network);
 
-/* What the user says of tensors by name: names or globs. A tensor in both lists is trained. */
+/* What the user says of tensors. A name is that of a tensor, a glob over those, or what
+ * onnx/layers/layers.h takes as the selector of layers: the tensors of a layer are its own and
+ * those of its normalisation. They are applied in this order, so that `free` has the last word. */
 typedef struct mfm_role_choice {
-    const char *const *fix, *const *free;
-    size_t n_fix, n_free;
+    const char *const *train_only; /* names; all else that would be trained is frozen */
+    const char *const *freeze;     /* names: not trained */
+    const char *freeze_before;     /* a layer: what its input is made from is not trained; NULL */
+    const char *const *free;  /* names: trained though the rules fix it, or one of those above */
+    const char *const *rates; /* "NAME=X": trained at X times the learning rate */
+    size_t n_train_only, n_freeze, n_free, n_rates;
 } mfm_role_choice;
 
 /* As mfm_model_import_form, with such a choice; NULL: none. MFM_EINVAL for a name that no tensor

@@ -109,12 +109,13 @@ static int make_value(mfm_importer *im, const mfm_binding *b, add_fn *add, int *
 /* What becomes of a tensor in a role: a running statistic, a constant or a parameter. One that the
  * user fixes stays a parameter, of which training changes nothing. */
 static add_fn *kind_of(mfm_importer *im, mfm_binding *b, enum mfm_role role, int **made,
-                       bool *trainable)
+                       bool *trainable, double *rate)
 {
     const mfm_tensor_role *known = im->roles ? mfm_roles_find(im->roles, b->name) : NULL;
     *made = &b->state;
     if (role == MFM_STATE)
         return mfm_graph_state;
+    *rate = known ? known->rate : 1;
     *trainable = known ? known->fate == MFM_FATE_TRAINED : !b->constant || role != MFM_DATA;
     *made = *trainable || (known && known->chosen) ? &b->param : &b->fixed;
     return *made == &b->param ? mfm_graph_param : mfm_graph_const;
@@ -125,12 +126,15 @@ static int tensor_argument(mfm_importer *im, mfm_binding *b, enum mfm_role role,
 {
     int *made;
     bool trainable = false;
-    add_fn *add = kind_of(im, b, role, &made, &trainable);
+    double rate = 1;
+    add_fn *add = kind_of(im, b, role, &made, &trainable, &rate);
     int status = MFM_OK;
     if (*made < 0) {
         status = make_value(im, b, add, made);
-        if (!status && add == mfm_graph_param)
+        if (!status && add == mfm_graph_param) {
             im->graph->values[*made].trainable = trainable;
+            im->graph->values[*made].rate = rate;
+        }
     }
     *value = *made;
     if (!status && b->param >= 0 && b->state >= 0)

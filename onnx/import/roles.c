@@ -185,6 +185,8 @@ static int fill(mfm_roles *r, const mfm_role_choice *choice)
         status = mfm_inject_info_read(r->ctx, r->model, &info);
     for (size_t i = 0; i < r->n_tensors && !status; i++)
         decide(r, &r->tensors[i]);
+    for (size_t i = 0; i < r->n_tensors; i++)
+        r->tensors[i].rate = 1;
     if (!status && info)
         decide_injected(r, info);
     mfm_inject_info_free(r->ctx, info);

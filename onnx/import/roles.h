@@ -52,6 +52,7 @@ typedef struct mfm_tensor_role {
     bool constant;                   /* of a Constant node */
     bool injected;                   /* part of a modulator */
     bool chosen;                     /* the user said so */
+    double rate;                     /* of the learning rate: 1 unless the user says otherwise */
     size_t rank;
     const int64_t *dims;
     uint64_t numbers;
@@ -85,7 +86,15 @@ const mfm_tensor_role *mfm_roles_behind(const mfm_roles *roles, const char *name
 /* Whether a node makes of numbers the same numbers: Reshape, Transpose, Cast and the like. */
 bool mfm_only_moves(const Onnx__NodeProto *node);
 
-/* For the files of roles_*.c: applies the choice. */
+/* For the files of roles_*.c: members[n_tensors] of a name as mfm_role_choice has it; of a layer,
+ * or glob, *exact is false. MFM_EINVAL: there is nothing of that name, with the nearest; verb is
+ * what should be done with it. */
+int mfm_roles_named(mfm_roles *roles, const char *verb, const char *name, bool *members,
+                    bool *exact);
+/* members: what is read by a node that the input of the layer is made by. MFM_EINVAL: one of them
+ * is trained elsewhere, too, or there is no such layer. */
+int mfm_roles_before(mfm_roles *roles, const char *layer, bool *members);
+/* Applies the choice. */
 int mfm_roles_choose(mfm_roles *roles, const mfm_role_choice *choice);
 /* What each place of a node does with a constant that stands there, and the ties between places;
  * called once, fills tensors[].uses. */

@@ -70,9 +70,9 @@ expect_refusal 3 '--layer: .*has a modulator already' train injected.onnx $train
 
 # Tensors.
 expect_refusal 3 'lenet.onnx: nothing is left to train' train lenet.onnx $train --data idx:four \
-    --fix '*'
-expect_refusal 3 "cannot fix 'conv9\*': no .*: inspect --tensors lists them" train lenet.onnx \
-    $train --data idx:four --fix 'conv9*'
+    --freeze '*'
+expect_refusal 3 "cannot freeze 'conv9\*': no .*: inspect --tensors lists them" train lenet.onnx \
+    $train --data idx:four --freeze 'conv9*'
 expect_refusal 3 "cannot free 'nowhere'" train lenet.onnx $train --data idx:four --free nowhere
 
 # Model and images that do not go together.

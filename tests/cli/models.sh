@@ -24,14 +24,14 @@ expect_stdout '^  "modulators": \[\],'
 # What is trained and what is not, and what the user says of it.
 expect_exit 0 inspect lenet.onnx --tensors
 expect_stdout '^conv1.weight +\[[0-9,]+\] +trained +Conv conv1 +weight of its operator'
-expect_exit 0 inspect lenet.onnx --tensors --fix 'conv*' --free conv3.bias
+expect_exit 0 inspect lenet.onnx --tensors --freeze 'conv*' --free conv3.bias
 expect_stdout '^conv1.weight .* fixed +Conv conv1 +by choice'
 expect_stdout '^conv3.bias .* trained +Conv conv3 +by choice'
 expect_stdout '^fixed +5 tensors'
-expect_exit 0 inspect lenet.onnx --json --fix conv1.weight
+expect_exit 0 inspect lenet.onnx --json --freeze conv1.weight
 expect_stdout '"is": "fixed"'
-expect_refusal 3 "cannot fix 'conv1.wait': no tensor is called so.*conv1.weight" \
-    inspect lenet.onnx --fix conv1.wait
+expect_refusal 3 "cannot freeze 'conv1.wait': no tensor or layer is called so.*conv1.weight" \
+    inspect lenet.onnx --freeze conv1.wait
 expect_exit 0 inspect lenet.onnx --modulation film --threads 1
 expect_stdout '^warning: --modulation has no effect: .*--batch'
 expect_stdout '^warning: --threads has no effect: .*--batch'
@@ -51,8 +51,8 @@ for options in '--layer conv:1' '--layer fc:1 --position conv' '--layer conv:2 -
     expect_same lenet.onnx stripped.onnx
 done
 expect_exit 0 inject lenet.onnx -o injected.onnx --layer conv:1
-expect_refusal 3 "cannot fix .mfm.\*.: .*: a modulator.s own tensors cannot be chosen" \
-    inspect injected.onnx --fix 'mfm.*'
+expect_refusal 3 "cannot freeze .mfm.\*.: .*: a modulator.s own tensors cannot be chosen" \
+    inspect injected.onnx --freeze 'mfm.*'
 expect_exit 0 inspect injected.onnx
 expect_stdout '^modulator: scaled-softmax, soft label over 10 classes'
 expect_exit 0 inspect injected.onnx --json

@@ -11,7 +11,7 @@ expect_exit 0 train new.onnx -o first.onnx $common --method base --epochs 3
 for method in crt lws; do
     # Features are computed once, which is said; computed in every step they give the same bytes.
     expect_exit 0 train first.onnx -o $method.onnx $common --method $method --epochs 3
-    expect_stderr '^the features of [0-9]+ training images are computed once: [0-9.]+ MiB$'
+    expect_stderr '^the features of [0-9]+ training, 40 test images are computed once: [0-9.]+ MiB$'
     expect_different first.onnx $method.onnx
     grep -q '"sampler": "class-balanced"' $method.run/run.json || fail "not the method's sampler"
     expect_exit 0 train first.onnx -o anew.onnx $common --method $method --epochs 3 \
@@ -20,7 +20,7 @@ for method in crt lws; do
     expect_same $method.onnx anew.onnx
     expect_exit 0 train first.onnx -o room.onnx $common --method $method --epochs 1 \
         --feature-memory 0.001
-    expect_stderr '^onnx-mfm train: warning: the features of [0-9]+ images take [0-9.]+ MiB'
+    expect_stderr '^onnx-mfm train: warning: the features of [0-9]+ training images take [0-9.]+ MiB'
     rm -r anew.onnx room.onnx room.run
 
     # What was written is what was evaluated: a plain classifier.
@@ -39,7 +39,7 @@ for method in crt lws; do
     # Augmented images have features of their own in every step.
     expect_exit 0 train first.onnx -o shifted.onnx $common --method $method --epochs 1 \
         --augment shift:4,flip
-    expect_no_stderr_but '^epoch '
+    expect_stderr '^the features of 40 test images are computed once'
     rm -r shifted.onnx shifted.run
 done
 
@@ -47,7 +47,7 @@ done
 expect_exit 0 train first.onnx -o shuffled.onnx $common --method crt --epochs 3 --sampler shuffle
 expect_different crt.onnx shuffled.onnx
 expect_exit 0 train first.onnx -o idle.onnx $common --method base --epochs 1 --feature-memory 5
-expect_stderr '--feature-memory has no effect: it belongs to method crt, lws'
+expect_stderr '--feature-memory has no effect: no layer is frozen'
 expect_refusal 3 'method lws: the loss ldam has a classifier of its own' train first.onnx \
     -o no.onnx $common --method lws --epochs 1 --loss ldam
 expect_exit 0 train first.onnx -o ldam.onnx $common --method crt --epochs 1 --loss ldam

@@ -206,19 +206,19 @@ def constants(t):
     path = t.trains("tensors are fixed and freed by name",
                     [conv, node("Mul", "c factor", "r")], {**w, "factor": np.float32(2)}, 144,
                     fixed=["w", "head"], moved=["factor", "head_bias"],
-                    more=["--fix", "w", "--fix", "hea?", "--free", "factor"])
+                    more=["--freeze", "w", "--freeze", "hea?", "--free", "factor"])
     t.trains("casts between floating-point types are left out",
              [node("Cast", "half", "w", to=TensorProto.FLOAT), conv,
               node("CastLike", "c x", "c1"), node("Cast", "c1", "r", to=TensorProto.FLOAT)],
              {"half": normal(4, 1, 3, 3).astype(np.float16)}, 144, moved=["half"],
              tolerance=1e-3)  # the file keeps 11 bits of a weight
     # A run that goes on keeps what was said.
-    more = ["--fix", "w", "--free", "factor"]
+    more = ["--freeze", "w", "--free", "factor"]
     whole = t.train(path, *TRAIN, *more)[1].read_bytes()
     begun = ["2" if value == 4 else value for value in TRAIN]
     t.train(path, *begun, *more)
     resumed = t.train(path, "--resume", "--epochs", 4, "--threads", 1)[1].read_bytes()
-    t.say("--resume keeps --fix and --free", "" if resumed == whole else "another file")
+    t.say("--resume keeps --freeze and --free", "" if resumed == whole else "another file")
 
 
 def parameters(t, name, nodes, tensors, width, wanted):

@@ -103,7 +103,7 @@ static double now(void)
 static int random_batch(bench *b, int stream, uint64_t batch)
 {
     const mfm_problem *problem = b->workload.session.problem;
-    mfm_shape shape = problem->main->values[problem->images].shape;
+    mfm_shape shape = *mfm_problem_image_shape(problem);
     shape.dim[0] = (int64_t)batch;
     const size_t count = (size_t)mfm_shape_count(&shape);
     real *images = mfm_alloc_aligned(b->ctx, count, sizeof *images);
@@ -169,6 +169,9 @@ static void one_step(bench *b)
         mfm_plan_run(w->plan, 0);
         return;
     }
+    for (int i = 0; i < MFM_MAX_STREAMS; i++)
+        if (b->batches[i].n)
+            mfm_training_add_features(w->training, i, NULL, &b->batches[i]);
     w->method->step(w->training, b->batches, 1e-3, &losses);
     w->training->counters.step++;
 }

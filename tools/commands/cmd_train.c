@@ -42,8 +42,8 @@ static int check_trainable(const mfm_train_job *job)
         if (graph->values[i].kind == MFM_VALUE_PARAM && graph->values[i].trainable)
             return MFM_OK;
     return mfm_fail(job->ctx, MFM_EINVAL,
-                    "%s: nothing is left to train: inspect --tensors, with the same --fix and "
-                    "--free, tells why",
+                    "%s: nothing is left to train: inspect --tensors, with the same --freeze "
+                    "and the like, tells why",
                     job->model_path);
 }
 
@@ -78,6 +78,8 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
     status = mfm_train_job_build(job, &options);
     if (!status)
         status = check_trainable(job);
+    if (!status && !job->session.problem->prefix.graph)
+        mfm_features_no_effect(job->ctx, &job->form.table, given, "no layer is frozen");
     if (!status)
         status = mfm_training_new(job->ctx, job->session.problem, &options, &job->training);
     if (!status && a->resume)

@@ -1,4 +1,5 @@
-/* The options that say which tensors of a model are trained, shared by train and inspect. */
+/* The options that say which tensors of a model are trained, and how fast, shared by train, inspect
+ * and bench. */
 #ifndef MFM_ROLE_OPTIONS_H
 #define MFM_ROLE_OPTIONS_H
 
@@ -6,10 +7,11 @@
 #include "tools/options/options.h"
 
 typedef struct mfm_role_arguments {
-    mfm_strings fix, free;
+    const char *freeze_before;
+    mfm_strings freeze, train_only, free, rates;
 } mfm_role_arguments;
 
-enum { MFM_ROLE_OPTIONS = 2 };
+enum { MFM_ROLE_OPTIONS = 5 };
 
 /* The option table of a structure of that type. */
 extern const mfm_option mfm_role_table[MFM_ROLE_OPTIONS];

@@ -31,6 +31,8 @@ static int read_values(mfm_session *session)
 {
     const mfm_problem *problem = session->problem;
     int status = mfm_model_read_values(session->ctx, session->model, problem->main);
+    if (!status && problem->prefix.graph)
+        status = mfm_model_read_values(session->ctx, session->model, problem->prefix.graph);
     for (int i = 0; i < problem->n_hypers && !status; i++)
         if (problem->hypers[i].in_model)
             status = mfm_model_read_values(session->ctx, session->model, problem->hypers[i].graph);

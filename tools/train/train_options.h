@@ -8,6 +8,7 @@
 #include "core/train/training.h"
 #include "tools/options/data_options.h"
 #include "tools/options/inject_arguments.h"
+#include "tools/options/feature_options.h"
 #include "tools/options/normalisation.h"
 #include "tools/options/role_options.h"
 #include "tools/options/settings.h"
@@ -27,6 +28,7 @@ typedef struct mfm_train_arguments {
     bool fit, pad;
 
     mfm_role_arguments roles;
+    mfm_feature_arguments features;
 
     const char *recipe; /* NULL: none */
     const char *method, *loss, *sampler, *mixing, *optimizer, *schedule, *finishing;

@@ -92,7 +92,7 @@ void mfm_workload_clear(mfm_workload *w)
 
 static size_t image_size(const mfm_workload *w)
 {
-    mfm_shape shape = w->session.problem->main->values[w->session.problem->images].shape;
+    mfm_shape shape = *mfm_problem_image_shape(w->session.problem);
     shape.dim[0] = 1;
     return (size_t)mfm_shape_count(&shape);
 }
@@ -108,7 +108,8 @@ mfm_memory mfm_workload_memory(const mfm_workload *w)
     size_t images = 0;
     for (int i = 0; i < streams; i++)
         images += uses[i].batch;
-    return (mfm_memory){.buffers = w->method->bytes(w->training),
+    return (mfm_memory){.buffers = w->method->bytes(w->training) +
+                                   mfm_training_features_bytes(w->training),
                         .parameters = mfm_training_kept_bytes(w->training),
                         .images = images * (image + label)};
 }

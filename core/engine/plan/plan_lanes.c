@@ -135,7 +135,7 @@ static void find_forward(mfm_plan *plan)
             plan->runs[i] |= 1 << MFM_FORWARD;
             mark_outputs(node, plan->lanes, MFM_X);
         }
-        if (in_set(update, node) && node->op->update)
+        if (in_set(update, node) && node->op->update && !node->inference)
             plan->runs[i] |= 1 << MFM_UPDATE;
         if (in_set(tangent, node) && any_output(node, plan->lanes, MFM_DX))
             plan->runs[i] |= 1 << MFM_JVP;

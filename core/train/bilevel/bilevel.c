@@ -292,7 +292,7 @@ static void run_objective(mfm_bilevel *b, bool backward)
 static void move(mfm_bilevel *b, const mfm_virtual_step *step)
 {
     const mfm_graph *graph = b->problem->main;
-    const real alpha = (real)step->alpha, momentum = (real)step->momentum;
+    const real momentum = (real)step->momentum;
     const bool plain = step->weight_decay == 0 && !step->velocity;
     memcpy(b->virtual_w, b->w, graph->params_size * sizeof *b->w);
     for (size_t i = 0; i < graph->n_values; i++) {
@@ -302,6 +302,7 @@ static void move(mfm_bilevel *b, const mfm_virtual_step *step)
         const size_t n = (size_t)mfm_shape_count(&value->shape), at = value->offset;
         const real *g = b->gradient + at, *w = b->w + at;
         const real *m = step->velocity ? step->velocity + at : NULL;
+        const real alpha = (real)(step->alpha * value->rate);
         const bool decays = !step->spare_vectors || value->shape.rank > 1;
         const real decay = decays ? (real)step->weight_decay : 0;
         real *to = b->virtual_w + at;
@@ -309,6 +310,20 @@ static void move(mfm_bilevel *b, const mfm_virtual_step *step)
             to[k] = w[k] - alpha * g[k];
         for (size_t k = 0; k < n && !plain; k++)
             to[k] = w[k] - alpha * (g[k] + decay * w[k] + (m ? momentum * m[k] : 0));
+    }
+}
+
+/* w^ = w - alpha R (g + ..) with R the parameters' own rates: the tangent is along R v. */
+static void scale_by_rates(const mfm_bilevel *b)
+{
+    const mfm_graph *graph = b->problem->main;
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const mfm_value *value = &graph->values[i];
+        if (value->kind != MFM_VALUE_PARAM || value->rate == 1)
+            continue;
+        const size_t n = (size_t)mfm_shape_count(&value->shape);
+        for (size_t k = 0; k < n; k++)
+            b->v[value->offset + k] *= (real)value->rate;
     }
 }
 
@@ -324,6 +339,7 @@ void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *meta, const mfm_virtua
     b->losses.meta = (double)*mfm_plan_lane(b->meta, loss, MFM_X);
     *mfm_plan_lane(b->meta, loss, MFM_G) = 1;
     mfm_plan_run(b->meta, META_BACKWARD);
+    scale_by_rates(b);
 }
 
 const real *const *mfm_bilevel_hypergradients(mfm_bilevel *b)

@@ -14,6 +14,9 @@
  * the backward pass from the loss down to h only), so no second-order tape exists. In units of one
  * forward pass the step costs 10; a plain step costs 3.
  *
+ * A parameter with a rate r of its own (core/engine/graph.h) moves by r alpha in both steps, and
+ * its part of v is r times the gradient.
+ *
  * Running statistics follow the plain pass over training data, and nothing else. Dropout masks are
  * the same in all passes of one step over the training batch.
  */

@@ -1,216 +1,314 @@
 #include "core/train/features/frozen_features.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/data/evaluation_images.h"
 #include "core/train/vector.h"
 
+enum { MOST_SETS = 8, ALIGNED = 64 / sizeof(real) };
+static const uint32_t NO_ROW = UINT32_MAX;
+
+/* Kept features of one part of a dataset. */
+typedef struct feature_set {
+    const mfm_images *images;
+    uint32_t *row; /* [images->count] of an image in data; NO_ROW: not kept here */
+    real *data;    /* [count, width] */
+    uint32_t count;
+} feature_set;
+
 struct mfm_frozen_features {
     mfm_ctx *ctx;
     const mfm_problem *problem;
     mfm_plan *plan;
-    uint32_t batch;
-    size_t width;
-    real *kept;    /* [count, width]; NULL: none are */
-    uint32_t *row; /* of an image in kept, by its number in its part */
-    size_t kept_size;
+    uint32_t part;
+    size_t image, width; /* reals of an image, and of its features */
+    size_t *widths;      /* [n] of each output */
+    real *images;        /* [part, image]: the last part is filled up with what was there */
+    real *labels;        /* [part] */
+    feature_set sets[MOST_SETS];
+    int n_sets;
 };
 
-/* ---- the graph ------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
-/* Marks the values that the features are made from. */
-static void mark_ancestors(const mfm_graph *graph, int features, uint8_t *below)
+/* The largest divisor of the batch up to MOST_IMAGES; of a batch that has none but small ones, the
+ * batch itself. */
+static uint32_t choose_part(uint32_t batch)
 {
-    below[features] = 1;
-    for (size_t i = graph->n_nodes; i-- > 0;) {
-        const mfm_graph_node *node = &graph->nodes[i];
-        bool needed = false;
-        for (int j = 0; j < node->n_out; j++)
-            needed |= below[node->out[j]];
-        for (int j = 0; needed && j < node->n_in; j++)
-            if (node->in[j] >= 0)
-                below[node->in[j]] = 1;
-    }
+    enum { LEAST_IMAGES = 8, MOST_IMAGES = 64 };
+    for (uint32_t part = MOST_IMAGES; part >= LEAST_IMAGES; part--)
+        if (batch % part == 0)
+            return part;
+    return batch;
 }
 
-static void set_segments(mfm_graph *graph, const uint8_t *below)
+static int plan_prefix(mfm_frozen_features *f)
 {
-    for (size_t i = 0; i < graph->n_nodes; i++)
-        graph->nodes[i].segment =
-            below[graph->nodes[i].out[0]] ? MFM_SEGMENT_SHARED : MFM_SEGMENT_PLAIN;
-}
-
-static int check_apart(mfm_ctx *ctx, const mfm_graph *graph, int param, const uint8_t *below,
-                       const char *what)
-{
-    if (param < 0 || !below[param])
-        return MFM_OK;
-    return mfm_fail(ctx, MFM_ENOTSUP,
-                    "%s: the classifier's parameter '%s' also makes the features that it reads: "
-                    "these cannot stay as they are",
-                    what, graph->values[param].name);
-}
-
-int mfm_problem_freeze_features(mfm_problem *p, const char *what)
-{
-    const mfm_classifier *c = &p->classifier;
-    mfm_graph *graph = p->main;
-    int status = mfm_classifier_need(p->ctx, c, what);
-    if (status)
-        return status;
-    uint8_t *below = mfm_alloc(p->ctx, graph->n_values, 1);
-    if (!below)
+    static const mfm_pass forward[1] = {{MFM_FORWARD, 1}};
+    static const char *const names[1] = {"frozen prefix"};
+    const mfm_prefix *prefix = &f->problem->prefix;
+    mfm_slot *keep = mfm_alloc(f->ctx, prefix->n, sizeof *keep);
+    if (!keep)
         return MFM_ENOMEM;
-    mark_ancestors(graph, c->features, below);
-    status = check_apart(p->ctx, graph, c->weight, below, what);
-    if (!status)
-        status = check_apart(p->ctx, graph, c->bias, below, what);
-    if (!status)
-        set_segments(graph, below);
-    for (size_t i = 0; i < graph->n_values; i++)
-        if ((int)i != c->weight && (int)i != c->bias)
-            graph->values[i].trainable = false;
-    mfm_free(p->ctx, below);
-    return status;
-}
-
-/* ---- running it ------------------------------------------------------------------------------ */
-
-static int build(mfm_frozen_features *f, uint32_t segments, real *params, real *state)
-{
-    const mfm_pass forward[1] = {{MFM_FORWARD, segments}};
-    static const char *const names[1] = {"frozen features"};
-    const int value = f->problem->classifier.features;
-    const mfm_slot keep[1] = {{value, MFM_X}};
-    const mfm_plan_spec spec = {.batch = f->batch,
+    for (size_t i = 0; i < prefix->n; i++)
+        keep[i] = (mfm_slot){prefix->outputs[i], MFM_X};
+    const mfm_plan_spec spec = {.batch = f->part,
                                 .training = false,
                                 .passes = forward,
                                 .n_passes = 1,
                                 .pass_names = names,
                                 .keep = keep,
-                                .n_keep = 1,
+                                .n_keep = (int)prefix->n,
                                 .frozen = true};
-    const int status = mfm_plan_new(f->ctx, f->problem->main, &spec, &f->plan);
-    if (status)
-        return status;
-    mfm_plan_bind_params(f->plan, MFM_X, params);
-    mfm_plan_bind_state(f->plan, state);
-    f->width = (size_t)mfm_shape_count(mfm_plan_shape(f->plan, value)) / f->batch;
-    return MFM_OK;
+    const int status = mfm_plan_new(f->ctx, prefix->graph, &spec, &f->plan);
+    mfm_free(f->ctx, keep);
+    return status;
 }
 
-int mfm_frozen_features_new(mfm_ctx *ctx, const mfm_problem *problem, uint32_t segments,
-                            int64_t batch, real *params, real *state,
+static int measure(mfm_frozen_features *f)
+{
+    const mfm_prefix *prefix = &f->problem->prefix;
+    mfm_shape image = *mfm_problem_image_shape(f->problem);
+    image.dim[0] = 1;
+    f->image = (size_t)mfm_shape_count(&image);
+    f->widths = mfm_alloc(f->ctx, prefix->n, sizeof *f->widths);
+    for (size_t i = 0; f->widths && i < prefix->n; i++) {
+        const mfm_shape *shape = mfm_plan_shape(f->plan, prefix->outputs[i]);
+        f->widths[i] = (size_t)mfm_shape_count(shape) / f->part;
+        f->width += f->widths[i];
+    }
+    if (!f->widths)
+        return MFM_ENOMEM;
+    const int status = mfm_vector_new(f->ctx, NULL, f->part, &f->labels);
+    return status ? status : mfm_vector_new(f->ctx, NULL, f->part * f->image, &f->images);
+}
+
+/* A graph without numbers is planned, not run. */
+static void bind(const mfm_frozen_features *f)
+{
+    const mfm_prefix *prefix = &f->problem->prefix;
+    if (prefix->graph->params_size && !prefix->graph->params)
+        return;
+    mfm_plan_bind_params(f->plan, MFM_X, prefix->graph->params);
+    mfm_plan_bind_state(f->plan, prefix->graph->state);
+    mfm_plan_bind_input(f->plan, prefix->images, MFM_X, f->images);
+}
+
+int mfm_frozen_features_new(mfm_ctx *ctx, const mfm_problem *problem, uint32_t batch,
                             mfm_frozen_features **features)
 {
     mfm_frozen_features *f = mfm_alloc(ctx, 1, sizeof *f);
     *features = f;
     if (!f)
         return MFM_ENOMEM;
-    *f = (mfm_frozen_features){.ctx = ctx, .problem = problem, .batch = (uint32_t)batch};
-    const int status = build(f, segments, params, state);
-    if (status) {
-        mfm_frozen_features_free(f);
-        *features = NULL;
+    *f = (mfm_frozen_features){.ctx = ctx, .problem = problem, .part = choose_part(batch)};
+    int status = plan_prefix(f);
+    if (!status)
+        status = measure(f);
+    if (!status) {
+        bind(f);
+        return MFM_OK;
     }
+    mfm_frozen_features_free(f);
+    *features = NULL;
     return status;
 }
 
-static void drop(mfm_frozen_features *f)
+static void clear_set(mfm_ctx *ctx, feature_set *set)
 {
-    mfm_free_aligned(f->ctx, f->kept);
-    mfm_free(f->ctx, f->row);
-    f->kept = NULL;
-    f->row = NULL;
-    f->kept_size = 0;
+    mfm_free(ctx, set->row);
+    mfm_free_aligned(ctx, set->data);
+    *set = (feature_set){.images = NULL};
 }
 
 void mfm_frozen_features_free(mfm_frozen_features *f)
 {
     if (!f)
         return;
-    drop(f);
+    for (int i = 0; i < f->n_sets; i++)
+        clear_set(f->ctx, &f->sets[i]);
     mfm_plan_free(f->plan);
+    mfm_free(f->ctx, f->widths);
+    mfm_free_aligned(f->ctx, f->images);
+    mfm_free_aligned(f->ctx, f->labels);
     mfm_free(f->ctx, f);
 }
 
-size_t mfm_frozen_features_size(const mfm_frozen_features *f, uint32_t count)
+uint32_t mfm_frozen_features_part(const mfm_frozen_features *f)
+{
+    return f->part;
+}
+
+size_t mfm_frozen_features_size(const mfm_frozen_features *f, uint64_t count)
 {
     return count * f->width * sizeof(real);
 }
 
-bool mfm_frozen_features_kept(const mfm_frozen_features *f)
+int mfm_feature_room_new(const mfm_frozen_features *f, uint32_t n, real ***room)
 {
-    return f->kept != NULL;
+    const size_t outputs = f->problem->prefix.n;
+    size_t total = 0;
+    real *block;
+    for (size_t i = 0; i < outputs; i++)
+        total += (n * f->widths[i] + ALIGNED - 1) / ALIGNED * ALIGNED;
+    *room = mfm_alloc(f->ctx, outputs, sizeof **room);
+    if (!*room)
+        return MFM_ENOMEM;
+    const int status = mfm_vector_new(f->ctx, NULL, total, &block);
+    for (size_t i = 0; !status && i < outputs; i++) {
+        (*room)[i] = block;
+        block += (n * f->widths[i] + ALIGNED - 1) / ALIGNED * ALIGNED;
+    }
+    return status;
 }
 
-const real *mfm_frozen_features_rows(const mfm_frozen_features *f, size_t *width)
+void mfm_feature_room_free(mfm_ctx *ctx, real **room)
 {
-    *width = f->width;
-    return f->kept;
+    if (!room)
+        return;
+    mfm_free_aligned(ctx, room[0]);
+    mfm_free(ctx, room);
 }
 
-static const real *run(mfm_frozen_features *f, const real *images)
+/* The first n images of f->images. */
+static void run_part(mfm_frozen_features *f)
 {
-    mfm_plan_bind_input(f->plan, f->problem->images, MFM_X, (real *)images);
     mfm_plan_run(f->plan, 0);
-    return mfm_plan_lane(f->plan, f->problem->classifier.features, MFM_X);
 }
 
-/* room [batch, image]: the last batch is filled up with what the one before has left there. */
-static int fill(mfm_frozen_features *f, mfm_evaluation_images *images, const uint32_t *indices,
-                uint32_t count, const mfm_evaluation_watch *watch, real *room)
+static const real *output(const mfm_frozen_features *f, size_t i)
+{
+    return mfm_plan_lane(f->plan, f->problem->prefix.outputs[i], MFM_X);
+}
+
+void mfm_frozen_features_make(mfm_frozen_features *f, const real *images, uint32_t n,
+                              real *const *to)
+{
+    for (uint32_t first = 0; first < n; first += f->part) {
+        const uint32_t count = n - first < f->part ? n - first : f->part;
+        memcpy(f->images, images + first * f->image, count * f->image * sizeof *images);
+        run_part(f);
+        for (size_t i = 0; i < f->problem->prefix.n; i++)
+            memcpy(to[i] + first * f->widths[i], output(f, i), count * f->widths[i] * sizeof **to);
+    }
+}
+
+/* ---- keeping --------------------------------------------------------------------------------- */
+
+static const real *find_row(const mfm_frozen_features *f, const mfm_images *images, uint32_t index)
+{
+    for (int i = 0; i < f->n_sets; i++)
+        if (f->sets[i].images == images && f->sets[i].row[index] != NO_ROW)
+            return f->sets[i].data + f->sets[i].row[index] * f->width;
+    return NULL;
+}
+
+bool mfm_frozen_features_kept(const mfm_frozen_features *f, const mfm_images *images,
+                              const uint32_t *indices, uint32_t n)
+{
+    uint32_t kept = 0;
+    while (images && f->n_sets && kept < n && find_row(f, images, indices[kept]))
+        kept++;
+    return kept == n;
+}
+
+/* Whose features are missing: *list [set->count], whose rows are numbered. */
+static int list_missing(const mfm_frozen_features *f, const uint32_t *indices, uint32_t count,
+                        feature_set *set, uint32_t **list)
+{
+    set->row = mfm_alloc(f->ctx, set->images->count, sizeof *set->row);
+    *list = mfm_alloc(f->ctx, count, sizeof **list);
+    if (!set->row || !*list)
+        return MFM_ENOMEM;
+    for (uint32_t i = 0; i < set->images->count; i++)
+        set->row[i] = NO_ROW;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t index = indices ? indices[i] : i;
+        if (set->row[index] != NO_ROW || find_row(f, set->images, index))
+            continue;
+        (*list)[set->count] = index;
+        set->row[index] = set->count++;
+    }
+    return MFM_OK;
+}
+
+static void store_part(const mfm_frozen_features *f, uint32_t n, real *to)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < f->problem->prefix.n; i++) {
+        const real *from = output(f, i);
+        for (uint32_t k = 0; k < n; k++)
+            memcpy(to + k * f->width + at, from + k * f->widths[i], f->widths[i] * sizeof *to);
+        at += f->widths[i];
+    }
+}
+
+/* list: whose rows they are. Rows of images that are left out stay, and belong to nobody. */
+static int fill(mfm_frozen_features *f, mfm_evaluation_images *reading, const uint32_t *list,
+                feature_set *set, const mfm_evaluation_watch *watch, uint32_t *left_out)
 {
     int status = MFM_OK;
-    for (uint32_t first = 0; first < count && !status;) {
-        const uint32_t n = count - first < f->batch ? count - first : f->batch;
-        for (uint32_t i = 0; i < n; i++)
-            f->row[indices[first + i]] = first + i;
-        status = mfm_evaluation_images_read(images, first, n, room, NULL);
+    for (uint32_t first = 0; first < set->count && !status;) {
+        const uint32_t n = set->count - first < f->part ? set->count - first : f->part;
+        status = mfm_evaluation_images_read(reading, first, n, f->images, f->labels);
         if (status)
             return status;
-        memcpy(f->kept + first * f->width, run(f, room), n * f->width * sizeof(real));
+        for (uint32_t i = 0; i < n; i++)
+            if (f->labels[i] == (real)MFM_LEFT_OUT) {
+                set->row[list[first + i]] = NO_ROW;
+                ++*left_out;
+            }
+        run_part(f);
+        store_part(f, n, set->data + first * f->width);
         first += n;
-        status = watch ? watch->on_batch(watch->self, first, count) : MFM_OK;
+        status = watch ? watch->on_batch(watch->self, first, set->count) : MFM_OK;
     }
     return status;
 }
 
 int mfm_frozen_features_keep(mfm_frozen_features *f, const mfm_images *images,
                              const mfm_preprocess *preprocess, const uint32_t *indices,
-                             uint32_t count, const mfm_evaluation_watch *watch)
+                             uint32_t count, const mfm_evaluation_watch *watch, uint32_t *left_out)
 {
-    real *room;
-    drop(f);
-    int status = mfm_vector_new(f->ctx, NULL, mfm_preprocess_size(preprocess) * f->batch, &room);
-    if (!status)
-        status = mfm_vector_new(f->ctx, NULL, count * f->width, &f->kept);
-    f->row = status ? NULL : mfm_alloc(f->ctx, images->count, sizeof *f->row);
-    if (!status && !f->row)
-        status = MFM_ENOMEM;
+    feature_set set = {.images = images};
+    uint32_t *list = NULL;
     mfm_evaluation_images *reading = NULL;
+    assert(f->n_sets < MOST_SETS);
+    *left_out = 0;
+    int status = list_missing(f, indices, count, &set, &list);
     if (!status)
-        status = mfm_evaluation_images_open(f->ctx, images, indices, preprocess, &reading);
+        status = mfm_vector_new(f->ctx, NULL, set.count * f->width, &set.data);
     if (!status)
-        status = fill(f, reading, indices, count, watch, room);
+        status = mfm_evaluation_images_open(f->ctx, images, list, preprocess, &reading);
+    if (!status)
+        status = fill(f, reading, list, &set, watch, left_out);
     mfm_evaluation_images_close(reading);
-    f->kept_size = mfm_frozen_features_size(f, count) + images->count * sizeof *f->row;
-    mfm_free_aligned(f->ctx, room);
+    mfm_free(f->ctx, list);
     if (status)
-        drop(f);
+        clear_set(f->ctx, &set);
+    else
+        f->sets[f->n_sets++] = set;
     return status;
 }
 
-void mfm_frozen_features_of(mfm_frozen_features *f, const mfm_batch *batch, real *to)
+void mfm_frozen_features_take(const mfm_frozen_features *f, const mfm_images *images,
+                              const uint32_t *indices, uint32_t n, real *const *to)
 {
-    const size_t row = f->width * sizeof(real);
-    if (!f->kept)
-        memcpy(to, run(f, batch->images), f->batch * row);
-    for (size_t i = 0; f->kept && i < f->batch; i++)
-        memcpy(to + i * f->width, f->kept + f->row[batch->indices[i]] * f->width, row);
+    for (uint32_t k = 0; k < n; k++) {
+        const real *row = find_row(f, images, indices[k]);
+        assert(row);
+        for (size_t i = 0; i < f->problem->prefix.n; row += f->widths[i++])
+            memcpy(to[i] + k * f->widths[i], row, f->widths[i] * sizeof *row);
+    }
 }
 
 size_t mfm_frozen_features_bytes(const mfm_frozen_features *f)
 {
-    return mfm_plan_bytes(f->plan) + f->kept_size;
+    size_t bytes = mfm_plan_bytes(f->plan) + f->part * f->image * sizeof(real) +
+                   f->problem->prefix.graph->params_size * sizeof(real);
+    for (int i = 0; i < f->n_sets; i++)
+        bytes += mfm_frozen_features_size(f, f->sets[i].count) +
+                 f->sets[i].images->count * sizeof *f->sets[i].row;
+    return bytes;
 }

@@ -1,26 +1,6 @@
 #include "core/train/features/head_training.h"
 
-#include <stdio.h>
-
-#include "core/train/features/frozen_features.h"
 #include "core/train/vector.h"
-
-typedef struct head_values {
-    double memory; /* MiB */
-} head_values;
-
-static const mfm_option table[] = {
-    {.name = "feature-memory",
-     .kind = MFM_OPTION_REAL,
-     .value = "MIB",
-     .max = 1e9,
-     .offset = offsetof(head_values, memory),
-     .help =
-         "memory for the features of the training images, which without augmentation and mixing "
-         "are computed once; 0: they are computed in every step, with the same results"},
-};
-static const head_values defaults = {.memory = 1024};
-const mfm_settings mfm_head_training_settings = MFM_SETTINGS("Frozen features", table, defaults);
 
 enum { FORWARD, BACKWARD, PASSES };
 
@@ -28,7 +8,6 @@ static const char *const pass_names[PASSES] = {
     [FORWARD] = "classifier forward", [BACKWARD] = "classifier backward"};
 
 typedef struct head_state {
-    mfm_frozen_features *features;
     mfm_plan *plan;
     real *gradient;
 } head_state;
@@ -38,26 +17,23 @@ void mfm_head_end(mfm_training *t)
     head_state *s = t->method_state;
     if (!s)
         return;
-    mfm_frozen_features_free(s->features);
     mfm_plan_free(s->plan);
     mfm_free_aligned(t->ctx, s->gradient);
     mfm_free(t->ctx, s);
     t->method_state = NULL;
 }
 
-/* Features are written where the graph would have them: no pass makes them. */
 static int make_plan(mfm_training *t, head_state *s)
 {
     const mfm_problem *p = t->problem;
     const uint32_t loss =
         p->objective.loss == p->plain.loss ? MFM_SEGMENT_PLAIN_LOSS : MFM_SEGMENT_OBJECTIVE;
-    const uint32_t set = 1u << MFM_SEGMENT_PLAIN | 1u << loss;
+    const uint32_t set = MFM_SET_PLAIN | 1u << loss;
     const mfm_pass passes[PASSES] = {[FORWARD] = {MFM_FORWARD, set}, [BACKWARD] = {MFM_VJP, set}};
-    mfm_slot *keep = mfm_alloc(t->ctx, 3 + p->n_gives, sizeof *keep);
+    mfm_slot *keep = mfm_alloc(t->ctx, 2 + p->n_gives, sizeof *keep);
     int n = 0;
     if (!keep)
         return MFM_ENOMEM;
-    keep[n++] = (mfm_slot){p->classifier.features, MFM_X};
     keep[n++] = (mfm_slot){p->objective.loss, MFM_X};
     keep[n++] = (mfm_slot){p->objective.loss, MFM_G};
     for (size_t i = 0; i < p->n_gives; i++)
@@ -98,49 +74,11 @@ int mfm_head_begin(mfm_training *t)
     int status = make_plan(t, s);
     if (!status)
         status = mfm_vector_new(t->ctx, NULL, t->problem->main->params_size, &s->gradient);
-    if (!status)
-        status = mfm_frozen_features_new(t->ctx, t->problem, 1u << MFM_SEGMENT_SHARED,
-                                         t->options.batch, t->w, t->state, &s->features);
     if (status)
         mfm_head_end(t);
     else
         bind(t, s);
     return status;
-}
-
-static bool always_the_same(const mfm_training *t, const mfm_preprocess *preprocess)
-{
-    return preprocess->augment.count == 0 && !t->options.mixing;
-}
-
-int mfm_head_start(mfm_training *t, mfm_session_start *start)
-{
-    const head_state *s = t->method_state;
-    const head_values *v = mfm_chosen_values(&t->options, &mfm_head_training_settings);
-    const double mib = (double)mfm_frozen_features_size(s->features, start->count) / 0x1p20;
-    if (v->memory == 0 || !always_the_same(t, start->preprocess))
-        return MFM_OK;
-    if (mib > v->memory) {
-        mfm_warn(t->ctx,
-                 "the features of %u images take %.1f MiB, --feature-memory allows %g: they are "
-                 "computed in every step",
-                 start->count, mib, v->memory);
-        return MFM_OK;
-    }
-    const int status = mfm_frozen_features_keep(s->features, start->images, start->preprocess,
-                                                start->indices, start->count, start->watch);
-    if (status == MFM_ENOMEM)
-        return mfm_fail_in(t->ctx, status,
-                           "features of %u images (--feature-memory 0 does without)", start->count);
-    snprintf(start->note, sizeof start->note,
-             "the features of %u training images are computed once: %.1f MiB", start->count, mib);
-    return status;
-}
-
-bool mfm_head_needs_images(const mfm_training *t)
-{
-    const head_state *s = t->method_state;
-    return !mfm_frozen_features_kept(s->features);
 }
 
 /* The features lie where they are read, and stay. */
@@ -162,8 +100,6 @@ double mfm_head_run(mfm_training *t, const mfm_batch *batch)
     const head_state *s = t->method_state;
     const mfm_problem *p = t->problem;
     mfm_problem_bind(p, s->plan, batch);
-    mfm_frozen_features_of(s->features, batch,
-                           mfm_plan_lane(s->plan, p->classifier.features, MFM_X));
     run(s);
     return (double)*mfm_plan_lane(s->plan, p->objective.loss, MFM_X);
 }
@@ -183,6 +119,5 @@ const real *mfm_head_give_gradient(const mfm_training *t, size_t link)
 size_t mfm_head_bytes(const mfm_training *t)
 {
     const head_state *s = t->method_state;
-    return mfm_plan_bytes(s->plan) + mfm_frozen_features_bytes(s->features) +
-           t->problem->main->params_size * sizeof(real);
+    return mfm_plan_bytes(s->plan) + t->problem->main->params_size * sizeof(real);
 }

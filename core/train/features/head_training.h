@@ -8,17 +8,12 @@
 
 #include "core/train/training.h"
 
-extern const mfm_settings mfm_head_training_settings;
-
-/* Features and plan. The objective's values h, where there are any, are bound to phi of the
- * training's hyper graphs, and their adjoints kept. For mfm_method. */
+/* The plan of a problem of features (core/train/problem/split_network.h). The objective's values h,
+ * where there are any, are bound to phi of the training's hyper graphs, and their adjoints kept.
+ * For mfm_method. */
 int mfm_head_begin(mfm_training *training);
 void mfm_head_end(mfm_training *training);
 size_t mfm_head_bytes(const mfm_training *training);
-/* Keeps the features of the training images where they are always the same and the memory that is
- * allowed is enough; tells in start->note. */
-int mfm_head_start(mfm_training *training, mfm_session_start *start);
-bool mfm_head_needs_images(const mfm_training *training);
 
 /* Forward and backward of the objective over a batch; returns its value. */
 double mfm_head_run(mfm_training *training, const mfm_batch *batch);

@@ -8,7 +8,6 @@
 #include <math.h>
 
 #include "core/base/random.h"
-#include "core/train/features/frozen_features.h"
 #include "core/train/features/head_training.h"
 #include "core/train/problem/split_network.h"
 
@@ -18,9 +17,7 @@ static int build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
                  const mfm_train_options *options, mfm_problem **problem)
 {
     const mfm_loss_spec spec = mfm_loss_spec_of(options, task);
-    int status = mfm_problem_of_network(ctx, network, &spec, problem);
-    if (!status)
-        status = mfm_problem_freeze_features(*problem, "classifier re-training");
+    int status = mfm_problem_of_features(ctx, network, &spec, "classifier re-training", problem);
     if (!status)
         status = mfm_problem_finish(*problem);
     if (status) {
@@ -44,13 +41,13 @@ static void start_anew(const mfm_training *t, int param, uint32_t node)
             (real)(bound * (2 * mfm_random_uniform(&key, (uint64_t)i) - 1));
 }
 
-static int start(mfm_training *t, mfm_session_start *how)
+static int start(mfm_training *t)
 {
     if (t->counters.step == 0) {
         start_anew(t, t->problem->classifier.weight, INIT_NODE);
         start_anew(t, t->problem->classifier.bias, INIT_NODE + 1);
     }
-    return mfm_head_start(t, how);
+    return MFM_OK;
 }
 
 static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_losses *losses)
@@ -61,19 +58,15 @@ static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_
     mfm_optimizer_step(&t->optimizer, lr, 1, gradient, t->w);
 }
 
-static const mfm_settings *const settings[] = {&mfm_head_training_settings, NULL};
-
 const mfm_method mfm_method_crt = {
     .name = "crt",
     .summary = "classifier re-training: the last layer anew, on frozen features",
-    .settings = settings,
     .sampler = "class-balanced",
     .streams = {{.name = "train", .from = MFM_FROM_TRAIN}},
     .sharpens = true,
     .build = build,
     .begin = mfm_head_begin,
     .start = start,
-    .needs_images = mfm_head_needs_images,
     .step = step,
     .end = mfm_head_end,
     .bytes = mfm_head_bytes};

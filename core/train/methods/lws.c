@@ -8,7 +8,6 @@
  * code scales the bias too. What is written has s folded into W and b: a plain classifier.
  */
 #include "core/train/problem/chain.h"
-#include "core/train/features/frozen_features.h"
 #include "core/train/features/head_training.h"
 #include "core/train/problem/split_network.h"
 
@@ -64,9 +63,6 @@ static int build_problem(mfm_problem *p)
                         "the loss %s has a classifier of its own, which scales would not change: "
                         "another loss",
                         p->spec.loss->name);
-    const int status = mfm_problem_freeze_features(p, "weight scaling");
-    if (status)
-        return status;
     p->main->values[c->weight].trainable = false;
     if (c->bias >= 0)
         p->main->values[c->bias].trainable = false;
@@ -77,7 +73,7 @@ static int build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
                  const mfm_train_options *options, mfm_problem **problem)
 {
     const mfm_loss_spec spec = mfm_loss_spec_of(options, task);
-    int status = mfm_problem_of_network(ctx, network, &spec, problem);
+    int status = mfm_problem_of_features(ctx, network, &spec, "weight scaling", problem);
     if (!status)
         status = build_problem(*problem);
     if (status) {
@@ -128,19 +124,14 @@ static void fold(const mfm_training *t, real *params)
     }
 }
 
-static const mfm_settings *const settings[] = {&mfm_head_training_settings, NULL};
-
 const mfm_method mfm_method_lws = {
     .name = "lws",
     .summary = "learnable weight scaling: one factor per class, on frozen features",
-    .settings = settings,
     .sampler = "class-balanced",
     .streams = {{.name = "train", .from = MFM_FROM_TRAIN}},
     .sharpens = true,
     .build = build,
     .begin = begin,
-    .start = mfm_head_start,
-    .needs_images = mfm_head_needs_images,
     .step = step,
     .fold = fold,
     .end = mfm_head_end,

@@ -49,16 +49,6 @@ typedef struct mfm_step_losses {
     double meta; /* 0 for a step without meta batch */
 } mfm_step_losses;
 
-/* What a session of a run begins with: the images that it trains on. */
-typedef struct mfm_session_start {
-    const mfm_images *images;
-    const mfm_preprocess *preprocess;
-    const uint32_t *indices; /* [count] of the training images */
-    uint32_t count;
-    const mfm_evaluation_watch *watch; /* of whoever goes through all of them */
-    char note[160];                    /* written for those who follow the run */
-} mfm_session_start;
-
 typedef struct mfm_method {
     const char *name;
     const char *summary;
@@ -83,9 +73,7 @@ typedef struct mfm_method {
     /* Makes the plans and what the method keeps; sets training->method_state. */
     int (*begin)(mfm_training *training);
     /* Before the first step of a session, when a checkpoint has been restored. NULL: nothing. */
-    int (*start)(mfm_training *training, mfm_session_start *start);
-    /* Whether batches must bring their images, from then on; NULL: they must. */
-    bool (*needs_images)(const mfm_training *training);
+    int (*start)(mfm_training *training);
     /* Whether the step that comes next reads that stream; NULL: each step reads all. */
     bool (*reads)(const mfm_training *training, int stream);
     /* One step at learning rate lr: updates the training's vectors. batches: one for each stream of

@@ -110,7 +110,7 @@ void mfm_optimizer_step(mfm_optimizer *o, double lr, double scale, const real *g
         if (value->kind != MFM_VALUE_PARAM || !value->trainable)
             continue;
         const bool decays = !o->spare_vectors || value->shape.rank > 1;
-        step_part(o, lr, scale, decays, (size_t)mfm_shape_count(&value->shape),
+        step_part(o, lr * value->rate, scale, decays, (size_t)mfm_shape_count(&value->shape),
                   gradient + value->offset, value->offset, params);
     }
 }

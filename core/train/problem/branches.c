@@ -251,8 +251,14 @@ int mfm_problem_of_branches(mfm_ctx *ctx, mfm_network *network, const mfm_loss_s
                             mfm_problem **problem)
 {
     int status = mfm_problem_of_network(ctx, network, spec, problem);
-    if (status)
+    if (!status && (*problem)->prefix.graph)
+        status = mfm_fail(ctx, MFM_ENOTSUP,
+                          "two branches: everything below them is trained: no layer can be frozen");
+    if (status) {
+        mfm_problem_free(*problem);
+        *problem = NULL;
         return status;
+    }
     builder b = {.p = *problem, .main = (*problem)->main};
     b.n_nodes = b.main->n_nodes;
     b.n_values = b.main->n_values;

@@ -13,6 +13,7 @@ int mfm_problem_new(mfm_ctx *ctx, int64_t classes, const mfm_loss_spec *spec, mf
     if (!p)
         return MFM_ENOMEM;
     *p = (mfm_problem){.ctx = ctx,
+                       .images = -1,
                        .labels = -1,
                        .shares = -1,
                        .table = -1,
@@ -36,6 +37,9 @@ void mfm_problem_free(mfm_problem *p)
     if (!p)
         return;
     mfm_graph_free(p->main);
+    mfm_graph_free(p->prefix.graph);
+    mfm_free(p->ctx, p->prefix.outputs);
+    mfm_free(p->ctx, p->prefix.inputs);
     for (int i = 0; i < p->n_hypers; i++)
         mfm_graph_free(p->hypers[i].graph);
     mfm_free(p->ctx, p->reads);
@@ -118,6 +122,33 @@ int mfm_problem_give(mfm_problem *p, int hyper, int value, int main)
                     (mfm_hyper_link){main, hyper, value});
 }
 
+int mfm_problem_prefix_input(mfm_problem *p, int output, const char *name, const mfm_shape *shape,
+                             int *input)
+{
+    mfm_prefix *f = &p->prefix;
+    for (size_t i = 0; i < f->n; i++)
+        if (f->outputs[i] == output) {
+            *input = f->inputs[i];
+            return MFM_OK;
+        }
+    int status = mfm_grow(p->ctx, &f->outputs, f->n, &f->outputs_capacity, sizeof *f->outputs);
+    if (!status)
+        status = mfm_grow(p->ctx, &f->inputs, f->n, &f->inputs_capacity, sizeof *f->inputs);
+    if (!status)
+        status = mfm_graph_input(p->main, name, MFM_DATA, shape, input);
+    if (status)
+        return status;
+    f->outputs[f->n] = output;
+    f->inputs[f->n++] = *input;
+    return MFM_OK;
+}
+
+const mfm_shape *mfm_problem_image_shape(const mfm_problem *p)
+{
+    return p->images >= 0 ? &p->main->values[p->images].shape
+                          : &p->prefix.graph->values[p->prefix.images].shape;
+}
+
 static int fuse(mfm_problem *p)
 {
     enum { PATHS = 3, VALUES = 4 };
@@ -137,7 +168,9 @@ static int fuse(mfm_problem *p)
         keep[n++] = p->reads[i].main;
     for (size_t i = 0; i < p->n_gives; i++)
         keep[n++] = p->gives[i].main;
-    const int status = mfm_graph_fuse(p->main, keep, n);
+    int status = mfm_graph_fuse(p->main, keep, n);
+    if (!status && p->prefix.graph)
+        status = mfm_graph_fuse(p->prefix.graph, p->prefix.outputs, p->prefix.n);
     mfm_free(p->ctx, keep);
     return status;
 }

@@ -75,10 +75,21 @@ typedef struct mfm_hyper_link {
 
 enum { MFM_MAX_HYPERS = 4 };
 
+/* What no step changes (core/train/problem/frozen_nodes.h) is a graph of its own, which runs in
+ * inference form: it is not differentiated, its parameters have no gradients, and what it makes of
+ * an image is always the same. Its outputs are inputs of the main graph. */
+typedef struct mfm_prefix {
+    mfm_graph *graph;      /* NULL: there is none */
+    int images;            /* input of graph */
+    int *outputs, *inputs; /* [n] values of graph; the inputs of the main graph that they are */
+    size_t n, outputs_capacity, inputs_capacity;
+} mfm_prefix;
+
 typedef struct mfm_problem {
     mfm_ctx *ctx;
     mfm_graph *main;
-    int images, labels; /* inputs; labels are class numbers [n] */
+    mfm_prefix prefix;
+    int images, labels; /* inputs; labels are class numbers [n]; images -1: prefix alone has them */
     int shares;         /* input [n, classes]: labels that were mixed; -1: none */
     int table;          /* input of the losses (mfm_loss_fill_table); -1: none */
     int costs;          /* input of a loss that has costs; -1: none */
@@ -107,8 +118,11 @@ void mfm_problem_free(mfm_problem *problem);
 void mfm_problem_set_epoch(const mfm_problem *problem, uint64_t epoch);
 /* The costs of the loss from now on, [classes, classes]: 1 before. */
 void mfm_problem_set_costs(const mfm_problem *problem, const real *costs);
-/* Binds a batch to the inputs of a plan of the main graph. */
+/* Binds a batch to the inputs of a plan of the main graph; with its features where there is a
+ * prefix. */
 void mfm_problem_bind(const mfm_problem *problem, mfm_plan *plan, const mfm_batch *batch);
+/* The input that the images are given to: of the prefix where that alone has them. */
+const mfm_shape *mfm_problem_image_shape(const mfm_problem *problem);
 /* The hyper graph of that name; NULL when there is none. */
 const mfm_hyper *mfm_problem_hyper(const mfm_problem *problem, const char *name);
 
@@ -122,6 +136,11 @@ int mfm_problem_add_hyper(mfm_problem *problem, const char *name, enum mfm_hyper
 int mfm_problem_use_rows(mfm_problem *problem, int hyper, const char *name, uint32_t samples);
 int mfm_problem_read(mfm_problem *problem, int main, int hyper, int value);
 int mfm_problem_give(mfm_problem *problem, int hyper, int value, int main);
+
+/* The main graph's input that is a value of the prefix's graph: made where it is not there yet.
+ * shape: dim[0] -1, the batch. */
+int mfm_problem_prefix_input(mfm_problem *problem, int output, const char *name,
+                             const mfm_shape *shape, int *input);
 
 /* path->adjusted and ->losses from path->logits, by the loss of the spec. */
 int mfm_problem_add_losses(mfm_problem *problem, int segment, const char *name, mfm_path *path);

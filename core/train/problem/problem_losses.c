@@ -103,7 +103,10 @@ void mfm_problem_set_costs(const mfm_problem *p, const real *costs)
 
 void mfm_problem_bind(const mfm_problem *p, mfm_plan *plan, const mfm_batch *batch)
 {
-    mfm_plan_bind_input(plan, p->images, MFM_X, (real *)batch->images);
+    if (p->images >= 0)
+        mfm_plan_bind_input(plan, p->images, MFM_X, (real *)batch->images);
+    for (size_t i = 0; i < p->prefix.n; i++)
+        mfm_plan_bind_input(plan, p->prefix.inputs[i], MFM_X, (real *)batch->features[i]);
     mfm_plan_bind_input(plan, p->labels, MFM_X, (real *)batch->labels);
     if (p->shares >= 0 && batch->soft_labels)
         mfm_plan_bind_input(plan, p->shares, MFM_X, (real *)batch->soft_labels);

@@ -13,15 +13,23 @@
 
 MFM_C_BEGIN
 
-/* A fresh problem with the plain path of the network, up to its logits. The parts take their
- * parameters' numbers from the network; of a network without any they have none, either. The
- * network gets the classifier that the loss wants (mfm_problem_new has spec). */
+/* A fresh problem with the plain path of the network, up to its logits. What no step changes
+ * becomes the problem's prefix (core/train/problem/frozen_nodes.h); without spec, which is for
+ * evaluation alone, nothing does. The parts take their parameters' numbers from the network; of a
+ * network without any they have none, either. The network gets the classifier that the loss wants
+ * (mfm_problem_new has spec). MFM_ENOTSUP: a parameter of the prefix is trained as well. */
 int mfm_problem_of_network(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec,
                            mfm_problem **problem);
 
-/* The same with the network's modulators: the objective's logits, the hyper graph `name` and what
- * it gives; *input is its side input, which nobody gives yet. MFM_EINVAL: a network without
- * modulators. MFM_ENOTSUP: h must depend on the side input alone. */
+/* The same with all that makes the features of the classifier as the prefix: of the parameters only
+ * the classifier's own can be trained. `what` wants it. MFM_ENOTSUP: the logits are not made by a
+ * fully connected layer, or its parameters also make the features. */
+int mfm_problem_of_features(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec,
+                            const char *what, mfm_problem **problem);
+
+/* As mfm_problem_of_network, with the network's modulators: the objective's logits, the hyper graph
+ * `name` and what it gives; *input is its side input, which nobody gives yet. MFM_EINVAL: a network
+ * without modulators. MFM_ENOTSUP: h must depend on the side input alone. */
 int mfm_problem_of_modulated(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec,
                              const char *name, mfm_problem **problem, int *hyper, int *input);
 

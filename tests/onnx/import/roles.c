@@ -150,7 +150,7 @@ static void the_user_has_the_last_word(void)
 {
     imported t = of_every_kind();
     static const char *const fix[] = {"w", "fc*"}, *const set_free[] = {"mean", "fc_bias"};
-    const mfm_role_choice choice = {.fix = fix, .n_fix = 2, .free = set_free, .n_free = 2};
+    const mfm_role_choice choice = {.freeze = fix, .n_freeze = 2, .free = set_free, .n_free = 2};
     mfm_roles *r = roles_of(&t, &choice);
     CU_ASSERT(has_fate(r, "w", MFM_FATE_FIXED, "choice"));
     CU_ASSERT(has_fate(r, "fc", MFM_FATE_FIXED, "choice"));
@@ -169,7 +169,7 @@ static void a_choice_that_cannot_be_is_refused(void)
 {
     static const struct {
         const char *fix, *free, *words[3];
-    } wrong[] = {{"layer_scala", NULL, {"fix 'layer_scala'", "did you mean layer_scale?"}},
+    } wrong[] = {{"layer_scala", NULL, {"freeze 'layer_scala'", "did you mean layer_scale?"}},
                  {"six", NULL, {NULL}}, /* fixed already */
                  {"low", NULL, {"'low'", "setting", "only what would be trained"}},
                  {NULL, "low", {"'low'", "setting", "only what would be fixed"}},
@@ -178,8 +178,8 @@ static void a_choice_that_cannot_be_is_refused(void)
                  {"lo?", NULL, {"'lo?'", "none of its 1 tensor:"}}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         imported t = of_every_kind();
-        const mfm_role_choice choice = {.fix = &wrong[i].fix,
-                                        .n_fix = wrong[i].fix != NULL,
+        const mfm_role_choice choice = {.freeze = &wrong[i].fix,
+                                        .n_freeze = wrong[i].fix != NULL,
                                         .free = &wrong[i].free,
                                         .n_free = wrong[i].free != NULL};
         const int status = mfm_model_import_chosen(t.ctx, t.model, &choice, &t.network);
@@ -304,7 +304,7 @@ static void a_modulator_is_left_alone(void)
     t.model = hand_residual(t.ctx, 8, 13);
     CU_ASSERT_EQUAL_FATAL(mfm_model_inject(t.ctx, t.model, &(mfm_inject_options){0}), MFM_OK);
     static const char *const all[] = {"*"};
-    const mfm_role_choice choice = {.fix = all, .n_fix = 1};
+    const mfm_role_choice choice = {.freeze = all, .n_freeze = 1};
     mfm_roles *r = roles_of(&t, &choice);
     size_t trained = 0;
     for (size_t i = 0; i < r->n_tensors; i++) {
@@ -328,7 +328,7 @@ static int attempt(mfm_ctx *ctx, void *self)
 {
     const packed_model *packed = self;
     static const char *const fix[] = {"w*"};
-    const mfm_role_choice choice = {.fix = fix, .n_fix = 1};
+    const mfm_role_choice choice = {.freeze = fix, .n_freeze = 1};
     mfm_model *model;
     mfm_network *network = NULL;
     int status = mfm_model_parse(ctx, packed->bytes, packed->size, "packed", &model);

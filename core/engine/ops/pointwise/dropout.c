@@ -126,6 +126,7 @@ const mfm_op mfm_op_dropout = {
     .impl = &impl,
     .reads = MFM_READS_NONE,
     .batch = MFM_BATCH_ALL,
+    .random = true,
     .summary = "zeroes a random part of the elements in training",
     .samples = samples,
 };

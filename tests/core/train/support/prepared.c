@@ -122,7 +122,7 @@ void perturb(const mfm_graph *graph, uint64_t seed, double deviation, real *vect
 
 mfm_batch batch_new(const prepared *p, int64_t count, uint64_t seed)
 {
-    mfm_shape shape = p->problem->main->values[p->problem->images].shape;
+    mfm_shape shape = *mfm_problem_image_shape(p->problem);
     shape.dim[0] = count;
     const size_t size = (size_t)mfm_shape_count(&shape);
     real *images = vector_new(p->ctx, size), *labels = vector_new(p->ctx, (size_t)count);

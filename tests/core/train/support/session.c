@@ -27,7 +27,7 @@ void session_init(session *s, const recipe *from, const char *method)
                                      .weight_decay = 5e-4,
                                      .seed = 17};
     s->meta_steps = (mfm_meta_steps){.every = 1, .from = 1};
-    s->feature_memory = 1;
+    s->options.feature_memory = 1;
     s->modulator = (mfm_modulator_training){.lr = 0.01, .momentum = 0.9, .weight_decay = 1e-3};
 }
 
@@ -39,7 +39,6 @@ void session_init_model(session *s, mfm_ctx *ctx, mfm_model *model, const sessio
     s->options = like->options;
     s->meta_steps = (mfm_meta_steps){.every = 1, .from = 1};
     s->modulator = like->modulator;
-    s->feature_memory = like->feature_memory;
     s->meta_steps = like->meta_steps;
 }
 
@@ -49,7 +48,6 @@ void session_start(session *s)
     s->chosen[1] = (mfm_chosen){&mfm_weighting_training_settings, &s->modulator};
     s->chosen[2] = (mfm_chosen){&mfm_meta_steps_settings, &s->meta_steps};
     s->chosen[3] = (mfm_chosen){&mfm_steps_settings, &steps};
-    s->chosen[4] = (mfm_chosen){&mfm_head_training_settings, &s->feature_memory};
     s->options.chosen = s->chosen;
     s->options.schedule.chosen = s->chosen;
     prepare_for_split(&s->p, &s->options, s->data.split);

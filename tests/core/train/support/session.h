@@ -2,7 +2,6 @@
 #ifndef MFM_TESTS_TRAIN_SESSION_H
 #define MFM_TESTS_TRAIN_SESSION_H
 
-#include "core/train/features/head_training.h"
 #include "core/train/bilevel/meta_step.h"
 #include "tests/core/train/support/prepared.h"
 #include "tests/core/train/support/tiny_data.h"
@@ -14,7 +13,6 @@ typedef struct session {
     tiny_data data;
     mfm_modulator_training modulator; /* also of a weighting network */
     mfm_meta_steps meta_steps;
-    double feature_memory; /* of methods that train on frozen features */
     mfm_chosen chosen[6];
     mfm_train_options options; /* chosen is the session's own */
     mfm_training *training;
