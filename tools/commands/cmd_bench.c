@@ -6,12 +6,14 @@
 #include "core/base/random.h"
 #include "tools/show/bench_report.h"
 #include "tools/process.h"
+#include "tools/options/role_options.h"
 #include "tools/options/settings.h"
 #include "tools/threads.h"
 
 typedef struct options {
     const char *method;
     mfm_inject_arguments inject;
+    mfm_role_arguments roles;
     uint64_t batch, meta_batch, repeat, profile, threads;
     bool all_nodes, json;
     mfm_settings_room room;
@@ -73,6 +75,10 @@ static const mfm_option_group groups[] = {
      .options = mfm_inject_table,
      .count = MFM_INJECT_OPTIONS,
      .base = offsetof(options, inject)},
+    {.title = "What is trained:",
+     .options = mfm_role_table,
+     .count = MFM_ROLE_OPTIONS,
+     .base = offsetof(options, roles)},
     {.title = NULL}};
 
 static const mfm_option_table bench_options = {
@@ -277,6 +283,7 @@ static int run(mfm_ctx *ctx, const options *o, const mfm_form *form, const mfm_a
         .workload = {.ctx = ctx,
                      .method = mfm_method_find(o->method),
                      .chosen = form->chosen,
+                     .choice = mfm_role_choice_of(&o->roles),
                      .batch = o->batch,
                      .meta_batch = o->meta_batch ? o->meta_batch : o->batch},
         .result = {

@@ -1,4 +1,5 @@
 /* The hypergradient against central differences (differences.h), through whole architectures. */
+#include <fnmatch.h>
 #include <string.h>
 
 #include "core/train/problem/class_weights.h"
@@ -134,6 +135,42 @@ static void test_frozen(void)
     check_hand(HAND_AT_1, "fc2");
 }
 
+/* What the patterns are of is frozen, or has a rate of its own, in an architecture. */
+static void check_chosen(const recipe *from, const char *frozen, const char *slow, bool prefix)
+{
+    prepared p;
+    prepare(from, &p);
+    for (size_t i = 0; i < p.network->graph->n_values; i++) {
+        mfm_value *value = &p.network->graph->values[i];
+        if (value->kind != MFM_VALUE_PARAM)
+            continue;
+        if (frozen && fnmatch(frozen, value->name, 0) == 0)
+            value->trainable = false;
+        if (slow && fnmatch(slow, value->name, 0) == 0)
+            value->rate = 0.3;
+    }
+    const mfm_train_options options = {.method = mfm_method_find("mfm")};
+    prepare_method(&p, &options, 1);
+    CU_ASSERT_EQUAL(p.problem->prefix.graph != NULL, prefix);
+    check_hypergradient(&p, &(difference_case){0}, 1);
+    prepared_clear(&p);
+}
+
+static void test_prefix(void)
+{
+    check_chosen(&(recipe){"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "conv[12]*", NULL, true);
+    check_chosen(&(recipe){"lenet", LENET, {"conv:2"}, {.hidden = 12}}, "conv*", NULL, true);
+    check_chosen(&(recipe){"resnet20", RESNET, {"last_conv"}, {.hidden = 12}}, "[!fm]*", NULL,
+                 true);
+    check_chosen(&(recipe){"resnet20", RESNET, {"block:8"}, {.hidden = 12}}, "*bn*", NULL, false);
+}
+
+static void test_own_rates(void)
+{
+    check_chosen(&(recipe){"lenet", LENET, {"conv:2"}, {.hidden = 12}}, NULL, "conv3*", false);
+    check_chosen(&(recipe){"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "conv1*", "fc*", true);
+}
+
 static const mfm_case cases[] = {
     {"LeNet, modulated after its first convolution", test_lenet_early},
     {"LeNet, modulated in the middle", test_lenet_middle},
@@ -148,6 +185,8 @@ static const mfm_case cases[] = {
     {"every loss, with class weights", test_losses},
     {"Dropout, with one mask in all passes", test_dropout},
     {"frozen parameters, which no pass moves", test_frozen},
+    {"frozen layers that run apart, and frozen normalisations among others", test_prefix},
+    {"parameters at rates of their own", test_own_rates},
 };
 
 MFM_SUITE("core/train/hypergradient", cases)

@@ -173,7 +173,7 @@ static void a_choice_that_cannot_be_is_refused(void)
                  {"six", NULL, {NULL}}, /* fixed already */
                  {"low", NULL, {"'low'", "setting", "only what would be trained"}},
                  {NULL, "low", {"'low'", "setting", "only what would be fixed"}},
-                 {NULL, "zzz*", {"'zzz*'", "no tensor is called so"}},
+                 {NULL, "zzz*", {"'zzz*'", "no tensor or layer is called so"}},
                  {"si?", NULL, {NULL}}, /* the same by a pattern */
                  {"lo?", NULL, {"'lo?'", "none of its 1 tensor:"}}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {

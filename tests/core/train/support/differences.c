@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/random.h"
+#include "core/train/features/frozen_features.h"
 
 enum { META_BATCH = 4, DIRECTIONS = 2 };
 enum { MASK_SEED = 7, STEP = 3 };
@@ -15,6 +16,8 @@ typedef struct bench {
     prepared p;
     mfm_bilevel *bilevel;
     mfm_batch train, meta;
+    mfm_frozen_features *features; /* of a prefix; NULL */
+    real **train_room, **meta_room;
     size_t n; /* of phi */
     difference_case what;
     real *phi;      /* where the derivative is taken */
@@ -30,6 +33,21 @@ static double dot(const real *a, const real *b, size_t n)
     return sum;
 }
 
+/* Of a problem with a prefix: what it makes of both batches, which stays as it is. */
+static void make_features(bench *b)
+{
+    const mfm_problem *p = b->p.problem;
+    if (!p->prefix.graph)
+        return;
+    must(b->p.ctx, mfm_frozen_features_new(b->p.ctx, p, DIFFERENCE_BATCH, &b->features));
+    must(b->p.ctx, mfm_feature_room_new(b->features, DIFFERENCE_BATCH, &b->train_room));
+    must(b->p.ctx, mfm_feature_room_new(b->features, META_BATCH, &b->meta_room));
+    mfm_frozen_features_make(b->features, b->train.images, DIFFERENCE_BATCH, b->train_room);
+    mfm_frozen_features_make(b->features, b->meta.images, META_BATCH, b->meta_room);
+    b->train.features = (const real *const *)b->train_room;
+    b->meta.features = (const real *const *)b->meta_room;
+}
+
 static void bench_init(bench *b, const prepared *p, uint64_t seed)
 {
     mfm_ctx *ctx = p->ctx;
@@ -39,6 +57,7 @@ static void bench_init(bench *b, const prepared *p, uint64_t seed)
     must(ctx, mfm_bilevel_new(ctx, b->p.problem, &spec, &b->bilevel));
     b->train = batch_new(&b->p, DIFFERENCE_BATCH, 2 * seed);
     b->meta = batch_new(&b->p, META_BATCH, 2 * seed + 1);
+    make_features(b);
     b->n = b->p.modulator->params_size;
     b->phi = vector_new(ctx, b->n);
     b->gradient = vector_new(ctx, b->n);
@@ -51,6 +70,9 @@ static void bench_init(bench *b, const prepared *p, uint64_t seed)
 static void bench_clear(bench *b)
 {
     mfm_ctx *ctx = b->p.ctx;
+    mfm_feature_room_free(ctx, b->train_room);
+    mfm_feature_room_free(ctx, b->meta_room);
+    mfm_frozen_features_free(b->features);
     batch_clear(&b->p, &b->train);
     batch_clear(&b->p, &b->meta);
     mfm_free_aligned(ctx, b->phi);
