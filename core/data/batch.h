@@ -12,11 +12,11 @@ MFM_C_BEGIN
 /* Images in storage order (NHWC), labels as class numbers. Whoever makes a batch owns its arrays.
  */
 typedef struct mfm_batch {
-    const real *images;      /* [n, height, width, channels] */
-    const real *labels;      /* [n] */
-    const real *soft_labels; /* [n, classes], rows that sum to 1; NULL: the labels say it all */
-    const real *weights;     /* [n] of the samples; NULL: all 1 */
-    const uint32_t *indices; /* [n] of the images in their part; NULL: not known */
+    const real *images;          /* [n, height, width, channels] */
+    const real *labels;          /* [n] */
+    const real *soft_labels;     /* [n, classes], rows that sum to 1; NULL: the labels say it all */
+    const real *weights;         /* [n] of the samples; NULL: all 1 */
+    const uint32_t *indices;     /* [n] of the images in their part; NULL: not known */
     const real *const *features; /* of a frozen prefix: [n, ...] of each output; NULL: none */
     int64_t n;
 } mfm_batch;

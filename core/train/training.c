@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/train/features/frozen_features.h"
 #include "core/train/vector.h"
 
 int mfm_training_keep(mfm_training *t, const mfm_kept *kept)

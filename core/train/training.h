@@ -7,7 +7,6 @@
 
 #include "core/data/feed.h"
 #include "core/base/linkage.h"
-#include "core/train/features/frozen_features.h"
 #include "core/train/finishing/finishing.h"
 #include "core/train/bilevel/hyper_training.h"
 #include "core/train/methods/method.h"
@@ -16,6 +15,8 @@
 #include "core/train/optimizers/sharpness.h"
 
 MFM_C_BEGIN
+
+struct mfm_frozen_features;
 
 struct mfm_train_options {
     const mfm_method *method;
@@ -95,7 +96,7 @@ struct mfm_training {
     mfm_counters counters;
     uint64_t epoch;                        /* under way, from 0 */
     void *method_state;                    /* the method's own: plans and buffers */
-    mfm_frozen_features *features;         /* of the problem's prefix; NULL: there is none */
+    struct mfm_frozen_features *features;         /* of the problem's prefix; NULL: there is none */
     real **feature_rooms[MFM_MAX_STREAMS]; /* for a batch of each stream */
     mfm_kept kept[MFM_MAX_KEPT];
     mfm_kept_count kept_counts[MFM_MAX_KEPT];
