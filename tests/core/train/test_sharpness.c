@@ -95,6 +95,10 @@ static void bench_clear(bench *b)
 static mfm_step_losses step(bench *b)
 {
     mfm_step_losses losses;
+    mfm_stream_use uses[MFM_MAX_STREAMS];
+    const int streams = mfm_method_streams(&b->options, uses);
+    for (int i = 0; i < streams; i++)
+        mfm_training_add_features(b->t, i, NULL, &b->batches[i]);
     b->options.method->step(b->t, b->batches, rate, &losses);
     return losses;
 }
