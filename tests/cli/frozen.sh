@@ -54,7 +54,7 @@ expect_refusal 3 'method bbn: two branches: .*no layer can be frozen' train firs
 
 # Augmented and mixed images have features of their own in each step; those of tests do not.
 expect_exit 0 train first.onnx -o other.onnx $common --method base --epochs 1 \
-    --freeze-before last_conv --augment pad-crop-flip
+    --freeze-before last_conv --augment shift:4,flip
 expect_stderr '^the features of 40 test images are computed once'
 expect_exit 0 train first.onnx -o other.onnx $common --method base --epochs 1 \
     --freeze-before last_conv --mix mixup --run other.mixed

@@ -381,7 +381,7 @@ static void keep_session(session *s, const recipe *from, const char *method, con
                          double memory)
 {
     session_init(s, from, method);
-    s->data.preprocess.augment = (mfm_augment){.pad = 0};
+    s->data.preprocess.augment = (mfm_augment){.count = 0};
     s->options.feature_memory = memory;
     freeze(s->p.network, frozen);
     session_start(s);
