@@ -309,13 +309,6 @@ static int keep_features(trainer *r)
     return status;
 }
 
-/* What the method does before its first step. */
-static int start_method(trainer *r)
-{
-    mfm_training *t = r->training;
-    return t->options.method->start ? t->options.method->start(t) : MFM_OK;
-}
-
 static int evaluate_part(trainer *r, const mfm_images *images, const uint32_t *indices,
                          uint32_t count, double *loss)
 {
@@ -480,8 +473,8 @@ int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_trai
     int status = check_batch(&r);
     if (!status)
         status = mfm_confusion_init(ctx, &r.confusion, (int)training->problem->classes);
-    if (!status)
-        status = start_method(&r);
+    if (!status && training->options.method->start)
+        status = training->options.method->start(training);
     if (!status)
         status = keep_features(&r);
     if (!status)

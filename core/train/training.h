@@ -96,7 +96,7 @@ struct mfm_training {
     mfm_counters counters;
     uint64_t epoch;                        /* under way, from 0 */
     void *method_state;                    /* the method's own: plans and buffers */
-    struct mfm_frozen_features *features;         /* of the problem's prefix; NULL: there is none */
+    struct mfm_frozen_features *features;  /* of the problem's prefix; NULL: there is none */
     real **feature_rooms[MFM_MAX_STREAMS]; /* for a batch of each stream */
     mfm_kept kept[MFM_MAX_KEPT];
     mfm_kept_count kept_counts[MFM_MAX_KEPT];
