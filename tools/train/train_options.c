@@ -9,10 +9,8 @@
 #include "tools/options/option_json.h"
 
 enum { DECAY_ALL, DECAY_WEIGHTS };
-
 static const char *const border_names[] = {
     [MFM_BORDER_ZERO] = "zero", [MFM_BORDER_REFLECT] = "reflect", NULL};
-
 static const char *const decay_names[] = {[DECAY_ALL] = "all", [DECAY_WEIGHTS] = "weights", NULL};
 static const char none[] = "none"; /* no mixing, no finishing */
 
