@@ -9,9 +9,10 @@
 The photographs are the stamps of Tux Paint that lie in folders by what they show: eleven classes of
 9 to 65 pictures, a long tail as it came. EfficientNet-Lite0 (lite0.py) gets a fresh classifier by
 `head`. Ways: `frozen` trains the classifier alone on the ImageNet features, `all` everything from
-the ImageNet weights, `fresh` everything from fresh ones. Each with every seed, which chooses the
-fresh weights and the order of the images; four in ten images of each class are for testing, always
-the same. Runs that are finished in FOLDER are not made again. Prints a Markdown table.
+the ImageNet weights; `random` and `fresh` do the same with fresh weights. Each with every seed,
+which chooses the fresh weights and the order of the images; four in ten images of each class are
+for testing, always the same. Runs that are finished in FOLDER are not made again. Prints a Markdown
+table.
 """
 import argparse
 import json
@@ -28,7 +29,10 @@ CLASSES = {"birds": "animals/birds", "coins": "symbols/money", "fish": "animals/
 # epochs, options of train
 WAYS = {"frozen": (40, ["--freeze-before", "fc:-1", "--lr", "0.01"]),
         "all": (8, ["--lr", "0.01"]),
-        "fresh": (20, ["--lr", "0.02"])}
+        "random": (40, ["--freeze-before", "fc:-1", "--lr", "0.01"]),
+        "fresh": (10, ["--lr", "0.02"])}
+
+FRESH = ("random", "fresh")
 
 
 def options():
@@ -85,10 +89,10 @@ def model(option, fresh, seed):
 def train(option, way, seed):
     """Error on the test images after the last epoch, in percent."""
     epochs, more = WAYS[way]
-    folder = os.path.join(option.work, "%s-%d" % (way, seed))
+    folder = os.path.join(option.work, "run-%s-%d" % (way, seed))
     metrics = os.path.join(folder, "metrics.jsonl")
     if not os.path.exists(folder + ".onnx"):
-        run([option.tool, "train", model(option, way == "fresh", seed), "-o", folder + ".onnx",
+        run([option.tool, "train", model(option, way in FRESH, seed), "-o", folder + ".onnx",
              "--run", folder, "--data", "folder:" + os.path.join(option.work, "photos"),
              "--test-part", 0.4, "--method", "base", "--batch", 16, "--milestones", "none",
              "--epochs", epochs, "--seed", seed, "--threads", option.threads, *more])
@@ -107,8 +111,8 @@ def main():
     for way in option.ways:
         errors = [train(option, way, seed) for seed in seeds]
         print("| %s | %s | %d |%s %.1f %% |" %
-              ("fresh" if way == "fresh" else "ImageNet",
-               "the classifier" if way == "frozen" else "everything", WAYS[way][0],
+              ("fresh" if way in FRESH else "ImageNet",
+               "everything" if way in ("all", "fresh") else "the classifier", WAYS[way][0],
                "".join(" %.1f %% |" % error for error in errors), statistics.mean(errors)),
               flush=True)
 
