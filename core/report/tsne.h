@@ -5,7 +5,7 @@
  * p(j|i) is a Gaussian around x_i of the width that gives it the perplexity asked for, P the mean
  * of p(j|i) and p(i|j) over all pairs, q(i, j) proportional to 1 / (1 + |y_i - y_j|^2); the
  * objective is the Kullback-Leibler divergence of Q from P, in nats. Descended with momentum and
- * gains, P being 12 times itself at first, as scikit-learn does.
+ * gains, P being 12 times itself at first, as scikit-learn does. Debian has no library of it in C.
  */
 #ifndef MFM_TSNE_H
 #define MFM_TSNE_H

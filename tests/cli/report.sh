@@ -73,6 +73,13 @@ expect_exit 0 report runs/mfm --json -o less.html --metrics-only
 grep -q '"method": "mfm"' .stdout || fail "no method in the JSON"
 expect_refusal 3 'nowhere: no run in this folder' report nowhere -o x.html
 expect_refusal 2 'no RUN given' report -o x.html
+if command -v rsvg-convert >/dev/null; then
+    expect_exit 0 report runs/mfm -o less.html --metrics-only --figures pictures --png
+    expect_file pictures/recall.png
+else
+    expect_refusal 3 'rsvg-convert is not there: install librsvg2-bin' report runs/mfm -o x.html \
+        --figures pictures --png
+fi
 expect_refusal 2 '--png: it needs --figures' report runs/mfm --png -o x.html
 expect_refusal 2 '--groups: expected' report runs/mfm --groups 3 -o x.html
 echo '{}' >runs/mfm/run.json
