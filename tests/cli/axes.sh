@@ -16,7 +16,7 @@ names() {
 one() {
     rm -rf one.run
     expect_exit 0 train lenet.onnx -o one.onnx --run one.run $common "$@"
-    expect_no_stderr_but '^epoch |^ *$|^the features of [0-9]+ training|^costs follow'
+    expect_no_stderr_but '^epoch |^ *$|^the features of [0-9]+ |^costs follow'
     expect_stdout '^test error: last [0-9.]+ %'
 }
 

@@ -13,9 +13,8 @@ const mfm_option mfm_role_table[MFM_ROLE_OPTIONS] = {
      .kind = MFM_OPTION_STRINGS,
      .value = "NAME",
      .offset = offsetof(mfm_role_arguments, freeze),
-     .help =
-         "tensor that is not trained, a pattern, or a layer with its normalisation; may be given "
-         "several times; inspect --tensors lists them"},
+     .help = "tensor that is not trained, a pattern, or a layer with its normalisation, as inspect "
+             "lists them; may be given several times"},
     {.name = "train-only",
      .kind = MFM_OPTION_STRINGS,
      .value = "NAME",

@@ -320,7 +320,10 @@ static void split_plain(mfm_splitter *s)
         return;
     s->plain[s->network->images] = to->images;
     copy_plain(s);
-    to->plain.logits = s->plain[plain_source(s, s->network->logits)];
+    const int logits = plain_source(s, s->network->logits);
+    to->plain.logits = s->frozen.any && !s->status && s->depends[logits] == MFM_ON_IMAGES
+                           ? mfm_split_from_images(s, logits) /* all of it may be frozen */
+                           : s->plain[logits];
 }
 
 /* The hyper graph is the problem's first. */
