@@ -61,6 +61,8 @@ typedef struct mfm_uints {
     int count;
 } mfm_uints;
 
+struct mfm_run_facts; /* core/train/methods/method.h */
+
 typedef struct mfm_option {
     const char *name;
     char letter; /* 0: none */
@@ -74,6 +76,10 @@ typedef struct mfm_option {
     bool silent_default; /* the help text itself says what holds when it is not given */
     enum mfm_option_scope scope;
     enum mfm_option_path path; /* STRING */
+    /* Why this option has no effect on the run, as words after "has no effect: "; NULL: it has one.
+     * values is the structure of its table. No function: it always has one, where it belongs to
+     * what was chosen. A run warns of what was given in vain. */
+    const char *(*idle)(const void *values, const struct mfm_run_facts *run);
 } mfm_option;
 
 /*

@@ -177,7 +177,8 @@ static void count_meta(struct plan *plan, mfm_split *split)
     const int least = rarest(split);
     const bool capped = options->meta_from == MFM_META_COPY &&
                         split->train_per_class[least] < options->meta_per_class;
-    if (capped && options->meta_cap == MFM_META_CAP_RAREST)
+    const bool tell = capped && !options->meta_unread;
+    if (tell && options->meta_cap == MFM_META_CAP_RAREST)
         mfm_warn(plan->ctx,
                  "class %d (%s), the rarest, has %u image%s: %u instead of %u of each class in the "
                  "meta set",
@@ -189,7 +190,7 @@ static void count_meta(struct plan *plan, mfm_split *split)
             split->train_per_class[options->meta_cap == MFM_META_CAP_RAREST ? least : c];
         const uint32_t meta =
             capped && there < options->meta_per_class ? there : options->meta_per_class;
-        if (meta < options->meta_per_class && options->meta_cap == MFM_META_CAP_PER_CLASS)
+        if (tell && meta < options->meta_per_class && options->meta_cap == MFM_META_CAP_PER_CLASS)
             mfm_warn(plan->ctx, "class %d (%s) has %u image%s: %u of %u in the meta set", c,
                      plan->dataset->class_names[c], there, there == 1 ? "" : "s", meta,
                      options->meta_per_class);

@@ -40,6 +40,7 @@ typedef struct mfm_split_options {
     uint32_t meta_per_class; /* 0: no meta set */
     enum mfm_meta_from meta_from;
     enum mfm_meta_cap meta_cap;
+    bool meta_unread; /* nobody will read the meta set: no warnings of it */
     /* The validation part, taken out of the full training part before it is thinned: so many images
      * of each class, or, where that is 0, this share of each, rounded, at least one; both 0: none.
      */

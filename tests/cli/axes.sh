@@ -4,8 +4,8 @@
 
 make_data four 4 40 10
 expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
-common="--data idx:four --imbalance 10 --meta-per-class 4 --batch 16 --meta-batch 8 --lr 0.02
-    --threads 1 --epochs 2"
+common="--data idx:four --imbalance 10 --batch 16 --lr 0.02 --threads 1 --epochs 2"
+meta="--meta-per-class 4 --meta-batch 8"
 
 # names TITLE: the parts that the help lists.
 names() {
@@ -15,7 +15,11 @@ names() {
 # one OPTION...: a run, with or without a modulator; the file written is what was evaluated.
 one() {
     rm -rf one.run
-    expect_exit 0 train lenet.onnx -o one.onnx --run one.run $common "$@"
+    case " $* " in
+    *" mfm "* | *" mfm-free "* | *" mw-net "* | *" l2rw "*) reads=$meta ;;
+    *) reads= ;;
+    esac
+    expect_exit 0 train lenet.onnx -o one.onnx --run one.run $common $reads "$@"
     expect_no_stderr_but '^epoch |^ *$|^the features of [0-9]+ |^costs follow'
     expect_stdout '^test error: last [0-9.]+ %'
 }
@@ -98,6 +102,18 @@ grep -q '"tau"' told.run/run.json && fail "run.json keeps an option that has no 
 expect_exit 0 train lenet.onnx -o twice.onnx $common --method base --sampler class-balanced \
     --loss balanced-softmax
 expect_stderr 'warning: rare classes are favoured twice, by balanced-softmax and class-balanced'
+
+expect_exit 0 train lenet.onnx -o twice.onnx --run bbn.run $common --method bbn --branch conv:2 \
+    --loss balanced-softmax
+expect_stderr 'warning: rare classes are favoured twice, by bbn and balanced-softmax'
+expect_exit 0 train twice.onnx -o more.onnx $common --method bbn --branch fc:1
+expect_stderr 'warning: --branch has no effect: the model has two branches already'
+expect_exit 0 train lenet.onnx -o still.onnx $common --method mfm --freeze-modulator
+expect_stderr 'warning: the modulator is a fresh one, which starts as the identity'
+expect_refusal 2 'no network that could start' train lenet.onnx -o no.onnx $common \
+    --method mfm-free --modulator still.onnx
+expect_exit 3 train lenet.onnx -o no.onnx $common --method mfm-free --mix mixup
+expect_stderr 'those of single images: --mix none'
 
 # Recipes: printed with their source, taken, and changed option by option.
 expect_exit 0 recipes

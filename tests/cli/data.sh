@@ -205,7 +205,7 @@ expect_exit 0 eval aware.onnx --data idx:tail --imbalance 6
 expect_no_stderr_but 'the rarest, has 2 images'
 expect_exit 0 train lenet.onnx -o idle.onnx $meta --batch 8 --epochs 1 --method base \
     --meta-sampler class-aware --meta-cap rarest --meta-from disjoint
-expect_stderr 'warning: --meta-sampler has no effect: the method reads no meta set'
+expect_stderr 'warning: --meta-sampler has no effect: the run reads no meta set'
 expect_stderr 'warning: --meta-cap has no effect: a disjoint meta set has what it asks'
 expect_exit 0 new lenet -o six.onnx --classes 6 --input 1,20,20
 expect_exit 0 train six.onnx -o absent.onnx $meta --epochs 1

@@ -4,7 +4,7 @@
 
 make_data four 4 40 10
 expect_exit 0 new resnet20 -o new.onnx --classes 4 --input 1,20,20
-common="--data idx:four --imbalance 10 --meta-per-class 4 --batch 16 --lr 0.1 --threads 1
+common="--data idx:four --imbalance 10 --batch 16 --lr 0.1 --threads 1
     --milestones none"
 expect_exit 0 train new.onnx -o first.onnx $common --method base --epochs 3
 

@@ -29,7 +29,7 @@ static int load_model(mfm_train_job *job, const mfm_arguments *given)
     status = mfm_train_job_check_sibling(job);
     if (!status)
         status = mfm_train_job_inject(job, given);
-    return status ? status : mfm_train_job_branch(job);
+    return status ? status : mfm_train_job_branch(job, given);
 }
 
 /* Steps that change nothing are refused before the first. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/train/training.h"
+
 static const char *const meta_from_names[] = {
     [MFM_META_DISJOINT] = "disjoint", [MFM_META_COPY] = "copy", NULL};
 
@@ -20,6 +22,28 @@ const mfm_split_arguments mfm_split_defaults = {.imbalance = 1,
                                                 .meta_from = MFM_META_COPY,
                                                 .meta_cap = MFM_META_CAP_PER_CLASS,
                                                 .validation = "none"};
+
+static const char *no_meta_set(const void *values, const mfm_run_facts *run)
+{
+    const mfm_split_arguments *s = values;
+    return s->meta_from == MFM_META_DISJOINT ? NULL : mfm_no_meta_set(run);
+}
+
+static const char *nothing_capped(const void *values, const mfm_run_facts *run)
+{
+    const mfm_split_arguments *s = values;
+    return s->meta_from == MFM_META_DISJOINT ? "a disjoint meta set has what it asks"
+                                             : mfm_no_meta_set(run);
+}
+
+/* All training images are trained on, and none chosen for another part. */
+static const char *nothing_chosen(const void *values, const mfm_run_facts *run)
+{
+    const mfm_split_arguments *s = values;
+    const bool whole = s->imbalance == 1 && s->max_per_class == 0 &&
+                       strcmp(s->validation, "none") == 0 && no_meta_set(values, run);
+    return whole ? "all training images are used" : NULL;
+}
 
 const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS] = {
     {.name = "imbalance",
@@ -41,6 +65,7 @@ const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS] = {
      .value = "K",
      .max = UINT32_MAX,
      .offset = offsetof(mfm_split_arguments, meta_per_class),
+     .idle = no_meta_set,
      .help = "images per class in the balanced meta set"},
     {.name = "meta-from",
      .kind = MFM_OPTION_CHOICE,
@@ -53,6 +78,7 @@ const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS] = {
      .value = "HOW",
      .choices = meta_cap_names,
      .offset = offsetof(mfm_split_arguments, meta_cap),
+     .idle = nothing_capped,
      .help = "when classes have fewer than K to copy: each gives what it has, or all give as many "
              "as the rarest has"},
     {.name = "validation",
@@ -66,6 +92,7 @@ const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS] = {
      .value = "N",
      .max = (double)INT64_MAX,
      .offset = offsetof(mfm_split_arguments, split_seed),
+     .idle = nothing_chosen,
      .help = "seed that chooses which images are kept"},
 };
 
@@ -165,6 +192,7 @@ int mfm_split_options_of(mfm_ctx *ctx, const mfm_split_arguments *arguments,
                                    .meta_per_class = (uint32_t)arguments->meta_per_class,
                                    .meta_from = (enum mfm_meta_from)arguments->meta_from,
                                    .meta_cap = (enum mfm_meta_cap)arguments->meta_cap,
+                                   .meta_unread = arguments->meta_unread,
                                    .seed = arguments->split_seed};
     return read_validation(ctx, arguments->validation, options);
 }

@@ -13,6 +13,7 @@ typedef struct mfm_split_arguments {
     int meta_cap;           /* enum mfm_meta_cap */
     const char *validation; /* "none", "disjoint:K" or a share */
     uint64_t split_seed;
+    bool meta_unread; /* no option: the run reads no meta set */
 } mfm_split_arguments;
 
 enum { MFM_SPLIT_OPTIONS = 7 };

@@ -1,5 +1,6 @@
 #include "tools/options/inject_arguments.h"
 
+#include "core/train/training.h"
 #include "onnx/surgery/inject.h"
 
 static const char *const positions[] = {[MFM_AT_NORM] = "norm",
@@ -16,6 +17,14 @@ static const char *const modulations[] = {[MFM_SCALED_SOFTMAX] = "scaled-softmax
 
 const mfm_inject_arguments mfm_inject_defaults = {
     .position = MFM_AT_NORM, .modulation = MFM_SCALED_SOFTMAX, .hidden = 100};
+
+static const char *no_network(const void *values, const mfm_run_facts *run)
+{
+    (void)values;
+    return run->options->method->free_modulation
+               ? "parameters of each image take the place of the modulator's network"
+               : NULL;
+}
 
 const mfm_option mfm_inject_table[MFM_INJECT_OPTIONS] = {
     {.name = "layer",
@@ -37,6 +46,7 @@ const mfm_option mfm_inject_table[MFM_INJECT_OPTIONS] = {
      .value = "FORM",
      .choices = modulations,
      .offset = offsetof(mfm_inject_arguments, modulation),
+     .idle = no_network,
      .help =
          "how the scale comes from the modulator network; attention and gated, as in the paper, "
          "have no shift and do not start as the identity: scaled-sigmoid and scaled-softmax with "
@@ -47,6 +57,7 @@ const mfm_option mfm_inject_table[MFM_INJECT_OPTIONS] = {
      .min = 1,
      .max = 65536,
      .offset = offsetof(mfm_inject_arguments, hidden),
+     .idle = no_network,
      .help = "neurons in the modulator's hidden layer"},
     {.name = "hash-dim",
      .kind = MFM_OPTION_UINT,
@@ -54,6 +65,7 @@ const mfm_option mfm_inject_table[MFM_INJECT_OPTIONS] = {
      .max = 65536,
      .offset = offsetof(mfm_inject_arguments, hash_dim),
      .silent_default = true,
+     .idle = no_network,
      .help = "values the modulator makes, spread over the channels by hashing (default: one per "
              "channel)"},
     {.name = "no-scale",

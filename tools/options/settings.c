@@ -207,15 +207,27 @@ void mfm_form_choose(mfm_form *form, const mfm_choice *parts, size_t n_parts, vo
     form->chosen[count] = (mfm_chosen){.settings = NULL};
 }
 
-void mfm_form_warn_idle(mfm_ctx *ctx, const mfm_form *form, const mfm_arguments *given)
+static void warn_idle(mfm_ctx *ctx, const mfm_form *form, size_t group, const mfm_option *option,
+                      const void *values, const mfm_run_facts *run)
 {
     char parts[MFM_GROUP_TITLE];
+    const mfm_option_group *g = &form->groups[group];
+    if (g->idle) {
+        write_parts(form->settings[group], parts, sizeof parts);
+        mfm_warn(ctx, "--%s has no effect: it belongs to %s", option->name, parts);
+        return;
+    }
+    const char *reason = option->idle ? option->idle((const char *)values + g->base, run) : NULL;
+    if (reason)
+        mfm_warn(ctx, "--%s has no effect: %s", option->name, reason);
+}
+
+void mfm_form_warn_idle(mfm_ctx *ctx, const mfm_form *form, const mfm_arguments *given,
+                        const void *values, const mfm_run_facts *run)
+{
     size_t at = 0;
     for (size_t k = 0; form->groups[k].options; at += form->groups[k].count, k++)
-        for (size_t i = 0; form->groups[k].idle && i < form->groups[k].count; i++)
-            if (given->given[at + i]) {
-                write_parts(form->settings[k], parts, sizeof parts);
-                mfm_warn(ctx, "--%s has no effect: it belongs to %s",
-                         form->groups[k].options[i].name, parts);
-            }
+        for (size_t i = 0; i < form->groups[k].count; i++)
+            if (given->given[at + i])
+                warn_idle(ctx, form, k, &form->groups[k].options[i], values, run);
 }

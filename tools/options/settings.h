@@ -46,7 +46,9 @@ void mfm_form_init(mfm_form *form, const mfm_option_table *own, const char *cons
 void mfm_form_defaults(const mfm_form *form, void *values);
 /* Settings of none of these parts become idle; the others are settled, and listed as chosen. */
 void mfm_form_choose(mfm_form *form, const mfm_choice *parts, size_t n_parts, void *values);
-/* Warns of each option that was given and belongs to settings that are idle. */
-void mfm_form_warn_idle(mfm_ctx *ctx, const mfm_form *form, const mfm_arguments *given);
+/* Warns of each option that was given in vain: it belongs to settings that are idle, or says itself
+ * that the run leaves it without an effect. values is the command's structure. */
+void mfm_form_warn_idle(mfm_ctx *ctx, const mfm_form *form, const mfm_arguments *given,
+                        const void *values, const mfm_run_facts *run);
 
 #endif

@@ -12,6 +12,7 @@
 #include "core/data/sources/source.h"
 #include "onnx/info/best_info.h"
 #include "onnx/surgery/branch.h"
+#include "onnx/surgery/inject.h"
 #include "onnx/checkpoint.h"
 #include "onnx/info/preprocess_info.h"
 #include "tools/files.h"
@@ -195,6 +196,16 @@ int mfm_train_job_load_checkpoint(mfm_train_job *job)
     return MFM_OK;
 }
 
+/* A fresh modulator of these forms changes nothing until it is trained. */
+static void warn_of_identity(const mfm_train_job *job)
+{
+    const mfm_train_options o = mfm_train_options_of(&job->form, &job->arguments);
+    const int form = job->arguments.inject.modulation;
+    if (!mfm_method_reads_meta(&o) && form != MFM_ATTENTION && form != MFM_GATED)
+        mfm_warn(job->ctx, "the modulator is a fresh one, which starts as the identity, and is not "
+                           "trained: nothing is modulated: --modulator FILE starts from another");
+}
+
 int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given)
 {
     const mfm_train_arguments *a = &job->arguments;
@@ -211,21 +222,30 @@ int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given)
         return mfm_train_job_transfer(job, given, modulated);
     if (modulated || !mfm_method_find(a->method)->needs_modulator)
         return MFM_OK;
+    warn_of_identity(job);
     return mfm_inject_as_asked(job->ctx, job->session.model, &a->inject, 0, a->seed);
 }
 
-int mfm_train_job_branch(mfm_train_job *job)
+int mfm_train_job_branch(mfm_train_job *job, const mfm_arguments *given)
 {
+    static const char *const branch[] = {"branch", NULL};
     const mfm_train_options options = mfm_train_options_of(&job->form, &job->arguments);
-    if (!options.method->branch_layer || mfm_model_has_branches(job->session.model))
+    if (!options.method->branch_layer)
         return MFM_OK;
+    if (mfm_model_has_branches(job->session.model)) {
+        mfm_options_no_effect(job->ctx, &job->form.table, given, branch,
+                              "the model has two branches already");
+        return MFM_OK;
+    }
     return mfm_model_branch(job->ctx, job->session.model, options.method->branch_layer(&options));
 }
 
 int mfm_train_job_make_split(mfm_train_job *job)
 {
-    const mfm_split_arguments *asked = &job->arguments.split;
-    const int status = mfm_make_split(job->ctx, job->session.dataset, asked, &job->split);
+    const mfm_train_options options = mfm_train_options_of(&job->form, &job->arguments);
+    mfm_split_arguments asked = job->arguments.split;
+    asked.meta_unread = !mfm_method_reads_meta(&options);
+    const int status = mfm_make_split(job->ctx, job->session.dataset, &asked, &job->split);
     if (status)
         return status;
     job->test_hash = mfm_test_hash(job->session.dataset);

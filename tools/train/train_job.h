@@ -61,7 +61,7 @@ int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given);
 /* The same by --modulator: of the file's form, with its numbers. modulated: the model has one. */
 int mfm_train_job_transfer(mfm_train_job *job, const mfm_arguments *given, bool modulated);
 /* Makes two branches where the method trains such and the model has one. */
-int mfm_train_job_branch(mfm_train_job *job);
+int mfm_train_job_branch(mfm_train_job *job, const mfm_arguments *given);
 /* MFM_EINVAL when a run that goes on began with other images. */
 int mfm_train_job_make_split(mfm_train_job *job);
 /* Puts normalisation, class names and numbers of images into the model: into the checkpoint and

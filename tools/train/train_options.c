@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/train/problem/class_weights.h"
 #include "core/train/methods/method.h"
 #include "onnx/proto/nearest.h"
 #include "tools/options/option_json.h"
@@ -59,6 +58,42 @@ static const mfm_option output_table[] = {
      .help = "processors to use (default: all); results repeat exactly for one number of them"},
 };
 
+static const char *no_shift(const void *values, const mfm_run_facts *run)
+{
+    (void)values;
+    for (int i = 0; i < run->augment->count; i++)
+        if (run->augment->use[i].kind->borders)
+            return NULL;
+    return "--augment has no shift";
+}
+
+static const char *never_resampled(const void *values, const mfm_run_facts *run)
+{
+    (void)values;
+    const mfm_train_options *o = run->options;
+    return o->sampler != mfm_samplers[0] && o->defer_resample >= o->epochs
+               ? "the run ends before --defer-resample"
+               : NULL;
+}
+
+static const char *shuffled_anyway(const void *values, const mfm_run_facts *run)
+{
+    (void)values;
+    return run->options->sampler == mfm_samplers[0] ? "the sampler is shuffle" : NULL;
+}
+
+static const char *no_meta_set(const void *values, const mfm_run_facts *run)
+{
+    (void)values;
+    return mfm_no_meta_set(run);
+}
+
+static const char *no_decay(const void *values, const mfm_run_facts *run)
+{
+    (void)values;
+    return run->options->weight_decay == 0 ? "--weight-decay is 0" : NULL;
+}
+
 static const mfm_option data_table[] = {
     {.name = "data",
      .kind = MFM_OPTION_STRING,
@@ -80,6 +115,7 @@ static const mfm_option data_table[] = {
      .value = "HOW",
      .choices = border_names,
      FIELD(border),
+     .idle = no_shift,
      .help = "what a shift brings in"},
     {.name = "fit",
      .kind = MFM_OPTION_FLAG,
@@ -113,12 +149,14 @@ static const mfm_option training_table[] = {
      .value = "S",
      FIELD(sampler),
      .silent_default = true,
+     .idle = never_resampled,
      .help = "which images make a batch, listed below (default: shuffle, or the method's own)"},
     {.name = "defer-resample",
      .kind = MFM_OPTION_UINT,
      .value = "EPOCH",
      .max = 1000000,
      FIELD(defer_resample),
+     .idle = shuffled_anyway,
      .help = "epochs of shuffling before the sampler sets in"},
     {.name = "mix",
      .kind = MFM_OPTION_STRING,
@@ -151,12 +189,14 @@ static const mfm_option training_table[] = {
      .min = 1,
      .max = 65536,
      FIELD(meta_batch),
+     .idle = no_meta_set,
      .help = "meta images per step"},
     {.name = "meta-sampler",
      .kind = MFM_OPTION_CHOICE,
      .value = "S",
      .choices = meta_samplers,
      FIELD(meta_sampler),
+     .idle = no_meta_set,
      .help = "which images make a meta batch: all in a new order each time, or classes in turn and "
              "the images of each in turn"},
     {.name = "lr",
@@ -192,6 +232,7 @@ static const mfm_option training_table[] = {
      .value = "WHAT",
      .choices = decay_names,
      FIELD(decay),
+     .idle = no_decay,
      .help = "what decays: all parameters, or all but biases and normalisations"},
     {.name = "sharpness",
      .kind = MFM_OPTION_REAL,
@@ -312,6 +353,19 @@ void mfm_train_form_init(mfm_form *form, mfm_train_arguments *arguments)
     mfm_form_defaults(form, arguments);
 }
 
+/* A network to start from, for a method whose modulators have none. */
+static int refuse_transfer(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,
+                           const mfm_arguments *given)
+{
+    for (size_t i = 0; i < COUNT(transfer_table) && method->free_modulation; i++)
+        if (mfm_option_given(&form->table, given, transfer_table[i].name))
+            return mfm_fail(ctx, MFM_EUSAGE,
+                            "--%s: the method %s trains parameters of each image, no network that "
+                            "could start from a file",
+                            transfer_table[i].name, method->name);
+    return MFM_OK;
+}
+
 /* Options of a modulator, for a method that trains none. */
 static int refuse_modulator(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,
                             const mfm_arguments *given)
@@ -386,52 +440,6 @@ int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, const char 
     return status ? status : mfm_options_adopt(ctx, &form->table, run, folder, a, given);
 }
 
-/* Options of the command's own that the chosen parts leave without an effect. */
-static void warn_idle(mfm_ctx *ctx, const mfm_form *form, const mfm_train_options *o, bool copies,
-                      const mfm_arguments *given)
-{
-    static const char *const meta[] = {"meta-sampler", NULL}, *const cap[] = {"meta-cap", NULL};
-    static const char *const defer[] = {"defer-resample", NULL}, *const spare[] = {"decay", NULL};
-    static const char *const weights[] = {"class-weights-beta", "class-weights-mean",
-                                          "defer-reweight", NULL};
-    static const char *const beta[] = {"class-weights-beta", NULL};
-    const mfm_class_weights *w = mfm_values_of(o->chosen, &mfm_class_weights_settings);
-    if (o->sampler == mfm_samplers[0])
-        mfm_options_no_effect(ctx, &form->table, given, defer, "the sampler is shuffle");
-    if (w->form == MFM_WEIGHTS_NONE)
-        mfm_options_no_effect(ctx, &form->table, given, weights, "--class-weights is none");
-    else if (w->form != MFM_WEIGHTS_CLASS_BALANCED)
-        mfm_options_no_effect(ctx, &form->table, given, beta,
-                              "--class-weights is not class-balanced");
-    if (!mfm_method_reads_meta(o))
-        mfm_options_no_effect(ctx, &form->table, given, meta, "the method reads no meta set");
-    if (!copies)
-        mfm_options_no_effect(ctx, &form->table, given, cap,
-                              "a disjoint meta set has what it asks");
-    if (o->weight_decay == 0)
-        mfm_options_no_effect(ctx, &form->table, given, spare, "--weight-decay is 0");
-}
-
-/* Parts that favour rare classes are meant to be alone: two of them overdo it. */
-static void warn_twice(mfm_ctx *ctx, const mfm_train_options *o)
-{
-    const mfm_class_weights *w = mfm_values_of(o->chosen, &mfm_class_weights_settings);
-    const char *by[4];
-    int count = 0;
-    if (o->loss->rebalances)
-        by[count++] = o->loss->name;
-    if (w->form != MFM_WEIGHTS_NONE)
-        by[count++] = "class weights";
-    if (o->sampler->rebalances)
-        by[count++] = o->sampler->name;
-    if (o->finishing && o->finishing->rebalances)
-        by[count++] = o->finishing->name;
-    if (count > 1 && (o->sampler->rebalances || (o->finishing && o->finishing->rebalances)))
-        mfm_warn(ctx, "rare classes are favoured %s, by %s and %s%s%s: one of these is usual",
-                 count > 2 ? "several times" : "twice", by[0], by[1], count > 2 ? " and " : "",
-                 count > 2 ? by[2] : "");
-}
-
 int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *a,
                                const mfm_arguments *given)
 {
@@ -447,6 +455,8 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
         status = choose(ctx, form, a);
     if (!status)
         status = refuse_modulator(ctx, form, mfm_method_find(a->method), given);
+    if (!status)
+        status = refuse_transfer(ctx, form, mfm_method_find(a->method), given);
     if (status)
         return status;
     if (a->map.count > 0 && !a->modulator)
@@ -460,9 +470,9 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
         return mfm_fail(ctx, MFM_EUSAGE,
                         "--meta-per-class: 0: the method %s needs at least 1 meta image per class",
                         a->method);
-    mfm_form_warn_idle(ctx, form, given);
-    warn_idle(ctx, form, &options, a->split.meta_from == MFM_META_COPY, given);
-    warn_twice(ctx, &options);
+    const mfm_run_facts facts = {.options = &options, .augment = &augment};
+    mfm_form_warn_idle(ctx, form, given, a, &facts);
+    mfm_train_warn_twice(ctx, &options);
     return MFM_OK;
 }
 

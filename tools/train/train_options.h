@@ -56,6 +56,9 @@ int mfm_train_take_recipe(mfm_ctx *ctx, const mfm_form *form, mfm_train_argument
  * decides what was left open. */
 int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *arguments,
                                const mfm_arguments *given);
+/* Parts that favour rare classes are meant to be alone: warns of two, of which one is a method, a
+ * sampler or a finishing. */
+void mfm_train_warn_twice(mfm_ctx *ctx, const mfm_train_options *options);
 int mfm_train_augment(mfm_ctx *ctx, const mfm_train_arguments *arguments, mfm_augment *augment);
 /* After settling; points into form and arguments. */
 mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arguments *arguments);

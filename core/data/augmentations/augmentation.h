@@ -67,6 +67,7 @@ typedef struct mfm_augmentation {
         double initial, least, most;
         bool whole;
     } arguments[MFM_AUGMENT_ARGUMENTS];
+    bool borders; /* reads what comes in where an image is moved */
     bool colours; /* works on one or three channels only */
     /* One of the three: which part is read of an image of any size, a change of its bytes, a change
      * of its numbers, out [height, width, channels], after normalisation. */

@@ -28,5 +28,6 @@ const mfm_augmentation mfm_augmentation_shift = {
     .name = "shift",
     .summary = "moved by up to PIXELS up or down, left or right; --border is what comes in",
     .arguments = {{"PIXELS", 4, 0, 65535, true}},
+    .borders = true,
     .bytes = bytes,
     .check = check};

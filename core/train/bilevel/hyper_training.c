@@ -1,5 +1,7 @@
 #include "core/train/bilevel/hyper_training.h"
 
+#include "core/train/bilevel/meta_step.h"
+
 static const char *const optimizer_names[] = {[MFM_SGD] = "sgd",
                                               [MFM_NESTEROV] = "nesterov",
                                               [MFM_ADAM] = "adam",
@@ -7,6 +9,31 @@ static const char *const optimizer_names[] = {[MFM_SGD] = "sgd",
                                               NULL};
 
 static const char *const rates[] = {"constant", "follow", NULL};
+
+static const char *no_steps(const void *values, const mfm_run_facts *run)
+{
+    (void)values;
+    return mfm_no_meta_steps(run);
+}
+
+static const char *no_momentum(const void *values, const mfm_run_facts *run)
+{
+    const int kind = ((const mfm_modulator_training *)values)->optimizer;
+    const bool takes = mfm_optimizers[kind]->settings[0] == &mfm_momentum_settings;
+    return takes ? mfm_no_meta_steps(run) : "its optimizer has none";
+}
+
+/* A rate that follows one that stays is constant. */
+static const char *nothing_to_follow(const void *values, const mfm_run_facts *run)
+{
+    const mfm_schedule *s = &run->options->schedule;
+    bool stays = true;
+    for (uint64_t epoch = 0; epoch < run->options->epochs && stays; epoch++)
+        stays = mfm_schedule_lr(s, epoch) == s->base;
+    return stays && ((const mfm_modulator_training *)values)->follow
+               ? "the weights' own rate stays the same"
+               : mfm_no_meta_steps(run);
+}
 
 /* The table of hyper-parameters that options call PREFIX-..., and help texts `what`; its rate's
  * help tells a default that depends on the optimiser by itself (by_optimizer). */
@@ -17,6 +44,7 @@ static const char *const rates[] = {"constant", "follow", NULL};
          .value = "O",                                                                             \
          .choices = optimizer_names,                                                               \
          .offset = offsetof(mfm_modulator_training, optimizer),                                    \
+         .idle = no_steps,                                                                         \
          .help = "what trains " what},                                                             \
             {.name = prefix "-lr",                                                                 \
              .kind = MFM_OPTION_REAL,                                                              \
@@ -25,24 +53,28 @@ static const char *const rates[] = {"constant", "follow", NULL};
              .max = 1e6,                                                                           \
              .offset = offsetof(mfm_modulator_training, lr),                                       \
              .silent_default = by_optimizer,                                                       \
+             .idle = no_steps,                                                                     \
              .help = rate_help},                                                                   \
             {.name = prefix "-rate",                                                               \
              .kind = MFM_OPTION_CHOICE,                                                            \
              .value = "HOW",                                                                       \
              .choices = rates,                                                                     \
              .offset = offsetof(mfm_modulator_training, follow),                                   \
+             .idle = nothing_to_follow,                                                            \
              .help = "that rate for the whole run, or falling with the weights' own"},             \
             {.name = prefix "-momentum",                                                           \
              .kind = MFM_OPTION_REAL,                                                              \
              .value = "X",                                                                         \
              .max = 1,                                                                             \
              .offset = offsetof(mfm_modulator_training, momentum),                                 \
+             .idle = no_momentum,                                                                  \
              .help = "its momentum, for sgd and nesterov"},                                        \
             {.name = prefix "-weight-decay",                                                       \
              .kind = MFM_OPTION_REAL,                                                              \
              .value = "X",                                                                         \
              .max = 1e6,                                                                           \
              .offset = offsetof(mfm_modulator_training, weight_decay),                             \
+             .idle = no_steps,                                                                     \
              .help = "its weight decay"},                                                          \
     }
 

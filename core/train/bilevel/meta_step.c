@@ -8,6 +8,19 @@ static const char *const virtual_forms[] = {
 static const char *const virtual_params[] = {
     [MFM_VIRTUAL_ALL] = "all", [MFM_VIRTUAL_CLASSIFIER] = "classifier", NULL};
 
+static const char *no_meta_steps(const void *values, const mfm_run_facts *run)
+{
+    (void)values;
+    return mfm_no_meta_steps(run);
+}
+
+/* These alone can bring about that there are none. */
+static const char *no_meta_set(const void *values, const mfm_run_facts *run)
+{
+    (void)values;
+    return mfm_no_meta_set(run);
+}
+
 static const mfm_option table[] = {
     {.name = "meta-every",
      .kind = MFM_OPTION_UINT,
@@ -15,6 +28,7 @@ static const mfm_option table[] = {
      .min = 1,
      .max = 1e9,
      .offset = offsetof(mfm_meta_steps, every),
+     .idle = no_meta_steps,
      .help = "a meta step every K steps"},
     {.name = "meta-from-epoch",
      .kind = MFM_OPTION_UINT,
@@ -22,6 +36,7 @@ static const mfm_option table[] = {
      .min = 1,
      .max = 1e9,
      .offset = offsetof(mfm_meta_steps, from),
+     .idle = no_meta_set,
      .help = "first epoch with meta steps"},
     {.name = "meta-until-epoch",
      .kind = MFM_OPTION_UINT,
@@ -30,6 +45,7 @@ static const mfm_option table[] = {
      .max = 1e9,
      .offset = offsetof(mfm_meta_steps, until),
      .silent_default = true,
+     .idle = no_meta_set,
      .help = "last epoch with meta steps; from then on hyper-parameters stay as they are (default: "
              "the last of all)"},
     {.name = "virtual-step",
@@ -37,17 +53,28 @@ static const mfm_option table[] = {
      .value = "FORM",
      .choices = virtual_forms,
      .offset = offsetof(mfm_meta_steps, virtual_form),
+     .idle = no_meta_steps,
      .help = "a gradient step, or one with momentum and weight decay as the weights' own"},
     {.name = "virtual-params",
      .kind = MFM_OPTION_CHOICE,
      .value = "WHICH",
      .choices = virtual_params,
      .offset = offsetof(mfm_meta_steps, virtual_params),
+     .idle = no_meta_steps,
      .help = "weights that the virtual step moves: the last layer's alone cost less"},
 };
 
 static const mfm_meta_steps defaults = {.every = 1, .from = 1};
 const mfm_settings mfm_meta_steps_settings = MFM_SETTINGS("Meta steps", table, defaults);
+
+const char *mfm_no_meta_steps(const mfm_run_facts *run)
+{
+    const mfm_meta_steps *m = mfm_chosen_values(run->options, &mfm_meta_steps_settings);
+    const uint64_t epochs = run->options->epochs;
+    const uint64_t last = m->until && m->until < epochs ? m->until : epochs;
+    const char *none = mfm_no_meta_set(run);
+    return none || m->from <= last ? none : "no epoch has meta steps";
+}
 
 typedef struct meta_step {
     mfm_bilevel *bilevel;

@@ -24,6 +24,9 @@ typedef struct mfm_meta_steps {
 
 extern const mfm_settings mfm_meta_steps_settings;
 
+/* For mfm_option's idle: why meta steps, and what they train, have no effect; NULL: they have. */
+const char *mfm_no_meta_steps(const mfm_run_facts *run);
+
 /* The streams of such a method, in this order. */
 enum { MFM_META_STEP_TRAIN, MFM_META_STEP_META };
 

@@ -6,6 +6,7 @@
  * epochs as core/train/losses/costs.h says. Nothing of it is left in the trained classifier.
  */
 #include "core/train/losses/costs.h"
+#include "core/train/training.h"
 
 static const mfm_cost_values defaults = {.rate = 0.1,
                                          .separability_mean = 1,
@@ -13,6 +14,19 @@ static const mfm_cost_values defaults = {.rate = 0.1,
                                          .confusion_mean = 1,
                                          .confusion_deviation = 1,
                                          .images = 100};
+
+static const char *stay(const void *values, const mfm_run_facts *run)
+{
+    return run->options->epochs < 2                       ? "costs change between epochs"
+           : ((const mfm_cost_values *)values)->rate == 0 ? "--cosen-rate is 0"
+                                                          : NULL;
+}
+
+static const char *one_epoch(const void *values, const mfm_run_facts *run)
+{
+    (void)values;
+    return run->options->epochs < 2 ? "costs change between epochs" : NULL;
+}
 
 #define POSITIVE(field) .min = 1e-3, .max = 1e3, .offset = offsetof(mfm_cost_values, field)
 
@@ -22,29 +36,34 @@ static const mfm_option table[] = {
      .value = "X",
      .max = 0.5,
      .offset = offsetof(mfm_cost_values, rate),
+     .idle = one_epoch,
      .help = "step of the costs towards their target, after each epoch; 0.5: all the way"},
     {.name = "cosen-separability",
      .kind = MFM_OPTION_REAL,
      .value = "M",
      .max = 1e3,
      .offset = offsetof(mfm_cost_values, separability_mean),
+     .idle = stay,
      .help = "ratio of distances, to the own class over to another, at which costs are highest"},
     {.name = "cosen-separability-width",
      .kind = MFM_OPTION_REAL,
      .value = "S",
      POSITIVE(separability_deviation),
+     .idle = stay,
      .help = "standard deviation around it"},
     {.name = "cosen-confusion",
      .kind = MFM_OPTION_REAL,
      .value = "M",
      .max = 1,
      .offset = offsetof(mfm_cost_values, confusion_mean),
+     .idle = stay,
      .help = "share of a class's images that are classified as another, or as itself, at which "
              "costs are highest"},
     {.name = "cosen-confusion-width",
      .kind = MFM_OPTION_REAL,
      .value = "S",
      POSITIVE(confusion_deviation),
+     .idle = stay,
      .help = "standard deviation around it"},
     {.name = "cosen-images",
      .kind = MFM_OPTION_UINT,
@@ -52,6 +71,7 @@ static const mfm_option table[] = {
      .min = 2,
      .max = 1e6,
      .offset = offsetof(mfm_cost_values, images),
+     .idle = stay,
      .help = "training images of each class whose distances are taken, the first ones"},
 };
 static const mfm_settings settings = MFM_SETTINGS("CoSen", table, defaults);

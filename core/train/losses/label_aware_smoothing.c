@@ -69,7 +69,6 @@ const mfm_loss mfm_loss_label_aware_smoothing = {
     .name = "label-aware-smoothing",
     .summary = "label smoothing, stronger for classes with many images",
     .settings = {&settings},
-    .rebalances = true,
     .counts = true,
     .build = mfm_cross_entropy_build,
     .relabel = relabel,

@@ -3,11 +3,18 @@
 #include "core/train/training.h"
 #include "core/train/vector.h"
 
+static const char *kept_anyway(const void *values, const mfm_run_facts *run)
+{
+    (void)values;
+    return run->options->sharpness > 0 ? "sharpness-aware steps keep them" : NULL;
+}
+
 static const mfm_option table[] = {
     {.name = "less-memory",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(mfm_base_values, less_memory),
      .scope = MFM_OPTION_CHANGEABLE,
+     .idle = kept_anyway,
      .help = "makes outputs of normalisations anew for the backward pass instead of keeping them: "
              "the same results, with up to a quarter less memory, a few percent slower; "
              "sharpness-aware "

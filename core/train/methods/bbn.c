@@ -160,6 +160,7 @@ const mfm_method mfm_method_bbn = {
                                  .from = MFM_FROM_TRAIN,
                                  .sampler = "reversed"}},
     .sharpens = true,
+    .rebalances = true,
     .build = build,
     .begin = begin,
     .step = step,

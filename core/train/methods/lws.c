@@ -130,6 +130,7 @@ const mfm_method mfm_method_lws = {
     .sampler = "class-balanced",
     .streams = {{.name = "train", .from = MFM_FROM_TRAIN}},
     .sharpens = true,
+    .keeps_model = true,
     .build = build,
     .begin = begin,
     .step = step,

@@ -55,6 +55,11 @@ bool mfm_method_reads_meta(const mfm_train_options *options)
     return false;
 }
 
+const char *mfm_no_meta_set(const mfm_run_facts *run)
+{
+    return mfm_method_reads_meta(run->options) ? NULL : "the run reads no meta set";
+}
+
 mfm_loss_spec mfm_loss_spec_of(const mfm_train_options *options, const mfm_task *task)
 {
     return (mfm_loss_spec){.loss = options->loss,

@@ -13,6 +13,7 @@
 
 #include "core/base/linkage.h"
 #include "core/base/option.h"
+#include "core/data/augmentations/augmentation.h"
 #include "core/data/batch.h"
 #include "core/train/evaluate.h"
 #include "core/train/problem/network.h"
@@ -49,10 +50,19 @@ typedef struct mfm_step_losses {
     double meta; /* 0 for a step without meta batch */
 } mfm_step_losses;
 
+/* A run as options ask for it, for those who tell which of them have no effect. */
+typedef struct mfm_run_facts {
+    const mfm_train_options *options;
+    const mfm_augment *augment; /* of training images */
+} mfm_run_facts;
+
 typedef struct mfm_method {
     const char *name;
     const char *summary;
     bool needs_modulator;                /* trains a model with feature modulators in it */
+    bool free_modulation;                /* of these the layers alone: their network is not read */
+    bool keeps_model;                    /* no tensor of the model is trained */
+    bool rebalances;                     /* favours classes by their number of images */
     bool sharpens;                       /* takes sharpness-aware steps when they are asked for */
     const mfm_settings *const *settings; /* ended by NULL; NULL: none */
     /* The layer at which two branches begin, for a method that trains a model with such (NULL: the
@@ -96,6 +106,9 @@ const mfm_method *mfm_method_find(const char *name);
 /* What a run with these options trains; the caller frees *problem. Names the method in failures. */
 int mfm_method_build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
                      const mfm_train_options *options, mfm_problem **problem);
+
+/* For mfm_option's idle: why nothing of the meta set has an effect, NULL: it has one. */
+const char *mfm_no_meta_set(const mfm_run_facts *run);
 
 /* What is minimised: the options' loss, on that task (NULL: not known). */
 mfm_loss_spec mfm_loss_spec_of(const mfm_train_options *options, const mfm_task *task);

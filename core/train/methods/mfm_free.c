@@ -25,6 +25,8 @@ static int build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
     const mfm_loss_spec spec = mfm_loss_spec_of(options, task);
     int hyper, input;
     *problem = NULL;
+    if (options->mixing)
+        return mfm_fail(ctx, MFM_ENOTSUP, "its parameters are those of single images: --mix none");
     if (!task)
         return mfm_fail(ctx, MFM_EINVAL, "the number of training images is needed");
     int status =
@@ -50,6 +52,7 @@ const mfm_method mfm_method_mfm_free = {
     .name = "mfm-free",
     .summary = "features scaled and shifted by parameters of each training image",
     .needs_modulator = true,
+    .free_modulation = true,
     .settings = settings,
     .streams = {{.name = "train", .from = MFM_FROM_TRAIN}, {.name = "meta", .from = MFM_FROM_META}},
     .rate_option = "modulator-lr",
