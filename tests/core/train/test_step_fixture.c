@@ -113,14 +113,27 @@ static void bench_clear(bench *b)
 /* ---- comparisons ------------------------------------------------------------------------------
  */
 
-/* Numbers are stored as floats. In double they are met to their last digit. In float a Relu that
- * stands closer to its kink than a convolution rounds may switch, which jumps second derivatives.
+/*
+ * Numbers are stored as floats, with a unit roundoff of u = 2^-24. In double they are met to that
+ * last digit: a norm over several of them is off by less than 16 u = 1e-6.
+ *
+ * In float a value behind L = 20 layers, whose sums have K = 9 * 64 products, is off by
+ *     d = L sqrt(K) u = 2.9e-5
+ * of its size: roundings of a sum add in squares, those of the layers at worst as they are. A
+ * gradient goes through as many sums backwards: 2 d = 5.7e-5.
+ *
+ * Second derivatives jump where a Relu switches. Of values of deviation 1 a share 2 d / sqrt(2 pi)
+ * = 0.8 d lies closer to the kink than d. Each takes its own, independent part along: the share
+ * that switches is off by all of its square, sqrt(0.8 d) = 4.8e-3 of the whole. Half of it is
+ * allowed: both programs round, so that a Relu switches in one of them only when their roundings
+ * differ.
  */
 static double tolerance_of(const char *what)
 {
+    const double u = 0x1p-24, d = 20 * sqrt(9 * 64) * u;
     if (sizeof(real) == sizeof(double))
-        return 1e-6;
-    return strcmp(what, "hypergradient") == 0 ? 2e-3 : 1e-4;
+        return 16 * u;
+    return strcmp(what, "hypergradient") == 0 ? sqrt(0.8 * d) / 2 : 2 * d;
 }
 
 static void expect(const bench *b, const char *what, const char *name, const real *got)
