@@ -1,5 +1,7 @@
 #include "core/train/review.h"
 
+#include <stdio.h>
+
 #include <string.h>
 
 #include "core/data/evaluation_images.h"
@@ -165,4 +167,20 @@ int mfm_review(mfm_training *t, const mfm_train_data *data, mfm_evaluator *evalu
     mfm_free(t->ctx, r.indices);
     mfm_free(t->ctx, r.labels);
     return status;
+}
+
+void mfm_tell_loss(const mfm_training *t, const mfm_train_data *data,
+                   const mfm_train_events *events)
+{
+    const double start = mfm_training_bias_start(t);
+    const bool apart = data->split->validation_count > 0;
+    char text[96];
+    snprintf(text, sizeof text, "the last layer's biases start at %.4g and do not decay", start);
+    if (start != 0 && t->counters.step == 0 && events->on_note)
+        events->on_note(events->self, text);
+    if (t->costs && events->on_note)
+        events->on_note(events->self,
+                        apart ? "costs follow the confusion of the validation images"
+                              : "costs follow the confusion of the training images: --validation "
+                                "keeps some apart for that");
 }

@@ -11,4 +11,8 @@
 int mfm_review(mfm_training *training, const mfm_train_data *data, mfm_evaluator *evaluator,
                real *params, const mfm_evaluation_watch *watch, mfm_confusion *confusion);
 
+/* Tells, as notes, what the loss does beside being minimised. */
+void mfm_tell_loss(const mfm_training *training, const mfm_train_data *data,
+                   const mfm_train_events *events);
+
 #endif

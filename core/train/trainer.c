@@ -387,15 +387,14 @@ static int finish_epoch(trainer *r)
     return status ? status : save(r);
 }
 
-/* The costs of the loss; they change before the first step of an epoch, which no checkpoint lies
- * between. */
+/* The loss's costs: they change before an epoch's first step, with no checkpoint in between. */
 static int set_costs(trainer *r)
 {
     mfm_training *t = r->training;
     const mfm_evaluation_watch watch = {.self = r, .on_batch = on_looked_through};
-    int status = MFM_OK;
     if (!t->costs)
         return MFM_OK;
+    int status = MFM_OK;
     if (r->finished)
         mfm_training_finish(t, false, r->finished);
     if (r->epoch > 0 && t->counters.epoch_steps == 0)
@@ -448,18 +447,6 @@ uint64_t mfm_epochs_finished(const mfm_training *t, const mfm_split *split)
                              t->options.batch);
 }
 
-/* Of what the costs are made of. */
-static void tell_costs(const trainer *r)
-{
-    const bool apart = r->data->split->validation_count > 0;
-    if (!r->training->costs || !r->events->on_note)
-        return;
-    r->events->on_note(r->events->self,
-                       apart ? "costs follow the confusion of the validation images"
-                             : "costs follow the confusion of the training images: --validation "
-                               "keeps some apart for that");
-}
-
 int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_train_events *events,
               const volatile sig_atomic_t *stop)
 {
@@ -478,7 +465,7 @@ int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_trai
     if (!status)
         status = keep_features(&r);
     if (!status)
-        tell_costs(&r);
+        mfm_tell_loss(training, data, events);
     if (!status)
         status = open_loader(&r);
     if (!status)

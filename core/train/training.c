@@ -85,6 +85,38 @@ int mfm_training_make_optimizer(const mfm_training *t, const mfm_graph *graph,
     return status;
 }
 
+double mfm_training_bias_start(const mfm_training *t)
+{
+    const mfm_loss *loss = t->problem->spec.loss;
+    const bool starts = !t->options.method->keeps_model && loss->starts_bias &&
+                        loss->starts_bias(t->options.chosen);
+    return starts ? -log((double)t->problem->classes - 1) : 0;
+}
+
+void mfm_training_start_bias(mfm_training *t)
+{
+    const mfm_classifier *c = &t->problem->classifier;
+    const double start = mfm_training_bias_start(t);
+    for (int64_t k = 0; start != 0 && k < c->classes; k++)
+        t->w[mfm_classifier_bias_at(c, k)] = (real)start;
+    if (start != 0)
+        t->optimizer.spared = &t->problem->main->values[c->bias];
+}
+
+/* The biases of the last layer, where the loss wants to start them. */
+static int check_bias(const mfm_training *t)
+{
+    const mfm_classifier *c = &t->problem->classifier;
+    const bool can = c->weight >= 0 && c->bias >= 0 && t->problem->classes > 2 &&
+                     t->problem->main->values[c->bias].trainable;
+    if (mfm_training_bias_start(t) == 0 || can)
+        return MFM_OK;
+    return mfm_fail(
+        t->ctx, MFM_EINVAL,
+        "--last-bias classes: the model has no last layer with biases that are trained, "
+        "for three classes or more");
+}
+
 static int check_parts(const mfm_training *t)
 {
     const mfm_train_options *o = &t->options;
@@ -97,6 +129,9 @@ static int check_parts(const mfm_training *t)
                         "training: images are mixed where the graph's loss reads mixed labels, and "
                         "only there");
     const mfm_problem *p = t->problem;
+    const int status = check_bias(t);
+    if (status)
+        return status;
     return o->finishing ? mfm_finishing_check(t->ctx, o->finishing, p->spec.loss, &p->classifier,
                                               p->spec.task)
                         : MFM_OK;
@@ -149,6 +184,8 @@ static int build(mfm_training *t)
         status = keep(t, "", "w", &w);
     if (!status)
         status = mfm_training_keep_optimizer(t, "", &t->optimizer);
+    if (!status)
+        mfm_training_start_bias(t);
     if (!status && t->problem->costs >= 0)
         status = add_costs(t);
     if (!status)

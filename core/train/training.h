@@ -117,6 +117,9 @@ int mfm_training_keep_count(mfm_training *training, const char *name, uint64_t *
 /* Keeps the moments and the steps of an optimiser; prefix "" for that of w, else "NAME.". */
 int mfm_training_keep_optimizer(mfm_training *training, const char *prefix,
                                 mfm_optimizer *optimizer);
+/* Where the loss says so, the biases of the last layer start: at the run's beginning, and after a
+ * method has given that layer other numbers. */
+void mfm_training_start_bias(mfm_training *training);
 /* An optimiser as the run's options have it. */
 int mfm_training_make_optimizer(const mfm_training *training, const mfm_graph *graph,
                                 mfm_optimizer *optimizer);
@@ -142,6 +145,8 @@ const mfm_kept *mfm_training_kept(const mfm_training *training, const char *name
 size_t mfm_training_kept_bytes(const mfm_training *training);
 /* Bytes of what belongs to the prefix: buffers, and features that are kept. */
 size_t mfm_training_features_bytes(const mfm_training *training);
+/* Where the biases of the last layer start; 0: as the model has them. */
+double mfm_training_bias_start(const mfm_training *training);
 /* Whether the weights that are evaluated differ from those that are trained. */
 bool mfm_training_evaluates_copy(const mfm_training *training);
 /* Whether the weights that are written differ from those that are trained. */

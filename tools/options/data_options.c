@@ -26,14 +26,14 @@ const mfm_split_arguments mfm_split_defaults = {.imbalance = 1,
 static const char *no_meta_set(const void *values, const mfm_run_facts *run)
 {
     const mfm_split_arguments *s = values;
-    return s->meta_from == MFM_META_DISJOINT ? NULL : mfm_no_meta_set(run);
+    return s->meta_from == MFM_META_DISJOINT ? NULL : mfm_no_meta_set(NULL, run);
 }
 
 static const char *nothing_capped(const void *values, const mfm_run_facts *run)
 {
     const mfm_split_arguments *s = values;
     return s->meta_from == MFM_META_DISJOINT ? "a disjoint meta set has what it asks"
-                                             : mfm_no_meta_set(run);
+                                             : mfm_no_meta_set(NULL, run);
 }
 
 /* All training images are trained on, and none chosen for another part. */
@@ -98,6 +98,18 @@ const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS] = {
 
 static const char *const on_bad_names[] = {[MFM_BAD_STOP] = "stop", [MFM_BAD_SKIP] = "skip", NULL};
 
+static const char *none_taken_out(const void *values, const mfm_run_facts *run)
+{
+    (void)run;
+    return ((const mfm_dataset_options *)values)->test_part > 0 ? NULL : "--test-part takes none";
+}
+
+static const char *no_files(const void *values, const mfm_run_facts *run)
+{
+    (void)values;
+    return run->files ? NULL : "the images are not files of their own";
+}
+
 const mfm_option mfm_part_table[MFM_PART_OPTIONS] = {
     {.name = "list",
      .kind = MFM_OPTION_STRING,
@@ -120,12 +132,14 @@ const mfm_option mfm_part_table[MFM_PART_OPTIONS] = {
      .max = (double)INT64_MAX,
      .offset = offsetof(mfm_dataset_options, test_seed),
      .silent_default = true,
+     .idle = none_taken_out,
      .help = "seed that chooses them (default: 0)"},
     {.name = "on-bad-image",
      .kind = MFM_OPTION_CHOICE,
      .value = "HOW",
      .choices = on_bad_names,
      .offset = offsetof(mfm_dataset_options, on_bad),
+     .idle = no_files,
      .help = "what an image that cannot be read does: the first one ends the command, or each is "
              "left out with a warning and counted"},
 };

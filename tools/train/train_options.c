@@ -82,12 +82,6 @@ static const char *shuffled_anyway(const void *values, const mfm_run_facts *run)
     return run->options->sampler == mfm_samplers[0] ? "the sampler is shuffle" : NULL;
 }
 
-static const char *no_meta_set(const void *values, const mfm_run_facts *run)
-{
-    (void)values;
-    return mfm_no_meta_set(run);
-}
-
 static const char *no_decay(const void *values, const mfm_run_facts *run)
 {
     (void)values;
@@ -189,14 +183,14 @@ static const mfm_option training_table[] = {
      .min = 1,
      .max = 65536,
      FIELD(meta_batch),
-     .idle = no_meta_set,
+     .idle = mfm_no_meta_set,
      .help = "meta images per step"},
     {.name = "meta-sampler",
      .kind = MFM_OPTION_CHOICE,
      .value = "S",
      .choices = meta_samplers,
      FIELD(meta_sampler),
-     .idle = no_meta_set,
+     .idle = mfm_no_meta_set,
      .help = "which images make a meta batch: all in a new order each time, or classes in turn and "
              "the images of each in turn"},
     {.name = "lr",
@@ -353,41 +347,6 @@ void mfm_train_form_init(mfm_form *form, mfm_train_arguments *arguments)
     mfm_form_defaults(form, arguments);
 }
 
-/* A network to start from, for a method whose modulators have none. */
-static int refuse_transfer(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,
-                           const mfm_arguments *given)
-{
-    for (size_t i = 0; i < COUNT(transfer_table) && method->free_modulation; i++)
-        if (mfm_option_given(&form->table, given, transfer_table[i].name))
-            return mfm_fail(ctx, MFM_EUSAGE,
-                            "--%s: the method %s trains parameters of each image, no network that "
-                            "could start from a file",
-                            transfer_table[i].name, method->name);
-    return MFM_OK;
-}
-
-/* Options of a modulator, for a method that trains none. */
-static int refuse_modulator(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,
-                            const mfm_arguments *given)
-{
-    const char *option = NULL;
-    for (size_t i = 0; i < MFM_INJECT_OPTIONS && !option; i++)
-        if (mfm_option_given(&form->table, given, mfm_inject_table[i].name))
-            option = mfm_inject_table[i].name;
-    for (size_t i = 0; i < COUNT(transfer_table) && !option; i++)
-        if (mfm_option_given(&form->table, given, transfer_table[i].name))
-            option = transfer_table[i].name;
-    if (method->needs_modulator || !option)
-        return MFM_OK;
-    char names[MFM_GROUP_TITLE] = "";
-    for (size_t i = 0, used = 0; mfm_methods[i] && used < sizeof names; i++)
-        if (mfm_methods[i]->needs_modulator)
-            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
-                                     mfm_methods[i]->name);
-    return mfm_fail(ctx, MFM_EUSAGE, "--%s: the method %s trains no modulator: these do: %s",
-                    option, method->name, names);
-}
-
 /* The parts that are named; "none" names none. */
 static int find_parts(mfm_ctx *ctx, const mfm_train_arguments *a, mfm_choice *parts, size_t *count)
 {
@@ -454,9 +413,7 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
     if (!status)
         status = choose(ctx, form, a);
     if (!status)
-        status = refuse_modulator(ctx, form, mfm_method_find(a->method), given);
-    if (!status)
-        status = refuse_transfer(ctx, form, mfm_method_find(a->method), given);
+        status = mfm_train_check_modulator(ctx, form, mfm_method_find(a->method), given);
     if (status)
         return status;
     if (a->map.count > 0 && !a->modulator)
@@ -470,7 +427,7 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
         return mfm_fail(ctx, MFM_EUSAGE,
                         "--meta-per-class: 0: the method %s needs at least 1 meta image per class",
                         a->method);
-    const mfm_run_facts facts = {.options = &options, .augment = &augment};
+    const mfm_run_facts facts = {&options, &augment, mfm_dataset_of_files(a->data)};
     mfm_form_warn_idle(ctx, form, given, a, &facts);
     mfm_train_warn_twice(ctx, &options);
     return MFM_OK;

@@ -56,6 +56,10 @@ int mfm_train_take_recipe(mfm_ctx *ctx, const mfm_form *form, mfm_train_argument
  * decides what was left open. */
 int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *arguments,
                                const mfm_arguments *given);
+/* MFM_EUSAGE for options of a modulator, or of a file that one starts from, with a method that has
+ * no use for them. */
+int mfm_train_check_modulator(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,
+                              const mfm_arguments *given);
 /* Parts that favour rare classes are meant to be alone: warns of two, of which one is a method, a
  * sampler or a finishing. */
 void mfm_train_warn_twice(mfm_ctx *ctx, const mfm_train_options *options);

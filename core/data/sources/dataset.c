@@ -164,6 +164,12 @@ const char *mfm_dataset_augment(const char *specification)
     return kind && kind->augment ? kind->augment : "none";
 }
 
+bool mfm_dataset_of_files(const char *specification)
+{
+    const mfm_dataset_kind *kind = find_kind(specification, strcspn(specification, ":"));
+    return kind && kind->files;
+}
+
 int mfm_dataset_open(mfm_ctx *ctx, const char *specification, unsigned parts, mfm_dataset **result)
 {
     static const mfm_dataset_options none;

@@ -86,6 +86,9 @@ int mfm_dataset_number_from(mfm_ctx *ctx, mfm_dataset *dataset, int first);
 /* Whether the classes have no names but their labels. */
 bool mfm_dataset_unnamed(const mfm_dataset *dataset);
 
+/* Whether a specification is of a kind whose images are files of their own. */
+bool mfm_dataset_of_files(const char *specification);
+
 /* How the known kinds are specified: "fashion-mnist[:FOLDER], idx:FOLDER, ..."; returns text. */
 enum { MFM_DATASET_KINDS_TEXT = 256 };
 char *mfm_dataset_kinds(char text[MFM_DATASET_KINDS_TEXT]);

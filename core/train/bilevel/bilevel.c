@@ -303,7 +303,8 @@ static void move(mfm_bilevel *b, const mfm_virtual_step *step)
         const real *g = b->gradient + at, *w = b->w + at;
         const real *m = step->velocity ? step->velocity + at : NULL;
         const real alpha = (real)(step->alpha * value->rate);
-        const bool decays = !step->spare_vectors || value->shape.rank > 1;
+        const bool decays =
+            (!step->spare_vectors || value->shape.rank > 1) && value != step->spared;
         const real decay = decays ? (real)step->weight_decay : 0;
         real *to = b->virtual_w + at;
         for (size_t k = 0; k < n && plain; k++)

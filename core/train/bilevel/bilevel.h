@@ -51,7 +51,8 @@ typedef struct mfm_bilevel_spec {
  * of g are constant, so the hypergradient has the same form. */
 typedef struct mfm_virtual_step {
     double alpha, momentum, weight_decay;
-    bool spare_vectors;   /* as in mfm_optimizer */
+    bool spare_vectors; /* as in mfm_optimizer, and so is `spared` */
+    const mfm_value *spared;
     const real *velocity; /* laid out as w; NULL: none */
 } mfm_virtual_step;
 

@@ -14,13 +14,6 @@ static const char *no_meta_steps(const void *values, const mfm_run_facts *run)
     return mfm_no_meta_steps(run);
 }
 
-/* These alone can bring about that there are none. */
-static const char *no_meta_set(const void *values, const mfm_run_facts *run)
-{
-    (void)values;
-    return mfm_no_meta_set(run);
-}
-
 static const mfm_option table[] = {
     {.name = "meta-every",
      .kind = MFM_OPTION_UINT,
@@ -36,7 +29,7 @@ static const mfm_option table[] = {
      .min = 1,
      .max = 1e9,
      .offset = offsetof(mfm_meta_steps, from),
-     .idle = no_meta_set,
+     .idle = mfm_no_meta_set,
      .help = "first epoch with meta steps"},
     {.name = "meta-until-epoch",
      .kind = MFM_OPTION_UINT,
@@ -45,7 +38,7 @@ static const mfm_option table[] = {
      .max = 1e9,
      .offset = offsetof(mfm_meta_steps, until),
      .silent_default = true,
-     .idle = no_meta_set,
+     .idle = mfm_no_meta_set,
      .help = "last epoch with meta steps; from then on hyper-parameters stay as they are (default: "
              "the last of all)"},
     {.name = "virtual-step",
@@ -72,7 +65,7 @@ const char *mfm_no_meta_steps(const mfm_run_facts *run)
     const mfm_meta_steps *m = mfm_chosen_values(run->options, &mfm_meta_steps_settings);
     const uint64_t epochs = run->options->epochs;
     const uint64_t last = m->until && m->until < epochs ? m->until : epochs;
-    const char *none = mfm_no_meta_set(run);
+    const char *none = mfm_no_meta_set(NULL, run);
     return none || m->from <= last ? none : "no epoch has meta steps";
 }
 
@@ -240,6 +233,7 @@ static mfm_virtual_step full_step(const mfm_training *t, double lr)
                               .momentum = nesterov ? mu * mu / (1 + mu) : mu,
                               .weight_decay = o->weight_decay,
                               .spare_vectors = o->spare_vectors,
+                              .spared = o->spared,
                               .velocity = o->first};
 }
 

@@ -3,6 +3,7 @@
  *     softmax   (1 - p_y)^gamma (-log p_y)                                 as in LDAM's code
  *     sigmoid   sum_c (1 - p_c)^gamma (-log p_c), p_c of "class c or not"  Cui et al., CVPR 2019
  */
+#include "core/train/losses/last_bias.h"
 #include "core/train/losses/loss.h"
 
 enum form { SOFTMAX, SIGMOID };
@@ -39,9 +40,16 @@ static int build(const mfm_loss_site *site, int *losses)
                          in, 3, losses, 1);
 }
 
+static bool starts_bias(const mfm_chosen *chosen)
+{
+    const focal_values *v = mfm_values_of(chosen, &settings);
+    return v->form == SIGMOID && mfm_last_bias_chosen(chosen);
+}
+
 const mfm_loss mfm_loss_focal = {
     .name = "focal",
     .summary = "focal loss, over softmax or sigmoid probabilities",
-    .settings = {&settings},
+    .settings = {&settings, &mfm_last_bias_settings},
     .build = build,
+    .starts_bias = starts_bias,
 };

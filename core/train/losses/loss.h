@@ -18,7 +18,7 @@
 
 MFM_C_BEGIN
 
-enum { MFM_LOSS_SETTINGS = 2 };
+enum { MFM_LOSS_SETTINGS = 3 };
 
 /* Where a loss is added. */
 typedef struct mfm_loss_site {
@@ -58,6 +58,9 @@ typedef struct mfm_loss {
     /* Spreads a class's labels over others: row c of table [classes, classes], zeros before, what a
      * sample of class c counts as, with the sum 1. NULL: as class c. */
     void (*relabel)(const mfm_task *task, const mfm_chosen *chosen, real *table);
+    /* Whether the last layer's biases start at -log(C - 1) and do not decay (last_bias.h). NULL:
+     * they do not. */
+    bool (*starts_bias)(const mfm_chosen *chosen);
     /* Costs: a table [classes, classes] in (0, 1], 1 in the first epoch, kept by checkpoints, whose
      * logarithms the nodes read (site->costs). Both NULL: the loss has none. looks_at: how many
      * training images of each class it wants the features of. change_costs: before each epoch but

@@ -13,6 +13,25 @@
 
 enum { INIT_NODE = 910 };
 
+enum start { ANEW, AS_IN_MODEL };
+
+typedef struct crt_values {
+    int start;
+} crt_values;
+
+static const char *const starts[] = {[ANEW] = "anew", [AS_IN_MODEL] = "model", NULL};
+static const mfm_option table[] = {
+    {.name = "classifier",
+     .kind = MFM_OPTION_CHOICE,
+     .value = "START",
+     .choices = starts,
+     .offset = offsetof(crt_values, start),
+     .help = "the last layer starts anew, or as the model has it"},
+};
+static const crt_values defaults = {.start = ANEW};
+static const mfm_settings classifier_settings =
+    MFM_SETTINGS("Classifier re-training", table, defaults);
+
 static int build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
                  const mfm_train_options *options, mfm_problem **problem)
 {
@@ -43,9 +62,11 @@ static void start_anew(const mfm_training *t, int param, uint32_t node)
 
 static int start(mfm_training *t)
 {
-    if (t->counters.step == 0) {
+    const crt_values *v = mfm_chosen_values(&t->options, &classifier_settings);
+    if (t->counters.step == 0 && v->start == ANEW) {
         start_anew(t, t->problem->classifier.weight, INIT_NODE);
         start_anew(t, t->problem->classifier.bias, INIT_NODE + 1);
+        mfm_training_start_bias(t);
     }
     return MFM_OK;
 }
@@ -58,9 +79,12 @@ static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_
     mfm_optimizer_step(&t->optimizer, lr, 1, gradient, t->w);
 }
 
+static const mfm_settings *const settings[] = {&classifier_settings, NULL};
+
 const mfm_method mfm_method_crt = {
     .name = "crt",
     .summary = "classifier re-training: the last layer anew, on frozen features",
+    .settings = settings,
     .sampler = "class-balanced",
     .streams = {{.name = "train", .from = MFM_FROM_TRAIN}},
     .sharpens = true,

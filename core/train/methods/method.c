@@ -55,8 +55,9 @@ bool mfm_method_reads_meta(const mfm_train_options *options)
     return false;
 }
 
-const char *mfm_no_meta_set(const mfm_run_facts *run)
+const char *mfm_no_meta_set(const void *values, const mfm_run_facts *run)
 {
+    (void)values;
     return mfm_method_reads_meta(run->options) ? NULL : "the run reads no meta set";
 }
 

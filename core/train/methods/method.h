@@ -54,6 +54,7 @@ typedef struct mfm_step_losses {
 typedef struct mfm_run_facts {
     const mfm_train_options *options;
     const mfm_augment *augment; /* of training images */
+    bool files;                 /* images are files of their own */
 } mfm_run_facts;
 
 typedef struct mfm_method {
@@ -107,8 +108,9 @@ const mfm_method *mfm_method_find(const char *name);
 int mfm_method_build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
                      const mfm_train_options *options, mfm_problem **problem);
 
-/* For mfm_option's idle: why nothing of the meta set has an effect, NULL: it has one. */
-const char *mfm_no_meta_set(const mfm_run_facts *run);
+/* For mfm_option's idle: why nothing of the meta set has an effect, NULL: it has one. values may be
+ * NULL. */
+const char *mfm_no_meta_set(const void *values, const mfm_run_facts *run);
 
 /* What is minimised: the options' loss, on that task (NULL: not known). */
 mfm_loss_spec mfm_loss_spec_of(const mfm_train_options *options, const mfm_task *task);

@@ -109,7 +109,7 @@ void mfm_optimizer_step(mfm_optimizer *o, double lr, double scale, const real *g
         const mfm_value *value = &o->graph->values[i];
         if (value->kind != MFM_VALUE_PARAM || !value->trainable)
             continue;
-        const bool decays = !o->spare_vectors || value->shape.rank > 1;
+        const bool decays = (!o->spare_vectors || value->shape.rank > 1) && value != o->spared;
         step_part(o, lr * value->rate, scale, decays, (size_t)mfm_shape_count(&value->shape),
                   gradient + value->offset, value->offset, params);
     }

@@ -55,8 +55,9 @@ typedef struct mfm_optimizer {
     double weight_decay;
     bool spare_vectors; /* biases and normalisations do not decay: what has less than two axes */
     const mfm_graph *graph;
-    uint64_t steps;       /* taken so far */
-    real *first, *second; /* graph->params_size reals each; NULL: the kind has none */
+    const mfm_value *spared; /* of the graph: this one does not decay, either; NULL: none */
+    uint64_t steps;          /* taken so far */
+    real *first, *second;    /* graph->params_size reals each; NULL: the kind has none */
 } mfm_optimizer;
 
 /* values of the kind's settings are copied; NULL: the defaults. */

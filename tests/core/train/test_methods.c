@@ -199,6 +199,46 @@ static void test_rate_follows(void)
     CU_ASSERT_DOUBLE_EQUAL((double)moved[1] / (double)moved[0], 0.5, 1e-3);
 }
 
+/* ---- where the last biases start ---------------------------------------------------------------
+ */
+
+/* Nothing moves the weights but their decay: these biases keep their start, the others shrink. */
+static void check_bias(const char *method, const char *loss, double expected)
+{
+    static const struct {
+        int start;
+    } by_classes = {1};
+    const mfm_settings *settings = mfm_loss_find("sigmoid")->settings[0];
+    const mfm_chosen chosen[] = {{settings, &by_classes}, {NULL, NULL}};
+    bench b;
+    bench_init(&b, &(recipe){"lenet", LENET, {NULL}, {0}}, method, NULL);
+    mfm_training_free(b.t);
+    b.options.chosen = chosen;
+    b.options.loss = mfm_loss_find(loss);
+    b.options.weight_decay = 0.5;
+    prepare_method(&b.p, &b.options, SAMPLES);
+    must(b.p.ctx, mfm_training_new(b.p.ctx, b.p.problem, &b.options, &b.t));
+    const mfm_classifier *c = &b.p.problem->classifier;
+    CU_ASSERT_DOUBLE_EQUAL(mfm_training_bias_start(b.t), expected, 1e-12);
+    const real first = b.t->w[mfm_classifier_at(c, 0, 0)];
+    real *still = vector_new(b.p.ctx, b.p.problem->main->params_size);
+    mfm_optimizer_step(&b.t->optimizer, alpha, 1, still, b.t->w);
+    CU_ASSERT(fabs((double)b.t->w[mfm_classifier_at(c, 0, 0)]) < fabs((double)first));
+    for (int64_t k = 0; k < c->classes && expected != 0; k++)
+        CU_ASSERT_EQUAL(b.t->w[mfm_classifier_bias_at(c, k)], (real)expected);
+    mfm_free_aligned(b.p.ctx, still);
+    bench_clear(&b);
+}
+
+/* Four classes: sigmoid(-log 3) = 1/4. */
+static void test_bias(void)
+{
+    check_bias("base", "sigmoid", -log(3));
+    check_bias("crt", "sigmoid", -log(3));
+    check_bias("base", "focal", 0); /* over softmax, when nothing else is chosen */
+    check_bias("base", "cross-entropy", 0);
+}
+
 /* ---- a modulator that stays as it is ----------------------------------------------------------
  */
 
@@ -371,6 +411,7 @@ static void test_image_twice(void)
 }
 
 static const mfm_case cases[] = {
+    {"the last biases start where each class has its share, and do not decay", test_bias},
     {"weights of Learning to reweight are products of gradients, sample by sample",
      test_reweighting},
     {"meta steps come every k steps, from and until an epoch, and read meta batches only then",

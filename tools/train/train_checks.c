@@ -1,0 +1,72 @@
+/* What goes together in a run, and what does not. */
+#include <stdio.h>
+
+#include "core/train/problem/class_weights.h"
+#include "tools/train/train_options.h"
+
+enum { TRANSFER = 2 };
+static const char *const transfer[TRANSFER] = {"modulator", "map"};
+
+/* A network to start from, for a method whose modulators have none. */
+static int refuse_transfer(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,
+                           const mfm_arguments *given)
+{
+    for (size_t i = 0; i < TRANSFER && method->free_modulation; i++)
+        if (mfm_option_given(&form->table, given, transfer[i]))
+            return mfm_fail(ctx, MFM_EUSAGE,
+                            "--%s: the method %s trains parameters of each image, no network that "
+                            "could start from a file",
+                            transfer[i], method->name);
+    return MFM_OK;
+}
+
+/* Options of a modulator, for a method that trains none. */
+static int refuse_modulator(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,
+                            const mfm_arguments *given)
+{
+    const char *option = NULL;
+    for (size_t i = 0; i < MFM_INJECT_OPTIONS && !option; i++)
+        if (mfm_option_given(&form->table, given, mfm_inject_table[i].name))
+            option = mfm_inject_table[i].name;
+    for (size_t i = 0; i < TRANSFER && !option; i++)
+        if (mfm_option_given(&form->table, given, transfer[i]))
+            option = transfer[i];
+    if (method->needs_modulator || !option)
+        return MFM_OK;
+    char names[MFM_GROUP_TITLE] = "";
+    for (size_t i = 0, used = 0; mfm_methods[i] && used < sizeof names; i++)
+        if (mfm_methods[i]->needs_modulator)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
+                                     mfm_methods[i]->name);
+    return mfm_fail(ctx, MFM_EUSAGE, "--%s: the method %s trains no modulator: these do: %s",
+                    option, method->name, names);
+}
+
+int mfm_train_check_modulator(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,
+                              const mfm_arguments *given)
+{
+    const int status = refuse_modulator(ctx, form, method, given);
+    return status ? status : refuse_transfer(ctx, form, method, given);
+}
+
+void mfm_train_warn_twice(mfm_ctx *ctx, const mfm_train_options *o)
+{
+    const mfm_class_weights *w = mfm_values_of(o->chosen, &mfm_class_weights_settings);
+    const char *by[8];
+    int count = 0;
+    if (o->method->rebalances)
+        by[count++] = o->method->name;
+    if (o->loss->rebalances)
+        by[count++] = o->loss->name;
+    if (w->form != MFM_WEIGHTS_NONE)
+        by[count++] = "class weights";
+    if (o->sampler->rebalances)
+        by[count++] = o->sampler->name;
+    if (o->finishing && o->finishing->rebalances)
+        by[count++] = o->finishing->name;
+    if (count > 1 && (o->method->rebalances || o->sampler->rebalances ||
+                      (o->finishing && o->finishing->rebalances)))
+        mfm_warn(ctx, "rare classes are favoured %s, by %s and %s%s%s: one of these is usual",
+                 count > 2 ? "several times" : "twice", by[0], by[1], count > 2 ? " and " : "",
+                 count > 2 ? by[2] : "");
+}
