@@ -40,15 +40,33 @@ const char mfm_svg_style[] =
     "}\n"
     ".line.line { fill: none; } .bar, .dot { stroke: none; }\n";
 
+/* A style sheet with var(--name) replaced by its value in light: not every program that draws SVG
+ * knows variables. */
+static void add_resolved(mfm_markup *file, const char *css)
+{
+    static const char begins[] = "var(";
+    for (const char *var; (var = strstr(css, begins)) != NULL;) {
+        const char *name = var + sizeof begins - 1;
+        const size_t length = strcspn(name, ")");
+        const char *value = mfm_svg_light;
+        while ((value = strstr(value, "--")) != NULL &&
+               (strncmp(value, name, length) != 0 || value[length] != ':'))
+            value += 2;
+        value = value ? value + length + 2 : "none;";
+        mfm_markup_add(file, "%.*s%.*s", (int)(var - css), css, (int)strcspn(value, ";"), value);
+        css = name + length + 1;
+    }
+    mfm_markup_add(file, "%s", css);
+}
+
 void mfm_svg_file(mfm_markup *file, const char *text, const mfm_figure *figure)
 {
     const char *at = text + figure->start, *inside = strchr(at, '>') + 1;
-    mfm_markup_add(file, "<svg xmlns=\"http://www.w3.org/2000/svg\"%.*s", (int)(inside - at) - 4,
-                   at + 4);
-    mfm_markup_add(file,
-                   "<style>:root, svg { %s }\n%s</style><rect width=\"100%%\" height=\"100%%\" "
-                   "style=\"fill: var(--back)\"/>",
-                   mfm_svg_light, mfm_svg_style);
+    mfm_markup_add(file, "<svg xmlns=\"http://www.w3.org/2000/svg\"%.*s<style>",
+                   (int)(inside - at) - 4, at + 4);
+    add_resolved(file, mfm_svg_style);
+    add_resolved(file, "</style><rect width=\"100%\" height=\"100%\" "
+                       "style=\"fill: var(--back)\"/>");
     mfm_markup_add(file, "%.*s\n", (int)(text + figure->end - inside), inside);
 }
 

@@ -27,7 +27,7 @@ static void add_colour(mfm_markup *m, int group, int groups)
     if (groups <= MFM_CHART_COLOURS)
         mfm_markup_add(m, "class=\"dot c%d\"", group);
     else
-        mfm_markup_add(m, "class=\"dot\" style=\"fill: hsl(%.0f 65%% 50%%)\"",
+        mfm_markup_add(m, "class=\"dot\" style=\"fill: hsl(%.0f, 65%%, 50%%)\"",
                        fmod(137.508 * group, 360));
 }
 

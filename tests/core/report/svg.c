@@ -287,7 +287,10 @@ static void test_file(void)
     mfm_svg_file(&file, m.text, &figure);
     static const char beginning[] = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 400 ";
     CU_ASSERT_EQUAL(strncmp(file.text, beginning, sizeof beginning - 1), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(file.text, "--c0: #2459b3"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(file.text, ".c0 { fill: #2459b3; stroke: #2459b3; }"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(file.text, ".c10 { fill: #3f51b5;"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(file.text, "style=\"fill: #fff\""));
+    CU_ASSERT_PTR_NULL(strstr(file.text, "var("));
     CU_ASSERT_PTR_NULL(strstr(file.text, "before"));
     CU_ASSERT_PTR_NULL(strstr(file.text, "after"));
     CU_ASSERT_EQUAL(strcmp(file.text + file.length - 8, "</svg>\n\n"), 0);
