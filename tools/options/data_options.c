@@ -134,6 +134,15 @@ const mfm_option mfm_part_table[MFM_PART_OPTIONS] = {
      .silent_default = true,
      .idle = none_taken_out,
      .help = "seed that chooses them (default: 0)"},
+    {.name = "data-memory",
+     .kind = MFM_OPTION_UINT,
+     .value = "MIB",
+     .max = 1 << 30,
+     .offset = offsetof(mfm_dataset_options, memory),
+     .silent_default = true,
+     .help = "memory that decoding may take, over all threads: an image that could take more than "
+             "its share counts as one that cannot be read (default: no budget, images of up to "
+             "2^26 pixels)"},
     {.name = "on-bad-image",
      .kind = MFM_OPTION_CHOICE,
      .value = "HOW",

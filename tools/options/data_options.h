@@ -24,7 +24,7 @@ extern const mfm_split_arguments mfm_split_defaults;
 extern const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS];
 
 /* Of image files: options of mfm_dataset_options. */
-enum { MFM_PART_OPTIONS = 4 };
+enum { MFM_PART_OPTIONS = 5 };
 extern const mfm_option mfm_part_table[MFM_PART_OPTIONS];
 
 /* What decides between the normalisation that a model tells and that of the images. */

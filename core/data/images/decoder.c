@@ -19,6 +19,7 @@ struct mfm_decoder {
     uint8_t *bytes, *pixels, *turned;
     size_t bytes_size, pixels_size, turned_size;
     char message[MFM_PICTURE_MESSAGE];
+    size_t memory; /* that an image may take; 0: any */
 };
 
 mfm_decoder *mfm_decoder_new(void)
@@ -125,16 +126,31 @@ bool mfm_decoder_built(void)
 #endif
 }
 
-int mfm_decoder_begin(mfm_decoder *d, const char *path, mfm_picture *picture)
+void mfm_decoder_set_memory(mfm_decoder *decoder, size_t bytes)
+{
+    decoder->memory = bytes;
+}
+
+enum { BYTES_A_PIXEL = 12 };
+
+static int check_memory(const mfm_decoder *d, const char *path, mfm_picture *picture)
+{
+    const mfm_image_file *file = &d->file;
+    const size_t pixels = (size_t)file->height * (size_t)file->width;
+    const size_t needed = file->size + BYTES_A_PIXEL * pixels;
+    if (d->memory == 0 || needed <= d->memory)
+        return MFM_OK;
+    return fail(picture, MFM_EDATA, path,
+                "%d x %d pixels may take %zu MiB: --data-memory leaves %zu for an image",
+                file->width, file->height, (needed >> 20) + 1, d->memory >> 20);
+}
+
+/* Of the file that has been read. */
+static int read_header(mfm_decoder *d, const char *path, mfm_picture *picture)
 {
     const char *name;
     mfm_image_file *file = &d->file;
-    picture->pixels = NULL;
-    d->path = path;
-    d->format = NULL;
-    int status = read_file(d, path, picture);
-    if (status != MFM_OK)
-        return status;
+    int status;
     d->format = find_format(file, &name);
     if (!d->format)
         return name ? fail(picture, MFM_ENOTSUP, path, "%s: this build reads no image files", name)
@@ -147,11 +163,34 @@ int mfm_decoder_begin(mfm_decoder *d, const char *path, mfm_picture *picture)
         file->width > MFM_IMAGE_SIDE || (int64_t)file->height * file->width > MFM_IMAGE_PIXELS)
         return fail(picture, MFM_EDATA, path, "%d x %d pixels: up to %d in all, %d a side",
                     file->width, file->height, MFM_IMAGE_PIXELS, MFM_IMAGE_SIDE);
+    status = check_memory(d, path, picture);
+    if (status != MFM_OK)
+        return status;
     const bool turned = file->orientation > 4;
     picture->height = turned ? file->width : file->height;
     picture->width = turned ? file->height : file->width;
     picture->channels = 3;
     return MFM_OK;
+}
+
+int mfm_decoder_begin(mfm_decoder *d, const char *path, mfm_picture *picture)
+{
+    picture->pixels = NULL;
+    d->path = path;
+    d->format = NULL;
+    const int status = read_file(d, path, picture);
+    return status ? status : read_header(d, path, picture);
+}
+
+int mfm_decoder_begin_bytes(mfm_decoder *d, const char *name, const uint8_t *bytes, size_t size,
+                            mfm_picture *picture)
+{
+    picture->pixels = NULL;
+    d->path = name;
+    d->format = NULL;
+    d->file.bytes = bytes;
+    d->file.size = size;
+    return read_header(d, name, picture);
 }
 
 /* ---- the pixels ---- */

@@ -50,9 +50,12 @@ static void no_output(j_common_ptr info)
 static void on_progress(j_common_ptr info)
 {
     struct jpeg *jpeg = info->client_data;
-    if (jpeg->info.input_scan_number <= MFM_IMAGE_SCANS)
+    const int64_t scans = jpeg->info.input_scan_number;
+    const int64_t pixels = (int64_t)jpeg->info.image_height * jpeg->info.image_width;
+    if (scans <= MFM_IMAGE_SCANS && scans * pixels <= MFM_IMAGE_SCANNED)
         return;
-    snprintf(jpeg->message, MFM_PICTURE_MESSAGE, "JPEG: more than %d scans", MFM_IMAGE_SCANS);
+    snprintf(jpeg->message, MFM_PICTURE_MESSAGE, "JPEG: more than %lld scans of %lld pixels",
+             (long long)(scans - 1), (long long)pixels);
     longjmp(jpeg->out, 1);
 }
 

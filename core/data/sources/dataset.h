@@ -49,6 +49,7 @@ typedef struct mfm_dataset_options {
     double test_part;   /* share of each class that is taken out for testing; 0: none */
     uint64_t test_seed; /* chooses them */
     int on_bad;         /* enum mfm_on_bad */
+    uint64_t memory;    /* MiB that decoding may take, over all threads; 0: no budget */
     /* The classes that a model knows, in its order; 0: those that the images show. Only read while
      * the dataset is opened. */
     const char *const *class_names;

@@ -1,6 +1,7 @@
 #include "core/data/sources/file_images.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +57,7 @@ struct files {
     char *folder;
     mfm_file_list list; /* without the labels, which the part has */
     struct failures *failures;
+    size_t memory; /* of each reader, in bytes; 0: no budget */
 };
 
 struct reader {
@@ -84,6 +86,7 @@ static int open_files(mfm_ctx *ctx, const void *self, void **result)
         mfm_free(ctx, reader);
         return mfm_fail(ctx, MFM_ENOMEM, "images: out of memory");
     }
+    mfm_decoder_set_memory(reader->decoder, reader->files->memory);
     *result = reader;
     return MFM_OK;
 }
@@ -181,8 +184,16 @@ static const mfm_source_kind kind = {.open = open_files,
                                      .free = free_files,
                                      .decodes = true};
 
-int mfm_file_images_new(mfm_ctx *ctx, const char *folder, bool skips, mfm_file_list *list,
-                        mfm_images *images)
+/* Each thread reads training images, meta images, and images that are evaluated. */
+enum { READERS_A_THREAD = 3 };
+
+static size_t share_of(uint64_t mib)
+{
+    return (size_t)(mib << 20) / (READERS_A_THREAD * (size_t)omp_get_max_threads());
+}
+
+int mfm_file_images_new(mfm_ctx *ctx, const char *folder, const mfm_dataset_options *options,
+                        mfm_file_list *list, mfm_images *images)
 {
     struct files *files = mfm_alloc(ctx, 1, sizeof *files);
     if (!files)
@@ -199,7 +210,8 @@ int mfm_file_images_new(mfm_ctx *ctx, const char *folder, bool skips, mfm_file_l
                            .labels = list->labels,
                            .source = &kind,
                            .self = files,
-                           .skips = skips};
+                           .skips = options->on_bad == MFM_BAD_SKIP};
+    files->memory = share_of(options->memory);
     list->labels = NULL;
     files->list = *list;
     *list = (mfm_file_list){0};

@@ -17,9 +17,10 @@ int mfm_file_list_add(mfm_ctx *ctx, mfm_file_list *list, const char *path, uint6
                       int label);
 void mfm_file_list_clear(mfm_ctx *ctx, mfm_file_list *list);
 
-/* Makes a part of the dataset of the list, which is empty afterwards. */
-int mfm_file_images_new(mfm_ctx *ctx, const char *folder, bool skips, mfm_file_list *list,
-                        mfm_images *images);
+/* Makes a part of the dataset of the list, which is empty afterwards. Of the options, on_bad and
+ * memory count: every reader has its share of the budget, as many as a training opens at most. */
+int mfm_file_images_new(mfm_ctx *ctx, const char *folder, const mfm_dataset_options *options,
+                        mfm_file_list *list, mfm_images *images);
 
 /* Mean and deviation of up to 400 training images, evenly over the part: those of photographs are
  * known to three digits by then, and a large dataset is not read twice. */

@@ -139,13 +139,12 @@ static int tell_scarce(const mfm_image_scan *s)
 
 static int make_parts(mfm_image_scan *s, mfm_dataset *dataset)
 {
-    const bool skips = s->options->on_bad == MFM_BAD_SKIP;
     int status = mfm_dataset_set_classes(s->ctx, dataset, (int)s->classes.count,
                                          (const char *const *)s->classes.name);
     if (status == MFM_OK && s->train.count)
-        status = mfm_file_images_new(s->ctx, s->folder, skips, &s->train, &dataset->train);
+        status = mfm_file_images_new(s->ctx, s->folder, s->options, &s->train, &dataset->train);
     if (status == MFM_OK && s->test.count && (s->parts & MFM_PART_TEST))
-        status = mfm_file_images_new(s->ctx, s->folder, skips, &s->test, &dataset->test);
+        status = mfm_file_images_new(s->ctx, s->folder, s->options, &s->test, &dataset->test);
     return status;
 }
 

@@ -21,6 +21,7 @@ static void begin(void)
     folder = folder_new();
     decoder = mfm_decoder_new();
     CU_ASSERT_PTR_NOT_NULL_FATAL(decoder);
+    mfm_decoder_set_memory(decoder, 0);
 }
 
 static void end(void)
@@ -242,6 +243,7 @@ static void what_is_cut_off_anywhere_is_refused(void)
 static void damaged_bytes_never_crash(void)
 {
     begin();
+    mfm_decoder_set_memory(decoder, 1 << 20); /* a size that is damaged takes no time */
     static uint8_t bytes[1 << 16];
     static const uint8_t masks[] = {0x01, 0x80, 0xFF};
     for (int kind = 0; kind < 4; kind++) {
@@ -288,6 +290,23 @@ static void huge_images_are_refused_by_their_header(void)
     end();
 }
 
+/* 9 x 14 pixels of 12 bytes and the file. */
+static void an_image_beyond_its_memory_is_refused(void)
+{
+    begin();
+    static uint8_t bytes[1 << 16];
+    make("a.png", false, 0);
+    const size_t size = read_whole(&folder, "a.png", bytes, sizeof bytes);
+    mfm_decoder_set_memory(decoder, size + 12 * HEIGHT * WIDTH - 1);
+    refuse("a.png", MFM_EDATA, "14 x 9 pixels may take 1 MiB: --data-memory leaves 0");
+    mfm_decoder_set_memory(decoder, size + 12 * HEIGHT * WIDTH);
+    CU_ASSERT_EQUAL(read_image(path_in(&folder, "a.png"), 1), MFM_OK);
+    CU_ASSERT_EQUAL(mfm_decoder_begin_bytes(decoder, "here", bytes, size, &picture), MFM_OK);
+    CU_ASSERT_EQUAL(mfm_decoder_begin_bytes(decoder, "here", bytes, 3, &picture), MFM_EDATA);
+    CU_ASSERT_PTR_NOT_NULL(strstr(picture.message, "here: neither JPEG nor PNG"));
+    end();
+}
+
 static void what_is_no_image_is_refused_with_its_path(void)
 {
     begin();
@@ -313,6 +332,7 @@ static const mfm_case cases[] = {
     {"what is cut off anywhere is refused", what_is_cut_off_anywhere_is_refused},
     {"damaged bytes never crash", damaged_bytes_never_crash},
     {"huge images are refused by their header", huge_images_are_refused_by_their_header},
+    {"an image beyond its memory is refused", an_image_beyond_its_memory_is_refused},
     {"what is no image is refused with its path", what_is_no_image_is_refused_with_its_path},
 };
 
