@@ -64,7 +64,7 @@ class Photographs:
         command = [self.option.tool, "train", self.ten_classes(network), "-o", out, "--data",
                    "folder:" + self.photos(), "--method", method, "--batch", batch, "--threads",
                    threads, "--lr", 1e-4, "--milestones", "none", "--epochs", epochs, "--run",
-                   runs, "--checkpoint-minutes", 0]
+                   runs, "--checkpoint-minutes", 0, "--augment", "none"]
         for layer in layers:
             command += ["--layer", layer]
         if method == "mfm":

@@ -94,8 +94,9 @@ def train(option, way, seed):
     if not os.path.exists(folder + ".onnx"):
         run([option.tool, "train", model(option, way in FRESH, seed), "-o", folder + ".onnx",
              "--run", folder, "--data", "folder:" + os.path.join(option.work, "photos"),
-             "--test-part", 0.4, "--method", "base", "--batch", 16, "--milestones", "none",
-             "--epochs", epochs, "--seed", seed, "--threads", option.threads, *more])
+             "--test-part", 0.4, "--augment", "none", "--method", "base", "--batch", 16,
+             "--milestones", "none", "--epochs", epochs, "--seed", seed, "--threads",
+             option.threads, *more])
     with open(metrics, encoding="utf-8") as lines:
         return [json.loads(line)["test_error"] for line in lines][-1]
 
