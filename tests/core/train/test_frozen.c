@@ -357,7 +357,8 @@ static void check_inference(const char *convolutions)
     if (!(fabs(found - expected) <= 1e-5 * expected))
         printf("\n    %.9g instead of %.9g\n", found, expected);
     const mfm_graph *main = r.p.problem->main;
-    CU_ASSERT_EQUAL(memcmp(r.t->state, main->state, main->state_size * sizeof(real)), 0);
+    CU_ASSERT(main->state_size == 0 ||
+              memcmp(r.t->state, main->state, main->state_size * sizeof(real)) == 0);
     for (size_t i = 0; i < main->n_values; i++) {
         const mfm_value *value = &main->values[i];
         if (value->kind == MFM_VALUE_PARAM)
