@@ -26,8 +26,9 @@ grep -Eq '^\{"epoch":4,"train_loss":[0-9.e-]+,"meta_loss":[0-9.e-]+,"test_error"
 grep -q '<h1>Training of lenet.onnx</h1>' out.run/report.html || fail "the page has no title"
 grep -q '<tr><th>imbalance</th><td>10</td></tr>' out.run/report.html ||
     fail "the page does not tell the options"
-best=$(sed -n 's/^test error: .* lowest \([0-9.]* % (epoch .*)\)$/lowest: \1/p' .stdout)
-grep -q ">$best</text>" out.run/report.html || fail "the page does not mark the $best"
+best=$(sed -n 's/^test error: .* lowest \([0-9.]* % (epoch [0-9]*\),.*/\1/p' .stdout)
+grep -q "<tr><th>Lowest test error, chosen on the test images</th><td>$best)</td></tr>" \
+    out.run/report.html || fail "the page does not tell the lowest error: $best"
 for file in run.json metrics.jsonl checkpoint.onnx model.onnx modulator.onnx; do
     grep -q "<a href=\"$file\">" out.run/report.html || fail "the page does not name $file"
 done

@@ -43,7 +43,7 @@ grep -q '"validation": "disjoint:6"' whole.run/run.json || fail "run.json lacks 
 grep -q "\"split\": \"$hash\"" whole.run/run.json || fail "another split than data tells"
 grep -Eq '"validation_error":[0-9.]+,"validation_loss":[0-9.]+,' whole.run/metrics.jsonl ||
     fail "the metrics lack the validation part"
-grep -q '>Validation error in percent<' whole.run/report.html || fail "the page has no such curve"
+grep -q '>Validation error, %<' whole.run/report.html || fail "the page has no such curve"
 grep -q '<a href="best.onnx">' whole.run/report.html || fail "the page does not name best.onnx"
 grep -q 'chosen on the test images' whole.run/report.html || fail "what chose is not told"
 # best.onnx is the model of that epoch: a run of so many epochs ends with its weights.

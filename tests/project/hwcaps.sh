@@ -23,7 +23,7 @@ cmake -S "$source" -B "$work/build" -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=
     { cat "$work/configure.log"; exit 1; }
 cmake --build "$work/build" -j "$(getconf _NPROCESSORS_ONLN)" >"$work/build.log" 2>&1 ||
     { tail -n 40 "$work/build.log"; exit 1; }
-sh "$here/install.sh" "$work/build" "$work/install" "$cc" "$cxx"
+sh "$here/install.sh" "$work/build" "$work/install" "$cc" "$cxx" "$make_idx"
 tool=$work/install/prefix/bin/onnx-mfm
 lib=$(dirname "$(find "$work/install/prefix" -name libonnx-mfm.so)")
 

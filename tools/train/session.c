@@ -232,7 +232,8 @@ static int choose_normalisation(mfm_session *session, const mfm_images_wanted *w
     if (wanted->normalise == MFM_NORMALISE_MODEL)
         status = read_normalisation(session, input, info, &session->own_normalisation);
     *own = session->own_normalisation;
-    if (!status && wanted->training && !session->tells_normalisation && !is_fresh(session))
+    if (!status && wanted->normalise == MFM_NORMALISE_MODEL && wanted->training &&
+        !session->tells_normalisation && !is_fresh(session))
         mfm_warn(ctx,
                  "%s tells no normalisation: mean and deviation of the images are used, which may "
                  "not be those that its weights expect: --mean and --std tell them (--mean "
