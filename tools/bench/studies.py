@@ -115,6 +115,14 @@ STUDIES = {
                 MFM + " --loss logit-adjustment --meta-sampler class-aware",
             "MFM, LA afterwards tau 0.5": MFM + " --finish logit-adjustment --finish-tau 0.5",
             "MW-Net, LA": "--method mw-net --loss logit-adjustment",
+            "LA, lr 0.01": ADJUSTED + " --lr 0.01",
+            "LA, lr 0.02, tau 1.25": ADJUSTED + " --lr 0.02 --tau 1.25",
+            "LA, lr 0.02, batch 50": ADJUSTED + " --lr 0.02 --batch 50",
+            "LA, lr 0.02, CutMix": ADJUSTED + " --lr 0.02 --mix cutmix",
+            "LA, lr 0.02, Remix": ADJUSTED + " --lr 0.02 --mix remix",
+            "LA, lr 0.02, sharpness 0.05": ADJUSTED + " --lr 0.02 --sharpness 0.05",
+            "LA, lr 0.02, CutMix, sharpness 0.05":
+                ADJUSTED + " --lr 0.02 --mix cutmix --sharpness 0.05",
         },
     },
 }
