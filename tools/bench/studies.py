@@ -69,6 +69,7 @@ STUDIES = {
             "MFM": MFM,
             "MFM, free parameters": FREE,
             "MW-Net": "--method mw-net",
+            "logit adjustment, lr 0.02, batch 50": ADJUSTED + " --lr 0.02 --batch 50",
         },
     },
     "search1000": {
