@@ -7,6 +7,9 @@ int mfm_loss_labels_infer(mfm_ctx *ctx, const mfm_node *node, int labels, int ta
                           const mfm_shape *logits)
 {
     char text[MFM_SHAPE_TEXT];
+    if (logits->rank != 2 || logits->dim[0] < 1 || logits->dim[1] < 1)
+        return mfm_infer_fail(ctx, node, "logits %s: must be [samples, classes]",
+                              mfm_shape_text(logits, text));
     const int64_t n = logits->dim[0], classes = logits->dim[1];
     const mfm_shape numbers = mfm_shape_of(1, n), square = mfm_shape_of(2, classes, classes);
     const mfm_shape *given = &node->in[labels]->shape;

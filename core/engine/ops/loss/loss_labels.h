@@ -11,7 +11,8 @@
 
 #include "core/engine/op.h"
 
-/* Checks labels and table (its slot beyond the node's inputs: there is none) against the logits. */
+/* Checks the logits, [n, C], and against them labels and table (its slot beyond the node's inputs:
+ * there is none). */
 int mfm_loss_labels_infer(mfm_ctx *ctx, const mfm_node *node, int labels, int table,
                           const mfm_shape *logits);
 /* Whether there are shares to be read, not class numbers alone. */

@@ -23,9 +23,9 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
 {
     const mfm_shape *logits = &node->in[LOGITS]->shape;
     char text[MFM_SHAPE_TEXT];
-    if (logits->rank != 2 || logits->dim[0] < 1 || logits->dim[1] < 1)
-        return mfm_infer_fail(ctx, node, "logits %s: must be [samples, classes]",
-                              mfm_shape_text(logits, text));
+    const int status = mfm_loss_labels_infer(ctx, node, LABELS, TABLE, logits);
+    if (status)
+        return status;
     const mfm_shape square = mfm_shape_of(2, logits->dim[1], logits->dim[1]);
     if (!mfm_shape_equal(&node->in[MARGINS]->shape, &square))
         return mfm_infer_fail(ctx, node, "margins %s: must be a row of %lld for each class",
@@ -33,7 +33,7 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
                               (long long)logits->dim[1]);
     node->scratch_size = (size_t)(2 * logits->dim[0] * logits->dim[1]);
     node->out[0]->shape = mfm_shape_of(1, logits->dim[0]);
-    return mfm_loss_labels_infer(ctx, node, LABELS, TABLE, logits);
+    return MFM_OK;
 }
 
 typedef struct sample {

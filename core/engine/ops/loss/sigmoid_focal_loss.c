@@ -31,15 +31,14 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
 {
     const mfm_shape *logits = &node->in[LOGITS]->shape;
     const double gamma = ((const sigmoid_attr *)node->attr)->gamma;
-    char text[MFM_SHAPE_TEXT];
-    if (logits->rank != 2 || logits->dim[0] < 1 || logits->dim[1] < 1)
-        return mfm_infer_fail(ctx, node, "logits %s: must be [samples, classes]",
-                              mfm_shape_text(logits, text));
+    const int status = mfm_loss_labels_infer(ctx, node, LABELS, TABLE, logits);
+    if (status)
+        return status;
     if (!isfinite(gamma) || gamma < 0)
         return mfm_infer_fail(ctx, node, "gamma %g: must be finite and not negative", gamma);
     node->scratch_size = (size_t)(logits->dim[0] * logits->dim[1]);
     node->out[0]->shape = mfm_shape_of(1, logits->dim[0]);
-    return mfm_loss_labels_infer(ctx, node, LABELS, TABLE, logits);
+    return MFM_OK;
 }
 
 /* P, P' and P'' at z. */

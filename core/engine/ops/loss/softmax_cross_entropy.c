@@ -41,13 +41,10 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
 {
     const mfm_shape *logits = &node->in[LOGITS]->shape;
     char text[MFM_SHAPE_TEXT];
-    if (logits->rank != 2 || logits->dim[0] < 1 || logits->dim[1] < 1)
-        return mfm_infer_fail(ctx, node, "logits %s: must be [samples, classes]",
-                              mfm_shape_text(logits, text));
-    const mfm_shape per_sample = {.rank = 1, .dim = {logits->dim[0]}};
     const int status = mfm_loss_labels_infer(ctx, node, LABELS, TABLE, logits);
     if (status)
         return status;
+    const mfm_shape per_sample = {.rank = 1, .dim = {logits->dim[0]}};
     if (node->n_in > WEIGHTS && node->in[WEIGHTS] &&
         !mfm_shape_equal(&node->in[WEIGHTS]->shape, &per_sample))
         return mfm_infer_fail(ctx, node, "weights %s: must be one number for each of %lld samples",
