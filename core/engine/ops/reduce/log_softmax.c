@@ -111,25 +111,7 @@ static void pull_tangent(const mfm_node *node, const real *tangent, const real *
 
 static void vjp_t(const mfm_node *node)
 {
-    real *to = mfm_in(node, 0, MFM_DG);
-    if (!to)
-        return;
-    const real *g = mfm_out(node, 0, MFM_G), *dg = mfm_out(node, 0, MFM_DG);
-    const real *dy = mfm_in(node, 0, MFM_DX) ? mfm_out(node, 0, MFM_DX) : NULL;
-    bool add = mfm_accumulates(node, 0, MFM_DG);
-    if (dg) {
-        pull(node, dg, to, add);
-        add = true;
-    }
-    if (g && dy) {
-        pull_tangent(node, dy, g, to, add);
-        add = true;
-    }
-    if (add)
-        return;
-    const int64_t count = mfm_shape_count(&node->in[0]->shape);
-    for (int64_t i = 0; i < count; i++)
-        to[i] = 0;
+    mfm_softmax_vjp_t(node, pull, pull_tangent);
 }
 
 const mfm_rule mfm_rule_log_softmax = {forward, jvp, vjp, vjp_t, false};

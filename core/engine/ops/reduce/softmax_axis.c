@@ -32,3 +32,29 @@ mfm_runs mfm_softmax_runs(const mfm_node *node)
     }
     return (mfm_runs){.runs = outer * inner, .length = length, .inner = inner};
 }
+
+void mfm_softmax_vjp_t(const mfm_node *node,
+                       void (*pull)(const mfm_node *node, const real *g, real *to, bool add),
+                       void (*pull_tangent)(const mfm_node *node, const real *tangent,
+                                            const real *g, real *to, bool add))
+{
+    real *to = mfm_in(node, 0, MFM_DG);
+    if (!to)
+        return;
+    const real *g = mfm_out(node, 0, MFM_G), *dg = mfm_out(node, 0, MFM_DG);
+    const real *dy = mfm_in(node, 0, MFM_DX) ? mfm_out(node, 0, MFM_DX) : NULL;
+    bool add = mfm_accumulates(node, 0, MFM_DG);
+    if (dg) {
+        pull(node, dg, to, add);
+        add = true;
+    }
+    if (g && dy) {
+        pull_tangent(node, dy, g, to, add);
+        add = true;
+    }
+    if (add)
+        return;
+    const int64_t count = mfm_shape_count(&node->in[0]->shape);
+    for (int64_t i = 0; i < count; i++)
+        to[i] = 0;
+}

@@ -33,4 +33,11 @@ static inline int64_t mfm_run_start(const mfm_runs *v, int64_t r)
 extern const mfm_rule mfm_rule_softmax, mfm_rule_log_softmax;
 extern const mfm_port mfm_softmax_inputs[], mfm_softmax_outputs[];
 
+/* gx' of a normalisation along the axis: pull gives to = [to +] J^T g, pull_tangent adds the
+ * product with J's own tangent, which comes from the output's. */
+void mfm_softmax_vjp_t(const mfm_node *node,
+                       void (*pull)(const mfm_node *node, const real *g, real *to, bool add),
+                       void (*pull_tangent)(const mfm_node *node, const real *tangent,
+                                            const real *g, real *to, bool add));
+
 #endif
