@@ -75,10 +75,10 @@ static int read_type(parser *p, mfm_npy *npy)
         const char *name;
         enum mfm_npy_type type;
         bool big_endian;
-    } types[] = {{"<f4", MFM_NPY_FLOAT32, false},
-                 {">f4", MFM_NPY_FLOAT32, true},
-                 {"<f8", MFM_NPY_FLOAT64, false},
-                 {">f8", MFM_NPY_FLOAT64, true},
+    } types[] = {{"<f4", MFM_NPY_FLOAT32, false}, {">f4", MFM_NPY_FLOAT32, true},
+                 {"<f8", MFM_NPY_FLOAT64, false}, {">f8", MFM_NPY_FLOAT64, true},
+                 {"<i4", MFM_NPY_INT32, false},   {">i4", MFM_NPY_INT32, true},
+                 {"<i8", MFM_NPY_INT64, false},   {">i8", MFM_NPY_INT64, true},
                  {"|u1", MFM_NPY_BYTE, false}};
     char name[WORD];
     take_string(p, name);
@@ -88,10 +88,11 @@ static int read_type(parser *p, mfm_npy *npy)
             npy->big_endian = types[i].big_endian;
             return MFM_OK;
         }
-    return mfm_fail(p->ctx, MFM_ENOTSUP,
-                    "%s: its numbers are %s: expected float32 (<f4), float64 or uint8: "
-                    "astype(numpy.float32) makes them so",
-                    p->path, name[0] ? name : "of a structured type");
+    return mfm_fail(
+        p->ctx, MFM_ENOTSUP,
+        "%s: its numbers are %s: expected float32 (<f4), float64, int32, int64 or uint8: "
+        "astype(numpy.float32) makes them so",
+        p->path, name[0] ? name : "of a structured type");
 }
 
 static int read_order(parser *p, mfm_npy *npy)
@@ -171,8 +172,11 @@ static int read_dictionary(parser *p, mfm_npy *npy)
 
 static size_t type_size(const mfm_npy *npy)
 {
-    static const size_t sizes[] = {
-        [MFM_NPY_FLOAT32] = sizeof(float), [MFM_NPY_FLOAT64] = sizeof(double), [MFM_NPY_BYTE] = 1};
+    static const size_t sizes[] = {[MFM_NPY_FLOAT32] = sizeof(float),
+                                   [MFM_NPY_FLOAT64] = sizeof(double),
+                                   [MFM_NPY_INT32] = sizeof(int32_t),
+                                   [MFM_NPY_INT64] = sizeof(int64_t),
+                                   [MFM_NPY_BYTE] = 1};
     return sizes[npy->type];
 }
 
@@ -242,9 +246,17 @@ void mfm_npy_numbers(const mfm_npy *npy, size_t first, size_t count, float *numb
         for (size_t k = 0; k < size; k++) /* this machine's: lowest first */
             b[k] = (unsigned char)from[npy->big_endian ? size - 1 - k : k];
         double wide;
-        if (npy->type == MFM_NPY_FLOAT32)
+        int32_t narrow;
+        int64_t whole;
+        if (npy->type == MFM_NPY_FLOAT32) {
             memcpy(&numbers[i], b, sizeof numbers[i]);
-        else if (npy->type == MFM_NPY_FLOAT64) {
+        } else if (npy->type == MFM_NPY_INT32) {
+            memcpy(&narrow, b, sizeof narrow);
+            numbers[i] = (float)narrow;
+        } else if (npy->type == MFM_NPY_INT64) {
+            memcpy(&whole, b, sizeof whole);
+            numbers[i] = (float)whole;
+        } else if (npy->type == MFM_NPY_FLOAT64) {
             memcpy(&wide, b, sizeof wide);
             numbers[i] = (float)wide;
         } else

@@ -1,8 +1,8 @@
 /*
  * Arrays in files as NumPy writes them (.npy, versions 1 to 3): a header that tells element type,
- * order and shape as a Python literal, and the numbers. Floating-point numbers of 4 or 8 bytes and
- * unsigned bytes are read, of either byte order, row-major or column-major ("Fortran order");
- * float32 is written, lowest byte first, row-major, as version 1.
+ * order and shape as a Python literal, and the numbers. Floating-point and whole numbers of 4 or 8
+ * bytes and unsigned bytes are read, of either byte order, row-major or column-major ("Fortran
+ * order"); float32 is written, lowest byte first, row-major, as version 1.
  *
  * The format is that of NumPy's documentation, numpy.lib.format.
  */
@@ -15,7 +15,7 @@
 
 MFM_C_BEGIN
 
-enum mfm_npy_type { MFM_NPY_FLOAT32, MFM_NPY_FLOAT64, MFM_NPY_BYTE };
+enum mfm_npy_type { MFM_NPY_FLOAT32, MFM_NPY_FLOAT64, MFM_NPY_INT32, MFM_NPY_INT64, MFM_NPY_BYTE };
 
 typedef struct mfm_npy {
     enum mfm_npy_type type;

@@ -58,27 +58,13 @@ const mfm_port *mfm_import_port(const mfm_op *op, size_t input)
     return port->name ? port : NULL;
 }
 
-bool mfm_import_is_folded(const Onnx__NodeProto *node)
-{
-    static const char *const types[] = {"Constant", "Shape", "Gather", "Cast", "CastLike"};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (mfm_proto_is(node, types[i]))
-            return true;
-    return false;
-}
-
-static bool supported(const mfm_importer *im, const Onnx__NodeProto *node)
-{
-    return mfm_import_is_folded(node) || mfm_import_op(im->model, node) != NULL;
-}
-
-static int check_supported(mfm_importer *im)
+static int list_unsupported(mfm_importer *im, const bool *supported)
 {
     char list[3072] = "";
     size_t used = 0, count = 0;
     for (size_t i = 0; i < im->proto->n_node; i++) {
         const Onnx__NodeProto *node = im->proto->node[i];
-        if (!node_needed(im, node) || supported(im, node))
+        if (supported[i] || !node_needed(im, node))
             continue;
         const char *name = mfm_proto_text(node->name);
         const bool own = mfm_proto_is(node, mfm_proto_text(node->op_type));
@@ -100,6 +86,18 @@ static int check_supported(mfm_importer *im)
                     (long long)mfm_model_opset(im->model, ""), list);
 }
 
+static int check_supported(mfm_importer *im)
+{
+    bool *supported = mfm_alloc(im->ctx, im->proto->n_node, sizeof *supported);
+    if (!supported)
+        return MFM_ENOMEM;
+    int status = mfm_import_find_supported(im->model, supported);
+    if (!status)
+        status = list_unsupported(im, supported);
+    mfm_free(im->ctx, supported);
+    return status;
+}
+
 /* ---- nodes -------------------------------------------------------------------------------- */
 
 /* Another name for the same value; of an initialiser, an independent parameter. */
@@ -111,29 +109,15 @@ static int import_identity(mfm_importer *im, const Onnx__NodeProto *node)
                                node->input[0]);
     mfm_binding alias = *from;
     alias.name = node->output[0];
+    if (!alias.tensor && alias.folded)
+        return mfm_strmap_set(&im->names, alias.name, (size_t)(from - im->bindings));
     if (alias.tensor)
         alias.param = alias.state = alias.fixed = -1;
-    if (alias.folded) {
-        alias.folded = mfm_alloc(im->ctx, 1, sizeof *alias.folded);
-        if (!alias.folded)
-            return MFM_ENOMEM;
-        *alias.folded = *from->folded;
-    }
-    const int status = mfm_import_bind(im, &alias);
-    if (status)
-        mfm_free(im->ctx, alias.folded);
-    return status;
+    alias.folded = NULL;
+    return mfm_import_bind(im, &alias);
 }
 
 /* ---- casts -------------------------------------------------------------------------------- */
-
-static bool is_float_type(int64_t type)
-{
-    return type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ||
-           type == ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE ||
-           type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 ||
-           type == ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16;
-}
 
 /* Whether a name stands for floating-point numbers: every value of the graph does. */
 static bool is_float(const mfm_importer *im, const char *name)
@@ -149,7 +133,7 @@ static bool casts_floats(const mfm_importer *im, const Onnx__NodeProto *node)
     if (mfm_proto_is(node, "CastLike"))
         return node->n_input == 2 && is_float(im, node->input[1]);
     const Onnx__AttributeProto *to = mfm_proto_attr(node, "to");
-    return mfm_proto_is(node, "Cast") && to && is_float_type(to->i);
+    return mfm_proto_is(node, "Cast") && to && mfm_type_is_float((int32_t)to->i);
 }
 
 /* The engine has one floating-point type: another name for the same value, or tensor. */
@@ -163,46 +147,6 @@ static int import_cast(mfm_importer *im, const Onnx__NodeProto *node)
                  mfm_model_path(im->model), node->output[0], 8 * sizeof(real));
     mfm_strmap_get(&im->names, node->input[0], &source);
     return mfm_strmap_set(&im->names, node->output[0], source);
-}
-
-/* ---- shapes ------------------------------------------------------------------------------- */
-
-/* Shape of a value: inferred anew each time, which only graphs with shape sub-graphs pay. */
-static int fold_shape(mfm_importer *im, const Onnx__NodeProto *node, bool *done, mfm_folded *result)
-{
-    const mfm_binding *from = mfm_import_find(im, node->input[0]);
-    mfm_shape shapes[2];
-    int status = MFM_OK;
-    if (!from || (from->value < 0 && !from->tensor))
-        return MFM_OK;
-    for (int i = 0; i < 2 && !status; i++)
-        status = from->tensor ? mfm_tensor_shape(im->ctx, from->tensor, &shapes[i])
-                              : mfm_import_shape(im, from->value, MFM_FOLD_BATCH + i, &shapes[i]);
-    *done = !status && mfm_fold_shape(node, &shapes[0], &shapes[1], result);
-    return status;
-}
-
-static int try_fold(mfm_importer *im, const Onnx__NodeProto *node, bool *done)
-{
-    enum { MAX_INPUTS = 16 };
-    mfm_folded result, scratch[MAX_INPUTS];
-    const mfm_folded *inputs[MAX_INPUTS] = {NULL};
-    *done = false;
-    if (node->n_input == 0 || node->n_input > MAX_INPUTS || node->n_output != 1)
-        return MFM_OK;
-    int status = MFM_OK;
-    if (mfm_proto_is(node, "Shape"))
-        status = fold_shape(im, node, done, &result);
-    for (size_t i = 0; i < node->n_input && !*done; i++) {
-        inputs[i] = mfm_import_folded(im, node->input[i], &scratch[i]);
-        if (!inputs[i] && node->input[i][0])
-            return status;
-    }
-    if (!status && !*done)
-        *done = mfm_fold_node(node, inputs, node->n_input, &result);
-    if (status || !*done)
-        return status;
-    return mfm_import_bind_folded(im, node->output[0], &result);
 }
 
 /* The node's inputs as graph values, those that are attributes left out (they come last). */
@@ -315,11 +259,11 @@ static int import_node(mfm_importer *im, const Onnx__NodeProto *node)
         return mfm_import_constant(im, node);
     if (mfm_proto_is(node, "Identity") && node->n_input == 1 && node->n_output == 1)
         return import_identity(im, node);
-    if (casts_floats(im, node))
-        return import_cast(im, node);
     bool folded;
-    const int status = try_fold(im, node, &folded);
-    return status || folded ? status : import_operator(im, node);
+    const int status = mfm_import_fold(im, node, opset_of(im->model, node), &folded);
+    if (status || folded)
+        return status;
+    return casts_floats(im, node) ? import_cast(im, node) : import_operator(im, node);
 }
 
 static int import_nodes(mfm_importer *im)
@@ -337,7 +281,10 @@ static int import_nodes(mfm_importer *im)
 
 int mfm_import_begin(mfm_importer *im, mfm_ctx *ctx, const mfm_model *model)
 {
-    *im = (mfm_importer){.ctx = ctx, .model = model, .proto = model->proto->graph};
+    *im = (mfm_importer){.ctx = ctx,
+                         .model = model,
+                         .proto = model->proto->graph,
+                         .folder = {.ctx = ctx, .model = model}};
     mfm_strmap_init(&im->names, ctx);
     mfm_strmap_init(&im->needed, ctx);
     return mfm_graph_new(ctx, &im->graph);
@@ -358,7 +305,7 @@ int mfm_import_walk(mfm_importer *im, size_t n_outputs, int (*inputs)(mfm_import
 void mfm_import_end(mfm_importer *im)
 {
     for (size_t i = 0; i < im->n_bindings; i++)
-        mfm_free(im->ctx, im->bindings[i].folded);
+        mfm_folded_free(im->ctx, im->bindings[i].folded);
     mfm_free(im->ctx, im->bindings);
     mfm_free(im->ctx, im->on_images);
     mfm_strmap_clear(&im->names);

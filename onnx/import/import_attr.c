@@ -76,92 +76,92 @@ static int set_attr(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op 
     return MFM_OK;
 }
 
-/* The single floating-point number behind a name. */
-static bool one_real(const mfm_importer *im, const char *name, double *result)
-{
-    const mfm_binding *binding = mfm_import_find(im, name);
-    if (!binding)
-        return false;
-    if (binding->tensor && mfm_tensor_is_float(binding->tensor) &&
-        mfm_tensor_size(binding->tensor) == 1) {
-        real number;
-        mfm_tensor_get_reals(binding->tensor, &number);
-        *result = (double)number;
-        return true;
-    }
-    const mfm_value *value = binding->value >= 0 ? &im->graph->values[binding->value] : NULL;
-    if (!value || value->kind != MFM_VALUE_CONST || mfm_shape_count(&value->shape) != 1)
-        return false;
-    *result = (double)value->data[0];
-    return true;
-}
-
 static bool is_shape_of_reshape(const mfm_op *op, const mfm_attr_def *def)
 {
     return strcmp(op->name, "Reshape") == 0 && strcmp(def->name, "shape") == 0;
 }
 
-/* How the batch is written in a Reshape's list, at place `at`: as -1, "what is left", unless that
- * is taken; then as 0, "as in the input", which is the batch at the first place only. */
-static bool write_batch(int64_t *shape, int count, int at)
+/* The numbers that an input gives, in whatever role its tensor has elsewhere. */
+static int numbers_of(mfm_importer *im, const char *name, mfm_folded **own,
+                      const mfm_folded **numbers)
 {
-    bool taken = false;
-    for (int i = 0; i < count; i++)
-        taken |= i != at && shape[i] == -1;
-    shape[at] = taken ? 0 : -1;
-    return !taken || at == 0;
+    const mfm_binding *b = mfm_import_find(im, name);
+    *own = NULL;
+    const int status = mfm_import_folded(im, name, numbers);
+    if (status || *numbers || !b || !b->tensor || mfm_tensor_size(b->tensor) > MFM_MAX_INTS)
+        return status;
+    const int read = mfm_fold_tensor(&im->folder, b->tensor, own);
+    *numbers = *own;
+    return read;
 }
 
 static int list_from_input(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
-                           const mfm_attr_def *def, const mfm_folded *numbers, void *field)
+                           const mfm_attr_def *def, const mfm_folded *numbers, mfm_ints *field)
 {
-    int64_t values[MFM_FOLD_MAX];
-    memcpy(values, numbers->v, sizeof values);
-    for (int i = 0; i < numbers->count; i++)
-        if (numbers->batch[i] &&
-            !(is_shape_of_reshape(op, def) && write_batch(values, numbers->count, i)))
-            return mfm_import_fail(im, node, MFM_ENOTSUP,
-                                   "%s: depends on the batch size in a way that is not supported",
-                                   def->name);
-    return set_ints(im, node, def->name, values, (size_t)numbers->count, field);
+    const int64_t count = mfm_shape_count(&numbers->shape);
+    int64_t values[MFM_MAX_INTS];
+    if (count > MFM_MAX_INTS)
+        return set_ints(im, node, def->name, NULL, (size_t)count, field);
+    if (is_shape_of_reshape(op, def))
+        return mfm_import_reshape_list(im, node, numbers, field);
+    if (mfm_folded_varies(numbers))
+        return mfm_import_fail(im, node, MFM_ENOTSUP,
+                               "%s: depends on the batch size in a way that is not supported",
+                               def->name);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = numbers->v[i].i;
+    return set_ints(im, node, def->name, values, (size_t)count, field);
 }
 
 /* Why the input cannot set the attribute. */
 static int no_constant(mfm_importer *im, const Onnx__NodeProto *node, const mfm_attr_def *def,
-                       const char *name)
+                       const char *name, const mfm_folded *numbers)
 {
-    const mfm_binding *b = mfm_import_find(im, name);
-    const bool reals = b && b->tensor && mfm_tensor_is_float(b->tensor);
-    const bool ints = b && (b->folded || (b->tensor && mfm_tensor_is_int(b->tensor)));
     const char *rule = "must be a constant that is known when importing";
-    if (reals && def->type != MFM_FLOAT)
+    if (numbers && mfm_folded_is_real(numbers) && def->type != MFM_FLOAT)
         rule = "holds floating-point numbers: must be whole numbers (int64)";
-    else if (ints && def->type == MFM_FLOAT)
+    else if (numbers && !mfm_folded_is_real(numbers) && def->type == MFM_FLOAT)
         rule = "holds whole numbers: must be one floating-point number";
-    else if (b && b->tensor && (reals || ints) && def->type != MFM_INTS)
+    else if (numbers && def->type != MFM_INTS && mfm_shape_count(&numbers->shape) == 1)
+        rule = "depends on the batch size";
+    else if (numbers && def->type != MFM_INTS)
         rule = "has more than one number";
-    else if (b && b->tensor && ints)
-        rule = "has more numbers or axes than a list of 32";
+    else if (numbers)
+        rule = "has more axes than a list";
     return mfm_import_fail(im, node, MFM_ENOTSUP, "input %d (%s) '%s': %s", def->from_input,
                            def->name, name, rule);
+}
+
+static int set_from_numbers(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
+                            const mfm_attr_def *def, const mfm_folded *numbers, void *attr)
+{
+    const char *name = node->input[def->from_input];
+    void *field = (char *)attr + def->offset;
+    const bool reals = numbers && mfm_folded_is_real(numbers);
+    const bool one = numbers && mfm_shape_count(&numbers->shape) == 1 && !numbers->v[0].n;
+    if (def->type == MFM_FLOAT && reals && one) {
+        *(double *)field = (double)(real)numbers->v[0].r;
+        return MFM_OK;
+    }
+    if (def->type == MFM_INT && !reals && one) {
+        *(int64_t *)field = numbers->v[0].i;
+        return MFM_OK;
+    }
+    if (def->type == MFM_INTS && numbers && !reals && numbers->shape.rank <= 1)
+        return list_from_input(im, node, op, def, numbers, field);
+    return no_constant(im, node, def, name, numbers);
 }
 
 static int attr_from_input(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
                            const mfm_attr_def *def, void *attr)
 {
-    const char *name = node->input[def->from_input];
-    void *field = (char *)attr + def->offset;
-    mfm_folded scratch;
-    const mfm_folded *numbers = mfm_import_folded(im, name, &scratch);
-    if (def->type == MFM_FLOAT && one_real(im, name, field))
-        return MFM_OK;
-    if (def->type == MFM_INTS && numbers)
-        return list_from_input(im, node, op, def, numbers, field);
-    if (def->type == MFM_INT && numbers && numbers->count == 1 && !numbers->batch[0]) {
-        *(int64_t *)field = numbers->v[0];
-        return MFM_OK;
-    }
-    return no_constant(im, node, def, name);
+    mfm_folded *own;
+    const mfm_folded *numbers;
+    int status = numbers_of(im, node->input[def->from_input], &own, &numbers);
+    if (!status)
+        status = set_from_numbers(im, node, op, def, numbers, attr);
+    mfm_folded_free(im->ctx, own);
+    return status;
 }
 
 static bool from_input(const mfm_attr_def *def, int opset)
@@ -175,20 +175,6 @@ bool mfm_import_is_attr_input(const mfm_op *op, int opset, size_t input)
         if (from_input(def, opset) && (size_t)def->from_input == input)
             return true;
     return false;
-}
-
-/* A file whose batch is fixed at B writes B into its Reshapes: there it means the batch. */
-static void free_batch(const mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
-                       void *attr)
-{
-    const mfm_binding *data = node->n_input ? mfm_import_find(im, node->input[0]) : NULL;
-    const mfm_attr_def *def = mfm_attr_find(op, "shape");
-    if (!def || !is_shape_of_reshape(op, def) || im->frozen_batch < 1 || !data || data->value < 0 ||
-        !im->on_images[data->value])
-        return;
-    mfm_ints *shape = (mfm_ints *)((char *)attr + def->offset);
-    if (shape->count > 0 && shape->v[0] == im->frozen_batch)
-        write_batch(shape->v, shape->count, 0);
 }
 
 int mfm_import_attrs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, int opset,
@@ -215,6 +201,8 @@ int mfm_import_attrs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op
         if (status)
             return status;
     }
-    free_batch(im, node, op, attr);
+    const mfm_attr_def *shape = mfm_attr_find(op, "shape");
+    if (shape && is_shape_of_reshape(op, shape))
+        return mfm_import_free_batch(im, node, (mfm_ints *)((char *)attr + shape->offset));
     return MFM_OK;
 }

@@ -52,27 +52,42 @@ int mfm_import_bind_output(mfm_importer *im, const char *name, int value, bool o
                    : mark_images(im, value, on_images);
 }
 
-int mfm_import_bind_folded(mfm_importer *im, const char *name, const mfm_folded *numbers)
+int mfm_import_bind_folded(mfm_importer *im, const char *name, mfm_folded *folded)
 {
     mfm_binding binding = unbound(name);
-    binding.folded = mfm_alloc(im->ctx, 1, sizeof *binding.folded);
-    if (!binding.folded)
-        return MFM_ENOMEM;
-    *binding.folded = *numbers;
+    binding.folded = folded;
     const int status = mfm_import_bind(im, &binding);
     if (status)
-        mfm_free(im->ctx, binding.folded);
+        mfm_folded_free(im->ctx, folded);
     return status;
 }
 
-const mfm_folded *mfm_import_folded(const mfm_importer *im, const char *name, mfm_folded *scratch)
+/* Whether training, and whoever says what is trained, leaves the numbers of a tensor alone. */
+static bool stays(const mfm_importer *im, const mfm_binding *b)
 {
-    const mfm_binding *binding = mfm_import_find(im, name);
-    if (!binding)
-        return NULL;
-    if (binding->folded)
-        return binding->folded;
-    return binding->tensor && mfm_fold_tensor(binding->tensor, scratch) ? scratch : NULL;
+    const mfm_tensor_role *known = im->roles ? mfm_roles_find(im->roles, b->name) : NULL;
+    if (!mfm_tensor_is_float(b->tensor))
+        return true;
+    if (!known)
+        return b->constant;
+    return !known->chosen && known->fate != MFM_FATE_TRAINED && known->fate != MFM_FATE_STATISTIC;
+}
+
+bool mfm_import_foldable(const mfm_importer *im, const char *name)
+{
+    const mfm_binding *b = mfm_import_find(im, name);
+    return b && (b->folded || (b->tensor && stays(im, b) &&
+                               mfm_tensor_size(b->tensor) <= (size_t)MFM_FOLD_MOST));
+}
+
+int mfm_import_folded(mfm_importer *im, const char *name, const mfm_folded **folded)
+{
+    mfm_binding *b = mfm_import_find(im, name);
+    int status = MFM_OK;
+    if (b && !b->folded && mfm_import_foldable(im, name))
+        status = mfm_fold_tensor(&im->folder, b->tensor, &b->folded);
+    *folded = b ? b->folded : NULL;
+    return status;
 }
 
 typedef int add_fn(mfm_graph *graph, const char *name, const mfm_shape *shape, const real *data,
@@ -145,6 +160,42 @@ static int tensor_argument(mfm_importer *im, mfm_binding *b, enum mfm_role role,
     return status;
 }
 
+static int add_folded(mfm_importer *im, mfm_binding *b, int *value)
+{
+    const mfm_shape *shape = &b->folded->shape;
+    const size_t count = (size_t)mfm_shape_count(shape);
+    real *numbers = mfm_alloc_aligned(im->ctx, 2 * count, sizeof *numbers);
+    if (!numbers)
+        return MFM_ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = (real)b->folded->v[i].r;
+    mfm_layout_to_engine(shape, numbers, numbers + count);
+    const int status = mfm_graph_const(im->graph, b->name, shape, numbers + count, value);
+    mfm_free_aligned(im->ctx, numbers);
+    return status ? status : mark_images(im, *value, false);
+}
+
+/* What was folded, as a value of the graph: made at its first use. */
+static int folded_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t input,
+                           mfm_binding *b, int *value)
+{
+    int status = MFM_OK;
+    if (mfm_folded_varies(b->folded))
+        return mfm_import_fail(im, node, MFM_ENOTSUP,
+                               "input %zu ('%s'): depends on the batch size in a way that is not "
+                               "supported",
+                               input, b->name);
+    if (!mfm_folded_is_real(b->folded))
+        return mfm_import_fail(im, node, MFM_ENOTSUP,
+                               "input %zu ('%s'): holds whole numbers: must be a floating-point "
+                               "value",
+                               input, b->name);
+    if (b->fixed < 0)
+        status = add_folded(im, b, &b->fixed);
+    *value = b->fixed;
+    return status;
+}
+
 int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t input,
                         enum mfm_role role, int *value)
 {
@@ -160,6 +211,8 @@ int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t in
         *value = binding->value;
         return MFM_OK;
     }
+    if (!binding->tensor && binding->folded && role != MFM_INDEX)
+        return folded_argument(im, node, input, binding, value);
     if (!binding->tensor || !mfm_tensor_is_float(binding->tensor) || role == MFM_INDEX)
         return mfm_import_fail(im, node, MFM_ENOTSUP,
                                "input %zu ('%s'): must be a floating-point value", input, name);
@@ -184,19 +237,25 @@ int mfm_import_initializers(mfm_importer *im)
     return MFM_OK;
 }
 
-static int bind_reals(mfm_importer *im, const char *name, const float *numbers, size_t count,
-                      int rank)
+/* The numbers of an attribute that is no tensor. */
+static int bind_numbers(mfm_importer *im, const char *name, const Onnx__AttributeProto *attr,
+                        bool list, bool reals)
 {
-    const mfm_shape shape = {.rank = rank, .dim = {rank ? (int64_t)count : 0}};
-    real *values = mfm_alloc(im->ctx, count, sizeof *values);
-    if (!values)
-        return MFM_ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        values[i] = (real)numbers[i];
-    int value;
-    int status = mfm_graph_const(im->graph, name, &shape, values, &value);
-    mfm_free(im->ctx, values);
-    return status ? status : mfm_import_bind_value(im, name, value, false);
+    const size_t count = !list ? 1 : reals ? attr->n_floats : attr->n_ints;
+    const int32_t type =
+        reals ? ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT : ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
+    const mfm_shape shape = {.rank = list, .dim = {list ? (int64_t)count : 0}};
+    mfm_folded *folded;
+    int status = mfm_folded_new(&im->folder, type, &shape, &folded);
+    if (!status && !folded)
+        status = mfm_fail(im->ctx, MFM_ENOTSUP, "%s: Constant '%s': %zu numbers: at most %d",
+                          mfm_model_path(im->model), name, count, MFM_FOLD_MOST);
+    for (size_t i = 0; i < count && !status; i++)
+        if (reals)
+            folded->v[i].r = (double)(list ? attr->floats[i] : attr->f);
+        else
+            folded->v[i].i = list ? attr->ints[i] : attr->i;
+    return status ? status : mfm_import_bind_folded(im, name, folded);
 }
 
 int mfm_import_constant(mfm_importer *im, const Onnx__NodeProto *node)
@@ -205,7 +264,6 @@ int mfm_import_constant(mfm_importer *im, const Onnx__NodeProto *node)
         return mfm_import_fail(im, node, MFM_EDATA, "must have one output and one attribute");
     const Onnx__AttributeProto *attr = node->attribute[0];
     const char *kind = mfm_proto_text(attr->name), *name = node->output[0];
-    mfm_folded numbers = {.rank = 1};
     if (strcmp(kind, "value") == 0 && attr->t) {
         mfm_binding binding = unbound(name);
         binding.tensor = attr->t;
@@ -213,18 +271,12 @@ int mfm_import_constant(mfm_importer *im, const Onnx__NodeProto *node)
         return mfm_import_bind(im, &binding);
     }
     if (strcmp(kind, "value_float") == 0)
-        return bind_reals(im, name, &attr->f, 1, 0);
+        return bind_numbers(im, name, attr, false, true);
     if (strcmp(kind, "value_floats") == 0)
-        return bind_reals(im, name, attr->floats, attr->n_floats, 1);
-    if (strcmp(kind, "value_int") == 0) {
-        numbers = (mfm_folded){.rank = 0, .count = 1, .v = {attr->i}};
-        return mfm_import_bind_folded(im, name, &numbers);
-    }
-    if (strcmp(kind, "value_ints") == 0 && attr->n_ints <= MFM_FOLD_MAX) {
-        numbers.count = (int)attr->n_ints;
-        if (attr->n_ints)
-            memcpy(numbers.v, attr->ints, attr->n_ints * sizeof *attr->ints);
-        return mfm_import_bind_folded(im, name, &numbers);
-    }
+        return bind_numbers(im, name, attr, true, true);
+    if (strcmp(kind, "value_int") == 0)
+        return bind_numbers(im, name, attr, false, false);
+    if (strcmp(kind, "value_ints") == 0)
+        return bind_numbers(im, name, attr, true, false);
     return mfm_import_fail(im, node, MFM_ENOTSUP, "attribute '%s': not supported", kind);
 }

@@ -5,7 +5,7 @@
 #define MFM_ONNX_IMPORT_PARTS_H
 
 #include "core/train/problem/network.h"
-#include "onnx/import/fold.h"
+#include "onnx/fold/fold.h"
 #include "onnx/import/import.h"
 #include "onnx/surgery/inject_info.h"
 #include "onnx/import/roles.h"
@@ -18,8 +18,8 @@ typedef struct mfm_binding {
     int value;                       /* of the graph; -1 */
     const Onnx__TensorProto *tensor; /* initialiser, or value of a Constant node; NULL */
     bool constant;                   /* of a Constant node: trained only where a weight stands */
-    int param, state, fixed;         /* graph values made from the tensor; -1 */
-    mfm_folded *folded;              /* whole numbers; NULL */
+    int param, state, fixed;         /* graph values made from it; -1 */
+    mfm_folded *folded;              /* its numbers, once they were asked for; NULL */
 } mfm_binding;
 
 typedef struct mfm_importer {
@@ -30,6 +30,7 @@ typedef struct mfm_importer {
     mfm_roles *roles;      /* NULL: a graph by itself */
     mfm_network *network;  /* NULL: a graph by itself */
     mfm_graph *graph;
+    mfm_folder folder;
     mfm_binding *bindings;
     size_t n_bindings, bindings_capacity;
     mfm_strmap names;   /* name -> binding */
@@ -50,8 +51,9 @@ void mfm_import_end(mfm_importer *im);
 /* The operator that carries out a node, or NULL; and its port for an input, or NULL. */
 const mfm_op *mfm_import_op(const mfm_model *model, const Onnx__NodeProto *node);
 const mfm_port *mfm_import_port(const mfm_op *op, size_t input);
-/* Whether nodes of that kind are folded while importing, so that no operator is needed. */
-bool mfm_import_is_folded(const Onnx__NodeProto *node);
+/* import_known.c: per node of the graph whether it can be carried out, or folded: the latter asks
+ * that its inputs follow from constants and shapes. supported[n_node] */
+int mfm_import_find_supported(const mfm_model *model, bool *supported);
 
 /* import_bind.c. Names are borrowed from the model. */
 int mfm_import_bind(mfm_importer *im, const mfm_binding *binding);
@@ -59,10 +61,14 @@ mfm_binding *mfm_import_find(const mfm_importer *im, const char *name);
 int mfm_import_bind_value(mfm_importer *im, const char *name, int value, bool on_images);
 /* An output of a node, which "" leaves without a name. */
 int mfm_import_bind_output(mfm_importer *im, const char *name, int value, bool on_images);
-int mfm_import_bind_folded(mfm_importer *im, const char *name, const mfm_folded *numbers);
-/* The folded numbers behind a name, from int tensors too; NULL when there are none. scratch holds
- * those of a tensor. */
-const mfm_folded *mfm_import_folded(const mfm_importer *im, const char *name, mfm_folded *scratch);
+/* Takes *folded over, also after a failure. */
+int mfm_import_bind_folded(mfm_importer *im, const char *name, mfm_folded *folded);
+/* Whether numbers behind a name are known that training leaves as they are, by the look of it. */
+bool mfm_import_foldable(const mfm_importer *im, const char *name);
+/* These numbers; *folded is NULL when there are none. */
+int mfm_import_folded(mfm_importer *im, const char *name, const mfm_folded **folded);
+/* import_fold.c: carries a node out whose inputs are known; *done tells whether it was. */
+int mfm_import_fold(mfm_importer *im, const Onnx__NodeProto *node, int opset, bool *done);
 /* The graph value for an input in a role. */
 int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t input,
                         enum mfm_role role, int *value);
@@ -72,6 +78,11 @@ int mfm_import_constant(mfm_importer *im, const Onnx__NodeProto *node);
 /* import_values.c: MFM_EDATA when a number is infinite or none. */
 int mfm_tensor_check_finite(const mfm_model *model, const char *name, const real *numbers,
                             size_t count);
+
+/* import_reshape.c: the list of a Reshape where it depends on the batch. */
+int mfm_import_reshape_list(mfm_importer *im, const Onnx__NodeProto *node,
+                            const mfm_folded *numbers, mfm_ints *list);
+int mfm_import_free_batch(mfm_importer *im, const Onnx__NodeProto *node, mfm_ints *list);
 
 /* import_attr.c: attributes of the node, and those that its operator takes from inputs. */
 int mfm_import_attrs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, int opset,

@@ -14,8 +14,8 @@ enum { LEAST_MASK = 4 };
 /* Uses with this tie are one parameter wherever they stand. */
 static const uint64_t true_tie = UINT64_MAX;
 
-/* What a value that is no constant holds. */
-enum content { CONSTANT, IMAGE, FEATURES };
+/* What a value holds that is no constant: sizes alone, or numbers. */
+enum content { CONSTANT, SIZES, IMAGE, FEATURES };
 
 typedef struct finder {
     mfm_roles *r;
@@ -73,12 +73,28 @@ static void find_content(finder *f)
             if (value && f->content[number_of(f, value)] > most)
                 most = f->content[number_of(f, value)];
         }
+        if (mfm_proto_is(node, "Shape") || mfm_proto_is(node, "Size"))
+            most = SIZES;
         for (size_t k = 0; k < node->n_output; k++) {
             const mfm_link *value = mfm_links_output(&f->r->links, i, k);
             if (value && !value->constant)
                 f->content[number_of(f, value)] = most ? most : FEATURES;
         }
     }
+}
+
+/* Whether a node computes with sizes: what stands beside them sets operators. */
+static bool computes_sizes(const finder *f, size_t node)
+{
+    bool sizes = false;
+    for (size_t k = 0; k < f->graph->node[node]->n_input; k++) {
+        const mfm_link *value = input(f, node, k);
+        const unsigned char content = value ? f->content[number_of(f, value)] : CONSTANT;
+        if (content > SIZES)
+            return false;
+        sizes |= content == SIZES;
+    }
+    return sizes;
 }
 
 /* ---- places --------------------------------------------------------------------------------- */
@@ -100,12 +116,21 @@ static bool is_constant_node(const finder *f, size_t node)
     return value && value->constant;
 }
 
+/* Of numbers that are made whole nothing is trained. */
+static bool makes_whole(const Onnx__NodeProto *node)
+{
+    const Onnx__AttributeProto *to = mfm_proto_attr(node, "to");
+    return mfm_proto_is(node, "Cast") && to && !mfm_type_is_float((int32_t)to->i);
+}
+
 static unsigned place_among_constants(const finder *f, size_t at, size_t i)
 {
     const Onnx__NodeProto *node = f->graph->node[at];
     const unsigned places = places_of_outputs(f, at);
     if (mfm_proto_is(node, "Shape") || (mfm_proto_is(node, "CastLike") && i > 0))
         return 0;
+    if (makes_whole(node))
+        return places ? SETTING : 0;
     /* An Identity of a tensor is a tensor of its own. */
     if (mfm_proto_is(node, "Identity") && mfm_roles_find(f->r, node->output[0]))
         return 0;
@@ -153,6 +178,8 @@ static unsigned place_of(const finder *f, size_t at, size_t i)
         return place_among_constants(f, at, i);
     if (mfm_proto_is(node, "CastLike"))
         return 0;
+    if (computes_sizes(f, at))
+        return SETTING;
     if (!op)
         return OPERAND;
     switch (role_at(op, i)) {

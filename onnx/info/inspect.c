@@ -47,7 +47,8 @@ static int read_ports(mfm_ctx *ctx, const Onnx__GraphProto *graph, const mfm_lin
     return MFM_OK;
 }
 
-static int read_gaps(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *facts)
+static int list_gaps(mfm_ctx *ctx, const mfm_model *model, const bool *supported,
+                     mfm_model_facts *facts)
 {
     size_t capacity = 0;
     const Onnx__GraphProto *graph = model->proto->graph;
@@ -55,7 +56,7 @@ static int read_gaps(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *fact
         const Onnx__NodeProto *node = graph->node[i];
         const char *domain = mfm_proto_text(node->domain), *name = mfm_proto_text(node->name);
         const char *op_type = mfm_proto_text(node->op_type);
-        if (mfm_import_is_folded(node) || mfm_import_op(model, node))
+        if (supported[i])
             continue;
         if (mfm_grow(ctx, &facts->gaps, facts->n_gaps, &capacity, sizeof *facts->gaps))
             return MFM_ENOMEM;
@@ -65,6 +66,18 @@ static int read_gaps(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *fact
                                                                         : ""};
     }
     return MFM_OK;
+}
+
+static int read_gaps(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *facts)
+{
+    bool *supported = mfm_alloc(ctx, model->proto->graph->n_node, sizeof *supported);
+    if (!supported)
+        return MFM_ENOMEM;
+    int status = mfm_import_find_supported(model, supported);
+    if (!status)
+        status = list_gaps(ctx, model, supported, facts);
+    mfm_free(ctx, supported);
+    return status;
 }
 
 static bool ends_in_softmax(const Onnx__GraphProto *graph, const mfm_links *links)

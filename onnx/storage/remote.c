@@ -6,11 +6,7 @@
 #include <unistd.h>
 
 #include "onnx/storage/file_read.h"
-#include "onnx/import/fold.h"
 #include "onnx/storage/outline.h"
-
-_Static_assert(MFM_OUTLINE_LEAST > MFM_FOLD_MAX * sizeof(int64_t),
-               "numbers that are folded into shapes are in memory");
 
 bool mfm_tensor_is_remote(const Onnx__TensorProto *tensor)
 {

@@ -13,18 +13,31 @@ enum {
     BFLOAT16 = ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16,
     INT64 = ONNX__TENSOR_PROTO__DATA_TYPE__INT64,
     INT32 = ONNX__TENSOR_PROTO__DATA_TYPE__INT32,
+    INT16 = ONNX__TENSOR_PROTO__DATA_TYPE__INT16,
+    INT8 = ONNX__TENSOR_PROTO__DATA_TYPE__INT8,
+    UINT64 = ONNX__TENSOR_PROTO__DATA_TYPE__UINT64,
+    UINT32 = ONNX__TENSOR_PROTO__DATA_TYPE__UINT32,
+    UINT16 = ONNX__TENSOR_PROTO__DATA_TYPE__UINT16,
+    UINT8 = ONNX__TENSOR_PROTO__DATA_TYPE__UINT8,
     BOOL = ONNX__TENSOR_PROTO__DATA_TYPE__BOOL
 };
 
+bool mfm_type_is_float(int32_t data_type)
+{
+    return data_type == FLOAT32 || data_type == FLOAT64 || data_type == FLOAT16 ||
+           data_type == BFLOAT16;
+}
+
 bool mfm_tensor_is_float(const Onnx__TensorProto *t)
 {
-    return t->data_type == FLOAT32 || t->data_type == FLOAT64 || t->data_type == FLOAT16 ||
-           t->data_type == BFLOAT16;
+    return mfm_type_is_float(t->data_type);
 }
 
 bool mfm_tensor_is_int(const Onnx__TensorProto *t)
 {
-    return t->data_type == INT64 || t->data_type == INT32 || t->data_type == BOOL;
+    return t->data_type == INT64 || t->data_type == INT32 || t->data_type == BOOL ||
+           t->data_type == INT16 || t->data_type == INT8 || t->data_type == UINT64 ||
+           t->data_type == UINT32 || t->data_type == UINT16 || t->data_type == UINT8;
 }
 
 int mfm_tensor_shape(mfm_ctx *ctx, const Onnx__TensorProto *t, mfm_shape *shape)
@@ -53,22 +66,22 @@ static bool is_raw(const Onnx__TensorProto *t)
 }
 
 /* IEEE 754 half precision, by its fields. */
-static real from_half(uint16_t bits)
+static double from_half(uint16_t bits)
 {
     const int exponent = bits >> 10 & 0x1F, fraction = bits & 0x3FF;
     const double sign = bits & 0x8000 ? -1 : 1;
     if (exponent == 0x1F)
-        return (real)(fraction ? (double)NAN : sign * (double)INFINITY);
+        return fraction ? (double)NAN : sign * (double)INFINITY;
     if (exponent == 0)
-        return (real)(sign * ldexp(fraction, -24));
-    return (real)(sign * ldexp(fraction + 1024, exponent - 25));
+        return sign * ldexp(fraction, -24);
+    return sign * ldexp(fraction + 1024, exponent - 25);
 }
 
 /* Rounds to the nearest, ties to even; too large becomes infinite. */
-static uint16_t to_half(real value)
+static uint16_t to_half(double value)
 {
     const uint16_t sign = signbit(value) ? 0x8000 : 0;
-    const double magnitude = fabs((double)value);
+    const double magnitude = fabs(value);
     if (isnan(magnitude))
         return sign | 0x7E00;
     if (magnitude >= 65520)
@@ -83,15 +96,15 @@ static uint16_t to_half(real value)
     return (uint16_t)(sign | (steps + ((uint32_t)(exponent + 13) << 10)));
 }
 
-static real from_bfloat(uint16_t bits)
+static double from_bfloat(uint16_t bits)
 {
     const uint32_t wide = (uint32_t)bits << 16;
     float value;
     memcpy(&value, &wide, sizeof value);
-    return (real)value;
+    return (double)value;
 }
 
-static uint16_t to_bfloat(real value)
+static uint16_t to_bfloat(double value)
 {
     const float narrow = (float)value;
     uint32_t bits;
@@ -101,7 +114,7 @@ static uint16_t to_bfloat(real value)
     return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
-static real from_raw(const uint8_t *raw, int32_t type, size_t i)
+static double from_raw(const uint8_t *raw, int32_t type, size_t i)
 {
     float f;
     double d;
@@ -109,23 +122,23 @@ static real from_raw(const uint8_t *raw, int32_t type, size_t i)
     switch (type) {
     case FLOAT32:
         memcpy(&f, raw + i * sizeof f, sizeof f);
-        return (real)f;
+        return (double)f;
     case FLOAT64:
         memcpy(&d, raw + i * sizeof d, sizeof d);
-        return (real)d;
+        return d;
     default:
         memcpy(&h, raw + i * sizeof h, sizeof h);
         return type == FLOAT16 ? from_half(h) : from_bfloat(h);
     }
 }
 
-static real from_typed(const Onnx__TensorProto *t, size_t i)
+static double from_typed(const Onnx__TensorProto *t, size_t i)
 {
     switch (t->data_type) {
     case FLOAT32:
-        return (real)t->float_data[i];
+        return (double)t->float_data[i];
     case FLOAT64:
-        return (real)t->double_data[i];
+        return t->double_data[i];
     default:
         return t->data_type == FLOAT16 ? from_half((uint16_t)t->int32_data[i])
                                        : from_bfloat((uint16_t)t->int32_data[i]);
@@ -134,7 +147,21 @@ static real from_typed(const Onnx__TensorProto *t, size_t i)
 
 static real get(const Onnx__TensorProto *t, size_t i)
 {
-    return is_raw(t) ? from_raw(t->raw_data.data, t->data_type, i) : from_typed(t, i);
+    return (real)(is_raw(t) ? from_raw(t->raw_data.data, t->data_type, i) : from_typed(t, i));
+}
+
+double mfm_tensor_round(int32_t data_type, double value)
+{
+    switch (data_type) {
+    case FLOAT32:
+        return (double)(float)value;
+    case FLOAT16:
+        return from_half(to_half(value));
+    case BFLOAT16:
+        return from_bfloat(to_bfloat(value));
+    default:
+        return value;
+    }
 }
 
 void mfm_raw_get_reals(const uint8_t *raw, int32_t data_type, size_t count, real *values)
@@ -145,7 +172,7 @@ void mfm_raw_get_reals(const uint8_t *raw, int32_t data_type, size_t count, real
         return;
     }
     for (size_t i = 0; i < count; i++)
-        values[i] = from_raw(raw, data_type, i);
+        values[i] = (real)from_raw(raw, data_type, i);
 }
 
 void mfm_tensor_get_reals(const Onnx__TensorProto *t, real *values)
@@ -155,14 +182,21 @@ void mfm_tensor_get_reals(const Onnx__TensorProto *t, real *values)
         mfm_raw_get_reals(t->raw_data.data, t->data_type, count, values);
     else
         for (size_t i = 0; i < count; i++)
-            values[i] = from_typed(t, i);
+            values[i] = (real)from_typed(t, i);
+}
+
+void mfm_tensor_get_doubles(const Onnx__TensorProto *t, const uint8_t *raw, double *values)
+{
+    const size_t count = mfm_tensor_size(t);
+    for (size_t i = 0; i < count; i++)
+        values[i] = raw ? from_raw(raw, t->data_type, i) : from_typed(t, i);
 }
 
 static void to_raw(uint8_t *raw, int32_t type, size_t i, real value)
 {
     const float f = (float)value;
     const double d = (double)value;
-    const uint16_t h = type == FLOAT16 ? to_half(value) : to_bfloat(value);
+    const uint16_t h = type == FLOAT16 ? to_half(d) : to_bfloat(d);
     if (type == FLOAT32)
         memcpy(raw + i * sizeof f, &f, sizeof f);
     else if (type == FLOAT64)
@@ -178,7 +212,8 @@ static void to_typed(Onnx__TensorProto *t, size_t i, real value)
     else if (t->data_type == FLOAT64)
         t->double_data[i] = (double)value;
     else
-        t->int32_data[i] = t->data_type == FLOAT16 ? to_half(value) : to_bfloat(value);
+        t->int32_data[i] =
+            t->data_type == FLOAT16 ? to_half((double)value) : to_bfloat((double)value);
 }
 
 void mfm_tensor_set_reals(Onnx__TensorProto *t, const real *values)
@@ -192,33 +227,6 @@ void mfm_tensor_set_reals(Onnx__TensorProto *t, const real *values)
             to_raw(t->raw_data.data, t->data_type, i, values[i]);
         else
             to_typed(t, i, values[i]);
-    }
-}
-
-static int64_t int_from_raw(const uint8_t *raw, int32_t type, size_t i)
-{
-    int64_t wide;
-    int32_t narrow;
-    if (type == BOOL)
-        return raw[i] != 0;
-    if (type == INT32) {
-        memcpy(&narrow, raw + i * sizeof narrow, sizeof narrow);
-        return narrow;
-    }
-    memcpy(&wide, raw + i * sizeof wide, sizeof wide);
-    return wide;
-}
-
-void mfm_tensor_get_ints(const Onnx__TensorProto *t, int64_t *values)
-{
-    const size_t count = mfm_tensor_size(t);
-    for (size_t i = 0; i < count; i++) {
-        if (is_raw(t))
-            values[i] = int_from_raw(t->raw_data.data, t->data_type, i);
-        else if (t->data_type == BOOL)
-            values[i] = t->int32_data[i] != 0;
-        else
-            values[i] = t->data_type == INT64 ? t->int64_data[i] : t->int32_data[i];
     }
 }
 

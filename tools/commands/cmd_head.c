@@ -5,6 +5,7 @@
 
 #include "onnx/info/class_info.h"
 #include "onnx/surgery/head.h"
+#include "tools/edit/edit.h"
 #include "tools/files.h"
 #include "tools/options/inject_arguments.h"
 #include "tools/options/options.h"
@@ -14,7 +15,7 @@
 
 typedef struct options {
     const char *output, *after, *class_names;
-    uint64_t classes, seed;
+    uint64_t classes, seed, verify;
     double dropout;
     bool pool;
 } options;
@@ -65,6 +66,13 @@ static const mfm_option table[] = {
      .max = (double)INT64_MAX,
      .offset = offsetof(options, seed),
      .help = "seed of the fresh weights"},
+    {.name = "verify",
+     .kind = MFM_OPTION_UINT,
+     .value = "N",
+     .max = 4096,
+     .offset = offsetof(options, verify),
+     .help = "compute the features of N random images before and after, and write nothing where "
+             "they differ"},
 };
 
 static const mfm_option_group groups[] = {
@@ -162,8 +170,11 @@ static int make(mfm_ctx *ctx, mfm_model *model, const options *o, const char *co
                                      .dropout = o->dropout,
                                      .seed = o->seed};
     mfm_head_report report;
+    mfm_edit edit;
     bool modulated = false;
-    int status = mfm_has_modulator(ctx, model, &modulated);
+    int status = mfm_edit_begin(ctx, model, o->verify, &edit);
+    if (!status)
+        status = mfm_has_modulator(ctx, model, &modulated);
     if (!status && modulated)
         mfm_warn(ctx,
                  "%s: its modulator reads a soft label over the old classes, and goes: inject puts "
@@ -176,9 +187,14 @@ static int make(mfm_ctx *ctx, mfm_model *model, const options *o, const char *co
     if (!status && names)
         status = mfm_class_info_write_names(ctx, model, names, (size_t)o->classes);
     if (!status)
-        status = mfm_save_output(ctx, model, o->output);
+        status = mfm_edit_end(&edit, model, report.features);
     if (!status)
+        status = mfm_save_output(ctx, model, o->output);
+    if (!status) {
         print_done(o, mfm_model_path(model), &report);
+        status = mfm_edit_print(&edit);
+    }
+    mfm_edit_clear(&edit);
     return status;
 }
 

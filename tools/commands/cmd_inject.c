@@ -2,14 +2,14 @@
 #include <stdio.h>
 
 #include "onnx/surgery/inject_info.h"
-#include "onnx/info/inspect.h"
+#include "tools/edit/edit.h"
 #include "tools/files.h"
 #include "tools/options/inject_arguments.h"
 #include "tools/show/printable.h"
 
 typedef struct options {
     const char *output;
-    uint64_t classes, seed;
+    uint64_t classes, seed, verify;
     mfm_inject_arguments inject;
 } options;
 
@@ -35,6 +35,7 @@ static const mfm_option table[] = {
      .max = (double)INT64_MAX,
      .offset = offsetof(options, seed),
      .help = "seed of the modulator's fresh weights"},
+    MFM_VERIFY_OPTION(options, verify),
 };
 
 static const mfm_option_group groups[] = {
@@ -51,20 +52,6 @@ static const mfm_option_table inject_options = {
                "computes what it did before until its inputs mfm.soft_label and mfm.switch are\n"
                "fed; train trains it, strip removes it again.",
     .groups = groups};
-
-static void print_row(const char *what, uint64_t before, uint64_t after)
-{
-    printf("%-14s %12" PRIu64 " %12" PRIu64 "  +%" PRIu64 "\n", what, before, after,
-           after - before);
-}
-
-static void print_counts(const mfm_model_facts *before, const mfm_model_facts *after)
-{
-    printf("%-14s %12s %12s\n", "", "before", "after");
-    print_row("nodes", before->n_nodes, after->n_nodes);
-    print_row("initialisers", before->n_initializers, after->n_initializers);
-    print_row("elements", before->elements, after->elements);
-}
 
 static int print_sites(mfm_ctx *ctx, const mfm_model *model)
 {
@@ -84,22 +71,20 @@ static int print_sites(mfm_ctx *ctx, const mfm_model *model)
 
 static int inject(mfm_ctx *ctx, mfm_model *model, const options *o)
 {
-    mfm_model_facts *before = NULL, *after = NULL;
-    int status = mfm_model_facts_new(ctx, model, &before);
+    mfm_edit edit;
+    int status = mfm_edit_begin(ctx, model, o->verify, &edit);
     if (!status)
         status = mfm_inject_as_asked(ctx, model, &o->inject, o->classes, o->seed);
     if (!status)
-        status = mfm_model_facts_new(ctx, model, &after);
+        status = mfm_edit_end(&edit, model, NULL);
     if (!status)
         status = mfm_save_output(ctx, model, o->output);
     if (!status) {
-        printf("wrote %s (modulator added to %s)\n\n", o->output, mfm_model_path(model));
-        print_counts(before, after);
-        status = print_sites(ctx, model);
+        printf("wrote %s (modulator added to %s)\n", o->output, mfm_model_path(model));
+        status = mfm_edit_print(&edit);
     }
-    mfm_model_facts_free(ctx, before);
-    mfm_model_facts_free(ctx, after);
-    return status;
+    mfm_edit_clear(&edit);
+    return status ? status : print_sites(ctx, model);
 }
 
 int mfm_cmd_inject(mfm_ctx *ctx, int argc, const char **argv)

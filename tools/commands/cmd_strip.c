@@ -2,6 +2,7 @@
 
 #include "onnx/checkpoint.h"
 #include "onnx/surgery/inject.h"
+#include "tools/edit/edit.h"
 #include "tools/files.h"
 #include "tools/options/inject_arguments.h"
 #include "tools/options/options.h"
@@ -9,6 +10,7 @@
 
 typedef struct options {
     const char *output;
+    uint64_t verify;
 } options;
 
 static const mfm_option table[] = {
@@ -19,6 +21,7 @@ static const mfm_option table[] = {
      .required = true,
      .offset = offsetof(options, output),
      .help = "the ONNX file to write"},
+    MFM_VERIFY_OPTION(options, verify),
 };
 
 static const mfm_option_group groups[] = {
@@ -61,6 +64,7 @@ int mfm_cmd_strip(mfm_ctx *ctx, int argc, const char **argv)
 {
     options o = {.output = NULL};
     const char *removed = "";
+    mfm_edit edit = {.ctx = NULL};
     mfm_arguments arguments;
     mfm_model *model = NULL;
     int status = mfm_options_parse(ctx, &strip_options, argc, argv, &o, &arguments);
@@ -71,12 +75,19 @@ int mfm_cmd_strip(mfm_ctx *ctx, int argc, const char **argv)
     if (!status)
         status = mfm_refuse_unfinished(ctx, model);
     if (!status)
+        status = mfm_edit_begin(ctx, model, o.verify, &edit);
+    if (!status)
         status = strip(ctx, model, &removed);
     if (!status)
-        status = mfm_save_output(ctx, model, o.output);
+        status = mfm_edit_end(&edit, model, NULL);
     if (!status)
+        status = mfm_save_output(ctx, model, o.output);
+    if (!status) {
         printf("wrote %s (%s removed from %s)\n", mfm_output_name(o.output), removed,
                arguments.positional);
+        status = mfm_edit_print(&edit);
+    }
+    mfm_edit_clear(&edit);
     mfm_model_free(model);
     mfm_arguments_free(ctx, &arguments);
     return status;

@@ -45,6 +45,9 @@ static int check_npy(mfm_ctx *ctx, const char *path, const mfm_npy *npy, const m
     char shape[MFM_SHAPE_TEXT], expected[MFM_SHAPE_TEXT];
     mfm_shape all = *one;
     all.dim[0] = npy->shape.dim[0];
+    if (!bytes && (npy->type == MFM_NPY_INT32 || npy->type == MFM_NPY_INT64))
+        return mfm_fail(ctx, MFM_EDATA,
+                        "%s: whole numbers: images are float32: astype(numpy.float32)", path);
     if (!bytes && npy->type == MFM_NPY_BYTE)
         return mfm_fail(ctx, MFM_EDATA,
                         "%s: bytes (uint8): --bytes normalises images as the model tells; "
@@ -85,6 +88,41 @@ int mfm_rows_read(mfm_ctx *ctx, const char *path, const mfm_shape *one, bool byt
     status = mfm_npy_begins(content, size) || named_npy(path)
                  ? read_npy(ctx, path, content, size, one, bytes, rows)
                  : read_plain(ctx, path, content, size, one, bytes, rows);
+    mfm_free(ctx, content);
+    return status;
+}
+
+static int read_whole_npy(mfm_ctx *ctx, const char *path, const char *content, size_t size,
+                          const mfm_shape *shape, float *numbers)
+{
+    char there[MFM_SHAPE_TEXT], expected[MFM_SHAPE_TEXT];
+    mfm_npy npy;
+    const int status = mfm_npy_read(ctx, path, content, size, &npy);
+    if (status)
+        return status;
+    if (!mfm_shape_equal(&npy.shape, shape))
+        return mfm_fail(ctx, MFM_EDATA, "%s: shape %s: expected %s", path,
+                        mfm_shape_text(&npy.shape, there), mfm_shape_text(shape, expected));
+    mfm_npy_numbers(&npy, 0, (size_t)mfm_shape_count(shape), numbers);
+    return MFM_OK;
+}
+
+int mfm_tensor_file_read(mfm_ctx *ctx, const char *path, const mfm_shape *shape, float *numbers)
+{
+    const size_t wanted = (size_t)mfm_shape_count(shape) * sizeof *numbers;
+    char text[MFM_SHAPE_TEXT];
+    char *content;
+    size_t size;
+    int status = mfm_read_file(ctx, path, &content, &size);
+    if (status)
+        return status;
+    if (mfm_npy_begins(content, size) || named_npy(path))
+        status = read_whole_npy(ctx, path, content, size, shape, numbers);
+    else if (size != wanted)
+        status = mfm_fail(ctx, MFM_EDATA, "%s: %zu bytes: expected %zu, float32 %s", path, size,
+                          wanted, mfm_shape_text(shape, text));
+    else if (wanted)
+        memcpy(numbers, content, wanted);
     mfm_free(ctx, content);
     return status;
 }

@@ -19,6 +19,10 @@ typedef struct mfm_rows {
  * mfm_free. */
 int mfm_rows_read(mfm_ctx *ctx, const char *path, const mfm_shape *one, bool bytes, mfm_rows *rows);
 
+/* A file of exactly that shape: floating-point or whole numbers, numbers[mfm_shape_count(shape)].
+ */
+int mfm_tensor_file_read(mfm_ctx *ctx, const char *path, const mfm_shape *shape, float *numbers);
+
 /* A file that grows by rows; as a whole or not at all there. */
 typedef struct mfm_row_file {
     mfm_file_writer *writer;

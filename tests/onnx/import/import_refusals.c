@@ -285,7 +285,7 @@ static void shape_arithmetic_that_does_not_fold_is_named(void)
     hand_conv(t.model);
     hand_node(t.model, "Gather", "pick", "c w", "d");
     hand_head(t.model, "d");
-    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "Gather 'pick'", "not known when importing"));
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "not supported", "Gather 'pick'"));
     finish(&t);
 }
 

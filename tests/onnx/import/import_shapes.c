@@ -173,7 +173,7 @@ static void a_computed_batch_is_refused(void)
     hand_node(t.model, "Mul", "double", "n two", "n2");
     hand_node(t.model, "Concat", "", "n2 rest", "shape");
     reshape_head(t.model, "shape", 32);
-    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "Mul 'double'"));
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "output 'logits'", "not the images of the batch"));
     finish(&t);
 }
 
@@ -200,7 +200,7 @@ static void two_batches_in_one_shape_are_refused(void)
     hand_node(t.model, "Gather", "", "dims i0", "n");
     hand_node(t.model, "Concat", "", "n n", "shape");
     reshape_head(t.model, "shape", 64);
-    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "Reshape 'reshape'", "batch"));
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "Reshape 'reshape'", "batch", "does not fit"));
     finish(&t);
 }
 

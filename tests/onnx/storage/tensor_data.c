@@ -203,6 +203,14 @@ static void numbers_that_do_not_change_keep_their_bits(void)
     CU_ASSERT(odd[0] == 0x7C01 && odd[1] == 0xFE55);
 }
 
+static void get_ints(const Onnx__TensorProto *t, int64_t *values)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    const mfm_model model = {.ctx = ctx};
+    CU_ASSERT_EQUAL(mfm_tensor_read_ints(&model, t, values), MFM_OK);
+    mfm_ctx_free(ctx);
+}
+
 static void whole_numbers(void)
 {
     int64_t count = 2, values[2];
@@ -210,28 +218,28 @@ static void whole_numbers(void)
     int32_t narrow[2] = {INT32_MIN, 7}, truths[2] = {0, 5};
     uint8_t bytes[2] = {0, 2};
     Onnx__TensorProto t = raw_list(INT64, &count, wide, sizeof wide);
-    mfm_tensor_get_ints(&t, values);
+    get_ints(&t, values);
     CU_ASSERT(values[0] == INT64_MIN && values[1] == INT64_MAX);
     t = list_of(INT64, &count);
     t.n_int64_data = 2;
     t.int64_data = wide;
-    mfm_tensor_get_ints(&t, values);
+    get_ints(&t, values);
     CU_ASSERT(values[0] == INT64_MIN && values[1] == INT64_MAX);
     t = raw_list(INT32, &count, narrow, sizeof narrow);
-    mfm_tensor_get_ints(&t, values);
+    get_ints(&t, values);
     CU_ASSERT(values[0] == INT32_MIN && values[1] == 7);
     t = list_of(INT32, &count);
     t.n_int32_data = 2;
     t.int32_data = narrow;
-    mfm_tensor_get_ints(&t, values);
+    get_ints(&t, values);
     CU_ASSERT(values[0] == INT32_MIN && values[1] == 7);
     t = raw_list(BOOL, &count, bytes, sizeof bytes);
-    mfm_tensor_get_ints(&t, values);
+    get_ints(&t, values);
     CU_ASSERT(values[0] == 0 && values[1] == 1);
     t = list_of(BOOL, &count);
     t.n_int32_data = 2;
     t.int32_data = truths;
-    mfm_tensor_get_ints(&t, values);
+    get_ints(&t, values);
     CU_ASSERT(values[0] == 0 && values[1] == 1);
     CU_ASSERT(mfm_tensor_is_int(&t) && !mfm_tensor_is_float(&t));
 }

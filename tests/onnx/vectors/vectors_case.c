@@ -151,8 +151,9 @@ static bool move_inputs_into_the_file(vector *v)
         if (!tensor ||
             mfm_proto_append(v->model, &graph->initializer, &graph->n_initializer, tensor))
             abort();
-        if (mfm_tensor_is_int(v->inputs[i]))
-            mfm_tensor_get_ints(v->inputs[i], (int64_t *)(void *)tensor->raw_data.data);
+        if (mfm_tensor_is_int(v->inputs[i]) &&
+            mfm_tensor_read_ints(v->model, v->inputs[i], (int64_t *)(void *)tensor->raw_data.data))
+            abort();
     }
     return true;
 }
