@@ -42,11 +42,13 @@ for options in '--layer conv:1' '--layer fc:1 --position conv' '--layer conv:2 -
     '--modulation gated --hidden 7 --seed 3' '--no-shift' '--no-scale' '--hash-dim 8' \
     '--modulation scaled-sigmoid --no-shift'; do
     set -f
-    expect_exit 0 inject lenet.onnx -o injected.onnx $options
+    expect_exit 0 inject lenet.onnx -o injected.onnx --verify 3 $options
+    expect_stdout '^verified over 3 random images: differ by 0 of the largest number$'
     set +f
-    expect_stdout '^nodes +13 +[0-9]+  \+'
+    expect_stdout '^nodes +13 +[0-9]+ +\+'
     expect_different lenet.onnx injected.onnx
-    expect_exit 0 strip injected.onnx -o stripped.onnx
+    expect_exit 0 strip injected.onnx -o stripped.onnx --verify 3
+    expect_stdout '^verified over 3 random images: differ by 0 of the largest number$'
     expect_stdout '^wrote stripped.onnx \(modulator removed from injected.onnx\)$'
     expect_same lenet.onnx stripped.onnx
 done

@@ -141,7 +141,8 @@ def expand(a):
 
 def reshape(a):
     x = a.array((2, 3, 4))
-    return [x, ints(*a.pick((4, 6), (-1,), (0, -1), (0, 0, -1), (2, -1, 1, 2), (24,), (-1, 0, 2)))], {}
+    to = a.pick((4, 6), (-1,), (0, -1), (0, 0, -1), (2, -1, 1, 2), (24,), (-1, 0, 2))
+    return [x, ints(*to)], {}
 
 
 def flatten(a):
@@ -156,7 +157,8 @@ def slices(a):
     late = lambda: int(a.pick(1 << 60, 9, 3, -1))
     starts = [early() if s > 0 else late() for s in step]
     ends = [late() if s > 0 else int(a.pick(-(1 << 60), -9)) for s in step]
-    return [x, ints(*starts), ints(*ends), ints(*[int(k) - 3 * a.r.integers(0, 2) for k in axes]), ints(*step)], {}
+    axes = [int(k) - 3 * int(a.r.integers(0, 2)) for k in axes]
+    return [x, ints(*starts), ints(*ends), ints(*axes), ints(*step)], {}
 
 
 def split(a):

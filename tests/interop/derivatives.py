@@ -3,8 +3,9 @@
 
     python3 derivatives.py BINARY FOLDER
 
-A small network with convolutions, BatchNormalization, a gate, a sum and pooling, in inference and in
-training form, f by labels and by a cotangent, along directions in some parameters and the images.
+A small network with convolutions, BatchNormalization, a gate, a sum and pooling, in inference and
+in training form, f by labels and by a cotangent, along directions in some parameters and the
+images.
 Exits with 77 when torch or onnx are missing.
 """
 import shutil

@@ -47,7 +47,9 @@ static int check_npy(mfm_ctx *ctx, const char *path, const mfm_npy *npy, const m
     all.dim[0] = npy->shape.dim[0];
     if (!bytes && (npy->type == MFM_NPY_INT32 || npy->type == MFM_NPY_INT64))
         return mfm_fail(ctx, MFM_EDATA,
-                        "%s: whole numbers: images are float32: astype(numpy.float32)", path);
+                        "%s: its numbers are whole (<i%d): expected float32: "
+                        "astype(numpy.float32) makes them so",
+                        path, npy->type == MFM_NPY_INT32 ? 4 : 8);
     if (!bytes && npy->type == MFM_NPY_BYTE)
         return mfm_fail(ctx, MFM_EDATA,
                         "%s: bytes (uint8): --bytes normalises images as the model tells; "
