@@ -287,7 +287,7 @@ void mfm_training_finish(const mfm_training *t, bool written, real *params)
     const mfm_problem *p = t->problem;
     memcpy(params, t->w, p->main->params_size * sizeof *params);
     if (written && p->spec.loss->fold)
-        p->spec.loss->fold(&p->classifier, params);
+        p->spec.loss->fold(&p->classifier, p->spec.chosen, params);
     if (t->options.method->fold)
         t->options.method->fold(t, params);
     if (t->options.finishing)

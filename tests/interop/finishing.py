@@ -4,7 +4,7 @@
     python3 finishing.py BINARY FOLDER
 
 Runs that differ in nothing but --finish train the same weights: their logits must differ as the
-formula says. What LDAM writes must be a plain classifier with the classes that its cosines have. A
+formula says. What LDAM writes must be a plain classifier with the logits that were trained. A
 line for each check; exits with 1 when one failed, with 77 when onnx or ONNX Runtime are missing.
 """
 import shutil
@@ -41,7 +41,7 @@ def matmul():
             {"w": normal(WIDTH, CLASSES, scale=0.1)})
 
 
-def model(path, head, tensors, bias=True):
+def model(path, head, tensors, bias=True, opset=17):
     """A convolution, a Relu and the head; the head's input is an output too where it is asked."""
     nodes = [node("Conv", "x k kb", "c"), node("Relu", "c", "r"), node("Flatten", "r", "flat"),
              *head]
@@ -53,7 +53,7 @@ def model(path, head, tensors, bias=True):
         nodes, "g", [info("x", TensorProto.FLOAT, ["n", 1, 8, 8])],
         [info("y", TensorProto.FLOAT, ["n", CLASSES])],
         [numpy_helper.from_array(value, name) for name, value in tensors.items()])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)],
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)],
                                 ir_version=8), path)
 
 
@@ -98,25 +98,26 @@ def finish(t, name, head, by_class):
           apart(features @ (weight / norms ** 0.7).T, oracle.logits(out, t.images)))
 
 
-def ldam(t, name, head, by_class):
+def ldam(t, name, head, by_class, opset=17):
     path = t.folder / (name + ".ldam.onnx")
-    model(path, *head)
+    model(path, *head, opset=opset)
     last, out = t.train(path, *OPTIONS, "--loss", "ldam", "--ldam-scale", 20)
     oracle.check(out)
     features, weight, bias = parts(out, t.images, by_class)
     lengths = np.linalg.norm(weight, axis=1)
-    t.say(name + ": LDAM writes weights of length 1 and no bias",
-          "" if np.allclose(lengths, 1, atol=1e-6) and not bias.any() else
+    t.say(name + ": LDAM writes weights of length 20 / sqrt(width) and no bias",
+          "" if np.allclose(lengths, 20 / WIDTH ** 0.5, atol=1e-6) and not bias.any() else
           "lengths %s, bias %s" % (lengths, bias))
-    logits = oracle.logits(out, t.images)
+    logits = oracle.logits(out, t.images).astype(np.float64)
+    cosines = features @ weight.T / lengths / np.linalg.norm(features, axis=1, keepdims=True)
+    t.say(name + ": its logits are 20 cosines", apart(20 * cosines, logits))
     error = 100 * np.mean(logits.argmax(1) != t.labels)
     t.say(name + ": the error that is told is that of the plain file",
           "" if abs(error - last["test_error"]) < 1e-3 else "%g, not %g" % (last["test_error"],
                                                                            error))
-    cosines = 20 * logits / np.linalg.norm(features, axis=1, keepdims=True)
-    cosines = cosines - cosines.max(1, keepdims=True)
-    loss = np.mean(np.log(np.exp(cosines).sum(1)) - cosines[np.arange(len(t.labels)), t.labels])
-    t.say(name + ": the test loss that is told is that of 20 cosines",
+    logits = logits - logits.max(1, keepdims=True)
+    loss = np.mean(np.log(np.exp(logits).sum(1)) - logits[np.arange(len(t.labels)), t.labels])
+    t.say(name + ": the test loss that is told is that of the plain file",
           "" if abs(loss - last["test_loss"]) < 2e-5 else "%g, not %g" % (last["test_loss"], loss))
 
 
@@ -145,6 +146,8 @@ def main():
                                  ("matmul", matmul(), False)):
         finish(t, name, head, by_class)
         ldam(t, name, head, by_class)
+    ldam(t, "gemm_opset_18", gemm_by_class(), True, 18)
+    ldam(t, "gemm_opset_9", gemm_by_class(), True, 9)
     refusals(t)
     return 1 if t.failed else 0
 

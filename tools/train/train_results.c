@@ -11,6 +11,7 @@
 #include "onnx/checkpoint.h"
 #include "onnx/export.h"
 #include "onnx/modulator.h"
+#include "onnx/surgery/unit_features.h"
 #include "tools/files.h"
 #include "tools/interrupt.h"
 #include "tools/plain_model.h"
@@ -25,19 +26,26 @@ enum { EVALUATION_BATCH = 100, RAREST = 5, PAGE_SECONDS = 5 };
  * the file keeps in 16 bits are rounded. */
 static const double error_tolerance = 0.5;
 
-/* The weights that make a plain classifier of it, where they are not those that are trained. */
+/* The weights that make a plain classifier of it, where they are not those that are trained, and
+ * the nodes that such weights are for. */
 static int finish_plain(mfm_train_job *job, mfm_model *plain)
 {
     const mfm_training *t = job->training;
     const mfm_graph *graph = t->problem->main;
+    const mfm_classifier *classifier = &t->problem->classifier;
     real *params;
     if (!mfm_training_finishes(t))
         return MFM_OK;
-    int status = mfm_vector_new(job->ctx, NULL, graph->params_size, &params);
-    if (!status) {
-        mfm_training_finish(t, true, params);
-        status = mfm_model_write_values(job->ctx, plain, graph, params, NULL);
-    }
+    int status =
+        t->problem->spec.loss->fold
+            ? mfm_model_unit_features(job->ctx, plain, graph->values[classifier->weight].name)
+            : MFM_OK;
+    if (!status)
+        status = mfm_vector_new(job->ctx, NULL, graph->params_size, &params);
+    if (status)
+        return status;
+    mfm_training_finish(t, true, params);
+    status = mfm_model_write_values(job->ctx, plain, graph, params, NULL);
     mfm_free_aligned(job->ctx, params);
     return status;
 }

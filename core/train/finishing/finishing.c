@@ -32,7 +32,7 @@ int mfm_finishing_check(mfm_ctx *ctx, const mfm_finishing *finishing, const mfm_
     if (loss->fold)
         return mfm_fail(ctx, MFM_EINVAL,
                         "finishing %s: the loss %s has a classifier of its own, which is written "
-                        "with weights of length 1: one of the two",
+                        "with weights of one length: one of the two",
                         finishing->name, loss->name);
     const int status = mfm_classifier_need(ctx, classifier, finishing->name);
     if (!status && finishing->needs_bias && classifier->bias < 0)

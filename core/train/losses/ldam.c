@@ -3,7 +3,8 @@
  * 2019, equation 13: cross-entropy of s (cos(f, W_c) - m_c [c = y]) with the margin
  *     m_c = max_m n_c^(-1/4) / max_k n_k^(-1/4).
  * The classifier compares directions: features and the rows of W are scaled to length 1, there is
- * no bias. What is written has W's rows of length 1 and no bias: the same classes are largest.
+ * no bias. What is written has no bias, rows of W of length s / sqrt(width), and nodes that bring
+ * features to the length sqrt(width): its logits are s cos(f, W_c).
  */
 #include <math.h>
 
@@ -59,12 +60,14 @@ static int build(const mfm_loss_site *site, int *losses)
     return status;
 }
 
-static void fold(const mfm_classifier *classifier, real *params)
+static void fold(const mfm_classifier *classifier, const mfm_chosen *chosen, real *params)
 {
+    const ldam_values *v = mfm_values_of(chosen, &settings);
+    const double length = v->scale / sqrt((double)classifier->width);
     for (int64_t c = 0; c < classifier->classes; c++) {
         const double norm = mfm_classifier_norm(classifier, params, c);
         if (norm > 0)
-            mfm_classifier_scale(classifier, params, c, 1 / norm);
+            mfm_classifier_scale(classifier, params, c, length / norm);
     }
     mfm_classifier_drop_bias(classifier, params);
 }

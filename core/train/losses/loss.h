@@ -68,8 +68,9 @@ typedef struct mfm_loss {
     uint64_t (*looks_at)(const mfm_chosen *chosen);
     int (*change_costs)(mfm_ctx *ctx, const mfm_loss_view *view, real *costs);
     /* Makes the weights those of a plain classifier, in a copy of the parameters: what `prepare`
-     * has changed. */
-    void (*fold)(const mfm_classifier *classifier, real *params);
+     * has changed. Such a classifier reads features that are divided by the root of their mean
+     * square (onnx/surgery/unit_features.h). */
+    void (*fold)(const mfm_classifier *classifier, const mfm_chosen *chosen, real *params);
 } mfm_loss;
 
 /* Ended by NULL; the first, cross-entropy, is what holds when nothing is chosen. */
