@@ -8,7 +8,7 @@ common="--data idx:four --imbalance 10 --batch 16 --lr 0.1 --threads 1
     --milestones none"
 expect_exit 0 train new.onnx -o first.onnx $common --method base --epochs 3
 
-for method in crt lws; do
+for method in crt lws mislas; do
     # Features are computed once, which is said; computed in every step they give the same bytes.
     expect_exit 0 train first.onnx -o $method.onnx $common --method $method --epochs 3
     expect_stderr '^the features of [0-9]+ training, 40 test images are computed once: [0-9.]+ MiB'
@@ -42,6 +42,24 @@ for method in crt lws; do
     expect_stderr '^the features of 40 test images are computed once'
     rm -r shifted.onnx shifted.run
 done
+
+# Running statistics follow the batches when they are asked to, in the same way when a run goes on;
+# of a model without them this is said.
+shift="$common --method mislas --statistics shifted"
+expect_exit 0 train first.onnx -o shifted.onnx $shift --epochs 3
+expect_no_stderr_but '^epoch '
+expect_different mislas.onnx shifted.onnx
+expect_exit 0 train first.onnx -o more.onnx $shift --epochs 1
+expect_exit 0 train first.onnx -o more.onnx --resume --epochs 3 --threads 1
+expect_same shifted.onnx more.onnx
+expect_exit 0 eval shifted.onnx --data idx:four --json
+error=$(sed -n 's/^  "error": \([0-9.]*\),$/\1/p' .stdout)
+grep -Eq "\"epoch\":3,.*\"test_error\":$error," shifted.run/metrics.jsonl ||
+    fail "eval says $error, the run: $(tail -n 1 shifted.run/metrics.jsonl)"
+rm -r more.onnx more.run shifted.onnx shifted.run
+expect_exit 0 new lenet -o none.onnx --classes 4 --input 1,20,20
+expect_exit 0 train none.onnx -o none2.onnx $shift --epochs 1
+expect_stderr 'warning: --statistics has no effect: the model has no running statistics'
 
 # Another sampler can be chosen; an option of frozen features is none of other methods.
 expect_exit 0 train first.onnx -o shuffled.onnx $common --method crt --epochs 3 --sampler shuffle

@@ -100,6 +100,16 @@ class Stages:
         if spread > 1e-3 or np.abs(factors.mean(0) - 1).min() < 1e-3:
             raise RuntimeError("lws: factors are not one for each class, or did not learn")
 
+    def check_mislas(self, first):
+        """The factors are in the file: it is the classifier alone that differs."""
+        again = self.train(first, "mislas", "--method", "mislas")
+        self.logits(again)
+        before, after = weights(first), weights(again)
+        changed = {name for name in before if not np.array_equal(before[name], after[name])}
+        layer = onnx.load(str(first)).graph.node[-1]
+        if before.keys() != after.keys() or changed != set(layer.input[1:]):
+            raise RuntimeError("mislas: changed: %s" % sorted(changed))
+
     def check_bbn(self, first, *branch):
         """A rate of 0 leaves the weights alone; running statistics are LeNet's none."""
         one = self.logits(first)
@@ -129,6 +139,7 @@ def main():
         first = stages.train(new, "first", "--method", "base")
         stages.check_crt(first)
         stages.check_lws(first)
+        stages.check_mislas(first)
         stages.check_bbn(first, *(("--branch", "conv:2") if architecture == "lenet" else ()))
         print("ok - %s" % architecture)
     return 0

@@ -2,10 +2,11 @@
 
 #include "core/train/vector.h"
 
-enum { FORWARD, BACKWARD, PASSES };
+enum { FORWARD, UPDATE, BACKWARD, PASSES };
 
-static const char *const pass_names[PASSES] = {
-    [FORWARD] = "classifier forward", [BACKWARD] = "classifier backward"};
+static const char *const pass_names[PASSES] = {[FORWARD] = "classifier forward",
+                                               [UPDATE] = "running statistics",
+                                               [BACKWARD] = "classifier backward"};
 
 typedef struct head_state {
     mfm_plan *plan;
@@ -29,7 +30,8 @@ static int make_plan(mfm_training *t, head_state *s)
     const uint32_t loss =
         p->objective.loss == p->plain.loss ? MFM_SEGMENT_PLAIN_LOSS : MFM_SEGMENT_OBJECTIVE;
     const uint32_t set = MFM_SET_PLAIN | 1u << loss;
-    const mfm_pass passes[PASSES] = {[FORWARD] = {MFM_FORWARD, set}, [BACKWARD] = {MFM_VJP, set}};
+    const mfm_pass passes[PASSES] = {
+        [FORWARD] = {MFM_FORWARD, set}, [UPDATE] = {MFM_UPDATE, set}, [BACKWARD] = {MFM_VJP, set}};
     mfm_slot *keep = mfm_alloc(t->ctx, 2 + p->n_gives, sizeof *keep);
     int n = 0;
     if (!keep)
@@ -81,17 +83,12 @@ int mfm_head_begin(mfm_training *t)
     return status;
 }
 
-/* The features lie where they are read, and stay. */
-static void run(const head_state *s)
-{
-    mfm_plan_run(s->plan, FORWARD);
-    mfm_plan_run(s->plan, BACKWARD);
-}
-
 const real *mfm_head_gradient_again(void *training)
 {
     const mfm_training *t = training;
-    run(t->method_state);
+    const head_state *s = t->method_state;
+    mfm_plan_run(s->plan, FORWARD); /* features lie where they are read, and stay */
+    mfm_plan_run(s->plan, BACKWARD);
     return mfm_head_gradient(t);
 }
 
@@ -100,7 +97,10 @@ double mfm_head_run(mfm_training *t, const mfm_batch *batch)
     const head_state *s = t->method_state;
     const mfm_problem *p = t->problem;
     mfm_problem_bind(p, s->plan, batch);
-    run(s);
+    mfm_plan_set_step(s->plan, MFM_STREAM_DROPOUT, t->options.seed, t->counters.step);
+    mfm_plan_run(s->plan, FORWARD);
+    mfm_plan_run(s->plan, UPDATE);
+    mfm_plan_run(s->plan, BACKWARD);
     return (double)*mfm_plan_lane(s->plan, p->objective.loss, MFM_X);
 }
 

@@ -8,9 +8,10 @@
 
 #include "core/train/training.h"
 
-/* The plan of a problem of features (core/train/problem/split_network.h). The objective's values h,
- * where there are any, are bound to phi of the training's hyper graphs, and their adjoints kept.
- * For mfm_method. */
+/* The plan of a problem of features (core/train/problem/split_network.h), or of a whole network
+ * whose classifier alone learns: running statistics of its main graph follow the batches. The
+ * objective's values h, where there are any, are bound to phi of the training's hyper graphs, and
+ * their adjoints kept. For mfm_method. */
 int mfm_head_begin(mfm_training *training);
 void mfm_head_end(mfm_training *training);
 size_t mfm_head_bytes(const mfm_training *training);

@@ -22,7 +22,7 @@ static bool moves(const mfm_value *value)
     return value->kind == MFM_VALUE_PARAM && value->trainable;
 }
 
-static double norm(const mfm_graph *graph, const real *gradient)
+double mfm_sharpness_norm(const mfm_graph *graph, const real *gradient)
 {
     double sum = 0;
     for (size_t i = 0; i < graph->n_values; i++) {
@@ -37,7 +37,7 @@ static double norm(const mfm_graph *graph, const real *gradient)
 
 static void climb(const mfm_sharpness *s, const mfm_graph *graph, const real *gradient, real *w)
 {
-    const double length = norm(graph, gradient);
+    const double length = mfm_sharpness_norm(graph, gradient);
     const real scale = (real)(length > 0 ? s->rho / length : 0);
     memcpy(s->saved, w, graph->params_size * sizeof *w);
     for (size_t i = 0; i < graph->n_values; i++) {

@@ -27,6 +27,8 @@ static inline bool mfm_sharpness_on(const mfm_sharpness *sharpness)
 {
     return sharpness->rho > 0;
 }
+/* |g| over the trainable parameters. */
+double mfm_sharpness_norm(const mfm_graph *graph, const real *gradient);
 /* The gradient to step along: `gradient` itself where there is nothing to do, else what again(self)
  * returns while w is w + rho g / |g|, over the trainable parameters (g of zeros moves nothing). w
  * is as it was in the end. Both gradients may lie in one vector. */

@@ -386,8 +386,7 @@ static int find_frozen(mfm_splitter *s, const wish *asked, const mfm_loss_spec *
     return status;
 }
 
-/* Of the parameters only the classifier's own can be trained from now on. */
-static void fix_others(const mfm_problem *p)
+void mfm_problem_fix_features(const mfm_problem *p)
 {
     for (size_t i = 0; i < p->main->n_values; i++)
         if ((int)i != p->classifier.weight && (int)i != p->classifier.bias)
@@ -427,7 +426,7 @@ static int split(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec, 
     if (!s.status)
         keep_classifier(&s, &classifier);
     if (!s.status && asked->features)
-        fix_others(*problem);
+        mfm_problem_fix_features(*problem);
     if (!s.status && s.frozen.any)
         mfm_split_check_prefix(&s);
     clear(&s);

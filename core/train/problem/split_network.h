@@ -27,6 +27,10 @@ int mfm_problem_of_network(mfm_ctx *ctx, mfm_network *network, const mfm_loss_sp
 int mfm_problem_of_features(mfm_ctx *ctx, mfm_network *network, const mfm_loss_spec *spec,
                             const char *what, mfm_problem **problem);
 
+/* Of the problem's parameters only the classifier's own can be trained from now on; normalisations
+ * of the main graph stay in training form. */
+void mfm_problem_fix_features(const mfm_problem *problem);
+
 /* As mfm_problem_of_network, with the network's modulators: the objective's logits, the hyper graph
  * `name` and what it gives; *input is its side input, which nobody gives yet. MFM_EINVAL: a network
  * without modulators. MFM_ENOTSUP: h must depend on the side input alone. */

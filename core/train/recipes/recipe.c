@@ -11,8 +11,8 @@
     "--epochs 200 --batch 100 --lr 0.1 --momentum 0.9 --schedule steps --milestones 160,180 "      \
     "--lr-decay 0.1 --augment shift:4,flip"
 #define KANG                                                                                       \
-    "--sampler class-balanced --epochs 10 --batch 512 --lr 0.2 --momentum 0.9 "                    \
-    "--weight-decay 5e-4 --schedule cosine --augment shift:4,flip"
+    "--sampler class-balanced --batch 512 --lr 0.2 --momentum 0.9 --weight-decay 5e-4 "            \
+    "--schedule cosine --augment shift:4,flip"
 
 #define MFM_RECIPE(name, options, source) {name, options, source},
 const mfm_recipe mfm_recipes[] = {

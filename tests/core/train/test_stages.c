@@ -209,12 +209,42 @@ static void check_lws_gradient(const recipe *from)
     run_clear(&r);
 }
 
+/* One step at rate 0.1: the classifier follows its slope at a fifth of that, the scales at all of
+ * it. */
+static void check_mislas_step(const recipe *from)
+{
+    const double rate = 0.1, within = in_double ? 1e-7 : 5e-3;
+    run r;
+    run_init(&r, from, "mislas");
+    mfm_training *t = r.training;
+    mfm_step_losses losses;
+    t->options.method->step(t, &r.batch, rate, &losses);
+    CU_ASSERT(is_near(losses.train, loss_of(&r.o), 1));
+    const mfm_graph *graph = t->problem->main;
+    const double scale = largest(mfm_head_gradient(t), graph->params_size);
+    CU_ASSERT(scale > 0);
+    for (size_t i = 0; i < graph->params_size; i++) {
+        const double moved = (double)t->w[i] - (double)graph->params[i];
+        const double wanted = of_classifier(t->problem, i)
+                                  ? -rate / 5 * slope(&r.o, in_whole(&r.o, t->problem, i))
+                                  : 0;
+        CU_ASSERT_FATAL(fabs(moved - wanted) <= within * rate * scale);
+    }
+    for (int64_t c = 0; c < TINY_CLASSES; c++) {
+        const double moved = (double)t->hypers[0].phi[c] - 1;
+        CU_ASSERT(fabs(moved + rate * slope_of_scale(&r.o, c)) <= within * rate);
+    }
+    run_clear(&r);
+}
+
 static void test_gradients(void)
 {
     check_crt_gradient(&lenet);
     check_crt_gradient(&resnet);
     check_lws_gradient(&lenet);
     check_lws_gradient(&resnet);
+    check_mislas_step(&lenet);
+    check_mislas_step(&resnet);
 }
 
 /* The weights that are evaluated and written: scales are in them, W and b alike. */
@@ -277,6 +307,7 @@ static void test_memory(void)
     check_memory(&resnet, "crt");
     check_memory(&lenet, "lws");
     check_memory(&resnet, "lws");
+    check_memory(&resnet, "mislas");
 }
 
 /* 28 rows of 84 numbers do not fit into a KiB. */
@@ -330,6 +361,46 @@ static void test_frozen(void)
 {
     check_frozen("crt", true);
     check_frozen("lws", false);
+    check_frozen("mislas", true);
+}
+
+/* Steps that shift: running statistics are those that the same batches leave behind in plain
+ * training at rate 0, weights below the classifier are what they were. */
+static void test_shifted(void)
+{
+    session shifted, plain;
+    stage_init(&shifted, &resnet, "mislas", 1);
+    const mfm_settings *settings = shifted.options.method->settings[0];
+    unsigned char *values = mfm_alloc(shifted.p.ctx, 1, settings->size);
+    memcpy(values, settings->defaults, settings->size);
+    for (size_t i = 0; i < settings->count; i++)
+        if (strcmp(settings->options[i].name, "statistics") == 0)
+            *(int *)(void *)(values + settings->options[i].offset) = 1;
+    shifted.chosen[4] = (mfm_chosen){settings, values};
+    stage_run(&shifted);
+    session_init(&plain, &resnet, "base");
+    plain.data.preprocess.augment = (mfm_augment){.count = 0};
+    plain.options.sampler = shifted.options.sampler;
+    plain.options.schedule.base = 0;
+    stage_run(&plain);
+    const mfm_training *t = shifted.training;
+    const mfm_graph *graph = t->problem->main;
+    CU_ASSERT_FATAL(graph->state_size > 0 &&
+                    graph->state_size == plain.training->problem->main->state_size);
+    const size_t bytes = graph->state_size * sizeof(real);
+    CU_ASSERT(memcmp(t->state, graph->state, bytes) != 0);
+    CU_ASSERT_EQUAL(memcmp(t->state, plain.training->state, bytes), 0);
+    bool changed = false;
+    for (size_t i = 0; i < graph->params_size; i++)
+        if (t->w[i] != graph->params[i]) {
+            changed = true;
+            CU_ASSERT_FATAL(of_classifier(t->problem, i));
+        }
+    CU_ASSERT(changed);
+    CU_ASSERT_STRING_EQUAL(shifted.note, "");
+    session_clear(&plain);
+    mfm_free(shifted.p.ctx, values);
+    session_clear(&shifted);
 }
 
 /* ---- refusals -------------------------------------------------------------------------------- */
@@ -383,6 +454,7 @@ static const mfm_case cases[] = {
     {"features that do not fit are made anew", test_no_room},
     {"so are those of augmented images", test_augmented},
     {"nothing below the classifier changes", test_frozen},
+    {"statistics below it may follow the batches", test_shifted},
     {"a model without a fully connected layer at its end is refused", test_no_layer},
     {"so is one whose last weights also make the features", test_tied},
 };
