@@ -57,6 +57,10 @@ int mfm_model_inject(mfm_ctx *ctx, mfm_model *model, const mfm_inject_options *o
  * lists does not fit the graph. After a failure the model is fit only to be freed. */
 int mfm_model_strip(mfm_ctx *ctx, mfm_model *model);
 
+/* Whether the model has a modulator that leaves every image's features alone, as a fresh one does
+ * of the forms that start at gamma = 1 and beta = 0: its output layer's numbers are all 0. */
+int mfm_model_modulates_nothing(mfm_ctx *ctx, const mfm_model *model, bool *nothing);
+
 MFM_C_END
 
 #endif

@@ -5,6 +5,7 @@
 #include "core/base/random.h"
 #include "onnx/surgery/inject_parts.h"
 #include "onnx/layers/links.h"
+#include "onnx/storage/tensor_data.h"
 
 /* Keys of the draws: far from the numbers that builders give their parameters. */
 enum { DRAW_HIDDEN = 0x4d464d00, DRAW_HASH_GAMMA, DRAW_HASH_BETA };
@@ -220,4 +221,47 @@ void mfm_inject_factors(mfm_injector *in, const mfm_inject_net *net, size_t inde
                                     site->channels);
         *shift = add_broadcast(in, "mfm.shift", z, site);
     }
+}
+
+/* ---- what is there ---- */
+
+static bool is_zero(const Onnx__TensorProto *tensor, real *room)
+{
+    const size_t count = mfm_tensor_size(tensor);
+    mfm_tensor_get_reals(tensor, room);
+    for (size_t i = 0; i < count; i++)
+        if (room[i] != 0)
+            return false;
+    return true;
+}
+
+/* Of each network there are the hidden layer's weight and bias, then the output layer's. */
+static int look_for_numbers(mfm_ctx *ctx, const mfm_model *model, const mfm_inject_info *info,
+                            bool *nothing)
+{
+    enum { OF_NETWORK = 4, OF_HIDDEN = 2 };
+    for (size_t i = 0; i < info->n_parameters && *nothing; i++) {
+        const Onnx__TensorProto *tensor = mfm_proto_initializer(model, info->parameters[i]);
+        if (i % OF_NETWORK < OF_HIDDEN)
+            continue;
+        real *room = tensor && mfm_tensor_is_float(tensor)
+                         ? mfm_alloc(ctx, mfm_tensor_size(tensor) + 1, sizeof *room)
+                         : NULL;
+        if (tensor && !room && mfm_tensor_is_float(tensor))
+            return MFM_ENOMEM;
+        *nothing = room && is_zero(tensor, room);
+        mfm_free(ctx, room);
+    }
+    return MFM_OK;
+}
+
+int mfm_model_modulates_nothing(mfm_ctx *ctx, const mfm_model *model, bool *nothing)
+{
+    mfm_inject_info *info = NULL;
+    int status = mfm_inject_info_read(ctx, model, &info);
+    *nothing = info && mfm_modulation_starts_at_one(info->modulation);
+    if (!status && *nothing)
+        status = look_for_numbers(ctx, model, info, nothing);
+    mfm_inject_info_free(ctx, info);
+    return status;
 }

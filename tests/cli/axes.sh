@@ -81,6 +81,17 @@ expect_exit 0 eval ldam.run/model.onnx --data idx:four
 expect_exit 0 train lenet.onnx -o tau.onnx $common --method base --finish tau-normalisation
 expect_refusal 3 '--finish tau-normalisation' strip tau.run/checkpoint.onnx -o no.onnx
 
+# Biases that another run has trained are overwritten aloud, those of a new layer in silence.
+expect_exit 0 train lenet.onnx -o first.onnx $common --method base --loss sigmoid \
+    --last-bias classes
+expect_no_stderr_but '^(epoch |the last layer)'
+expect_exit 0 train first.onnx -o second.onnx $common --method base --loss sigmoid \
+    --last-bias classes
+expect_stderr 'warning: --last-bias classes overwrites biases that have been trained: first.onnx'
+expect_exit 0 train first.onnx -o second.onnx --run crt.run $common --method crt --loss sigmoid \
+    --last-bias classes
+expect_no_stderr_but '^(epoch |the last layer|the features of)'
+
 # Deferred parts have no say before their epoch.
 expect_exit 0 train lenet.onnx -o plain.onnx $common --method base
 expect_exit 0 train lenet.onnx -o later.onnx $common --method base --class-weights inverse \
@@ -111,7 +122,14 @@ expect_stderr 'warning: rare classes are favoured twice, by bbn and balanced-sof
 expect_exit 0 train twice.onnx -o more.onnx $common --method bbn --branch fc:1
 expect_stderr 'warning: --branch has no effect: the model has two branches already'
 expect_exit 0 train lenet.onnx -o still.onnx $common --method mfm --freeze-modulator
-expect_stderr 'warning: the modulator is a fresh one, which starts as the identity'
+expect_stderr 'warning: the modulator modulates nothing, .*: this is plain training'
+expect_exit 0 inject lenet.onnx -o fresh.onnx --layer fc:1
+expect_exit 0 train fresh.onnx -o still2.onnx $common --method mfm --freeze-modulator
+expect_stderr 'warning: the modulator modulates nothing'
+expect_same still.onnx plain.onnx
+expect_exit 0 inject lenet.onnx -o gated.onnx --layer fc:1 --modulation gated
+expect_exit 0 train gated.onnx -o still3.onnx $common --method mfm --freeze-modulator
+expect_no_stderr_but '^epoch '
 expect_refusal 2 'no network that could start' train lenet.onnx -o no.onnx $common \
     --method mfm-free --modulator still.onnx
 expect_exit 3 train lenet.onnx -o no.onnx $common --method mfm-free --mix mixup
@@ -129,6 +147,7 @@ for recipe in $recipes; do
     case $recipe in
     mfm) layer="--layer fc:1" ;;
     bbn) layer="--branch conv:2" ;;
+    mislas) layer="--statistics kept" ;; # LeNet has none
     *) layer= ;;
     esac
     one --recipe "$recipe" $layer

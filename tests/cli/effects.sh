@@ -13,6 +13,8 @@ common="--data idx:four --imbalance 4 --batch 8 --lr 0.02 --threads 1 --epochs 2
 expect_exit 0 train lenet.onnx -o modulated.onnx $common --layer fc:1 --modulator-lr 0.5 \
     --meta-batch 4
 mv modulated.run/modulator.onnx mod.onnx
+expect_exit 0 train lenet.onnx -o told.onnx $common --method base --mean 0.5 --std 0.5
+mkdir small && "$MAKE_IDX" small 4 16 5 15 || fail "make-idx"
 methods=$("$TOOL" train --help | sed -n '/^Methods:$/,/^$/s/^  \([a-z0-9-]*\) .*/\1/p')
 mkdir results
 tail -c 400 four/train-images-idx3-ubyte >pixels
@@ -31,10 +33,18 @@ options_of() {
 # run METHOD OPTION...: leaves the exit code in $code and the results' sum in $sum.
 run() {
     rm -rf one.onnx one.run
-    # shellcheck disable=SC2046
-    "$TOOL" train lenet.onnx -o one.onnx $common $(options_of "$1") $2 >.stdout 2>.stderr
+    model=lenet.onnx own=$(options_of "$1" | tr '\n' ' ') more=
+    for word in $2; do
+        case $word in
+        MODEL=*) model=${word#MODEL=} ;;
+        FREE) own=$(echo "$own" | sed 's/--layer [^ ]*//') ;;
+        *) more="$more $word" ;;
+        esac
+    done
+    # shellcheck disable=SC2086
+    "$TOOL" train $model -o one.onnx $common $own $more >.stdout 2>.stderr
     code=$?
-    last_command="onnx-mfm train lenet.onnx -o one.onnx $common $(options_of "$1" | tr '\n' ' ') $2"
+    last_command="onnx-mfm train $model -o one.onnx $common $own $more"
     sum=
     [ "$code" -eq 0 ] || return 0
     sed 's/"seconds":[^,]*,//' one.run/metrics.jsonl >one.run/metrics
@@ -64,7 +74,11 @@ wrong() {
 try() {
     without "$5" "$4"
     changed=no
-    [ "$plain_code" -eq 0 ] || return 0
+    if [ "$1" = '>' ]; then
+        [ "$plain_code" -ne 0 ] || wrong "$5: it is not refused without --$2"
+    elif [ "$plain_code" -ne 0 ]; then
+        return 0
+    fi
     case $3 in -) given="--$2" ;; *) given="--$2 $3" ;; esac
     run "$5" "$4 $given"
     warned=no
@@ -89,13 +103,13 @@ try() {
 # Every option of the help is in the table.
 "$TOOL" train --help | sed -n 's/^ *\(-., \)\{0,1\}--\([a-z0-9-]*\).*/\2/p' |
     grep -v '^help$' | sort -u >told
-sed -n 's/^[-=!~]* *\([a-z][a-z0-9-]*\).*/\1/p' "$table" | sort -u >tried
+sed -n 's/^[-=!~>]* *\([a-z][a-z0-9-]*\).*/\1/p' "$table" | sort -u >tried
 cmp -s told tried || fail "effects.txt: options that it lacks, or that are none: $(diff told tried)"
 
 while IFS='|' read -r what context; do
     case $what in '#'* | '- '* | '') continue ;; esac
     kind=+
-    case $what in '! '* | '= '* | '~ '*) kind=${what%% *} what=${what#? } ;; esac
+    case $what in '! '* | '= '* | '~ '* | '> '*) kind=${what%% *} what=${what#? } ;; esac
     # shellcheck disable=SC2086
     set -- $what
     option=$1 value=$(echo "$2" | sed "s/@LAST/$last/")
@@ -113,6 +127,7 @@ while IFS='|' read -r what context; do
         [ "$warned" = "$expected" ] || wrong "$method: --$option: a warning: $warned"
         [ "$changed" = no ] || wrong "$method: --$option changes the results"
     done
-    [ "$kind" != + ] || [ "$seen" = yes ] || wrong "--$option $value has an effect with no method"
+    case $kind in [!+'>']*) continue ;; esac
+    [ "$seen" = yes ] || wrong "--$option $value has an effect with no method"
 done <"$table"
 [ ! -e wrongs ] || fail "$(cat wrongs)"

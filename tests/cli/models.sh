@@ -79,6 +79,15 @@ expect_same plain.raw off.raw
 # A fresh modulator is the identity also when it is switched on.
 expect_exit 0 run injected.onnx --input images.raw --soft-label label.raw --switch 1 -o on.raw
 expect_same plain.raw on.raw
+expect_stderr 'label.raw: soft label 0 is no distribution: its sum is 0: only a modulator that was'
+# 0.5, 0.5 and zeros; 2, -1 and zeros.
+{ printf '\000\000\000\077\000\000\000\077' && head -c 32 /dev/zero; } >half.raw
+{ printf '\000\000\000\100\000\000\200\277' && head -c 32 /dev/zero; } >minus.raw
+expect_exit 0 run injected.onnx --input images.raw --soft-label half.raw --switch 1 -o on.raw
+expect_no_stderr
+cat half.raw minus.raw >both.raw
+expect_exit 0 run injected.onnx --input images.raw --soft-label both.raw --switch 1 -o on.raw
+expect_stderr 'soft label 1 is no distribution: it has negative numbers, and the sum 1:'
 for options in '--modulation scaled-sigmoid' '--modulation film' '--no-scale' '--no-shift' \
     '--hash-dim 3'; do
     expect_exit 0 inject lenet.onnx -o other.onnx --layer conv:1 $options

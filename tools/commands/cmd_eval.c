@@ -247,20 +247,6 @@ static int count_training_images(mfm_evaluation *e, const options *o, const mfm_
     return MFM_OK;
 }
 
-static void tell_idle_options(const mfm_evaluation *e, const mfm_arguments *given)
-{
-    static const char *const fit[] = {"fit", "pad", NULL}, *const normalise[] = {"normalise", NULL};
-    const mfm_session *s = &e->session;
-    const mfm_preprocess *p = &s->preprocess;
-    if (p->image_channels == p->channels && p->image_height == p->height &&
-        p->image_width == p->width)
-        mfm_options_no_effect(s->ctx, &eval_options, given, fit,
-                              "the images are of the size that the model reads");
-    if (!s->tells_normalisation)
-        mfm_options_no_effect(s->ctx, &eval_options, given, normalise,
-                              "the model tells no normalisation of its own");
-}
-
 static int open_model(mfm_evaluation *e, const options *o, const char *path, unsigned parts)
 {
     enum mfm_fit_how fit;
@@ -318,7 +304,7 @@ static int prepare(mfm_evaluation *e, const options *o, const mfm_arguments *giv
     int status = open_model(e, o, given->positional, parts);
     if (status)
         return status;
-    tell_idle_options(e, given);
+    mfm_session_no_effect(&e->session, &eval_options, given);
     status = count_training_images(e, o, given);
     if (!status)
         status = read_groups(e, o, given);

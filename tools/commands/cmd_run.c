@@ -1,5 +1,6 @@
 /* run: images in, logits and other values out, as plain numbers: for comparing with other runtimes.
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -132,6 +133,28 @@ static int read_images(inference *r, const options *o)
                     : mfm_rows_read(r->ctx, o->input, &one, false, &r->in);
 }
 
+/* A modulator reads a distribution, unless it was trained on logits. */
+static void warn_of_labels(const inference *r, const options *o)
+{
+    for (size_t i = 0; i < r->labels.count; i++) {
+        const float *row = r->labels.data + i * r->labels.length;
+        double sum = 0;
+        bool negative = false;
+        for (size_t k = 0; k < r->labels.length; k++) {
+            sum += (double)row[k];
+            negative |= row[k] < 0;
+        }
+        if (!negative && fabs(sum - 1) <= 1e-3)
+            continue;
+        mfm_warn(r->ctx,
+                 "%s: soft label %zu is no distribution: %s%.6g: only a modulator that was trained "
+                 "with --soft-label logits reads such",
+                 o->soft_label, i,
+                 negative ? "it has negative numbers, and the sum " : "its sum is ", sum);
+        return;
+    }
+}
+
 static int read_labels(inference *r, const options *o)
 {
     if (!o->soft_label)
@@ -142,6 +165,8 @@ static int read_labels(inference *r, const options *o)
         return mfm_fail(r->ctx, MFM_EDATA,
                         "%s: %zu soft labels: one, or one for each of %zu images", o->soft_label,
                         r->labels.count, r->in.count);
+    if (!status)
+        warn_of_labels(r, o);
     return status;
 }
 

@@ -78,10 +78,16 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
     status = mfm_train_job_build(job, &options);
     if (!status)
         status = check_trainable(job);
+    if (!status)
+        mfm_session_no_effect(&job->session, &job->form.table, given);
+    if (!status)
+        mfm_train_warn_of_roles(job->ctx, &job->form, options.method, job->session.problem, given);
     if (!status && !job->session.problem->prefix.graph)
         mfm_features_no_effect(job->ctx, &job->form.table, given, "no layer is frozen");
     if (!status)
         status = mfm_training_new(job->ctx, job->session.problem, &options, &job->training);
+    if (!status)
+        mfm_train_job_warn_of_bias(job);
     if (!status && a->resume)
         status = mfm_checkpoint_restore(job->ctx, job->session.model, job->training);
     return status;

@@ -329,3 +329,17 @@ void mfm_session_clear(mfm_session *session)
     mfm_model_free(session->model);
     *session = (mfm_session){.ctx = session->ctx};
 }
+
+void mfm_session_no_effect(const mfm_session *s, const mfm_option_table *table,
+                           const mfm_arguments *given)
+{
+    static const char *const fit[] = {"fit", "pad", NULL}, *const normalise[] = {"normalise", NULL};
+    const mfm_preprocess *p = &s->preprocess;
+    if (p->image_channels == p->channels && p->image_height == p->height &&
+        p->image_width == p->width)
+        mfm_options_no_effect(s->ctx, table, given, fit,
+                              "the images are of the size that the model reads");
+    if (!s->tells_normalisation)
+        mfm_options_no_effect(s->ctx, table, given, normalise,
+                              "the model tells no normalisation of its own");
+}

@@ -58,6 +58,9 @@ int mfm_session_open_data(mfm_session *session, const mfm_images_wanted *wanted)
 /* Of a class of the model: the images' own name, or what the model tells where they have only
  * numbers. number serves where nobody has a name. */
 const char *mfm_session_class_name(const mfm_session *session, int class_number, char number[16]);
+/* Warns of --fit, --pad and --normalise where they were given in vain. */
+void mfm_session_no_effect(const mfm_session *session, const mfm_option_table *table,
+                           const mfm_arguments *given);
 /* How the images are preprocessed, as the metadata of a model tells it; NULL without memory. */
 json_t *mfm_session_preprocess_json(const mfm_session *session);
 void mfm_session_clear(mfm_session *session);

@@ -70,3 +70,26 @@ void mfm_train_warn_twice(mfm_ctx *ctx, const mfm_train_options *o)
                  count > 2 ? "several times" : "twice", by[0], by[1], count > 2 ? " and " : "",
                  count > 2 ? by[2] : "");
 }
+
+static bool is_changed(const mfm_problem *problem, int param)
+{
+    const mfm_value *v = param < 0 ? NULL : &problem->main->values[param];
+    return v && (!v->trainable || v->rate != 1);
+}
+
+void mfm_train_warn_of_roles(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,
+                             const mfm_problem *problem, const mfm_arguments *given)
+{
+    static const char *const choices[] = {"freeze-before", "freeze",   "train-only",
+                                          "free",          "lr-scale", NULL};
+    const mfm_classifier *c = &problem->classifier;
+    const bool features_fixed = problem->images < 0; /* statistics included */
+    const mfm_option_table *table = &form->table;
+    const bool undone =
+        mfm_option_given(table, given, "free") && /* what another has frozen */
+        (mfm_option_given(table, given, "freeze") || mfm_option_given(table, given, "train-only"));
+    if (method->last_layer_alone && features_fixed && !undone && !is_changed(problem, c->weight) &&
+        !is_changed(problem, c->bias))
+        mfm_options_no_effect(ctx, table, given, choices,
+                              "the method trains the last layer alone, and that anyway");
+}

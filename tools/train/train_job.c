@@ -196,14 +196,18 @@ int mfm_train_job_load_checkpoint(mfm_train_job *job)
     return MFM_OK;
 }
 
-/* A fresh modulator of these forms changes nothing until it is trained. */
-static void warn_of_identity(const mfm_train_job *job)
+/* A fresh modulator changes nothing until it is trained. */
+static int warn_of_identity(const mfm_train_job *job)
 {
     const mfm_train_options o = mfm_train_options_of(&job->form, &job->arguments);
-    const int form = job->arguments.inject.modulation;
-    if (!mfm_method_reads_meta(&o) && form != MFM_ATTENTION && form != MFM_GATED)
-        mfm_warn(job->ctx, "the modulator is a fresh one, which starts as the identity, and is not "
-                           "trained: nothing is modulated: --modulator FILE starts from another");
+    bool nothing = false;
+    if (!o.method->needs_modulator || mfm_method_reads_meta(&o))
+        return MFM_OK;
+    const int status = mfm_model_modulates_nothing(job->ctx, job->session.model, &nothing);
+    if (nothing)
+        mfm_warn(job->ctx, "the modulator modulates nothing, as a fresh one, and is not trained: "
+                           "this is plain training: --modulator FILE starts from another");
+    return status;
 }
 
 int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given)
@@ -218,12 +222,12 @@ int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given)
             return mfm_fail(job->ctx, MFM_EINVAL,
                             "--%s: the model %s has a modulator already, which is trained as it is",
                             mfm_inject_table[i].name, job->model_path);
+    int made = MFM_OK;
     if (a->modulator)
-        return mfm_train_job_transfer(job, given, modulated);
-    if (modulated || !mfm_method_find(a->method)->needs_modulator)
-        return MFM_OK;
-    warn_of_identity(job);
-    return mfm_inject_as_asked(job->ctx, job->session.model, &a->inject, 0, a->seed);
+        made = mfm_train_job_transfer(job, given, modulated);
+    else if (!modulated && mfm_method_find(a->method)->needs_modulator)
+        made = mfm_inject_as_asked(job->ctx, job->session.model, &a->inject, 0, a->seed);
+    return made ? made : warn_of_identity(job);
 }
 
 int mfm_train_job_branch(mfm_train_job *job, const mfm_arguments *given)
@@ -258,11 +262,35 @@ int mfm_train_job_make_split(mfm_train_job *job)
     return MFM_OK;
 }
 
+/* Whether another run has trained the model: its file tells on how many images. */
+static int look_for_training(mfm_train_job *job)
+{
+    mfm_class_info *info = NULL;
+    const int status = mfm_class_info_read(job->ctx, job->session.model, &info);
+    job->trained_before = info && info->train && !job->arguments.resume;
+    mfm_class_info_free(job->ctx, info);
+    return status;
+}
+
+void mfm_train_job_warn_of_bias(const mfm_train_job *job)
+{
+    const mfm_training *t = job->training;
+    const mfm_method *method = t->options.method;
+    if (job->trained_before && mfm_training_bias_start(t) != 0 &&
+        !(method->renews_classifier && method->renews_classifier(&t->options)))
+        mfm_warn(job->ctx,
+                 "--last-bias classes overwrites biases that have been trained: %s comes from a "
+                 "run: --last-bias model keeps them",
+                 job->model_path);
+}
+
 int mfm_train_job_describe_data(mfm_train_job *job)
 {
     mfm_split_options options;
     mfm_session *s = &job->session;
     int status = mfm_split_options_of(job->ctx, &job->arguments.split, &options);
+    if (!status)
+        status = look_for_training(job);
     if (!status)
         status = mfm_best_info_remove(s->model); /* of the run that the model comes from */
     if (!status)

@@ -42,6 +42,7 @@ typedef struct mfm_train_job {
     mfm_train_results results;   /* once it is finished */
     const mfm_confusion *latest; /* of the epoch that was finished last; NULL before one */
     double page_seconds;         /* of the monotonic clock when report.html was written last */
+    bool trained_before;         /* by another run, as its file tells */
 } mfm_train_job;
 
 /* Reads the run folder's checkpoint and takes over the run's options, and its model's name where
@@ -70,6 +71,8 @@ int mfm_train_job_describe_data(mfm_train_job *job);
 /* MFM_EINVAL for a training batch that is larger than the split: epochs would have no step. A meta
  * batch is cut down to the meta set, with a warning. */
 int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options);
+/* Says so when the last layer's biases start at --last-bias, but have been trained. */
+void mfm_train_job_warn_of_bias(const mfm_train_job *job);
 /* The problem of the split, with the model's numbers. */
 int mfm_train_job_build(mfm_train_job *job, const mfm_train_options *options);
 /* Goes through all that will be written, and read back, once, into a nameless file: what stands in

@@ -63,6 +63,10 @@ int mfm_train_check_modulator(mfm_ctx *ctx, const mfm_form *form, const mfm_meth
 /* Parts that favour rare classes are meant to be alone: warns of two, of which one is a method, a
  * sampler or a finishing. */
 void mfm_train_warn_twice(mfm_ctx *ctx, const mfm_train_options *options);
+/* Says of choices about layers that have no effect: where the method trains the last layer alone,
+ * and that as it would without them. */
+void mfm_train_warn_of_roles(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,
+                             const mfm_problem *problem, const mfm_arguments *given);
 int mfm_train_augment(mfm_ctx *ctx, const mfm_train_arguments *arguments, mfm_augment *augment);
 /* After settling; points into form and arguments. */
 mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arguments *arguments);

@@ -60,10 +60,15 @@ static void start_anew(const mfm_training *t, int param, uint32_t node)
             (real)(bound * (2 * mfm_random_uniform(&key, (uint64_t)i) - 1));
 }
 
+static bool renews(const mfm_train_options *options)
+{
+    const crt_values *v = mfm_chosen_values(options, &classifier_settings);
+    return v->start == ANEW;
+}
+
 static int start(mfm_training *t)
 {
-    const crt_values *v = mfm_chosen_values(&t->options, &classifier_settings);
-    if (t->counters.step == 0 && v->start == ANEW) {
+    if (t->counters.step == 0 && renews(&t->options)) {
         start_anew(t, t->problem->classifier.weight, INIT_NODE);
         start_anew(t, t->problem->classifier.bias, INIT_NODE + 1);
         mfm_training_start_bias(t);
@@ -85,11 +90,13 @@ const mfm_method mfm_method_crt = {
     .name = "crt",
     .summary = "classifier re-training: the last layer anew, on frozen features",
     .settings = settings,
+    .last_layer_alone = true,
     .sampler = "class-balanced",
     .streams = {{.name = "train", .from = MFM_FROM_TRAIN}},
     .sharpens = true,
     .build = build,
     .begin = mfm_head_begin,
+    .renews_classifier = renews,
     .start = start,
     .step = step,
     .end = mfm_head_end,

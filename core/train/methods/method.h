@@ -63,6 +63,7 @@ typedef struct mfm_method {
     bool needs_modulator;                /* trains a model with feature modulators in it */
     bool free_modulation;                /* of these the layers alone: their network is not read */
     bool keeps_model;                    /* no tensor of the model is trained */
+    bool last_layer_alone;               /* of the model's tensors those of the last layer are */
     bool rebalances;                     /* favours classes by their number of images */
     bool sharpens;                       /* takes sharpness-aware steps when they are asked for */
     const mfm_settings *const *settings; /* ended by NULL; NULL: none */
@@ -83,6 +84,8 @@ typedef struct mfm_method {
                  const mfm_train_options *options, mfm_problem **problem);
     /* Makes the plans and what the method keeps; sets training->method_state. */
     int (*begin)(mfm_training *training);
+    /* Whether the classifier starts anew, whatever the model has. NULL: it does not. */
+    bool (*renews_classifier)(const mfm_train_options *options);
     /* Before the first step of a session, when a checkpoint has been restored. NULL: nothing. */
     int (*start)(mfm_training *training);
     /* Whether the step that comes next reads that stream; NULL: each step reads all. */
