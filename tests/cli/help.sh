@@ -53,6 +53,38 @@ if command -v bash >/dev/null; then
     [ -z "$(complete train --data '')" ] || fail "bash offers words where files are wanted"
 fi
 
+# By zsh in a terminal of its own: completes LINE WANTED.
+cp onnx-mfm.zsh _onnx-mfm
+in_zsh() {
+    got=$(zsh -f "$SOURCE/tests/cli/complete.zsh" "$1")
+    [ "$got" = "$2" ] || fail "zsh completes '$1' as '$got'"
+}
+if command -v zsh >/dev/null; then
+    in_zsh 'onnx-mfm trai' 'onnx-mfm train '
+    in_zsh 'onnx-mfm train --imbal' 'onnx-mfm train --imbalance='
+    in_zsh 'onnx-mfm train --meta-from c' 'onnx-mfm train --meta-from copy '
+    in_zsh 'onnx-mfm help eva' 'onnx-mfm help eval '
+    touch some-model.onnx
+    in_zsh 'onnx-mfm eval some-m' 'onnx-mfm eval some-model.onnx '
+else
+    echo "not tried: no zsh: its completion"
+fi
+# And by fish: its candidates, with what they mean behind a tab.
+in_fish() {
+    got=$(HOME=$work fish --no-config -c "source onnx-mfm.fish; complete -C '$1'" | cut -f 1)
+    [ "$got" = "$2" ] || fail "fish completes '$1' as '$got'"
+}
+if command -v fish >/dev/null; then
+    in_fish 'onnx-mfm trai' train
+    in_fish 'onnx-mfm train --imbal' --imbalance
+    in_fish 'onnx-mfm train --meta-from c' copy
+    in_fish 'onnx-mfm help eva' eval
+    in_fish 'onnx-mfm eval --imbal' --imbalance
+    in_fish 'onnx-mfm new --meta-f' ''
+else
+    echo "not tried: no fish: its completion"
+fi
+
 expect_exit 2 help nonsense
 expect_stderr 'unknown command: nonsense'
 expect_exit 2 help --completion csh

@@ -23,7 +23,8 @@ has $page 'as 0: '
 grep -q refresh $page && fail "a page of a finished run is loaded again"
 
 expect_exit 0 report "runs/the base" runs/mfm -o page.html --figures figures --csv all.csv \
-    --tensorboard events --points 40 --mistakes 5 --threads 1
+    --tensorboard events --points 40 --mistakes 5 --threads 1 --test-prior test1 \
+    --test-prior forward:5
 expect_stdout '^wrote page.html: 3 runs$'
 expect_stdout '^wrote [0-9]+ figures into figures$'
 has page.html '<td>mean of 2</td>' 1
@@ -33,7 +34,23 @@ has page.html 'gamma.fc1 \(KL [0-9.]+\)'
 has page.html 'beta.fc1 \(KL [0-9.]+\)'
 has page.html 'Label distributions of mfm, %'
 has page.html '<h3>the base/seed-2</h3>'
-grep -Eq '<script|<link|https?://[^w]' page.html && fail "the page needs something else"
+has page.html 'Test images of idx.*, drawn by label distribution'
+has page.html 'forward:5'
+grep -Eq 'src="[^d]|<link|https?://[^w]' page.html && fail "the page needs something else"
+# The only script is the one that the head allows, by its hash.
+has page.html '<script' 1
+sed -n '/^<script>/,/^<\/script>$/p' page.html | sed '1s/<script>//;$d' >script
+hash=$(sha256sum script | cut -d ' ' -f 1 | perl -ne 'chomp; print pack "H*", $_' | base64)
+grep -Fq "script-src 'sha256-$hash'" page.html || fail "the head does not allow the script: $hash"
+if command -v chromium >/dev/null 2>&1; then
+    # What it prepares is there when it has run.
+    chromium --headless --no-sandbox --disable-gpu --user-data-dir="$work/chromium" --dump-dom \
+        "file://$work/page.html" >dom.html 2>chromium.log ||
+        fail "chromium: $(tail -n 3 chromium.log)"
+    has dom.html '<th tabindex="0" title="sorts by this column'
+else
+    echo "not tried: no chromium: the page's script"
+fi
 for figure in recall reliability train-loss confusion-3 labels-1 gamma.fc1-3; do
     has figures/$figure.svg '^<svg xmlns='
     has figures/$figure.svg '^</svg>$'
@@ -72,6 +89,8 @@ expect_stderr 'are not those of the run'
 expect_exit 0 report runs/mfm --json -o less.html --metrics-only
 grep -q '"method": "mfm"' .stdout || fail "no method in the JSON"
 expect_refusal 3 'nowhere: no run in this folder' report nowhere -o x.html
+expect_refusal 2 '--test-prior beside --metrics-only' report runs/mfm --metrics-only \
+    --test-prior test1 -o x.html
 expect_refusal 2 'no RUN given' report -o x.html
 if command -v rsvg-convert >/dev/null; then
     expect_exit 0 report runs/mfm -o less.html --metrics-only --figures pictures --png

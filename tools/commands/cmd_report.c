@@ -12,6 +12,7 @@
 typedef struct options {
     const char *output, *figures, *csv, *tensorboard;
     mfm_uints groups;
+    mfm_strings priors;
     uint64_t mistakes, points, batch, threads;
     bool png, metrics_only, json;
 } options;
@@ -47,6 +48,12 @@ static const mfm_option table[] = {
      .value = "LOW,HIGH",
      .offset = offsetof(options, groups),
      .help = "numbers of training images that medium classes have; few have fewer, many more"},
+    {.name = "test-prior",
+     .kind = MFM_OPTION_STRINGS,
+     .value = "PRIOR",
+     .offset = offsetof(options, priors),
+     .help = "show how many test images of each class eval --test-prior draws, by seed 0; may be "
+             "given several times"},
     {.name = "mistakes",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -106,6 +113,9 @@ static int check_places(mfm_ctx *ctx, const options *o, mfm_class_borders *borde
         return mfm_fail(ctx, MFM_EUSAGE,
                         "--groups: expected the least and the most training images of medium "
                         "classes, as in 20,100");
+    if (o->metrics_only && o->priors.count)
+        return mfm_fail(ctx, MFM_EUSAGE,
+                        "--test-prior beside --metrics-only: it needs the test images");
     if (o->png && !o->figures)
         return mfm_fail(ctx, MFM_EUSAGE, "--png: it needs --figures DIR");
     *borders = (mfm_class_borders){.medium = g->item[0], .many = g->item[1]};
@@ -196,8 +206,11 @@ int mfm_cmd_report(mfm_ctx *ctx, int argc, const char **argv)
         status = mfm_use_threads(ctx, (unsigned)o.threads, &threads);
     if (!status)
         status = read_runs(&list, &arguments, &borders);
-    const mfm_run_evaluation_options wanted = {
-        .mistakes = (int)o.mistakes, .points = (int)o.points, .batch = (int)o.batch};
+    const mfm_run_evaluation_options wanted = {.mistakes = (int)o.mistakes,
+                                               .points = (int)o.points,
+                                               .batch = (int)o.batch,
+                                               .priors = o.priors.item,
+                                               .n_priors = (int)o.priors.count};
     if (!status && !o.metrics_only)
         status = mfm_run_list_evaluate(&list, &wanted);
     if (!status)

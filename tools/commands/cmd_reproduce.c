@@ -9,7 +9,7 @@
 #include "tools/show/printable.h"
 
 typedef struct options {
-    const char *rows, *seeds, *folder, *fashion, *cifar10, *cifar100, *mit67, *pretrained;
+    const char *rows, *columns, *seeds, *folder, *fashion, *cifar10, *cifar100, *mit67, *pretrained;
     uint64_t epochs, jobs, threads;
 } options;
 
@@ -19,6 +19,11 @@ static const mfm_option table[] = {
      .value = "ROW,...",
      .offset = offsetof(options, rows),
      .help = "rows by name, listed below (default: all)"},
+    {.name = "columns",
+     .kind = MFM_OPTION_STRING,
+     .value = "COLUMN,...",
+     .offset = offsetof(options, columns),
+     .help = "columns by name, listed below (default: all)"},
     {.name = "seeds",
      .kind = MFM_OPTION_STRING,
      .value = "LIST",
@@ -85,6 +90,10 @@ static void print_targets(void)
         printf("  %-8s", t->name);
         for (int k = 0; k < t->n_rows; k++)
             printf("%s%s", k ? ", " : " ", t->rows[k].name);
+        printf("\n          of columns");
+        for (int c = 0; c < t->n_columns; c++)
+            if (mfm_paper_first_of_key(t, c))
+                printf("%s%s", c ? ", " : " ", t->columns[c].key);
         printf("\n");
     }
     printf("Figures, each in the report of these rows:\n");
@@ -92,6 +101,8 @@ static void print_targets(void)
         const mfm_paper_figure *f = &mfm_paper_figures[i];
         printf("  %-8s %s of %s: %s\n", f->name, f->rows, f->table, f->where);
     }
+    printf(
+        "Figures 2 and 6 are drawings, of the method and of the modulator: no run shows them.\n");
 }
 
 static const mfm_option_group groups[] = {
@@ -124,12 +135,12 @@ static int find_target(const char *name, mfm_reproduce *r)
             continue;
         r->table = table_named(f->table);
         r->rows = r->rows ? r->rows : f->rows;
-        r->key = f->key;
+        r->columns = r->columns ? r->columns : f->key;
     }
     return r->table ? MFM_OK
                     : mfm_fail(r->ctx, MFM_EUSAGE,
-                               "unknown target: %.40s: table1 to table6, and figures that "
-                               "'onnx-mfm help reproduce' lists",
+                               "unknown target: %.40s: table1 to table6, and the figures that "
+                               "'onnx-mfm help reproduce' lists (figures 2 and 6 are drawings)",
                                name);
 }
 
@@ -201,6 +212,7 @@ int mfm_cmd_reproduce(mfm_ctx *ctx, int argc, const char **argv)
     int status = mfm_options_parse(ctx, &reproduce_options, argc, argv, &o, &arguments);
     mfm_reproduce r = {.ctx = ctx,
                        .rows = o.rows,
+                       .columns = o.columns,
                        .epochs = (int)o.epochs,
                        .jobs = (int)o.jobs,
                        .threads = (int)o.threads,

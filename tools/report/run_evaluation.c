@@ -7,6 +7,7 @@
 
 #include "core/train/evaluate.h"
 #include "tools/options/data_options.h"
+#include "tools/options/prior_option.h"
 #include "tools/report/mistakes.h"
 #include "tools/report/run_scatters.h"
 #include "tools/show/meter.h"
@@ -182,6 +183,37 @@ static int add_scatters(mfm_run_record *r, const follower *f)
     return status;
 }
 
+/* How many images of each class a test set of that label distribution has, as eval draws it. */
+static int draw_prior(mfm_run_evaluation *e, const mfm_session *s, const char *text)
+{
+    mfm_test_prior *prior = NULL;
+    const size_t classes = (size_t)s->problem->classes;
+    double *images = mfm_alloc(e->ctx, classes, sizeof *images);
+    if (!images)
+        return MFM_ENOMEM;
+    e->priors[e->n_priors++] = images;
+    const int status = mfm_prior_option_draw(e->ctx, text, 0, s->dataset, &prior);
+    for (size_t c = 0; !status && c < classes; c++)
+        images[c] = c < (size_t)prior->classes ? prior->per_class[c] : 0;
+    mfm_test_prior_free(e->ctx, prior);
+    return status;
+}
+
+static int draw_priors(mfm_run_evaluation *e, const mfm_session *s,
+                       const mfm_run_evaluation_options *o, mfm_page_run *page)
+{
+    e->priors = mfm_alloc(e->ctx, (size_t)o->n_priors + 1, sizeof(double *));
+    int status = e->priors ? MFM_OK : MFM_ENOMEM;
+    for (int i = 0; i < o->n_priors && !status; i++)
+        status = draw_prior(e, s, o->priors[i]);
+    if (status)
+        return status;
+    page->prior_names = o->priors;
+    page->priors = (const double *const *)e->priors;
+    page->n_priors = e->n_priors;
+    return MFM_OK;
+}
+
 int mfm_run_evaluate(mfm_run_record *record, const mfm_run_evaluation_options *options,
                      mfm_run_evaluation *evaluation)
 {
@@ -201,6 +233,8 @@ int mfm_run_evaluate(mfm_run_record *record, const mfm_run_evaluation_options *o
         record->page.predictions = &evaluation->predictions;
         status = add_scatters(record, &f);
     }
+    if (!status)
+        status = draw_priors(evaluation, &session, options, &record->page);
     mfm_mistakes_clear(ctx, &f.mistakes);
     mfm_free(ctx, f.taken);
     mfm_free_aligned(ctx, f.soft_labels);
@@ -212,7 +246,9 @@ void mfm_run_evaluation_clear(mfm_run_evaluation *e)
 {
     for (int i = 0; i < e->n_scatters; i++)
         mfm_free(e->ctx, e->layouts[i]);
-    void *const parts[] = {e->layouts, e->scatters, e->mistakes, e->groups};
+    for (int i = 0; i < e->n_priors; i++)
+        mfm_free(e->ctx, e->priors[i]);
+    void *const parts[] = {e->layouts, e->scatters, e->mistakes, e->groups, e->priors};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         mfm_free(e->ctx, parts[i]);
     mfm_confusion_clear(e->ctx, &e->confusion);

@@ -8,6 +8,8 @@ typedef struct mfm_run_evaluation_options {
     int mistakes; /* pictures of so many misclassified images; 0: none */
     int points;   /* images whose gamma and beta are laid out; 0: none */
     int batch;
+    const char *const *priors; /* [n_priors] label distributions, as --test-prior takes them */
+    int n_priors;
 } mfm_run_evaluation_options;
 
 typedef struct mfm_run_evaluation {
@@ -20,6 +22,8 @@ typedef struct mfm_run_evaluation {
     int n_scatters;
     double **layouts; /* [n_scatters], owned */
     int *groups;      /* classes of the points */
+    double **priors;  /* [n_priors] images of each class, by each label distribution */
+    int n_priors;
 } mfm_run_evaluation;
 
 /* Evaluates model.onnx of the run's folder, lays out what modulator.onnx gives, and adds all of it

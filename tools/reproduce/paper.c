@@ -321,6 +321,7 @@ const mfm_paper_figure mfm_paper_figures[] = {
     {"figure4", "table1", "base,mw-net,mfm", "cifar10-100", "recall of each class"},
     {"figure5", "table2", "block1,block3", "cifar10-100", "gamma by t-SNE"},
     {"figure7", "table1", "base", NULL, "training images"},
+    {"figure8", "table5", "base", "100", "training images, and test images by test1 and test2"},
     {"figure9", "table2", "block1,block3", "cifar10-100", "beta by t-SNE"},
 };
 const int mfm_paper_n_figures = COUNT(mfm_paper_figures);

@@ -26,29 +26,63 @@ bool mfm_reproduce_wants(const mfm_reproduce *r, const mfm_paper_row *row)
     return !r->rows || is_listed(r->rows, row->name);
 }
 
+bool mfm_paper_first_of_key(const mfm_paper_table *table, int column)
+{
+    for (int c = 0; c < column; c++)
+        if (strcmp(table->columns[c].key, table->columns[column].key) == 0)
+            return false;
+    return true;
+}
+
+bool mfm_reproduce_wants_column(const mfm_reproduce *r, const mfm_paper_column *column)
+{
+    return !r->columns || is_listed(r->columns, column->key);
+}
+
 int mfm_reproduce_epochs(const mfm_reproduce *r, const mfm_paper_row *row)
 {
     return r->epochs ? r->epochs : row->epochs ? row->epochs : r->table->epochs;
 }
 
-static int check_rows(const mfm_reproduce *r)
+enum { NAMES = 256 };
+
+static void add_name(char names[NAMES], const char *name)
 {
-    char names[256] = "";
-    for (int i = 0; i < r->table->n_rows; i++)
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "",
-                 r->table->rows[i].name);
-    for (const char *at = r->rows ? r->rows : ""; *at; at += *at == ',') {
-        const int length = (int)strcspn(at, ",");
+    const size_t used = strlen(names);
+    snprintf(names + used, NAMES - used, "%s%s", used ? ", " : "", name);
+}
+
+/* Each name of the list must be one of those by commas. */
+static int check_list(const mfm_reproduce *r, const char *option, const char *what,
+                      const char *list, const char *names)
+{
+    for (const char *at = list ? list : ""; *at; at += *at == ',') {
+        const size_t length = strcspn(at, ",");
         bool known = false;
-        for (int i = 0; i < r->table->n_rows; i++)
-            known |= (int)strlen(r->table->rows[i].name) == length &&
-                     strncmp(r->table->rows[i].name, at, (size_t)length) == 0;
+        for (const char *name = names; *name && !known; name += strspn(name, ", ")) {
+            const size_t end = strcspn(name, ",");
+            known = end == length && strncmp(name, at, length) == 0;
+            name += end;
+        }
         if (!known)
-            return mfm_fail(r->ctx, MFM_EUSAGE, "--rows: %.*s: %s has the rows %s", length, at,
-                            r->table->name, names);
+            return mfm_fail(r->ctx, MFM_EUSAGE, "--%s: %.*s: %s has the %s %s", option, (int)length,
+                            at, r->table->name, what, names);
         at += length;
     }
     return MFM_OK;
+}
+
+static int check_lists(const mfm_reproduce *r)
+{
+    const mfm_paper_table *t = r->table;
+    char rows[NAMES] = "", columns[NAMES] = "";
+    for (int i = 0; i < t->n_rows; i++)
+        add_name(rows, t->rows[i].name);
+    for (int c = 0; c < t->n_columns; c++)
+        if (mfm_paper_first_of_key(t, c))
+            add_name(columns, t->columns[c].key);
+    const int status = check_list(r, "rows", "rows", r->rows, rows);
+    return status ? status : check_list(r, "columns", "columns", r->columns, columns);
 }
 
 /* ---- data ---- */
@@ -132,14 +166,14 @@ static int add_run(const mfm_reproduce *r, const mfm_paper_row *row, const mfm_p
     return MFM_OK;
 }
 
-/* The runs of a row, or the one whose modulator it takes. */
+/* The runs of a row, or of one key those whose modulator another takes. */
 static int add_row(const mfm_reproduce *r, const mfm_paper_row *row, const char *key, bool shown,
                    mfm_plan_of_runs *plan)
 {
     int status = MFM_OK;
     for (int c = 0; c < r->table->n_columns && !status; c++) {
         const mfm_paper_column *column = &r->table->columns[c];
-        if (key && strcmp(column->key, key) != 0)
+        if (key ? strcmp(column->key, key) != 0 : !mfm_reproduce_wants_column(r, column))
             continue;
         for (int s = 0; s < r->n_seeds && !status; s++)
             status = add_run(r, row, column, r->seeds[s], shown, plan);
@@ -159,7 +193,7 @@ int mfm_reproduce_plan(const mfm_reproduce *r, mfm_plan_of_runs *plan)
 {
     const mfm_paper_table *t = r->table;
     *plan = (mfm_plan_of_runs){.item = NULL};
-    int status = check_rows(r);
+    int status = check_lists(r);
     for (int i = 0; i < t->n_rows && !status; i++)
         if (t->rows[i].from_row && mfm_reproduce_wants(r, &t->rows[i]))
             status =
@@ -167,7 +201,7 @@ int mfm_reproduce_plan(const mfm_reproduce *r, mfm_plan_of_runs *plan)
     for (int from = 0; from < 2 && !status; from++)
         for (int i = 0; i < t->n_rows && !status; i++)
             if (mfm_reproduce_wants(r, &t->rows[i]) && (t->rows[i].from_row != NULL) == from)
-                status = add_row(r, &t->rows[i], r->key, true, plan);
+                status = add_row(r, &t->rows[i], NULL, true, plan);
     return status ? status : check_data(r, plan);
 }
 

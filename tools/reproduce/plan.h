@@ -14,7 +14,7 @@ enum { MFM_MOST_SEEDS = 100, MFM_MOST_WORDS = 160 };
 typedef struct mfm_reproduce {
     mfm_ctx *ctx;
     const mfm_paper_table *table;
-    const char *rows, *key; /* names by commas, NULL: all; the only key of columns, NULL: all */
+    const char *rows, *columns; /* names and keys by commas; NULL: all */
     uint64_t seeds[MFM_MOST_SEEDS];
     int n_seeds;
     int epochs; /* 0: as the table tells */
@@ -47,6 +47,10 @@ void mfm_reproduce_clear(const mfm_reproduce *r, mfm_plan_of_runs *plan);
 
 /* Whether a row is asked for by --rows. */
 bool mfm_reproduce_wants(const mfm_reproduce *r, const mfm_paper_row *row);
+/* Columns of one key share their runs. */
+bool mfm_paper_first_of_key(const mfm_paper_table *table, int column);
+/* Whether a column is asked for by --columns. */
+bool mfm_reproduce_wants_column(const mfm_reproduce *r, const mfm_paper_column *column);
 int mfm_reproduce_epochs(const mfm_reproduce *r, const mfm_paper_row *row);
 /* The last error that the run's metrics tell, and its epoch; false before the first. */
 bool mfm_paper_run_last(mfm_ctx *ctx, const mfm_paper_run *run, int *epoch, double *error);

@@ -49,20 +49,15 @@ static void print_cell(const cell *c)
     printf(" |");
 }
 
-static bool wants_column(const mfm_reproduce *r, const mfm_paper_column *column)
-{
-    return !r->key || strcmp(r->key, column->key) == 0;
-}
-
 static void print_head(const mfm_reproduce *r)
 {
     printf("%s\n\n| |", r->table->title);
     for (int c = 0; c < r->table->n_columns; c++)
-        if (wants_column(r, &r->table->columns[c]))
+        if (mfm_reproduce_wants_column(r, &r->table->columns[c]))
             printf(" %s, paper | here |", r->table->columns[c].name);
     printf(" epochs |\n|---|");
     for (int c = 0; c < r->table->n_columns; c++)
-        if (wants_column(r, &r->table->columns[c]))
+        if (mfm_reproduce_wants_column(r, &r->table->columns[c]))
             printf("---|---|");
     printf("---|\n");
 }
@@ -78,7 +73,7 @@ static int print_row(const mfm_reproduce *r, const mfm_plan_of_runs *plan, const
     printf(" |");
     for (int c = 0; c < r->table->n_columns; c++) {
         cell found;
-        if (!wants_column(r, &r->table->columns[c]))
+        if (!mfm_reproduce_wants_column(r, &r->table->columns[c]))
             continue;
         const int status = find_cell(r, plan, row, &r->table->columns[c], &found);
         if (status)

@@ -390,6 +390,14 @@ int mfm_reproduce_report(const mfm_reproduce *r, const mfm_plan_of_runs *plan, c
             add(&w, plan->item[i].place);
             runs++;
         }
+    for (int c = 0; c < r->table->n_columns; c++) {
+        const char *prior = r->table->columns[c].prior;
+        const char *before = c ? r->table->columns[c - 1].prior : NULL;
+        if (prior && (!before || strcmp(prior, before) != 0)) {
+            add(&w, "--test-prior");
+            add(&w, prior);
+        }
+    }
     add(&w, "-o");
     if (*page)
         add(&w, *page);

@@ -1,6 +1,7 @@
 /*
- * Training runs side by side as a page of HTML that needs nothing else: no script, no file, no
- * network. It is well-formed XML too, readable in light and dark, on narrow screens and in print.
+ * Training runs side by side as a page of HTML that needs nothing else: no file, no network, and
+ * its script only sorts tables. It is well-formed XML too, readable in light and dark, on narrow
+ * screens and in print.
  */
 #ifndef MFM_PAGE_H
 #define MFM_PAGE_H
@@ -73,6 +74,10 @@ typedef struct mfm_page_run {
     int n_scatters;
     const mfm_page_mistake *mistakes;
     int n_mistakes;
+    /* Label distributions that its test images are drawn to have: names, and images [classes]. */
+    const char *const *prior_names;
+    const double *const *priors;
+    int n_priors;
 } mfm_page_run;
 
 enum { MFM_PAGE_MOST_RUNS = 24, MFM_PAGE_MOST_FIGURES = 512 };

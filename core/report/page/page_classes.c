@@ -167,6 +167,29 @@ static void add_distribution(mfm_page_text *t, const mfm_page *p, int run)
     mfm_free(m->ctx, room);
 }
 
+/* Of the first run that has them: runs of one page have their test images in common. */
+static void add_priors(mfm_page_text *t, const mfm_page *p)
+{
+    int run = 0;
+    while (run < p->n_runs && p->runs[run].n_priors == 0)
+        run++;
+    if (run == p->n_runs)
+        return;
+    const mfm_page_run *r = &p->runs[run];
+    char title[NAME];
+    snprintf(title, sizeof title, "Test images of %.60s, drawn by label distribution", r->data);
+    const mfm_bars bars = {.title = title,
+                           .unit = "images",
+                           .names = p->class_names,
+                           .count = p->classes,
+                           .series = r->n_priors,
+                           .series_names = r->prior_names,
+                           .values = r->priors};
+    mfm_page_figure(t, "test-priors", -1, mfm_svg_bars_width(&bars));
+    mfm_svg_bars(&t->markup, &bars);
+    mfm_page_figure_end(t);
+}
+
 void mfm_page_classes(mfm_page_text *t, const mfm_page *p)
 {
     mfm_markup_add(&t->markup, "<h2>Classes</h2>\n<div class=\"row\">\n");
@@ -176,5 +199,6 @@ void mfm_page_classes(mfm_page_text *t, const mfm_page *p)
     for (int i = 0; i < p->n_runs; i++)
         if (p->runs[i].confusion)
             add_distribution(t, p, i);
+    add_priors(t, p);
     mfm_markup_add(&t->markup, "</div>\n");
 }

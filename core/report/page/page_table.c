@@ -130,23 +130,25 @@ void mfm_page_table(mfm_page_text *text, const mfm_page *p)
     mfm_markup *m = &text->markup;
     bool shown[COLUMNS];
     choose_columns(p, shown);
-    mfm_markup_add(m, "<h2>Runs</h2>\n<div class=\"scroll\"><table>\n<tr><th>run</th>"
-                      "<th>method</th><th>data</th><th class=\"n\">imbalance</th>"
-                      "<th class=\"n\">seed</th><th class=\"n\">epochs</th>");
+    mfm_markup_add(
+        m, "<h2>Runs</h2>\n<div class=\"scroll\"><table class=\"sort\">\n<thead><tr><th>run</th>"
+           "<th>method</th><th>data</th><th class=\"n\">imbalance</th>"
+           "<th class=\"n\">seed</th><th class=\"n\">epochs</th>");
     for (int i = 0; i < COLUMNS; i++)
         if (shown[i])
             mfm_markup_add(m, "<th class=\"n\">%s</th>", names[i]);
-    mfm_markup_add(m, "</tr>\n");
+    mfm_markup_add(m, "</tr></thead>\n<tbody>\n");
     for (int i = 0; i < p->n_runs; i++) {
         add_run(m, &p->runs[i], i, shown);
         add_mean(m, p, i, shown);
     }
-    mfm_markup_add(m,
-                   "</table></div>\n<p>Percent. Errors and recalls are of the last epoch; the "
-                   "lowest error was chosen on the test images, and estimates nothing. Many: "
-                   "classes with over %u training images, few: under %u. &#177;: standard "
-                   "deviation of a sample over seeds.</p>\n",
-                   p->borders.many, p->borders.medium);
+    mfm_markup_add(
+        m,
+        "</tbody></table></div>\n<p>Percent. Errors and recalls are of the last epoch; the "
+        "lowest error was chosen on the test images, and estimates nothing. Many: "
+        "classes with over %u training images, few: under %u. &#177;: standard "
+        "deviation of a sample over seeds.</p>\n",
+        p->borders.many, p->borders.medium);
 }
 
 /* ---- details ---- */
@@ -180,9 +182,11 @@ static void add_files(mfm_markup *m, const mfm_page_run *r)
 
 static void add_classes(mfm_markup *m, const mfm_page *p, const mfm_page_run *r)
 {
-    mfm_markup_add(m, "<details><summary>Classes</summary>\n<div class=\"scroll\"><table>\n<tr>"
-                      "<th>class</th><th class=\"n\">training images</th>"
-                      "<th class=\"n\">meta images</th><th class=\"n\">recall, %%</th></tr>\n");
+    mfm_markup_add(
+        m, "<details><summary>Classes</summary>\n<div class=\"scroll\">"
+           "<table class=\"sort\">\n<thead><tr><th>class</th><th class=\"n\">training images</th>"
+           "<th class=\"n\">meta images</th><th class=\"n\">recall, %%</th></tr></thead>\n"
+           "<tbody>\n");
     for (int c = 0; c < p->classes; c++) {
         mfm_markup_add(m, "<tr>");
         mfm_markup_element(m, "td", p->class_names[c]);
@@ -192,7 +196,7 @@ static void add_classes(mfm_markup *m, const mfm_page *p, const mfm_page_run *r)
             mfm_markup_add(m, "%.2f", r->recall[c]);
         mfm_markup_add(m, "</td></tr>\n");
     }
-    mfm_markup_add(m, "</table></div></details>\n");
+    mfm_markup_add(m, "</tbody></table></div></details>\n");
 }
 
 void mfm_page_details(mfm_page_text *text, const mfm_page *p)

@@ -1,0 +1,53 @@
+# The paper's tables of CIFAR and MIT-67, end to end on small files in the exact formats: every row
+# is trained, evaluated, printed beside the published figure and shown in a report.
+. "$SOURCE/tests/cli/lib.sh"
+
+mkdir ten hundred
+"$MAKE_CIFAR" ten 10 110 10 || fail "make-cifar"
+"$MAKE_CIFAR" hundred 100 20 1 || fail "make-cifar"
+[ "$(wc -c <ten/data_batch_5.bin)" -eq $((220 * 3073)) ] || fail "not CIFAR-10's records"
+[ "$(wc -c <hundred/train.bin)" -eq $((2000 * 3074)) ] || fail "not CIFAR-100's records"
+options="--epochs 1 --seeds 1 --jobs 2 --threads 1 --run runs"
+
+# rows TABLE COUNT: so many rows of numbers, none of which failed.
+rows() {
+    count=$(grep -Ec '^\|.*\| [0-9.]+ (± [0-9.]+ )?\| 1 of [0-9]+ \|$' .stdout)
+    [ "$count" -eq "$2" ] || fail "$1: $count rows of numbers, $2 are due"
+    grep -q failed .stdout && fail "$1: a run failed"
+    expect_file runs/$1.html
+}
+
+expect_exit 0 reproduce table1 --cifar10 cifar10:ten --columns cifar10-100 $options
+rows table1 9
+expect_stdout '^\| \| CIFAR-10, 100, paper \| here \| epochs \|$'
+expect_stdout '^\| BBN \[4\] \| 20.18 \| [0-9.]+ \| 1 of 200 \|$'
+expect_stdout '^\| MW-Net \[6\] \| 24.79 \| [0-9.]+ \| 1 of 100 \|$'
+grep -q '"meta-from": "disjoint"' runs/table1/mfm-meta/cifar10-100/seed-1/run.json ||
+    fail "Ours (meta) has no meta set of its own"
+expect_exit 0 reproduce table1 --cifar100 cifar100:hundred --columns cifar100-10 \
+    --rows base,ldam-drw,mfm-meta $options
+rows table1 3
+expect_stdout '^\| LDAM-DRW \[1\] \| 41.29 \| [0-9.]+ \| 1 of 200 \|$'
+expect_refusal 2 '--columns: cifar10-20: table1 has the columns cifar10-100, cifar10-50' \
+    reproduce table1 --columns cifar10-20
+
+expect_exit 0 reproduce table2 --cifar10 cifar10:ten $options
+rows table2 7
+expect_exit 0 reproduce table5 --cifar10 cifar10:ten --columns 100 $options
+rows table5 3
+expect_stdout '^\| \| Test-1, 100, paper \| here \| Test-2, 100, paper \| here \| epochs \|$'
+grep -q 'Test images of cifar10.*drawn by label distribution' runs/table5.html ||
+    fail "the report does not show Test-1 and Test-2"
+# The runs are there: a figure is their report.
+expect_exit 0 reproduce figure8 --cifar10 cifar10:ten $options
+grep -q 'seed' .stderr && fail "figure8 trained again"
+expect_stdout '^\| BaseModel \| 42.13 \| [0-9.]+ \| 29.53 \| [0-9.]+ \| 1 of 200 \|$'
+
+# MIT-67: a folder for each class, a pretrained classifier of another number of classes.
+[ -x "${MAKE_PHOTOS:-}" ] || exit 0
+"$MAKE_PHOTOS" scenes 5 67 || fail "make-photos"
+expect_exit 0 new lenet -o pretrained.onnx --classes 10 --input 3,32,32
+expect_exit 0 reproduce table4 --mit67 folder:scenes --pretrained pretrained.onnx $options
+rows table4 8
+expect_stdout '^\| CoSen CNN \[1\] \| 26.80 \| [0-9.]+ \| 1 of 90 \|$'
+grep -q '"hash-dim": 256' runs/table4/mfm-wh/mit67/seed-1/run.json || fail "no WH-layer"
