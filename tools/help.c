@@ -98,6 +98,10 @@ static void begin(const help *h, const char *shell)
             mfm_quoted_text(h->commands[i].summary, false);
             printf("'\n");
         }
+        printf("complete -c onnx-mfm -n __fish_use_subcommand -f -a 'help version'\n"
+               "complete -c onnx-mfm -n '__fish_seen_subcommand_from help' -f -a '");
+        print_names(h);
+        printf("'\n");
     }
 }
 

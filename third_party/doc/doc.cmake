@@ -1,0 +1,21 @@
+# `cmake --build BUILD --target doc`: pages of the public headers, in BUILD/doc/html, where Doxygen is.
+# What it complains of fails the target.
+find_package(Doxygen 1.9.4)
+if(NOT DOXYGEN_FOUND)
+    return()
+endif()
+set(DOXYGEN_PROJECT_BRIEF "${PROJECT_DESCRIPTION}")
+set(DOXYGEN_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/doc")
+set(DOXYGEN_OPTIMIZE_OUTPUT_FOR_C YES)
+set(DOXYGEN_EXTRACT_ALL YES)
+set(DOXYGEN_JAVADOC_AUTOBRIEF YES)
+set(DOXYGEN_GENERATE_LATEX NO)
+set(DOXYGEN_HAVE_DOT NO)
+set(DOXYGEN_QUIET YES)
+set(DOXYGEN_WARN_AS_ERROR FAIL_ON_WARNINGS)
+set(DOXYGEN_STRIP_FROM_PATH "${PROJECT_SOURCE_DIR}")
+set(DOXYGEN_MACRO_EXPANSION YES)
+set(DOXYGEN_PREDEFINED MFM_C_BEGIN= MFM_C_END=)
+# The headers' comments are plain ones.
+set(DOXYGEN_INPUT_FILTER "sed -f ${CMAKE_CURRENT_LIST_DIR}/comments.sed")
+doxygen_add_docs(doc ${mfm_public_headers} COMMENT "Pages of the public headers: doc/html")
