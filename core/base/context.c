@@ -18,6 +18,7 @@ struct mfm_ctx {
     mfm_warn_fn *warn;
     void *warn_self;
     mfm_observer *observers;
+    const mfm_backend *backend;
     int code;
     char message[MESSAGE_SIZE];
 };
@@ -87,6 +88,16 @@ void mfm_ctx_unobserve(mfm_ctx *ctx, mfm_observer *observer)
 const mfm_observer *mfm_ctx_observers(const mfm_ctx *ctx)
 {
     return ctx->observers;
+}
+
+void mfm_ctx_use_backend(mfm_ctx *ctx, const mfm_backend *backend)
+{
+    ctx->backend = backend;
+}
+
+const mfm_backend *mfm_ctx_backend(const mfm_ctx *ctx)
+{
+    return ctx->backend;
 }
 
 int mfm_vfail(mfm_ctx *ctx, int code, const char *format, va_list args)

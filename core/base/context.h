@@ -59,6 +59,12 @@ void mfm_ctx_observe(mfm_ctx *ctx, mfm_observer *observer);
 void mfm_ctx_unobserve(mfm_ctx *ctx, mfm_observer *observer);
 const mfm_observer *mfm_ctx_observers(const mfm_ctx *ctx);
 
+/* Who carries out the nodes of plans that are made with a context (core/engine/impl.h); NULL, as it
+ * is at first: the processor. The back end must stay as long as those plans. */
+typedef struct mfm_backend mfm_backend;
+void mfm_ctx_use_backend(mfm_ctx *ctx, const mfm_backend *backend);
+const mfm_backend *mfm_ctx_backend(const mfm_ctx *ctx);
+
 /* Records the message and returns code: `return mfm_fail(ctx, MFM_EDATA, "...", ...)`.
  * Grammar of a message: "what failed: the value: the rule". */
 int mfm_fail(mfm_ctx *ctx, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -18,6 +18,9 @@ static void set_default(const mfm_attr_def *def, void *attr)
     case MFM_INTS:
         ((mfm_ints *)field)->count = -1;
         break;
+    case MFM_FLOATS:
+        ((mfm_floats *)field)->count = -1;
+        break;
     case MFM_CHOICE:
         *(int *)field = (int)def->fallback;
         break;
@@ -64,6 +67,16 @@ static bool parse_int(const char *text, const char **end, int64_t *value)
     return stop != text && errno == 0;
 }
 
+double mfm_attr_number(const mfm_op *op, const void *attr, const char *name, double fallback)
+{
+    const mfm_attr_def *def = mfm_attr_find(op, name);
+    if (!def)
+        return fallback;
+    const char *field = (const char *)attr + def->offset;
+    return def->type == MFM_INT ? (double)*(const int64_t *)(const void *)field
+                                : *(const double *)(const void *)field;
+}
+
 static bool parse_ints(const char *text, mfm_ints *list)
 {
     list->count = 0;
@@ -73,6 +86,27 @@ static bool parse_ints(const char *text, mfm_ints *list)
         if (list->count == MFM_MAX_INTS || !parse_int(at, &at, &list->v[list->count]))
             return false;
         list->count++;
+        if (!*at)
+            return true;
+        if (*at != ',')
+            return false;
+    }
+}
+
+static bool parse_floats(const char *text, mfm_floats *list)
+{
+    list->count = 0;
+    if (!*text)
+        return true;
+    for (const char *at = text;; at++) {
+        char *stop;
+        if (list->count == MFM_MAX_FLOATS)
+            return false;
+        list->v[list->count] = strtod(at, &stop);
+        if (stop == at)
+            return false;
+        list->count++;
+        at = stop;
         if (!*at)
             return true;
         if (*at != ',')
@@ -92,6 +126,8 @@ static bool parse(const mfm_attr_def *def, void *field, const char *text)
         return stop != text && !*stop;
     case MFM_INTS:
         return parse_ints(text, field);
+    case MFM_FLOATS:
+        return parse_floats(text, field);
     case MFM_CHOICE:
         *(int *)field = choice(def->choices, text);
         return *(int *)field >= 0;

@@ -2,15 +2,9 @@
 
 #include <string.h>
 
-/* What is known of the graph while chains are looked for. */
-typedef struct fuser {
-    mfm_graph *graph;
-    int *readers;      /* per value: input slots that hold it, and one for a caller that keeps it */
-    int *reader;       /* per value: the node that reads it last; -1: none does */
-    mfm_shape *shapes; /* per value, at PROBE_BATCH */
-} fuser;
+#include "core/engine/fuse_pattern.h"
 
-static void find_readers(fuser *f, const int *keep, size_t n_keep)
+static void find_readers(mfm_fuse_graph *f, const int *keep, size_t n_keep)
 {
     for (size_t i = 0; i < f->graph->n_values; i++) {
         f->readers[i] = 0;
@@ -29,159 +23,121 @@ static void find_readers(fuser *f, const int *keep, size_t n_keep)
             f->readers[keep[i]]++;
 }
 
-/* Nodes that were taken out have no operator. */
-static bool is(const mfm_graph_node *node, const char *name)
+/* ---- chains ---------------------------------------------------------------------------------- */
+
+typedef struct patterns {
+    mfm_pattern *pattern;
+    size_t count, capacity;
+} patterns;
+
+static int read_patterns(mfm_ctx *ctx, patterns *all)
 {
-    return node->op && node->op->domain[0] == 0 && strcmp(node->op->name, name) == 0;
+    int status = MFM_OK;
+    for (int i = 0; mfm_ops[i]; i++)
+        for (const char *const *text = mfm_ops[i]->fuses; text && *text && !status; text++) {
+            status = mfm_grow(ctx, &all->pattern, all->count, &all->capacity, sizeof *all->pattern);
+            if (!status)
+                mfm_pattern_parse(mfm_ops[i], *text, &all->pattern[all->count++]);
+        }
+    return status;
 }
 
-/* The node that alone reads the only output of this one, in the same segment; NULL: there is none.
- */
-static mfm_graph_node *follower(const fuser *f, const mfm_graph_node *node)
+/* Takes a node out, which then has no operator; its place is closed up in the end. */
+static void drop(mfm_graph *graph, size_t at)
 {
-    if (node->n_out != 1 || f->readers[node->out[0]] != 1 || f->reader[node->out[0]] < 0)
-        return NULL;
-    mfm_graph_node *next = &f->graph->nodes[f->reader[node->out[0]]];
-    return next->segment == node->segment ? next : NULL;
-}
-
-/* The other input of a node of two. */
-static int other(const mfm_graph_node *node, int value)
-{
-    return node->in[node->in[0] == value];
-}
-
-/* [Add] Relu behind a node, by their numbers; relu 0: no such chain, add 0: Relu alone. */
-typedef struct ending {
-    size_t add, relu;
-    int summand; /* of the Add */
-} ending;
-
-static ending ending_of(const fuser *f, const mfm_graph_node *node)
-{
-    const mfm_graph_node *nodes = f->graph->nodes, *next = follower(f, node);
-    ending end = {.summand = -1};
-    if (next && is(next, "Add")) {
-        end.add = (size_t)(next - nodes);
-        end.summand = other(next, node->out[0]);
-        if (!mfm_shape_equal(&f->shapes[end.summand], &f->shapes[node->out[0]]))
-            return (ending){.summand = -1};
-        next = follower(f, next);
-    }
-    if (!next || !is(next, "Relu"))
-        return (ending){.summand = -1};
-    end.relu = (size_t)(next - nodes);
-    return end;
-}
-
-/* Takes a node out; its place is closed up in the end. */
-static void drop(fuser *f, size_t at)
-{
-    mfm_graph_node *node = &f->graph->nodes[at];
-    f->graph->values[node->out[0]].producer = -1;
-    mfm_free(f->graph->ctx, node->name);
-    mfm_free(f->graph->ctx, node->attr);
-    mfm_free(f->graph->ctx, node->in);
+    mfm_graph_node *node = &graph->nodes[at];
+    graph->values[node->out[0]].producer = -1;
+    mfm_free(graph->ctx, node->name);
+    mfm_free(graph->ctx, node->attr);
+    mfm_free(graph->ctx, node->in);
     *node = (mfm_graph_node){.op = NULL};
 }
 
-/* The last node of a chain becomes the whole chain: by then its inputs are there. From `named`, one
- * of the chain, it takes name, attributes and key. */
-static int become(fuser *f, const char *op_name, const int *in, int n_in, size_t named, size_t last)
+/* The last node of a chain becomes the whole chain: by then its inputs are there. Name and key are
+ * those of the first statement. */
+static int become(mfm_graph *graph, const mfm_fusion *chain, void *attr)
 {
-    mfm_graph_node *from = &f->graph->nodes[named], *node = &f->graph->nodes[last];
-    int *slots = mfm_alloc(f->graph->ctx, (size_t)n_in + 1, sizeof *slots);
+    const mfm_op *op = chain->pattern->op;
+    const int count = chain->pattern->n_statements;
+    const size_t last = mfm_fusion_node(chain, count - 1);
+    mfm_graph_node *from = &graph->nodes[mfm_fusion_node(chain, 0)];
+    const int output = graph->nodes[last].out[0];
+    int n_in = 0;
+    while (op->inputs[n_in].name)
+        n_in++;
+    int *slots = mfm_alloc(graph->ctx, (size_t)n_in + 1, sizeof *slots);
     if (!slots)
         return MFM_ENOMEM;
-    memcpy(slots, in, (size_t)n_in * sizeof *slots);
-    const int output = node->out[0];
+    for (int i = 0; i < n_in; i++) {
+        const int name = mfm_pattern_find(chain->pattern, op->inputs[i].name);
+        slots[i] = name < 0 ? -1 : chain->value[name];
+    }
     slots[n_in] = output;
-    const mfm_graph_node fused = {.op = mfm_op_find("mfm", op_name, 1),
+    const mfm_graph_node whole = {.op = op,
                                   .name = from->name,
-                                  .attr = from->attr,
-                                  .opset = 1,
+                                  .attr = attr,
+                                  .opset = op->since,
                                   .n_in = n_in,
                                   .n_out = 1,
                                   .in = slots,
                                   .out = slots + n_in,
-                                  .segment = node->segment,
+                                  .segment = from->segment,
                                   .key = from->key,
                                   .inference = from->inference};
     from->name = NULL;
-    from->attr = NULL;
-    drop(f, last);
-    *node = fused;
-    f->graph->values[output].producer = (int)last;
+    for (int i = 0; i < count; i++) /* the numbers of nodes are read off the values' producers */
+        if (i + 1 < count)
+            drop(graph, mfm_fusion_node(chain, i));
+    drop(graph, last);
+    graph->nodes[last] = whole;
+    graph->values[output].producer = (int)last;
     return MFM_OK;
 }
 
-/* ---- BatchNormalization ---------------------------------------------------------------------- */
-
-enum { NORM_INPUTS = 5 };
-
-static int fuse_norm(fuser *f, size_t at)
+/* Whether the operator takes the chain; then *attr, which is the caller's, has its attributes. */
+static int ask(mfm_ctx *ctx, const mfm_fusion *chain, void **attr)
 {
-    const mfm_graph_node *nodes = f->graph->nodes, *node = &nodes[at];
-    if (!is(node, "BatchNormalization") || node->n_in != NORM_INPUTS)
-        return MFM_OK;
-    const ending end = ending_of(f, node);
-    if (!end.relu)
-        return MFM_OK;
-    int in[NORM_INPUTS + 1];
-    memcpy(in, node->in, sizeof in - sizeof in[0]);
-    in[NORM_INPUTS] = end.summand;
-    const int status = become(f, end.add ? "BatchNormalizationAddRelu" : "BatchNormalizationRelu",
-                              in, NORM_INPUTS + (end.add != 0), at, end.relu);
-    if (!status) {
-        drop(f, at);
-        if (end.add)
-            drop(f, end.add);
+    const mfm_op *op = chain->pattern->op;
+    *attr = mfm_alloc(ctx, 1, op->attr_size);
+    if (!*attr)
+        return MFM_ENOMEM;
+    mfm_attr_defaults(op, *attr);
+    if (op->fused && !op->fused(chain, *attr)) {
+        mfm_free(ctx, *attr);
+        *attr = NULL;
     }
+    return MFM_OK;
+}
+
+/* Chains that end at a node: the one that begins first, of those the longest. */
+static int fuse_at(mfm_fuse_graph *f, const patterns *all, size_t end)
+{
+    mfm_ctx *ctx = f->graph->ctx;
+    mfm_fusion best = {.pattern = NULL};
+    void *best_attr = NULL;
+    int status = MFM_OK;
+    for (size_t i = 0; i < all->count && !status; i++) {
+        mfm_fusion chain;
+        void *attr = NULL;
+        if (!mfm_pattern_match(f, &all->pattern[i], end, &chain))
+            continue;
+        if (best.pattern && (mfm_fusion_first(&chain) > mfm_fusion_first(&best) ||
+                             (mfm_fusion_first(&chain) == mfm_fusion_first(&best) &&
+                              chain.pattern->n_statements <= best.pattern->n_statements)))
+            continue;
+        status = ask(ctx, &chain, &attr);
+        if (!attr)
+            continue;
+        mfm_free(ctx, best_attr);
+        best = chain;
+        best_attr = attr;
+    }
+    if (best.pattern && !status)
+        status = become(f->graph, &best, best_attr);
+    if (status)
+        mfm_free(ctx, best_attr);
     return status;
 }
-
-/* ---- modulation ------------------------------------------------------------------------------ */
-
-/* [n, c, 1, 1] beside images [n, c, h, w]. Without pixels the sweeps that would be saved are short.
- */
-static bool is_by_sample(const mfm_shape *coefficient, const mfm_shape *x)
-{
-    const mfm_shape wanted = {.rank = 4, .dim = {x->dim[0], x->dim[1], 1, 1}};
-    return x->rank == 4 && mfm_shape_equal(coefficient, &wanted);
-}
-
-/* Mul of x and scale, Add of shift, Add of x. */
-static int fuse_modulation(fuser *f, size_t at)
-{
-    const mfm_graph_node *nodes = f->graph->nodes, *mul = &nodes[at];
-    if (!is(mul, "Mul"))
-        return MFM_OK;
-    const mfm_graph_node *shifted = follower(f, mul);
-    const mfm_graph_node *sum = shifted && is(shifted, "Add") ? follower(f, shifted) : NULL;
-    if (!sum || !is(sum, "Add"))
-        return MFM_OK;
-    const int x = other(sum, shifted->out[0]), scale = other(mul, x);
-    const int shift = other(shifted, mul->out[0]);
-    if ((mul->in[0] != x && mul->in[1] != x) || !is_by_sample(&f->shapes[scale], &f->shapes[x]) ||
-        !is_by_sample(&f->shapes[shift], &f->shapes[x]))
-        return MFM_OK;
-    const ending end = ending_of(f, sum);
-    const int in[] = {scale, shift, x, end.summand};
-    const char *name = !end.relu ? "Modulate" : end.add ? "ModulateAddRelu" : "ModulateRelu";
-    const size_t last = end.relu ? end.relu : (size_t)(sum - nodes);
-    const int status = become(f, name, in, 3 + (end.add != 0), (size_t)(sum - nodes), last);
-    if (!status) {
-        drop(f, at);
-        drop(f, (size_t)(shifted - nodes));
-        if (end.relu)
-            drop(f, (size_t)(sum - nodes));
-        if (end.add)
-            drop(f, end.add);
-    }
-    return status;
-}
-
-/* ---- all chains ------------------------------------------------------------------------------ */
 
 static void close_up(mfm_graph *graph)
 {
@@ -197,16 +153,29 @@ static void close_up(mfm_graph *graph)
     graph->n_nodes = count;
 }
 
-static int fuse_chains(fuser *f)
+/* From the last node to the first: a chain is tried before those that it continues. */
+static int fuse_chains(mfm_fuse_graph *f)
 {
-    int status = MFM_OK;
-    for (size_t i = 0; i < f->graph->n_nodes && !status; i++) {
-        status = fuse_norm(f, i);
-        if (!status)
-            status = fuse_modulation(f, i);
-    }
+    patterns all = {.pattern = NULL};
+    int status = read_patterns(f->graph->ctx, &all);
+    for (size_t i = f->graph->n_nodes; i-- > 0 && !status;)
+        if (f->graph->nodes[i].op)
+            status = fuse_at(f, &all, i);
+    mfm_free(f->graph->ctx, all.pattern);
     close_up(f->graph);
     return status;
+}
+
+/* ---- the largest first ----------------------------------------------------------------------- */
+
+/* The node that alone reads the only output of this one, in the same segment; NULL: there is none.
+ */
+static mfm_graph_node *follower(const mfm_fuse_graph *f, const mfm_graph_node *node)
+{
+    if (node->n_out != 1 || f->readers[node->out[0]] != 1 || f->reader[node->out[0]] < 0)
+        return NULL;
+    mfm_graph_node *next = &f->graph->nodes[f->reader[node->out[0]]];
+    return next->segment == node->segment ? next : NULL;
 }
 
 static void exchange(mfm_graph_node *a, mfm_graph_node *b)
@@ -221,17 +190,17 @@ static void exchange(mfm_graph_node *a, mfm_graph_node *b)
 }
 
 /* Every node keeps its place and its values; what is done there is exchanged. */
-static void pool_first(const fuser *f)
+static void largest_first(const mfm_fuse_graph *f)
 {
     for (size_t i = 0; i < f->graph->n_nodes; i++) {
         mfm_graph_node *node = &f->graph->nodes[i];
-        if (!is(node, "Relu"))
-            continue;
-        mfm_graph_node *next = follower(f, node);
-        if (next && is(next, "MaxPool") && next->n_out == 1)
+        mfm_graph_node *next = mfm_has_trait(node->op, MFM_MONOTONE) ? follower(f, node) : NULL;
+        if (next && mfm_has_trait(next->op, MFM_LARGEST) && next->n_out == 1)
             exchange(node, next);
     }
 }
+
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* A batch size at which what is broadcast along the batch differs from what is not. */
 enum { PROBE_BATCH = 2 };
@@ -239,7 +208,7 @@ enum { PROBE_BATCH = 2 };
 int mfm_graph_fuse(mfm_graph *graph, const int *keep, size_t n_keep)
 {
     mfm_ctx *ctx = graph->ctx;
-    fuser f = {.graph = graph};
+    mfm_fuse_graph f = {.graph = graph};
     f.shapes = mfm_alloc(ctx, graph->n_values, sizeof *f.shapes);
     f.readers = mfm_alloc(ctx, graph->n_values, sizeof *f.readers);
     f.reader = mfm_alloc(ctx, graph->n_values, sizeof *f.reader);
@@ -252,7 +221,7 @@ int mfm_graph_fuse(mfm_graph *graph, const int *keep, size_t n_keep)
     }
     if (!status) {
         find_readers(&f, keep, n_keep); /* the nodes have new places */
-        pool_first(&f);
+        largest_first(&f);
     }
     mfm_free(ctx, f.shapes);
     mfm_free(ctx, f.readers);

@@ -1,11 +1,7 @@
 /*
  * Fusion: chains of nodes that one operator of the engine carries out in fewer sweeps become one
- * node. The graph computes the same; what a model file holds is not touched.
- *
- *     BatchNormalization, Relu         mfm.BatchNormalizationRelu
- *     BatchNormalization, Add, Relu    mfm.BatchNormalizationAddRelu
- *     x + (x scale + shift) of images  mfm.Modulate, and with what follows as above
- *                                      mfm.ModulateRelu, mfm.ModulateAddRelu
+ * node. The graph computes the same; what a model file holds is not touched. Which chains those are
+ * the operators say (fusion.h): BatchNormalization with Add and Relu behind it, modulation, ...
  *
  * Relu before MaxPool changes places with it, which gives the same numbers from a fraction of the
  * elements: max and max(., 0) commute, and where they differ in what they pass back, at windows

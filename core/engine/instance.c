@@ -34,7 +34,7 @@ static int infer_node(mfm_instance *instance, const mfm_graph_node *source, mfm_
         node->in[i] = tensor_of(instance, source->in[i]);
     for (int i = 0; i < node->n_out; i++)
         node->out[i] = tensor_of(instance, source->out[i]);
-    int status = source->op->infer(instance->ctx, node);
+    int status = source->op->shape(instance->ctx, node);
     for (int i = 0; i < node->n_out && !status; i++)
         status = mfm_shape_check(instance->ctx, &node->out[i]->shape,
                                  instance->graph->values[source->out[i]].name);
@@ -56,7 +56,7 @@ static bool owns_parameters(const mfm_graph *graph, const mfm_graph_node *node)
     return true;
 }
 
-static int infer_nodes(mfm_instance *instance, mfm_instance_use use)
+static int make_nodes(mfm_instance *instance, mfm_instance_use use)
 {
     const mfm_graph *graph = instance->graph;
     size_t slot = 0, flag = 0;
@@ -70,7 +70,6 @@ static int infer_nodes(mfm_instance *instance, mfm_instance_use use)
                            .attr = source->attr,
                            .opset = source->opset,
                            .training = use.training && !source->inference,
-                           .dry = use.dry,
                            .frozen = use.frozen && owns_parameters(graph, source),
                            .n_in = source->n_in,
                            .n_out = source->n_out};
@@ -81,6 +80,8 @@ static int infer_nodes(mfm_instance *instance, mfm_instance_use use)
         flag += (size_t)node->n_in;
         node->key.node = source->key;
         int status = infer_node(instance, source, node);
+        if (!status && !use.dry)
+            status = mfm_node_setup(instance->ctx, node);
         if (status)
             return status;
     }
@@ -102,7 +103,7 @@ int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, mfm_i
     if (instance->tensors && instance->nodes && instance->slots && instance->flags)
         status = set_shapes(ctx, graph, batch, use.shapes, instance->tensors);
     if (!status)
-        status = infer_nodes(instance, use);
+        status = make_nodes(instance, use);
     if (status)
         mfm_instance_clear(instance);
     return status;
@@ -111,11 +112,8 @@ int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, mfm_i
 void mfm_instance_clear(mfm_instance *instance)
 {
     mfm_ctx *ctx = instance->ctx;
-    for (size_t i = 0; instance->nodes && i < instance->graph->n_nodes; i++) {
-        mfm_node *node = &instance->nodes[i];
-        if (node->op && node->op->release)
-            node->op->release(ctx, node);
-    }
+    for (size_t i = 0; instance->nodes && i < instance->graph->n_nodes; i++)
+        mfm_node_release(ctx, &instance->nodes[i]);
     mfm_free(ctx, instance->tensors);
     mfm_free(ctx, instance->nodes);
     mfm_free(ctx, instance->slots);

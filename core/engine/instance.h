@@ -5,6 +5,7 @@
 #define MFM_INSTANCE_H
 
 #include "core/engine/graph.h"
+#include "core/engine/impl.h"
 
 typedef struct mfm_instance {
     mfm_ctx *ctx;

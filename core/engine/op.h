@@ -1,24 +1,17 @@
 /*
- * The operator interface: what an operator is (mfm_op) and how it is carried out (mfm_rule).
+ * What an operator is: its description (mfm_op), true wherever it is carried out. How a back end
+ * carries it out is its implementation (impl.h).
  *
  * LANES. Every tensor has four: X value, DX tangent (derivative along one direction), G adjoint
  * (derivative of the loss), DG the adjoint's tangent. A NULL lane means "identically zero, or not
  * wanted": a pass skips that term, so that plain training pays nothing for the second order.
  *
- * PASSES. For y = f(x), with J the Jacobian of f at x:
- *     forward  y.X  = f(x.X)
- *     jvp      y.DX = J x.DX                                     (x.DX NULL: zero)
- *     vjp      x.G  = [x.G +] J^T y.G
- *     vjp_t    x.DG = [x.DG +] J^T y.DG + (d/de J(x + e x.DX))^T y.G
- * jvp overwrites its outputs. vjp and vjp_t add when mfm_accumulates() says so and otherwise
- * overwrite what lies there (garbage): every wanted input lane must be written, with zeros if need
- * be. Inputs are handled in slot order, because one tensor may stand at several. The passes run on
- * planned buffers: they cannot fail, allocate nothing and return void. A pass is only called when
- * it has something to do: jvp when some input has DX, vjp when some output has G, vjp_t when some
- * output has DG or (nonlinear operators) G together with some input's DX.
+ * Passes over graphs (folding, fusion, splitting, the choice of layouts) compare no names: what
+ * they may assume of an operator is said by its ports, traits and hooks.
  *
- * Adding an operator: one file in ops/ that defines `const mfm_op mfm_op_NAME`, one line in
- * ops/ops.def. The checks run from its samples.
+ * Adding an operator: one file in ops/ that defines `const mfm_op mfm_op_NAME` and, apart from it,
+ * the processor's `const mfm_impl mfm_cpu_NAME`; one line in ops/ops.def. The checks run from its
+ * samples.
  */
 #ifndef MFM_OP_H
 #define MFM_OP_H
@@ -43,7 +36,8 @@ typedef struct mfm_tensor {
 } mfm_tensor;
 
 /* DATA and PARAM are differentiated. STATE (running statistics) is read in inference and written by
- * `update` only. INDEX (class numbers) has values that select and no derivative. */
+ * `update` only. INDEX has whole numbers or truth values (class numbers, places, masks), held as
+ * reals, and no derivative; as the role of an output it says that no derivative passes through. */
 enum mfm_role { MFM_DATA, MFM_PARAM, MFM_STATE, MFM_INDEX };
 
 typedef struct mfm_port {
@@ -53,7 +47,7 @@ typedef struct mfm_port {
     bool variadic; /* last port only: one or more tensors */
 } mfm_port;
 
-enum { MFM_MAX_INTS = 32 };
+enum { MFM_MAX_INTS = 32, MFM_MAX_FLOATS = 32 };
 
 /* A list attribute; count -1 means that the model does not give it. */
 typedef struct mfm_ints {
@@ -61,10 +55,16 @@ typedef struct mfm_ints {
     int64_t v[MFM_MAX_INTS];
 } mfm_ints;
 
+typedef struct mfm_floats {
+    int count;
+    double v[MFM_MAX_FLOATS];
+} mfm_floats;
+
 enum mfm_attr_type {
     MFM_INT,    /* int64_t */
     MFM_FLOAT,  /* double */
     MFM_INTS,   /* mfm_ints */
+    MFM_FLOATS, /* mfm_floats */
     MFM_CHOICE, /* int: index into choices */
 };
 
@@ -75,48 +75,37 @@ typedef struct mfm_attr_def {
     enum mfm_attr_type type;
     size_t offset;
     bool required;
-    double fallback;     /* INT, FLOAT and CHOICE; an absent MFM_INTS has count -1 */
+    double fallback;     /* INT, FLOAT and CHOICE; an absent list has count -1 */
     const char *choices; /* CHOICE: "NOTSET|SAME_UPPER|..." */
     int from_input;      /* > 0: from opset `since` on, ONNX gives it as this (constant) input */
     int since;
+    bool lengths; /* INTS: lengths of the result, where -1 is what is left, 0 what the input has */
 } mfm_attr_def;
 
 typedef struct mfm_op mfm_op;
+typedef struct mfm_impl mfm_impl;
 
 /* An operator in a plan. */
 typedef struct mfm_node {
     const mfm_op *op;
+    const mfm_impl *impl; /* NULL until it is set up */
     const char *name;
     const void *attr; /* the operator's attribute struct */
     int opset;        /* of the operator's domain, for meanings that changed */
     bool training;    /* batch statistics, dropout */
-    bool dry;         /* only shapes are wanted: infer makes no kernel */
     bool frozen;      /* parameters keep their values over many passes: `prepare` is called */
     int n_in, n_out;
     mfm_tensor **in; /* NULL: absent optional input */
     mfm_tensor **out;
     uint8_t *accumulates;  /* per input: bit MFM_G and bit MFM_DG */
-    size_t saved_size;     /* reals kept from forward to the other passes; set by infer */
-    size_t scratch_size;   /* reals usable within one call of any pass; set by infer */
-    size_t packed_size;    /* reals for what prepare makes; set by infer of a frozen node */
+    size_t saved_size;     /* reals kept from forward to the other passes; by setup */
+    size_t scratch_size;   /* reals usable within one call of any pass; by setup */
+    size_t packed_size;    /* reals for what prepare makes; by setup of a frozen node */
     real *saved, *scratch; /* 64-byte aligned */
     real *packed;          /* NULL when packed_size is 0 */
-    void *kernel;          /* made by infer, taken back by release */
+    void *kernel;          /* made by setup, taken back by release */
     mfm_key key;           /* of this step: same seed, step and node, same draws */
 } mfm_node;
-
-typedef struct mfm_rule {
-    void (*forward)(const mfm_node *node);
-    void (*jvp)(const mfm_node *node);
-    void (*vjp)(const mfm_node *node);
-    void (*vjp_t)(const mfm_node *node);
-    bool linear; /* J is constant, at least piece by piece: vjp_t needs DG only */
-} mfm_rule;
-
-/* Which X lanes the passes after forward read, and which DX lanes of outputs vjp_t reads; the
- * others may be reused by then. DX of the inputs is kept for the vjp_t of every rule that is not
- * linear. Neither holds for inputs that are only added. */
-enum { MFM_READS_NONE = 0, MFM_READS_IN = 1, MFM_READS_OUT = 2 };
 
 /* What becomes of the batch, axis 0, as far as an operator's own axes and attributes leave no
  * choice. Where it says nothing, import finds out by trial. */
@@ -124,8 +113,33 @@ enum mfm_batch_rule {
     MFM_BATCH_UNKNOWN,
     MFM_BATCH_FIRST, /* sample n of the output is made of sample n of input 0 and of the other
                         inputs whole (unless attribute transA is set) */
-    MFM_BATCH_ALL    /* element by element, with broadcasting; the pointwise rules say it */
+    MFM_BATCH_ALL    /* element by element, with broadcasting */
 };
+
+/* What passes over graphs may assume, a set of bits. */
+enum mfm_trait {
+    MFM_COMMUTES = 1 << 0, /* inputs 0 and 1 may change places */
+    MFM_ADDS = 1 << 1,     /* the sum of its inputs */
+    MFM_SCALES = 1 << 2,   /* input 0 times input 1: a factor of 1 may be left out */
+    MFM_MATRIX = 1 << 3,   /* a matrix product of inputs 0 and 1, plus input 2 where there is one;
+                              attributes alpha, beta, transA, transB as Gemm has them, if any */
+    MFM_JOINS = 1 << 4,    /* its inputs side by side */
+    /* Each number of the output is the largest of some numbers of the input, to which alone it
+     * passes back; and pointwise, never falling, and passing nothing back where it is flat. One
+     * behind the other, the two may change places. */
+    MFM_LARGEST = 1 << 5,
+    MFM_MONOTONE = 1 << 6,
+    /* In inference, the numbers of the input: */
+    MFM_SAME_ORDER = 1 << 7,  /* in the same row-major order, perhaps of other lengths */
+    MFM_OTHER_ORDER = 1 << 8, /* in another order */
+    /* Of logits, over `axis` as Softmax has it: */
+    MFM_SOFTMAX = 1 << 9,
+    MFM_LOG_SOFTMAX = 1 << 10,
+    MFM_PROBABILITIES = 1 << 11, /* gives numbers between 0 and 1 of logits */
+    MFM_LOGARITHM = 1 << 12
+};
+
+struct mfm_fusion;
 
 struct mfm_op {
     const char *name;        /* ONNX op_type */
@@ -135,33 +149,32 @@ struct mfm_op {
     const mfm_port *outputs; /* ended likewise; outputs beyond these are not supported */
     const mfm_attr_def *attrs; /* ended by a definition without name; NULL for none */
     size_t attr_size;
-    /* Checks the attributes, sets out[]->shape, saved_size, scratch_size, makes the kernel. The
-     * only hook that can fail. Input shapes are known. */
-    int (*infer)(mfm_ctx *ctx, mfm_node *node);
-    /* Also called after a failed infer, with the kernel NULL. NULL: nothing to release. */
-    void (*release)(mfm_ctx *ctx, mfm_node *node);
-    const mfm_rule *rule;
-    const void *impl; /* ingredients of a generic rule (rules.h) */
-    unsigned reads;
+    /* Inference of shapes: checks attributes and input shapes, which are known, sets
+     * out[]->shape. Makes nothing and allocates nothing. */
+    int (*shape)(mfm_ctx *ctx, mfm_node *node);
+    bool linear; /* J is constant, at least piece by piece: vjp_t needs DG only */
+    bool random; /* draws in training form */
+    unsigned traits;
     enum mfm_batch_rule batch;
-    bool random;       /* draws in training form */
     uint32_t additive; /* set of inputs (bit i) that are only added to the result */
     /* Multiplications per forward pass, for reports; NULL: not counted. */
     int64_t (*macs)(const mfm_node *node);
-    /* Frozen nodes with a packed_size, whenever their parameters are bound: brings these into the
-     * form that forward reads. NULL for most. */
-    void (*prepare)(const mfm_node *node);
-    /* After the un-modulated forward over training data: writes STATE inputs. NULL for most. */
-    void (*update)(const mfm_node *node);
-    /* Writes the outputs' X anew from the inputs' and saved, the same bits as forward: for
-     * operators whose outputs cost less to make again than to keep. NULL for most. */
-    void (*restore)(const mfm_node *node);
+    /* Chains of other operators that it carries out at once (fusion.h): patterns, ended by NULL.
+     * `fused` says whether a chain that fits is one, by shapes and attributes, and sets the
+     * attributes of the whole, which have their defaults. NULL: it always is. */
+    const char *const *fuses;
+    bool (*fused)(const struct mfm_fusion *chain, void *attr);
     const char *summary; /* one line for the operator table */
     /* What the checks run on, ended by NULL: input shapes, then attributes.
      *     "[2,3,5,5] [4,3,3,3] - pads=1,1,1,1 @train outputs=2"
      * "-" is an absent input, "[3]+" draws positive values, "[4]<7" whole numbers 0..6. */
     const char *const *samples;
 };
+
+static inline bool mfm_has_trait(const mfm_op *op, unsigned any)
+{
+    return (op->traits & any) != 0;
+}
 
 static inline bool mfm_is_additive(const mfm_op *op, int input)
 {
@@ -188,16 +201,20 @@ static inline real *mfm_out(const mfm_node *node, int output, enum mfm_lane lane
 extern const mfm_op *const mfm_ops[];
 /* The operator for an op_type at an opset version; NULL when there is none. "ai.onnx" is "". */
 const mfm_op *mfm_op_find(const char *domain, const char *name, int opset);
+bool mfm_op_is(const mfm_op *op, const char *domain, const char *name, int opset);
 /* True when some opset version of it is supported. */
 bool mfm_op_known(const char *domain, const char *name);
 
 /* Fills an attribute struct with the defaults. */
 void mfm_attr_defaults(const mfm_op *op, void *attr);
 const mfm_attr_def *mfm_attr_find(const mfm_op *op, const char *name);
+/* A whole number or a number of an attribute struct; `fallback` when the operator has none of that
+ * name. */
+double mfm_attr_number(const mfm_op *op, const void *attr, const char *name, double fallback);
 /* Sets one attribute from text: "2", "0.5", "1,1,1,1", "SAME_UPPER". */
 int mfm_attr_parse(mfm_ctx *ctx, const mfm_op *op, void *attr, const char *name, const char *text);
 
-/* Shared checks for infer. An axis in [-rank, rank) becomes [0, rank). */
+/* Shared by shape hooks. An axis in [-rank, rank) becomes [0, rank). */
 int mfm_infer_axis(mfm_ctx *ctx, const mfm_node *node, int64_t axis, int rank, int *result);
 int mfm_infer_same(mfm_ctx *ctx, mfm_node *node); /* out[0] has the shape of in[0] */
 /* "Conv 'layer1.conv': what: rule". */

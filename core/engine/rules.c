@@ -22,7 +22,7 @@ static const real *at(const real *base, int64_t start)
 
 static void pointwise_forward(const mfm_node *node)
 {
-    const mfm_pointwise *f = node->op->impl;
+    const mfm_pointwise *f = node->impl->parts;
     const real *x = mfm_in(node, 0, MFM_X);
     real *y = mfm_out(node, 0, MFM_X);
     const int64_t count = count_of(node);
@@ -33,9 +33,9 @@ static void pointwise_forward(const mfm_node *node)
 
 static void slopes(const mfm_node *node, int64_t start, size_t n, real *d1, real *d2)
 {
-    const mfm_pointwise *f = node->op->impl;
-    const real *x = node->op->reads & MFM_READS_IN ? mfm_in(node, 0, MFM_X) : NULL;
-    const real *y = node->op->reads & MFM_READS_OUT ? mfm_out(node, 0, MFM_X) : NULL;
+    const mfm_pointwise *f = node->impl->parts;
+    const real *x = node->impl->reads & MFM_READS_IN ? mfm_in(node, 0, MFM_X) : NULL;
+    const real *y = node->impl->reads & MFM_READS_OUT ? mfm_out(node, 0, MFM_X) : NULL;
     f->slopes(node->attr, n, at(x, start), at(y, start), d1, d2);
 }
 
@@ -78,7 +78,7 @@ static void pointwise_vjp_t(const mfm_node *node)
     if (!to)
         return;
     const real *dgy = mfm_out(node, 0, MFM_DG), *gy = mfm_out(node, 0, MFM_G);
-    const real *dx = gy && !node->op->rule->linear ? mfm_in(node, 0, MFM_DX) : NULL;
+    const real *dx = gy && !node->op->linear ? mfm_in(node, 0, MFM_DX) : NULL;
     const bool add = mfm_accumulates(node, 0, MFM_DG);
     const int64_t count = count_of(node);
 #pragma omp parallel for if (count >= PARALLEL_FROM)
@@ -98,33 +98,31 @@ static void pointwise_vjp_t(const mfm_node *node)
 }
 
 const mfm_rule mfm_rule_pointwise = {pointwise_forward, pointwise_jvp, pointwise_vjp,
-                                     pointwise_vjp_t, false};
-const mfm_rule mfm_rule_piecewise = {pointwise_forward, pointwise_jvp, pointwise_vjp,
-                                     pointwise_vjp_t, true};
+                                     pointwise_vjp_t};
 
 /* ---- linear ---------------------------------------------------------------------------------- */
 
 static void linear_forward(const mfm_node *node)
 {
-    ((const mfm_linear *)node->op->impl)->apply(node, MFM_X);
+    ((const mfm_linear *)node->impl->parts)->apply(node, MFM_X);
 }
 
 static void linear_jvp(const mfm_node *node)
 {
-    ((const mfm_linear *)node->op->impl)->apply(node, MFM_DX);
+    ((const mfm_linear *)node->impl->parts)->apply(node, MFM_DX);
 }
 
 static void linear_vjp(const mfm_node *node)
 {
-    ((const mfm_linear *)node->op->impl)->adjoint(node, MFM_G);
+    ((const mfm_linear *)node->impl->parts)->adjoint(node, MFM_G);
 }
 
 static void linear_vjp_t(const mfm_node *node)
 {
-    ((const mfm_linear *)node->op->impl)->adjoint(node, MFM_DG);
+    ((const mfm_linear *)node->impl->parts)->adjoint(node, MFM_DG);
 }
 
-const mfm_rule mfm_rule_linear = {linear_forward, linear_jvp, linear_vjp, linear_vjp_t, true};
+const mfm_rule mfm_rule_linear = {linear_forward, linear_jvp, linear_vjp, linear_vjp_t};
 
 /* ---- bilinear: y = a * b (+ c) --------------------------------------------------------------- */
 
@@ -132,7 +130,7 @@ const mfm_rule mfm_rule_linear = {linear_forward, linear_jvp, linear_vjp, linear
 static void product_and_bias(const mfm_node *node, const real *a, const real *b, const real *c,
                              real *y)
 {
-    const mfm_bilinear *f = node->op->impl;
+    const mfm_bilinear *f = node->impl->parts;
     if (c && f->product_bias) {
         f->product_bias(node, a, b, c, y);
         return;
@@ -151,7 +149,7 @@ static void bilinear_forward(const mfm_node *node)
 /* y' = a' * b + a * b' (+ c') */
 static void bilinear_jvp(const mfm_node *node)
 {
-    const mfm_bilinear *f = node->op->impl;
+    const mfm_bilinear *f = node->impl->parts;
     real *y = mfm_out(node, 0, MFM_DX);
     const real *a = mfm_in(node, 0, MFM_X), *b = mfm_in(node, 1, MFM_X);
     const real *da = mfm_in(node, 0, MFM_DX), *db = mfm_in(node, 1, MFM_DX);
@@ -172,7 +170,7 @@ static void bilinear_jvp(const mfm_node *node)
 
 static void bilinear_vjp(const mfm_node *node)
 {
-    const mfm_bilinear *f = node->op->impl;
+    const mfm_bilinear *f = node->impl->parts;
     const real *g = mfm_out(node, 0, MFM_G);
     real *ga = mfm_in(node, 0, MFM_G), *gb = mfm_in(node, 1, MFM_G), *gc = mfm_in(node, 2, MFM_G);
     if (ga)
@@ -216,7 +214,7 @@ static void adjoint_tangent(const mfm_node *node, int slot, adjoint_fn *adjoint)
 
 static void bilinear_vjp_t(const mfm_node *node)
 {
-    const mfm_bilinear *f = node->op->impl;
+    const mfm_bilinear *f = node->impl->parts;
     adjoint_tangent(node, 0, f->adjoint_a);
     adjoint_tangent(node, 1, f->adjoint_b);
     real *to = mfm_in(node, 2, MFM_DG);
@@ -228,5 +226,4 @@ static void bilinear_vjp_t(const mfm_node *node)
         set_zero(to, node->in[2]);
 }
 
-const mfm_rule mfm_rule_bilinear = {bilinear_forward, bilinear_jvp, bilinear_vjp, bilinear_vjp_t,
-                                    false};
+const mfm_rule mfm_rule_bilinear = {bilinear_forward, bilinear_jvp, bilinear_vjp, bilinear_vjp_t};

@@ -1,22 +1,21 @@
 /*
- * Generic differentiation rules: an operator that fits one gives its ingredients as `impl` and
- * writes no derivative passes.
+ * Generic differentiation rules: an implementation that fits one gives its ingredients as `parts`
+ * and writes no derivative passes.
  */
 #ifndef MFM_RULES_H
 #define MFM_RULES_H
 
-#include "core/engine/op.h"
+#include "core/engine/impl.h"
 
 /* y_i = f(x_i). Both work on a block of n elements, so that loops vectorise. slopes writes
- * d1 = f'(x) and, unless d2 is NULL, d2 = f''(x); it may read x only if the operator says
- * MFM_READS_IN, y only if it says MFM_READS_OUT (the other pointer may be NULL). */
+ * d1 = f'(x) and, unless d2 is NULL, d2 = f''(x); it may read x only if the implementation says
+ * MFM_READS_IN, y only if it says MFM_READS_OUT (the other pointer may be NULL). Of a linear
+ * operator, whose f'' is zero but at kinks (Relu, Clip), slopes is never asked for d2. */
 typedef struct mfm_pointwise {
     void (*value)(const void *attr, size_t n, const real *x, real *y);
     void (*slopes)(const void *attr, size_t n, const real *x, const real *y, real *d1, real *d2);
 } mfm_pointwise;
 extern const mfm_rule mfm_rule_pointwise;
-/* The same where f'' is zero but at kinks (Relu, Clip): slopes is never asked for d2. */
-extern const mfm_rule mfm_rule_piecewise;
 
 /* y = A(x_0, x_1, ...), linear in all inputs together. apply writes lane `lane` of the outputs from
  * the same lane of the inputs (NULL input lanes count as zero); adjoint writes or adds to lane

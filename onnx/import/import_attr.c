@@ -26,6 +26,18 @@ static int set_ints(mfm_importer *im, const Onnx__NodeProto *node, const char *n
     return MFM_OK;
 }
 
+static int set_floats(mfm_importer *im, const Onnx__NodeProto *node, const char *name,
+                      const float *values, size_t count, mfm_floats *list)
+{
+    if (count > MFM_MAX_FLOATS)
+        return mfm_import_fail(im, node, MFM_ENOTSUP, "attribute '%s': %zu entries: at most %d",
+                               name, count, MFM_MAX_FLOATS);
+    list->count = (int)count;
+    for (size_t i = 0; i < count; i++)
+        list->v[i] = (double)values[i];
+    return MFM_OK;
+}
+
 static int set_choice(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, void *attr,
                       const Onnx__AttributeProto *from)
 {
@@ -68,17 +80,16 @@ static int set_attr(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op 
         if (!has_type(from, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS, from->n_ints > 0))
             return wrong_type(im, node, def->name);
         return set_ints(im, node, def->name, from->ints, from->n_ints, field);
+    case MFM_FLOATS:
+        if (!has_type(from, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS, from->n_floats > 0))
+            return wrong_type(im, node, def->name);
+        return set_floats(im, node, def->name, from->floats, from->n_floats, field);
     case MFM_CHOICE:
         if (!has_type(from, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING, from->has_s))
             return wrong_type(im, node, def->name);
         return set_choice(im, node, op, attr, from);
     }
     return MFM_OK;
-}
-
-static bool is_shape_of_reshape(const mfm_op *op, const mfm_attr_def *def)
-{
-    return strcmp(op->name, "Reshape") == 0 && strcmp(def->name, "shape") == 0;
 }
 
 /* The numbers that an input gives, in whatever role its tensor has elsewhere. */
@@ -95,14 +106,14 @@ static int numbers_of(mfm_importer *im, const char *name, mfm_folded **own,
     return read;
 }
 
-static int list_from_input(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
-                           const mfm_attr_def *def, const mfm_folded *numbers, mfm_ints *field)
+static int list_from_input(mfm_importer *im, const Onnx__NodeProto *node, const mfm_attr_def *def,
+                           const mfm_folded *numbers, mfm_ints *field)
 {
     const int64_t count = mfm_shape_count(&numbers->shape);
     int64_t values[MFM_MAX_INTS];
     if (count > MFM_MAX_INTS)
         return set_ints(im, node, def->name, NULL, (size_t)count, field);
-    if (is_shape_of_reshape(op, def))
+    if (def->lengths)
         return mfm_import_reshape_list(im, node, numbers, field);
     if (mfm_folded_varies(numbers))
         return mfm_import_fail(im, node, MFM_ENOTSUP,
@@ -118,7 +129,7 @@ static int no_constant(mfm_importer *im, const Onnx__NodeProto *node, const mfm_
                        const char *name, const mfm_folded *numbers)
 {
     const char *rule = "must be a constant that is known when importing";
-    if (numbers && mfm_folded_is_real(numbers) && def->type != MFM_FLOAT)
+    if (numbers && mfm_folded_is_real(numbers) && def->type != MFM_FLOAT && def->type != MFM_FLOATS)
         rule = "holds floating-point numbers: must be whole numbers (int64)";
     else if (numbers && !mfm_folded_is_real(numbers) && def->type == MFM_FLOAT)
         rule = "holds whole numbers: must be one floating-point number";
@@ -132,8 +143,8 @@ static int no_constant(mfm_importer *im, const Onnx__NodeProto *node, const mfm_
                            def->name, name, rule);
 }
 
-static int set_from_numbers(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
-                            const mfm_attr_def *def, const mfm_folded *numbers, void *attr)
+static int set_from_numbers(mfm_importer *im, const Onnx__NodeProto *node, const mfm_attr_def *def,
+                            const mfm_folded *numbers, void *attr)
 {
     const char *name = node->input[def->from_input];
     void *field = (char *)attr + def->offset;
@@ -147,19 +158,27 @@ static int set_from_numbers(mfm_importer *im, const Onnx__NodeProto *node, const
         *(int64_t *)field = numbers->v[0].i;
         return MFM_OK;
     }
+    if (def->type == MFM_FLOATS && reals && !mfm_folded_varies(numbers) &&
+        mfm_shape_count(&numbers->shape) <= MFM_MAX_FLOATS) {
+        mfm_floats *list = field;
+        list->count = (int)mfm_shape_count(&numbers->shape);
+        for (int i = 0; i < list->count; i++)
+            list->v[i] = (double)(real)numbers->v[i].r;
+        return MFM_OK;
+    }
     if (def->type == MFM_INTS && numbers && !reals && numbers->shape.rank <= 1)
-        return list_from_input(im, node, op, def, numbers, field);
+        return list_from_input(im, node, def, numbers, field);
     return no_constant(im, node, def, name, numbers);
 }
 
-static int attr_from_input(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
-                           const mfm_attr_def *def, void *attr)
+static int attr_from_input(mfm_importer *im, const Onnx__NodeProto *node, const mfm_attr_def *def,
+                           void *attr)
 {
     mfm_folded *own;
     const mfm_folded *numbers;
     int status = numbers_of(im, node->input[def->from_input], &own, &numbers);
     if (!status)
-        status = set_from_numbers(im, node, op, def, numbers, attr);
+        status = set_from_numbers(im, node, def, numbers, attr);
     mfm_folded_free(im->ctx, own);
     return status;
 }
@@ -197,7 +216,7 @@ int mfm_import_attrs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op
         if (!from_input(def, opset) || (size_t)def->from_input >= node->n_input ||
             !node->input[def->from_input][0])
             continue;
-        const int status = attr_from_input(im, node, op, def, attr);
+        const int status = attr_from_input(im, node, def, attr);
         if (status)
             return status;
     }

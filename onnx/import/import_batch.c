@@ -10,15 +10,14 @@
  * and a number that has two is a fault of the node that made it.
  *
  * A Reshape can make groups whose size is the batch: [n,144] as [144,n]. At two they may happen to
- * hold one image each. Where one moves the batch, all is done again at a prime that divides no
- * value's numbers for an image: then such groups straddle images. The owners there are the first
- * image and all others.
+ * hold one image each. Where a node that keeps the order moves the batch, all is done again at a
+ * prime that divides no value's numbers for an image: then such groups straddle images. The owners
+ * there are the first image and all others.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/engine/plan/plan.h"
-#include "core/engine/rules.h"
 #include "onnx/import/import_parts.h"
 
 enum { FIRST = 1, OTHERS = 2, BOTH = FIRST | OTHERS, MOST_NUMBERS = 1 << 28 };
@@ -67,19 +66,14 @@ static uint8_t owner_at(const owners *o, int64_t i, int64_t first)
 
 static bool transposes(const mfm_graph_node *node)
 {
-    const mfm_attr_def *def = mfm_attr_find(node->op, "transA");
-    int64_t set = 0;
-    if (def)
-        memcpy(&set, (const char *)node->attr + def->offset, sizeof set);
-    return set != 0;
+    return mfm_attr_number(node->op, node->attr, "transA", 0) != 0;
 }
 
 static bool keeps_order(const checker *c, const mfm_graph_node *node)
 {
     const mfm_op *op = node->op;
-    const bool pointwise = op->rule == &mfm_rule_pointwise || op->rule == &mfm_rule_piecewise;
     const mfm_shape *out = &c->shapes[node->out[0]];
-    if ((op->batch == MFM_BATCH_UNKNOWN && !pointwise) || transposes(node) || out->rank < 1 ||
+    if (op->batch == MFM_BATCH_UNKNOWN || transposes(node) || out->rank < 1 ||
         out->dim[0] != c->batch)
         return false;
     for (int i = 0; i < node->n_in; i++) {
@@ -361,7 +355,7 @@ static bool moves_batch(const mfm_importer *im, const mfm_shape *shapes, const m
     for (size_t i = 0; i < im->graph->n_nodes; i++) {
         const mfm_graph_node *node = &im->graph->nodes[i];
         const int in = node->in[0], out = node->out[0];
-        if ((strcmp(node->op->name, "Reshape") == 0 || strcmp(node->op->name, "Flatten") == 0) &&
+        if (mfm_has_trait(node->op, MFM_SAME_ORDER) &&
             before_batch(&shapes[in], &larger[in]) != before_batch(&shapes[out], &larger[out]))
             return true;
     }

@@ -8,7 +8,6 @@
  * a Softmax, is the softmax of what goes in: these are left out as well. Nothing more is: of two
  * Softmax in a row the first is part of the network.
  */
-#include <string.h>
 
 #include "onnx/import/import_parts.h"
 
@@ -18,29 +17,22 @@ static const mfm_graph_node *producer(const mfm_importer *im, int value)
     return v->kind == MFM_VALUE_NODE ? &im->graph->nodes[v->producer] : NULL;
 }
 
-static bool is_op(const mfm_graph_node *node, const char *name)
+static bool has_trait(const mfm_graph_node *node, unsigned any)
 {
-    return node && strcmp(node->op->name, name) == 0;
+    return node && mfm_has_trait(node->op, any);
 }
 
 /* Only lays its numbers out anew, in inference. */
 static bool is_layout(const mfm_graph_node *node)
 {
-    static const char *const ops[] = {"Flatten",   "Reshape",  "Squeeze", "Unsqueeze",
-                                      "Transpose", "Identity", "Dropout"};
-    for (size_t i = 0; node && i < sizeof ops / sizeof ops[0]; i++)
-        if (is_op(node, ops[i]))
-            return true;
-    return false;
+    return has_trait(node, MFM_SAME_ORDER | MFM_OTHER_ORDER);
 }
 
 /* Whether each sum of a Softmax or LogSoftmax runs over all numbers of one image: every axis but
  * the batch is among the summed ones or has length 1. */
 static bool sums_over_classes(const mfm_graph_node *node, const mfm_shape *shape)
 {
-    const mfm_attr_def *def = mfm_attr_find(node->op, "axis");
-    int64_t first = 0;
-    memcpy(&first, (const char *)node->attr + def->offset, sizeof first);
+    int64_t first = (int64_t)mfm_attr_number(node->op, node->attr, "axis", -1);
     first += first < 0 ? shape->rank : 0;
     const int64_t last = node->opset < 13 ? shape->rank - 1 : first;
     for (int i = 1; i < shape->rank; i++)
@@ -78,14 +70,14 @@ static const mfm_graph_node *pass_softmax(ending *e, bool *log)
 {
     pass_layouts(e);
     const mfm_graph_node *node = producer(e->im, e->value);
-    *log = is_op(node, "Log") || is_op(node, "LogSoftmax");
-    if (is_op(node, "Log")) {
+    *log = has_trait(node, MFM_LOGARITHM | MFM_LOG_SOFTMAX);
+    if (has_trait(node, MFM_LOGARITHM)) {
         e->value = node->in[0];
         pass_layouts(e);
         node = producer(e->im, e->value);
-        return is_op(node, "Softmax") ? node : NULL;
+        return has_trait(node, MFM_SOFTMAX) ? node : NULL;
     }
-    return is_op(node, "Softmax") || *log ? node : NULL;
+    return has_trait(node, MFM_SOFTMAX) || *log ? node : NULL;
 }
 
 static int refuse_softmax(const ending *e, const mfm_graph_node *node)
@@ -104,7 +96,7 @@ static int lay_out(const ending *e, size_t count, int *value)
     int status = MFM_OK;
     for (size_t i = count; i-- > 0 && !status;) {
         const mfm_graph_node node = e->im->graph->nodes[e->layouts[i]];
-        if (is_op(&node, "Dropout"))
+        if (node.op->random)
             mfm_warn(e->im->ctx, "%s: Dropout '%s' after the Softmax: left out of training",
                      mfm_model_path(e->im->model), node_title(e->im, &node));
         else
@@ -156,16 +148,14 @@ static bool takes_parameters(const mfm_importer *im, const mfm_graph_node *node)
  * logarithm of a probability is a logit. */
 static void find_probabilities(const mfm_importer *im, bool *probability)
 {
-    static const char *const makers[] = {"Softmax", "Sigmoid", "HardSigmoid"};
     for (size_t i = 0; i < im->graph->n_nodes; i++) {
         const mfm_graph_node *node = &im->graph->nodes[i];
-        bool made = false, all = true;
-        for (size_t k = 0; k < sizeof makers / sizeof makers[0]; k++)
-            made |= is_op(node, makers[k]);
+        const bool made = has_trait(node, MFM_PROBABILITIES);
+        bool all = !has_trait(node, MFM_LOGARITHM);
         for (int k = 0; k < node->n_in; k++)
             if (node->in[k] >= 0 && im->on_images[node->in[k]])
                 all &= probability[node->in[k]];
-        all &= im->on_images[node->out[0]] && !takes_parameters(im, node) && !is_op(node, "Log");
+        all &= im->on_images[node->out[0]] && !takes_parameters(im, node);
         for (int k = 0; k < node->n_out; k++)
             probability[node->out[k]] = made || all;
     }

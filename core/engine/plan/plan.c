@@ -142,7 +142,7 @@ static void prepare(const mfm_plan *plan)
 {
     for (size_t i = 0; i < plan->graph->n_nodes; i++)
         if (plan->instance.nodes[i].packed)
-            plan->instance.nodes[i].op->prepare(&plan->instance.nodes[i]);
+            plan->instance.nodes[i].impl->prepare(&plan->instance.nodes[i]);
 }
 
 void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector)
@@ -224,19 +224,19 @@ static void call(const mfm_node *node, enum mfm_pass_kind kind)
 {
     switch (kind) {
     case MFM_FORWARD:
-        node->op->rule->forward(node);
+        node->impl->rule->forward(node);
         break;
     case MFM_JVP:
-        node->op->rule->jvp(node);
+        node->impl->rule->jvp(node);
         break;
     case MFM_VJP:
-        node->op->rule->vjp(node);
+        node->impl->rule->vjp(node);
         break;
     case MFM_VJP_T:
-        node->op->rule->vjp_t(node);
+        node->impl->rule->vjp_t(node);
         break;
     case MFM_UPDATE:
-        node->op->update(node);
+        node->impl->update(node);
         break;
     }
 }
@@ -260,7 +260,7 @@ static void restore_for(const mfm_plan *plan, int pass, size_t i, size_t *next,
             return;
         const uint64_t from = observers ? mfm_clock() : 0;
         const mfm_node *node = &plan->instance.nodes[r->node];
-        node->op->restore(node);
+        node->impl->restore(node);
         if (observers)
             mfm_observers_tell(observers, plan, pass, (int)r->node, from);
     }

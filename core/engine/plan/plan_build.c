@@ -117,11 +117,12 @@ static void size_buffers(layout *l)
 static void find_restorable(layout *l)
 {
     const mfm_graph *graph = l->plan->graph;
+    const mfm_node *nodes = l->plan->instance.nodes;
     const mfm_plan_spec *spec = &l->plan->spec;
     for (size_t i = 0; i < graph->n_values; i++)
         l->made_in[i] = KEPT;
     for (size_t i = 0; i < graph->n_nodes && spec->restore; i++)
-        for (int j = 0; j < graph->nodes[i].n_out && graph->nodes[i].op->restore; j++)
+        for (int j = 0; j < graph->nodes[i].n_out && nodes[i].impl && nodes[i].impl->restore; j++)
             l->made_in[graph->nodes[i].out[j]] = -1;
     for (int i = 0; i < spec->n_keep; i++)
         l->made_in[spec->keep[i].value] = KEPT;
@@ -206,9 +207,10 @@ static void read_inputs(layout *l, const mfm_graph_node *node, enum mfm_lane lan
 
 static void read_values(layout *l, const mfm_graph_node *node, enum mfm_lane lane)
 {
-    if (node->op->reads & MFM_READS_IN)
+    const unsigned reads = l->plan->instance.nodes[l->index].impl->reads;
+    if (reads & MFM_READS_IN)
         read_inputs(l, node, lane);
-    for (int i = 0; i < node->n_out && node->op->reads & MFM_READS_OUT; i++)
+    for (int i = 0; i < node->n_out && reads & MFM_READS_OUT; i++)
         read_lane(l, node->out[i], lane);
 }
 
@@ -248,7 +250,7 @@ static void visit(layout *l, size_t index, enum mfm_pass_kind kind)
     case MFM_VJP_T:
         read_values(l, node, MFM_X);
         read_values(l, node, MFM_DX);
-        if (!node->op->rule->linear)
+        if (!node->op->linear)
             read_inputs(l, node, MFM_DX);
         touch_all(l, node->out, node->n_out, MFM_G, false);
         touch_all(l, node->out, node->n_out, MFM_DG, false);

@@ -21,12 +21,21 @@ static bool in_set(uint32_t segments, const mfm_graph_node *node)
     return segments >> node->segment & 1;
 }
 
+static const mfm_port *port_of(const mfm_port *ports, int i)
+{
+    while (i-- > 0 && !ports->variadic)
+        ports++;
+    return ports;
+}
+
+static bool is_differentiated(const mfm_port *port)
+{
+    return port->role == MFM_DATA || port->role == MFM_PARAM;
+}
+
 bool mfm_plan_differentiates(const mfm_graph_node *node, int input)
 {
-    const mfm_port *port = node->op->inputs;
-    for (int i = 0; i < input && !port->variadic; i++)
-        port++;
-    return node->in[input] >= 0 && (port->role == MFM_DATA || port->role == MFM_PARAM);
+    return node->in[input] >= 0 && is_differentiated(port_of(node->op->inputs, input));
 }
 
 static bool any_input(const mfm_graph_node *node, const uint8_t *bits, enum mfm_lane lane)
@@ -45,10 +54,12 @@ static bool any_output(const mfm_graph_node *node, const uint8_t *bits, enum mfm
     return false;
 }
 
+/* All of them have an X; what comes of it by derivative, those that are differentiated. */
 static void mark_outputs(const mfm_graph_node *node, uint8_t *bits, enum mfm_lane lane)
 {
     for (int i = 0; i < node->n_out; i++)
-        bits[node->out[i]] |= (uint8_t)(1 << lane);
+        if (lane == MFM_X || is_differentiated(port_of(node->op->outputs, i)))
+            bits[node->out[i]] |= (uint8_t)(1 << lane);
 }
 
 /* only NULL: all of them */
@@ -97,7 +108,7 @@ static bool hands_down(const mfm_plan *plan, const mfm_graph_node *node, enum mf
 {
     if (any_output(node, plan->lanes, lane))
         return true;
-    return lane == MFM_DG && !node->op->rule->linear && any_output(node, plan->lanes, MFM_G) &&
+    return lane == MFM_DG && !node->op->linear && any_output(node, plan->lanes, MFM_G) &&
            any_input(node, plan->lanes, MFM_DX);
 }
 
@@ -135,7 +146,8 @@ static void find_forward(mfm_plan *plan)
             plan->runs[i] |= 1 << MFM_FORWARD;
             mark_outputs(node, plan->lanes, MFM_X);
         }
-        if (in_set(update, node) && node->op->update && !node->inference)
+        const mfm_impl *impl = plan->instance.nodes[i].impl;
+        if (in_set(update, node) && impl && impl->update && !node->inference)
             plan->runs[i] |= 1 << MFM_UPDATE;
         if (in_set(tangent, node) && any_output(node, plan->lanes, MFM_DX))
             plan->runs[i] |= 1 << MFM_JVP;

@@ -50,7 +50,7 @@ static int find_features(builder *b)
     const mfm_value *both = &b->main->values[c->features];
     const mfm_graph_node *node =
         both->kind == MFM_VALUE_NODE ? &b->main->nodes[both->producer] : NULL;
-    if (!node || strcmp(node->op->name, "Concat") != 0 || node->n_in != 2)
+    if (!node || !mfm_has_trait(node->op, MFM_JOINS) || node->n_in != 2)
         return mfm_fail(b->p->ctx, MFM_EINVAL,
                         "the classifier does not read the features of two branches side by side");
     b->conventional = node->in[0];

@@ -1,7 +1,6 @@
 #include "core/train/problem/classifier.h"
 
 #include <math.h>
-#include <string.h>
 
 static const mfm_graph_node *producer(const mfm_graph *graph, int value)
 {
@@ -9,23 +8,20 @@ static const mfm_graph_node *producer(const mfm_graph *graph, int value)
     return v->kind == MFM_VALUE_NODE ? &graph->nodes[v->producer] : NULL;
 }
 
-static bool is_op(const mfm_graph_node *node, const char *name)
+static bool has_trait(const mfm_graph_node *node, enum mfm_trait trait)
 {
-    return node && !node->op->domain[0] && strcmp(node->op->name, name) == 0;
+    return node && mfm_has_trait(node->op, trait);
+}
+
+/* Each number goes on as it is, where it is. */
+static bool is_identity(const mfm_graph_node *node)
+{
+    return has_trait(node, MFM_SAME_ORDER) && node->op->batch == MFM_BATCH_ALL && !node->op->random;
 }
 
 static bool is_param(const mfm_graph *graph, int value)
 {
     return value >= 0 && graph->values[value].kind == MFM_VALUE_PARAM;
-}
-
-/* An attribute of the node that is a number, or a whole number. */
-static double number_of(const mfm_graph_node *node, const char *name)
-{
-    const mfm_attr_def *def = mfm_attr_find(node->op, name);
-    const char *field = (const char *)node->attr + def->offset;
-    return def->type == MFM_INT ? (double)*(const int64_t *)(const void *)field
-                                : *(const double *)(const void *)field;
 }
 
 static bool set_weight(mfm_classifier *c, int weight, bool by_class)
@@ -49,31 +45,26 @@ static bool set_bias(mfm_classifier *c, int bias)
     return true;
 }
 
-static bool match_gemm(mfm_classifier *c, const mfm_graph_node *node)
+static double number_of(const mfm_graph_node *node, const char *name, double fallback)
 {
-    if (number_of(node, "alpha") != 1 || number_of(node, "beta") != 1 ||
-        number_of(node, "transA") != 0 || !is_param(c->graph, node->in[1]) ||
-        !set_weight(c, node->in[1], number_of(node, "transB") != 0))
+    return mfm_attr_number(node->op, node->attr, name, fallback);
+}
+
+static bool match_product(mfm_classifier *c, const mfm_graph_node *node)
+{
+    if (number_of(node, "alpha", 1) != 1 || number_of(node, "beta", 1) != 1 ||
+        number_of(node, "transA", 0) != 0 || !is_param(c->graph, node->in[1]) ||
+        !set_weight(c, node->in[1], number_of(node, "transB", 0) != 0))
         return false;
     c->features = node->in[0];
     return node->n_in < 3 || node->in[2] < 0 || set_bias(c, node->in[2]);
-}
-
-static bool match_matmul(mfm_classifier *c, const mfm_graph_node *node)
-{
-    if (!is_param(c->graph, node->in[1]) || !set_weight(c, node->in[1], false))
-        return false;
-    c->features = node->in[0];
-    return true;
 }
 
 static bool match_sum(mfm_classifier *c, const mfm_graph_node *node)
 {
     for (int side = 0; side < 2; side++) {
         const mfm_graph_node *product = producer(c->graph, node->in[side]);
-        if (is_op(product, "MatMul") && match_matmul(c, product))
-            return set_bias(c, node->in[1 - side]);
-        if (is_op(product, "Gemm") && match_gemm(c, product) && c->bias < 0)
+        if (has_trait(product, MFM_MATRIX) && match_product(c, product) && c->bias < 0)
             return set_bias(c, node->in[1 - side]);
     }
     return false;
@@ -83,11 +74,10 @@ mfm_classifier mfm_classifier_find(const mfm_graph *graph, int logits)
 {
     mfm_classifier c = {.graph = graph, .features = -1, .weight = -1, .bias = -1};
     const mfm_graph_node *node = producer(graph, logits);
-    while (is_op(node, "Identity"))
+    while (is_identity(node))
         node = producer(graph, node->in[0]);
-    const bool found = (is_op(node, "Gemm") && match_gemm(&c, node)) ||
-                       (is_op(node, "MatMul") && match_matmul(&c, node)) ||
-                       (is_op(node, "Add") && match_sum(&c, node));
+    const bool found = (has_trait(node, MFM_MATRIX) && match_product(&c, node)) ||
+                       (has_trait(node, MFM_ADDS) && match_sum(&c, node));
     return found ? c : (mfm_classifier){.graph = graph, .features = -1, .weight = -1, .bias = -1};
 }
 

@@ -1,7 +1,5 @@
 #include "core/train/problem/split_network.h"
 
-#include <string.h>
-
 #include "core/train/problem/split_parts.h"
 
 void mfm_network_free(mfm_ctx *ctx, mfm_network *network)
@@ -123,7 +121,7 @@ static bool is_hyper(const mfm_splitter *s, int value)
 static int switched_slot(const mfm_splitter *s, const mfm_graph_node *node)
 {
     const int toggle = s->network->toggle;
-    if (strcmp(node->op->name, "Mul") != 0 || toggle < 0 || node->in[0] == node->in[1])
+    if (!mfm_has_trait(node->op, MFM_SCALES) || toggle < 0 || node->in[0] == node->in[1])
         return -1;
     const int slot = node->in[0] == toggle ? 1 : node->in[1] == toggle ? 0 : -1;
     return slot >= 0 && mfm_shape_equal(&s->shapes[node->out[0]], &s->shapes[node->in[slot]]) ? slot

@@ -126,7 +126,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
     }
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 
@@ -155,12 +155,19 @@ const mfm_op mfm_op_average_pool = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(average_pool_attr),
-    .infer = mfm_window_infer_pool,
-    .release = mfm_window_release,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_NONE,
+    .shape = mfm_window_infer_pool,
+    .linear = true,
     .batch = MFM_BATCH_FIRST,
     .summary = "mean of each window of an image",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_average_pool = {
+    .op = &mfm_op_average_pool,
+    .backend = MFM_CPU,
+    .setup = mfm_window_setup,
+    .release = mfm_window_release,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
 };

@@ -41,7 +41,7 @@ static int check_channels(mfm_ctx *ctx, const mfm_node *node)
     return MFM_OK;
 }
 
-static int make_kernel(mfm_ctx *ctx, mfm_node *node, const mfm_window *window)
+static mfm_conv_shape shape_of(const mfm_node *node, const mfm_window *window)
 {
     const mfm_shape *x = &node->in[0]->shape, *y = &node->out[0]->shape;
     mfm_conv_shape shape = {.n = x->dim[0],
@@ -60,18 +60,15 @@ static int make_kernel(mfm_ctx *ctx, mfm_node *node, const mfm_window *window)
         shape.pad_begin[axis] = window->pad_begin[axis];
         shape.pad_end[axis] = window->pad_end[axis];
     }
-    mfm_conv *conv = NULL;
-    const int status =
-        node->dry ? mfm_conv_check(ctx, &shape) : mfm_conv_new(ctx, &shape, node->frozen, &conv);
-    if (status)
-        return mfm_fail_in(ctx, status, "Conv '%s'", node->name ? node->name : "");
-    node->kernel = conv;
-    node->scratch_size = conv ? mfm_conv_scratch(conv) : 0;
-    node->packed_size = conv && node->frozen ? mfm_conv_packed(conv) : 0;
-    return MFM_OK;
+    return shape;
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int fail(mfm_ctx *ctx, const mfm_node *node, int status)
+{
+    return mfm_fail_in(ctx, status, "Conv '%s'", node->name ? node->name : "");
+}
+
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     mfm_window window;
     int status = check_channels(ctx, node);
@@ -81,7 +78,26 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
         return status;
     node->out[0]->shape = (mfm_shape){
         4, {node->in[0]->shape.dim[0], node->in[1]->shape.dim[0], window.out[0], window.out[1]}};
-    return make_kernel(ctx, node, &window);
+    const mfm_conv_shape shape = shape_of(node, &window);
+    status = mfm_conv_check(ctx, &shape);
+    return status ? fail(ctx, node, status) : MFM_OK;
+}
+
+static int setup(mfm_ctx *ctx, mfm_node *node)
+{
+    mfm_window window;
+    mfm_conv *conv = NULL;
+    int status = mfm_window_infer(ctx, node, &node->in[1]->shape.dim[2], &window);
+    if (status)
+        return status;
+    const mfm_conv_shape shape = shape_of(node, &window);
+    status = mfm_conv_new(ctx, &shape, node->frozen, &conv);
+    if (status)
+        return fail(ctx, node, status);
+    node->kernel = conv;
+    node->scratch_size = mfm_conv_scratch(conv);
+    node->packed_size = node->frozen ? mfm_conv_packed(conv) : 0;
+    return MFM_OK;
 }
 
 static void release(mfm_ctx *ctx, mfm_node *node)
@@ -155,13 +171,13 @@ static int64_t macs(const mfm_node *node)
                            w->dim[1] * w->dim[2] * w->dim[3]);
 }
 
-static const mfm_bilinear impl = {.product = product,
-                                  .adjoint_a = adjoint_x,
-                                  .adjoint_b = adjoint_w,
-                                  .bias = bias,
-                                  .adjoint_bias = adjoint_bias,
-                                  .product_bias = product_bias,
-                                  .product_pair = product_pair};
+static const mfm_bilinear parts = {.product = product,
+                                   .adjoint_a = adjoint_x,
+                                   .adjoint_b = adjoint_w,
+                                   .bias = bias,
+                                   .adjoint_bias = adjoint_bias,
+                                   .product_bias = product_bias,
+                                   .product_pair = product_pair};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false},
                                   {"W", MFM_PARAM, false, false},
                                   {"B", MFM_PARAM, true, false},
@@ -195,14 +211,20 @@ const mfm_op mfm_op_conv = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(conv_attr),
-    .infer = infer,
-    .prepare = prepare,
-    .release = release,
-    .rule = &mfm_rule_bilinear,
-    .impl = &impl,
-    .reads = MFM_READS_IN,
+    .shape = infer_shape,
     .macs = macs,
     .batch = MFM_BATCH_FIRST,
     .summary = "two-dimensional convolution, in groups, with optional bias",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_conv = {
+    .op = &mfm_op_conv,
+    .backend = MFM_CPU,
+    .setup = setup,
+    .prepare = prepare,
+    .release = release,
+    .rule = &mfm_rule_bilinear,
+    .parts = &parts,
+    .reads = MFM_READS_IN,
 };

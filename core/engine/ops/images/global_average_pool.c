@@ -78,7 +78,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
         spread(&size, share, g + i * size.channels, gx + i * length, add);
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {"[2,3,5,4]",   "[1,1,1,1]",  "[3,5,1,2]", "[2,3,7]",
@@ -90,11 +90,17 @@ const mfm_op mfm_op_global_average_pool = {
     .since = 1,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = mfm_infer_global_pool,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_NONE,
+    .shape = mfm_infer_global_pool,
+    .linear = true,
     .batch = MFM_BATCH_FIRST,
     .summary = "mean of each channel",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_global_average_pool = {
+    .op = &mfm_op_global_average_pool,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
 };

@@ -1,7 +1,7 @@
 /*
  * GlobalMaxPool (ONNX 1, 22): the largest value of each channel, the first of equal ones. Piece by
  * piece y = x[place], so tangents are picked from, and adjoints put to, the place that forward
- * saved. A place is a real, exact up to the limit checked in infer.
+ * saved. A place is a real, exact up to the limit checked with the shape.
  */
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 enum { MAX_AREA = 1 << 24, PARALLEL_FROM = 16384 };
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const int status = mfm_infer_global_pool(ctx, node);
     if (status)
@@ -18,6 +18,12 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
     if (area > MAX_AREA)
         return mfm_infer_fail(ctx, node, "%lld values a channel: at most %d", (long long)area,
                               MAX_AREA);
+    return MFM_OK;
+}
+
+static int setup(mfm_ctx *ctx, mfm_node *node)
+{
+    (void)ctx;
     node->saved_size = (size_t)mfm_shape_count(&node->out[0]->shape);
     return MFM_OK;
 }
@@ -98,7 +104,7 @@ static void vjp_t(const mfm_node *node)
     adjoint(node, MFM_DG);
 }
 
-static const mfm_rule rule = {forward, jvp, vjp, vjp_t, true};
+static const mfm_rule rule = {forward, jvp, vjp, vjp_t};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {"[2,3,5,4]", "[1,1,1,1]",   "[3,5,1,2]",
@@ -110,10 +116,18 @@ const mfm_op mfm_op_global_max_pool = {
     .since = 1,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = infer,
-    .rule = &rule,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
+    .traits = MFM_LARGEST,
     .batch = MFM_BATCH_FIRST,
     .summary = "largest value of each channel",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_global_max_pool = {
+    .op = &mfm_op_global_max_pool,
+    .backend = MFM_CPU,
+    .setup = setup,
+    .rule = &rule,
+    .reads = MFM_READS_NONE,
 };

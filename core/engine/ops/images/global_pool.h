@@ -2,7 +2,7 @@
 #ifndef MFM_GLOBAL_POOL_H
 #define MFM_GLOBAL_POOL_H
 
-#include "core/engine/op.h"
+#include "core/engine/impl.h"
 
 /* Elements of one channel. */
 int64_t mfm_global_pool_area(const mfm_shape *x);

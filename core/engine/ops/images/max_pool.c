@@ -28,13 +28,17 @@ static const mfm_attr_def attrs[] = {
     {.name = "storage_order", .type = MFM_INT, .offset = offsetof(max_pool_attr, storage_order)},
     {0}};
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     if (node->n_out > 1 && node->out[1])
         return mfm_infer_fail(ctx, node, "output Indices: is used: only the first output may be");
-    const int status = mfm_window_infer_pool(ctx, node);
-    node->saved_size = status ? 0 : (size_t)mfm_shape_count(&node->out[0]->shape);
-    return status;
+    return mfm_window_infer_pool(ctx, node);
+}
+
+static int setup(mfm_ctx *ctx, mfm_node *node)
+{
+    node->saved_size = (size_t)mfm_shape_count(&node->out[0]->shape);
+    return mfm_window_setup(ctx, node);
 }
 
 /* One window: `channels` results at `result`, taps rows.first.. by columns.first.. inside. */
@@ -190,10 +194,10 @@ static void vjp_t(const mfm_node *node)
     adjoint(node, MFM_DG);
 }
 
-static const mfm_rule rule = {forward, jvp, vjp, vjp_t, true};
+static const mfm_rule rule = {forward, jvp, vjp, vjp_t};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {
-    {"Y", MFM_DATA, false, false}, {"Indices", MFM_DATA, true, false}, {0}};
+    {"Y", MFM_DATA, false, false}, {"Indices", MFM_INDEX, true, false}, {0}};
 
 static const char *const samples[] = {
     "[2,3,4,6] kernel_shape=2,2 strides=2,2",
@@ -220,11 +224,19 @@ const mfm_op mfm_op_max_pool = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(max_pool_attr),
-    .infer = infer,
-    .release = mfm_window_release,
-    .rule = &rule,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
+    .traits = MFM_LARGEST,
     .batch = MFM_BATCH_FIRST,
     .summary = "largest value of each window of an image",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_max_pool = {
+    .op = &mfm_op_max_pool,
+    .backend = MFM_CPU,
+    .setup = setup,
+    .release = mfm_window_release,
+    .rule = &rule,
+    .reads = MFM_READS_NONE,
 };

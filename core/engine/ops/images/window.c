@@ -178,15 +178,13 @@ static int check_pool(mfm_ctx *ctx, mfm_node *node, mfm_window *w)
 int mfm_window_infer_pool(mfm_ctx *ctx, mfm_node *node)
 {
     mfm_window window;
-    const int status = check_pool(ctx, node, &window);
-    if (status || node->dry)
-        return status;
-    mfm_window *kernel = mfm_alloc(ctx, 1, sizeof *kernel);
-    if (!kernel)
-        return MFM_ENOMEM;
-    *kernel = window;
-    node->kernel = kernel;
-    return MFM_OK;
+    return check_pool(ctx, node, &window);
+}
+
+int mfm_window_setup(mfm_ctx *ctx, mfm_node *node)
+{
+    mfm_window *window = node->kernel = mfm_alloc(ctx, 1, sizeof *window);
+    return window ? mfm_window_infer(ctx, node, NULL, window) : MFM_ENOMEM;
 }
 
 void mfm_window_release(mfm_ctx *ctx, mfm_node *node)

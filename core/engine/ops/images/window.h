@@ -5,7 +5,7 @@
 #ifndef MFM_WINDOW_H
 #define MFM_WINDOW_H
 
-#include "core/engine/op.h"
+#include "core/engine/impl.h"
 
 enum mfm_auto_pad { MFM_PAD_NOTSET, MFM_PAD_SAME_UPPER, MFM_PAD_SAME_LOWER, MFM_PAD_VALID };
 
@@ -37,9 +37,10 @@ typedef struct mfm_window {
  * known otherwise (convolution weights), NULL when kernel_shape must give it. */
 int mfm_window_infer(mfm_ctx *ctx, const mfm_node *node, const int64_t kernel[2],
                      mfm_window *window);
-/* Pooling: sets the output's shape and makes the window the node's kernel (none when dry).
- * Moreover, every window must meet the image. */
+/* Pooling: sets the output's shape. Moreover, every window must meet the image. */
 int mfm_window_infer_pool(mfm_ctx *ctx, mfm_node *node);
+/* Makes the window of a pooling the node's kernel. */
+int mfm_window_setup(mfm_ctx *ctx, mfm_node *node);
 void mfm_window_release(mfm_ctx *ctx, mfm_node *node);
 
 /* Input coordinate of tap 0 of the window at `place`; negative in the padding. */

@@ -29,7 +29,7 @@ static const mfm_attr_def attrs[] = {
     {.name = "gamma", .type = MFM_FLOAT, .offset = offsetof(focal_attr, gamma), .fallback = 1},
     {0}};
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const mfm_shape *logits = &node->in[LOGITS]->shape;
     const double gamma = ((const focal_attr *)node->attr)->gamma;
@@ -38,9 +38,15 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
         return status;
     if (!isfinite(gamma) || gamma < 0)
         return mfm_infer_fail(ctx, node, "gamma %g: must be finite and not negative", gamma);
-    node->saved_size = (size_t)(logits->dim[0] * logits->dim[1]);
-    node->scratch_size = 3 * node->saved_size;
     node->out[0]->shape = mfm_shape_of(1, logits->dim[0]);
+    return MFM_OK;
+}
+
+static int setup(mfm_ctx *ctx, mfm_node *node)
+{
+    (void)ctx;
+    node->saved_size = (size_t)mfm_shape_count(&node->in[LOGITS]->shape);
+    node->scratch_size = 3 * node->saved_size;
     return MFM_OK;
 }
 
@@ -175,7 +181,7 @@ static void vjp_t(const mfm_node *node)
     }
 }
 
-static const mfm_rule rule = {forward, jvp, vjp, vjp_t, false};
+static const mfm_rule rule = {forward, jvp, vjp, vjp_t};
 static const mfm_port inputs[] = {{"logits", MFM_DATA, false, false},
                                   {"labels", MFM_INDEX, false, false},
                                   {"table", MFM_INDEX, true, false},
@@ -193,9 +199,15 @@ const mfm_op mfm_op_focal_loss = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(focal_attr),
-    .infer = infer,
-    .rule = &rule,
-    .reads = MFM_READS_IN,
+    .shape = infer_shape,
     .summary = "each sample's focal loss over softmax probabilities",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_focal_loss = {
+    .op = &mfm_op_focal_loss,
+    .backend = MFM_CPU,
+    .setup = setup,
+    .rule = &rule,
+    .reads = MFM_READS_IN,
 };

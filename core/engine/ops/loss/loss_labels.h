@@ -9,7 +9,7 @@
 #ifndef MFM_LOSS_LABELS_H
 #define MFM_LOSS_LABELS_H
 
-#include "core/engine/op.h"
+#include "core/engine/impl.h"
 
 /* Checks the logits, [n, C], and against them labels and table (its slot beyond the node's inputs:
  * there is none). */

@@ -19,7 +19,7 @@
 enum { LOGITS, LABELS, MARGINS, TABLE };
 enum { PARALLEL_FROM = 4096 };
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const mfm_shape *logits = &node->in[LOGITS]->shape;
     char text[MFM_SHAPE_TEXT];
@@ -31,8 +31,14 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
         return mfm_infer_fail(ctx, node, "margins %s: must be a row of %lld for each class",
                               mfm_shape_text(&node->in[MARGINS]->shape, text),
                               (long long)logits->dim[1]);
-    node->scratch_size = (size_t)(2 * logits->dim[0] * logits->dim[1]);
     node->out[0]->shape = mfm_shape_of(1, logits->dim[0]);
+    return MFM_OK;
+}
+
+static int setup(mfm_ctx *ctx, mfm_node *node)
+{
+    (void)ctx;
+    node->scratch_size = 2 * (size_t)mfm_shape_count(&node->in[LOGITS]->shape);
     return MFM_OK;
 }
 
@@ -152,7 +158,7 @@ static void vjp_t(const mfm_node *node)
     add_adjoint(node, MFM_DG);
 }
 
-static const mfm_rule rule = {forward, jvp, vjp, vjp_t, false};
+static const mfm_rule rule = {forward, jvp, vjp, vjp_t};
 static const mfm_port inputs[] = {{"logits", MFM_DATA, false, false},
                                   {"labels", MFM_INDEX, false, false},
                                   {"margins", MFM_INDEX, false, false},
@@ -168,9 +174,15 @@ const mfm_op mfm_op_margin_cross_entropy = {
     .since = 1,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = infer,
-    .rule = &rule,
-    .reads = MFM_READS_IN,
+    .shape = infer_shape,
     .summary = "each sample's cross-entropy with logits shifted by its own class",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_margin_cross_entropy = {
+    .op = &mfm_op_margin_cross_entropy,
+    .backend = MFM_CPU,
+    .setup = setup,
+    .rule = &rule,
+    .reads = MFM_READS_IN,
 };

@@ -27,7 +27,7 @@ static int64_t classes_of(const mfm_node *node)
     return table ? table->shape.dim[0] : labels ? labels->shape.dim[1] : 0;
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     char text[MFM_SHAPE_TEXT];
     const mfm_shape *losses = &node->in[LOSSES]->shape;
@@ -46,10 +46,16 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
         const int status = mfm_loss_labels_infer(ctx, node, LABELS, TABLE, &logits);
         if (status)
             return status;
-        node->scratch_size = (size_t)classes_of(node);
     }
-    node->saved_size = 1;
     node->out[0]->shape = mfm_shape_of(0);
+    return MFM_OK;
+}
+
+static int setup(mfm_ctx *ctx, mfm_node *node)
+{
+    (void)ctx;
+    node->scratch_size = input(node, LABELS) ? (size_t)classes_of(node) : 0;
+    node->saved_size = 1;
     return MFM_OK;
 }
 
@@ -122,7 +128,7 @@ static void vjp_t(const mfm_node *node)
                 dg);
 }
 
-static const mfm_rule rule = {forward, jvp, vjp, vjp_t, false};
+static const mfm_rule rule = {forward, jvp, vjp, vjp_t};
 static const mfm_port inputs[] = {{"losses", MFM_DATA, false, false},
                                   {"weights", MFM_DATA, true, false},
                                   {"labels", MFM_INDEX, true, false},
@@ -139,9 +145,15 @@ const mfm_op mfm_op_mean_loss = {
     .since = 1,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = infer,
-    .rule = &rule,
-    .reads = MFM_READS_IN,
+    .shape = infer_shape,
     .summary = "mean of losses with sample weights, over samples or over the labels' weights",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_mean_loss = {
+    .op = &mfm_op_mean_loss,
+    .backend = MFM_CPU,
+    .setup = setup,
+    .rule = &rule,
+    .reads = MFM_READS_IN,
 };

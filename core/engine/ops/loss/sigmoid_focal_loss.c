@@ -27,7 +27,7 @@ static const mfm_attr_def attrs[] = {
     {.name = "gamma", .type = MFM_FLOAT, .offset = offsetof(sigmoid_attr, gamma), .fallback = 0},
     {0}};
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const mfm_shape *logits = &node->in[LOGITS]->shape;
     const double gamma = ((const sigmoid_attr *)node->attr)->gamma;
@@ -36,8 +36,14 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
         return status;
     if (!isfinite(gamma) || gamma < 0)
         return mfm_infer_fail(ctx, node, "gamma %g: must be finite and not negative", gamma);
-    node->scratch_size = (size_t)(logits->dim[0] * logits->dim[1]);
     node->out[0]->shape = mfm_shape_of(1, logits->dim[0]);
+    return MFM_OK;
+}
+
+static int setup(mfm_ctx *ctx, mfm_node *node)
+{
+    (void)ctx;
+    node->scratch_size = (size_t)mfm_shape_count(&node->in[LOGITS]->shape);
     return MFM_OK;
 }
 
@@ -142,7 +148,7 @@ static void vjp_t(const mfm_node *node)
     add_adjoint(node, MFM_DG);
 }
 
-static const mfm_rule rule = {forward, jvp, vjp, vjp_t, false};
+static const mfm_rule rule = {forward, jvp, vjp, vjp_t};
 static const mfm_port inputs[] = {{"logits", MFM_DATA, false, false},
                                   {"labels", MFM_INDEX, false, false},
                                   {"table", MFM_INDEX, true, false},
@@ -159,9 +165,15 @@ const mfm_op mfm_op_sigmoid_focal_loss = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(sigmoid_attr),
-    .infer = infer,
-    .rule = &rule,
-    .reads = MFM_READS_IN,
+    .shape = infer_shape,
     .summary = "each sample's sum of sigmoid cross-entropies, focal with gamma above 0",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_sigmoid_focal_loss = {
+    .op = &mfm_op_sigmoid_focal_loss,
+    .backend = MFM_CPU,
+    .setup = setup,
+    .rule = &rule,
+    .reads = MFM_READS_IN,
 };

@@ -37,7 +37,7 @@ static batch batch_of(const mfm_node *node)
     return (batch){dim[0], dim[1], node->saved, node->saved + dim[0] * dim[1]};
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const mfm_shape *logits = &node->in[LOGITS]->shape;
     char text[MFM_SHAPE_TEXT];
@@ -50,12 +50,19 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
         return mfm_infer_fail(ctx, node, "weights %s: must be one number for each of %lld samples",
                               mfm_shape_text(&node->in[WEIGHTS]->shape, text),
                               (long long)logits->dim[0]);
-    if (mfm_loss_labels_soft(node, LABELS, TABLE))
-        node->scratch_size = (size_t)(logits->dim[0] * logits->dim[1]);
-    node->saved_size = (size_t)(logits->dim[0] * (logits->dim[1] + 1));
     node->out[0]->shape = mfm_shape_of(0);
     if (node->n_out > 1 && node->out[1])
         node->out[1]->shape = per_sample;
+    return MFM_OK;
+}
+
+static int setup(mfm_ctx *ctx, mfm_node *node)
+{
+    (void)ctx;
+    const mfm_shape *logits = &node->in[LOGITS]->shape;
+    if (mfm_loss_labels_soft(node, LABELS, TABLE))
+        node->scratch_size = (size_t)(logits->dim[0] * logits->dim[1]);
+    node->saved_size = (size_t)(logits->dim[0] * (logits->dim[1] + 1));
     return MFM_OK;
 }
 
@@ -265,7 +272,7 @@ static void vjp_t(const mfm_node *node)
         gw[i] = (add ? gw[i] : 0) + (dg * b.losses[i] + g * loss_tangent(node, &b, i)) / (real)b.n;
 }
 
-static const mfm_rule rule = {forward, jvp, vjp, vjp_t, false};
+static const mfm_rule rule = {forward, jvp, vjp, vjp_t};
 static const mfm_port inputs[] = {{"logits", MFM_DATA, false, false},
                                   {"labels", MFM_INDEX, false, false},
                                   {"weights", MFM_DATA, true, false},
@@ -290,9 +297,15 @@ const mfm_op mfm_op_softmax_cross_entropy = {
     .since = 1,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = infer,
-    .rule = &rule,
-    .reads = MFM_READS_IN,
+    .shape = infer_shape,
     .summary = "mean of weighted cross-entropies of softmax(logits), and each sample's own",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_softmax_cross_entropy = {
+    .op = &mfm_op_softmax_cross_entropy,
+    .backend = MFM_CPU,
+    .setup = setup,
+    .rule = &rule,
+    .reads = MFM_READS_IN,
 };

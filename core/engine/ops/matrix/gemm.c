@@ -69,7 +69,7 @@ static int check_summand(mfm_ctx *ctx, const mfm_node *node, const mfm_shape *y)
     return MFM_OK;
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     int status = check_matrix(ctx, node, 0);
     if (!status)
@@ -136,11 +136,11 @@ static int64_t macs(const mfm_node *node)
     return mfm_count_times(mfm_count_times(s.m, s.n), s.k);
 }
 
-static const mfm_bilinear impl = {.product = product,
-                                  .adjoint_a = adjoint_a,
-                                  .adjoint_b = adjoint_b,
-                                  .bias = bias,
-                                  .adjoint_bias = adjoint_bias};
+static const mfm_bilinear parts = {.product = product,
+                                   .adjoint_a = adjoint_a,
+                                   .adjoint_b = adjoint_b,
+                                   .bias = bias,
+                                   .adjoint_bias = adjoint_bias};
 static const mfm_port inputs[] = {{"A", MFM_DATA, false, false},
                                   {"B", MFM_PARAM, false, false},
                                   {"C", MFM_PARAM, true, false},
@@ -169,12 +169,18 @@ const mfm_op mfm_op_gemm = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(gemm_attr),
-    .infer = infer,
-    .rule = &mfm_rule_bilinear,
-    .impl = &impl,
-    .reads = MFM_READS_IN,
+    .shape = infer_shape,
+    .traits = MFM_MATRIX,
     .macs = macs,
     .batch = MFM_BATCH_FIRST,
     .summary = "alpha A B + beta C of matrices, each of A and B transposed or not",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_gemm = {
+    .op = &mfm_op_gemm,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_bilinear,
+    .parts = &parts,
+    .reads = MFM_READS_IN,
 };

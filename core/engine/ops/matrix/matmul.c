@@ -191,7 +191,7 @@ static int check_operand(mfm_ctx *ctx, const mfm_node *node, int input)
     return MFM_OK;
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     int status = check_operand(ctx, node, 0);
     if (!status)
@@ -239,7 +239,7 @@ static int64_t macs(const mfm_node *node)
     return mfm_count_times(mfm_shape_count(&node->out[0]->shape), a->dim[a->rank - 1]);
 }
 
-static const mfm_bilinear impl = {
+static const mfm_bilinear parts = {
     .product = product, .adjoint_a = adjoint_a, .adjoint_b = adjoint_b};
 static const mfm_port inputs[] = {
     {"A", MFM_DATA, false, false}, {"B", MFM_PARAM, false, false}, {0}};
@@ -271,12 +271,18 @@ const mfm_op mfm_op_matmul = {
     .since = 1,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = infer,
-    .rule = &mfm_rule_bilinear,
-    .impl = &impl,
-    .reads = MFM_READS_IN,
+    .shape = infer_shape,
+    .traits = MFM_MATRIX,
     .macs = macs,
     .batch = MFM_BATCH_FIRST,
     .summary = "matrix product over the last two axes, with broadcasting",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_matmul = {
+    .op = &mfm_op_matmul,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_bilinear,
+    .parts = &parts,
+    .reads = MFM_READS_IN,
 };

@@ -14,16 +14,26 @@ static const char *const samples[] = {
     "[1,2,1,1] [1,2,1,1] [1,2,3,3]",       "[3,16,1,1] [3,16,1,1] [3,16,5,2]",
     "[2,150,1,1] [2,150,1,1] [2,150,1,2]", NULL};
 
+static const char *const fuses[] = {"m = Mul X scale; s = Add m shift; Y = Add s X", NULL};
+
 const mfm_op mfm_op_modulate = {
     .name = "Modulate",
     .domain = "mfm",
     .since = 1,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = mfm_modulate_infer,
-    .rule = &mfm_rule_modulate,
-    .impl = &alone,
-    .reads = MFM_READS_IN,
+    .shape = mfm_modulate_infer,
+    .fuses = fuses,
+    .fused = mfm_modulate_fused,
     .summary = "features scaled by 1 + scale and shifted, a sample and channel at a time",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_modulate = {
+    .op = &mfm_op_modulate,
+    .backend = MFM_CPU,
+    .setup = mfm_modulate_setup,
+    .rule = &mfm_rule_modulate,
+    .parts = &alone,
+    .reads = MFM_READS_IN,
 };

@@ -17,17 +17,28 @@ static const char *const samples[] = {"[2,3,1,1] [2,3,1,1] [2,3,2,4] [2,3,2,4]",
                                       "[2,150,1,1] [2,150,1,1] [2,150,1,2] [2,150,1,2]",
                                       NULL};
 
+static const char *const fuses[] = {
+    "m = Mul X scale; s = Add m shift; t = Add s X; u = Add t summand; Y = Relu u", NULL};
+
 const mfm_op mfm_op_modulate_add_relu = {
     .name = "ModulateAddRelu",
     .domain = "mfm",
     .since = 1,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = mfm_modulate_infer,
-    .rule = &mfm_rule_modulate,
-    .impl = &add_relu,
-    .reads = MFM_READS_IN | MFM_READS_OUT,
+    .shape = mfm_modulate_infer,
     .additive = 1u << MFM_MOD_SUMMAND,
+    .fuses = fuses,
+    .fused = mfm_modulate_fused,
     .summary = "Modulate, a sum and Relu in one sweep",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_modulate_add_relu = {
+    .op = &mfm_op_modulate_add_relu,
+    .backend = MFM_CPU,
+    .setup = mfm_modulate_setup,
+    .rule = &mfm_rule_modulate,
+    .parts = &add_relu,
+    .reads = MFM_READS_IN | MFM_READS_OUT,
 };

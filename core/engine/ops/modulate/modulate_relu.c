@@ -13,16 +13,27 @@ static const char *const samples[] = {
     "[1,2,1,1] [1,2,1,1] [1,2,3,3]",       "[3,16,1,1] [3,16,1,1] [3,16,5,2]",
     "[2,150,1,1] [2,150,1,1] [2,150,1,2]", NULL};
 
+static const char *const fuses[] = {"m = Mul X scale; s = Add m shift; t = Add s X; Y = Relu t",
+                                    NULL};
+
 const mfm_op mfm_op_modulate_relu = {
     .name = "ModulateRelu",
     .domain = "mfm",
     .since = 1,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = mfm_modulate_infer,
-    .rule = &mfm_rule_modulate,
-    .impl = &relu,
-    .reads = MFM_READS_IN | MFM_READS_OUT,
+    .shape = mfm_modulate_infer,
+    .fuses = fuses,
+    .fused = mfm_modulate_fused,
     .summary = "Modulate and Relu in one sweep",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_modulate_relu = {
+    .op = &mfm_op_modulate_relu,
+    .backend = MFM_CPU,
+    .setup = mfm_modulate_setup,
+    .rule = &mfm_rule_modulate,
+    .parts = &relu,
+    .reads = MFM_READS_IN | MFM_READS_OUT,
 };

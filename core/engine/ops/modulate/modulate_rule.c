@@ -56,7 +56,6 @@ static int check_coefficients(mfm_ctx *ctx, const mfm_node *node, int input)
 
 int mfm_modulate_infer(mfm_ctx *ctx, mfm_node *node)
 {
-    const mfm_modulate_tail *tail = node->op->impl;
     const mfm_shape *x = &node->in[MFM_MOD_INPUT]->shape;
     char text[MFM_SHAPE_TEXT];
     if (x->rank != 4 || mfm_shape_count(x) < 1)
@@ -65,16 +64,39 @@ int mfm_modulate_infer(mfm_ctx *ctx, mfm_node *node)
     int status = check_coefficients(ctx, node, MFM_MOD_SCALE);
     if (!status)
         status = check_coefficients(ctx, node, MFM_MOD_SHIFT);
-    if (!status && tail->summand && !mfm_shape_equal(&node->in[MFM_MOD_SUMMAND]->shape, x))
+    if (!status && node->n_in > MFM_MOD_SUMMAND &&
+        !mfm_shape_equal(&node->in[MFM_MOD_SUMMAND]->shape, x))
         status = mfm_infer_fail(ctx, node, "summand %s: must have the shape of the input",
                                 mfm_shape_text(&node->in[MFM_MOD_SUMMAND]->shape, text));
-    if (status)
-        return status;
+    node->out[0]->shape = *x;
+    return status;
+}
+
+int mfm_modulate_setup(mfm_ctx *ctx, mfm_node *node)
+{
+    (void)ctx;
     const size_t align = 64 / sizeof(real);
     const size_t own = (sample_scratch(sample_size(node)) + align - 1) / align * align;
-    node->scratch_size = (size_t)x->dim[0] * own;
-    node->out[0]->shape = *x;
+    node->scratch_size = (size_t)count_samples(node) * own;
     return MFM_OK;
+}
+
+/* [n, c, 1, 1] beside images [n, c, h, w]. Without pixels the sweeps that would be saved are short.
+ */
+static bool is_by_sample(const mfm_shape *coefficient, const mfm_shape *x)
+{
+    const mfm_shape wanted = {.rank = 4, .dim = {x->dim[0], x->dim[1], 1, 1}};
+    return x->rank == 4 && mfm_shape_equal(coefficient, &wanted);
+}
+
+bool mfm_modulate_fused(const mfm_fusion *chain, void *attr)
+{
+    (void)attr;
+    const mfm_shape *x = mfm_fusion_shape(chain, "X");
+    const mfm_shape *summand = mfm_fusion_shape(chain, "summand");
+    return is_by_sample(mfm_fusion_shape(chain, "scale"), x) &&
+           is_by_sample(mfm_fusion_shape(chain, "shift"), x) &&
+           (!summand || mfm_shape_equal(summand, x));
 }
 
 /* ---- a sample of a pass ---------------------------------------------------------------------- */
@@ -92,7 +114,7 @@ typedef struct sample {
 
 static sample sample_of(const mfm_node *node, int64_t number)
 {
-    sample s = {.node = node, .tail = node->op->impl, .size = sample_size(node)};
+    sample s = {.node = node, .tail = node->impl->parts, .size = sample_size(node)};
     const int64_t channels = s.size.channels;
     s.first = number * s.size.rows * channels;
     s.row = number * channels;
@@ -266,4 +288,4 @@ static void vjp_t(const mfm_node *node)
     each_adjoint(node, MFM_DG);
 }
 
-const mfm_rule mfm_rule_modulate = {forward, jvp, vjp, vjp_t, false};
+const mfm_rule mfm_rule_modulate = {forward, jvp, vjp, vjp_t};

@@ -13,7 +13,7 @@ static int axis_of(const mfm_node *node)
     return (int)(axis < 0 ? axis + node->in[0]->shape.rank : axis);
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     mfm_shape y = node->in[0]->shape;
     int axis;
@@ -69,7 +69,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
     }
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 
 static const mfm_port inputs[] = {{"inputs", MFM_DATA, false, true}, {0}};
 static const mfm_port outputs[] = {{"concat_result", MFM_DATA, false, false}, {0}};
@@ -95,10 +95,17 @@ const mfm_op mfm_op_concat = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(concat_attr),
-    .infer = infer,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
+    .traits = MFM_JOINS,
     .summary = "tensors one behind the other along an axis",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_concat = {
+    .op = &mfm_op_concat,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
 };

@@ -9,7 +9,7 @@ typedef struct expand_attr {
     mfm_ints shape;
 } expand_attr;
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const mfm_ints *given = &((const expand_attr *)node->attr)->shape;
     if (given->count < 0 || given->count > MFM_MAX_RANK)
@@ -40,7 +40,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
                              &node->in[0]->shape, to, mfm_accumulates(node, 0, lane));
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 
 static const mfm_port inputs[] = {{"input", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"output", MFM_DATA, false, false}, {0}};
@@ -69,10 +69,16 @@ const mfm_op mfm_op_expand = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(expand_attr),
-    .infer = infer,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
     .summary = "broadcast to a shape",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_expand = {
+    .op = &mfm_op_expand,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
 };

@@ -6,7 +6,7 @@ typedef struct flatten_attr {
     int64_t axis;
 } flatten_attr;
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const mfm_shape *x = &node->in[0]->shape;
     const int64_t given = ((const flatten_attr *)node->attr)->axis;
@@ -40,10 +40,17 @@ const mfm_op mfm_op_flatten = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(flatten_attr),
-    .infer = infer,
-    .rule = &mfm_rule_linear,
-    .impl = &mfm_linear_reshape,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
+    .traits = MFM_SAME_ORDER,
     .summary = "a matrix of all elements",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_flatten = {
+    .op = &mfm_op_flatten,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &mfm_linear_reshape,
+    .reads = MFM_READS_NONE,
 };

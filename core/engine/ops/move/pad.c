@@ -82,7 +82,7 @@ static int check_axis(mfm_ctx *ctx, const mfm_node *node, int axis, int64_t begi
     return MFM_OK;
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const pad_attr *attr = node->attr;
     mfm_shape y = node->in[0]->shape;
@@ -104,7 +104,14 @@ static int infer(mfm_ctx *ctx, mfm_node *node)
     if (status)
         return status;
     node->out[0]->shape = y;
-    node->scratch_size = attr->mode == CONSTANT ? 0 : (size_t)mfm_shape_count(&y);
+    return MFM_OK;
+}
+
+static int setup(mfm_ctx *ctx, mfm_node *node)
+{
+    (void)ctx;
+    const pad_attr *attr = node->attr;
+    node->scratch_size = attr->mode == CONSTANT ? 0 : (size_t)mfm_shape_count(&node->out[0]->shape);
     return MFM_OK;
 }
 
@@ -193,7 +200,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
     mfm_strided_copy(&core.shape, from ? from + from_at : NULL, y, 1, to + to_at, x, true);
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 
 static const mfm_port inputs[] = {{"data", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"output", MFM_DATA, false, false}, {0}};
@@ -238,10 +245,17 @@ const mfm_op mfm_op_pad = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(pad_attr),
-    .infer = infer,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
     .summary = "elements added before and behind along each axis",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_pad = {
+    .op = &mfm_op_pad,
+    .backend = MFM_CPU,
+    .setup = setup,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
 };

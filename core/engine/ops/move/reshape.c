@@ -36,7 +36,7 @@ static int read_shape(mfm_ctx *ctx, const mfm_node *node, mfm_shape *y, int *ope
     return MFM_OK;
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const mfm_shape *x = &node->in[0]->shape;
     mfm_shape y;
@@ -73,7 +73,8 @@ static const mfm_attr_def attrs[] = {
      .offset = offsetof(reshape_attr, shape),
      .required = true,
      .from_input = 1,
-     .since = 5},
+     .since = 5,
+     .lengths = true},
     {.name = "allowzero", .type = MFM_INT, .offset = offsetof(reshape_attr, allowzero)},
     {0}};
 
@@ -95,10 +96,17 @@ const mfm_op mfm_op_reshape = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(reshape_attr),
-    .infer = infer,
-    .rule = &mfm_rule_linear,
-    .impl = &mfm_linear_reshape,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
+    .traits = MFM_SAME_ORDER,
     .summary = "the same elements in another shape",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_reshape = {
+    .op = &mfm_op_reshape,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &mfm_linear_reshape,
+    .reads = MFM_READS_NONE,
 };

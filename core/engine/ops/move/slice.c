@@ -51,7 +51,7 @@ static cut cut_of(const mfm_node *node)
     return c;
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const slice_attr *attr = node->attr;
     const int count = attr->starts.count, rank = node->in[0]->shape.rank;
@@ -111,7 +111,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
     mfm_strided_copy(&c.shape, mfm_out(node, 0, lane), y, 1, to + offset, x, true);
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 
 static const mfm_port inputs[] = {{"data", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"output", MFM_DATA, false, false}, {0}};
@@ -157,10 +157,16 @@ const mfm_op mfm_op_slice = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(slice_attr),
-    .infer = infer,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
     .summary = "every n-th element of a range, along each axis",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_slice = {
+    .op = &mfm_op_slice,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
 };

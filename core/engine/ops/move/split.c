@@ -64,7 +64,7 @@ static int check_even(mfm_ctx *ctx, const mfm_node *node, int64_t length)
     return MFM_OK;
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const split_attr *attr = node->attr;
     mfm_shape piece = node->in[0]->shape;
@@ -129,7 +129,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
     }
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 
 static const mfm_port inputs[] = {{"input", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"outputs", MFM_DATA, false, true}, {0}};
@@ -160,10 +160,16 @@ const mfm_op mfm_op_split = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(split_attr),
-    .infer = infer,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
     .summary = "pieces of a tensor along an axis",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_split = {
+    .op = &mfm_op_split,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
 };

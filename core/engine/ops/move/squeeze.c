@@ -7,7 +7,7 @@ typedef struct squeeze_attr {
     mfm_ints axes;
 } squeeze_attr;
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const squeeze_attr *attr = node->attr;
     const mfm_shape *x = &node->in[0]->shape;
@@ -50,10 +50,17 @@ const mfm_op mfm_op_squeeze = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(squeeze_attr),
-    .infer = infer,
-    .rule = &mfm_rule_linear,
-    .impl = &mfm_linear_reshape,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
+    .traits = MFM_SAME_ORDER,
     .summary = "the same elements without axes of length 1",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_squeeze = {
+    .op = &mfm_op_squeeze,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &mfm_linear_reshape,
+    .reads = MFM_READS_NONE,
 };

@@ -14,7 +14,7 @@ static int source_axis(const mfm_node *node, int i)
     return perm->count < 0 ? node->in[0]->shape.rank - 1 - i : (int)perm->v[i];
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const mfm_ints *perm = &((const transpose_attr *)node->attr)->perm;
     const mfm_shape *x = &node->in[0]->shape;
@@ -64,7 +64,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
                      mfm_accumulates(node, 0, lane));
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 
 static const mfm_port inputs[] = {{"data", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"transposed", MFM_DATA, false, false}, {0}};
@@ -89,10 +89,17 @@ const mfm_op mfm_op_transpose = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(transpose_attr),
-    .infer = infer,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
+    .traits = MFM_OTHER_ORDER,
     .summary = "axes in another order",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_transpose = {
+    .op = &mfm_op_transpose,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
 };

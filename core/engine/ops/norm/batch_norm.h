@@ -4,7 +4,8 @@
 #define MFM_BATCH_NORM_H
 
 #include "core/engine/kernels/channels.h"
-#include "core/engine/op.h"
+#include "core/engine/fusion.h"
+#include "core/engine/impl.h"
 
 enum { MFM_BN_INPUT, MFM_BN_SCALE, MFM_BN_BIAS, MFM_BN_MEAN, MFM_BN_VARIANCE, MFM_BN_SUMMAND };
 
@@ -16,7 +17,7 @@ typedef struct mfm_batch_norm_attr {
     int64_t training_mode, spatial;
 } mfm_batch_norm_attr;
 
-/* An operator's impl: what follows the normalisation. */
+/* An implementation's parts: what follows the normalisation. */
 typedef struct mfm_batch_norm_tail {
     bool summand; /* input MFM_BN_SUMMAND, of the output's shape, is added */
     bool relu;    /* then the sum is cut at 0; given with every summand */
@@ -25,6 +26,9 @@ typedef struct mfm_batch_norm_tail {
 extern const mfm_rule mfm_rule_batch_norm;
 extern const mfm_attr_def mfm_batch_norm_attrs[];
 int mfm_batch_norm_infer(mfm_ctx *ctx, mfm_node *node);
+int mfm_batch_norm_setup(mfm_ctx *ctx, mfm_node *node);
+/* Of a chain whose statement n is the normalisation. */
+bool mfm_batch_norm_fused(const mfm_fusion *chain, void *attr);
 /* y from x and the statistics that forward found. */
 void mfm_batch_norm_restore(const mfm_node *node);
 /* Writes the running statistics. */

@@ -89,7 +89,7 @@ static pass begin(const mfm_node *node)
     p.factor = p.constant + c;
     p.shift = p.factor + MFM_MAX_STREAMS * c;
     p.scale = p.shift + c;
-    p.tail = node->op->impl;
+    p.tail = node->impl->parts;
     p.stream[MFM_X] = mfm_in(node, MFM_BN_INPUT, MFM_X);
     return p;
 }
@@ -375,4 +375,4 @@ static void vjp_t(const mfm_node *node)
     parameter_adjoints(&p, MFM_DG);
 }
 
-const mfm_rule mfm_rule_batch_norm = {forward, jvp, vjp, vjp_t, false};
+const mfm_rule mfm_rule_batch_norm = {forward, jvp, vjp, vjp_t};

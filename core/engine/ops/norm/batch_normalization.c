@@ -9,6 +9,7 @@
 #include "core/engine/ops/norm/batch_norm.h"
 
 #include <math.h>
+#include <string.h>
 
 const mfm_attr_def mfm_batch_norm_attrs[] = {
     {.name = "epsilon",
@@ -57,8 +58,7 @@ static int check_shapes(mfm_ctx *ctx, const mfm_node *node)
             return mfm_infer_fail(ctx, node, "%s %s: must be one number for each of %lld channels",
                                   node->op->inputs[i].name,
                                   mfm_shape_text(&node->in[i]->shape, text), (long long)x->dim[1]);
-    const mfm_batch_norm_tail *tail = node->op->impl;
-    if (tail->summand && !mfm_shape_equal(&node->in[MFM_BN_SUMMAND]->shape, x))
+    if (node->n_in > MFM_BN_SUMMAND && !mfm_shape_equal(&node->in[MFM_BN_SUMMAND]->shape, x))
         return mfm_infer_fail(ctx, node, "summand %s: must have the shape of the input",
                               mfm_shape_text(&node->in[MFM_BN_SUMMAND]->shape, text));
     return MFM_OK;
@@ -75,9 +75,22 @@ int mfm_batch_norm_infer(mfm_ctx *ctx, mfm_node *node)
                                     node->op->outputs[i].name);
     if (status)
         return status;
+    return mfm_infer_same(ctx, node);
+}
+
+int mfm_batch_norm_setup(mfm_ctx *ctx, mfm_node *node)
+{
+    (void)ctx;
     node->saved_size = MFM_BN_SAVED * (size_t)node->in[MFM_BN_INPUT]->shape.dim[1];
     node->scratch_size = mfm_batch_norm_scratch(mfm_batch_norm_size(node));
-    return mfm_infer_same(ctx, node);
+    return MFM_OK;
+}
+
+bool mfm_batch_norm_fused(const mfm_fusion *chain, void *attr)
+{
+    const mfm_shape *summand = mfm_fusion_shape(chain, "summand");
+    memcpy(attr, mfm_fusion_attr(chain, "n"), sizeof(mfm_batch_norm_attr));
+    return !summand || mfm_shape_equal(summand, mfm_fusion_shape(chain, "n"));
 }
 
 static void update_one(const mfm_node *node, int input, const real *batch)
@@ -126,12 +139,18 @@ const mfm_op mfm_op_batch_normalization = {
     .outputs = outputs,
     .attrs = mfm_batch_norm_attrs,
     .attr_size = sizeof(mfm_batch_norm_attr),
-    .infer = mfm_batch_norm_infer,
-    .rule = &mfm_rule_batch_norm,
-    .impl = &alone,
-    .reads = MFM_READS_IN,
-    .update = mfm_batch_norm_update,
+    .shape = mfm_batch_norm_infer,
     .batch = MFM_BATCH_FIRST,
     .summary = "normalises every channel to mean 0 and variance 1, then scales and shifts it",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_batch_normalization = {
+    .op = &mfm_op_batch_normalization,
+    .backend = MFM_CPU,
+    .setup = mfm_batch_norm_setup,
+    .rule = &mfm_rule_batch_norm,
+    .parts = &alone,
+    .reads = MFM_READS_IN,
+    .update = mfm_batch_norm_update,
 };

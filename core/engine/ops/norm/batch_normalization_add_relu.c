@@ -22,6 +22,9 @@ static const char *const samples[] = {
     "[2,3,2,2] [3] [3] [3] [3]+ [2,3,2,2] epsilon=0.1",
     NULL};
 
+static const char *const fuses[] = {
+    "n = BatchNormalization X scale B mean var; s = Add n summand; Y = Relu s", NULL};
+
 const mfm_op mfm_op_batch_normalization_add_relu = {
     .name = "BatchNormalizationAddRelu",
     .domain = "mfm",
@@ -30,12 +33,20 @@ const mfm_op mfm_op_batch_normalization_add_relu = {
     .outputs = outputs,
     .attrs = mfm_batch_norm_attrs,
     .attr_size = sizeof(mfm_batch_norm_attr),
-    .infer = mfm_batch_norm_infer,
-    .rule = &mfm_rule_batch_norm,
-    .impl = &add_relu,
-    .reads = MFM_READS_IN | MFM_READS_OUT,
+    .shape = mfm_batch_norm_infer,
     .additive = 1u << MFM_BN_SUMMAND,
-    .update = mfm_batch_norm_update,
+    .fuses = fuses,
+    .fused = mfm_batch_norm_fused,
     .summary = "BatchNormalization, a sum and Relu in one sweep",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_batch_normalization_add_relu = {
+    .op = &mfm_op_batch_normalization_add_relu,
+    .backend = MFM_CPU,
+    .setup = mfm_batch_norm_setup,
+    .rule = &mfm_rule_batch_norm,
+    .parts = &add_relu,
+    .reads = MFM_READS_IN | MFM_READS_OUT,
+    .update = mfm_batch_norm_update,
 };

@@ -19,6 +19,8 @@ static const char *const samples[] = {"[4,3,2,3] [3] [3] [3] [3]+ @train",
                                       "[2,3,2,2] [3] [3] [3] [3]+ epsilon=0.1",
                                       NULL};
 
+static const char *const fuses[] = {"n = BatchNormalization X scale B mean var; Y = Relu n", NULL};
+
 const mfm_op mfm_op_batch_normalization_relu = {
     .name = "BatchNormalizationRelu",
     .domain = "mfm",
@@ -27,12 +29,20 @@ const mfm_op mfm_op_batch_normalization_relu = {
     .outputs = outputs,
     .attrs = mfm_batch_norm_attrs,
     .attr_size = sizeof(mfm_batch_norm_attr),
-    .infer = mfm_batch_norm_infer,
+    .shape = mfm_batch_norm_infer,
+    .fuses = fuses,
+    .fused = mfm_batch_norm_fused,
+    .summary = "BatchNormalization and Relu in one sweep",
+    .samples = samples,
+};
+
+const mfm_impl mfm_cpu_batch_normalization_relu = {
+    .op = &mfm_op_batch_normalization_relu,
+    .backend = MFM_CPU,
+    .setup = mfm_batch_norm_setup,
     .rule = &mfm_rule_batch_norm,
-    .impl = &relu,
+    .parts = &relu,
     .reads = MFM_READS_IN,
     .update = mfm_batch_norm_update,
     .restore = mfm_batch_norm_restore,
-    .summary = "BatchNormalization and Relu in one sweep",
-    .samples = samples,
 };

@@ -22,7 +22,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
     }
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 
 static const mfm_port inputs[] = {
     {"A", MFM_DATA, false, false}, {"B", MFM_DATA, false, false}, {0}};
@@ -44,11 +44,18 @@ const mfm_op mfm_op_add = {
     .since = 7,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = mfm_infer_broadcast,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_NONE,
+    .shape = mfm_infer_broadcast,
+    .linear = true,
+    .traits = MFM_COMMUTES | MFM_ADDS,
     .batch = MFM_BATCH_ALL,
     .summary = "sum of two tensors, with broadcasting",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_add = {
+    .op = &mfm_op_add,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
 };

@@ -23,7 +23,7 @@ static const mfm_attr_def attrs[] = {{.name = "min",
                                       .since = 11},
                                      {0}};
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const clip_attr *attr = node->attr;
     if (isnan(attr->min) || isnan(attr->max))
@@ -50,7 +50,7 @@ static void slopes(const void *attr, size_t n, const real *x, const real *y, rea
         d1[i] = ((y[i] > low) & (y[i] < high)) ? 1 : 0;
 }
 
-static const mfm_pointwise impl = {value, slopes};
+static const mfm_pointwise parts = {value, slopes};
 static const mfm_port inputs[] = {{"input", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"output", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {"[2,3,5,5] min=-0.31 max=0.43",
@@ -69,10 +69,17 @@ const mfm_op mfm_op_clip = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(clip_attr),
-    .infer = infer,
-    .rule = &mfm_rule_piecewise,
-    .impl = &impl,
-    .reads = MFM_READS_OUT,
+    .shape = infer_shape,
+    .linear = true,
+    .batch = MFM_BATCH_ALL,
     .summary = "min(max(x, min), max)",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_clip = {
+    .op = &mfm_op_clip,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_pointwise,
+    .parts = &parts,
+    .reads = MFM_READS_OUT,
 };

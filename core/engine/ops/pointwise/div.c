@@ -11,17 +11,13 @@
  *     gb' = -R_b [ (q'/b) a + (q/b) a' - (q/b) (b'/b) a ]
  * A temporary of the result's shape is kept in scratch.
  */
+#include "core/engine/impl.h"
 #include "core/engine/kernels/broadcast.h"
 #include "core/engine/ops/pointwise/elementwise.h"
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int setup(mfm_ctx *ctx, mfm_node *node)
 {
-    int status = mfm_infer_broadcast(ctx, node);
-    if (status)
-        return status;
-    status = mfm_shape_check(ctx, &node->out[0]->shape, node->name ? node->name : "Div");
-    if (status)
-        return status;
+    (void)ctx;
     node->scratch_size = (size_t)mfm_shape_count(&node->out[0]->shape);
     return MFM_OK;
 }
@@ -131,7 +127,7 @@ static void vjp_t(const mfm_node *node)
     to_divisor(node, MFM_DG, t, a, 1, true);
 }
 
-static const mfm_rule rule = {forward, jvp, vjp, vjp_t, false};
+static const mfm_rule rule = {forward, jvp, vjp, vjp_t};
 
 static const mfm_port inputs[] = {
     {"A", MFM_DATA, false, false}, {"B", MFM_DATA, false, false}, {0}};
@@ -153,10 +149,16 @@ const mfm_op mfm_op_div = {
     .since = 7,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = infer,
-    .rule = &rule,
-    .reads = MFM_READS_IN,
+    .shape = mfm_infer_broadcast,
     .batch = MFM_BATCH_ALL,
     .summary = "quotient of two tensors, with broadcasting",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_div = {
+    .op = &mfm_op_div,
+    .backend = MFM_CPU,
+    .setup = setup,
+    .rule = &rule,
+    .reads = MFM_READS_IN,
 };

@@ -38,16 +38,22 @@ static bool drops(const mfm_node *node)
     return node->training && ((const dropout_attr *)node->attr)->ratio > 0;
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const double ratio = ((const dropout_attr *)node->attr)->ratio;
     if (!(ratio >= 0 && ratio < 1))
         return mfm_infer_fail(ctx, node, "ratio %g: must be in [0, 1)", ratio);
     if (node->n_out > 1 && node->out[1])
         return mfm_infer_fail(ctx, node, "output mask: is used: only the first output may be");
+    return mfm_infer_same(ctx, node);
+}
+
+static int setup(mfm_ctx *ctx, mfm_node *node)
+{
+    (void)ctx;
     if (drops(node))
         node->saved_size = (size_t)mfm_shape_count(&node->in[0]->shape);
-    return mfm_infer_same(ctx, node);
+    return MFM_OK;
 }
 
 static void draw_mask(const mfm_node *node, int64_t count)
@@ -101,10 +107,10 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
         carry(node, mfm_out(node, 0, lane), to, mfm_accumulates(node, 0, lane));
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 static const mfm_port inputs[] = {{"data", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {
-    {"output", MFM_DATA, false, false}, {"mask", MFM_DATA, true, false}, {0}};
+    {"output", MFM_DATA, false, false}, {"mask", MFM_INDEX, true, false}, {0}};
 static const char *const samples[] = {"[2,3,5,5]",
                                       "[4,7] @train",
                                       "[2,3,5,5] ratio=0.25 @train",
@@ -121,12 +127,20 @@ const mfm_op mfm_op_dropout = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(dropout_attr),
-    .infer = infer,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
+    .traits = MFM_SAME_ORDER,
     .batch = MFM_BATCH_ALL,
     .random = true,
     .summary = "zeroes a random part of the elements in training",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_dropout = {
+    .op = &mfm_op_dropout,
+    .backend = MFM_CPU,
+    .setup = setup,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
 };

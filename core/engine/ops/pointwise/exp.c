@@ -19,7 +19,7 @@ static void slopes(const void *attr, size_t n, const real *x, const real *y, rea
         d2[i] = y[i];
 }
 
-static const mfm_pointwise impl = {value, slopes};
+static const mfm_pointwise parts = {value, slopes};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {"[2,3,5,5]", "[4,7]", "[]", "[2,3,4] opset=6", NULL};
@@ -30,10 +30,16 @@ const mfm_op mfm_op_exp = {
     .since = 6,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = mfm_infer_same,
-    .rule = &mfm_rule_pointwise,
-    .impl = &impl,
-    .reads = MFM_READS_OUT,
+    .shape = mfm_infer_same,
+    .batch = MFM_BATCH_ALL,
     .summary = "exponential",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_exp = {
+    .op = &mfm_op_exp,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_pointwise,
+    .parts = &parts,
+    .reads = MFM_READS_OUT,
 };

@@ -18,7 +18,7 @@ static const mfm_attr_def attrs[] = {{.name = "alpha",
                                       .fallback = 0.5},
                                      {0}};
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const hard_sigmoid_attr *attr = node->attr;
     if (!isfinite(attr->alpha) || !isfinite(attr->beta))
@@ -46,7 +46,7 @@ static void slopes(const void *attr, size_t n, const real *x, const real *y, rea
         d1[i] = ((y[i] > 0) & (y[i] < 1)) ? alpha : 0;
 }
 
-static const mfm_pointwise impl = {value, slopes};
+static const mfm_pointwise parts = {value, slopes};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {"[2,3,5,5]", "[4,7] alpha=0.16666667", "[9] alpha=3 beta=0.4",
@@ -60,10 +60,18 @@ const mfm_op mfm_op_hard_sigmoid = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(hard_sigmoid_attr),
-    .infer = infer,
-    .rule = &mfm_rule_piecewise,
-    .impl = &impl,
-    .reads = MFM_READS_OUT,
+    .shape = infer_shape,
+    .linear = true,
+    .traits = MFM_PROBABILITIES,
+    .batch = MFM_BATCH_ALL,
     .summary = "max(0, min(1, alpha x + beta))",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_hard_sigmoid = {
+    .op = &mfm_op_hard_sigmoid,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_pointwise,
+    .parts = &parts,
+    .reads = MFM_READS_OUT,
 };

@@ -24,7 +24,7 @@ static void slopes(const void *attr, size_t n, const real *x, const real *y, rea
         d2[i] = ((x[i] > -3) & (x[i] < 3)) ? (real)1 / 3 : 0;
 }
 
-static const mfm_pointwise impl = {value, slopes};
+static const mfm_pointwise parts = {value, slopes};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {"[2,3,5,5]", "[4,7]", "[1]", NULL};
@@ -35,10 +35,16 @@ const mfm_op mfm_op_hard_swish = {
     .since = 14,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = mfm_infer_same,
-    .rule = &mfm_rule_pointwise,
-    .impl = &impl,
-    .reads = MFM_READS_IN,
+    .shape = mfm_infer_same,
+    .batch = MFM_BATCH_ALL,
     .summary = "x max(0, min(1, x/6 + 1/2))",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_hard_swish = {
+    .op = &mfm_op_hard_swish,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_pointwise,
+    .parts = &parts,
+    .reads = MFM_READS_IN,
 };

@@ -12,11 +12,18 @@ const mfm_op mfm_op_identity = {
     .since = 1,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = mfm_infer_same,
-    .rule = &mfm_rule_linear,
-    .impl = &mfm_linear_reshape,
-    .reads = MFM_READS_NONE,
+    .shape = mfm_infer_same,
+    .linear = true,
+    .traits = MFM_SAME_ORDER,
     .batch = MFM_BATCH_ALL,
     .summary = "the input itself",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_identity = {
+    .op = &mfm_op_identity,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &mfm_linear_reshape,
+    .reads = MFM_READS_NONE,
 };

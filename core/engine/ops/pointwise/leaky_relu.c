@@ -14,7 +14,7 @@ static const mfm_attr_def attrs[] = {{.name = "alpha",
                                       .fallback = 0.01},
                                      {0}};
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const leaky_relu_attr *attr = node->attr;
     if (!isfinite(attr->alpha) || attr->alpha < 0)
@@ -37,7 +37,7 @@ static void slopes(const void *attr, size_t n, const real *x, const real *y, rea
         d1[i] = y[i] > 0 ? 1 : alpha;
 }
 
-static const mfm_pointwise impl = {value, slopes};
+static const mfm_pointwise parts = {value, slopes};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {"[2,3,5,5]", "[4,7] alpha=0.3", "[9] alpha=0",
@@ -51,10 +51,17 @@ const mfm_op mfm_op_leaky_relu = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(leaky_relu_attr),
-    .infer = infer,
-    .rule = &mfm_rule_piecewise,
-    .impl = &impl,
-    .reads = MFM_READS_OUT,
+    .shape = infer_shape,
+    .linear = true,
+    .batch = MFM_BATCH_ALL,
     .summary = "x where x >= 0, alpha x elsewhere; alpha >= 0",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_leaky_relu = {
+    .op = &mfm_op_leaky_relu,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_pointwise,
+    .parts = &parts,
+    .reads = MFM_READS_OUT,
 };

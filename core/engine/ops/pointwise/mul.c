@@ -23,7 +23,7 @@ static void adjoint_b(const mfm_node *node, const real *g, const real *a, real *
                          gb, add);
 }
 
-static const mfm_bilinear impl = {
+static const mfm_bilinear parts = {
     .product = product, .adjoint_a = adjoint_a, .adjoint_b = adjoint_b};
 
 static const mfm_port inputs[] = {
@@ -46,11 +46,17 @@ const mfm_op mfm_op_mul = {
     .since = 7,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = mfm_infer_broadcast,
-    .rule = &mfm_rule_bilinear,
-    .impl = &impl,
-    .reads = MFM_READS_IN,
+    .shape = mfm_infer_broadcast,
+    .traits = MFM_COMMUTES | MFM_SCALES,
     .batch = MFM_BATCH_ALL,
     .summary = "product of two tensors, with broadcasting",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_mul = {
+    .op = &mfm_op_mul,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_bilinear,
+    .parts = &parts,
+    .reads = MFM_READS_IN,
 };

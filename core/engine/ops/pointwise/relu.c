@@ -45,7 +45,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
         memset(to, 0, (size_t)count * sizeof *to);
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {"[2,3,5,5]", "[4,7]", "[1]", "[]", "[2,3,4] opset=6", NULL};
@@ -56,11 +56,18 @@ const mfm_op mfm_op_relu = {
     .since = 6,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = mfm_infer_same,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_OUT,
+    .shape = mfm_infer_same,
+    .linear = true,
+    .traits = MFM_MONOTONE,
     .batch = MFM_BATCH_ALL,
     .summary = "max(x, 0)",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_relu = {
+    .op = &mfm_op_relu,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_OUT,
 };

@@ -21,7 +21,7 @@ static void slopes(const void *attr, size_t n, const real *x, const real *y, rea
         d2[i] = y[i] * (1 - y[i]) * (1 - 2 * y[i]);
 }
 
-static const mfm_pointwise impl = {value, slopes};
+static const mfm_pointwise parts = {value, slopes};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {"[2,3,5,5]", "[4,7]", "[]", "[2,3,4] opset=6", NULL};
@@ -32,10 +32,17 @@ const mfm_op mfm_op_sigmoid = {
     .since = 6,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = mfm_infer_same,
-    .rule = &mfm_rule_pointwise,
-    .impl = &impl,
-    .reads = MFM_READS_OUT,
+    .shape = mfm_infer_same,
+    .traits = MFM_PROBABILITIES,
+    .batch = MFM_BATCH_ALL,
     .summary = "1 / (1 + exp(-x))",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_sigmoid = {
+    .op = &mfm_op_sigmoid,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_pointwise,
+    .parts = &parts,
+    .reads = MFM_READS_OUT,
 };

@@ -23,7 +23,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
     }
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 
 static const mfm_port inputs[] = {
     {"A", MFM_DATA, false, false}, {"B", MFM_DATA, false, false}, {0}};
@@ -45,11 +45,17 @@ const mfm_op mfm_op_sub = {
     .since = 7,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = mfm_infer_broadcast,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_NONE,
+    .shape = mfm_infer_broadcast,
+    .linear = true,
     .batch = MFM_BATCH_ALL,
     .summary = "difference of two tensors, with broadcasting",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_sub = {
+    .op = &mfm_op_sub,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
 };

@@ -4,7 +4,7 @@
 #include "core/engine/ops/pointwise/elementwise.h"
 #include "core/engine/rules.h"
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     for (int i = 1; i < node->n_in && node->opset < 8; i++)
         if (!mfm_shape_equal(&node->in[i]->shape, &node->in[0]->shape))
@@ -38,7 +38,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
     }
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 
 static const mfm_port inputs[] = {{"data_0", MFM_DATA, false, true}, {0}};
 static const mfm_port outputs[] = {{"sum", MFM_DATA, false, false}, {0}};
@@ -56,11 +56,17 @@ const mfm_op mfm_op_sum = {
     .since = 6,
     .inputs = inputs,
     .outputs = outputs,
-    .infer = infer,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
     .batch = MFM_BATCH_ALL,
     .summary = "sum of one or more tensors, with broadcasting",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_sum = {
+    .op = &mfm_op_sum,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
 };

@@ -114,7 +114,7 @@ static void vjp_t(const mfm_node *node)
     mfm_softmax_vjp_t(node, pull, pull_tangent);
 }
 
-const mfm_rule mfm_rule_log_softmax = {forward, jvp, vjp, vjp_t, false};
+const mfm_rule mfm_rule_log_softmax = {forward, jvp, vjp, vjp_t};
 
 static const mfm_attr_def attrs[] = {
     {.name = "axis", .type = MFM_INT, .offset = offsetof(mfm_softmax_attr, axis), .fallback = -1},
@@ -138,9 +138,15 @@ const mfm_op mfm_op_log_softmax = {
     .outputs = mfm_softmax_outputs,
     .attrs = attrs,
     .attr_size = sizeof(mfm_softmax_attr),
-    .infer = mfm_softmax_infer,
-    .rule = &mfm_rule_log_softmax,
-    .reads = MFM_READS_OUT,
+    .shape = mfm_softmax_infer,
+    .traits = MFM_LOG_SOFTMAX,
     .summary = "x - log(sum exp(x)) along one axis",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_log_softmax = {
+    .op = &mfm_op_log_softmax,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_log_softmax,
+    .reads = MFM_READS_OUT,
 };

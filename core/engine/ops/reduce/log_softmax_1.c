@@ -23,9 +23,15 @@ const mfm_op mfm_op_log_softmax_1 = {
     .outputs = mfm_softmax_outputs,
     .attrs = attrs,
     .attr_size = sizeof(mfm_softmax_attr),
-    .infer = mfm_softmax_infer,
-    .rule = &mfm_rule_log_softmax,
-    .reads = MFM_READS_OUT,
+    .shape = mfm_softmax_infer,
+    .traits = MFM_LOG_SOFTMAX,
     .summary = "x - log(sum exp(x)) over the axis and all after it",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_log_softmax_1 = {
+    .op = &mfm_op_log_softmax_1,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_log_softmax,
+    .reads = MFM_READS_OUT,
 };

@@ -22,7 +22,7 @@ static void mark(const mfm_node *node, bool reduced[MFM_MAX_RANK])
         reduced[i] = !attr->noop_with_empty_axes;
 }
 
-static int infer(mfm_ctx *ctx, mfm_node *node)
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const reduce_mean_attr *attr = node->attr;
     const mfm_shape *x = &node->in[0]->shape;
@@ -82,7 +82,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
                      mfm_accumulates(node, 0, lane));
 }
 
-static const mfm_linear impl = {apply, adjoint};
+static const mfm_linear parts = {apply, adjoint};
 
 static const mfm_port inputs[] = {{"data", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"reduced", MFM_DATA, false, false}, {0}};
@@ -120,10 +120,16 @@ const mfm_op mfm_op_reduce_mean = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(reduce_mean_attr),
-    .infer = infer,
-    .rule = &mfm_rule_linear,
-    .impl = &impl,
-    .reads = MFM_READS_NONE,
+    .shape = infer_shape,
+    .linear = true,
     .summary = "mean over some axes",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_reduce_mean = {
+    .op = &mfm_op_reduce_mean,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
 };

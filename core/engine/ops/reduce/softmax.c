@@ -104,7 +104,7 @@ static void vjp_t(const mfm_node *node)
     mfm_softmax_vjp_t(node, multiply, multiply_tangent);
 }
 
-const mfm_rule mfm_rule_softmax = {forward, jvp, vjp, vjp_t, false};
+const mfm_rule mfm_rule_softmax = {forward, jvp, vjp, vjp_t};
 
 static const mfm_attr_def attrs[] = {
     {.name = "axis", .type = MFM_INT, .offset = offsetof(mfm_softmax_attr, axis), .fallback = -1},
@@ -128,9 +128,15 @@ const mfm_op mfm_op_softmax = {
     .outputs = mfm_softmax_outputs,
     .attrs = attrs,
     .attr_size = sizeof(mfm_softmax_attr),
-    .infer = mfm_softmax_infer,
-    .rule = &mfm_rule_softmax,
-    .reads = MFM_READS_OUT,
+    .shape = mfm_softmax_infer,
+    .traits = MFM_SOFTMAX | MFM_PROBABILITIES,
     .summary = "exp(x) / sum exp(x) along one axis",
     .samples = samples,
+};
+
+const mfm_impl mfm_cpu_softmax = {
+    .op = &mfm_op_softmax,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_softmax,
+    .reads = MFM_READS_OUT,
 };

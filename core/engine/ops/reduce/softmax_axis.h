@@ -10,7 +10,7 @@
 #ifndef MFM_SOFTMAX_AXIS_H
 #define MFM_SOFTMAX_AXIS_H
 
-#include "core/engine/op.h"
+#include "core/engine/impl.h"
 
 typedef struct mfm_softmax_attr {
     int64_t axis;

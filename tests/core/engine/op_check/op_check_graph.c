@@ -120,6 +120,7 @@ static void clear(one_node *n)
 static int attempt_plan(mfm_ctx *ctx, void *self)
 {
     one_node n = {.checker = self, .ctx = ctx};
+    mfm_ctx_use_backend(ctx, mfm_ctx_backend(n.checker->ctx));
     const int status = make(&n);
     clear(&n);
     return status;
@@ -129,6 +130,7 @@ static int attempt_infer(mfm_ctx *ctx, void *self)
 {
     const mfm_checker *checker = self;
     mfm_probe probe;
+    mfm_ctx_use_backend(ctx, mfm_ctx_backend(checker->ctx));
     const int status = mfm_probe_init(ctx, checker->sample, checker->seed, &probe);
     if (!status)
         mfm_probe_clear(&probe);
@@ -249,7 +251,7 @@ int mfm_check_frozen(mfm_checker *checker)
 
 void mfm_check_update(mfm_checker *checker)
 {
-    if (!checker->sample->op->update || !checker->sample->training)
+    if (!checker->probe.node.impl->update || !checker->sample->training)
         return;
     const char *what = mfm_probe_update(&checker->probe, checker->a);
     mfm_checker_note(checker, MFM_CHECK_UPDATE, what ? INFINITY : 0, what ? what : "");
@@ -260,7 +262,7 @@ void mfm_check_update(mfm_checker *checker)
 
 void mfm_check_restore(mfm_checker *checker)
 {
-    if (!checker->sample->op->restore)
+    if (!checker->probe.node.impl->restore)
         return;
     const char *what = mfm_probe_restore(&checker->probe, checker->a);
     mfm_checker_note(checker, MFM_CHECK_RESTORE, what ? INFINITY : 0, what ? what : "");

@@ -107,7 +107,7 @@ static void check_accumulate(mfm_checker *checker)
     check_accumulating(checker, &run);
     run.no_g = 0;
     run.no_dg = UINT32_MAX;
-    if (!checker->sample->op->rule->linear)
+    if (!checker->sample->op->linear)
         check_accumulating(checker, &run);
 }
 

@@ -37,18 +37,16 @@ size_t mfm_probe_count(const mfm_probe *probe, int tensor)
     return (size_t)mfm_shape_count(&probe->tensors[tensor].shape);
 }
 
-/* The shapes of the outputs, from an infer that is asked for nothing else. */
-static int infer_dry(mfm_probe *probe, mfm_shape *shapes)
+/* Set-up leaves the shapes as they were inferred. */
+static int set_up(mfm_probe *probe)
 {
-    mfm_node node = probe->node;
-    node.dry = true;
-    int status = node.op->infer(probe->ctx, &node);
-    if (node.op->release)
-        node.op->release(probe->ctx, &node);
-    for (int i = 0; i < node.n_out; i++) {
+    mfm_shape shapes[MFM_SAMPLE_PORTS];
+    for (int i = 0; i < probe->sample->n_out; i++)
         shapes[i] = probe->out[i]->shape;
-        probe->out[i]->shape.rank = -1;
-    }
+    int status = mfm_node_setup(probe->ctx, &probe->node);
+    for (int i = 0; i < probe->sample->n_out && !status; i++)
+        if (!mfm_shape_equal(&probe->out[i]->shape, &shapes[i]))
+            status = mfm_fail(probe->ctx, MFM_EDATA, "setup: must leave the shapes");
     return status;
 }
 
@@ -74,16 +72,10 @@ static int infer(mfm_probe *probe)
                              .out = probe->out,
                              .accumulates = probe->accumulates,
                              .key = {.seed = 7, .stream = MFM_STREAM_DROPOUT, .step = 3}};
-    mfm_shape dry[MFM_SAMPLE_PORTS];
-    int status = infer_dry(probe, dry);
-    if (!status)
-        status = sample->op->infer(probe->ctx, &probe->node);
-    for (int i = 0; i < sample->n_out && !status; i++) {
+    int status = sample->op->shape(probe->ctx, &probe->node);
+    for (int i = 0; i < sample->n_out && !status; i++)
         status = mfm_shape_check(probe->ctx, &probe->out[i]->shape, "inferred shape of an output");
-        if (!status && !mfm_shape_equal(&probe->out[i]->shape, &dry[i]))
-            status = mfm_fail(probe->ctx, MFM_EDATA, "infer: dry: must give the same shapes");
-    }
-    return status;
+    return status ? status : set_up(probe);
 }
 
 static int make_lane(mfm_probe *probe, int tensor, enum mfm_lane lane)
@@ -163,6 +155,5 @@ void mfm_probe_clear(mfm_probe *probe)
         mfm_free(probe->ctx, probe->other_dx[i]);
     mfm_guarded_free(probe->ctx, probe->node.saved);
     mfm_guarded_free(probe->ctx, probe->node.scratch);
-    if (probe->node.op && probe->node.op->release)
-        probe->node.op->release(probe->ctx, &probe->node);
+    mfm_node_release(probe->ctx, &probe->node);
 }

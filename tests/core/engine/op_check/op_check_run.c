@@ -65,7 +65,7 @@ static bool any_given(const mfm_probe *probe, const mfm_probe_run *run, enum mfm
 /* op.h: when a pass is called at all. A lane that no pass writes is NULL. */
 static bool pass_runs(const mfm_probe *probe, const mfm_probe_run *run, enum mfm_lane pass)
 {
-    const bool linear = probe->sample->op->rule->linear;
+    const bool linear = probe->sample->op->linear;
     switch (pass) {
     case MFM_X:
         return true;
@@ -160,18 +160,18 @@ static void poison_additive(mfm_probe *probe, enum mfm_lane lane)
 static void poison_values(mfm_probe *probe)
 {
     poison_additive(probe, MFM_X);
-    if (!(probe->sample->op->reads & MFM_READS_IN))
+    if (!(probe->node.impl->reads & MFM_READS_IN))
         poison(probe, false, MFM_X);
-    if (!(probe->sample->op->reads & MFM_READS_OUT))
+    if (!(probe->node.impl->reads & MFM_READS_OUT))
         poison(probe, true, MFM_X);
 }
 
 static void poison_tangents(mfm_probe *probe)
 {
     poison_additive(probe, MFM_DX);
-    if (probe->sample->op->rule->linear)
+    if (probe->sample->op->linear)
         poison(probe, false, MFM_DX);
-    if (!(probe->sample->op->reads & MFM_READS_OUT))
+    if (!(probe->node.impl->reads & MFM_READS_OUT))
         poison(probe, true, MFM_DX);
 }
 
@@ -232,7 +232,7 @@ static const char *fault(mfm_probe *probe, enum mfm_lane pass, const char *what)
 static const char *run_pass(mfm_probe *probe, const mfm_probe_run *run, enum mfm_lane lane,
                             real *results)
 {
-    const mfm_rule *rule = probe->sample->op->rule;
+    const mfm_rule *rule = probe->node.impl->rule;
     void (*const passes[])(const mfm_node *) = {rule->forward, rule->jvp, rule->vjp, rule->vjp_t};
     fill_nan(probe->node.scratch, probe->node.scratch_size);
     if (pass_runs(probe, run, lane))
@@ -279,7 +279,7 @@ const char *mfm_probe_update(mfm_probe *probe, real *results)
     if (what)
         return what;
     fill_nan(probe->node.scratch, probe->node.scratch_size);
-    probe->sample->op->update(&probe->node);
+    probe->node.impl->update(&probe->node);
     if (!guards_intact(probe))
         return "update writes outside its buffers";
     if (!given_unchanged(probe, &plain, false))
@@ -299,7 +299,7 @@ const char *mfm_probe_restore(mfm_probe *probe, real *results)
         return what;
     fill_nan(probe->node.scratch, probe->node.scratch_size);
     poison(probe, true, MFM_X);
-    probe->sample->op->restore(&probe->node);
+    probe->node.impl->restore(&probe->node);
     if (!guards_intact(probe))
         return "restore writes outside its buffers";
     if (!(given_unchanged(probe, &plain, false) && given_unchanged(probe, &plain, true)))

@@ -11,7 +11,7 @@
 #ifndef MFM_OP_CHECK_SAMPLE_H
 #define MFM_OP_CHECK_SAMPLE_H
 
-#include "core/engine/op.h"
+#include "core/engine/impl.h"
 
 enum { MFM_SAMPLE_PORTS = 8 };
 

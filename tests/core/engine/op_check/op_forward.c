@@ -37,7 +37,7 @@ static int load(mfm_ctx *ctx, const mfm_sample *sample, const double *const *in,
 static int go(mfm_ctx *ctx, run *r, mfm_forward_result *result)
 {
     mfm_node *node = &r->node;
-    int status = node->op->infer(ctx, node);
+    int status = node->op->shape(ctx, node);
     for (int i = 0; i < node->n_out && !status; i++) {
         status = mfm_shape_check(ctx, &r->out[i]->shape, "output");
         const int64_t count = status ? 0 : mfm_shape_count(&r->out[i]->shape);
@@ -46,13 +46,15 @@ static int go(mfm_ctx *ctx, run *r, mfm_forward_result *result)
         r->y[i] = mfm_alloc_aligned(ctx, (size_t)count, sizeof(real));
         r->out[i]->lane[MFM_X] = r->y[i];
     }
+    if (!status)
+        status = mfm_node_setup(ctx, node);
     if (status)
         return status;
     node->scratch = mfm_alloc_aligned(ctx, node->scratch_size, sizeof(real));
     node->saved = mfm_alloc_aligned(ctx, node->saved_size, sizeof(real));
     if (mfm_code(ctx))
         return MFM_ENOMEM;
-    node->op->rule->forward(node);
+    node->impl->rule->forward(node);
     for (int i = 0; i < node->n_out; i++) {
         real plain[MFM_FORWARD_MOST];
         result->shape[i] = r->out[i]->shape;
@@ -81,8 +83,7 @@ static int run_sample(mfm_ctx *ctx, const mfm_sample *sample, const double *cons
     int status = load(ctx, sample, in, &r);
     if (!status)
         status = go(ctx, &r, result);
-    if (sample->op->release)
-        sample->op->release(ctx, &r.node);
+    mfm_node_release(ctx, &r.node);
     mfm_free_aligned(ctx, r.node.scratch);
     mfm_free_aligned(ctx, r.node.saved);
     for (int i = 0; i < MFM_SAMPLE_PORTS; i++) {

@@ -25,12 +25,18 @@ static void put(const mfm_node *node, int input, enum mfm_lane lane, size_t i, r
         to[i] = mfm_accumulates(node, input, lane) ? to[i] + value : value;
 }
 
-static int square_infer(mfm_ctx *ctx, mfm_node *node)
+static int square_shape(mfm_ctx *ctx, mfm_node *node)
 {
     if (!mfm_shape_equal(&node->in[0]->shape, &node->in[1]->shape))
         return mfm_infer_fail(ctx, node, "two shapes: must be one");
-    node->saved_size = (size_t)mfm_shape_count(&node->in[0]->shape);
     return mfm_infer_same(ctx, node);
+}
+
+static int square_setup(mfm_ctx *ctx, mfm_node *node)
+{
+    (void)ctx;
+    node->saved_size = count_of(node);
+    return MFM_OK;
 }
 
 static void square_forward(const mfm_node *node)
@@ -82,23 +88,27 @@ static void square_vjp_t(const mfm_node *node)
     second_order(node, 1, 1, 1);
 }
 
-static const mfm_rule square_rule = {square_forward, square_jvp, square_vjp, square_vjp_t, false};
+static const mfm_rule square_rule = {square_forward, square_jvp, square_vjp, square_vjp_t};
 static const mfm_port square_inputs[] = {
     {.name = "A", .role = MFM_DATA}, {.name = "B", .role = MFM_PARAM}, {0}};
 static const mfm_port square_outputs[] = {{.name = "Y"}, {0}};
 static const char *const square_samples[] = {"[7] [7]", "[2,3,2,2] [2,3,2,2]", "[] []", NULL};
 
-static mfm_op square_op(const mfm_rule *rule)
+static mfm_op square_op(void)
 {
     return (mfm_op){.name = "Square",
                     .domain = "test",
                     .since = 1,
                     .inputs = square_inputs,
                     .outputs = square_outputs,
-                    .infer = square_infer,
-                    .rule = rule,
-                    .reads = MFM_READS_IN,
+                    .shape = square_shape,
                     .samples = square_samples};
+}
+
+static mfm_impl square_impl(const mfm_rule *rule)
+{
+    return (mfm_impl){
+        .backend = "test", .setup = square_setup, .rule = rule, .reads = MFM_READS_IN};
 }
 
 /* ---- planted errors ---- */
@@ -220,6 +230,7 @@ typedef struct planted {
     mfm_rule rule;
     enum mfm_check caught_by;
     bool in_double; /* only central differences show it */
+    bool linear;
 } planted;
 
 #define FORWARD square_forward
@@ -227,69 +238,87 @@ typedef struct planted {
 #define VJP     square_vjp
 #define VJP_T   square_vjp_t
 static const planted errors[] = {
-    {"vjp_t lacks f''", {FORWARD, JVP, VJP, vjp_t_without_curvature, 0}, MFM_CHECK_VJP_T, true},
+    {"vjp_t lacks f''", {FORWARD, JVP, VJP, vjp_t_without_curvature}, MFM_CHECK_VJP_T, true, false},
     {"vjp_t is 0.1 % off",
-     {FORWARD, JVP, VJP, vjp_t_off_by_one_part_in_a_thousand, 0},
+     {FORWARD, JVP, VJP, vjp_t_off_by_one_part_in_a_thousand},
      MFM_CHECK_VJP_T,
-     true},
-    {"vjp_t is called linear", {FORWARD, JVP, VJP, VJP_T, true}, MFM_CHECK_READS, false},
+     true,
+     false},
+    {"vjp_t is called linear", {FORWARD, JVP, VJP, VJP_T}, MFM_CHECK_READS, false, true},
     {"a cross term is halved",
-     {FORWARD, JVP, VJP, vjp_t_with_half_a_cross_term, 0},
+     {FORWARD, JVP, VJP, vjp_t_with_half_a_cross_term},
      MFM_CHECK_SYMMETRY,
+     false,
      false},
     {"jvp forgets an input",
-     {FORWARD, jvp_without_second_input, VJP, VJP_T, 0},
+     {FORWARD, jvp_without_second_input, VJP, VJP_T},
      MFM_CHECK_ADJOINT,
+     false,
      false},
     {"jvp and vjp share a wrong slope",
-     {FORWARD, wrong_slope_jvp, wrong_slope_vjp, VJP_T, 0},
+     {FORWARD, wrong_slope_jvp, wrong_slope_vjp, VJP_T},
      MFM_CHECK_JVP,
-     true},
+     true,
+     false},
     {"forward skips an element",
-     {forward_that_skips_the_last, JVP, VJP, VJP_T, 0},
+     {forward_that_skips_the_last, JVP, VJP, VJP_T},
      MFM_CHECK_WRITES,
+     false,
      false},
     {"forward writes beyond the end",
-     {forward_beyond_the_end, JVP, VJP, VJP_T, 0},
+     {forward_beyond_the_end, JVP, VJP, VJP_T},
      MFM_CHECK_WRITES,
+     false,
      false},
     {"forward writes before saved",
-     {forward_beyond_saved, JVP, VJP, VJP_T, 0},
+     {forward_beyond_saved, JVP, VJP, VJP_T},
      MFM_CHECK_WRITES,
+     false,
      false},
     {"jvp changes its input",
-     {FORWARD, jvp_that_changes_its_input, VJP, VJP_T, 0},
+     {FORWARD, jvp_that_changes_its_input, VJP, VJP_T},
      MFM_CHECK_WRITES,
+     false,
      false},
     {"vjp never accumulates",
-     {FORWARD, JVP, vjp_that_always_overwrites, VJP_T, 0},
+     {FORWARD, JVP, vjp_that_always_overwrites, VJP_T},
      MFM_CHECK_ADD,
+     false,
      false},
     {"vjp always accumulates",
-     {FORWARD, JVP, vjp_that_always_adds, VJP_T, 0},
+     {FORWARD, JVP, vjp_that_always_adds, VJP_T},
      MFM_CHECK_WRITES,
+     false,
      false},
     {"vjp loses a tied input",
-     {FORWARD, JVP, vjp_that_clears_late, VJP_T, 0},
+     {FORWARD, JVP, vjp_that_clears_late, VJP_T},
      MFM_CHECK_TIED,
+     false,
      false},
-    {"vjp_t needs DG", {FORWARD, JVP, VJP, vjp_t_that_skips_null, 0}, MFM_CHECK_NULL, false},
+    {"vjp_t needs DG", {FORWARD, JVP, VJP, vjp_t_that_skips_null}, MFM_CHECK_NULL, false, false},
     {"vjp_t wants both adjoints",
-     {FORWARD, JVP, VJP, vjp_t_only_with_both_adjoints, 0},
+     {FORWARD, JVP, VJP, vjp_t_only_with_both_adjoints},
      MFM_CHECK_UNWANTED,
+     false,
      false},
     {"jvp spoils what vjp needs",
-     {FORWARD, jvp_that_spoils_saved, VJP, VJP_T, 0},
+     {FORWARD, jvp_that_spoils_saved, VJP, VJP_T},
      MFM_CHECK_ORDER,
+     false,
      false},
 };
 
-static mfm_op_report report_on(const mfm_op *op)
+/* Carried out by a back end of that one implementation. */
+static mfm_op_report report_on(const mfm_op *op, mfm_impl impl)
 {
     mfm_op_report report;
+    impl.op = op;
+    const mfm_impl *const impls[] = {&impl, NULL};
+    const mfm_backend backend = {"test", impls};
     mfm_op_report_init(&report, NULL);
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
+    mfm_ctx_use_backend(ctx, &backend);
     CU_ASSERT_EQUAL(mfm_op_check(ctx, op, 5, &report), MFM_OK);
     mfm_ctx_free(ctx);
     return report;
@@ -297,8 +326,8 @@ static mfm_op_report report_on(const mfm_op *op)
 
 static void test_correct(void)
 {
-    const mfm_op op = square_op(&square_rule);
-    const mfm_op_report report = report_on(&op);
+    const mfm_op op = square_op();
+    const mfm_op_report report = report_on(&op, square_impl(&square_rule));
     CU_ASSERT_EQUAL(report.samples, 3);
     CU_ASSERT_EQUAL(report.failures, 0);
     for (int i = 0; i < MFM_CHECKS; i++) {
@@ -314,8 +343,9 @@ static void test_planted(void)
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         if (errors[i].in_double && sizeof(real) < 8)
             continue;
-        const mfm_op op = square_op(&errors[i].rule);
-        const mfm_op_report report = report_on(&op);
+        mfm_op op = square_op();
+        op.linear = errors[i].linear;
+        const mfm_op_report report = report_on(&op, square_impl(&errors[i].rule));
         if (!report.failed[errors[i].caught_by])
             printf("\n    %s: not caught by '%s'", errors[i].what,
                    mfm_check_name(errors[i].caught_by));
@@ -325,11 +355,12 @@ static void test_planted(void)
 
 static void test_unclaimed_reads(void)
 {
-    mfm_op op = square_op(&square_rule);
-    op.reads = MFM_READS_NONE;
-    CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_READS] > 0);
-    op.reads = MFM_READS_OUT;
-    CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_READS] > 0);
+    const mfm_op op = square_op();
+    mfm_impl impl = square_impl(&square_rule);
+    impl.reads = MFM_READS_NONE;
+    CU_ASSERT_TRUE(report_on(&op, impl).failed[MFM_CHECK_READS] > 0);
+    impl.reads = MFM_READS_OUT;
+    CU_ASSERT_TRUE(report_on(&op, impl).failed[MFM_CHECK_READS] > 0);
 }
 
 static void restore_too_large(const mfm_node *node)
@@ -345,20 +376,21 @@ static void restore_nothing(const mfm_node *node)
 
 static void test_restore(void)
 {
-    mfm_op op = square_op(&square_rule);
-    op.restore = square_forward;
-    CU_ASSERT_EQUAL(report_on(&op).failures, 0);
-    op.restore = restore_too_large;
-    CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_RESTORE] > 0);
-    op.restore = restore_nothing;
-    CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_RESTORE] > 0);
+    const mfm_op op = square_op();
+    mfm_impl impl = square_impl(&square_rule);
+    impl.restore = square_forward;
+    CU_ASSERT_EQUAL(report_on(&op, impl).failures, 0);
+    impl.restore = restore_too_large;
+    CU_ASSERT_TRUE(report_on(&op, impl).failed[MFM_CHECK_RESTORE] > 0);
+    impl.restore = restore_nothing;
+    CU_ASSERT_TRUE(report_on(&op, impl).failed[MFM_CHECK_RESTORE] > 0);
 }
 
 /* The same operator with its second factor packed where it stays. */
-static int packing_infer(mfm_ctx *ctx, mfm_node *node)
+static int packing_setup(mfm_ctx *ctx, mfm_node *node)
 {
     node->packed_size = node->frozen ? count_of(node) : 0;
-    return square_infer(ctx, node);
+    return square_setup(ctx, node);
 }
 
 static void pack(const mfm_node *node)
@@ -389,22 +421,21 @@ static void test_frozen(void)
 {
     mfm_rule rule = square_rule;
     rule.forward = packed_forward;
-    mfm_op op = square_op(&rule);
-    op.infer = packing_infer;
-    op.prepare = pack;
-    CU_ASSERT_EQUAL(report_on(&op).failures, 0);
-    op.prepare = pack_nothing;
-    CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_FROZEN] > 0);
-    op.prepare = pack_once; /* what was bound first */
-    CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_FROZEN] > 0);
+    const mfm_op op = square_op();
+    mfm_impl impl = square_impl(&rule);
+    impl.setup = packing_setup;
+    impl.prepare = pack;
+    CU_ASSERT_EQUAL(report_on(&op, impl).failures, 0);
+    impl.prepare = pack_nothing;
+    CU_ASSERT_TRUE(report_on(&op, impl).failed[MFM_CHECK_FROZEN] > 0);
+    impl.prepare = pack_once; /* what was bound first */
+    CU_ASSERT_TRUE(report_on(&op, impl).failed[MFM_CHECK_FROZEN] > 0);
 }
 
-static int kernel_infer(mfm_ctx *ctx, mfm_node *node)
+static int kernel_setup(mfm_ctx *ctx, mfm_node *node)
 {
-    if (node->dry)
-        return square_infer(ctx, node);
     node->kernel = mfm_alloc(ctx, 1, 1);
-    return node->kernel ? square_infer(ctx, node) : MFM_ENOMEM;
+    return node->kernel ? square_setup(ctx, node) : MFM_ENOMEM;
 }
 
 static void release_kernel(mfm_ctx *ctx, mfm_node *node)
@@ -412,31 +443,30 @@ static void release_kernel(mfm_ctx *ctx, mfm_node *node)
     mfm_free(ctx, node->kernel);
 }
 
-static int careless_infer(mfm_ctx *ctx, mfm_node *node)
+static int careless_setup(mfm_ctx *ctx, mfm_node *node)
 {
-    node->kernel = node->dry ? NULL : mfm_alloc(ctx, 1, 1);
-    return square_infer(ctx, node);
+    node->kernel = mfm_alloc(ctx, 1, 1);
+    return square_setup(ctx, node);
 }
 
-static int forgetful_infer(mfm_ctx *ctx, mfm_node *node)
+static int forgetful_setup(mfm_ctx *ctx, mfm_node *node)
 {
-    const int status = square_infer(ctx, node);
-    if (node->dry)
-        node->out[0]->shape.rank = 0;
-    return status;
+    node->out[0]->shape.rank = 0;
+    return square_setup(ctx, node);
 }
 
 static void test_memory(void)
 {
-    mfm_op op = square_op(&square_rule);
-    op.infer = kernel_infer;
-    op.release = release_kernel;
-    CU_ASSERT_EQUAL(report_on(&op).failures, 0);
-    op.infer = careless_infer;
-    CU_ASSERT_TRUE(report_on(&op).failed[MFM_CHECK_MEMORY] > 0);
+    const mfm_op op = square_op();
+    mfm_impl impl = square_impl(&square_rule);
+    impl.setup = kernel_setup;
+    impl.release = release_kernel;
+    CU_ASSERT_EQUAL(report_on(&op, impl).failures, 0);
+    impl.setup = careless_setup;
+    CU_ASSERT_TRUE(report_on(&op, impl).failed[MFM_CHECK_MEMORY] > 0);
 }
 
-static int shapeless_infer(mfm_ctx *ctx, mfm_node *node)
+static int shapeless(mfm_ctx *ctx, mfm_node *node)
 {
     (void)ctx;
     (void)node;
@@ -445,20 +475,22 @@ static int shapeless_infer(mfm_ctx *ctx, mfm_node *node)
 
 static void test_samples_missing(void)
 {
-    mfm_op op = square_op(&square_rule);
+    mfm_op op = square_op();
+    mfm_impl impl = square_impl(&square_rule);
     op.samples = NULL;
-    CU_ASSERT_EQUAL(report_on(&op).failed[MFM_CHECK_SAMPLES], 1);
+    CU_ASSERT_EQUAL(report_on(&op, impl).failed[MFM_CHECK_SAMPLES], 1);
     static const char *const none[] = {NULL};
     op.samples = none;
-    CU_ASSERT_EQUAL(report_on(&op).failed[MFM_CHECK_SAMPLES], 1);
+    CU_ASSERT_EQUAL(report_on(&op, impl).failed[MFM_CHECK_SAMPLES], 1);
     static const char *const refused[] = {"[2] [3]", "[2]", NULL};
     op.samples = refused;
-    CU_ASSERT_EQUAL(report_on(&op).failed[MFM_CHECK_SAMPLES], 2);
-    op = square_op(&square_rule);
-    op.infer = shapeless_infer;
-    CU_ASSERT_EQUAL(report_on(&op).failed[MFM_CHECK_SAMPLES], 3);
-    op.infer = forgetful_infer;
-    CU_ASSERT_EQUAL(report_on(&op).failed[MFM_CHECK_SAMPLES], 2); /* the third is a scalar */
+    CU_ASSERT_EQUAL(report_on(&op, impl).failed[MFM_CHECK_SAMPLES], 2);
+    op = square_op();
+    op.shape = shapeless;
+    CU_ASSERT_EQUAL(report_on(&op, impl).failed[MFM_CHECK_SAMPLES], 3);
+    op = square_op();
+    impl.setup = forgetful_setup;
+    CU_ASSERT_EQUAL(report_on(&op, impl).failed[MFM_CHECK_SAMPLES], 2); /* the third is a scalar */
 }
 
 static const mfm_case cases[] = {
@@ -467,7 +499,7 @@ static const mfm_case cases[] = {
     {"a lane that `reads` does not claim must not be read", test_unclaimed_reads},
     {"values that are not restored to the bit are caught", test_restore},
     {"parameters that are not prepared, or not anew, are caught", test_frozen},
-    {"an unchecked allocation in infer is caught", test_memory},
+    {"an unchecked allocation in set-up is caught", test_memory},
     {"no samples, refused samples and wrong shapes are failures", test_samples_missing},
 };
 MFM_SUITE("core/engine/op_check", cases)

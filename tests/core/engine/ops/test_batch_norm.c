@@ -25,7 +25,7 @@ static void normalises_by_batch(void)
     mfm_hand h;
     small(&h, true);
     CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
-    h.node.op->rule->forward(&h.node);
+    h.node.impl->rule->forward(&h.node);
     const double s = 1 / sqrt(1.25);
     const double y[] = {1 - 3 * s, 1 - s, 1 + s, 1 + 3 * s};
     CU_ASSERT(mfm_hand_distance(h.outputs[0].lane[MFM_X], y, 4) < tolerance);
@@ -37,10 +37,10 @@ static void normalises_by_running(void)
     mfm_hand h;
     small(&h, false);
     CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
-    h.node.op->rule->forward(&h.node);
+    h.node.impl->rule->forward(&h.node);
     CU_ASSERT(mfm_hand_distance(h.outputs[0].lane[MFM_X], (double[]){-8, -7, -6, -5}, 4) <
               tolerance * 10);
-    h.node.op->update(&h.node);
+    h.node.impl->update(&h.node);
     CU_ASSERT_EQUAL(h.inputs[3].lane[MFM_X][0], 10);
     CU_ASSERT_EQUAL(h.inputs[4].lane[MFM_X][0], 4);
     mfm_hand_clear(&h);
@@ -52,9 +52,9 @@ static void running_statistics(void)
     small(&h, true);
     mfm_hand_set(&h, "momentum", "0.75");
     CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
-    h.node.op->rule->forward(&h.node);
+    h.node.impl->rule->forward(&h.node);
     CU_ASSERT_EQUAL(h.inputs[3].lane[MFM_X][0], 10);
-    h.node.op->update(&h.node);
+    h.node.impl->update(&h.node);
     CU_ASSERT_DOUBLE_EQUAL(h.inputs[3].lane[MFM_X][0], 0.75 * 10 + 0.25 * 2.5, tolerance * 10);
     CU_ASSERT_DOUBLE_EQUAL(h.inputs[4].lane[MFM_X][0], 0.75 * 4 + 0.25 * 1.25, tolerance * 10);
     mfm_hand_clear(&h);
@@ -68,8 +68,8 @@ static void adjoints(void)
     small(&h, true);
     CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
     h.outputs[0].lane[MFM_G][0] = 1;
-    h.node.op->rule->forward(&h.node);
-    h.node.op->rule->vjp(&h.node);
+    h.node.impl->rule->forward(&h.node);
+    h.node.impl->rule->vjp(&h.node);
     const double s = 1 / sqrt(1.25);
     const double gx[] = {2 * s * 0.3, 2 * s * -0.4, 2 * s * -0.1, 2 * s * 0.2};
     CU_ASSERT(mfm_hand_distance(h.inputs[0].lane[MFM_G], gx, 4) < tolerance);
@@ -85,7 +85,7 @@ static void invariances(void)
     mfm_hand h;
     small(&h, true);
     CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
-    const mfm_rule *rule = h.node.op->rule;
+    const mfm_rule *rule = h.node.impl->rule;
     mfm_hand_fill(h.outputs[0].lane[MFM_G], (double[]){1, 0.5, -2, 0.25}, 4);
     rule->forward(&h.node);
     rule->vjp(&h.node);
@@ -119,8 +119,8 @@ static void constant_channel(void)
         mfm_hand_input(&h, mfm_shape_of(1, 1))[0] = 3;
     CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
     h.outputs[0].lane[MFM_G][0] = 1;
-    h.node.op->rule->forward(&h.node);
-    h.node.op->rule->vjp(&h.node);
+    h.node.impl->rule->forward(&h.node);
+    h.node.impl->rule->vjp(&h.node);
     for (int i = 0; i < 700; i++) {
         CU_ASSERT_DOUBLE_EQUAL(h.outputs[0].lane[MFM_X][i], 3, 1e-4);
         CU_ASSERT(isfinite((double)h.inputs[0].lane[MFM_G][i]));
@@ -155,10 +155,10 @@ static void large(mfm_hand *h)
 
 static void run(mfm_hand *h)
 {
-    h->node.op->rule->forward(&h->node);
-    h->node.op->rule->jvp(&h->node);
-    h->node.op->rule->vjp(&h->node);
-    h->node.op->rule->vjp_t(&h->node);
+    h->node.impl->rule->forward(&h->node);
+    h->node.impl->rule->jvp(&h->node);
+    h->node.impl->rule->vjp(&h->node);
+    h->node.impl->rule->vjp_t(&h->node);
 }
 
 static double dot(const real *a, const real *b, int n)
@@ -257,7 +257,7 @@ static void unused_outputs(void)
     mfm_hand h;
     small(&h, true);
     h.node.n_out = 2;
-    CU_ASSERT_EQUAL(h.node.op->infer(h.ctx, &h.node), MFM_OK);
+    CU_ASSERT_EQUAL(h.node.op->shape(h.ctx, &h.node), MFM_OK);
     h.node.n_out = 1;
     mfm_hand_clear(&h);
 }

@@ -27,12 +27,12 @@ static void values(void)
     mfm_hand h;
     two_samples(&h, false, 1);
     CU_ASSERT_EQUAL(h.outputs[0].shape.rank, 0);
-    h.node.op->rule->forward(&h.node);
+    h.node.impl->rule->forward(&h.node);
     CU_ASSERT_DOUBLE_EQUAL(h.outputs[0].lane[MFM_X][0], (losses[0] + losses[1]) / 2, tolerance);
     mfm_hand_clear(&h);
 
     two_samples(&h, true, 2);
-    h.node.op->rule->forward(&h.node);
+    h.node.impl->rule->forward(&h.node);
     CU_ASSERT_DOUBLE_EQUAL(h.outputs[0].lane[MFM_X][0], (2 * losses[0] + 0.5 * losses[1]) / 2,
                            tolerance);
     CU_ASSERT(mfm_hand_distance(h.outputs[1].lane[MFM_X], losses, 2) < tolerance);
@@ -44,8 +44,8 @@ static void gradients(void)
     mfm_hand h;
     two_samples(&h, true, 1);
     h.outputs[0].lane[MFM_G][0] = 1;
-    h.node.op->rule->forward(&h.node);
-    h.node.op->rule->vjp(&h.node);
+    h.node.impl->rule->forward(&h.node);
+    h.node.impl->rule->vjp(&h.node);
     CU_ASSERT(mfm_hand_distance(h.inputs[0].lane[MFM_G], (double[]){0.25, -0.25, -0.125, 0.125},
                                 4) < tolerance);
     CU_ASSERT(mfm_hand_distance(h.inputs[2].lane[MFM_G], (double[]){losses[0] / 2, losses[1] / 2},
@@ -61,9 +61,9 @@ static void second_order(void)
     h.outputs[0].lane[MFM_G][0] = 1;
     h.inputs[0].lane[MFM_DX][0] = 1;
     h.inputs[2].lane[MFM_DX][0] = 1;
-    h.node.op->rule->forward(&h.node);
-    h.node.op->rule->jvp(&h.node);
-    h.node.op->rule->vjp_t(&h.node);
+    h.node.impl->rule->forward(&h.node);
+    h.node.impl->rule->jvp(&h.node);
+    h.node.impl->rule->vjp_t(&h.node);
     CU_ASSERT_DOUBLE_EQUAL(h.outputs[0].lane[MFM_DX][0], (2 * 0.25 + losses[0]) / 2, tolerance);
     const double gz[] = {0.1875 + 0.125, -0.1875 - 0.125, 0, 0};
     CU_ASSERT(mfm_hand_distance(h.inputs[0].lane[MFM_DG], gz, 4) < tolerance);
@@ -76,7 +76,7 @@ static void large_logits(void)
     mfm_hand h;
     two_samples(&h, true, 2);
     mfm_hand_fill(h.inputs[0].lane[MFM_X], (double[]){1000, 0, 1000, -1000}, 4);
-    h.node.op->rule->forward(&h.node);
+    h.node.impl->rule->forward(&h.node);
     CU_ASSERT(mfm_hand_distance(h.outputs[1].lane[MFM_X], (double[]){1000, 0}, 2) < tolerance);
     mfm_hand_clear(&h);
 }
@@ -89,10 +89,10 @@ static void strange_labels(void)
         two_samples(&h, true, 2);
         h.inputs[1].lane[MFM_X][0] = (real)labels[i];
         h.outputs[0].lane[MFM_G][0] = 1;
-        h.node.op->rule->forward(&h.node);
-        h.node.op->rule->jvp(&h.node);
-        h.node.op->rule->vjp(&h.node);
-        h.node.op->rule->vjp_t(&h.node);
+        h.node.impl->rule->forward(&h.node);
+        h.node.impl->rule->jvp(&h.node);
+        h.node.impl->rule->vjp(&h.node);
+        h.node.impl->rule->vjp_t(&h.node);
         CU_ASSERT(isnan((double)h.outputs[0].lane[MFM_X][0]));
         CU_ASSERT(isnan((double)h.outputs[1].lane[MFM_X][0]));
         CU_ASSERT_DOUBLE_EQUAL(h.outputs[1].lane[MFM_X][1], losses[1], tolerance);

@@ -23,7 +23,7 @@ static void training(void)
 {
     mfm_hand h;
     make(&h, true, "0.2");
-    h.node.op->rule->forward(&h.node);
+    h.node.impl->rule->forward(&h.node);
     int kept = 0;
     for (int i = 0; i < COUNT; i++) {
         const real y = h.outputs[0].lane[MFM_X][i];
@@ -43,14 +43,14 @@ static void draws(void)
     make(&b, true, "0.5");
     const size_t bytes = COUNT * sizeof(real);
     real *const *y = a.outputs[0].lane, *const *z = b.outputs[0].lane;
-    a.node.op->rule->forward(&a.node);
-    b.node.op->rule->forward(&b.node);
+    a.node.impl->rule->forward(&a.node);
+    b.node.impl->rule->forward(&b.node);
     CU_ASSERT(!memcmp(y[MFM_X], z[MFM_X], bytes));
     memcpy(a.inputs[0].lane[MFM_DX], a.inputs[0].lane[MFM_X], bytes);
-    a.node.op->rule->jvp(&a.node);
+    a.node.impl->rule->jvp(&a.node);
     CU_ASSERT(!memcmp(y[MFM_DX], y[MFM_X], bytes));
     b.node.key.step++;
-    b.node.op->rule->forward(&b.node);
+    b.node.impl->rule->forward(&b.node);
     int equal = 0;
     for (int i = 0; i < COUNT; i++)
         equal += (y[MFM_X][i] == 0) == (z[MFM_X][i] == 0);
@@ -64,7 +64,7 @@ static void inference(void)
     mfm_hand h;
     make(&h, false, "0.5");
     CU_ASSERT_EQUAL(h.node.saved_size, 0);
-    h.node.op->rule->forward(&h.node);
+    h.node.impl->rule->forward(&h.node);
     CU_ASSERT(!memcmp(h.outputs[0].lane[MFM_X], h.inputs[0].lane[MFM_X], COUNT * sizeof(real)));
     mfm_hand_clear(&h);
 }

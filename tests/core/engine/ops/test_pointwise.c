@@ -63,7 +63,7 @@ static void check(const point *p)
     CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
     h.inputs[0].lane[MFM_DX][0] = 1;
     h.outputs[0].lane[MFM_G][0] = 1;
-    const mfm_rule *rule = h.node.op->rule;
+    const mfm_rule *rule = h.node.impl->rule;
     rule->forward(&h.node);
     rule->jvp(&h.node);
     rule->vjp(&h.node);
@@ -90,7 +90,7 @@ static void not_a_number(void)
         mfm_hand_init(&h, "", names[i], 14);
         mfm_hand_input(&h, mfm_shape_of(0))[0] = (real)NAN;
         CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
-        h.node.op->rule->forward(&h.node);
+        h.node.impl->rule->forward(&h.node);
         CU_ASSERT(isnan((double)h.outputs[0].lane[MFM_X][0]));
         mfm_hand_clear(&h);
     }

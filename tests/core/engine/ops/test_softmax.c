@@ -19,7 +19,7 @@ static void image(mfm_hand *h, const char *name, int opset)
 static void expect(mfm_hand *h, const double *y)
 {
     CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(h), MFM_OK);
-    h->node.op->rule->forward(&h->node);
+    h->node.impl->rule->forward(&h->node);
     CU_ASSERT(mfm_hand_distance(h->outputs[0].lane[MFM_X], y, 6) < tolerance);
     mfm_hand_clear(h);
 }

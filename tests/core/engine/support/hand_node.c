@@ -37,8 +37,7 @@ void mfm_hand_clear(mfm_hand *hand)
         free_lanes(hand, &hand->inputs[i]);
     for (int i = 0; i < MFM_HAND_OUTPUTS; i++)
         free_lanes(hand, &hand->outputs[i]);
-    if (hand->node.op->release)
-        hand->node.op->release(hand->ctx, &hand->node);
+    mfm_node_release(hand->ctx, &hand->node);
     mfm_free_aligned(hand->ctx, hand->node.saved);
     mfm_free_aligned(hand->ctx, hand->node.scratch);
     mfm_free(hand->ctx, hand->attr);
@@ -77,7 +76,9 @@ real *mfm_hand_input(mfm_hand *hand, mfm_shape shape)
 int mfm_hand_infer(mfm_hand *hand)
 {
     mfm_node *node = &hand->node;
-    const int status = node->op->infer(hand->ctx, node);
+    int status = node->op->shape(hand->ctx, node);
+    if (!status)
+        status = mfm_node_setup(hand->ctx, node);
     if (status)
         return status;
     node->saved = filled(hand, node->saved_size, (real)NAN);

@@ -2,7 +2,7 @@
 #ifndef MFM_HAND_NODE_H
 #define MFM_HAND_NODE_H
 
-#include "core/engine/op.h"
+#include "core/engine/impl.h"
 
 enum { MFM_HAND_INPUTS = 5, MFM_HAND_OUTPUTS = 2 };
 
@@ -22,9 +22,9 @@ void mfm_hand_clear(mfm_hand *hand);
 void mfm_hand_set(mfm_hand *hand, const char *attribute, const char *text);
 /* Appends an input of that shape with its X lane, zero, and returns that lane. */
 real *mfm_hand_input(mfm_hand *hand, mfm_shape shape);
-/* Calls infer. When it succeeds, the other lanes of inputs and all of outputs are there too, zero,
- * except that the results of passes (X, DX of outputs, G, DG of inputs) are NaN; saved and scratch
- * are NaN. */
+/* Infers the shapes and sets the node up. When it succeeds, the other lanes of inputs and all of
+ * outputs are there too, zero, except that the results of passes (X, DX of outputs, G, DG of
+ * inputs) are NaN; saved and scratch are NaN. */
 int mfm_hand_infer(mfm_hand *hand);
 /* Copies n numbers, as `real`. */
 void mfm_hand_fill(real *to, const double *from, int n);

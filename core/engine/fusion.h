@@ -1,0 +1,25 @@
+/*
+ * What an operator says of the chains that it carries out in fewer sweeps (mfm_op.fuses): patterns
+ * such as
+ *     "n = BatchNormalization X scale B mean var; s = Add n summand; Y = Relu s"
+ * Each statement names an ONNX operator and its inputs in order. An input is the result of an
+ * earlier statement, which nothing outside the chain reads; or an input port of the operator, at
+ * one place or several; or a value that `fused` asks for, such as a constant. The last statement
+ * gives the operator's output. Where an operator commutes, its inputs are tried both ways.
+ */
+#ifndef MFM_FUSION_H
+#define MFM_FUSION_H
+
+#include "core/engine/op.h"
+
+/* A chain that fits the pattern. Names are those of the pattern. */
+typedef struct mfm_fusion mfm_fusion;
+
+/* At a batch size of 2. */
+const mfm_shape *mfm_fusion_shape(const mfm_fusion *fusion, const char *name);
+/* The attributes of a statement's node. */
+const void *mfm_fusion_attr(const mfm_fusion *fusion, const char *statement);
+/* One constant number; false when the value is none. */
+bool mfm_fusion_number(const mfm_fusion *fusion, const char *name, double *number);
+
+#endif
