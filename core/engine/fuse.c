@@ -54,13 +54,13 @@ static void drop(mfm_graph *graph, size_t at)
 }
 
 /* The last node of a chain becomes the whole chain: by then its inputs are there. Name and key are
- * those of the first statement. */
+ * those of one of its nodes. */
 static int become(mfm_graph *graph, const mfm_fusion *chain, void *attr)
 {
     const mfm_op *op = chain->pattern->op;
     const int count = chain->pattern->n_statements;
     const size_t last = mfm_fusion_node(chain, count - 1);
-    mfm_graph_node *from = &graph->nodes[mfm_fusion_node(chain, 0)];
+    mfm_graph_node *from = &graph->nodes[mfm_fusion_node(chain, chain->pattern->named)];
     const int output = graph->nodes[last].out[0];
     int n_in = 0;
     while (op->inputs[n_in].name)
@@ -85,9 +85,8 @@ static int become(mfm_graph *graph, const mfm_fusion *chain, void *attr)
                                   .key = from->key,
                                   .inference = from->inference};
     from->name = NULL;
-    for (int i = 0; i < count; i++) /* the numbers of nodes are read off the values' producers */
-        if (i + 1 < count)
-            drop(graph, mfm_fusion_node(chain, i));
+    for (int i = 0; i < count - 1; i++)
+        drop(graph, mfm_fusion_node(chain, i));
     drop(graph, last);
     graph->nodes[last] = whole;
     graph->values[output].producer = (int)last;

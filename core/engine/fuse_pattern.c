@@ -38,6 +38,10 @@ static void name_results(mfm_pattern *pattern, const char *text)
 {
     char name[MFM_PATTERN_TEXT];
     for (const char *at = text; *at;) {
+        if (*at == '*') {
+            pattern->named = pattern->n_statements;
+            at++;
+        }
         word(at, name);
         assert(mfm_pattern_find(pattern, name) < 0 &&
                pattern->n_statements < MFM_PATTERN_STATEMENTS);
@@ -54,7 +58,7 @@ void mfm_pattern_parse(const mfm_op *op, const char *text, mfm_pattern *pattern)
     name_results(pattern, text);
     for (int i = 0; i < pattern->n_statements; i++) {
         char name[MFM_PATTERN_TEXT];
-        text = word(text, name);
+        text = word(text + (*text == '*'), name);
         assert(strncmp(text, " = ", 3) == 0);
         text = word(text + 3, pattern->statement[i].op_type);
         while (*text == ' ') {

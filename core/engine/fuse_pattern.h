@@ -16,6 +16,7 @@ enum {
 typedef struct mfm_pattern {
     const mfm_op *op; /* that carries the chain out */
     int n_statements, n_names;
+    int named; /* the statement whose node gives the whole its name */
     struct {
         char op_type[MFM_PATTERN_TEXT];
         int n_in, in[MFM_PATTERN_INPUTS]; /* names */

@@ -5,7 +5,8 @@
  * Each statement names an ONNX operator and its inputs in order. An input is the result of an
  * earlier statement, which nothing outside the chain reads; or an input port of the operator, at
  * one place or several; or a value that `fused` asks for, such as a constant. The last statement
- * gives the operator's output. Where an operator commutes, its inputs are tried both ways.
+ * gives the operator's output. Where an operator commutes, its inputs are tried both ways. The
+ * whole is named after the first node, or that of a statement with a star before its result.
  */
 #ifndef MFM_FUSION_H
 #define MFM_FUSION_H

@@ -221,7 +221,7 @@ int mfm_import_attrs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op
             return status;
     }
     const mfm_attr_def *shape = mfm_attr_find(op, "shape");
-    if (shape && is_shape_of_reshape(op, shape))
+    if (shape && shape->lengths)
         return mfm_import_free_batch(im, node, (mfm_ints *)((char *)attr + shape->offset));
     return MFM_OK;
 }

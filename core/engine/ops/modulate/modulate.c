@@ -14,7 +14,7 @@ static const char *const samples[] = {
     "[1,2,1,1] [1,2,1,1] [1,2,3,3]",       "[3,16,1,1] [3,16,1,1] [3,16,5,2]",
     "[2,150,1,1] [2,150,1,1] [2,150,1,2]", NULL};
 
-static const char *const fuses[] = {"m = Mul X scale; s = Add m shift; Y = Add s X", NULL};
+static const char *const fuses[] = {"m = Mul X scale; s = Add m shift; *Y = Add s X", NULL};
 
 const mfm_op mfm_op_modulate = {
     .name = "Modulate",

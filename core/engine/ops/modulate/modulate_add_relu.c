@@ -18,7 +18,7 @@ static const char *const samples[] = {"[2,3,1,1] [2,3,1,1] [2,3,2,4] [2,3,2,4]",
                                       NULL};
 
 static const char *const fuses[] = {
-    "m = Mul X scale; s = Add m shift; t = Add s X; u = Add t summand; Y = Relu u", NULL};
+    "m = Mul X scale; s = Add m shift; *t = Add s X; u = Add t summand; Y = Relu u", NULL};
 
 const mfm_op mfm_op_modulate_add_relu = {
     .name = "ModulateAddRelu",

@@ -13,7 +13,7 @@ static const char *const samples[] = {
     "[1,2,1,1] [1,2,1,1] [1,2,3,3]",       "[3,16,1,1] [3,16,1,1] [3,16,5,2]",
     "[2,150,1,1] [2,150,1,1] [2,150,1,2]", NULL};
 
-static const char *const fuses[] = {"m = Mul X scale; s = Add m shift; t = Add s X; Y = Relu t",
+static const char *const fuses[] = {"m = Mul X scale; s = Add m shift; *t = Add s X; Y = Relu t",
                                     NULL};
 
 const mfm_op mfm_op_modulate_relu = {
