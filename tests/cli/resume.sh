@@ -107,6 +107,18 @@ expect_refusal 2 '--resume: which run' train --resume
 expect_refusal 3 'resume: --lr: 0.1: the run began with 0.01: drop the option, or start a new run' \
     train --run plain.run --resume --lr 0.1
 
+# Images that were prepared otherwise: a run of a version whose --fit put black around small ones,
+# made by an edit of what its checkpoint tells, with a new checksum.
+expect_exit 0 new lenet -o wide.onnx --classes 4 --input 1,28,28
+expect_exit 0 train wide.onnx -o wide.out.onnx --data idx:four --fit --method base --epochs 1 \
+    --batch 16 --threads 1
+sed 's/"images":\[1,28,28\]/"images":[1,20,20]/g' wide.out.run/checkpoint.onnx >edited.onnx
+expect_different edited.onnx wide.out.run/checkpoint.onnx
+cp edited.onnx wide.out.run/checkpoint.onnx
+"$RESEAL" wide.out.run/checkpoint.onnx || fail "no new checksum"
+expect_refusal 3 'resume: idx:four: .*images was \[1,20,20\] and is \[1,28,28\]: start a new run' \
+    train --run wide.out.run --resume --epochs 2 --threads 1
+
 # Names in any bytes, and the largest seed.
 strange=$(printf 'n\303\244me\377')
 cp lenet.onnx "$strange.onnx"

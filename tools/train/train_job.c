@@ -244,6 +244,48 @@ int mfm_train_job_branch(mfm_train_job *job, const mfm_arguments *given)
     return mfm_model_branch(job->ctx, job->session.model, options.method->branch_layer(&options));
 }
 
+/* "images was [1,28,28] and is [1,32,32]": what a run's images became, where that has changed. */
+static char *tell_change(const mfm_train_job *job, const char *key, const json_t *was,
+                         const json_t *is)
+{
+    const size_t form = JSON_COMPACT | JSON_ENCODE_ANY;
+    char *before = was ? json_dumps(was, form) : NULL, *now = is ? json_dumps(is, form) : NULL;
+    char *text = mfm_format(job->ctx, "%s was %s and is %s", key, before ? before : "not there",
+                            now ? now : "not there");
+    free(before);
+    free(now);
+    return text;
+}
+
+int mfm_train_job_check_images(const mfm_train_job *job)
+{
+    static const char *const keys[] = {"input", "layout",    "images", "colours", "scale",
+                                       "mean",  "deviation", "resize", NULL};
+    const json_t *then = json_object_get(job->stored, "preprocess");
+    if (!job->arguments.resume)
+        return MFM_OK;
+    if (!json_is_object(then)) {
+        mfm_warn(job->ctx, "the run does not tell how its images were prepared: whether that is "
+                           "the same now is not known");
+        return MFM_OK;
+    }
+    json_t *now = mfm_session_preprocess_json(&job->session);
+    int status = now ? MFM_OK : MFM_ENOMEM;
+    for (int i = 0; keys[i] && !status; i++) {
+        const json_t *was = json_object_get(then, keys[i]), *is = json_object_get(now, keys[i]);
+        if (was == is || (was && is && json_equal(was, is)))
+            continue;
+        char *change = tell_change(job, keys[i], was, is);
+        status = mfm_fail(job->ctx, MFM_EINVAL,
+                          "resume: %s: this version prepares its images otherwise than the one "
+                          "that the run began with: %s: start a new run with --run DIR",
+                          job->arguments.data, change ? change : keys[i]);
+        mfm_free(job->ctx, change);
+    }
+    json_decref(now);
+    return status;
+}
+
 int mfm_train_job_make_split(mfm_train_job *job)
 {
     const mfm_train_options options = mfm_train_options_of(&job->form, &job->arguments);

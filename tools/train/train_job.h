@@ -63,6 +63,8 @@ int mfm_train_job_inject(mfm_train_job *job, const mfm_arguments *given);
 int mfm_train_job_transfer(mfm_train_job *job, const mfm_arguments *given, bool modulated);
 /* Makes two branches where the method trains such and the model has one. */
 int mfm_train_job_branch(mfm_train_job *job, const mfm_arguments *given);
+/* MFM_EINVAL when the images of a run that goes on were prepared otherwise when it began. */
+int mfm_train_job_check_images(const mfm_train_job *job);
 /* MFM_EINVAL when a run that goes on began with other images. */
 int mfm_train_job_make_split(mfm_train_job *job);
 /* Puts normalisation, class names and numbers of images into the model: into the checkpoint and
