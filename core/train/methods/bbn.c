@@ -110,7 +110,11 @@ static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_
     const mfm_batch *rebalancing = &batches[REBALANCING];
     *s->share = (real)share_of(t);
     mfm_problem_bind(t->problem, s->plan, &batches[CONVENTIONAL]);
-    mfm_plan_bind_input(s->plan, s->inputs.images, MFM_X, (real *)rebalancing->images);
+    if (s->inputs.images >= 0)
+        mfm_plan_bind_input(s->plan, s->inputs.images, MFM_X, (real *)rebalancing->images);
+    for (size_t i = 0; i < t->problem->prefix.n; i++)
+        mfm_plan_bind_input(s->plan, s->inputs.features + (int)i, MFM_X,
+                            (real *)rebalancing->features[i]);
     mfm_plan_bind_input(s->plan, s->inputs.labels, MFM_X, (real *)rebalancing->labels);
     mfm_plan_set_step(s->plan, MFM_STREAM_DROPOUT, t->options.seed, t->counters.step);
     mfm_plan_run(s->plan, FORWARD);

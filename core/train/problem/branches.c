@@ -7,7 +7,7 @@
 
 /* The inputs' names; a network's own values cannot take them: they are found as inputs. */
 static const char images_name[] = "bbn.images", labels_name[] = "bbn.labels",
-                  share_name[] = "bbn.share";
+                  share_name[] = "bbn.share", features_name[] = "bbn.features";
 
 /* Copies of nodes have masks of their own: keys beyond those of the network. */
 enum { COPY_KEY = 1 << 30, MOST_OUTPUTS = MFM_MAX_INTS };
@@ -38,7 +38,8 @@ mfm_branch_inputs mfm_problem_branch_inputs(const mfm_problem *p)
 {
     return (mfm_branch_inputs){.images = find_input(p->main, images_name),
                                .labels = find_input(p->main, labels_name),
-                               .share = find_input(p->main, share_name)};
+                               .share = find_input(p->main, share_name),
+                               .features = find_input(p->main, features_name)};
 }
 
 static int find_features(builder *b)
@@ -81,11 +82,26 @@ static void set_segments(const builder *b)
                                         : MFM_SEGMENT_PLAIN;
 }
 
+/* An input like another. */
+static int add_like(builder *b, const char *name, int other, int *input)
+{
+    const mfm_shape shape = b->main->values[other].shape;
+    return mfm_graph_input(b->main, name, MFM_DATA, &shape, input);
+}
+
+/* The features follow each other. */
 static int add_inputs(builder *b)
 {
     const mfm_shape labels = mfm_shape_of(1, -1), scalar = mfm_shape_of(0);
-    const mfm_shape images = b->main->values[b->p->images].shape;
-    int status = mfm_graph_input(b->main, images_name, MFM_DATA, &images, &b->inputs.images);
+    const mfm_prefix *prefix = &b->p->prefix;
+    int status = MFM_OK;
+    if (b->p->images >= 0)
+        status = add_like(b, images_name, b->p->images, &b->inputs.images);
+    for (size_t i = 0; i < prefix->n && !status; i++) {
+        int input;
+        status = add_like(b, features_name, prefix->inputs[i], &input);
+        b->inputs.features = i ? b->inputs.features : input;
+    }
     if (!status)
         status = mfm_graph_input(b->main, labels_name, MFM_INDEX, &labels, &b->inputs.labels);
     if (!status)
@@ -115,6 +131,7 @@ static int copy_node(builder *b, size_t at)
     mfm_graph_node *added = &b->main->nodes[b->main->n_nodes - 1];
     added->segment = MFM_SEGMENT_OBJECTIVE;
     added->key = (uint32_t)(COPY_KEY + at);
+    added->inference = node.inference;
     for (int j = 0; j < node.n_out; j++)
         b->copy[node.out[j]] = out[j];
     return MFM_OK;
@@ -124,7 +141,10 @@ static int copy_node(builder *b, size_t at)
 static int copy_rebalancing(builder *b)
 {
     int status = MFM_OK;
-    b->copy[b->p->images] = b->inputs.images;
+    if (b->p->images >= 0)
+        b->copy[b->p->images] = b->inputs.images;
+    for (size_t i = 0; i < b->p->prefix.n; i++)
+        b->copy[b->p->prefix.inputs[i]] = b->inputs.features + (int)i;
     for (size_t i = 0; i < b->n_nodes && !status; i++)
         if (b->above[b->main->nodes[i].out[0]] & OF_REBALANCING)
             status = copy_node(b, i);
@@ -251,20 +271,15 @@ int mfm_problem_of_branches(mfm_ctx *ctx, mfm_network *network, const mfm_loss_s
                             mfm_problem **problem)
 {
     int status = mfm_problem_of_network(ctx, network, spec, problem);
-    if (!status && (*problem)->prefix.graph)
-        status = mfm_fail(ctx, MFM_ENOTSUP,
-                          "two branches: everything below them is trained: no layer can be frozen");
-    if (status) {
-        mfm_problem_free(*problem);
-        *problem = NULL;
+    if (status)
         return status;
-    }
     builder b = {.p = *problem, .main = (*problem)->main};
     b.n_nodes = b.main->n_nodes;
     b.n_values = b.main->n_values;
-    b.above = mfm_alloc(ctx, b.n_values + 3, 1);
-    b.copy = mfm_alloc(ctx, b.n_values + 3, sizeof *b.copy);
-    for (size_t i = 0; b.copy && i < b.n_values + 3; i++)
+    const size_t values = b.n_values + 3 + b.p->prefix.n;
+    b.above = mfm_alloc(ctx, values, 1);
+    b.copy = mfm_alloc(ctx, values, sizeof *b.copy);
+    for (size_t i = 0; b.copy && i < values; i++)
         b.copy[i] = -1;
     status = b.above && b.copy ? build(&b) : MFM_ENOMEM;
     mfm_free(ctx, b.above);

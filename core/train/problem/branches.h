@@ -16,8 +16,10 @@
 
 /* Inputs of the main graph that only the objective reads. */
 typedef struct mfm_branch_inputs {
-    int images, labels; /* x_r and y_r */
+    int images, labels; /* x_r and y_r; images -1: a frozen prefix alone has them */
     int share;          /* a, a scalar */
+    int features; /* the first of what a frozen prefix makes of x_r, as many as it has outputs,
+                     one after the other; -1: there is none */
 } mfm_branch_inputs;
 
 /* The classifier must read a Concat of two features, f_c first: MFM_EINVAL. */

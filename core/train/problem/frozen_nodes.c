@@ -119,11 +119,22 @@ static void find_makers(const finder *f, int features)
     }
 }
 
-static void find_inference(const finder *f)
+/* serves: by value, of which layers it is the input, with nodes between that have no parameters. A
+ * Dropout belongs to the layers that it serves. */
+static void find_inference(const finder *f, uint8_t *serves)
 {
-    for (size_t i = 0; i < f->graph->n_nodes; i++) {
+    for (size_t i = f->graph->n_nodes; i-- > 0;) {
         const mfm_graph_node *node = &f->graph->nodes[i];
-        f->nodes->inference[i] = has_state(f, node) && (read_by(f, node) & PARAMETERS) == FIXED;
+        const uint8_t own = read_by(f, node) & PARAMETERS;
+        uint8_t reader = own & TRAINED ? TRAINED : own;
+        f->nodes->inference[i] = has_state(f, node) && own == FIXED;
+        for (int j = 0; j < node->n_out; j++)
+            reader |= own ? 0 : serves[node->out[j]];
+        if (node->op->random && reader == FIXED)
+            f->nodes->inference[i] = true;
+        for (int j = 0; j < node->n_in; j++)
+            if (node->in[j] >= 0 && f->carries[node->in[j]] & REACHED)
+                serves[node->in[j]] |= reader;
     }
 }
 
@@ -135,7 +146,8 @@ int mfm_frozen_nodes_find(mfm_ctx *ctx, const mfm_network *network, int features
     *nodes = (mfm_frozen_nodes){.prefix = mfm_alloc(ctx, 2 * graph->n_nodes, sizeof(bool))};
     f.carries = mfm_alloc(ctx, graph->n_values, 1);
     f.needed = mfm_alloc(ctx, graph->n_nodes, sizeof *f.needed);
-    const bool made = nodes->prefix && f.carries && f.needed;
+    uint8_t *serves = mfm_alloc(ctx, graph->n_values, 1);
+    const bool made = nodes->prefix && f.carries && f.needed && serves;
     if (made) {
         nodes->inference = nodes->prefix + graph->n_nodes;
         mark_leaves(&f);
@@ -144,8 +156,9 @@ int mfm_frozen_nodes_find(mfm_ctx *ctx, const mfm_network *network, int features
             find_makers(&f, features);
         else
             find_prefix(&f);
-        find_inference(&f);
+        find_inference(&f, serves);
     }
+    mfm_free(ctx, serves);
     mfm_free(ctx, f.carries);
     mfm_free(ctx, f.needed);
     return made ? MFM_OK : MFM_ENOMEM;

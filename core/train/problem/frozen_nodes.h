@@ -8,7 +8,8 @@
  *                form, apart from everything else, and are not differentiated. A Dropout behind
  *                the last frozen layer is not among them: it regularises what is trained
  *     inference  a BatchNormalization anywhere whose scale and shift are frozen: it reads its
- *                running statistics, and leaves them as they are
+ *                running statistics, and leaves them as they are; and a Dropout anywhere in front
+ *                of frozen layers alone: it drops nothing
  */
 #ifndef MFM_FROZEN_NODES_H
 #define MFM_FROZEN_NODES_H

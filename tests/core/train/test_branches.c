@@ -2,6 +2,7 @@
  * A step on two branches. The oracle runs the plain network once over each batch, takes one feature
  * of each, and mixes them, the classifier and the losses by hand.
  */
+#include <fnmatch.h>
 #include <math.h>
 #include <string.h>
 
@@ -269,6 +270,81 @@ static void test_first_epoch(void)
     bench_clear(&b);
 }
 
+/* ---- frozen layers --------------------------------------------------------------------------- */
+
+/* A LeNet with what the pattern names frozen, or at a rate of 0: the same in training and in
+ * inference. */
+static void frozen_init(bench *b, const char *layer, const char *pattern, bool frozen)
+{
+    memset(b, 0, sizeof *b);
+    const mfm_model_options options = {
+        .classes = CLASSES, .channels = 1, .height = 20, .width = 20, .seed = 1};
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
+    mfm_model *model;
+    must(ctx, mfm_model_make(ctx, "lenet", &options, &model));
+    must(ctx, mfm_model_branch(ctx, model, layer));
+    prepare_model(ctx, model, &b->p);
+    mfm_graph *graph = b->p.network->graph;
+    for (size_t i = 0; i < graph->n_values; i++) {
+        mfm_value *value = &graph->values[i];
+        if (value->kind != MFM_VALUE_PARAM || fnmatch(pattern, value->name, 0) != 0)
+            continue;
+        value->trainable = !frozen;
+        value->rate = 0;
+    }
+    b->options = (mfm_train_options){.method = mfm_method_find("bbn"),
+                                     .epochs = EPOCHS,
+                                     .batch = BATCH,
+                                     .schedule = {.base = 0.1}};
+    prepare_method(&b->p, &b->options, 100);
+    must(ctx, mfm_training_new(ctx, b->p.problem, &b->options, &b->t));
+    b->t->epoch = EPOCH;
+    for (int i = 0; i < 2; i++)
+        b->batches[i] = batch_new(&b->p, BATCH, (uint64_t)i + 1);
+}
+
+static double frozen_step(bench *b)
+{
+    for (int i = 0; i < 2; i++)
+        must(b->p.ctx, mfm_training_add_features(b->t, i, NULL, &b->batches[i]));
+    return step(b);
+}
+
+static void check_frozen(const char *layer, const char *pattern, int outputs)
+{
+    bench frozen, slow;
+    frozen_init(&frozen, layer, pattern, true);
+    frozen_init(&slow, layer, pattern, false);
+    CU_ASSERT_EQUAL(frozen.p.problem->prefix.n, (size_t)outputs);
+    CU_ASSERT_PTR_NULL(slow.p.problem->prefix.graph);
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(frozen_step(&frozen), frozen_step(&slow));
+    const mfm_graph *main = frozen.p.problem->main, *whole = slow.p.problem->main;
+    int compared = 0;
+    for (size_t i = 0; i < main->n_values; i++) {
+        const mfm_value *value = &main->values[i];
+        if (value->kind != MFM_VALUE_PARAM)
+            continue;
+        const mfm_value *other = &whole->values[mfm_graph_find(whole, value->name)];
+        CU_ASSERT(memcmp(frozen.t->w + value->offset, slow.t->w + other->offset,
+                         (size_t)mfm_shape_count(&value->shape) * sizeof(real)) == 0);
+        compared++;
+    }
+    CU_ASSERT(compared > 2);
+    bench_clear(&frozen);
+    bench_clear(&slow);
+}
+
+/* The trunk; with one branch; a layer behind the image alone, where the image goes on. */
+static void test_frozen(void)
+{
+    check_frozen("fc:1", "conv[12]*", 1);
+    check_frozen("conv:2", "conv1*", 1);
+    check_frozen("conv:2", "*rebalancing*", 0);
+    check_frozen("conv:2", "conv*", 2);
+}
+
 static void test_refused(void)
 {
     prepared p;
@@ -313,6 +389,7 @@ static const mfm_case cases[] = {
     {"objective and gradient are those that the formulas give", test_step},
     {"statistics of the trunk follow both batches, those of a branch its own", test_statistics},
     {"the first epoch trains the conventional branch alone", test_first_epoch},
+    {"freezing below the branches is a rate of 0", test_frozen},
     {"a model without branches is refused", test_refused},
     {"every refused allocation is told, and nothing leaks", test_memory},
 };

@@ -127,6 +127,43 @@ static void test_sites(void)
     hand_clear(&h);
 }
 
+/* How many nodes of a kind there are, and how many of them run in inference form. */
+static int count_nodes(const mfm_graph *graph, const char *op, int *inference)
+{
+    int count = 0;
+    *inference = 0;
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        const bool is = strcmp(graph->nodes[i].op->name, op) == 0;
+        count += is;
+        *inference += is && graph->nodes[i].inference;
+    }
+    return count;
+}
+
+/* Behind a site, where no prefix is, a Dropout belongs to the layer that reads it: conv1 is
+ * modulated, fc1 reads what is dropped, on the plain path and on the modulated one. */
+static void test_dropout_behind(void)
+{
+    static const struct {
+        const char *frozen[2];
+        bool drops;
+    } kinds[] = {{{"conv2", "fc1"}, false}, {{"conv2", NULL}, true}, {{"fc1", NULL}, false}};
+    for (int i = 0; i < 3; i++) {
+        hand h;
+        mfm_problem *p;
+        int hyper, input, inference;
+        hand_new(HAND_AT_0 | HAND_DROPOUT, &h);
+        for (int k = 0; k < 2 && kinds[i].frozen[k]; k++)
+            freeze(h.network, kinds[i].frozen[k]);
+        must(h.ctx,
+             mfm_problem_of_modulated(h.ctx, h.network, &plain_loss, "m", &p, &hyper, &input));
+        CU_ASSERT_EQUAL(count_nodes(p->main, "Dropout", &inference), 2);
+        CU_ASSERT_EQUAL(inference, kinds[i].drops ? 0 : 2);
+        mfm_problem_free(p);
+        hand_clear(&h);
+    }
+}
+
 /* The image also goes around what is frozen: two values of the prefix, or the image itself. */
 static void test_around(void)
 {
@@ -429,6 +466,8 @@ static const mfm_case cases[] = {
     {"frozen layers from the image on become a prefix, without a Dropout behind them", test_nodes},
     {"a frozen layer behind a trained one does not", test_behind},
     {"a prefix ends where features are modulated", test_sites},
+    {"behind a modulated site, a Dropout in front of frozen layers drops nothing",
+     test_dropout_behind},
     {"the image may go around it", test_around},
     {"a parameter in two frozen places is frozen in both", test_tied},
     {"freezing is a rate of 0 where training has no form of its own", test_rates},
