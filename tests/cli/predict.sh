@@ -65,9 +65,17 @@ expect_stdout ': (night [0-9.]+ %, day|day [0-9.]+ %, night) [0-9.]+ %$'
 expect_exit 0 predict m.onnx photos/light/001.jpg --class-names names.txt
 expect_stdout ': day '
 echo third >>names.txt && echo fourth >>names.txt
-expect_refusal 3 'names.txt: 3 lines: the model has 2 classes' \
+expect_refusal 3 'names.txt: 3 names: the model has 2 classes' \
     predict m.onnx photos/dark/000.png --class-names names.txt
-expect_refusal 2 '--mean goes with --std' predict lenet.onnx photos --mean 0.5
+printf 'night\n\n' >gap.txt
+expect_refusal 3 'gap.txt: line 2 is empty' \
+    predict m.onnx photos/dark/000.png --class-names gap.txt
+expect_exit 0 predict lenet.onnx photos/dark/000.png --mean 0.5 --std 0.5
+cp .stdout both.txt
+expect_exit 0 predict lenet.onnx photos/dark/000.png --mean 0.5
+expect_same .stdout both.txt
+expect_refusal 2 '--mean data: there is no dataset here' predict lenet.onnx photos --mean data
+expect_refusal 2 '--mean goes with --std' predict lenet.onnx photos --mean 0.4
 expect_refusal 2 '--std goes with --mean' predict lenet.onnx photos --std 0.5
 expect_refusal 2 '--mean, --std: deviation 0 in channel 0' \
     predict lenet.onnx photos --mean 0 --std 0

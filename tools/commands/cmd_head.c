@@ -1,10 +1,9 @@
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "onnx/info/class_info.h"
 #include "onnx/surgery/head.h"
+#include "tools/class_names.h"
 #include "tools/edit/edit.h"
 #include "tools/files.h"
 #include "tools/options/inject_arguments.h"
@@ -88,65 +87,19 @@ static const mfm_option_table head_options = {
         "biases start uniform within +-1 / sqrt(features). The output gives logits.",
     .groups = groups};
 
-static int compare(const void *a, const void *b)
+static int read_names(mfm_ctx *ctx, options *o, mfm_class_names *names)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static int check_different(mfm_ctx *ctx, const char *path, const char *const *names, size_t count)
-{
-    const char **sorted = mfm_alloc(ctx, count, sizeof *sorted);
-    int status = sorted ? MFM_OK : MFM_ENOMEM;
-    if (sorted && count)
-        memcpy(sorted, names, count * sizeof *names);
-    if (sorted)
-        qsort(sorted, count, sizeof *sorted, compare);
-    for (size_t i = 1; i < count && !status; i++)
-        if (strcmp(sorted[i - 1], sorted[i]) == 0)
-            status =
-                mfm_fail(ctx, MFM_EDATA, "%s: two classes are called '%.80s'", path, sorted[i]);
-    mfm_free(ctx, sorted);
-    return status;
-}
-
-/* Cuts the text into its lines, which the names point to. */
-static int split_lines(mfm_ctx *ctx, const char *path, char *text, const char ***names,
-                       size_t *count)
-{
-    size_t capacity = 0;
-    for (char *line = text; *line;) {
-        const size_t length = strcspn(line, "\r\n");
-        char *next = line + length + (line[length] == '\r' && line[length + 1] == '\n');
-        if (length == 0)
-            return mfm_fail(ctx, MFM_EDATA, "%s: line %zu is empty: each has a class's name", path,
-                            *count + 1);
-        if (mfm_grow(ctx, names, *count, &capacity, sizeof **names))
-            return MFM_ENOMEM;
-        (*names)[(*count)++] = line;
-        next += *next != '\0';
-        line[length] = '\0';
-        line = next;
-    }
-    return check_different(ctx, path, *names, *count);
-}
-
-static int read_names(mfm_ctx *ctx, options *o, char **text, const char ***names)
-{
-    size_t size, count = 0;
     if (!o->class_names)
         return o->classes ? MFM_OK
                           : mfm_fail(ctx, MFM_EUSAGE, "missing --classes N, or --class-names FILE");
-    int status = mfm_read_file(ctx, o->class_names, text, &size);
-    if (!status && strlen(*text) != size)
-        status = mfm_fail(ctx, MFM_EDATA, "%s: a byte of zero: a text is required", o->class_names);
-    if (!status)
-        status = split_lines(ctx, o->class_names, *text, names, &count);
-    if (!status && count < 2)
-        status = mfm_fail(ctx, MFM_EDATA, "%s: %zu names: at least 2", o->class_names, count);
-    if (!status && o->classes && o->classes != count)
+    int status = mfm_class_names_read(ctx, o->class_names, names);
+    if (!status && names->count < 2)
+        status =
+            mfm_fail(ctx, MFM_EDATA, "%s: %zu names: at least 2", o->class_names, names->count);
+    if (!status && o->classes && o->classes != names->count)
         status = mfm_fail(ctx, MFM_EINVAL, "%s: %zu names, but --classes %" PRIu64, o->class_names,
-                          count, o->classes);
-    o->classes = count;
+                          names->count, o->classes);
+    o->classes = names->count;
     return status;
 }
 
@@ -203,21 +156,19 @@ int mfm_cmd_head(mfm_ctx *ctx, int argc, const char **argv)
     options o = {.seed = 0};
     mfm_arguments arguments;
     mfm_model *model = NULL;
-    char *text = NULL;
-    const char **names = NULL;
+    mfm_class_names names = {.text = NULL};
     int status = mfm_options_parse(ctx, &head_options, argc, argv, &o, &arguments);
     if (!status)
         status = mfm_check_output(ctx, o.output, arguments.positional);
     if (!status)
-        status = read_names(ctx, &o, &text, &names);
+        status = read_names(ctx, &o, &names);
     if (!status)
         status = mfm_model_load(ctx, arguments.positional, &model);
     if (!status)
         status = mfm_refuse_unfinished(ctx, model);
     if (!status)
-        status = make(ctx, model, &o, names);
-    mfm_free(ctx, names);
-    mfm_free(ctx, text);
+        status = make(ctx, model, &o, names.name);
+    mfm_class_names_clear(ctx, &names);
     mfm_model_free(model);
     mfm_arguments_free(ctx, &arguments);
     return status;

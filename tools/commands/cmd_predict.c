@@ -5,7 +5,7 @@
 
 #include "core/base/words.h"
 #include "onnx/info/preprocess_info.h"
-#include "tools/files.h"
+#include "tools/class_names.h"
 #include "tools/infer/image_paths.h"
 #include "tools/infer/prediction.h"
 #include "tools/interrupt.h"
@@ -37,7 +37,8 @@ static const mfm_option table[] = {
      .kind = MFM_OPTION_STRING,
      .value = "FILE",
      .offset = offsetof(options, class_names),
-     .help = "names of the classes, one per line, for a model that tells none"},
+     .path = MFM_OPTION_PATH,
+     .help = "names of the classes, a line for each, for a model that tells none"},
     {.name = "threads",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -73,8 +74,7 @@ typedef struct classification {
     const options *options;
     mfm_session session;
     mfm_preprocess preprocess;
-    char **names; /* [classes], of the option; NULL */
-    char *names_text;
+    mfm_class_names names; /* of the option */
     mfm_image_paths images;
     mfm_predictor *predictor;
     size_t failed;
@@ -122,6 +122,10 @@ static int prepare_preprocess(classification *c)
     mfm_preprocess_info info;
     bool told;
     const bool given = o->normalisation.mean || o->normalisation.std;
+    if (mfm_normalisation_of_data(&o->normalisation))
+        return mfm_fail(c->ctx, MFM_EUSAGE,
+                        "--mean data: there is no dataset here: give the numbers, as inspect shows "
+                        "them of a model that was trained on it");
     int status = mfm_preprocess_info_read(c->ctx, c->session.model, &info, &told);
     if (status && given && status != MFM_ENOMEM) {
         mfm_warn(c->ctx, "%s: it is ignored", mfm_message(c->ctx));
@@ -165,41 +169,22 @@ static int read_told_names(classification *c)
     return MFM_OK;
 }
 
-/* The file's lines; an empty one at the end does not count. */
 static int read_given_names(classification *c)
 {
     const char *path = c->options->class_names;
     const size_t classes = (size_t)c->session.network->classes;
-    size_t size, count = 0;
-    int status = mfm_read_file(c->ctx, path, &c->names_text, &size);
-    if (status)
-        return status;
-    if (memchr(c->names_text, '\0', size))
-        return mfm_fail(c->ctx, MFM_EDATA, "%s: a text file is needed, one name per line", path);
-    c->names = mfm_alloc(c->ctx, classes, sizeof *c->names);
-    if (!c->names)
-        return MFM_ENOMEM;
-    for (char *at = c->names_text; *at; count++) {
-        char *end = at + strcspn(at, "\n");
-        char *next = *end ? end + 1 : end;
-        while (end > at && (end[-1] == '\r' || end[-1] == ' '))
-            end--;
-        *end = '\0';
-        if (count < classes)
-            c->names[count] = at;
-        at = next;
-    }
-    return count == classes
-               ? MFM_OK
-               : mfm_fail(c->ctx, MFM_EDATA, "%s: %zu lines: the model has %zu classes", path,
-                          count, classes);
+    const int status = mfm_class_names_read(c->ctx, path, &c->names);
+    return status || c->names.count == classes
+               ? status
+               : mfm_fail(c->ctx, MFM_EDATA, "%s: %zu names: the model has %zu classes", path,
+                          c->names.count, classes);
 }
 
 static const char *class_name(const classification *c, int number, char text[16])
 {
     const mfm_class_info *told = c->session.classes;
-    if (c->names)
-        return c->names[number];
+    if (c->names.count)
+        return c->names.name[number];
     if (told && number < told->classes)
         return told->names[number];
     snprintf(text, 16, "%d", number);
@@ -336,8 +321,7 @@ static void clear(classification *c)
     json_decref(c->list);
     mfm_predictor_free(c->predictor);
     mfm_image_paths_clear(c->ctx, &c->images);
-    mfm_free(c->ctx, c->names);
-    mfm_free(c->ctx, c->names_text);
+    mfm_class_names_clear(c->ctx, &c->names);
     mfm_session_clear(&c->session);
 }
 

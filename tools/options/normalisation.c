@@ -12,8 +12,10 @@ const mfm_option mfm_normalisation_table[MFM_NORMALISATION_OPTIONS] = {
      .value = "M",
      .offset = offsetof(mfm_normalisation_arguments, mean),
      .silent_default = true,
-     .help = "what is subtracted from each channel, in units where a byte of 255 is 1: numbers by "
-             "comma, or imagenet (default: what the model tells)"},
+     .help =
+         "what is subtracted from each channel, in units where a byte of 255 is 1: numbers by "
+         "comma; imagenet, with the std that goes with it; 0.5, with a std of 0.5; or data: mean "
+         "and std of the images (default: what the model tells)"},
     {.name = "std",
      .kind = MFM_OPTION_STRING,
      .value = "S",
@@ -28,16 +30,31 @@ const mfm_option mfm_normalisation_table[MFM_NORMALISATION_OPTIONS] = {
      .help = "mean and deviation that the model tells, if it does, or those of the images"},
 };
 
-/* Those of torchvision's classifiers, of which most others took them. */
-static const char imagenet[] = "imagenet", imagenet_mean[] = "0.485,0.456,0.406",
-                  imagenet_std[] = "0.229,0.224,0.225";
+/* Names that stand for a mean, and for the std that goes with it unless one is given: torchvision's
+ * classifiers, of which most others took them; and bytes that become -1 to 1. */
+static const struct {
+    const char *name, *mean, *std;
+    int channels; /* that it is for; 0: any */
+} known[] = {{"imagenet", "0.485,0.456,0.406", "0.229,0.224,0.225", 3}, {"0.5", "0.5", "0.5", 0}};
+enum { KNOWN = sizeof known / sizeof known[0] };
+static const char of_data[] = "data";
+
+bool mfm_normalisation_of_data(const mfm_normalisation_arguments *arguments)
+{
+    return arguments->mean && strcmp(arguments->mean, of_data) == 0;
+}
+
+bool mfm_normalisation_given(const mfm_normalisation_arguments *arguments)
+{
+    return (arguments->mean || arguments->std) && !mfm_normalisation_of_data(arguments);
+}
 
 static int bad_numbers(mfm_ctx *ctx, const char *option, const char *text, int channels)
 {
     return mfm_fail(ctx, MFM_EUSAGE,
                     "--%s: %.80s: expected a number, or %d by comma, one for each channel%s",
                     option, text[0] ? text : "''", channels,
-                    strcmp(option, "mean") == 0 ? "; or imagenet" : "");
+                    strcmp(option, "mean") == 0 ? "; or imagenet, or data" : "");
 }
 
 static int parse_numbers(mfm_ctx *ctx, const char *option, const char *text, int channels,
@@ -66,12 +83,14 @@ int mfm_normalisation_parse(mfm_ctx *ctx, const mfm_normalisation_arguments *arg
 {
     const char *mean = arguments->mean, *std = arguments->std;
     *normalisation = (mfm_normalisation){.channels = channels, .scale = 255};
-    if (mean && strcmp(mean, imagenet) == 0) {
-        if (channels != 3)
-            return mfm_fail(ctx, MFM_EUSAGE, "--mean imagenet: the model reads %d channel%s, not 3",
-                            channels, channels > 1 ? "s" : "");
-        mean = imagenet_mean;
-        std = std ? std : imagenet_std;
+    for (int i = 0; mean && i < KNOWN; i++) {
+        if (strcmp(mean, known[i].name) != 0)
+            continue;
+        if (known[i].channels && channels != known[i].channels)
+            return mfm_fail(ctx, MFM_EUSAGE, "--mean %s: the model reads %d channel%s, not %d",
+                            mean, channels, channels > 1 ? "s" : "", known[i].channels);
+        mean = known[i].mean;
+        std = std ? std : known[i].std;
     }
     if (!mean || !std)
         return mfm_fail(ctx, MFM_EUSAGE, "--%s goes with --%s", mean ? "mean" : "std",

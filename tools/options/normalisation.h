@@ -15,9 +15,11 @@ enum { MFM_NORMALISATION_OPTIONS = 3, MFM_NORMALISATION_NUMBERS = 2 };
 /* The option table of a structure of that type; the first two are mean and std. */
 extern const mfm_option mfm_normalisation_table[MFM_NORMALISATION_OPTIONS];
 
-/* Numbers by comma in units where a byte of 255 is 1, one for each channel or one for
- * all; mean "imagenet" stands for both. MFM_EUSAGE for anything else, and for one without the
- * other.
+/* Whether they ask for those of the images (--mean data), and whether they give numbers. */
+bool mfm_normalisation_of_data(const mfm_normalisation_arguments *arguments);
+bool mfm_normalisation_given(const mfm_normalisation_arguments *arguments);
+/* Numbers by comma in units where a byte of 255 is 1, one for each channel or one for all; means
+ * "imagenet" and "0.5" stand for both. MFM_EUSAGE for anything else, and for one without the other.
  */
 int mfm_normalisation_parse(mfm_ctx *ctx, const mfm_normalisation_arguments *arguments,
                             int channels, mfm_normalisation *normalisation);

@@ -226,14 +226,18 @@ static int choose_normalisation(mfm_session *session, const mfm_images_wanted *w
     session->tells_normalisation = mfm_preprocess_info_told(session->model);
     *info = (mfm_preprocess_info){.channels = 0};
     int status = MFM_OK;
-    session->given_normalisation = *own = given->mean || given->std;
+    session->given_normalisation = *own = mfm_normalisation_given(given);
     if (*own)
         return mfm_normalisation_parse(ctx, given, (int)input->dim[1], &info->normalisation);
-    if (wanted->normalise == MFM_NORMALISE_MODEL)
+    if (mfm_normalisation_of_data(given) && given->std)
+        return mfm_fail(ctx, MFM_EUSAGE, "--mean data: it brings its own --std");
+    const bool of_model =
+        wanted->normalise == MFM_NORMALISE_MODEL && !mfm_normalisation_of_data(given);
+    if (of_model)
         status = read_normalisation(session, input, info, &session->own_normalisation);
     *own = session->own_normalisation;
-    if (!status && wanted->normalise == MFM_NORMALISE_MODEL && wanted->training &&
-        !session->tells_normalisation && !is_fresh(session))
+    if (!status && of_model && wanted->training && !session->tells_normalisation &&
+        !is_fresh(session))
         mfm_warn(ctx,
                  "%s tells no normalisation: mean and deviation of the images are used, which may "
                  "not be those that its weights expect: --mean and --std tell them (--mean "
