@@ -23,7 +23,8 @@ enum mfm_stream {
     MFM_STREAM_TEST,
     MFM_STREAM_META_DROPOUT, /* masks over the meta batch */
     MFM_STREAM_SECOND,       /* order of the training images in a second batch of a step */
-    MFM_STREAM_PRIOR         /* which test images a label distribution keeps */
+    MFM_STREAM_PRIOR,        /* which test images a label distribution keeps */
+    MFM_STREAM_COPIES        /* augmented copies of images, and which of them a batch reads */
 };
 
 typedef struct mfm_key {

@@ -12,7 +12,17 @@ struct mfm_evaluation_images {
     const mfm_preprocess *preprocess;
     mfm_worker **workers; /* [n_workers], one a thread */
     int n_workers;
+    bool copied; /* augmented copies are read */
+    uint64_t seed;
+    uint32_t copy;
 };
+
+void mfm_evaluation_images_copy(mfm_evaluation_images *e, uint64_t seed, uint32_t copy)
+{
+    e->copied = true;
+    e->seed = seed;
+    e->copy = copy;
+}
 
 void mfm_evaluation_images_close(mfm_evaluation_images *e)
 {
@@ -60,6 +70,8 @@ static int read_one(const mfm_evaluation_images *e, int worker, uint32_t number,
                     real *label)
 {
     const uint32_t index = e->indices ? e->indices[number] : number;
+    if (e->copied)
+        return mfm_copied_image(e->workers[worker], e->seed, index, e->copy, out, label);
     return mfm_evaluation_image(e->workers[worker], index, out, label);
 }
 

@@ -12,6 +12,8 @@ typedef struct mfm_evaluation_images mfm_evaluation_images;
  * the context must outlive the result, which is NULL after an error. */
 int mfm_evaluation_images_open(mfm_ctx *ctx, const mfm_images *images, const uint32_t *indices,
                                const mfm_preprocess *preprocess, mfm_evaluation_images **result);
+/* From now on each image is this one of its augmented copies instead (core/data/feed.h). */
+void mfm_evaluation_images_copy(mfm_evaluation_images *e, uint64_t seed, uint32_t copy);
 void mfm_evaluation_images_close(mfm_evaluation_images *e);
 /* Numbers first .. first + count - 1 of them: out [count, height, width, channels] and, unless
  * NULL, labels [count]. Fails by the first that cannot be read; where such images are left out, and

@@ -206,7 +206,26 @@ int mfm_evaluation_image(mfm_worker *worker, uint32_t index, real *out, real *la
     return read_image(worker, index, NULL, out);
 }
 
+/* What is drawn for a copy depends on neither step nor place in a batch. */
+static mfm_draw draw_of_copy(uint64_t seed, uint32_t index, uint32_t copy)
+{
+    return (mfm_draw){.seed = seed, .node = MFM_STREAM_COPIES, .step = copy, .slot = index};
+}
+
+int mfm_copied_image(mfm_worker *worker, uint64_t seed, uint32_t index, uint32_t copy, real *out,
+                     real *label)
+{
+    const mfm_draw draw = draw_of_copy(seed, index, copy);
+    *label = worker->images->labels[index];
+    return read_image(worker, index, &draw, out);
+}
+
 /* ---- a batch ---- */
+
+bool mfm_feed_plain(const mfm_feed_options *options)
+{
+    return options->preprocess->augment.count == 0 && !options->mixing;
+}
 
 /* Draws of the mixing have nodes of their own: the permutation, and what the form itself draws. */
 enum { NODE_OTHER = 2, NODE_FORM };
@@ -241,17 +260,28 @@ void mfm_feed_choose(mfm_feed *feed, uint64_t step)
     mfm_sampler_batch(feed->sampler, step, feed->drawn);
 }
 
+/* Which copy of an image a batch reads. */
+static uint32_t choose_copy(const mfm_feed_options *o, uint64_t step, uint32_t index)
+{
+    const mfm_key key = {o->seed, MFM_STREAM_COPIES, (uint32_t)o->stream, step};
+    return (uint32_t)mfm_random_below(&key, index, o->copies);
+}
+
 /* An image that is left out is replaced by the next of the batch that can be read, which depends on
  * nothing but the batch. */
 static int fill_slot(const mfm_feed *feed, mfm_worker *worker, uint64_t step, uint32_t slot,
                      const mfm_batch_room *room)
 {
     const mfm_feed_options *o = &feed->options;
-    const mfm_draw draw = {o->seed, (uint32_t)o->stream, step, slot};
+    mfm_draw draw = {o->seed, (uint32_t)o->stream, step, slot};
     real *out = room->images + slot * mfm_preprocess_size(o->preprocess);
     int status = MFM_OK;
     for (uint32_t k = 0; k < o->batch; k++) {
         const uint32_t index = feed->drawn[(slot + k) % o->batch];
+        if (o->copies) {
+            room->copies[slot] = choose_copy(o, step, index);
+            draw = draw_of_copy(o->seed, index, room->copies[slot]);
+        }
         status = o->no_images ? MFM_OK : read_image(worker, index, &draw, out);
         room->indices[slot] = index;
         room->labels[slot] = o->images->labels[index];

@@ -25,7 +25,8 @@ typedef struct mfm_feed_options {
     uint64_t seed;
     enum mfm_stream stream; /* MFM_STREAM_SHUFFLE, _SECOND or _META: keys order and crops */
 
-    bool no_images; /* labels and indices alone are wanted; without mixing */
+    bool no_images;  /* labels and indices alone are wanted; without mixing */
+    uint32_t copies; /* each image is one of so many augmented copies; 0: a new one each time */
 
     const mfm_chosen *chosen;        /* of the settings of these two; NULL: the defaults */
     const mfm_sampler_kind *sampler; /* NULL: shuffle */
@@ -54,9 +55,9 @@ const char *mfm_worker_message(const mfm_worker *worker);
  * when steps go upwards. */
 void mfm_feed_choose(mfm_feed *feed, uint64_t step);
 /* Fills the slots first .. first + count - 1 of images [batch, height, width, channels], unless
- * none are wanted, of labels [batch] and indices [batch]: of another image of the batch, where one
- * that cannot be read is left out. One thread for each worker. Fails by what the worker then
- * tells. */
+ * none are wanted, of labels [batch], indices [batch] and, where there are such, copies [batch]: of
+ * another image of the batch, where one that cannot be read is left out. One thread for each
+ * worker. Fails by what the worker then tells. */
 int mfm_feed_fill(const mfm_feed *feed, mfm_worker *worker, uint64_t step, uint32_t first,
                   uint32_t count, const mfm_batch_room *room);
 /* Mixes the full batch, where that is asked for: soft_labels [batch, classes]; labels stay those of
@@ -70,8 +71,14 @@ size_t mfm_feed_soft_size(const mfm_feed *feed);
 const mfm_images *mfm_feed_images(const mfm_feed *feed);
 uint32_t mfm_feed_batch_size(const mfm_feed *feed);
 
+/* Whether a batch's images are those of its indices, unchanged: neither augmented nor mixed. */
+bool mfm_feed_plain(const mfm_feed_options *options);
+
 /* For evaluation: image `index` without augmentation. */
 int mfm_evaluation_image(mfm_worker *worker, uint32_t index, real *out, real *label);
+/* Augmented copy number `copy` of image `index`: always the same. */
+int mfm_copied_image(mfm_worker *worker, uint64_t seed, uint32_t index, uint32_t copy, real *out,
+                     real *label);
 
 MFM_C_END
 

@@ -281,6 +281,11 @@ void mfm_file_writer_put(mfm_file_writer *w, const void *bytes, size_t size)
     w->used += size;
 }
 
+bool mfm_file_writer_failed(const mfm_file_writer *w)
+{
+    return w->error != 0;
+}
+
 /* Pipes, terminals and some folders cannot be synced, and say so. */
 static int sync_file(int file)
 {

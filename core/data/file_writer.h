@@ -16,6 +16,7 @@
 #ifndef MFM_FILE_WRITER_H
 #define MFM_FILE_WRITER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/context.h"
@@ -31,6 +32,8 @@ int mfm_file_writer_open_descriptor(mfm_ctx *ctx, int descriptor, const char *na
                                     mfm_file_writer **writer);
 /* The first failure is kept and told by commit. */
 void mfm_file_writer_put(mfm_file_writer *writer, const void *bytes, size_t size);
+/* Whether something has failed: what is put from then on is lost. */
+bool mfm_file_writer_failed(const mfm_file_writer *writer);
 /* The path holds the new content, on the disk, or an error is told and it holds what it held. keep:
  * a name in the same folder that the old content gets; NULL for none. */
 int mfm_file_writer_commit(mfm_file_writer *writer, const char *keep);

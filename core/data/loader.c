@@ -23,6 +23,7 @@ struct ring {
     enum stage stage;
     uint32_t taken, filled; /* slots of the batch in preparation */
     uint32_t chunk;         /* slots that a worker takes at a time */
+    bool plain;             /* of the batches */
     /* Of all buffers, one after the other. */
     mfm_batch_room room;
 };
@@ -82,7 +83,8 @@ static mfm_batch_room buffer(const mfm_loader *loader, const struct ring *ring, 
         .labels = room->labels + slot * n,
         .soft_labels =
             room->soft_labels ? room->soft_labels + slot * mfm_feed_soft_size(ring->feed) : NULL,
-        .indices = room->indices + slot * n};
+        .indices = room->indices + slot * n,
+        .copies = room->copies ? room->copies + slot * n : NULL};
 }
 
 /* The steps of a batch: each is entered and left with the lock, and works without it. */
@@ -156,6 +158,7 @@ static int init_ring(mfm_ctx *ctx, const mfm_loader_stream *stream, uint64_t dep
                      struct ring *ring)
 {
     ring->first_step = stream->first_step;
+    ring->plain = mfm_feed_plain(&stream->feed);
     const int status = mfm_feed_new(ctx, &stream->feed, &ring->feed);
     if (status != MFM_OK)
         return status;
@@ -166,9 +169,12 @@ static int init_ring(mfm_ctx *ctx, const mfm_loader_stream *stream, uint64_t dep
         mfm_alloc_aligned(ctx, batches, mfm_feed_size(ring->feed) * sizeof *room->images);
     room->labels = mfm_alloc_aligned(ctx, batches * n, sizeof *room->labels);
     room->indices = mfm_alloc(ctx, batches * n, sizeof *room->indices);
+    if (stream->feed.copies)
+        room->copies = mfm_alloc(ctx, batches * n, sizeof *room->copies);
     if (soft)
         room->soft_labels = mfm_alloc_aligned(ctx, batches * soft, sizeof *room->soft_labels);
-    return room->images && room->labels && room->indices && (!soft || room->soft_labels)
+    return room->images && room->labels && room->indices && (!soft || room->soft_labels) &&
+                   (!stream->feed.copies || room->copies)
                ? MFM_OK
                : MFM_ENOMEM;
 }
@@ -296,6 +302,7 @@ void mfm_loader_free(mfm_ctx *ctx, mfm_loader *loader)
         mfm_free_aligned(ctx, loader->ring[i].room.labels);
         mfm_free_aligned(ctx, loader->ring[i].room.soft_labels);
         mfm_free(ctx, loader->ring[i].room.indices);
+        mfm_free(ctx, loader->ring[i].room.copies);
         mfm_feed_free(ctx, loader->ring[i].feed);
     }
     mfm_free(ctx, loader);
@@ -321,6 +328,8 @@ int mfm_loader_next(mfm_loader *loader, int stream, mfm_batch *batch, uint64_t *
                          .labels = room.labels,
                          .soft_labels = room.soft_labels,
                          .indices = room.indices,
+                         .plain = ring->plain,
+                         .copies = room.copies,
                          .n = mfm_feed_batch_size(ring->feed)};
     mfm_images_tell(loader->ctx, mfm_feed_images(ring->feed), false);
     if (step)

@@ -209,6 +209,7 @@ int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, 
                         int width, enum mfm_fit_how fit, const mfm_normalisation *normalisation,
                         const mfm_augment *augment, mfm_preprocess *result)
 {
+    const mfm_augment none = {.count = 0}, *changes = augment ? augment : &none;
     mfm_preprocess preprocess = {.image_height = dataset->height,
                                  .image_width = dataset->width,
                                  .image_channels = dataset->channels,
@@ -220,14 +221,14 @@ int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, 
                                  .channels = channels,
                                  .above = (height - dataset->height) / 2,
                                  .before = (width - dataset->width) / 2,
-                                 .augment = *augment};
+                                 .augment = *changes};
     int status = check_shape(ctx, dataset, &preprocess, fit);
     /* A crop of images that are padded would cut the padding out again. */
-    if (dataset->height == 0 || mfm_augment_crops(augment) ||
+    if (dataset->height == 0 || mfm_augment_crops(changes) ||
         (fit == MFM_FIT_RESIZE && !same_form(dataset, &preprocess)))
         set_resizing(dataset, &preprocess);
     if (status == MFM_OK)
-        status = mfm_augment_check(ctx, augment, height, width, channels);
+        status = mfm_augment_check(ctx, changes, height, width, channels);
     if (status == MFM_OK)
         status = choose_normalisation(ctx, dataset, normalisation, &preprocess);
     if (status == MFM_OK)

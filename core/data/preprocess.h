@@ -60,9 +60,10 @@ typedef struct mfm_preprocess {
  * the model's. */
 int mfm_preprocess_set_full(mfm_ctx *ctx, int height, int width, mfm_preprocess *preprocess);
 
-/* The model reads [n, channels, height, width]. normalisation NULL: the dataset's own. MFM_EINVAL
- * when the dataset's images have another shape that fit does not bridge, or an augmentation cannot
- * work on it; MFM_EDATA for a normalisation that cannot be used, or that is not known. */
+/* The model reads [n, channels, height, width]. normalisation NULL: the dataset's own; augment
+ * NULL: none. MFM_EINVAL when the dataset's images have another shape that fit does not bridge, or
+ * an augmentation cannot work on it; MFM_EDATA for a normalisation that cannot be used, or that is
+ * not known. */
 int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, int height,
                         int width, enum mfm_fit_how fit, const mfm_normalisation *normalisation,
                         const mfm_augment *augment, mfm_preprocess *preprocess);

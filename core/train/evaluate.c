@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "core/data/evaluation_images.h"
+#include "core/train/batch_size.h"
 #include "core/train/features/frozen_features.h"
 #include "core/data/sources/source.h"
 
@@ -33,6 +34,23 @@ int mfm_inference_plan(mfm_ctx *ctx, const mfm_problem *problem, int64_t batch, 
                                 .n_keep = 1,
                                 .frozen = true};
     return mfm_plan_new(ctx, problem->main, &spec, plan);
+}
+
+int mfm_evaluation_batch(mfm_ctx *ctx, const mfm_problem *problem,
+                         const mfm_frozen_features *features, int64_t *batch)
+{
+    enum { MOST = 100 };
+    mfm_plan *one;
+    const int status = mfm_inference_plan(ctx, problem, 1, &one);
+    if (status)
+        return status;
+    const int64_t more = features ? mfm_frozen_features_products(features) : 0;
+    *batch = mfm_batch_size(mfm_plan_macs(one) + more, MOST);
+    mfm_plan_free(one);
+    const int64_t part = features ? mfm_frozen_features_part(features) : 1;
+    if (*batch < MOST)
+        *batch = *batch < part ? part : *batch / part * part;
+    return MFM_OK;
 }
 
 static int build(mfm_evaluator *e)
@@ -106,11 +124,10 @@ static int read_batch(mfm_evaluator *e, const passage *p, uint32_t first, uint32
     for (uint32_t i = 0; e->features && i < n; i++)
         e->numbers[i] = p->indices ? p->indices[first + i] : first + i;
     if (e->features && e->problem->images < 0 &&
-        mfm_frozen_features_kept(e->features, p->images, e->numbers, n)) {
-        mfm_frozen_features_take(e->features, p->images, e->numbers, n, e->room);
+        mfm_frozen_features_kept(e->features, p->images, e->numbers, n, 0, NULL)) {
         for (uint32_t i = 0; i < n; i++)
             e->labels[i] = p->images->labels[e->numbers[i]];
-        return MFM_OK;
+        return mfm_frozen_features_take(e->features, p->images, e->numbers, n, 0, NULL, e->room);
     }
     const int status = mfm_evaluation_images_read(p->reading, first, n, e->images, e->labels);
     if (!status && e->features)

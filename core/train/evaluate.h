@@ -15,6 +15,12 @@ MFM_C_BEGIN
  * running statistics and images are to be bound. */
 int mfm_inference_plan(mfm_ctx *ctx, const mfm_problem *problem, int64_t batch, mfm_plan **plan);
 
+struct mfm_frozen_features;
+/* Images that such a plan is for: up to 100, so many as a second is enough for, then in whole parts
+ * of what makes the features (NULL: the problem has no prefix). */
+int mfm_evaluation_batch(mfm_ctx *ctx, const mfm_problem *problem,
+                         const struct mfm_frozen_features *features, int64_t *batch);
+
 typedef struct mfm_evaluator mfm_evaluator;
 
 /* problem and preprocess must outlive the result. */
@@ -22,7 +28,6 @@ int mfm_evaluator_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_prepro
                       int64_t batch, mfm_evaluator **evaluator);
 void mfm_evaluator_free(mfm_evaluator *evaluator);
 /* For a problem with a prefix, once: what makes, or keeps, the features of the images. */
-struct mfm_frozen_features;
 int mfm_evaluator_use_features(mfm_evaluator *evaluator, struct mfm_frozen_features *features);
 
 /* Who follows an evaluation: told after each batch, where a negative result ends it with that code,

@@ -4,11 +4,11 @@
 #include <time.h>
 
 #include "core/train/evaluate.h"
-#include "core/train/features/keep_features.h"
+#include "core/train/features/run_features.h"
 #include "core/train/review.h"
 #include "core/train/vector.h"
 
-enum { LOADER_DEPTH = 4, EVALUATION_BATCH = 100 };
+enum { LOADER_DEPTH = 4 };
 
 typedef struct trainer {
     mfm_training *training;
@@ -50,11 +50,13 @@ static enum mfm_stream draws(const mfm_stream_use *use, int number)
 }
 
 /* Whether no batch of a stream needs its images: what only the prefix reads of them is kept. */
-static bool needs_no_images(const trainer *r, const uint32_t *indices, uint32_t count)
+static bool needs_no_images(const trainer *r, const mfm_feed_options *feed)
 {
     const mfm_training *t = r->training;
-    return t->features && t->problem->images < 0 &&
-           mfm_frozen_features_kept(t->features, &r->data->dataset->train, indices, count);
+    return t->features && t->problem->images < 0 && !feed->mixing &&
+           (mfm_feed_plain(feed) || feed->copies) &&
+           mfm_frozen_features_kept_all(t->features, feed->images, feed->indices, feed->count,
+                                        feed->copies);
 }
 
 static mfm_loader_stream loader_stream(const trainer *r, const mfm_stream_use *use, int number)
@@ -62,7 +64,7 @@ static mfm_loader_stream loader_stream(const trainer *r, const mfm_stream_use *u
     const mfm_split *split = r->data->split;
     const bool meta = use->spec->from == MFM_FROM_META;
     const mfm_train_options *o = &r->training->options;
-    return (mfm_loader_stream){
+    mfm_loader_stream stream = {
         .feed = {.images = &r->data->dataset->train,
                  .preprocess = r->data->preprocess,
                  .indices = meta ? split->meta : split->train,
@@ -70,8 +72,7 @@ static mfm_loader_stream loader_stream(const trainer *r, const mfm_stream_use *u
                  .batch = use->batch,
                  .seed = o->seed,
                  .stream = draws(use, number),
-                 .no_images = needs_no_images(r, meta ? split->meta : split->train,
-                                              meta ? split->meta_count : split->train_count),
+                 .copies = mfm_copies_of_run(r->training, r->data),
                  .chosen = o->chosen,
                  .sampler = use->spec->sampler ? mfm_sampler_find(use->spec->sampler)
                             : meta             ? o->meta_sampler
@@ -82,6 +83,8 @@ static mfm_loader_stream loader_stream(const trainer *r, const mfm_stream_use *u
                  .classes = r->training->problem->classes,
                  .counts = split->train_per_class},
         .first_step = r->training->counters.batches[number]};
+    stream.feed.no_images = needs_no_images(r, &stream.feed);
+    return stream;
 }
 
 static int open_loader(trainer *r)
@@ -185,10 +188,11 @@ static int read_batches(trainer *r, mfm_batch batches[MFM_MAX_STREAMS], bool *ha
         batches[i] = (mfm_batch){.n = 0};
         if (method->reads && !method->reads(t, i))
             continue;
-        const int status = mfm_loader_next(r->loader, i, &batches[i], NULL);
+        int status = mfm_loader_next(r->loader, i, &batches[i], NULL);
+        if (!status)
+            status = mfm_training_add_features(t, i, &r->data->dataset->train, &batches[i]);
         if (status)
             return status;
-        mfm_training_add_features(t, i, &r->data->dataset->train, &batches[i]);
         t->counters.batches[i]++;
         *has_meta |= r->uses[i].spec->from == MFM_FROM_META;
     }
@@ -273,40 +277,10 @@ static int on_looked_through(void *self, uint32_t done, uint32_t total)
     return interrupt(r, "step", r->training->counters.step, ", before the next");
 }
 
-/* The features of images that are read the same way in every epoch. */
 static int keep_features(trainer *r)
 {
-    mfm_training *t = r->training;
-    const mfm_dataset *dataset = r->data->dataset;
-    const mfm_split *split = r->data->split;
-    const mfm_train_options *o = &t->options;
     const mfm_evaluation_watch watch = {.self = r, .on_batch = on_looked_through};
-    const bool augmented = r->data->preprocess->augment.count > 0;
-    const mfm_feature_images list[] = {
-        {.what = "training",
-         .images = &dataset->train,
-         .indices = split->train,
-         .count = split->train_count,
-         .varies = augmented || o->mixing},
-        {.what = "meta",
-         .images = &dataset->train,
-         .indices = split->meta,
-         .count = mfm_method_reads_meta(o) ? split->meta_count : 0,
-         .varies = augmented},
-        {.what = "validation",
-         .images = &dataset->train,
-         .indices = split->validation,
-         .count = split->validation_count},
-        {.what = "test", .images = &dataset->test, .count = dataset->test.count}};
-    char note[MFM_FEATURE_NOTE];
-    if (!t->features)
-        return MFM_OK;
-    const int status =
-        mfm_keep_features(t->ctx, t->features, list, sizeof list / sizeof list[0],
-                          r->data->preprocess, (size_t)(o->feature_memory * 0x1p20), &watch, note);
-    if (!status && note[0] && r->events->on_note)
-        r->events->on_note(r->events->self, note);
-    return status;
+    return mfm_keep_run_features(r->training, r->data, r->events, &watch);
 }
 
 static int evaluate_part(trainer *r, const mfm_images *images, const uint32_t *indices,
@@ -423,6 +397,16 @@ static int run_epoch(trainer *r)
     return finish_epoch(r);
 }
 
+static int make_evaluator(trainer *r)
+{
+    const mfm_training *t = r->training;
+    int64_t batch;
+    int status = mfm_evaluation_batch(t->ctx, t->problem, t->features, &batch);
+    if (!status)
+        status = mfm_evaluator_new(t->ctx, t->problem, r->data->preprocess, batch, &r->evaluator);
+    return status || !t->features ? status : mfm_evaluator_use_features(r->evaluator, t->features);
+}
+
 static int run_epochs(trainer *r)
 {
     const mfm_training *t = r->training;
@@ -469,10 +453,7 @@ int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_trai
     if (!status)
         status = open_loader(&r);
     if (!status)
-        status = mfm_evaluator_new(ctx, training->problem, data->preprocess, EVALUATION_BATCH,
-                                   &r.evaluator);
-    if (!status && training->features)
-        status = mfm_evaluator_use_features(r.evaluator, training->features);
+        status = make_evaluator(&r);
     if (!status && mfm_training_evaluates_copy(training))
         status = mfm_vector_new(ctx, NULL, training->problem->main->params_size, &r.finished);
     if (!status)

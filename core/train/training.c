@@ -233,17 +233,23 @@ void mfm_training_free(mfm_training *t)
     mfm_free(t->ctx, t);
 }
 
-void mfm_training_add_features(mfm_training *t, int stream, const mfm_images *images,
-                               mfm_batch *batch)
+int mfm_training_add_features(mfm_training *t, int stream, const mfm_images *images,
+                              mfm_batch *batch)
 {
     real **room = t->feature_rooms[stream];
+    const uint32_t n = (uint32_t)batch->n;
+    const uint32_t copies = batch->copies ? t->options.augmented_copies : 0;
+    int status = MFM_OK;
     if (!t->features)
-        return;
-    if (mfm_frozen_features_kept(t->features, images, batch->indices, (uint32_t)batch->n))
-        mfm_frozen_features_take(t->features, images, batch->indices, (uint32_t)batch->n, room);
+        return MFM_OK;
+    if ((batch->plain || batch->copies) &&
+        mfm_frozen_features_kept(t->features, images, batch->indices, n, copies, batch->copies))
+        status = mfm_frozen_features_take(t->features, images, batch->indices, n, copies,
+                                          batch->copies, room);
     else
-        mfm_frozen_features_make(t->features, batch->images, (uint32_t)batch->n, room);
+        mfm_frozen_features_make(t->features, batch->images, n, room);
     batch->features = (const real *const *)room;
+    return status;
 }
 
 size_t mfm_training_features_bytes(const mfm_training *t)

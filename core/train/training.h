@@ -35,7 +35,9 @@ struct mfm_train_options {
     uint32_t defer_resample;              /* epochs of shuffling before it sets in */
     const mfm_mixing *mixing;             /* of training batches; NULL: none */
     const mfm_finishing *finishing;       /* of what is evaluated and written; NULL: none */
-    double feature_memory; /* MiB for features of a frozen prefix; 0: none are kept */
+    double feature_memory;     /* MiB for features of a frozen prefix; 0: none are kept there */
+    const char *feature_cache; /* folder that has them from run to run; NULL: none */
+    uint32_t augmented_copies; /* of each image that is augmented; 0: a new one each time */
     uint64_t seed;
 };
 
@@ -132,9 +134,10 @@ int mfm_training_add_hyper(mfm_training *training, int index, const mfm_modulato
 
 /* Gives a batch of a stream what the problem's prefix makes of its images, or what is kept of them:
  * `images` is the part of the dataset that they come from, NULL: none. It holds until the next call
- * for the stream. Before every step of a problem with a prefix; does nothing without. */
-void mfm_training_add_features(mfm_training *training, int stream, const mfm_images *images,
-                               mfm_batch *batch);
+ * for the stream. Before every step of a problem with a prefix; does nothing without. Fails only
+ * where what is kept lies in a file that is damaged. */
+int mfm_training_add_features(mfm_training *training, int stream, const mfm_images *images,
+                              mfm_batch *batch);
 
 /* ---- for whoever looks at a run ---------------------------------------------------------------
  */

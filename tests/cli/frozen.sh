@@ -42,15 +42,29 @@ expect_exit 0 train first.onnx -o only.onnx $common --method base --epochs 3 \
     --train-only conv:-1 --train-only fc:1
 expect_same base.onnx only.onnx
 
-# Every method but one with two branches, with its own last stage.
+# Every method, with its own last stage.
 for method in mfm-free mw-net l2rw crt lws; do
     expect_exit 0 train first.onnx -o other.onnx $common --method $method --epochs 1 \
         --freeze-before block:9
     expect_stderr 'are computed once'
     rm -r other.onnx other.run
 done
-expect_refusal 3 'method bbn: two branches: .*no layer can be frozen' train first.onnx -o no.onnx \
-    $common --method bbn --freeze-before conv:3
+expect_exit 0 train first.onnx -o two.onnx $common --method bbn --epochs 2 --freeze-before block:9
+expect_stderr 'training, 40 test images are computed once'
+expect_exit 0 train first.onnx -o two.anew.onnx $common --method bbn --epochs 2 \
+    --freeze-before block:9 --feature-memory 0
+expect_same two.onnx two.anew.onnx
+rm -r two.onnx two.run two.anew.onnx two.anew.run
+
+# What a method freezes anyway is told.
+expect_exit 0 train first.onnx -o other.onnx $common --method crt --epochs 1 --freeze conv:1 \
+    --lr-scale conv:2=0.1
+expect_stderr 'warning: --freeze has no effect: the method trains the last layer alone'
+expect_stderr 'warning: --lr-scale has no effect: the method trains the last layer alone'
+rm -r other.onnx other.run
+expect_exit 0 train first.onnx -o other.onnx $common --method crt --epochs 1 --freeze fc.bias
+expect_no_stderr_but '^epoch |^the features|meta'
+rm -r other.onnx other.run
 
 # Augmented and mixed images have features of their own in each step; those of tests do not.
 expect_exit 0 train first.onnx -o other.onnx $common --method base --epochs 1 \

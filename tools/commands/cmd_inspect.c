@@ -14,7 +14,7 @@
 
 typedef struct options {
     bool json, tensors;
-    uint64_t batch, threads;
+    uint64_t batch, threads, data_memory;
     mfm_role_arguments roles;
     mfm_inject_arguments inject;
 } options;
@@ -43,6 +43,13 @@ static const mfm_option table[] = {
      .offset = offsetof(options, threads),
      .silent_default = true,
      .help = "threads that they would use (default: all processors)"},
+    {.name = "data-memory",
+     .kind = MFM_OPTION_UINT,
+     .value = "MIB",
+     .max = 1 << 30,
+     .offset = offsetof(options, data_memory),
+     .silent_default = true,
+     .help = "with --batch: what the decoding of image files would be given besides"},
 };
 
 static const mfm_option_group groups[] = {
@@ -297,7 +304,7 @@ static void tell_no_effect(mfm_ctx *ctx, const options *o, const mfm_arguments *
                            const mfm_model_report *report)
 {
     static const char *const tensors[] = {"tensors", NULL};
-    static const char *const memory[] = {"batch", "threads", NULL};
+    static const char *const memory[] = {"batch", "threads", "data-memory", NULL};
     if (o->json)
         mfm_options_no_effect(ctx, &inspect_options, given, tensors, "JSON lists every tensor");
     if (!report->network) {
@@ -310,6 +317,13 @@ static void tell_no_effect(mfm_ctx *ctx, const options *o, const mfm_arguments *
     } else if (report->modulators) {
         mfm_inject_no_effect(ctx, &inspect_options, given, "the model has a modulator already");
     }
+}
+
+/* As photographs have them. */
+static bool reads_colours(const mfm_network *network)
+{
+    const mfm_shape *shape = &network->graph->values[network->images].shape;
+    return shape->rank == 4 && shape->dim[1] == 3;
 }
 
 static int inspect(mfm_ctx *ctx, const char *path, const options *o, const mfm_arguments *given)
@@ -326,6 +340,10 @@ static int inspect(mfm_ctx *ctx, const char *path, const options *o, const mfm_a
         tell_no_effect(ctx, o, given, report);
     if (!status && o->batch && report->network)
         status = mfm_memory_report_new(ctx, path, &o->inject, &choice, o->batch, &memory);
+    if (memory) {
+        memory->decodes = o->data_memory || reads_colours(report->network);
+        memory->decoding_memory = o->data_memory;
+    }
     if (!status)
         status =
             o->json ? print_as_json(report, memory) : print_as_text(report, memory, o->tensors);

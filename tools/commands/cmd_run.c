@@ -9,7 +9,7 @@
 #include "onnx/import/import.h"
 #include "onnx/info/preprocess_info.h"
 #include "tools/files.h"
-#include "tools/infer/batch_size.h"
+#include "core/train/batch_size.h"
 #include "tools/interrupt.h"
 #include "tools/options/options.h"
 #include "tools/infer/run_outputs.h"
@@ -267,7 +267,7 @@ static int make_batch_plan(inference *r)
     int status = make_plan(r);
     if (status)
         return status;
-    r->images.dim[0] = mfm_batch_size(r->plan, r->in.count);
+    r->images.dim[0] = mfm_batch_size(mfm_plan_macs(r->plan), r->in.count);
     if (r->images.dim[0] == 1)
         return MFM_OK;
     mfm_plan_free(r->plan);

@@ -68,6 +68,8 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
         status = mfm_session_open_data(&job->session, &wanted);
     if (!status)
         status = mfm_train_job_make_split(job);
+    if (!status)
+        status = mfm_train_job_check_images(job);
     mfm_train_options options = mfm_train_options_of(&job->form, a);
     if (!status)
         status = mfm_train_job_fit_batches(job, &options);

@@ -5,7 +5,7 @@
 
 #include "core/data/image_reader.h"
 #include "core/train/evaluate.h"
-#include "tools/infer/batch_size.h"
+#include "core/train/batch_size.h"
 
 /* What one thread reads files with. Messages are the context's, which is why each has its own. */
 typedef struct worker {
@@ -30,7 +30,7 @@ static int make_plan(mfm_predictor *p, size_t images)
     int status = mfm_inference_plan(p->ctx, p->problem, 1, &p->plan);
     if (status)
         return status;
-    p->batch = (size_t)mfm_batch_size(p->plan, images ? images : 1);
+    p->batch = (size_t)mfm_batch_size(mfm_plan_macs(p->plan), images ? images : 1);
     if (p->batch > 1) {
         mfm_plan_free(p->plan);
         p->plan = NULL;

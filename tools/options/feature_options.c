@@ -1,6 +1,14 @@
 #include "tools/options/feature_options.h"
 
+#include "core/train/methods/method.h"
+
 const mfm_feature_arguments mfm_feature_defaults = {.memory = 1024};
+
+static const char *one_form(const void *values, const mfm_run_facts *run)
+{
+    (void)values;
+    return run->augment->count ? NULL : "--augment is none: an image has one form";
+}
 
 const mfm_option mfm_feature_table[MFM_FEATURE_OPTIONS] = {
     {.name = "feature-memory",
@@ -10,7 +18,26 @@ const mfm_option mfm_feature_table[MFM_FEATURE_OPTIONS] = {
      .scope = MFM_OPTION_CHANGEABLE,
      .offset = offsetof(mfm_feature_arguments, memory),
      .help = "memory for the features that frozen layers make of images which are always read the "
-             "same way: they are computed once; 0: each time, with the same results"},
+             "same way: they are computed once; 0: each time, or read from --feature-cache, with "
+             "the same results"},
+    {.name = "feature-cache",
+     .kind = MFM_OPTION_STRING,
+     .value = "DIR",
+     .scope = MFM_OPTION_CHANGEABLE,
+     .path = MFM_OPTION_PATH,
+     .offset = offsetof(mfm_feature_arguments, cache),
+     .help = "folder where these features are also kept in a file, for the next run with the same "
+             "frozen layers, and where --feature-memory leaves no room"},
+    {.name = "augmented-copies",
+     .kind = MFM_OPTION_UINT,
+     .value = "K",
+     .max = 65536,
+     .silent_default = true,
+     .offset = offsetof(mfm_feature_arguments, copies),
+     .idle = one_form,
+     .help = "below frozen layers, each image is augmented K times and no more: a batch reads one "
+             "of these, whose features are computed once; an approximation (default: a new one "
+             "each time)"},
 };
 
 void mfm_features_no_effect(mfm_ctx *ctx, const mfm_option_table *table,

@@ -5,10 +5,12 @@
 #include "tools/options/options.h"
 
 typedef struct mfm_feature_arguments {
-    double memory; /* MiB */
+    double memory;     /* MiB */
+    const char *cache; /* folder; NULL: none */
+    uint64_t copies;   /* augmented ones of each image; 0: as many as are asked for */
 } mfm_feature_arguments;
 
-enum { MFM_FEATURE_OPTIONS = 1 };
+enum { MFM_FEATURE_OPTIONS = 3 };
 
 /* What holds when no option is given. */
 extern const mfm_feature_arguments mfm_feature_defaults;

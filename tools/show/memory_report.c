@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "core/data/images/decoder.h"
+#include "core/data/sources/file_images.h"
 #include "tools/show/print_json.h"
 #include "tools/show/text_table.h"
 
@@ -147,6 +149,18 @@ void mfm_memory_report_free(mfm_memory_report *r)
 
 /* ---- printing ------------------------------------------------------------------------------- */
 
+static void print_decoding(const mfm_memory_report *r)
+{
+    char most[64] = "no budget (--data-memory), ";
+    if (r->decoding_memory)
+        snprintf(most, sizeof most, "up to %llu MiB (--data-memory), ",
+                 (unsigned long long)r->decoding_memory);
+    if (r->decodes)
+        printf("decoding of image files besides: %s%d bytes a pixel and the file for each of %d "
+               "readers\n",
+               most, MFM_IMAGE_PIXEL_BYTES, mfm_file_images_readers());
+}
+
 int mfm_memory_report_print(const mfm_memory_report *r)
 {
     static const char *const titles[] = {"step", "MiB", "buffers", "parameters", "images"};
@@ -166,6 +180,7 @@ int mfm_memory_report_print(const mfm_memory_report *r)
     printf("\nmemory with batches of %llu, besides the program and the model:\n",
            (unsigned long long)r->batch);
     const int status = mfm_text_table_print(&t);
+    print_decoding(r);
     for (size_t i = 0; i < r->n_rows; i++)
         if (r->rows[i].obstacle)
             printf("%s is not possible: %s\n", r->rows[i].step, r->rows[i].obstacle);
@@ -188,5 +203,13 @@ json_t *mfm_memory_report_json(const mfm_memory_report *r)
     json_t *rows = json_array();
     for (size_t i = 0; i < r->n_rows; i++)
         json_array_append_new(rows, row_to_json(&r->rows[i]));
-    return json_pack("{s:I, s:o}", "batch", (json_int_t)r->batch, "steps", rows);
+    json_t *root = json_pack("{s:I, s:o}", "batch", (json_int_t)r->batch, "steps", rows);
+    if (root && r->decodes)
+        json_object_set_new(
+            root, "decoding",
+            json_pack("{s:o, s:i, s:i}", "budget_bytes",
+                      r->decoding_memory ? json_integer((json_int_t)(r->decoding_memory << 20))
+                                         : json_null(),
+                      "readers", mfm_file_images_readers(), "pixel_bytes", MFM_IMAGE_PIXEL_BYTES));
+    return root;
 }

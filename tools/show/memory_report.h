@@ -18,6 +18,9 @@ typedef struct mfm_memory_report {
     uint64_t batch;
     mfm_memory_row *rows;
     size_t n_rows;
+    /* Of image files, which no step knows of. */
+    bool decodes;             /* it is told of */
+    uint64_t decoding_memory; /* MiB, as --data-memory; 0: no budget */
 } mfm_memory_report;
 
 /* A forward pass and a step of each method, at a batch size (and as large a meta batch). A method

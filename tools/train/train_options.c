@@ -419,6 +419,10 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
     if (a->map.count > 0 && !a->modulator)
         return mfm_fail(ctx, MFM_EUSAGE, "--map without --modulator FILE: whose layers?");
     const mfm_train_options options = mfm_train_options_of(form, a);
+    if (options.augmented_copies && options.mixing)
+        return mfm_fail(ctx, MFM_EUSAGE,
+                        "--augmented-copies: --mix %s makes another image each time: one of them",
+                        a->mixing);
     if (options.sharpness > 0 && !options.method->sharpens)
         return mfm_fail(ctx, MFM_EUSAGE,
                         "--sharpness: %g: method %s takes no sharpness-aware steps: leave it out",
@@ -457,6 +461,8 @@ mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arg
                                  .spare_vectors = a->decay == DECAY_WEIGHTS,
                                  .sharpness = a->sharpness,
                                  .feature_memory = a->features.memory,
+                                 .feature_cache = a->features.cache,
+                                 .augmented_copies = (uint32_t)a->features.copies,
                                  .sampler = mfm_sampler_find(a->sampler),
                                  .meta_sampler = mfm_sampler_find(meta_samplers[a->meta_sampler]),
                                  .defer_resample = (uint32_t)a->defer_resample,

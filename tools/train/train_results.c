@@ -20,7 +20,7 @@
 #include "tools/report/run_report.h"
 #include "tools/train/train_job.h"
 
-enum { EVALUATION_BATCH = 100, RAREST = 5, PAGE_SECONDS = 5 };
+enum { RAREST = 5, PAGE_SECONDS = 5 };
 
 /* Percent points by which the written file may differ from the run's last evaluation: weights that
  * the file keeps in 16 bits are rounded. */
@@ -272,6 +272,7 @@ static int evaluate_output(mfm_train_job *job, mfm_confusion *confusion)
     mfm_evaluator *evaluator = NULL;
     const mfm_evaluation_watch watch = {.self = job, .on_batch = on_read_back};
     double loss;
+    int64_t batch;
     /* What went into a pipe stands in the run folder, too. */
     const char *output = job->arguments.output;
     int status =
@@ -283,8 +284,10 @@ static int evaluate_output(mfm_train_job *job, mfm_confusion *confusion)
     if (!status)
         status = mfm_confusion_init(job->ctx, confusion, (int)written.problem->classes);
     if (!status)
-        status = mfm_evaluator_new(job->ctx, written.problem, &job->session.preprocess,
-                                   EVALUATION_BATCH, &evaluator);
+        status = mfm_evaluation_batch(job->ctx, written.problem, NULL, &batch);
+    if (!status)
+        status = mfm_evaluator_new(job->ctx, written.problem, &job->session.preprocess, batch,
+                                   &evaluator);
     if (!status)
         status = on_read_back(job, 0, job->session.dataset->test.count);
     if (!status)

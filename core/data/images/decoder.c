@@ -131,13 +131,11 @@ void mfm_decoder_set_memory(mfm_decoder *decoder, size_t bytes)
     decoder->memory = bytes;
 }
 
-enum { BYTES_A_PIXEL = 12 };
-
 static int check_memory(const mfm_decoder *d, const char *path, mfm_picture *picture)
 {
     const mfm_image_file *file = &d->file;
     const size_t pixels = (size_t)file->height * (size_t)file->width;
-    const size_t needed = file->size + BYTES_A_PIXEL * pixels;
+    const size_t needed = file->size + MFM_IMAGE_PIXEL_BYTES * pixels;
     if (d->memory == 0 || needed <= d->memory)
         return MFM_OK;
     return fail(picture, MFM_EDATA, path,
@@ -180,6 +178,16 @@ int mfm_decoder_begin(mfm_decoder *d, const char *path, mfm_picture *picture)
     d->format = NULL;
     const int status = read_file(d, path, picture);
     return status ? status : read_header(d, path, picture);
+}
+
+int mfm_decoder_digest(mfm_decoder *d, const char *path, mfm_picture *picture, mfm_digest *digest)
+{
+    picture->pixels = NULL;
+    d->format = NULL;
+    const int status = read_file(d, path, picture);
+    if (status == MFM_OK)
+        *digest = mfm_digest_of(d->file.bytes, d->file.size);
+    return status;
 }
 
 int mfm_decoder_begin_bytes(mfm_decoder *d, const char *name, const uint8_t *bytes, size_t size,

@@ -21,7 +21,8 @@ enum {
     MFM_IMAGE_PIXELS = 1 << 26,
     MFM_IMAGE_SIDE = 65535,
     MFM_IMAGE_SCANS = 200,
-    MFM_IMAGE_SCANNED = 1 << 30
+    MFM_IMAGE_SCANNED = 1 << 30,
+    MFM_IMAGE_PIXEL_BYTES = 12 /* memory that a pixel may take */
 };
 
 typedef struct mfm_decoder mfm_decoder;
@@ -40,6 +41,9 @@ int mfm_decoder_begin_bytes(mfm_decoder *decoder, const char *name, const uint8_
 /* Reads the file and its header: the size as the picture is seen. picture->message begins with the
  * path. MFM_EIO, MFM_EDATA, MFM_ENOMEM; MFM_ENOTSUP for a format that this build cannot read. */
 int mfm_decoder_begin(mfm_decoder *decoder, const char *path, mfm_picture *picture);
+/* Of the file's bytes; whether they are an image is not asked. Fails as mfm_decoder_begin. */
+int mfm_decoder_digest(mfm_decoder *decoder, const char *path, mfm_picture *picture,
+                       mfm_digest *digest);
 /* As in mfm_source_kind. */
 int mfm_decoder_pixels(mfm_decoder *decoder, int reduce, mfm_picture *picture);
 

@@ -120,9 +120,9 @@ static void tell(mfm_ctx *ctx, void *self, bool total)
     }
 }
 
-static int begin(void *self, uint32_t index, mfm_picture *picture)
+/* reader->path becomes that of the image. */
+static int find(struct reader *reader, uint32_t index, mfm_picture *picture)
 {
-    struct reader *reader = self;
     const struct files *files = reader->files;
     const char *path = files->list.paths[index];
     reader->index = index;
@@ -132,9 +132,24 @@ static int begin(void *self, uint32_t index, mfm_picture *picture)
     if (length < 0 || (size_t)length >= sizeof reader->path) {
         snprintf(picture->message, sizeof picture->message, "%.200s...: a path of up to %zu bytes",
                  path, sizeof reader->path - 1);
-        return note(reader, picture, MFM_EDATA);
+        return MFM_EDATA;
     }
-    return note(reader, picture, mfm_decoder_begin(reader->decoder, reader->path, picture));
+    return MFM_OK;
+}
+
+static int begin(void *self, uint32_t index, mfm_picture *picture)
+{
+    struct reader *reader = self;
+    const int status = find(reader, index, picture);
+    return note(reader, picture,
+                status ? status : mfm_decoder_begin(reader->decoder, reader->path, picture));
+}
+
+static int digest(void *self, uint32_t index, mfm_picture *picture, mfm_digest *result)
+{
+    struct reader *reader = self;
+    const int status = find(reader, index, picture);
+    return status ? status : mfm_decoder_digest(reader->decoder, reader->path, picture, result);
 }
 
 static int pixels(void *self, int reduce, mfm_picture *picture)
@@ -177,6 +192,7 @@ static const mfm_source_kind kind = {.open = open_files,
                                      .close = close_files,
                                      .begin = begin,
                                      .pixels = pixels,
+                                     .digest = digest,
                                      .hash = hash,
                                      .tell = tell,
                                      .failed = failed,
@@ -187,9 +203,14 @@ static const mfm_source_kind kind = {.open = open_files,
 /* Each thread reads training images, meta images, and images that are evaluated. */
 enum { READERS_A_THREAD = 3 };
 
+int mfm_file_images_readers(void)
+{
+    return READERS_A_THREAD * omp_get_max_threads();
+}
+
 static size_t share_of(uint64_t mib)
 {
-    return (size_t)(mib << 20) / (READERS_A_THREAD * (size_t)omp_get_max_threads());
+    return (size_t)(mib << 20) / (size_t)mfm_file_images_readers();
 }
 
 int mfm_file_images_new(mfm_ctx *ctx, const char *folder, const mfm_dataset_options *options,

@@ -22,6 +22,9 @@ void mfm_file_list_clear(mfm_ctx *ctx, mfm_file_list *list);
 int mfm_file_images_new(mfm_ctx *ctx, const char *folder, const mfm_dataset_options *options,
                         mfm_file_list *list, mfm_images *images);
 
+/* Images that a training decodes at the same time at most, and so shares of the budget. */
+int mfm_file_images_readers(void);
+
 /* Mean and deviation of up to 400 training images, evenly over the part: those of photographs are
  * known to three digits by then, and a large dataset is not read twice. */
 int mfm_file_images_measure(mfm_ctx *ctx, mfm_dataset *dataset);

@@ -50,13 +50,28 @@ int mfm_reader_begin(mfm_reader *reader, uint32_t index)
     return MFM_OK;
 }
 
+static const uint8_t *in_memory(const mfm_reader *reader, uint32_t index, size_t *size)
+{
+    *size = (size_t)reader->height * (size_t)reader->width * (size_t)reader->channels;
+    return reader->images->pixels + index * *size;
+}
+
+int mfm_reader_digest(mfm_reader *reader, uint32_t index, mfm_digest *digest)
+{
+    size_t size;
+    if (reader->own)
+        return reader->images->source->digest(reader->own, index, &reader->picture, digest);
+    const uint8_t *pixels = in_memory(reader, index, &size);
+    *digest = mfm_digest_of(pixels, size);
+    return MFM_OK;
+}
+
 int mfm_reader_pixels(mfm_reader *reader, int reduce)
 {
     mfm_picture *picture = &reader->picture;
     if (reader->own)
         return reader->images->source->pixels(reader->own, reduce, picture);
-    picture->pixels = reader->images->pixels + (size_t)reader->index * (size_t)reader->height *
-                                                   (size_t)reader->width * (size_t)reader->channels;
+    picture->pixels = in_memory(reader, reader->index, &(size_t){0});
     return MFM_OK;
 }
 
@@ -77,7 +92,7 @@ bool mfm_images_skip(const mfm_images *images, int status)
 
 void mfm_images_tell(mfm_ctx *ctx, const mfm_images *images, bool total)
 {
-    if (images->source && images->source->tell)
+    if (images->source && images->source->tell && images->skips)
         images->source->tell(ctx, images->self, total);
 }
 

@@ -17,6 +17,7 @@
 
 #include "core/data/sources/dataset.h"
 #include "core/base/context.h"
+#include "core/base/digest.h"
 #include "core/base/linkage.h"
 
 MFM_C_BEGIN
@@ -39,6 +40,9 @@ struct mfm_source_kind {
     /* The bytes of the image begun, which may be smaller than told, as height and width then say:
      * each side divided by one of 1, 2, 4, 8 up to `reduce` and rounded up. */
     int (*pixels)(void *reader, int reduce, mfm_picture *picture);
+    /* Of what the image is made of, all of it, whatever it is called and wherever it lies. Fails as
+     * `begin`. */
+    int (*digest)(void *reader, uint32_t index, mfm_picture *picture, mfm_digest *digest);
     /* Goes on with a hash (core/data/fnv.h) by what tells the image from others. */
     uint64_t (*hash)(const void *self, uint32_t index, uint64_t hash);
     /* Warns of the images that could not be read since the last time, the first ten by their
@@ -62,9 +66,11 @@ void mfm_reader_close(mfm_ctx *ctx, mfm_reader *reader);
 /* As in mfm_source_kind. index is below the part's count. */
 int mfm_reader_begin(mfm_reader *reader, uint32_t index);
 int mfm_reader_pixels(mfm_reader *reader, int reduce);
+/* Of an image in memory that of its pixels. */
+int mfm_reader_digest(mfm_reader *reader, uint32_t index, mfm_digest *digest);
 /* Whether images that fail with this status are left out. */
 bool mfm_images_skip(const mfm_images *images, int status);
-/* As `tell` of the source; for the thread whose context it is. */
+/* As `tell` of the source, where images are left out; for the thread whose context it is. */
 void mfm_images_tell(mfm_ctx *ctx, const mfm_images *images, bool total);
 /* How many of a part could not be read so far. */
 uint32_t mfm_images_failed(const mfm_images *images);

@@ -1,49 +1,31 @@
-#include "core/train/features/frozen_features.h"
-
 #include <assert.h>
 #include <string.h>
 
-#include "core/data/evaluation_images.h"
+#include "core/train/batch_size.h"
+#include "core/train/features/feature_parts.h"
 #include "core/train/vector.h"
 
-enum { MOST_SETS = 8, ALIGNED = 64 / sizeof(real) };
-static const uint32_t NO_ROW = UINT32_MAX;
-
-/* Kept features of one part of a dataset. */
-typedef struct feature_set {
-    const mfm_images *images;
-    uint32_t *row; /* [images->count] of an image in data; NO_ROW: not kept here */
-    real *data;    /* [count, width] */
-    uint32_t count;
-} feature_set;
-
-struct mfm_frozen_features {
-    mfm_ctx *ctx;
-    const mfm_problem *problem;
-    mfm_plan *plan;
-    uint32_t part;
-    size_t image, width; /* reals of an image, and of its features */
-    size_t *widths;      /* [n] of each output */
-    real *images;        /* [part, image]: the last part is filled up with what was there */
-    real *labels;        /* [part] */
-    feature_set sets[MOST_SETS];
-    int n_sets;
-};
+enum { ALIGNED = 64 / sizeof(real) };
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-/* The largest divisor of the batch up to MOST_IMAGES; of a batch that has none but small ones, the
- * batch itself. */
-static uint32_t choose_part(uint32_t batch)
+/* The largest divisor of the batch up to MOST_IMAGES that is run at once (core/train/batch_size.h),
+ * or the least there is; of a batch that has none but small ones, the batch itself. */
+static uint32_t choose_part(uint32_t batch, int64_t products)
 {
     enum { LEAST_IMAGES = 8, MOST_IMAGES = 64 };
-    for (uint32_t part = MOST_IMAGES; part >= LEAST_IMAGES; part--)
-        if (batch % part == 0)
-            return part;
-    return batch;
+    uint32_t chosen = batch;
+    for (uint32_t part = MOST_IMAGES; part >= LEAST_IMAGES; part--) {
+        if (batch % part != 0)
+            continue;
+        chosen = part;
+        if (part * products <= mfm_products_at_once)
+            break;
+    }
+    return chosen;
 }
 
-static int plan_prefix(mfm_frozen_features *f)
+static int plan_prefix(mfm_frozen_features *f, uint32_t images)
 {
     static const mfm_pass forward[1] = {{MFM_FORWARD, 1}};
     static const char *const names[1] = {"frozen prefix"};
@@ -53,7 +35,7 @@ static int plan_prefix(mfm_frozen_features *f)
         return MFM_ENOMEM;
     for (size_t i = 0; i < prefix->n; i++)
         keep[i] = (mfm_slot){prefix->outputs[i], MFM_X};
-    const mfm_plan_spec spec = {.batch = f->part,
+    const mfm_plan_spec spec = {.batch = images,
                                 .training = false,
                                 .passes = forward,
                                 .n_passes = 1,
@@ -64,6 +46,19 @@ static int plan_prefix(mfm_frozen_features *f)
     const int status = mfm_plan_new(f->ctx, prefix->graph, &spec, &f->plan);
     mfm_free(f->ctx, keep);
     return status;
+}
+
+/* A plan of one image tells how many run at once. */
+static int plan_part(mfm_frozen_features *f, uint32_t batch)
+{
+    const int status = plan_prefix(f, 1);
+    if (status)
+        return status;
+    f->products = mfm_plan_macs(f->plan);
+    f->part = choose_part(batch, f->products);
+    mfm_plan_free(f->plan);
+    f->plan = NULL;
+    return plan_prefix(f, f->part);
 }
 
 static int measure(mfm_frozen_features *f)
@@ -102,8 +97,8 @@ int mfm_frozen_features_new(mfm_ctx *ctx, const mfm_problem *problem, uint32_t b
     *features = f;
     if (!f)
         return MFM_ENOMEM;
-    *f = (mfm_frozen_features){.ctx = ctx, .problem = problem, .part = choose_part(batch)};
-    int status = plan_prefix(f);
+    *f = (mfm_frozen_features){.ctx = ctx, .problem = problem};
+    int status = plan_part(f, batch);
     if (!status)
         status = measure(f);
     if (!status) {
@@ -115,11 +110,11 @@ int mfm_frozen_features_new(mfm_ctx *ctx, const mfm_problem *problem, uint32_t b
     return status;
 }
 
-static void clear_set(mfm_ctx *ctx, feature_set *set)
+void mfm_feature_set_clear(mfm_ctx *ctx, mfm_feature_set *set)
 {
     mfm_free(ctx, set->row);
     mfm_free_aligned(ctx, set->data);
-    *set = (feature_set){.images = NULL};
+    *set = (mfm_feature_set){.images = NULL};
 }
 
 void mfm_frozen_features_free(mfm_frozen_features *f)
@@ -127,12 +122,19 @@ void mfm_frozen_features_free(mfm_frozen_features *f)
     if (!f)
         return;
     for (int i = 0; i < f->n_sets; i++)
-        clear_set(f->ctx, &f->sets[i]);
+        mfm_feature_set_clear(f->ctx, &f->sets[i]);
+    mfm_feature_file_close(f->file);
+    mfm_free_aligned(f->ctx, f->from_file);
     mfm_plan_free(f->plan);
     mfm_free(f->ctx, f->widths);
     mfm_free_aligned(f->ctx, f->images);
     mfm_free_aligned(f->ctx, f->labels);
     mfm_free(f->ctx, f);
+}
+
+int64_t mfm_frozen_features_products(const mfm_frozen_features *f)
+{
+    return f->products;
 }
 
 uint32_t mfm_frozen_features_part(const mfm_frozen_features *f)
@@ -171,12 +173,6 @@ void mfm_feature_room_free(mfm_ctx *ctx, real **room)
     mfm_free(ctx, room);
 }
 
-/* The first n images of f->images. */
-static void run_part(mfm_frozen_features *f)
-{
-    mfm_plan_run(f->plan, 0);
-}
-
 static const real *output(const mfm_frozen_features *f, size_t i)
 {
     return mfm_plan_lane(f->plan, f->problem->prefix.outputs[i], MFM_X);
@@ -188,54 +184,16 @@ void mfm_frozen_features_make(mfm_frozen_features *f, const real *images, uint32
     for (uint32_t first = 0; first < n; first += f->part) {
         const uint32_t count = n - first < f->part ? n - first : f->part;
         memcpy(f->images, images + first * f->image, count * f->image * sizeof *images);
-        run_part(f);
+        mfm_plan_run(f->plan, 0);
         for (size_t i = 0; i < f->problem->prefix.n; i++)
             memcpy(to[i] + first * f->widths[i], output(f, i), count * f->widths[i] * sizeof **to);
     }
 }
 
-/* ---- keeping --------------------------------------------------------------------------------- */
-
-static const real *find_row(const mfm_frozen_features *f, const mfm_images *images, uint32_t index)
-{
-    for (int i = 0; i < f->n_sets; i++)
-        if (f->sets[i].images == images && f->sets[i].row[index] != NO_ROW)
-            return f->sets[i].data + f->sets[i].row[index] * f->width;
-    return NULL;
-}
-
-bool mfm_frozen_features_kept(const mfm_frozen_features *f, const mfm_images *images,
-                              const uint32_t *indices, uint32_t n)
-{
-    uint32_t kept = 0;
-    while (images && f->n_sets && kept < n && find_row(f, images, indices[kept]))
-        kept++;
-    return kept == n;
-}
-
-/* Whose features are missing: *list [set->count], whose rows are numbered. */
-static int list_missing(const mfm_frozen_features *f, const uint32_t *indices, uint32_t count,
-                        feature_set *set, uint32_t **list)
-{
-    set->row = mfm_alloc(f->ctx, set->images->count, sizeof *set->row);
-    *list = mfm_alloc(f->ctx, count, sizeof **list);
-    if (!set->row || !*list)
-        return MFM_ENOMEM;
-    for (uint32_t i = 0; i < set->images->count; i++)
-        set->row[i] = NO_ROW;
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t index = indices ? indices[i] : i;
-        if (set->row[index] != NO_ROW || find_row(f, set->images, index))
-            continue;
-        (*list)[set->count] = index;
-        set->row[index] = set->count++;
-    }
-    return MFM_OK;
-}
-
-static void store_part(const mfm_frozen_features *f, uint32_t n, real *to)
+void mfm_feature_part_run(mfm_frozen_features *f, uint32_t n, real *to)
 {
     size_t at = 0;
+    mfm_plan_run(f->plan, 0);
     for (size_t i = 0; i < f->problem->prefix.n; i++) {
         const real *from = output(f, i);
         for (uint32_t k = 0; k < n; k++)
@@ -244,71 +202,78 @@ static void store_part(const mfm_frozen_features *f, uint32_t n, real *to)
     }
 }
 
-/* list: whose rows they are. Rows of images that are left out stay, and belong to nobody. */
-static int fill(mfm_frozen_features *f, mfm_evaluation_images *reading, const uint32_t *list,
-                feature_set *set, const mfm_evaluation_watch *watch, uint32_t *left_out)
+/* ---- what is kept ---------------------------------------------------------------------------- */
+
+/* The set that has a form of an image, and the row there. */
+static const mfm_feature_set *find(const mfm_frozen_features *f, const mfm_images *images,
+                                   uint32_t index, uint32_t copies, uint32_t copy, uint32_t *row)
 {
-    int status = MFM_OK;
-    for (uint32_t first = 0; first < set->count && !status;) {
-        const uint32_t n = set->count - first < f->part ? set->count - first : f->part;
-        status = mfm_evaluation_images_read(reading, first, n, f->images, f->labels);
-        if (status)
-            return status;
-        for (uint32_t i = 0; i < n; i++)
-            if (f->labels[i] == (real)MFM_LEFT_OUT) {
-                set->row[list[first + i]] = NO_ROW;
-                ++*left_out;
-            }
-        run_part(f);
-        store_part(f, n, set->data + first * f->width);
-        first += n;
-        status = watch ? watch->on_batch(watch->self, first, set->count) : MFM_OK;
+    for (int i = 0; i < f->n_sets; i++) {
+        const mfm_feature_set *set = &f->sets[i];
+        if (set->images != images || set->copies != copies)
+            continue;
+        *row = set->row[(size_t)index * mfm_feature_forms(set) + copy];
+        if (*row != MFM_NO_FEATURES)
+            return set;
     }
-    return status;
+    return NULL;
 }
 
-int mfm_frozen_features_keep(mfm_frozen_features *f, const mfm_images *images,
-                             const mfm_preprocess *preprocess, const uint32_t *indices,
-                             uint32_t count, const mfm_evaluation_watch *watch, uint32_t *left_out)
+bool mfm_feature_known(const mfm_frozen_features *f, const mfm_images *images, uint32_t index,
+                       uint32_t copies, uint32_t copy)
 {
-    feature_set set = {.images = images};
-    uint32_t *list = NULL;
-    mfm_evaluation_images *reading = NULL;
-    assert(f->n_sets < MOST_SETS);
-    *left_out = 0;
-    int status = list_missing(f, indices, count, &set, &list);
-    if (!status)
-        status = mfm_vector_new(f->ctx, NULL, set.count * f->width, &set.data);
-    if (!status)
-        status = mfm_evaluation_images_open(f->ctx, images, list, preprocess, &reading);
-    if (!status)
-        status = fill(f, reading, list, &set, watch, left_out);
-    mfm_evaluation_images_close(reading);
-    mfm_free(f->ctx, list);
-    if (status)
-        clear_set(f->ctx, &set);
-    else
-        f->sets[f->n_sets++] = set;
-    return status;
+    uint32_t row;
+    return find(f, images, index, copies, copy, &row) != NULL;
 }
 
-void mfm_frozen_features_take(const mfm_frozen_features *f, const mfm_images *images,
-                              const uint32_t *indices, uint32_t n, real *const *to)
+bool mfm_frozen_features_kept(const mfm_frozen_features *f, const mfm_images *images,
+                              const uint32_t *indices, uint32_t n, uint32_t copies,
+                              const uint32_t *copy)
+{
+    uint32_t kept = 0;
+    while (images && f->n_sets && kept < n &&
+           mfm_feature_known(f, images, indices[kept], copies, copy ? copy[kept] : 0))
+        kept++;
+    return kept == n;
+}
+
+bool mfm_frozen_features_kept_all(const mfm_frozen_features *f, const mfm_images *images,
+                                  const uint32_t *indices, uint32_t n, uint32_t copies)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < n && all; i++)
+        for (uint32_t c = 0; c < (copies ? copies : 1) && all; c++)
+            all = mfm_feature_known(f, images, indices[i], copies, c);
+    return all;
+}
+
+int mfm_frozen_features_take(const mfm_frozen_features *f, const mfm_images *images,
+                             const uint32_t *indices, uint32_t n, uint32_t copies,
+                             const uint32_t *copy, real *const *to)
 {
     for (uint32_t k = 0; k < n; k++) {
-        const real *row = find_row(f, images, indices[k]);
-        assert(row);
+        uint32_t at = MFM_NO_FEATURES;
+        const mfm_feature_set *set = find(f, images, indices[k], copies, copy ? copy[k] : 0, &at);
+        assert(set);
+        const real *row = set->data ? set->data + at * f->width : f->from_file;
+        const int status = set->data ? MFM_OK : mfm_feature_file_read(f->file, at, f->from_file);
+        if (status)
+            return mfm_fail_in(f->ctx, status, "features that were there when the run began");
         for (size_t i = 0; i < f->problem->prefix.n; row += f->widths[i++])
             memcpy(to[i] + k * f->widths[i], row, f->widths[i] * sizeof *row);
     }
+    return MFM_OK;
 }
 
 size_t mfm_frozen_features_bytes(const mfm_frozen_features *f)
 {
     size_t bytes = mfm_plan_bytes(f->plan) + f->part * f->image * sizeof(real) +
-                   f->problem->prefix.graph->params_size * sizeof(real);
-    for (int i = 0; i < f->n_sets; i++)
-        bytes += mfm_frozen_features_size(f, f->sets[i].count) +
-                 f->sets[i].images->count * sizeof *f->sets[i].row;
+                   f->problem->prefix.graph->params_size * sizeof(real) +
+                   mfm_feature_file_bytes(f->file);
+    for (int i = 0; i < f->n_sets; i++) {
+        const mfm_feature_set *set = &f->sets[i];
+        bytes += set->images->count * mfm_feature_forms(set) * sizeof *set->row;
+        bytes += set->data ? mfm_frozen_features_size(f, set->count) : 0;
+    }
     return bytes;
 }

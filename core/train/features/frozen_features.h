@@ -18,6 +18,8 @@ typedef struct mfm_frozen_features mfm_frozen_features;
 int mfm_frozen_features_new(mfm_ctx *ctx, const mfm_problem *problem, uint32_t batch,
                             mfm_frozen_features **features);
 void mfm_frozen_features_free(mfm_frozen_features *features);
+/* Multiplications for one image. */
+int64_t mfm_frozen_features_products(const mfm_frozen_features *features);
 /* Images that run at once. */
 uint32_t mfm_frozen_features_part(const mfm_frozen_features *features);
 /* Bytes that the features of that many images take. */
@@ -31,19 +33,18 @@ void mfm_feature_room_free(mfm_ctx *ctx, real **room);
 void mfm_frozen_features_make(mfm_frozen_features *features, const real *images, uint32_t n,
                               real *const *to);
 
-/* Keeps the features of images[indices[0 .. count-1]] (NULL: all) as evaluation reads them, without
- * augmentation; those that are kept already are not made again. *left_out: images among them that
- * cannot be read, and are not kept. Fails by the watch (NULL: nobody's) or for want of memory;
- * nothing of this call is kept then. */
-int mfm_frozen_features_keep(mfm_frozen_features *features, const mfm_images *images,
-                             const mfm_preprocess *preprocess, const uint32_t *indices,
-                             uint32_t count, const mfm_evaluation_watch *watch, uint32_t *left_out);
-/* Whether those of all of images[indices[0 .. n-1]] are kept; images NULL: they are not. */
+/* What is kept (keep_features.h) of images[indices[0 .. n-1]], in the form that evaluation reads:
+ * copies 0; or as augmented ones, copy[i] of `copies` each. */
 bool mfm_frozen_features_kept(const mfm_frozen_features *features, const mfm_images *images,
-                              const uint32_t *indices, uint32_t n);
-/* The kept features of images[indices[0 .. n-1]]. */
-void mfm_frozen_features_take(const mfm_frozen_features *features, const mfm_images *images,
-                              const uint32_t *indices, uint32_t n, real *const *to);
+                              const uint32_t *indices, uint32_t n, uint32_t copies,
+                              const uint32_t *copy); /* images NULL: they are not */
+/* The same for every copy. */
+bool mfm_frozen_features_kept_all(const mfm_frozen_features *features, const mfm_images *images,
+                                  const uint32_t *indices, uint32_t n, uint32_t copies);
+/* Of what is kept. MFM_EIO or MFM_EDATA where it lies in a file that has been damaged since. */
+int mfm_frozen_features_take(const mfm_frozen_features *features, const mfm_images *images,
+                             const uint32_t *indices, uint32_t n, uint32_t copies,
+                             const uint32_t *copy, real *const *to);
 /* Of all buffers, with what is kept. */
 size_t mfm_frozen_features_bytes(const mfm_frozen_features *features);
 

@@ -1,5 +1,12 @@
-/* Which features of a frozen prefix are kept: those of images that are always read the same way, as
- * far as they fit into the memory that is allowed for them. */
+/*
+ * Which features of a frozen prefix are kept: those of images that are always read the same way, in
+ * memory as far as they fit, and, where there is a cache, in a file of it, which the next run
+ * reads. What no memory has room for is then read from the file as it is needed.
+ *
+ * Rows of a file are those that would be computed: of one prefix, program and machine
+ * (feature_key.h), found by the images' content, checked against damage, and a sample of them is
+ * computed anew. A file that fails is not used, but written anew.
+ */
 #ifndef MFM_KEEP_FEATURES_H
 #define MFM_KEEP_FEATURES_H
 
@@ -11,16 +18,24 @@ typedef struct mfm_feature_images {
     const mfm_images *images;
     const uint32_t *indices; /* NULL: the first ones */
     uint32_t count;
-    bool varies; /* augmented or mixed: another image each time */
+    bool varies;     /* augmented or mixed: another image each time */
+    uint32_t copies; /* augmented ones of each; 0: as evaluation reads it */
 } mfm_feature_images;
 
-enum { MFM_FEATURE_NOTE = 160 };
+typedef struct mfm_feature_keeping {
+    const mfm_preprocess *preprocess;
+    uint64_t seed;                     /* of augmented copies */
+    size_t memory;                     /* bytes that may be taken */
+    const char *cache;                 /* folder, which is made where it is not there; NULL: none */
+    const mfm_evaluation_watch *watch; /* who may end it; NULL: nobody */
+} mfm_feature_keeping;
+
+enum { MFM_FEATURE_NOTE = 1024 };
 
 /* Goes through the list in its order. note: what is kept, for those who follow the run; "" when
- * nothing is. What would not vary, but finds no room in `memory` bytes, is warned of, and so is
- * what holds an image that cannot be read: then none of its features are kept. */
+ * nothing is. Warned of are: what would not vary, but finds no room; what holds an image that
+ * cannot be read, of which nothing is kept; a file that cannot be used or written. */
 int mfm_keep_features(mfm_ctx *ctx, mfm_frozen_features *features, const mfm_feature_images *list,
-                      int n, const mfm_preprocess *preprocess, size_t memory,
-                      const mfm_evaluation_watch *watch, char note[MFM_FEATURE_NOTE]);
+                      int n, const mfm_feature_keeping *how, char note[MFM_FEATURE_NOTE]);
 
 #endif

@@ -23,7 +23,7 @@ typedef struct session {
     const char *checkpoint;    /* path that save writes to; NULL: saving only counts */
     int fail_save, fail_epoch; /* results of the events */
     int steps, epochs, saves;
-    char note[160];      /* the last */
+    char note[512];      /* the last */
     uint64_t last_saved; /* step of the last save */
     double train_loss[SESSION_EPOCHS], meta_loss[SESSION_EPOCHS], test_error[SESSION_EPOCHS];
     double lr[SESSION_EPOCHS], validation_error[SESSION_EPOCHS], validation_loss[SESSION_EPOCHS];
