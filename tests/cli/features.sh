@@ -12,11 +12,12 @@ run() {
     expect_exit 0 train new.onnx -o "$name.onnx" $common --epochs 2 "$@"
 }
 run plain
-read_from='^the features of [0-9]+ training, 40 test images are read from cache/[0-9a-f]{32}[.]features: '
+images='^the features of [0-9]+ training, 40 test images'
+read_from="$images are read from cache/[0-9a-f]{32}[.]features: "
 
 # Written, and read: with memory and without, by another method, with another seed and split.
 run first --feature-cache cache
-expect_stderr '^the features of [0-9]+ training, 40 test images are computed once: [0-9.]+ MiB, kept in'
+expect_stderr "$images are computed once: [0-9.]+ MiB, kept in cache/"
 expect_same first.onnx plain.onnx
 for memory in 1024 0 0.05; do
     run again --feature-cache cache --feature-memory $memory
@@ -38,7 +39,7 @@ run more --epochs 1 --feature-cache cache
 mkdir -p place
 (cd place && "$TOOL" train --run ../more.run --resume --epochs 2 --threads 1) >.stdout 2>.stderr ||
     fail "it does not go on"
-expect_stderr '^the features of [0-9]+ training, 40 test images are read from .*/cache/'
+expect_stderr "$images are read from .*/cache/"
 expect_same more.onnx plain.onnx
 
 # Killed while it computes, or before that: the next one begins with what is there, or anew.

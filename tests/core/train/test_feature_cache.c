@@ -62,9 +62,11 @@ static void scale_frozen(const mfm_problem *p, double scale)
 
 static void take_all(session *s)
 {
-    const mfm_split_options options = {
-        .imbalance = 2, .meta_per_class = TINY_PER_CLASS, .meta_from = MFM_META_COPY,
-                                       .validation_per_class = 2, .seed = 3};
+    const mfm_split_options options = {.imbalance = 2,
+                                       .meta_per_class = TINY_PER_CLASS,
+                                       .meta_from = MFM_META_COPY,
+                                       .validation_per_class = 2,
+                                       .seed = 3};
     mfm_split_free(s->p.ctx, s->data.split);
     must(s->p.ctx, mfm_split_new(s->p.ctx, &s->data.dataset, &options, &s->data.split));
 }
