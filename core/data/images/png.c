@@ -48,6 +48,14 @@ static int finish(struct png *png, int status)
     return status;
 }
 
+/* Texts, profiles and suggested palettes, which nobody reads, may be many and inflate to MAX_CHUNK
+ * each. */
+static void leave_out(png_structp read)
+{
+    static const png_byte names[] = "tEXt\0zTXt\0iTXt\0iCCP\0sPLT";
+    png_set_keep_unknown_chunks(read, PNG_HANDLE_CHUNK_NEVER, names, sizeof names / 5);
+}
+
 static bool init(struct png *png, const mfm_image_file *file)
 {
     *png = (struct png){.file = file};
@@ -59,6 +67,7 @@ static bool init(struct png *png, const mfm_image_file *file)
     png_set_user_limits(png->read, MFM_IMAGE_PIXELS, MFM_IMAGE_PIXELS);
     png_set_chunk_cache_max(png->read, MAX_CHUNKS);
     png_set_chunk_malloc_max(png->read, MAX_CHUNK);
+    leave_out(png->read);
     return true;
 }
 

@@ -4,8 +4,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "tests/core/data/image_writer.h"
 #include "tests/core/data/support.h"
@@ -150,6 +152,18 @@ static void jpeg_comes_back_in_every_form(void)
     end();
 }
 
+/* As Photoshop writes print images: CMYK by way of YCCK, with Adobe's marker. */
+static void ycck_comes_back_as_cmyk_does(void)
+{
+    begin();
+    static uint8_t bytes[1 << 16];
+    check_jpeg((image_form){.channels = 4, .ycck = 1}, from_cmyk, 3);
+    check_jpeg((image_form){.channels = 4, .ycck = 1, .progressive = 1}, from_cmyk, 3);
+    const size_t size = read_whole(&folder, "a.jpg", bytes, sizeof bytes);
+    CU_ASSERT_PTR_NOT_NULL(memmem(bytes, size, "Adobe", 5));
+    end();
+}
+
 static void a_jpeg_can_be_read_smaller(void)
 {
     begin();
@@ -290,6 +304,64 @@ static void huge_images_are_refused_by_their_header(void)
     end();
 }
 
+static void put_word(uint8_t *to, uint32_t word)
+{
+    for (int i = 0; i < 4; i++)
+        to[i] = (uint8_t)(word >> (24 - 8 * i));
+}
+
+/* A chunk of PNG at `to`; returns its size. */
+static size_t put_chunk(uint8_t *to, const char *type, const uint8_t *data, size_t size)
+{
+    put_word(to, (uint32_t)size);
+    memcpy(to + 4, type, 4);
+    memcpy(to + 8, data, size);
+    put_word(to + 8 + size, (uint32_t)crc32(0, to + 4, (uInt)size + 4));
+    return size + 12;
+}
+
+static long peak_mib(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss >> 10;
+}
+
+/* 8 MiB of one letter in some 8 KiB, a hundred times, in front of an image; and an image of 2^26
+ * pixels in as little. */
+static void a_png_bomb_takes_no_more_memory(void)
+{
+    enum { TEXT = (1 << 23) - 100, TEXTS = 100, HEAD = 33 };
+    begin();
+    static uint8_t whole[1 << 16], text[TEXT], packed[1 << 15] = "Comment\0";
+    static uint8_t bomb[TEXTS * (sizeof packed + 12) + sizeof whole];
+    check_png((image_form){.channels = 3}, colours);
+    const size_t size = read_whole(&folder, "a.png", whole, sizeof whole);
+    uLongf room = sizeof packed - 9;
+    memset(text, 'a', sizeof text);
+    CU_ASSERT_EQUAL_FATAL(compress2(packed + 9, &room, text, sizeof text, 9), Z_OK);
+    memcpy(bomb, whole, HEAD); /* the signature and IHDR */
+    size_t used = HEAD;
+    for (int i = 0; i < TEXTS; i++)
+        used += put_chunk(bomb + used, "zTXt", packed, room + 9);
+    memcpy(bomb + used, whole + HEAD, size - HEAD);
+    write_file(&folder, "bomb.png", bomb, used + size - HEAD);
+    const long before = peak_mib();
+    CU_ASSERT_EQUAL(read_image(path_in(&folder, "bomb.png"), 1), MFM_OK);
+    CU_ASSERT_EQUAL(difference(colours), 0);
+    CU_ASSERT(peak_mib() < before + 200);
+    if (peak_mib() >= before + 200)
+        printf("\n    %ld MiB\n", peak_mib() - before);
+    mfm_decoder_set_memory(decoder, 64 << 20);
+    put_word(whole + 16, 8192);
+    put_word(whole + 20, 8192);
+    put_word(whole + 29, (uint32_t)crc32(0, whole + 12, 17));
+    write_file(&folder, "bomb.png", whole, size);
+    refuse("bomb.png", MFM_EDATA, "8192 x 8192 pixels may take 769 MiB: --data-memory leaves 64");
+    CU_ASSERT(peak_mib() < before + 200);
+    end();
+}
+
 /* 9 x 14 pixels of 12 bytes and the file. */
 static void an_image_beyond_its_memory_is_refused(void)
 {
@@ -327,6 +399,8 @@ static const mfm_case cases[] = {
     {"PNG comes back exactly in every form", png_comes_back_exactly_in_every_form},
     {"sixteen bits become eight", sixteen_bits_become_eight},
     {"JPEG comes back in every form", jpeg_comes_back_in_every_form},
+    {"YCCK comes back as CMYK does", ycck_comes_back_as_cmyk_does},
+    {"a PNG bomb takes no more memory than is allowed", a_png_bomb_takes_no_more_memory},
     {"a JPEG can be read smaller", a_jpeg_can_be_read_smaller},
     {"pictures are turned as EXIF says", pictures_are_turned_as_exif_says},
     {"what is cut off anywhere is refused", what_is_cut_off_anywhere_is_refused},

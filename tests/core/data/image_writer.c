@@ -33,6 +33,8 @@ void write_jpeg(const char *path, const image_form *form, const uint8_t *pixels)
                           : form->channels == 4 ? JCS_CMYK
                                                 : JCS_RGB;
     jpeg_set_defaults(&info);
+    if (form->ycck)
+        jpeg_set_colorspace(&info, JCS_YCCK);
     jpeg_set_quality(&info, 100, TRUE);
     for (int i = 0; i < info.num_components; i++)
         info.comp_info[i].h_samp_factor = info.comp_info[i].v_samp_factor = 1;

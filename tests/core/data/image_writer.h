@@ -10,6 +10,7 @@ typedef struct image_form {
     int height, width, channels; /* JPEG: 1, 3, 4 (CMYK); PNG: 1 to 4, with alpha for 2 and 4 */
     int orientation;             /* EXIF's; 0: no EXIF */
     int progressive;             /* JPEG's scans, PNG's passes */
+    int ycck;                    /* JPEG of 4 channels: as YCCK */
     int palette;                 /* PNG: bytes are places in a palette of (i, 255 - i, i / 2) */
     int depth;                   /* PNG: 16, two bytes a sample; 0: 8 */
 } image_form;

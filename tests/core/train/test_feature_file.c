@@ -150,7 +150,7 @@ static void test_foreign(void)
 }
 
 /* Of a file that was damaged at one place: refused, or right rows alone. */
-static bool try_damaged(const place *p, const char *bytes, size_t size)
+static bool try_damaged(const place *p, const uint8_t *bytes, size_t size)
 {
     mfm_feature_file *file;
     write_file(&p->folder, "x.features", bytes, size);
@@ -163,7 +163,7 @@ static bool try_damaged(const place *p, const char *bytes, size_t size)
 
 static void test_damage(void)
 {
-    static char bytes[MOST];
+    static uint8_t bytes[MOST];
     place p;
     place_init(&p);
     CU_ASSERT_EQUAL_FATAL(write_rows(p.ctx, &p, NULL, 0, ROWS), MFM_OK);
@@ -171,9 +171,9 @@ static void test_damage(void)
     CU_ASSERT_EQUAL(size, 64 + ROWS * (WIDTH * sizeof(real) + 32) + 24);
     CU_ASSERT(try_damaged(&p, bytes, size));
     for (size_t i = 0; i < size; i++) {
-        bytes[i] ^= 1 << i % 8;
+        bytes[i] ^= (uint8_t)(1u << i % 8);
         CU_ASSERT_FALSE(try_damaged(&p, bytes, size));
-        bytes[i] ^= 1 << i % 8;
+        bytes[i] ^= (uint8_t)(1u << i % 8);
         CU_ASSERT_FALSE(try_damaged(&p, bytes, i)); /* cut there */
     }
     CU_ASSERT_FALSE(try_damaged(&p, bytes, size + 1));
