@@ -58,11 +58,16 @@ int64_t mfm_count_sum(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
-void mfm_shape_order(int rank, int order[MFM_MAX_RANK])
+static bool is_channels_last(const mfm_shape *shape)
 {
-    for (int i = 0; i < rank; i++)
+    return shape->rank == 4 && shape->layout == MFM_CHANNELS_LAST;
+}
+
+void mfm_shape_order(const mfm_shape *shape, int order[MFM_MAX_RANK])
+{
+    for (int i = 0; i < shape->rank; i++)
         order[i] = i;
-    if (rank == 4) {
+    if (is_channels_last(shape)) {
         order[1] = 2;
         order[2] = 3;
         order[3] = 1;
@@ -72,7 +77,7 @@ void mfm_shape_order(int rank, int order[MFM_MAX_RANK])
 void mfm_shape_strides(const mfm_shape *shape, int64_t stride[MFM_MAX_RANK])
 {
     int order[MFM_MAX_RANK];
-    mfm_shape_order(shape->rank, order);
+    mfm_shape_order(shape, order);
     int64_t step = 1;
     for (int i = shape->rank - 1; i >= 0; i--) {
         stride[order[i]] = step;
@@ -80,10 +85,10 @@ void mfm_shape_strides(const mfm_shape *shape, int64_t stride[MFM_MAX_RANK])
     }
 }
 
-/* Walks a rank-4 shape; every other rank is the same in both orders. */
+/* Walks a shape that is channels-last; every other is row-major already. */
 static void permute(const mfm_shape *shape, const real *from, real *to, bool to_engine)
 {
-    if (shape->rank != 4) {
+    if (!is_channels_last(shape)) {
         memcpy(to, from, (size_t)mfm_shape_count(shape) * sizeof *to);
         return;
     }

@@ -2,9 +2,11 @@
  * Logical shapes, and how they lie in memory.
  *
  * Shapes are ONNX's: images are [n, channels, height, width], convolution weights
- * [out, in / groups, kernel height, kernel width]. Storage is row-major for every rank but 4, and
- * channels-last for rank 4: the axes lie in the order 0, 2, 3, 1, so that an image is NHWC and a
- * weight OHWI. Parameters are stored in the same way; only import and export reorder.
+ * [out, in / groups, kernel height, kernel width]. Storage is row-major for every rank but 4. Of
+ * rank 4 it is channels-last, unless the shape says otherwise: the axes lie in the order 0, 2, 3,
+ * 1, so that an image is NHWC and a weight OHWI. What comes from outside a graph or is read there
+ * (images, parameters, kept values) always lies so; which values within a graph do not is decided
+ * there (core/engine/layout.h).
  */
 #ifndef MFM_SHAPE_H
 #define MFM_SHAPE_H
@@ -25,10 +27,14 @@ enum { MFM_MAX_RANK = 6 };
  * enough that byte sizes and sums of some counts stay far from the ends of their types. */
 #define MFM_MOST_REALS ((int64_t)1 << 48)
 
-/* Rank 0 is a scalar. Axes at and beyond rank are 0. */
+/* How the numbers of rank 4 lie in memory. */
+enum mfm_layout { MFM_CHANNELS_LAST, MFM_ROW_MAJOR };
+
+/* Rank 0 is a scalar. Axes at and beyond rank are 0. The layout is no part of what is compared. */
 typedef struct mfm_shape {
     int rank;
     int64_t dim[MFM_MAX_RANK];
+    enum mfm_layout layout;
 } mfm_shape;
 
 /* mfm_shape_of(2, 100, 10): rank, then as many int dimensions. */
@@ -44,12 +50,12 @@ int mfm_shape_check(mfm_ctx *ctx, const mfm_shape *shape, const char *what);
 int64_t mfm_count_times(int64_t a, int64_t b);
 int64_t mfm_count_sum(int64_t a, int64_t b);
 
-/* Elements between neighbours along each logical axis, in this engine's storage. */
+/* Elements between neighbours along each logical axis, in storage. */
 void mfm_shape_strides(const mfm_shape *shape, int64_t stride[MFM_MAX_RANK]);
 /* The logical axes from the outermost to the innermost in memory. */
-void mfm_shape_order(int rank, int order[MFM_MAX_RANK]);
+void mfm_shape_order(const mfm_shape *shape, int order[MFM_MAX_RANK]);
 
-/* Copies between row-major data (ONNX files) and this engine's storage. */
+/* Copies between row-major data (ONNX files) and storage as the shape has it. */
 void mfm_layout_to_engine(const mfm_shape *shape, const real *row_major, real *stored);
 void mfm_layout_to_row_major(const mfm_shape *shape, const real *stored, real *row_major);
 

@@ -23,7 +23,7 @@ typedef struct mfm_value {
     char *name;
     enum mfm_value_kind kind;
     enum mfm_role role;
-    mfm_shape shape; /* not for NODE; an INPUT's dim[0] of -1 is the batch */
+    mfm_shape shape; /* of NODE the layout alone; an INPUT's dim[0] of -1 is the batch */
     size_t offset;   /* PARAM, STATE: in reals */
     bool trainable;  /* PARAM */
     double rate;     /* PARAM: it is trained at so many times the learning rate; 1 */

@@ -35,6 +35,8 @@ static int infer_node(mfm_instance *instance, const mfm_graph_node *source, mfm_
     for (int i = 0; i < node->n_out; i++)
         node->out[i] = tensor_of(instance, source->out[i]);
     int status = source->op->shape(instance->ctx, node);
+    for (int i = 0; i < node->n_out; i++)
+        node->out[i]->shape.layout = instance->graph->values[source->out[i]].shape.layout;
     for (int i = 0; i < node->n_out && !status; i++)
         status = mfm_shape_check(instance->ctx, &node->out[i]->shape,
                                  instance->graph->values[source->out[i]].name);

@@ -136,7 +136,17 @@ enum mfm_trait {
     MFM_SOFTMAX = 1 << 9,
     MFM_LOG_SOFTMAX = 1 << 10,
     MFM_PROBABILITIES = 1 << 11, /* gives numbers between 0 and 1 of logits */
-    MFM_LOGARITHM = 1 << 12
+    MFM_LOGARITHM = 1 << 12,
+    MFM_CONVERTS = 1 << 13 /* changes the layout alone */
+};
+
+/* How the values of rank 4 that an operator reads and writes may lie in memory (layout.h). */
+enum mfm_layout_rule {
+    MFM_LAYOUT_IMAGES, /* channels-last */
+    MFM_LAYOUT_ALIKE,  /* all alike: element by element through memory */
+    MFM_LAYOUT_NEAR,   /* in any way each; alike is faster */
+    MFM_LAYOUT_FREE,   /* in any way each */
+    MFM_LAYOUT_ROWS    /* row-major; otherwise slow */
 };
 
 struct mfm_fusion;
@@ -156,6 +166,7 @@ struct mfm_op {
     bool random; /* draws in training form */
     unsigned traits;
     enum mfm_batch_rule batch;
+    enum mfm_layout_rule layout;
     uint32_t additive; /* set of inputs (bit i) that are only added to the result */
     /* Multiplications per forward pass, for reports; NULL: not counted. */
     int64_t (*macs)(const mfm_node *node);

@@ -212,7 +212,7 @@ const char *mfm_builder_parameter(mfm_builder *b, const char *name, const char *
 const char *mfm_builder_constant(mfm_builder *b, const char *name, const char *part,
                                  int32_t data_type, size_t count, const void *data)
 {
-    const mfm_shape shape = {count ? 1 : 0, {(int64_t)count}};
+    const mfm_shape shape = {.rank = count ? 1 : 0, .dim = {(int64_t)count}};
     Onnx__TensorProto *tensor = new_tensor(b, name, part, data_type, &shape, data);
     return tensor ? tensor->name : NULL;
 }
@@ -254,7 +254,7 @@ mfm_value mfm_build_input(mfm_builder *b, const char *name, int64_t channels, in
             (long long)channels, (long long)height, (long long)width, MOST);
         return MFM_NO_VALUE;
     }
-    const mfm_shape shape = {4, {-1, channels, height, width}};
+    const mfm_shape shape = {.rank = 4, .dim = {-1, channels, height, width}};
     const mfm_value value = new_value(b, name, shape);
     if (b->status)
         return MFM_NO_VALUE;

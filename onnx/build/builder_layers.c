@@ -80,16 +80,16 @@ mfm_value mfm_build_conv(mfm_builder *b, const char *name, mfm_value x, int64_t 
                            (long long)out_channels, (long long)channels, (long long)groups);
         return MFM_NO_VALUE;
     }
-    mfm_shape out = {4, {-1, out_channels}};
+    mfm_shape out = {.rank = 4, .dim = {-1, out_channels}};
     if (!slide(b, name, in, &window, &out))
         return MFM_NO_VALUE;
     const mfm_shape weight = {
-        4, {out_channels, channels / groups, window.kernel[0], window.kernel[1]}};
+        .rank = 4, .dim = {out_channels, channels / groups, window.kernel[0], window.kernel[1]}};
     const char *inputs[3] = {in->name};
     inputs[1] = mfm_builder_parameter(b, name, "weight", weight, b->convolution);
     if (bias)
-        inputs[2] =
-            mfm_builder_parameter(b, name, "bias", (mfm_shape){1, {out_channels}}, MFM_INIT_ZERO);
+        inputs[2] = mfm_builder_parameter(
+            b, name, "bias", (mfm_shape){.rank = 1, .dim = {out_channels}}, MFM_INIT_ZERO);
     Onnx__NodeProto *node;
     const mfm_value y = mfm_builder_node(b, "Conv", name, inputs, bias ? 3 : 2, out, &node);
     set_pair(b, node, "dilations", (int64_t[]){1, 1});
@@ -103,7 +103,7 @@ mfm_value mfm_build_batch_norm(mfm_builder *b, const char *name, mfm_value x)
     const mfm_built *in = mfm_builder_operand(b, name, x, 4);
     if (!in)
         return MFM_NO_VALUE;
-    const mfm_shape out = in->shape, each = {1, {out.dim[1]}};
+    const mfm_shape out = in->shape, each = {.rank = 1, .dim = {out.dim[1]}};
     const char *const inputs[] = {
         in->name,
         mfm_builder_parameter(b, name, "weight", each, MFM_INIT_ONE),
@@ -127,14 +127,15 @@ mfm_value mfm_build_linear(mfm_builder *b, const char *name, mfm_value x, int64_
         mfm_builder_refuse(b, name, "%lld features: at least 1", (long long)out_features);
         return MFM_NO_VALUE;
     }
-    const mfm_shape weight = {2, {out_features, in->shape.dim[1]}};
+    const mfm_shape weight = {.rank = 2, .dim = {out_features, in->shape.dim[1]}};
     const char *const inputs[] = {
         in->name,
         mfm_builder_parameter(b, name, "weight", weight, b->linear),
-        mfm_builder_parameter(b, name, "bias", (mfm_shape){1, {out_features}}, MFM_INIT_ZERO),
+        mfm_builder_parameter(b, name, "bias", (mfm_shape){.rank = 1, .dim = {out_features}},
+                              MFM_INIT_ZERO),
     };
     Onnx__NodeProto *node;
-    const mfm_shape out = {2, {-1, out_features}};
+    const mfm_shape out = {.rank = 2, .dim = {-1, out_features}};
     const mfm_value y = mfm_builder_node(b, "Gemm", name, inputs, 3, out, &node);
     set_int(b, node, "transB", 1);
     return y;
@@ -183,7 +184,7 @@ mfm_value mfm_build_flatten(mfm_builder *b, const char *name, mfm_value x)
     const mfm_built *in = mfm_builder_operand(b, name, x, 0);
     if (!in)
         return MFM_NO_VALUE;
-    mfm_shape out = {2, {-1, 1}};
+    mfm_shape out = {.rank = 2, .dim = {-1, 1}};
     for (int i = 1; i < in->shape.rank; i++)
         if (__builtin_mul_overflow(out.dim[1], in->shape.dim[i], &out.dim[1])) {
             mfm_builder_refuse(b, name, "%s: too many features to count", in->name);
@@ -233,7 +234,7 @@ mfm_value mfm_build_global_average_pool(mfm_builder *b, const char *name, mfm_va
     const mfm_built *in = mfm_builder_operand(b, name, x, 4);
     if (!in)
         return MFM_NO_VALUE;
-    const mfm_shape out = {4, {-1, in->shape.dim[1], 1, 1}};
+    const mfm_shape out = {.rank = 4, .dim = {-1, in->shape.dim[1], 1, 1}};
     return mfm_builder_node(b, "GlobalAveragePool", name, (const char *const[]){in->name}, 1, out,
                             NULL);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/engine/fuse.h"
+#include "core/engine/layout.h"
 #include "core/train/problem/problem_parts.h"
 
 int mfm_problem_new(mfm_ctx *ctx, int64_t classes, const mfm_loss_spec *spec, mfm_problem **problem)
@@ -149,7 +150,7 @@ const mfm_shape *mfm_problem_image_shape(const mfm_problem *p)
                           : &p->prefix.graph->values[p->prefix.images].shape;
 }
 
-static int fuse(mfm_problem *p)
+static int rewrite(mfm_problem *p)
 {
     enum { PATHS = 3, VALUES = 4 };
     const size_t most = PATHS * VALUES + p->n_reads + p->n_gives;
@@ -169,8 +170,12 @@ static int fuse(mfm_problem *p)
     for (size_t i = 0; i < p->n_gives; i++)
         keep[n++] = p->gives[i].main;
     int status = mfm_graph_fuse(p->main, keep, n);
+    if (!status)
+        status = mfm_graph_lay_out(p->main, keep, n);
     if (!status && p->prefix.graph)
         status = mfm_graph_fuse(p->prefix.graph, p->prefix.outputs, p->prefix.n);
+    if (!status && p->prefix.graph)
+        status = mfm_graph_lay_out(p->prefix.graph, p->prefix.outputs, p->prefix.n);
     mfm_free(p->ctx, keep);
     return status;
 }
@@ -188,7 +193,7 @@ int mfm_problem_finish(mfm_problem *p)
     if (!status && p->objective.loss < 0)
         p->objective = *plain;
     if (!status)
-        status = fuse(p);
+        status = rewrite(p);
     mfm_problem_set_epoch(p, 0);
     return status;
 }

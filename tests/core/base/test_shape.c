@@ -81,9 +81,9 @@ static void test_strides(void)
     expect_strides(mfm_shape_of(4, 2, 3, 4, 5), (int64_t[]){60, 1, 15, 3});
     expect_strides(mfm_shape_of(5, 2, 3, 4, 5, 6), (int64_t[]){360, 120, 30, 6, 1});
     int order[MFM_MAX_RANK];
-    mfm_shape_order(4, order);
+    mfm_shape_order(&(mfm_shape){.rank = 4}, order);
     CU_ASSERT_TRUE(order[0] == 0 && order[1] == 2 && order[2] == 3 && order[3] == 1);
-    mfm_shape_order(3, order);
+    mfm_shape_order(&(mfm_shape){.rank = 3}, order);
     CU_ASSERT_TRUE(order[0] == 0 && order[1] == 1 && order[2] == 2);
 }
 

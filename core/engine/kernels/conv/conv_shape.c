@@ -42,10 +42,10 @@ static int check_axis(mfm_ctx *ctx, const mfm_conv_shape *s, int axis, int64_t i
 /* The matrix products take 32-bit row and column numbers. */
 static int check_products(mfm_ctx *ctx, const mfm_conv_shape *s)
 {
-    const mfm_shape window = {3, {s->kh, s->kw, s->c / s->groups}};
-    const mfm_shape image = {4, {s->n, s->c, s->h, s->w}};
-    const mfm_shape result = {4, {s->n, s->o, s->oh, s->ow}};
-    const mfm_shape weights = {4, {s->o, s->c / s->groups, s->kh, s->kw}};
+    const mfm_shape window = {.rank = 3, .dim = {s->kh, s->kw, s->c / s->groups}};
+    const mfm_shape image = {.rank = 4, .dim = {s->n, s->c, s->h, s->w}};
+    const mfm_shape result = {.rank = 4, .dim = {s->n, s->o, s->oh, s->ow}};
+    const mfm_shape weights = {.rank = 4, .dim = {s->o, s->c / s->groups, s->kh, s->kw}};
     int status = mfm_shape_check(ctx, &window, "convolution window");
     if (!status)
         status = mfm_shape_check(ctx, &image, "convolution input");

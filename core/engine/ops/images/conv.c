@@ -76,8 +76,9 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
         status = mfm_window_infer(ctx, node, &node->in[1]->shape.dim[2], &window);
     if (status)
         return status;
-    node->out[0]->shape = (mfm_shape){
-        4, {node->in[0]->shape.dim[0], node->in[1]->shape.dim[0], window.out[0], window.out[1]}};
+    node->out[0]->shape = (mfm_shape){.rank = 4,
+                                      .dim = {node->in[0]->shape.dim[0], node->in[1]->shape.dim[0],
+                                              window.out[0], window.out[1]}};
     const mfm_conv_shape shape = shape_of(node, &window);
     status = mfm_conv_check(ctx, &shape);
     return status ? fail(ctx, node, status) : MFM_OK;
@@ -139,7 +140,7 @@ static void adjoint_w(const mfm_node *node, const real *g, const real *x, real *
 /* The bias as the shape that broadcasts over images. */
 static mfm_shape by_channel(const mfm_node *node)
 {
-    return (mfm_shape){4, {1, node->out[0]->shape.dim[1], 1, 1}};
+    return (mfm_shape){.rank = 4, .dim = {1, node->out[0]->shape.dim[1], 1, 1}};
 }
 
 static void bias(const mfm_node *node, const real *b, real *y, bool add)

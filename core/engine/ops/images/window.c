@@ -171,7 +171,8 @@ static int check_pool(mfm_ctx *ctx, mfm_node *node, mfm_window *w)
                                   (long long)w->pad_begin[axis], (long long)w->pad_end[axis],
                                   (long long)w->kernel[axis], (long long)w->in[axis]);
     const mfm_shape *x = &node->in[0]->shape;
-    node->out[0]->shape = (mfm_shape){4, {x->dim[0], x->dim[1], w->out[0], w->out[1]}};
+    node->out[0]->shape =
+        (mfm_shape){.rank = 4, .dim = {x->dim[0], x->dim[1], w->out[0], w->out[1]}};
     return mfm_shape_check(ctx, &node->out[0]->shape, "pooling result");
 }
 

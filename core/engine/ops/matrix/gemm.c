@@ -81,7 +81,7 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
     if (s.k != rows_of_b)
         return mfm_infer_fail(ctx, node, "A has %lld columns and B %lld rows: must be equal",
                               (long long)s.k, (long long)rows_of_b);
-    const mfm_shape y = {2, {s.m, s.n}};
+    const mfm_shape y = {.rank = 2, .dim = {s.m, s.n}};
     node->out[0]->shape = y;
     return node->n_in > 2 && node->in[2] ? check_summand(ctx, node, &y) : MFM_OK;
 }

@@ -5,8 +5,8 @@
  * Operands are views: strides along the batch axes, the rows and the columns. A transpose swaps two
  * strides, so that one loop serves the product and both adjoints:
  *     y = A B        ga = g B^T        gb = A^T g
- * the last two summed over the batch axes along which the operand was stretched. Storage of rank 4
- * is channels-last, where neither matrix axis has stride 1: those products go element by element.
+ * the last two summed over the batch axes along which the operand was stretched. Where rank 4 lies
+ * channels-last, neither matrix axis has stride 1: those products go element by element.
  */
 #include <string.h>
 
@@ -91,8 +91,10 @@ static geometry running_geometry(const mfm_node *node)
     g.y.row = node->in[0]->shape.rank > 1 ? stride[axis++] : 1;
     g.y.column = node->in[1]->shape.rank > 1 ? stride[axis] : 1;
     const int64_t rows = mfm_shape_count(&g.batch) * g.m;
-    const int rank = node->in[0]->shape.rank;
-    if (rank > 2 && rank != 4 && node->in[1]->shape.rank == 2 && rows <= MFM_GEMM_MAX) {
+    const mfm_shape *a = &node->in[0]->shape, *y = &node->out[0]->shape;
+    const bool stacked =
+        a->rank > 2 && (a->rank != 4 || (a->layout == MFM_ROW_MAJOR && y->layout == MFM_ROW_MAJOR));
+    if (stacked && node->in[1]->shape.rank == 2 && rows <= MFM_GEMM_MAX) {
         g.m = rows;
         g.batch.rank = 0;
     }
@@ -160,6 +162,8 @@ static void multiply(const geometry *g, const real *a, const real *b, real *y, i
         memset(y, 0, (size_t)count * sizeof *y);
         add = true;
     }
+    const bool apart = products * g->m * g->n <= count; /* each product has results of its own */
+#pragma omp parallel for if (apart && products > 1)
     for (int64_t p = 0; p < products; p++) {
         int64_t at_a = 0, at_b = 0, at_y = 0, rest = p;
         for (int axis = g->batch.rank - 1; axis >= 0; axis--) {
@@ -273,6 +277,7 @@ const mfm_op mfm_op_matmul = {
     .outputs = outputs,
     .shape = infer_shape,
     .traits = MFM_MATRIX,
+    .layout = MFM_LAYOUT_ROWS,
     .macs = macs,
     .batch = MFM_BATCH_FIRST,
     .summary = "matrix product over the last two axes, with broadcasting",

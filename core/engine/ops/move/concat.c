@@ -98,6 +98,7 @@ const mfm_op mfm_op_concat = {
     .shape = infer_shape,
     .linear = true,
     .traits = MFM_JOINS,
+    .layout = MFM_LAYOUT_NEAR,
     .summary = "tensors one behind the other along an axis",
     .samples = samples,
 };

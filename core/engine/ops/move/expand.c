@@ -71,6 +71,7 @@ const mfm_op mfm_op_expand = {
     .attr_size = sizeof(expand_attr),
     .shape = infer_shape,
     .linear = true,
+    .layout = MFM_LAYOUT_NEAR,
     .summary = "broadcast to a shape",
     .samples = samples,
 };

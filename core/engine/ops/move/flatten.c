@@ -43,6 +43,7 @@ const mfm_op mfm_op_flatten = {
     .shape = infer_shape,
     .linear = true,
     .traits = MFM_SAME_ORDER,
+    .layout = MFM_LAYOUT_FREE,
     .summary = "a matrix of all elements",
     .samples = samples,
 };

@@ -247,6 +247,7 @@ const mfm_op mfm_op_pad = {
     .attr_size = sizeof(pad_attr),
     .shape = infer_shape,
     .linear = true,
+    .layout = MFM_LAYOUT_NEAR,
     .summary = "elements added before and behind along each axis",
     .samples = samples,
 };

@@ -99,6 +99,7 @@ const mfm_op mfm_op_reshape = {
     .shape = infer_shape,
     .linear = true,
     .traits = MFM_SAME_ORDER,
+    .layout = MFM_LAYOUT_FREE,
     .summary = "the same elements in another shape",
     .samples = samples,
 };

@@ -53,6 +53,7 @@ const mfm_op mfm_op_squeeze = {
     .shape = infer_shape,
     .linear = true,
     .traits = MFM_SAME_ORDER,
+    .layout = MFM_LAYOUT_FREE,
     .summary = "the same elements without axes of length 1",
     .samples = samples,
 };

@@ -92,6 +92,7 @@ const mfm_op mfm_op_transpose = {
     .shape = infer_shape,
     .linear = true,
     .traits = MFM_OTHER_ORDER,
+    .layout = MFM_LAYOUT_FREE,
     .summary = "axes in another order",
     .samples = samples,
 };

@@ -51,6 +51,7 @@ const mfm_op mfm_op_unsqueeze = {
     .shape = infer_shape,
     .linear = true,
     .traits = MFM_SAME_ORDER,
+    .layout = MFM_LAYOUT_FREE,
     .summary = "the same elements with more axes of length 1",
     .samples = samples,
 };

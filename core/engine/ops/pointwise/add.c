@@ -48,6 +48,7 @@ const mfm_op mfm_op_add = {
     .linear = true,
     .traits = MFM_COMMUTES | MFM_ADDS,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_NEAR,
     .summary = "sum of two tensors, with broadcasting",
     .samples = samples,
 };

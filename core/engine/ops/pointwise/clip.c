@@ -72,6 +72,7 @@ const mfm_op mfm_op_clip = {
     .shape = infer_shape,
     .linear = true,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "min(max(x, min), max)",
     .samples = samples,
 };

@@ -151,6 +151,7 @@ const mfm_op mfm_op_div = {
     .outputs = outputs,
     .shape = mfm_infer_broadcast,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_NEAR,
     .summary = "quotient of two tensors, with broadcasting",
     .samples = samples,
 };

@@ -132,6 +132,7 @@ const mfm_op mfm_op_dropout = {
     .traits = MFM_SAME_ORDER,
     .batch = MFM_BATCH_ALL,
     .random = true,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "zeroes a random part of the elements in training",
     .samples = samples,
 };

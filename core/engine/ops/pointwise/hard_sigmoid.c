@@ -64,6 +64,7 @@ const mfm_op mfm_op_hard_sigmoid = {
     .linear = true,
     .traits = MFM_PROBABILITIES,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "max(0, min(1, alpha x + beta))",
     .samples = samples,
 };

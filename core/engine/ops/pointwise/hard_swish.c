@@ -37,6 +37,7 @@ const mfm_op mfm_op_hard_swish = {
     .outputs = outputs,
     .shape = mfm_infer_same,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "x max(0, min(1, x/6 + 1/2))",
     .samples = samples,
 };

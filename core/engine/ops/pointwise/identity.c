@@ -16,6 +16,7 @@ const mfm_op mfm_op_identity = {
     .linear = true,
     .traits = MFM_SAME_ORDER,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "the input itself",
     .samples = samples,
 };

@@ -54,6 +54,7 @@ const mfm_op mfm_op_leaky_relu = {
     .shape = infer_shape,
     .linear = true,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "x where x >= 0, alpha x elsewhere; alpha >= 0",
     .samples = samples,
 };

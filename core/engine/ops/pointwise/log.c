@@ -33,6 +33,7 @@ const mfm_op mfm_op_log = {
     .shape = mfm_infer_same,
     .traits = MFM_LOGARITHM,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "natural logarithm",
     .samples = samples,
 };

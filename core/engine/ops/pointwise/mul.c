@@ -49,6 +49,7 @@ const mfm_op mfm_op_mul = {
     .shape = mfm_infer_broadcast,
     .traits = MFM_COMMUTES | MFM_SCALES,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_NEAR,
     .summary = "product of two tensors, with broadcasting",
     .samples = samples,
 };

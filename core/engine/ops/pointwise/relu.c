@@ -60,6 +60,7 @@ const mfm_op mfm_op_relu = {
     .linear = true,
     .traits = MFM_MONOTONE,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "max(x, 0)",
     .samples = samples,
 };

@@ -35,6 +35,7 @@ const mfm_op mfm_op_sigmoid = {
     .shape = mfm_infer_same,
     .traits = MFM_PROBABILITIES,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "1 / (1 + exp(-x))",
     .samples = samples,
 };

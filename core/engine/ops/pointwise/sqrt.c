@@ -33,6 +33,7 @@ const mfm_op mfm_op_sqrt = {
     .outputs = outputs,
     .shape = mfm_infer_same,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "square root",
     .samples = samples,
 };

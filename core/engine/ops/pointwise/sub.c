@@ -48,6 +48,7 @@ const mfm_op mfm_op_sub = {
     .shape = mfm_infer_broadcast,
     .linear = true,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_NEAR,
     .summary = "difference of two tensors, with broadcasting",
     .samples = samples,
 };

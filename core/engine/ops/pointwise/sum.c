@@ -59,6 +59,7 @@ const mfm_op mfm_op_sum = {
     .shape = infer_shape,
     .linear = true,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_NEAR,
     .summary = "sum of one or more tensors, with broadcasting",
     .samples = samples,
 };

@@ -140,6 +140,7 @@ const mfm_op mfm_op_log_softmax = {
     .attr_size = sizeof(mfm_softmax_attr),
     .shape = mfm_softmax_infer,
     .traits = MFM_LOG_SOFTMAX,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "x - log(sum exp(x)) along one axis",
     .samples = samples,
 };

@@ -25,6 +25,7 @@ const mfm_op mfm_op_log_softmax_1 = {
     .attr_size = sizeof(mfm_softmax_attr),
     .shape = mfm_softmax_infer,
     .traits = MFM_LOG_SOFTMAX,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "x - log(sum exp(x)) over the axis and all after it",
     .samples = samples,
 };

@@ -122,6 +122,7 @@ const mfm_op mfm_op_reduce_mean = {
     .attr_size = sizeof(reduce_mean_attr),
     .shape = infer_shape,
     .linear = true,
+    .layout = MFM_LAYOUT_NEAR,
     .summary = "mean over some axes",
     .samples = samples,
 };

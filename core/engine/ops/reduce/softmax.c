@@ -130,6 +130,7 @@ const mfm_op mfm_op_softmax = {
     .attr_size = sizeof(mfm_softmax_attr),
     .shape = mfm_softmax_infer,
     .traits = MFM_SOFTMAX | MFM_PROBABILITIES,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "exp(x) / sum exp(x) along one axis",
     .samples = samples,
 };

@@ -25,6 +25,7 @@ const mfm_op mfm_op_softmax_1 = {
     .attr_size = sizeof(mfm_softmax_attr),
     .shape = mfm_softmax_infer,
     .traits = MFM_SOFTMAX | MFM_PROBABILITIES,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "exp(x) / sum exp(x) over the axis and all after it",
     .samples = samples,
 };

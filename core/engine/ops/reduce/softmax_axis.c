@@ -18,7 +18,7 @@ mfm_runs mfm_softmax_runs(const mfm_node *node)
     const int first = (int)(given < 0 ? given + shape->rank : given);
     const int last = node->opset < 13 ? shape->rank - 1 : first;
     int order[MFM_MAX_RANK];
-    mfm_shape_order(shape->rank, order);
+    mfm_shape_order(shape, order);
     int64_t outer = 1, length = 1, inner = 1;
     for (int i = 0; i < shape->rank; i++) {
         const int axis = order[i];
