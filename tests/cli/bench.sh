@@ -25,6 +25,7 @@ expect_exit 0 bench resnet20.onnx --batch 2 --repeat 2
 expect_stdout '^pass +calls +ms +share +GFLOP/s$'
 expect_stdout '^outside the passes'
 expect_stdout '^Conv +38 '
+expect_stdout '^  layouts +0 conversions$'
 expect_stdout '^and [0-9]+ nodes that take less: --all-nodes$'
 expect_exit 0 bench resnet20.onnx --batch 2 --repeat 2 --all-nodes
 expect_stdout '^layer1.0.conv1 +Conv +\[2,16,32,32\]'

@@ -42,6 +42,7 @@ def profile(path, *names):
     for key in ("seconds", "gflop", "calls"):
         nodes = sum(row[key] for row in whole["nodes"])
         assert near(sum(row[key] for row in whole["operators"]), nodes), key
+    assert bench["layout_conversions"] == 0
     assert near(bench["gflop"], sum(row["gflop"] for row in whole["operators"]))
     convolution = [row for row in whole["nodes"] if row["node"] == "conv1"]
     # 8 images of 28 x 28 with 6 channels by 25 weights, two operations each, once or more.

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine/layout.h"
 #include "core/base/random.h"
 #include "tools/show/bench_report.h"
 #include "tools/process.h"
@@ -164,6 +165,7 @@ static int prepare(bench *b, const char *path)
     if (w->plan && mfm_plan_check_bound(w->plan))
         return mfm_code(b->ctx);
     b->result.memory = mfm_workload_memory(w);
+    b->result.conversions = mfm_graph_conversions(w->session.problem->main);
     return MFM_OK;
 }
 

@@ -39,6 +39,8 @@ static void print_head(const mfm_bench_result *r, double flop)
                1e-9 * flop);
     printf("  time to first step: %.1f ms (import %.1f ms)\n", 1e3 * r->first_step_at,
            1e3 * r->import_seconds);
+    printf("  layouts     %10zu %s\n", r->conversions,
+           mfm_plural(r->conversions, "conversion", "conversions"));
     printf("  planned     %10.1f MiB: %.1f buffers, %.1f parameters and optimiser, %.1f images\n",
            (double)mfm_memory_sum(*m) / mib, (double)m->buffers / mib, (double)m->parameters / mib,
            (double)m->images / mib);
@@ -251,6 +253,8 @@ int mfm_bench_print_json(const mfm_bench_result *r)
     json_t *root = measured(r);
     if (root)
         set_memory(r, root);
+    if (root)
+        json_object_set_new(root, "layout_conversions", json_integer((json_int_t)r->conversions));
     const int status = root && r->profiled ? set_profile(r, root) : MFM_OK;
     if (status) {
         json_decref(root);

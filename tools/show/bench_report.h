@@ -12,6 +12,7 @@ typedef struct mfm_bench_result {
     uint64_t batch, steps;
     double *seconds;                      /* of each step, [steps], ascending */
     double import_seconds, first_step_at; /* the latter since the process started, to its end */
+    size_t conversions; /* nodes of the graph that only change the layout in memory */
     mfm_memory memory;
     double rss_import_peak;      /* bytes: at most until the model was imported */
     double rss_before, rss_peak; /* bytes: with the model imported, before the step's own; in all */
