@@ -34,7 +34,7 @@ has page.html 'gamma.fc1 \(KL [0-9.]+\)'
 has page.html 'beta.fc1 \(KL [0-9.]+\)'
 has page.html 'Label distributions of mfm, %'
 has page.html '<h3>the base/seed-2</h3>'
-has page.html 'Test images of idx.*, drawn by label distribution'
+has page.html 'Test images, drawn by label distribution'
 has page.html 'forward:5'
 grep -Eq 'src="[^d]|<link|https?://[^w]' page.html && fail "the page needs something else"
 # The only script is the one that the head allows, by its hash.
@@ -43,11 +43,26 @@ sed -n '/^<script>/,/^<\/script>$/p' page.html | sed '1s/<script>//;$d' >script
 hash=$(sha256sum script | cut -d ' ' -f 1 | perl -ne 'chomp; print pack "H*", $_' | base64)
 grep -Fq "script-src 'sha256-$hash'" page.html || fail "the head does not allow the script: $hash"
 if command -v chromium >/dev/null 2>&1; then
-    # What it prepares is there when it has run.
-    chromium --headless --no-sandbox --disable-gpu --user-data-dir="$work/chromium" --dump-dom \
-        "file://$work/page.html" >dom.html 2>chromium.log ||
-        fail "chromium: $(tail -n 3 chromium.log)"
+    # dom FILE: the page as a browser has it when its script has run.
+    dom() {
+        chromium --headless --no-sandbox --disable-gpu --user-data-dir="$work/chromium" \
+            --dump-dom "file://$work/$1" >dom.html 2>chromium.log ||
+            fail "chromium: $(tail -n 3 chromium.log)"
+    }
+    first_run() {
+        tr -d '\n' <dom.html | grep -o '<td><span class="key"[^/]*/span>[^<]*' | head -n 1 |
+            sed 's/.*>//'
+    }
+    dom page.html
     has dom.html '<th tabindex="0" title="sorts by this column'
+    [ "$(first_run)" = "the base/seed-1" ] || fail "the first run is $(first_run)"
+    # A copy whose first head is chosen twice: by names, downwards.
+    sed -e '/http-equiv="Content-Security/d' -e 's|</body>|<script>var head = \
+        document.querySelector("table.sort th"); head.click(); head.click();</script></body>|' \
+        page.html >chosen.html
+    dom chosen.html
+    has dom.html 'aria-sort="descending"'
+    [ "$(first_run)" = "the base/seed-2" ] || fail "the first run, sorted, is $(first_run)"
 else
     echo "not tried: no chromium: the page's script"
 fi

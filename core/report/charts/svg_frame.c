@@ -5,7 +5,6 @@
 #include "core/report/charts/svg.h"
 
 enum { TITLE_HEIGHT = 32, DATA_HEIGHT = 170, ROW = 15, SWATCH = 14, LONGEST = 40 };
-static const double letter = 6; /* wide, on average */
 
 const char mfm_svg_light[] =
     "--back: #fff; --text: #1c2430; --quiet: #5b6675; --rule: #dbe0e7; --hover: #1c243018;\n"
@@ -100,6 +99,19 @@ static void add_legend(mfm_markup *m, const mfm_legend *l, size_t length, double
     mfm_markup_add(m, "%s</text>\n", l->name[length] ? "&#8230;" : "");
 }
 
+/* About: fonts differ. */
+static double width_of(const char *text, size_t length)
+{
+    double width = 0;
+    for (size_t i = 0; i < length; i++)
+        width += strchr("ijlt.,:;'!|()[]- ", text[i])      ? 4
+                 : strchr("mwMW%@", text[i])               ? 10
+                 : text[i] >= 'A' && text[i] <= 'Z'        ? 8
+                 : ((unsigned char)text[i] & 0xC0) == 0x80 ? 0
+                                                           : 6.6;
+    return width;
+}
+
 int mfm_svg_legend(mfm_markup *m, const mfm_legend *legend, int count, double left, double width,
                    double y)
 {
@@ -107,7 +119,7 @@ int mfm_svg_legend(mfm_markup *m, const mfm_legend *legend, int count, double le
     int rows = count > 0;
     for (int i = 0; i < count; i++) {
         const size_t length = mfm_svg_shown(legend[i].name, LONGEST);
-        const double wide = SWATCH + letter * (double)length + 10;
+        const double wide = SWATCH + width_of(legend[i].name, length) + 10;
         if (x > left && x + wide > left + width) {
             x = left;
             rows++;

@@ -3,8 +3,9 @@
 #include "core/report/charts/svg.h"
 #include "core/report/charts/svg_frame.h"
 
-/* Classes up to which cells have numbers, and rows and columns names. */
-enum { MOST_NUMBERS = 16, MOST_NAMES = 30, LONGEST_NAME = 12, ABOVE = 26, BELOW = 20 };
+/* Classes up to which cells have numbers, and all rows and columns names; of more some have. */
+enum { MOST_NUMBERS = 16, MOST_NAMES = 30, SOME_NAMES = 12 };
+enum { LONGEST_NAME = 12, ABOVE = 26, BELOW = 20 };
 static const double letter = 5.6, dark_from = 0.55; /* share from which a cell is dark */
 
 typedef struct grid {
@@ -61,17 +62,17 @@ void mfm_svg_heat(mfm_markup *m, const mfm_heat *h)
         const size_t length = mfm_svg_shown(h->names[i], LONGEST_NAME);
         longest = length > longest ? length : longest;
     }
-    const bool named = h->n <= MOST_NAMES;
-    grid g = {.left = named ? 10 + letter * (double)longest : 12, .top = ABOVE};
+    const int step = h->n <= MOST_NAMES ? 1 : (h->n + SOME_NAMES - 1) / SOME_NAMES;
+    grid g = {.left = 10 + letter * (double)longest, .top = ABOVE};
     g.cell = (MFM_CHART_WIDTH - g.left - 6) / h->n;
-    const double side = g.cell * h->n, below = named ? 12 + 4.2 * (double)longest : 0;
+    const double side = g.cell * h->n, below = 12 + 4.2 * (double)longest;
     mfm_svg_open(m, MFM_CHART_WIDTH, g.top + side + below + BELOW, h->title);
     mfm_markup_add(m,
                    "<rect class=\"grid\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"/>\n",
                    g.left, g.top, side, side);
     for (int i = 0; i < h->n; i++) {
         add_row(m, h, &g, i);
-        if (!named)
+        if (i % step)
             continue;
         add_name(m, h->names[i], g.left - 4, g.top + g.cell * (i + 0.5) + 4, true);
         add_name(m, h->names[i], g.left + g.cell * (i + 0.5) + 3, g.top + side + 10, false);

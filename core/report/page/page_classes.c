@@ -176,9 +176,7 @@ static void add_priors(mfm_page_text *t, const mfm_page *p)
     if (run == p->n_runs)
         return;
     const mfm_page_run *r = &p->runs[run];
-    char title[NAME];
-    snprintf(title, sizeof title, "Test images of %.60s, drawn by label distribution", r->data);
-    const mfm_bars bars = {.title = title,
+    const mfm_bars bars = {.title = "Test images, drawn by label distribution",
                            .unit = "images",
                            .names = p->class_names,
                            .count = p->classes,

@@ -29,8 +29,8 @@ static void row_of(const mfm_page_run *r, double row[COLUMNS])
         row[7] = mfm_predictions_calibration(r->predictions).error;
 }
 
-static const char *const names[COLUMNS] = {"test error", "lowest error", "many",           "medium",
-                                           "few",        "mean recall",  "geometric mean", "ECE"};
+static const char *const names[COLUMNS] = {"test error", "lowest error", "many",   "medium",
+                                           "few",        "mean recall",  "G-mean", "ECE"};
 
 static void add_number(mfm_markup *m, double number, double deviation)
 {
@@ -146,7 +146,8 @@ void mfm_page_table(mfm_page_text *text, const mfm_page *p)
         m,
         "</tbody></table></div>\n<p>Percent. Errors and recalls are of the last epoch; the "
         "lowest error was chosen on the test images, and estimates nothing. Many: "
-        "classes with over %u training images, few: under %u. &#177;: standard "
+        "classes with over %u training images, few: under %u. G-mean: recalls' geometric mean. "
+        "ECE: expected calibration error, 15 bins. &#177;: standard "
         "deviation of a sample over seeds.</p>\n",
         p->borders.many, p->borders.medium);
 }
