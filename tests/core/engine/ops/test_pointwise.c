@@ -45,6 +45,59 @@ static const point points[] = {
     {"Exp", NULL, NULL, 0.69314718055994531, 2, 2, 2},
     {"Exp", NULL, NULL, -1000, 0, 0, 0},
     {"Sqrt", NULL, NULL, 4, 2, 0.25, -1. / 32},
+    /* from PyTorch, by double backward */
+    {"Abs", NULL, NULL, -2, 2, -1, 0},
+    {"Abs", NULL, NULL, 0, 0, 0, 0},
+    {"Abs", NULL, NULL, 3, 3, 1, 0},
+    {"Neg", NULL, NULL, 1.5, -1.5, -1, 0},
+    {"Reciprocal", NULL, NULL, -4, -0.25, -0.0625, -0.03125},
+    {"Reciprocal", NULL, NULL, 0.5, 2, -4, 16},
+    {"Sign", NULL, NULL, -2, -1, 0, 0},
+    {"Sign", NULL, NULL, 0, 0, 0, 0},
+    {"Sign", NULL, NULL, 5, 1, 0, 0},
+    {"Floor", NULL, NULL, -1.5, -2, 0, 0},
+    {"Floor", NULL, NULL, 2.5, 2, 0, 0},
+    {"Ceil", NULL, NULL, -1.5, -1, 0, 0},
+    {"Ceil", NULL, NULL, 2.5, 3, 0, 0},
+    {"Round", NULL, NULL, -1.5, -2, 0, 0},
+    {"Round", NULL, NULL, 2.5, 2, 0, 0},
+    {"Round", NULL, NULL, 0.5, 0, 0, 0},
+    {"Round", NULL, NULL, 1.2, 1, 0, 0},
+    {"Sin", NULL, NULL, 0.5, 0.479425538604203, 0.8775825618903728, -0.479425538604203},
+    {"Cos", NULL, NULL, 0.5, 0.8775825618903728, -0.479425538604203, -0.8775825618903728},
+    {"Tan", NULL, NULL, 0.5, 0.5463024898437905, 1.2984464104095248, 1.4186890138709112},
+    {"Atan", NULL, NULL, 0.5, 0.4636476090008061, 0.8, -0.64},
+    {"Sinh", NULL, NULL, -0.5, -0.5210953054937474, 1.1276259652063807, -0.5210953054937474},
+    {"Cosh", NULL, NULL, -0.5, 1.1276259652063807, -0.5210953054937474, 1.1276259652063807},
+    {"Asinh", NULL, NULL, -0.5, -0.48121182505960347, 0.8944271909999159, 0.3577708763999663},
+    {"Elu", NULL, NULL, -1, -0.6321205588285577, 0.36787944117144233, 0.36787944117144233},
+    {"Elu", NULL, NULL, 2, 2, 1, 0},
+    {"Elu", NULL, NULL, -1000, -1, 0, 0},
+    {"Elu", "alpha", "0.5", -1, -0.31606027941427883, 0.18393972058572117, 0.18393972058572117},
+    {"Selu", NULL, NULL, -1, -1.1113307412864784, 0.6467686050565521, 0.6467686050565521},
+    {"Selu", NULL, NULL, 2, 2.1014020442962646, 1.0507010221481323, 0},
+    {"Celu", NULL, NULL, -1, -0.6321205588285577, 0.36787944117144233, 0.36787944117144233},
+    {"Celu", NULL, NULL, 2, 2, 1, 0},
+    {"Celu", "alpha", "0.5", -1, -0.43233235838169365, 0.1353352832366127, 0.2706705664732254},
+    {"Softplus", NULL, NULL, -1, 0.31326168751822286, 0.26894142136999516, 0.19661193324148188},
+    {"Softplus", NULL, NULL, 0, 0.6931471805599453, 0.5, 0.25},
+    {"Softplus", NULL, NULL, 2, 2.1269280110429727, 0.8807970779778824, 0.10499358540350653},
+    {"Softsign", NULL, NULL, -1, -0.5, 0.25, 0.25},
+    {"Softsign", NULL, NULL, 3, 0.75, 0.0625, -0.03125},
+    {"Mish", NULL, NULL, -1, -0.30340146137410895, 0.059216755877395, 0.349705673670645},
+    {"Mish", NULL, NULL, 0, 0, 0.6, 0.64},
+    {"Mish", NULL, NULL, 2, 1.9439589595339946, 1.0693179342794896, -0.057724667408294024},
+    {"ThresholdedRelu", "alpha", "1.5", 1, 0, 0, 0},
+    {"ThresholdedRelu", "alpha", "1.5", 2, 2, 1, 0},
+    {"Shrink", NULL, NULL, -0.25, 0, 0, 0},
+    {"Shrink", NULL, NULL, 2, 2, 1, 0},
+    {"Shrink", "bias", "0.5", -2, -1.5, 1, 0},
+    {"Shrink", "bias", "0.5", 0.25, 0, 0, 0},
+    {"Shrink", "bias", "0.5", 2, 1.5, 1, 0},
+    {"Softplus", NULL, NULL, 1000, 1000, 1, 0},
+    {"Softplus", NULL, NULL, -1000, 0, 0, 0},
+    {"Mish", NULL, NULL, 1000, 1000, 1, 0},
+    {"Mish", NULL, NULL, -1000, 0, 0, 0},
 };
 
 static bool is_near(real a, double b)
@@ -56,7 +109,7 @@ static bool is_near(real a, double b)
 static void check(const point *p)
 {
     mfm_hand h;
-    mfm_hand_init(&h, "", p->op, 14);
+    mfm_hand_init(&h, "", p->op, 18);
     if (p->attribute)
         mfm_hand_set(&h, p->attribute, p->text);
     mfm_hand_input(&h, mfm_shape_of(0))[0] = (real)p->x;
@@ -83,11 +136,14 @@ static void values_and_slopes(void)
 
 static void not_a_number(void)
 {
-    static const char *const names[] = {"Relu",    "LeakyRelu", "Clip", "HardSigmoid", "HardSwish",
-                                        "Sigmoid", "Tanh",      "Exp",  "Sqrt"};
+    static const char *const names[] = {
+        "Relu", "LeakyRelu", "Clip",     "HardSigmoid", "HardSwish", "Sigmoid", "Tanh",  "Exp",
+        "Sqrt", "Abs",       "Neg",      "Reciprocal",  "Sign",      "Floor",   "Ceil",  "Round",
+        "Sin",  "Cos",       "Tan",      "Atan",        "Sinh",      "Cosh",    "Asinh", "Elu",
+        "Selu", "Celu",      "Softplus", "Softsign",    "Mish"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         mfm_hand h;
-        mfm_hand_init(&h, "", names[i], 14);
+        mfm_hand_init(&h, "", names[i], 18);
         mfm_hand_input(&h, mfm_shape_of(0))[0] = (real)NAN;
         CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
         h.node.impl->rule->forward(&h.node);
@@ -101,10 +157,13 @@ static void refusals(void)
     static const char *const attributes[][3] = {
         {"LeakyRelu", "alpha", "-0.1"},  {"LeakyRelu", "alpha", "inf"},
         {"Clip", "min", "nan"},          {"Clip", "max", "nan"},
-        {"HardSigmoid", "alpha", "nan"}, {"HardSigmoid", "beta", "-inf"}};
+        {"HardSigmoid", "alpha", "nan"}, {"HardSigmoid", "beta", "-inf"},
+        {"Elu", "alpha", "inf"},         {"Selu", "gamma", "nan"},
+        {"Celu", "alpha", "0"},          {"ThresholdedRelu", "alpha", "nan"},
+        {"Shrink", "lambd", "inf"}};
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
         mfm_hand h;
-        mfm_hand_init(&h, "", attributes[i][0], 14);
+        mfm_hand_init(&h, "", attributes[i][0], 18);
         mfm_hand_input(&h, mfm_shape_of(0));
         mfm_hand_set(&h, attributes[i][1], attributes[i][2]);
         CU_ASSERT_EQUAL(mfm_hand_infer(&h), MFM_EDATA);

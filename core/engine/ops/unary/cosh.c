@@ -1,0 +1,44 @@
+/* Cosh (ONNX 9, 22): f' = sinh x, f'' = cosh x. */
+#include "core/engine/ops/unary/unary.h"
+
+static inline real f(const void *attr, real x)
+{
+    (void)attr;
+    return cosh(x);
+}
+
+static inline real slope(const void *attr, real x)
+{
+    (void)attr;
+    return sinh(x);
+}
+
+static inline real curvature(const void *attr, real x)
+{
+    (void)attr;
+    return cosh(x);
+}
+
+MFM_UNARY_OF_X(f, slope, curvature)
+
+static const char *const samples[] = {"[2,3,5,5]", "[4,7]", "[1]", "[2,3,4] opset=9", NULL};
+
+const mfm_op mfm_op_cosh = {
+    .name = "Cosh",
+    .domain = "",
+    .since = 9,
+    .inputs = mfm_unary_input,
+    .outputs = mfm_unary_output,
+    .shape = mfm_infer_same,
+    .batch = MFM_BATCH_ALL,
+    .summary = "hyperbolic cosine",
+    .samples = samples,
+};
+
+const mfm_impl mfm_cpu_cosh = {
+    .op = &mfm_op_cosh,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_pointwise,
+    .parts = &parts,
+    .reads = MFM_READS_IN,
+};
