@@ -141,6 +141,24 @@ const char *mfm_model_metadata(const mfm_model *model, const char *key)
     return mfm_proto_metadata(model, key);
 }
 
+size_t mfm_model_metadata_count(const mfm_model *model)
+{
+    return model->proto->n_metadata_props;
+}
+
+void mfm_model_metadata_at(const mfm_model *model, size_t index, const char **key,
+                           const char **value)
+{
+    const Onnx__StringStringEntryProto *entry = model->proto->metadata_props[index];
+    *key = mfm_proto_text(entry->key);
+    *value = mfm_proto_text(entry->value);
+}
+
+int mfm_model_set_metadata(mfm_model *model, const char *key, const char *value)
+{
+    return mfm_proto_set_metadata(model, key, value);
+}
+
 mfm_model_node mfm_model_node_at(const mfm_roles *roles, size_t at)
 {
     const Onnx__NodeProto *node = roles->model->proto->graph->node[at];

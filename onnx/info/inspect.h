@@ -44,6 +44,14 @@ void mfm_model_facts_free(mfm_ctx *ctx, mfm_model_facts *facts);
 
 /* metadata_props[key], borrowed from the model; NULL: there is none. */
 const char *mfm_model_metadata(const mfm_model *model, const char *key);
+/* The entries in the file's order, from 0 on, borrowed. Of a key that stands twice the first
+ * counts.
+ */
+size_t mfm_model_metadata_count(const mfm_model *model);
+void mfm_model_metadata_at(const mfm_model *model, size_t index, const char **key,
+                           const char **value);
+/* Sets an entry, adds it at the end, or removes it (value NULL). MFM_ENOMEM. */
+int mfm_model_set_metadata(mfm_model *model, const char *key, const char *value);
 
 /* A node's operator, the numbers in the tensors that it reads as its own, directly or behind nodes
  * that only move them, and those of its second input, the weight of a convolution or fully

@@ -133,6 +133,29 @@ int mfm_model_open(mfm_ctx *ctx, const char *path, mfm_model **model)
     return opened;
 }
 
+int mfm_model_open_telling(mfm_ctx *ctx, const char *path,
+                           void (*tell)(void *self, const char *text), void *self,
+                           mfm_model **model)
+{
+    int status = mfm_model_wrap(ctx, path, model);
+    if (status)
+        return status;
+    char *folder = folder_of(ctx, path);
+    status = folder ? unpack_file(*model) : MFM_ENOMEM;
+    if (!status)
+        status = mfm_external_load(*model, folder);
+    if (status && status != MFM_ENOMEM)
+        tell(self, mfm_message(ctx));
+    if (!status)
+        status = mfm_validate_all(*model, tell, self);
+    mfm_free(ctx, folder);
+    if (status) {
+        mfm_model_free(*model);
+        *model = NULL;
+    }
+    return status;
+}
+
 int mfm_model_load(mfm_ctx *ctx, const char *path, mfm_model **model)
 {
     int status = mfm_model_open(ctx, path, model);

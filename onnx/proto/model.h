@@ -26,6 +26,11 @@ int mfm_model_load(mfm_ctx *ctx, const char *path, mfm_model **model);
  * imports it once. The file stays open; weights that are imported after it was changed are the
  * changed ones, and MFM_EIO is told when it became shorter. Such a model cannot be saved. */
 int mfm_model_open(mfm_ctx *ctx, const char *path, mfm_model **model);
+/* The same, but every rule that is broken is told, not the first alone: MFM_EDATA when any was.
+ * What is wrong with the wire format is told alone, as nothing can be made of the rest. */
+int mfm_model_open_telling(mfm_ctx *ctx, const char *path,
+                           void (*tell)(void *self, const char *text), void *self,
+                           mfm_model **model);
 /* The same from bytes; name stands for the path in messages. The bytes may be freed afterwards. */
 int mfm_model_parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *name,
                     mfm_model **model);

@@ -5,8 +5,27 @@
 #include "onnx/proto/strmap.h"
 #include "onnx/proto/walk.h"
 
+/* Who checks: with `tell` every problem is told, and counted, instead of ending the check. */
+typedef struct judge {
+    const mfm_model *model;
+    mfm_tell_fn *tell;
+    void *self;
+    size_t problems;
+} judge;
+
+/* What becomes of a rule's status. */
+static int rule(judge *j, int status)
+{
+    if (!j->tell || !status || status == MFM_ENOMEM)
+        return status;
+    j->problems++;
+    j->tell(j->self, mfm_message(j->model->ctx));
+    return MFM_OK;
+}
+
 /* The names known at one point of a graph; those of the graphs around it are visible, too. */
 typedef struct scope {
+    judge *judge;
     const mfm_model *model;
     const struct scope *outer;
     mfm_strmap names; /* to how the name came to be */
@@ -14,7 +33,7 @@ typedef struct scope {
 
 enum origin { FROM_INPUT, FROM_INITIALIZER, FROM_NODE };
 
-static int check_graph(const mfm_model *model, const Onnx__GraphProto *graph, const scope *outer);
+static int check_graph(judge *j, const Onnx__GraphProto *graph, const scope *outer);
 
 static bool is_visible(const scope *s, const char *name)
 {
@@ -31,7 +50,7 @@ static const char *node_title(const Onnx__NodeProto *node)
     return node->n_output && node->output[0][0] ? node->output[0] : "(unnamed)";
 }
 
-static int declare(scope *s, const char *name, enum origin origin)
+static int declare_once(scope *s, const char *name, enum origin origin)
 {
     size_t before;
     if (!name || !name[0])
@@ -43,6 +62,11 @@ static int declare(scope *s, const char *name, enum origin origin)
                         "%s: value %s: defined twice: every value is assigned once", s->model->path,
                         name);
     return mfm_strmap_set(&s->names, name, origin);
+}
+
+static int declare(scope *s, const char *name, enum origin origin)
+{
+    return rule(s->judge, declare_once(s, name, origin));
 }
 
 /* Whether a node after this one writes the name. */
@@ -62,17 +86,21 @@ static int check_inputs(const scope *s, Onnx__NodeProto *const *nodes, size_t co
         const char *name = node->input[i];
         if (!name[0] || is_visible(s, name))
             continue;
-        return mfm_fail(s->model->ctx, MFM_EDATA,
-                        is_written(nodes, count, name)
-                            ? "%s: node %s (%s) reads %s before it is written: nodes must be sorted"
-                            : "%s: node %s (%s) reads %s: nothing writes it",
-                        s->model->path, node_title(node), node->op_type, name);
+        const int status = rule(
+            s->judge,
+            mfm_fail(s->model->ctx, MFM_EDATA,
+                     is_written(nodes, count, name)
+                         ? "%s: node %s (%s) reads %s before it is written: nodes must be sorted"
+                         : "%s: node %s (%s) reads %s: nothing writes it",
+                     s->model->path, node_title(node), mfm_proto_text(node->op_type), name));
+        if (status)
+            return status;
     }
     return MFM_OK;
 }
 
-static int check_attribute(const scope *s, const Onnx__NodeProto *node,
-                           const Onnx__AttributeProto *attr)
+static int check_content(const scope *s, const Onnx__NodeProto *node,
+                         const Onnx__AttributeProto *attr)
 {
     const bool reference = attr->ref_attr_name && attr->ref_attr_name[0];
     const bool tensor = attr->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR;
@@ -85,9 +113,17 @@ static int check_attribute(const scope *s, const Onnx__NodeProto *node,
                         "%s: node %s (%s): attribute %s: its type is %s, and it holds none",
                         s->model->path, node_title(node), node->op_type, attr->name,
                         tensor ? "tensor" : "graph");
-    int status = attr->g ? check_graph(s->model, attr->g, s) : MFM_OK;
+    return MFM_OK;
+}
+
+static int check_attribute(const scope *s, const Onnx__NodeProto *node,
+                           const Onnx__AttributeProto *attr)
+{
+    int status = rule(s->judge, check_content(s, node, attr));
+    if (!status && attr->g)
+        status = check_graph(s->judge, attr->g, s);
     for (size_t i = 0; i < attr->n_graphs && !status; i++)
-        status = check_graph(s->model, attr->graphs[i], s);
+        status = check_graph(s->judge, attr->graphs[i], s);
     return status;
 }
 
@@ -95,10 +131,12 @@ static int check_attribute(const scope *s, const Onnx__NodeProto *node,
 static int check_node(scope *s, Onnx__NodeProto *const *nodes, size_t count)
 {
     const Onnx__NodeProto *node = nodes[0];
+    int status = MFM_OK;
     if (!node->op_type || !node->op_type[0])
-        return mfm_fail(s->model->ctx, MFM_EDATA, "%s: node %s: no operator type", s->model->path,
-                        node_title(node));
-    int status = check_inputs(s, nodes, count);
+        status = rule(s->judge, mfm_fail(s->model->ctx, MFM_EDATA, "%s: node %s: no operator type",
+                                         s->model->path, node_title(node)));
+    if (!status)
+        status = check_inputs(s, nodes, count);
     for (size_t i = 0; i < node->n_attribute && !status; i++)
         status = check_attribute(s, node, node->attribute[i]);
     for (size_t i = 0; i < node->n_output && !status; i++)
@@ -133,17 +171,21 @@ static int check_outputs(const scope *s, const Onnx__GraphProto *graph)
 {
     for (size_t i = 0; i < graph->n_output; i++) {
         const char *name = mfm_proto_text(graph->output[i]->name);
-        if (!is_visible(s, name))
-            return mfm_fail(s->model->ctx, MFM_EDATA, "%s: output '%s': nothing writes it",
-                            s->model->path, name);
+        const int status = is_visible(s, name)
+                               ? MFM_OK
+                               : rule(s->judge, mfm_fail(s->model->ctx, MFM_EDATA,
+                                                         "%s: output '%s': nothing writes it",
+                                                         s->model->path, name));
+        if (status)
+            return status;
     }
     return MFM_OK;
 }
 
-static int check_graph(const mfm_model *model, const Onnx__GraphProto *graph, const scope *outer)
+static int check_graph(judge *j, const Onnx__GraphProto *graph, const scope *outer)
 {
-    scope s = {.model = model, .outer = outer};
-    mfm_strmap_init(&s.names, model->ctx);
+    scope s = {.judge = j, .model = j->model, .outer = outer};
+    mfm_strmap_init(&s.names, j->model->ctx);
     int status = declare_initializers(&s, graph);
     if (!status)
         status = check_nodes(&s, graph->node, graph->n_node);
@@ -153,10 +195,10 @@ static int check_graph(const mfm_model *model, const Onnx__GraphProto *graph, co
     return status;
 }
 
-static int check_function(const mfm_model *model, const Onnx__FunctionProto *function)
+static int check_function(judge *j, const Onnx__FunctionProto *function)
 {
-    scope s = {.model = model};
-    mfm_strmap_init(&s.names, model->ctx);
+    scope s = {.judge = j, .model = j->model};
+    mfm_strmap_init(&s.names, j->model->ctx);
     int status = MFM_OK;
     for (size_t i = 0; i < function->n_input && !status; i++)
         status = declare(&s, function->input[i], FROM_INPUT);
@@ -168,10 +210,11 @@ static int check_function(const mfm_model *model, const Onnx__FunctionProto *fun
 
 static int visit_tensor(void *self, Onnx__TensorProto *tensor)
 {
-    return mfm_validate_tensor(self, tensor);
+    judge *j = self;
+    return rule(j, mfm_validate_tensor(j->model, tensor));
 }
 
-int mfm_validate(const mfm_model *model)
+static int check_header(const mfm_model *model)
 {
     const Onnx__ModelProto *proto = model->proto;
     if (!proto->graph)
@@ -182,11 +225,34 @@ int mfm_validate(const mfm_model *model)
     if (proto->ir_version >= 3 && proto->n_opset_import == 0)
         return mfm_fail(model->ctx, MFM_EDATA, "%s: no operator set: one must be imported",
                         model->path);
-    const mfm_visitor visitor = {.tensor = visit_tensor, .self = (void *)model};
-    int status = mfm_walk_model(model, &visitor);
+    return MFM_OK;
+}
+
+static int check_model(judge *j)
+{
+    const Onnx__ModelProto *proto = j->model->proto;
+    const mfm_visitor visitor = {.tensor = visit_tensor, .self = j};
+    int status = rule(j, check_header(j->model));
+    if (!status && !proto->graph)
+        return MFM_EDATA;
     if (!status)
-        status = check_graph(model, proto->graph, NULL);
+        status = mfm_walk_model(j->model, &visitor);
+    if (!status)
+        status = check_graph(j, proto->graph, NULL);
     for (size_t i = 0; i < proto->n_functions && !status; i++)
-        status = check_function(model, proto->functions[i]);
+        status = check_function(j, proto->functions[i]);
     return status;
+}
+
+int mfm_validate(const mfm_model *model)
+{
+    judge j = {.model = model};
+    return check_model(&j);
+}
+
+int mfm_validate_all(const mfm_model *model, mfm_tell_fn *tell, void *self)
+{
+    judge j = {.model = model, .tell = tell, .self = self};
+    const int status = check_model(&j);
+    return status ? status : j.problems ? MFM_EDATA : MFM_OK;
 }

@@ -10,6 +10,9 @@
 
 /* MFM_EDATA with the first rule that is broken. */
 int mfm_validate(const mfm_model *model);
+/* Every rule that is broken is told, and the check goes on. MFM_EDATA when any was, MFM_ENOMEM. */
+typedef void mfm_tell_fn(void *self, const char *text);
+int mfm_validate_all(const mfm_model *model, mfm_tell_fn *tell, void *self);
 /* One tensor by itself: dimensions, and data of the right kind and amount. External data must have
  * been loaded. */
 int mfm_validate_tensor(const mfm_model *model, const Onnx__TensorProto *tensor);

@@ -50,19 +50,23 @@ static int verify(mfm_edit *edit, const mfm_model *model, const char *value)
     mfm_model_values_free(edit->ctx, &before, 1);
     mfm_model_values_free(edit->ctx, &after, 1);
     mfm_free(edit->ctx, bytes);
-    if (!status && !(edit->apart <= MOST_APART))
-        status = mfm_fail(edit->ctx, MFM_ECHECK,
-                          "--verify: %s: %s: differ by %.3g of the largest number over %zu images, "
-                          "at most %g: nothing was written",
-                          edit->path, value ? value : "the logits", edit->apart, edit->verify,
-                          MOST_APART);
     return status;
+}
+
+int mfm_edit_judge(mfm_edit *edit, const mfm_model *model, const char *what)
+{
+    if (edit->verify && !(edit->apart <= MOST_APART))
+        return mfm_fail(edit->ctx, MFM_ECHECK,
+                        "--verify: %s: %s differ by %.3g of the largest number over %zu images, at "
+                        "most %g: nothing was written",
+                        edit->path, what, edit->apart, edit->verify, MOST_APART);
+    return mfm_model_facts_new(edit->ctx, model, &edit->after);
 }
 
 int mfm_edit_end(mfm_edit *edit, const mfm_model *model, const char *value)
 {
-    const int status = mfm_model_facts_new(edit->ctx, model, &edit->after);
-    return !status && edit->verify ? verify(edit, model, value) : status;
+    const int status = edit->verify ? verify(edit, model, value) : MFM_OK;
+    return status ? status : mfm_edit_judge(edit, model, value ? value : "the logits");
 }
 
 static void add_row(mfm_text_table *t, const char *what, uint64_t before, uint64_t after)

@@ -31,6 +31,8 @@ typedef struct mfm_edit {
 int mfm_edit_begin(mfm_ctx *ctx, const mfm_model *model, uint64_t verify, mfm_edit *edit);
 /* Verifies the value of that name (NULL: the logits); MFM_ECHECK where it differs. */
 int mfm_edit_end(mfm_edit *edit, const mfm_model *model, const char *value);
+/* For commands that compute themselves how far apart (edit->apart) what is. */
+int mfm_edit_judge(mfm_edit *edit, const mfm_model *model, const char *what);
 /* The table, and what verifying found; to be called once the file is written. */
 int mfm_edit_print(const mfm_edit *edit);
 void mfm_edit_clear(mfm_edit *edit);
