@@ -11,7 +11,9 @@
  *     fixed      as an operand: a single number; what meets the image before the first layer with
  *                weights (its normalisation); a mask (0 and one other number); the value of a
  *                Constant node. Also scale and shift of a BatchNormalization that are Constant
- *                nodes beside running statistics that are not: exporters write affine=False so
+ *                nodes beside running statistics that are not, and those of an
+ *                InstanceNormalization that are Constant nodes of ones and zeros: exporters write
+ *                affine=False so
  *
  * A weight that reaches its operator through Reshape, Transpose or Cast is a weight. Whoever trains
  * may say otherwise by name, for what is trained or fixed.

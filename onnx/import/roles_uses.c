@@ -213,29 +213,43 @@ static void find_places(finder *f)
 
 /* ---- fates ---------------------------------------------------------------------------------- */
 
+/* The tensor's numbers, the caller's to free; NULL where it has too many axes. */
+static int read_numbers(const mfm_roles *r, const mfm_tensor_role *role, real **numbers)
+{
+    mfm_shape shape;
+    *numbers = NULL;
+    if (role->tensor->n_dims > MFM_MAX_RANK)
+        return MFM_OK;
+    int status = mfm_tensor_shape(r->ctx, role->tensor, &shape);
+    if (status)
+        return status;
+    *numbers = mfm_alloc_aligned(r->ctx, (size_t)role->numbers, sizeof **numbers);
+    status = *numbers ? mfm_tensor_read(r->model, role->tensor, &shape, *numbers) : MFM_ENOMEM;
+    if (status) {
+        mfm_free_aligned(r->ctx, *numbers);
+        *numbers = NULL;
+    }
+    return status;
+}
+
 /* Whether the numbers are 0 and one other, both. */
 static int is_mask(const mfm_roles *r, const mfm_tensor_role *role, bool *mask)
 {
     const size_t count = (size_t)role->numbers;
-    mfm_shape shape;
-    *mask = false;
-    if (count < LEAST_MASK || role->tensor->n_dims > MFM_MAX_RANK)
-        return MFM_OK;
-    int status = mfm_tensor_shape(r->ctx, role->tensor, &shape);
-    real *numbers = status ? NULL : mfm_alloc_aligned(r->ctx, count, sizeof *numbers);
-    if (!numbers)
-        return status ? status : MFM_ENOMEM;
-    status = mfm_tensor_read(r->model, role->tensor, &shape, numbers);
-    real other = 0;
+    real *numbers, other = 0;
     size_t zeros = 0, others = 0;
-    for (size_t i = 0; i < count && !status; i++) {
+    *mask = false;
+    const int status = count < LEAST_MASK ? MFM_OK : read_numbers(r, role, &numbers);
+    if (status || count < LEAST_MASK || !numbers)
+        return status;
+    for (size_t i = 0; i < count; i++) {
         other = others == 0 ? numbers[i] : other;
         zeros += numbers[i] == 0;
         others += numbers[i] != 0 && numbers[i] == other;
     }
     *mask = zeros > 0 && others > 0 && zeros + others == count;
     mfm_free_aligned(r->ctx, numbers);
-    return status;
+    return MFM_OK;
 }
 
 static bool in_constant_node(const finder *f, size_t node, size_t i)
@@ -245,29 +259,54 @@ static bool in_constant_node(const finder *f, size_t node, size_t i)
     return role && role->constant;
 }
 
-/* Scale and shift that the exporter made up. */
-static bool is_made_up(const finder *f, const mfm_tensor_role *role, const mfm_tensor_use *use)
+/* Whether the numbers are all the same one: 0 or 1. */
+static int is_neutral(const mfm_roles *r, const mfm_tensor_role *role, bool *neutral)
 {
-    const Onnx__NodeProto *node = f->graph->node[use->node];
-    return role->constant && mfm_proto_is(node, "BatchNormalization") && node->n_input > 4 &&
-           !in_constant_node(f, use->node, 3) && !in_constant_node(f, use->node, 4);
+    const size_t count = (size_t)role->numbers;
+    real *numbers;
+    *neutral = false;
+    const int status = read_numbers(r, role, &numbers);
+    if (status || !numbers)
+        return status;
+    *neutral = count > 0 && (numbers[0] == 0 || numbers[0] == 1);
+    for (size_t i = 1; i < count; i++)
+        *neutral &= numbers[i] == numbers[0];
+    mfm_free_aligned(r->ctx, numbers);
+    return MFM_OK;
 }
 
-static void decide_weight(const finder *f, const mfm_tensor_role *role, mfm_tensor_use *use)
+/* Scale and shift that the exporter made up. */
+static int is_made_up(const finder *f, const mfm_tensor_role *role, const mfm_tensor_use *use,
+                      bool *made_up)
+{
+    const Onnx__NodeProto *node = f->graph->node[use->node];
+    *made_up = role->constant && mfm_proto_is(node, "BatchNormalization") && node->n_input > 4 &&
+               !in_constant_node(f, use->node, 3) && !in_constant_node(f, use->node, 4);
+    if (!role->constant || !role->tensor || !mfm_proto_is(node, "InstanceNormalization"))
+        return MFM_OK;
+    return is_neutral(f->r, role, made_up);
+}
+
+static int decide_weight(const finder *f, const mfm_tensor_role *role, mfm_tensor_use *use)
 {
     const Onnx__NodeProto *node = f->graph->node[use->node];
     const bool added = mfm_proto_is(node, "Add");
+    bool made_up;
+    const int status = is_made_up(f, role, use, &made_up);
     use->fate = MFM_FATE_FIXED;
     if (!role->tensor)
         use->why = "a list in a Constant node";
-    else if (is_made_up(f, role, use))
-        use->why = "Constant nodes beside statistics that are none: affine=False";
+    else if (made_up)
+        use->why = mfm_proto_is(node, "InstanceNormalization")
+                       ? "a Constant node of zeros or of ones: affine=False"
+                       : "Constant nodes beside statistics that are none: affine=False";
     else if (added && role->numbers == 1)
         use->why = "a single number";
     else {
         use->fate = MFM_FATE_TRAINED;
         use->why = added ? "bias added to a product" : "weight of its operator";
     }
+    return status;
 }
 
 static void decide_operand(const mfm_tensor_role *role, bool mask, mfm_tensor_use *use)
@@ -294,7 +333,7 @@ static int decide(const finder *f, const mfm_tensor_role *role, mfm_tensor_use *
         use->fate = MFM_FATE_STATISTIC;
         use->why = "running mean or variance";
     } else if (places & WEIGHT) {
-        decide_weight(f, role, use);
+        status = decide_weight(f, role, use);
     } else if (places & ON_IMAGE) {
         use->fate = MFM_FATE_FIXED;
         use->why = "meets the image before the first layer with weights";

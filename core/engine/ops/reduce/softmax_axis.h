@@ -11,24 +11,15 @@
 #define MFM_SOFTMAX_AXIS_H
 
 #include "core/engine/impl.h"
+#include "core/engine/ops/reduce/runs.h"
 
 typedef struct mfm_softmax_attr {
     int64_t axis;
 } mfm_softmax_attr;
 
-/* Element k of run r, 0 <= r < runs, lies at mfm_run_start(r) + k * inner. */
-typedef struct mfm_runs {
-    int64_t runs, length, inner;
-} mfm_runs;
-
 /* node->opset chooses the meaning of the axis; infer has checked it. */
 mfm_runs mfm_softmax_runs(const mfm_node *node);
 int mfm_softmax_infer(mfm_ctx *ctx, mfm_node *node);
-
-static inline int64_t mfm_run_start(const mfm_runs *v, int64_t r)
-{
-    return r / v->inner * v->length * v->inner + r % v->inner;
-}
 
 extern const mfm_rule mfm_rule_softmax, mfm_rule_log_softmax;
 extern const mfm_port mfm_softmax_inputs[], mfm_softmax_outputs[];

@@ -1,0 +1,81 @@
+"""Operators in their ONNX forms, by opset: a file gives for a batch what ONNX Runtime gives, and
+trains a step. ONNX's own vectors (node_vectors.py) are of the newest forms only.
+"""
+import numpy as np
+import onnx
+
+import small
+from small import node
+
+CONSTANTS = {name: np.array(value, np.int64) for name, value in {
+    "maps": [-1, 4, 6, 6], "groups": [0, 2, -1], "line": [0, 4, 36],
+    "box": [-1, 4, 3, 6, 2]}.items()}
+CONSTANTS.update({
+    "s4": small.weights(4) + 1, "b4": small.weights(4, seed=1),
+    "s2": small.weights(2) + 1, "b2": small.weights(2, seed=1)})
+
+NORMALISATION = [
+    ("InstanceNormalization", 7, [node("InstanceNormalization", "r s4 b4", "z", epsilon=0.1)]),
+    ("InstanceNormalization", 22, [node("InstanceNormalization", "r s4 b4", "z")]),
+    ("InstanceNormalization of lines", 17, [node("Reshape", "r line", "t"),
+                                            node("InstanceNormalization", "t s4 b4", "z")]),
+    ("InstanceNormalization of boxes", 17, [node("Reshape", "r box", "t"),
+                                            node("InstanceNormalization", "t s4 b4", "z")]),
+    ("groups by Reshape", 17, [node("Reshape", "r groups", "t"),
+                               node("InstanceNormalization", "t s2 b2", "u"),
+                               node("Reshape", "u maps", "z")]),
+    ("GroupNormalization", 18, [node("GroupNormalization", "r s2 b2", "z", num_groups=2)]),
+    ("GroupNormalization", 21, [node("GroupNormalization", "r s4 b4", "z", num_groups=2)]),
+    ("LRN", 7, [node("LRN", "r", "z", size=3, alpha=0.5)]),
+    ("LRN", 13, [node("LRN", "r", "z", size=5, alpha=0.5, beta=0.6, bias=2.0)]),
+    ("LpNormalization", 9, [node("LpNormalization", "r", "z", axis=1, p=2)]),
+    ("LpNormalization with p = 1", 22, [node("LpNormalization", "r", "z", axis=-1, p=1)]),
+]
+NETS = NORMALISATION
+
+
+def width(nodes, made, opset):
+    """Numbers of z for one image."""
+    value = lambda name, shape: onnx.helper.make_tensor_value_info(name, 1, shape)
+    graph = onnx.helper.make_graph(
+        nodes, "part", [value("x", [1, 1, 8, 8])], [value("z", None)],
+        [onnx.numpy_helper.from_array(v, k) for k, v in made.items()])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)],
+                                   ir_version=8)
+    session = small.onnxruntime.InferenceSession(model.SerializeToString(),
+                                                 providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": np.zeros((1, 1, 8, 8), np.float32)})[0].size
+
+
+def build(path, opset, nodes, batch):
+    first, made = small.features()
+    used = {n for one in nodes for n in one.input}
+    made.update({k: v for k, v in CONSTANTS.items() if k in used})
+    head = small.head(width(first + nodes, made, opset), "z")
+    return small.save(path, *small.join((first + nodes, made), head), opset=opset,
+                      x=(batch, 1, 8, 8), y=(batch, 3))
+
+
+def check(program, path, batch):
+    images = program.data.test[:6]
+    got, messages = program.logits(path, images)
+    if got is None:
+        return messages
+    size = batch if isinstance(batch, int) else 6
+    want = np.concatenate([small.runtime(path, images[i:i + size]) for i in range(0, 6, size)])
+    worst = float(np.abs(got - want).max())
+    if worst >= 1e-5:
+        return "the logits differ by %g" % worst
+    if batch == "n":
+        status, lines, messages, _ = program.train(path, "--method", "base", "--epochs", 1,
+                                                   "--batch", 15, "--lr", 0.01)
+        return "" if status == 0 and lines else messages
+    return ""
+
+
+def checks(program):
+    for what, opset, nodes in NETS:
+        for batch in (3, "n"):
+            name = "%s of opset %d, batch %s" % (what, opset, batch)
+            path = program.folder / (name.replace(" ", "_").replace("=", "is") + ".onnx")
+            yield name, check(program, build(path, opset, nodes, batch), batch)
