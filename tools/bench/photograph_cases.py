@@ -3,20 +3,17 @@ everything trained and with frozen layers, decoding alone, and memory. Cases: fo
 peak."""
 from row import Row, mebibytes
 
-NETWORK, LAYER, BATCH, MEMORY_BATCH = "vgg11", "last_conv", 16, 40
+NETWORK, LAYER, BATCH, LARGE_BATCH = "vgg11", "last_conv", 16, 40
 HEAD = "fc:-1"  # what is trained on frozen features
+FEW, MANY = 8, 80  # photographs a class; on so many, what an epoch has once is no longer much
 
 
-def ours(option, method, layers=(), freeze=""):
-    return ("epoch", NETWORK, method, layers, freeze, BATCH, option.threads)
+def ours(option, method, layers=(), freeze="", per_class=FEW, batch=BATCH):
+    return ("epoch", NETWORK, method, layers, freeze, per_class, batch, option.threads)
 
 
-def theirs(option, peer, what):
-    return ("torch_epoch", peer, what, BATCH, option.threads)
-
-
-def seconds(figures):
-    return "%.4g s" % figures["seconds"]
+def theirs(option, peer, what, per_class=FEW):
+    return ("torch_epoch", peer, what, per_class, BATCH, option.threads)
 
 
 def rate(figures):
@@ -36,20 +33,23 @@ def epoch_rows(option):
 
 
 def frozen_rows(option):
-    mine, rows = ours(option, "base", (), HEAD), []
+    mine, rows = ours(option, "base", (), HEAD, MANY), []
     for peer in option.pythons:
-        for what, goal in (("recompute", 20), ("cached", 1)):
-            other = theirs(option, peer, what)
+        for what, per_class, goal in (("recompute", FEW, 20), ("cached", MANY, 1)):
+            other = theirs(option, peer, what, per_class)
             rows.append(Row("frozen", "epoch on frozen features, vgg11, those of PyTorch %s; %s" %
                             ({"recompute": "computed anew", "cached": "cached"}[what], peer),
                             (mine, other), lambda best, o=other: (
-                                seconds(best(mine)), seconds(best(o)),
-                                best(o)["seconds"] / best(mine)["seconds"]), goal, True))
-    plain, mfm = ours(option, "base", (), LAYER), ours(option, "mfm", (LAYER,), LAYER)
-    rows.append(Row("frozen", "MFM / plain epoch, vgg11, frozen before the last convolution",
-                    (plain, mfm), lambda best: (
-                        seconds(best(mfm)), seconds(best(plain)) + " plain",
-                        best(mfm)["seconds"] / best(plain)["seconds"]), 3.4, False))
+                                rate(best(mine)), rate(best(o)),
+                                best(mine)["images_per_second"] / best(o)["images_per_second"]),
+                            goal, True))
+    for batch in (BATCH, LARGE_BATCH):
+        plain = ours(option, "base", (), LAYER, FEW, batch)
+        mfm = ours(option, "mfm", (LAYER,), LAYER, FEW, batch)
+        rows.append(Row("frozen", "MFM / plain epoch, vgg11, batch %d, frozen before the last "
+                        "convolution" % batch, (plain, mfm), lambda best, p=plain, m=mfm: (
+                            "%.4g s" % best(m)["seconds"], "%.4g s plain" % best(p)["seconds"],
+                            best(m)["seconds"] / best(p)["seconds"]), 3.4, False))
     return rows
 
 
@@ -66,11 +66,11 @@ def decode_rows(option):
 
 
 def peak_row(option):
-    step = ("step", NETWORK, "mfm", MEMORY_BATCH, (LAYER,), option.threads)
-    told = ("memory", NETWORK, "mfm", MEMORY_BATCH, (LAYER,), option.threads)
+    step = ("step", NETWORK, "mfm", LARGE_BATCH, (LAYER,), option.threads)
+    told = ("memory", NETWORK, "mfm", LARGE_BATCH, (LAYER,), option.threads)
     held = lambda best: best(step)["peak_rss_bytes"] - best(step)["rss_before_bytes"]
     return Row("peak", "memory of the MFM step, vgg11, batch %d, beside inspect's word" %
-               MEMORY_BATCH, (step, told), lambda best: (
+               LARGE_BATCH, (step, told), lambda best: (
                    mebibytes(held(best)), mebibytes(best(told)["planned_bytes"]) + " told",
                    held(best) / best(told)["planned_bytes"]), 1.05, False)
 

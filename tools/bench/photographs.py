@@ -1,10 +1,12 @@
 """Measurements over a folder of photographs, each in processes of its own: a part of the lab of
 measure.py.
 
-    ("epoch", network, method, layers, freeze, batch, threads)  train; freeze: --freeze-before or ""
-    ("torch_epoch", peer, what, batch, threads)                 peer_photographs.py
-    ("decode", threads)                                         predict with a network of one sum
-    ("peer_decode", reader, threads)                            Pillow or torchvision
+    ("epoch", network, method, layers, freeze, per_class, batch, threads)
+                                                train; freeze: --freeze-before or ""
+    ("torch_epoch", peer, what, per_class, batch, threads)
+                                                peer_photographs.py
+    ("decode", threads)                         predict with a network of one sum
+    ("peer_decode", reader, threads)            Pillow or torchvision
 """
 import json
 import os
@@ -13,7 +15,7 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CLASSES, PER_CLASS = 10, 8
+CLASSES, DECODED = 10, 8  # photographs of each class that are decoded
 MAKER = os.path.join(HERE, "..", "..", "tests", "interop", "photo_set.py")
 # A mean of the image and a product with it: all the time that is left is that of the images.
 SMALL = """
@@ -38,12 +40,12 @@ def script(python, path, *words):
 class Photographs:
     """Needs option.tool, option.pythons, option.ort_python, self.folder, run and json."""
 
-    def photos(self):
+    def photos(self, per_class):
         """The folder, made by the first PyTorch's interpreter, which has Pillow."""
-        path = os.path.join(self.folder, "photos")
+        path = os.path.join(self.folder, "photos-%d" % per_class)
         if not os.path.exists(path):
-            self.run([self.maker(), MAKER, path, "--classes", CLASSES, "--most", PER_CLASS,
-                      "--least", PER_CLASS, "--test", 1])
+            self.run([self.maker(), MAKER, path, "--classes", CLASSES, "--most", per_class,
+                      "--least", per_class, "--test", 1])
         return path
 
     def maker(self):
@@ -56,14 +58,14 @@ class Photographs:
                       CLASSES, "-o", path])
         return path
 
-    def epoch(self, network, method, layers, freeze, batch, threads):
-        """The fastest after the first, which what is frozen makes cheap."""
-        epochs = 20 if freeze else 2
+    def epoch(self, network, method, layers, freeze, per_class, batch, threads):
+        """The fastest after the first, in which what is frozen is computed."""
+        epochs = 20 if freeze and not layers else 3 if freeze else 2
         out = os.path.join(self.folder, "trained.onnx")
         runs = os.path.join(self.folder, "run-%d" % time.monotonic_ns())
         command = [self.option.tool, "train", self.ten_classes(network), "-o", out, "--data",
-                   "folder:" + self.photos(), "--method", method, "--batch", batch, "--threads",
-                   threads, "--lr", 1e-4, "--milestones", "none", "--epochs", epochs, "--run",
+                   "folder:" + self.photos(per_class), "--method", method, "--batch", batch,
+                   "--threads", threads, "--lr", 1e-4, "--milestones", "none", "--epochs", epochs, "--run",
                    runs, "--checkpoint-minutes", 0, "--augment", "none"]
         for layer in layers:
             command += ["--layer", layer]
@@ -75,14 +77,14 @@ class Photographs:
         with open(os.path.join(runs, "metrics.jsonl"), encoding="utf-8") as lines:
             passed = [json.loads(line)["seconds"] for line in lines]
         seconds = min(after - before for before, after in zip(passed, passed[1:]))
-        images = CLASSES * PER_CLASS
+        images = CLASSES * per_class
         return {"seconds": seconds, "images": images, "images_per_second": images / seconds}
 
-    def torch_epoch(self, peer, what, batch, threads):
+    def torch_epoch(self, peer, what, per_class, batch, threads):
         epochs = 20 if what == "cached" else 2
         return self.json(script(self.option.pythons[peer], "peer_photographs.py", what,
-                                self.photos(), "--batch", batch, "--threads", threads, "--epochs",
-                                epochs))
+                                self.photos(per_class), "--batch", batch, "--threads", threads,
+                                "--epochs", epochs))
 
     def decode(self, threads):
         """From a few images and from many: the difference is without the program's start."""
@@ -95,7 +97,7 @@ class Photographs:
         return {"seconds": seconds, "images_per_second": 1 / seconds}
 
     def predict(self, model, count, threads):
-        folder = os.path.join(self.photos(), "train")
+        folder = os.path.join(self.photos(DECODED), "train")
         paths = sorted(os.path.join(at, name) for at, _, names in os.walk(folder) for name in names)
         command = [self.option.tool, "predict", model, "-", "--mean", "imagenet", "--threads",
                    str(threads)]
@@ -107,5 +109,5 @@ class Photographs:
         return time.perf_counter() - start
 
     def peer_decode(self, reader, threads):
-        return self.json(script(self.maker(), "peer_photographs.py", reader, self.photos(),
-                                "--threads", threads))
+        return self.json(script(self.maker(), "peer_photographs.py", reader,
+                                self.photos(DECODED), "--threads", threads))
