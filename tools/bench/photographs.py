@@ -65,8 +65,8 @@ class Photographs:
         runs = os.path.join(self.folder, "run-%d" % time.monotonic_ns())
         command = [self.option.tool, "train", self.ten_classes(network), "-o", out, "--data",
                    "folder:" + self.photos(per_class), "--method", method, "--batch", batch,
-                   "--threads", threads, "--lr", 1e-4, "--milestones", "none", "--epochs", epochs, "--run",
-                   runs, "--checkpoint-minutes", 0, "--augment", "none"]
+                   "--threads", threads, "--lr", 1e-4, "--milestones", "none", "--epochs", epochs,
+                   "--run", runs, "--checkpoint-minutes", 0, "--augment", "none"]
         for layer in layers:
             command += ["--layer", layer]
         if method == "mfm":
