@@ -53,6 +53,22 @@ int mfm_check_place(mfm_ctx *ctx, const char *path)
     return status;
 }
 
+int mfm_check_folder(mfm_ctx *ctx, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0)
+        return S_ISDIR(st.st_mode)
+                   ? MFM_OK
+                   : mfm_fail(ctx, MFM_EIO, "cannot write in %s: %s", path, strerror(ENOTDIR));
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    char *name = mfm_format(ctx, "%.*s", (int)length, path);
+    const int status = name ? mfm_check_place(ctx, name) : MFM_ENOMEM;
+    mfm_free(ctx, name);
+    return status;
+}
+
 /* By writing nothing to it. */
 static int check_writable(mfm_ctx *ctx, const char *path)
 {

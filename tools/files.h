@@ -14,6 +14,8 @@
 int mfm_check_output(mfm_ctx *ctx, const char *path, const char *input);
 /* MFM_EIO unless something new can be made at path. */
 int mfm_check_place(mfm_ctx *ctx, const char *path);
+/* MFM_EIO unless a folder is at path, or can be made there. */
+int mfm_check_folder(mfm_ctx *ctx, const char *path);
 /* Whether a path that was checked is, or will be, a regular file, which can be read back. */
 bool mfm_is_regular_output(const char *path);
 /* Put a model, or bytes, into a path that was checked. */

@@ -56,6 +56,8 @@ typedef struct mfm_train_events {
      * is called has no influence on results. */
     int (*save)(void *self, const mfm_training *training);
     double save_seconds;
+    /* While the features of frozen layers are computed, before the first step: of some images. */
+    void (*on_features)(void *self, uint32_t done, uint32_t total);
     /* Something worth knowing of the run, a line without its end. */
     void (*on_note)(void *self, const char *note);
 } mfm_train_events;

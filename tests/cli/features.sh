@@ -74,10 +74,12 @@ expect_same again.onnx plain.onnx
 run again --feature-cache cache
 expect_stderr "$read_from"
 touch plain.file
-expect_exit 3 train new.onnx -o no.onnx $common --epochs 1 --feature-cache plain.file
-expect_stderr 'plain.file: not a folder'
-expect_exit 3 train new.onnx -o no.onnx --run no.2 $common --epochs 1 --feature-cache not/there
-expect_stderr '--feature-cache: cannot make not/there: No such file or directory'
+expect_refusal 3 'cannot write in plain.file: Not a directory' train new.onnx -o no.onnx $common \
+    --epochs 1 --feature-cache plain.file
+expect_refusal 3 'cannot write not/there: its folder not/: No such file or directory' \
+    train new.onnx -o no.onnx $common --epochs 1 --feature-cache not/there
+run again --feature-cache there/
+expect_stderr "$images are computed once: .* kept in there/"
 
 # Options that do nothing say so.
 rm -rf again.onnx again.run

@@ -84,6 +84,8 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
         mfm_session_no_effect(&job->session, &job->form.table, given);
     if (!status)
         mfm_train_warn_of_roles(job->ctx, &job->form, options.method, job->session.problem, given);
+    if (!status && job->session.problem->prefix.graph && a->features.cache)
+        status = mfm_check_folder(job->ctx, a->features.cache);
     if (!status && !job->session.problem->prefix.graph)
         mfm_features_no_effect(job->ctx, &job->form.table, given, "no layer is frozen");
     if (!status)

@@ -91,9 +91,18 @@ static void on_progress(void *self, const mfm_progress *progress)
     mfm_meter_progress(&job->meter, progress);
 }
 
+static void on_features(void *self, uint32_t done, uint32_t total)
+{
+    mfm_train_job *job = self;
+    mfm_meter_images(&job->meter, "computing features", done, total);
+    if (done == total)
+        mfm_meter_clear(&job->meter);
+}
+
 static void on_note(void *self, const char *note)
 {
-    (void)self;
+    mfm_train_job *job = self;
+    mfm_meter_clear(&job->meter);
     fprintf(stderr, "%s\n", note);
 }
 
@@ -232,6 +241,7 @@ mfm_train_events mfm_train_job_events(mfm_train_job *job)
     return (mfm_train_events){.self = job,
                               .on_progress = on_progress,
                               .on_epoch = on_epoch,
+                              .on_features = on_features,
                               .on_note = on_note,
                               .save = on_save,
                               .save_seconds = 60 * job->arguments.checkpoint_minutes};

@@ -140,6 +140,8 @@ static int make_rows(keeper *k, entry *e, uint32_t copy, uint32_t n_todo)
     for (uint32_t i = 0; i < n_todo; i++)
         e->indices[i] = e->list[e->todo[i]];
     int status = open_images(k, e, e->indices, copy, &reading);
+    if (!status && watch && n_todo)
+        status = watch->on_batch(watch->self, 0, n_todo);
     for (uint32_t first = 0; first < n_todo && !status;) {
         const uint32_t n = n_todo - first < k->f->part ? n_todo - first : k->f->part;
         status = run_part(k, reading, first, n, k->rows);
