@@ -30,7 +30,7 @@ static inline real f(const void *attr, real x)
 static inline real slope(const void *attr, real x)
 {
     const shrink_attr *a = attr;
-    return (x < -(real)a->lambd) | (x > (real)a->lambd) ? 1 : 0;
+    return ((x < -(real)a->lambd) | (x > (real)a->lambd)) ? 1 : 0;
 }
 
 MFM_UNARY_OF_X(f, slope, mfm_unary_straight)
