@@ -82,7 +82,7 @@ static int make_nodes(mfm_instance *instance, mfm_instance_use use)
         flag += (size_t)node->n_in;
         node->key.node = source->key;
         int status = infer_node(instance, source, node);
-        if (!status && !use.dry)
+        if (!status)
             status = mfm_node_setup(instance->ctx, node);
         if (status)
             return status;
@@ -121,17 +121,4 @@ void mfm_instance_clear(mfm_instance *instance)
     mfm_free(ctx, instance->slots);
     mfm_free(ctx, instance->flags);
     memset(instance, 0, sizeof *instance);
-}
-
-int mfm_graph_shapes(const mfm_graph *graph, int64_t batch, bool training, mfm_shape *shapes)
-{
-    mfm_instance instance;
-    const mfm_instance_use use = {.segments = UINT32_MAX, .training = training, .dry = true};
-    int status = mfm_instance_init(graph->ctx, graph, batch, use, &instance);
-    if (status)
-        return status;
-    for (size_t i = 0; i < graph->n_values; i++)
-        shapes[i] = instance.tensors[i].shape;
-    mfm_instance_clear(&instance);
-    return MFM_OK;
 }

@@ -19,7 +19,6 @@ typedef struct mfm_instance {
 typedef struct mfm_instance_use {
     uint32_t segments; /* nodes outside the set are skipped */
     bool training;
-    bool dry;    /* shapes only, no kernels */
     bool frozen; /* parameters keep their values: nodes whose parameters are the graph's own pack
                     them */
     const mfm_shape *shapes; /* of all values at this batch size, for what skipped nodes give; NULL:

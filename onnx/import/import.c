@@ -308,6 +308,8 @@ void mfm_import_end(mfm_importer *im)
         mfm_folded_free(im->ctx, im->bindings[i].folded);
     mfm_free(im->ctx, im->bindings);
     mfm_free(im->ctx, im->on_images);
+    for (size_t i = 0; i < sizeof im->shapes / sizeof im->shapes[0]; i++)
+        mfm_graph_shapes_clear(im->ctx, &im->shapes[i]);
     mfm_strmap_clear(&im->names);
     mfm_strmap_clear(&im->needed);
     mfm_inject_info_free(im->ctx, im->info);

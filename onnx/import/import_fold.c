@@ -2,8 +2,7 @@
 #include "onnx/import/import_parts.h"
 #include "onnx/storage/tensor_data.h"
 
-/* Shape or Size of a value: inferred anew each time, which only graphs with shape sub-graphs pay.
- */
+/* Shape or Size of a value. */
 static int fold_shape(mfm_importer *im, const Onnx__NodeProto *node, mfm_folded **folded)
 {
     const mfm_binding *from = mfm_import_find(im, node->input[0]);

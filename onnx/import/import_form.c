@@ -1,5 +1,6 @@
 /* The ends of a network: its image input and its modulation sites; import_output.c has its logits.
  */
+#include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -109,12 +110,14 @@ int mfm_import_inputs(mfm_importer *im)
 
 int mfm_import_shape(mfm_importer *im, int value, int64_t batch, mfm_shape *shape)
 {
-    mfm_shape *shapes = mfm_alloc(im->ctx, im->graph->n_values, sizeof *shapes);
-    if (!shapes)
-        return MFM_ENOMEM;
-    const int status = mfm_graph_shapes(im->graph, batch, false, shapes);
-    *shape = shapes[value];
-    mfm_free(im->ctx, shapes);
+    mfm_graph_shapes_at *at = im->shapes;
+    while (at->batch && at->batch != batch)
+        at++;
+    assert(at < im->shapes + sizeof im->shapes / sizeof im->shapes[0]);
+    at->batch = batch;
+    const int status = mfm_graph_shapes_grow(im->graph, at);
+    if (!status)
+        *shape = at->of[value];
     return status;
 }
 

@@ -4,6 +4,7 @@
 #ifndef MFM_ONNX_IMPORT_PARTS_H
 #define MFM_ONNX_IMPORT_PARTS_H
 
+#include "core/engine/shapes.h"
 #include "core/train/problem/network.h"
 #include "onnx/fold/fold.h"
 #include "onnx/import/import.h"
@@ -37,7 +38,9 @@ typedef struct mfm_importer {
     mfm_strmap needed;  /* values that the wanted outputs depend on */
     uint8_t *on_images; /* per graph value: depends on the images */
     size_t on_images_capacity;
-    int64_t frozen_batch;      /* the images' first dimension when the file fixes it; 0 */
+    int64_t frozen_batch; /* the images' first dimension when the file fixes it; 0 */
+    /* At the batch sizes of fold.h, and those around the frozen one, as far as asked for. */
+    mfm_graph_shapes_at shapes[MFM_FOLD_BATCHES + 2];
     const char *const *wanted; /* [n_wanted] names of values to keep beside the outputs */
     size_t n_wanted;
 } mfm_importer;
@@ -104,7 +107,8 @@ int mfm_import_sites(mfm_importer *im);
  * which stays -1 when it is open in the file; open_batch opens it in any case. */
 int mfm_import_input(mfm_importer *im, const Onnx__ValueInfoProto *info, bool open_batch,
                      int *value);
-/* The shape of a graph value at a batch size, in inference. */
+/* The shape of a graph value at a batch size, in inference: one of fold.h, or frozen_batch or one
+ * more. */
 int mfm_import_shape(mfm_importer *im, int value, int64_t batch, mfm_shape *shape);
 int mfm_import_fail(mfm_importer *im, const Onnx__NodeProto *node, int code, const char *format,
                     ...) __attribute__((format(printf, 4, 5)));

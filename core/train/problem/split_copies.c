@@ -96,16 +96,14 @@ void mfm_split_prefix(mfm_splitter *s)
 
 void mfm_split_check_prefix(mfm_splitter *s)
 {
-    const mfm_graph *graph = s->to->prefix.graph;
-    for (size_t i = 0; i < graph->n_values && !s->status; i++) {
-        if (graph->values[i].kind != MFM_VALUE_PARAM)
-            continue;
-        const int own = mfm_graph_find(s->to->main, graph->values[i].name);
-        if (own >= 0 && s->to->main->values[own].trainable)
+    for (size_t i = 0; i < s->from->n_values && !s->status; i++) {
+        const bool both = s->prefix[i] >= 0 && s->plain[i] >= 0;
+        if (s->from->values[i].kind == MFM_VALUE_PARAM && both &&
+            s->to->main->values[s->plain[i]].trainable)
             s->status = mfm_fail(s->ctx, MFM_ENOTSUP,
                                  "parameter '%s' is part of what is frozen, and of what is "
                                  "trained: it can be only one",
-                                 graph->values[i].name);
+                                 s->from->values[i].name);
     }
 }
 
