@@ -62,5 +62,14 @@ expect_refusal 2 'table1 needs cifar100: download' reproduce table1 --cifar10 ci
 expect_refusal 2 'table4 needs mit67: download' reproduce table4
 expect_refusal 2 'table4 needs --pretrained' reproduce table4 --mit67 folder:data
 expect_refusal 2 'unknown target: table7' reproduce table7
+expect_refusal 3 '--pretrained: cannot open none.onnx' reproduce table4 --mit67 folder:data \
+    --pretrained none.onnx
+expect_exit 0 new lenet -o there.onnx --classes 10 --input 3,32,32
+expect_refusal 3 '--mit67: data' reproduce table4 --mit67 folder:data --pretrained there.onnx
+mkdir nothing
+expect_refusal 3 '--cifar10: nothing' reproduce table2 --cifar10 cifar10:nothing --run none
+expect_refusal 3 '--cifar10: unknown kind of dataset: nothing: .*cifar10:FOLDER' \
+    reproduce table2 --cifar10 nothing --run none
+[ ! -e none ] || fail "something was begun without data"
 expect_refusal 2 '--rows: fc2: table6 has the rows base, conv1' reproduce table6 --rows base,fc2
 expect_refusal 2 '--seeds: 3-1' reproduce table6 --seeds 3-1
