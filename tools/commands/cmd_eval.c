@@ -33,7 +33,7 @@ static const mfm_option table[] = {
      .offset = offsetof(options, fit),
      .help =
          "resize images to the model's size, copy grey to colour, make colour grey; a model that "
-         "tells what it was trained on needs it not"},
+         "tells what it was trained on does not need it"},
     {.name = "pad",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, pad),

@@ -53,9 +53,11 @@ static void print_option(const mfm_option *option, const void *field)
 static void print_options(const mfm_option_table *table, const void *values)
 {
     for (const mfm_option_group *g = table->groups; g->options; g++) {
-        printf(".SS ");
-        mfm_roff_text(g->title ? g->title : "Options");
-        printf("\n");
+        const char *title = g->title ? g->title : "Options";
+        /* The help's colon, above a list, is none of a page's. */
+        const size_t length = strlen(title);
+        const bool colon = length > 0 && title[length - 1] == ':';
+        printf(".SS %.*s\n", (int)(length - colon), title);
         for (size_t i = 0; i < g->count; i++)
             print_option(&g->options[i], (const char *)values + g->base + g->options[i].offset);
     }
