@@ -8,6 +8,7 @@
 #include "core/data/sources/source.h"
 
 enum {
+    COPIES = 3,
     SIDE = 6,
     IMAGES = 50,
     TRAIN = 41,
@@ -87,8 +88,9 @@ static void compare_for(fixture *f, int depth, int workers, uint64_t count, uint
                         long delay)
 {
     static real images[META_BATCH * SIZE], labels[META_BATCH];
-    static uint32_t indices[META_BATCH];
-    const mfm_batch_room room = {.images = images, .labels = labels, .indices = indices};
+    static uint32_t indices[META_BATCH], copies[META_BATCH];
+    const mfm_batch_room room = {
+        .images = images, .labels = labels, .indices = indices, .copies = copies};
     mfm_loader *loader;
     mfm_feed *feeds[2];
     mfm_worker *worker;
@@ -112,6 +114,9 @@ static void compare_for(fixture *f, int depth, int workers, uint64_t count, uint
             CU_ASSERT_EQUAL(memcmp(images, got.images, batch * SIZE * sizeof(real)), 0);
             CU_ASSERT_EQUAL(memcmp(labels, got.labels, batch * sizeof(real)), 0);
             CU_ASSERT_EQUAL(memcmp(indices, got.indices, batch * sizeof *indices), 0);
+            CU_ASSERT_EQUAL(got.copies != NULL, f->streams[s].feed.copies > 0);
+            if (got.copies)
+                CU_ASSERT_EQUAL(memcmp(copies, got.copies, batch * sizeof *copies), 0);
         }
     mfm_loader_free(f->ctx, loader);
     mfm_worker_free(f->ctx, worker);
@@ -139,6 +144,53 @@ static void batches_are_the_same_for_any_number_of_workers(void)
     fixture_init(&f);
     for (int workers = 1; workers <= 7; workers++)
         compare_for(&f, 2 + workers % 3, workers, 60, 1 + (uint64_t)workers % 2, 0);
+    fixture_clear(&f);
+}
+
+/* Each image of a batch is the copy that it says, whatever the batch; *differ: how many are not the
+ * next copy, too. */
+static void check_copies(const fixture *f, mfm_worker *worker, const mfm_batch *batch,
+                         uint32_t *seen, int *differ)
+{
+    static real image[SIZE], other[SIZE];
+    real label;
+    for (int64_t i = 0; i < batch->n; i++) {
+        const uint32_t index = batch->indices[i], copy = batch->copies[i];
+        CU_ASSERT_FATAL(copy < COPIES);
+        *seen |= 1u << copy;
+        CU_ASSERT_EQUAL(mfm_copied_image(worker, 42, index, copy, image, &label), MFM_OK);
+        CU_ASSERT_EQUAL(memcmp(image, batch->images + i * SIZE, sizeof image), 0);
+        CU_ASSERT_EQUAL(label, batch->labels[i]);
+        CU_ASSERT_EQUAL(label, f->labels[index]);
+        CU_ASSERT_EQUAL(mfm_copied_image(worker, 42, index, (copy + 1) % COPIES, other, &label),
+                        MFM_OK);
+        *differ += memcmp(image, other, sizeof image) != 0;
+    }
+}
+
+static void copies_are_the_same_in_every_batch(void)
+{
+    fixture f;
+    fixture_init(&f);
+    for (int s = 0; s < 2; s++)
+        f.streams[s].feed.copies = COPIES;
+    for (int workers = 1; workers <= 4; workers++)
+        compare_for(&f, 3, workers, 20, 1, 0);
+    mfm_loader *loader;
+    mfm_worker *worker;
+    uint32_t seen = 0;
+    int differ = 0;
+    CU_ASSERT_EQUAL_FATAL(mfm_worker_new(f.ctx, &f.dataset.train, &f.preprocess, &worker), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_loader_new(f.ctx, f.streams, 2, 3, 2, &loader), MFM_OK);
+    for (int i = 0; i < 40; i++) {
+        mfm_batch batch;
+        CU_ASSERT_EQUAL_FATAL(mfm_loader_next(loader, i % 2, &batch, NULL), MFM_OK);
+        check_copies(&f, worker, &batch, &seen, &differ);
+    }
+    CU_ASSERT_EQUAL(seen, (1u << COPIES) - 1);
+    CU_ASSERT(differ > 20 * (BATCH + META_BATCH) * 9 / 10); /* of 50 forms two may be one */
+    mfm_loader_free(f.ctx, loader);
+    mfm_worker_free(f.ctx, worker);
     fixture_clear(&f);
 }
 
@@ -353,6 +405,7 @@ static void failing_allocations_are_reported(void)
 }
 
 static const mfm_case cases[] = {
+    {"augmented copies are the same in every batch", copies_are_the_same_in_every_batch},
     {"batches are the feed's own at any depth", batches_are_the_feeds_own_at_any_depth},
     {"batches are the same for any number of workers",
      batches_are_the_same_for_any_number_of_workers},

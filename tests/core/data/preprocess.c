@@ -164,6 +164,11 @@ static void a_byte_becomes_a_normalised_number(void)
     CU_ASSERT_EQUAL_FATAL(
         mfm_preprocess_init(ctx, &dataset, 1, 1, 3, MFM_FIT_NONE, NULL, &none, &preprocess),
         MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(/* without augmentation, too */
+                          mfm_preprocess_init(ctx, &dataset, 1, 1, 3, MFM_FIT_NONE, NULL, NULL,
+                                              &preprocess),
+                          MFM_OK);
+    CU_ASSERT_EQUAL(preprocess.augment.count, 0);
     const uint8_t pixels[] = {0, 51, 255};
     real out[3];
     mfm_preprocess_image(&preprocess, pixels, out);

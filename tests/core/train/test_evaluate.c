@@ -1,4 +1,5 @@
 /* Predictions worked out by hand. */
+#include "core/train/batch_size.h"
 #include "core/train/evaluate.h"
 #include "core/train/problem/split_network.h"
 
@@ -165,12 +166,29 @@ static void test_no_images(void)
     bench_clear(&b);
 }
 
+/* 2e10 multiplications are a second's: VGG-11 on 224 x 224 has 7.6e9 for each image. */
+static void test_batch_size(void)
+{
+    bench b;
+    bench_init(&b);
+    int64_t batch;
+    must(&b, mfm_evaluation_batch(b.h.ctx, b.problem, NULL, &batch));
+    CU_ASSERT_EQUAL(batch, 100);
+    bench_clear(&b);
+    CU_ASSERT_EQUAL(mfm_batch_size(0, 1000), 100);
+    CU_ASSERT_EQUAL(mfm_batch_size(0, 7), 7);
+    CU_ASSERT_EQUAL(mfm_batch_size(7600000000, 1000), 2);
+    CU_ASSERT_EQUAL(mfm_batch_size(200000000, 1000), 100);
+    CU_ASSERT_EQUAL(mfm_batch_size(1000000000000, 1000), 1);
+}
+
 static const mfm_case cases[] = {
     {"loss and confusion are right for every batch size, also one that does not divide",
      test_batches},
     {"some of the images, in their own order, are evaluated", test_some},
     {"outputs that are not numbers are no prediction, and a warning says so", test_not_numbers},
     {"no images give no loss", test_no_images},
+    {"a batch is no more than a second is enough for", test_batch_size},
 };
 
 MFM_SUITE("core/train/evaluate", cases)
