@@ -60,7 +60,7 @@ expect_exit 0 inspect resnet20.onnx --batch 65536
 expect_stdout '^mfm +[0-9]{6}\.[0-9] '
 # Decoding of photographs is told beside, by its readers: three for each thread.
 expect_exit 0 inspect resnet20.onnx --batch 4 --threads 2 --data-memory 64
-expect_stdout '^decoding of image files besides: up to 64 MiB .*, 12 bytes a pixel and the file for each of 6'
+expect_stdout '^decoding of image files besides: up to 64 MiB .* file for each of 6 readers'
 expect_exit 0 inspect resnet20.onnx --batch 4 --threads 2 --data-memory 64 --json
 expect_stdout '"budget_bytes": 67108864'
 expect_exit 0 inspect resnet20.onnx --data-memory 64
