@@ -80,6 +80,8 @@ typedef struct mfm_attr_def {
     int from_input;      /* > 0: from opset `since` on, ONNX gives it as this (constant) input */
     int since;
     bool lengths; /* INTS: lengths of the result, where -1 is what is left, 0 what the input has */
+    bool by_axis; /* INTS: lengths of the result by axis (of `axes`), where 0 is what the input has
+                   */
 } mfm_attr_def;
 
 typedef struct mfm_op mfm_op;

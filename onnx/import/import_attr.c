@@ -115,6 +115,8 @@ static int list_from_input(mfm_importer *im, const Onnx__NodeProto *node, const 
         return set_ints(im, node, def->name, NULL, (size_t)count, field);
     if (def->lengths)
         return mfm_import_reshape_list(im, node, numbers, field);
+    if (def->by_axis)
+        return mfm_import_axis_list(im, node, numbers, field);
     if (mfm_folded_varies(numbers))
         return mfm_import_fail(im, node, MFM_ENOTSUP,
                                "%s: depends on the batch size in a way that is not supported",

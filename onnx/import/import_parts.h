@@ -86,6 +86,9 @@ int mfm_tensor_check_finite(const mfm_model *model, const char *name, const real
 int mfm_import_reshape_list(mfm_importer *im, const Onnx__NodeProto *node,
                             const mfm_folded *numbers, mfm_ints *list);
 int mfm_import_free_batch(mfm_importer *im, const Onnx__NodeProto *node, mfm_ints *list);
+/* A list of lengths by axis: that of the batch becomes 0. */
+int mfm_import_axis_list(mfm_importer *im, const Onnx__NodeProto *node, const mfm_folded *numbers,
+                         mfm_ints *list);
 
 /* import_attr.c: attributes of the node, and those that its operator takes from inputs. */
 int mfm_import_attrs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, int opset,

@@ -1,7 +1,7 @@
 /*
- * The list of a Reshape, where the batch size is in it. The engine's list has numbers, -1 for what
- * is left, and 0 for "as in the input at this place". What is written here is right whenever the
- * file is: import_batch.c checks that images stay apart.
+ * Lists of lengths where the batch size is in them: a Reshape's, and a Resize's. The engine's list
+ * has numbers, -1 for what is left, and 0 for "as in the input at this place". What is written here
+ * is right whenever the file is: import_batch.c checks that images stay apart.
  */
 #include <string.h>
 
@@ -176,4 +176,55 @@ int mfm_import_free_batch(mfm_importer *im, const Onnx__NodeProto *node, mfm_int
         list->v[i] = list->v[i] == -1 ? lengths[i] : list->v[i];
     list->v[place] = -1;
     return MFM_OK;
+}
+
+/* ---- lengths by axis ------------------------------------------------------------------------- */
+
+/* The axis that entry i of the list is for; -1 when there is none. */
+static int axis_of(const Onnx__NodeProto *node, int i, int rank)
+{
+    const Onnx__AttributeProto *axes = mfm_proto_attr(node, "axes");
+    if (!axes)
+        return i < rank ? i : -1;
+    const int64_t axis = (size_t)i < axes->n_ints ? axes->ints[i] : -1;
+    return axis < -rank || axis >= rank ? -1 : (int)(axis < 0 ? axis + rank : axis);
+}
+
+/* Whether entry i is the input's length at two batches. */
+static bool is_kept(const Onnx__NodeProto *node, const mfm_shape shapes[2],
+                    const int64_t batches[2], const mfm_folded *numbers, int i)
+{
+    const int axis = axis_of(node, i, shapes[0].rank);
+    for (int k = 0; k < 2 && axis >= 0; k++)
+        if (numbers->v[i].i + numbers->v[i].n * batches[k] != shapes[k].dim[axis])
+            return false;
+    return axis >= 0;
+}
+
+int mfm_import_axis_list(mfm_importer *im, const Onnx__NodeProto *node, const mfm_folded *numbers,
+                         mfm_ints *list)
+{
+    const int data = images_behind(im, node), count = (int)mfm_shape_count(&numbers->shape);
+    const int64_t batch = im->frozen_batch > 0 ? im->frozen_batch : 2;
+    const int64_t batches[2] = {batch, im->frozen_batch > 0 ? batch : 3};
+    mfm_shape shapes[2] = {{0}, {0}}, larger = {0};
+    int status = MFM_OK;
+    for (int k = 0; k < 2 && data >= 0 && !status; k++)
+        status = mfm_import_shape(im, data, batches[k], &shapes[k]);
+    if (data >= 0 && !status)
+        status = mfm_import_shape(im, data, batch + 1, &larger);
+    list->count = count;
+    for (int i = 0; i < count && !status; i++) {
+        const int axis = axis_of(node, i, larger.rank);
+        const bool grows = axis >= 0 && larger.dim[axis] != shapes[0].dim[axis];
+        list->v[i] = numbers->v[i].i;
+        if (grows && is_kept(node, shapes, batches, numbers, i))
+            list->v[i] = 0;
+        else if (numbers->v[i].n)
+            status = mfm_import_fail(im, node, MFM_ENOTSUP,
+                                     "place %d of its lengths depends on the batch size, and is "
+                                     "not the batch",
+                                     i);
+    }
+    return status;
 }

@@ -9,8 +9,10 @@ from small import node
 
 CONSTANTS = {name: np.array(value, np.int64) for name, value in {
     "maps": [-1, 4, 6, 6], "groups": [0, 2, -1], "line": [0, 4, 36],
-    "box": [-1, 4, 3, 6, 2]}.items()}
+    "box": [-1, 4, 3, 6, 2],
+    "i0": [0], "i2": [2], "i4": [4], "hw": [9, 4], "nchw": [3, 4, 9, 4]}.items()}
 CONSTANTS.update({
+    "up": np.array([1, 1, 1.5, 2], np.float32),
     "s4": small.weights(4) + 1, "b4": small.weights(4, seed=1),
     "s2": small.weights(2) + 1, "b2": small.weights(2, seed=1)})
 
@@ -31,27 +33,41 @@ NORMALISATION = [
     ("LpNormalization", 9, [node("LpNormalization", "r", "z", axis=1, p=2)]),
     ("LpNormalization with p = 1", 22, [node("LpNormalization", "r", "z", axis=-1, p=1)]),
 ]
-NETS = NORMALISATION
+# The last: batches at which the file means anything.
+RESIZING = [
+    ("Resize by scales", 13, [node("Resize", "r - up", "z", mode="linear")]),
+    ("Resize to lengths of the input's shape", 13, [
+        node("Shape", "r", "t"), node("Slice", "t i0 i2", "u"), node("Concat", "u hw", "v", axis=0),
+        node("Resize", "r - - v", "z")]),
+    ("Resize of an axis to twice the input's", 18, [
+        node("Shape", "r", "t"), node("Slice", "t i2 i4", "u"), node("Add", "u u", "v"),
+        node("Resize", "r - - v", "z", axes=[2, 3])]),
+    ("Resize to the fixed batch's lengths", 13, [node("Resize", "r - - nchw", "z")], [3]),
+    ("SpaceToDepth, DepthToSpace", 13, [
+        node("SpaceToDepth", "r", "t", blocksize=2), node("Relu", "t", "u"),
+        node("DepthToSpace", "u", "z", blocksize=2, mode="CRD")]),
+]
+NETS = NORMALISATION + RESIZING
 
 
-def width(nodes, made, opset):
+def width(nodes, made, opset, batch):
     """Numbers of z for one image."""
     value = lambda name, shape: onnx.helper.make_tensor_value_info(name, 1, shape)
     graph = onnx.helper.make_graph(
-        nodes, "part", [value("x", [1, 1, 8, 8])], [value("z", None)],
+        nodes, "part", [value("x", [batch, 1, 8, 8])], [value("z", None)],
         [onnx.numpy_helper.from_array(v, k) for k, v in made.items()])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)],
                                    ir_version=8)
     session = small.onnxruntime.InferenceSession(model.SerializeToString(),
                                                  providers=["CPUExecutionProvider"])
-    return session.run(None, {"x": np.zeros((1, 1, 8, 8), np.float32)})[0].size
+    return session.run(None, {"x": np.zeros((batch, 1, 8, 8), np.float32)})[0].size // batch
 
 
 def build(path, opset, nodes, batch):
     first, made = small.features()
     used = {n for one in nodes for n in one.input}
     made.update({k: v for k, v in CONSTANTS.items() if k in used})
-    head = small.head(width(first + nodes, made, opset), "z")
+    head = small.head(width(first + nodes, made, opset, 1 if batch == "n" else batch), "z")
     return small.save(path, *small.join((first + nodes, made), head), opset=opset,
                       x=(batch, 1, 8, 8), y=(batch, 3))
 
@@ -74,8 +90,8 @@ def check(program, path, batch):
 
 
 def checks(program):
-    for what, opset, nodes in NETS:
-        for batch in (3, "n"):
+    for what, opset, nodes, *batches in NETS:
+        for batch in batches[0] if batches else (3, "n"):
             name = "%s of opset %d, batch %s" % (what, opset, batch)
             path = program.folder / (name.replace(" ", "_").replace("=", "is") + ".onnx")
             yield name, check(program, build(path, opset, nodes, batch), batch)

@@ -1,4 +1,4 @@
-/* What the poolings compute and refuse. */
+/* What the poolings compute, and what operators of images refuse. */
 #include "../../../suite.h"
 #include "../op_check/op_values.h"
 
@@ -113,6 +113,27 @@ static const mfm_op_refusal refusals[] = {
     {"GlobalAveragePool", "[2,3]", "axes after the channels"},
     {"GlobalAveragePool", "[2,3,0,2]", "must not be empty"},
     {"GlobalMaxPool", "[2]", "axes after the channels"},
+    {"Resize", "[1,1,4,4]", "one of them must be given"},
+    {"Resize", "[1,1,4,4] scales=1,1,2,2 sizes=1,1,8,8", "one of them must be given"},
+    {"Resize", "[1,1,4,4] scales=2,2", "must be one for each of 4 axes"},
+    {"Resize", "[1,1,4,4] sizes=2,2 axes=2", "must be one for each of 1 axes"},
+    {"Resize", "[1,1,4,4] sizes=2,2 axes=2,-2", "stands twice"},
+    {"Resize", "[1,1,4,4] scales=1,1,0.1,1", "must be in [1,"},
+    {"Resize", "[1,1,4,4] scales=1,1,-1,1", "must be in [1,"},
+    {"Resize", "[1,1,4,4] scales=1,1,nan,1", "must be in [1,"},
+    {"Resize", "[1,1,4,4] scales=1,1,1e30,1", "must be in [1,"},
+    {"Resize", "[1,1,4,4] sizes=1,1,9223372036854775807,1", "must be in [1,"},
+    {"Resize", "[1,1,0,4] sizes=1,1,4,4", "must be in [1,"},
+    {"Resize", "[1,1,4,4] scales=1,1,2,2 antialias=1", "not supported"},
+    {"Resize", "[1,1,4,5] scales=1,1,1,1.5 coordinate_transformation_mode=align_corners", "whole"},
+    {"Resize", "[1,1,4,4] sizes=1,1,2,2 coordinate_transformation_mode=tf_crop_and_resize", "roi"},
+    {"Upsample", "[1,1,4,4] scales=1,1,0.5,1", "at least 1"},
+    {"Upsample", "[1,1,4,4]", "must be given"},
+    {"DepthToSpace", "[1,4,2] blocksize=2", "[n, channels, height, width]"},
+    {"DepthToSpace", "[1,6,2,2] blocksize=2", "must divide 6"},
+    {"DepthToSpace", "[1,4,2,2]", "blocksize 0"},
+    {"DepthToSpace", "[1,4,2,2] blocksize=9223372036854775807", "blocksize"},
+    {"SpaceToDepth", "[1,4,2,3] blocksize=2", "must divide height"},
 };
 
 static void values_are_onnx_s(void)

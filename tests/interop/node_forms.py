@@ -1,0 +1,64 @@
+"""Forms of operators that ONNX's vectors leave out: older opsets, other attributes. What they give
+is what ONNX Runtime says.
+"""
+import itertools
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+PLACES = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]
+NEAREST = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
+SCALES = {"two": (2, 2), "grown": (1.25, 3), "shrunk": (0.5, 0.75), "mixed": (1.5, 0.25)}
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(np.float32)
+
+
+def floats(*values):
+    return np.array(values, np.float32)
+
+
+def resizes():
+    """(name, opset, node, data, constants) of Resize and Upsample on images of 4 x 8."""
+    x, none = {"x": numbers(2, 3, 4, 8)}, np.zeros(0, np.float32)
+    for word, (h, w) in SCALES.items():
+        s, sizes = floats(1, 1, h, w), np.array([2, 3, int(4 * h), int(8 * w)], np.int64)
+        for mode in ("nearest", "linear"):
+            if h >= 1 and w >= 1:
+                yield ("upsample_7_%s_%s" % (mode, word), 7,
+                       helper.make_node("Upsample", ["x"], ["y"], mode=mode, scales=[1.0, 1, h, w]),
+                       x, {})
+                yield ("upsample_9_%s_%s" % (mode, word), 9,
+                       helper.make_node("Upsample", ["x", "s"], ["y"], mode=mode), x, {"s": s})
+            yield ("resize_10_%s_%s" % (mode, word), 10,
+                   helper.make_node("Resize", ["x", "s"], ["y"], mode=mode), x, {"s": s})
+        for opset, place, by_size in itertools.product((11, 13, 19), PLACES, (0, 1)):
+            constants = {"roi": none, "s": none if by_size else s}
+            constants.update({"sizes": sizes} if by_size else {})
+            for mode, near in [("nearest", n) for n in NEAREST] + [("linear", ""), ("cubic", "")]:
+                more = {"nearest_mode": near} if near else {}
+                yield ("_".join(["resize", str(opset), place, mode, near, word, "ns"[by_size]]),
+                       opset, helper.make_node("Resize", ["x", *constants], ["y"], mode=mode,
+                                               coordinate_transformation_mode=place, **more),
+                       x, constants)
+    for more in ({"cubic_coeff_a": -0.5}, {"exclude_outside": 1}):
+        yield ("resize_cubic_%s" % list(more)[0], 13, helper.make_node(
+            "Resize", ["x", "", "s"], ["y"], mode="cubic", **more), x, {"s": floats(1, 1, 2, 0.5)})
+    yield ("resize_crop", 13, helper.make_node(
+        "Resize", ["x", "roi", "", "sizes"], ["y"], mode="linear", extrapolation_value=7.0,
+        coordinate_transformation_mode="tf_crop_and_resize"), x,
+        {"roi": floats(0, 0, 0.2, 0.5, 1, 1, 0.9, 1.4),
+         "sizes": np.array([2, 3, 3, 6], np.int64)})
+
+
+def forms():
+    yield from resizes()
+
+
+def model_of(opset, node, data, constants):
+    value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+    graph = helper.make_graph(
+        [node], "form", [value(k, v.shape) for k, v in data.items()], [value("y", None)],
+        [numpy_helper.from_array(v, k) for k, v in constants.items()])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
