@@ -115,10 +115,16 @@ def ldam(t, name, head, by_class, opset=17):
     t.say(name + ": the error that is told is that of the plain file",
           "" if abs(error - last["test_error"]) < 1e-3 else "%g, not %g" % (last["test_error"],
                                                                            error))
+    again = t.folder / (name + ".again.onnx")
+    shutil.copy(out, again)
     logits = logits - logits.max(1, keepdims=True)
     loss = np.mean(np.log(np.exp(logits).sum(1)) - logits[np.arange(len(t.labels)), t.labels])
     t.say(name + ": the test loss that is told is that of the plain file",
           "" if abs(loss - last["test_loss"]) < 2e-5 else "%g, not %g" % (last["test_loss"], loss))
+    _, out = t.train(again, *OPTIONS, "--loss", "ldam", "--ldam-scale", 20)
+    nodes = [len(onnx.load(path).graph.node) for path in (again, out)]
+    t.say(name + ": trained on with LDAM it has no node more",
+          "" if nodes[0] == nodes[1] else "%d nodes, then %d" % tuple(nodes))
 
 
 def refusals(t):
@@ -131,6 +137,14 @@ def refusals(t):
           "" if done.returncode == 3 and "no bias" in done.stderr else done.stderr)
     model(path, [node("Gemm", "flat w b", "z"), node("Tanh", "z", "y")],
           {"w": normal(WIDTH, CLASSES)})
+    old = t.folder / "old.onnx"
+    model(old, [node("Gemm", "flat w b", "y", transB=1, broadcast=1)],
+          {"w": normal(CLASSES, WIDTH)}, opset=6)
+    done = t.run("train", old, "-o", t.folder / "no.onnx", "--data", data, *OPTIONS, "--loss",
+                 "ldam")
+    t.say("LDAM is refused before the first step where its file could not be written",
+          "" if done.returncode == 3 and "from opset 7 on" in done.stderr and
+          "epoch" not in done.stderr else done.stderr)
     for option in ("--finish", "tau-normalisation"), ("--loss", "ldam"):
         done = t.run("train", path, "-o", t.folder / "no.onnx", "--data", data, *OPTIONS, *option)
         t.say("logits that are no layer's are refused by " + option[1],
