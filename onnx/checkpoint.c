@@ -135,15 +135,45 @@ static Onnx__TrainingInfoProto *new_training_info(mfm_model *model)
     return NULL;
 }
 
+/* Whether some of the model's tensors have fewer digits than training computes with: then the
+ * vectors that lie in the model are kept besides, with all of them. */
+static bool is_narrow(const mfm_model *model)
+{
+    const Onnx__GraphProto *graph = model->proto->graph;
+    bool narrow = false;
+    for (size_t i = 0; i < graph->n_initializer; i++)
+        narrow |= mfm_type_is_narrow(graph->initializer[i]->data_type);
+    for (size_t i = 0; i < graph->n_node; i++) {
+        const Onnx__AttributeProto *value = mfm_proto_attr(graph->node[i], "value");
+        narrow |= value && value->t && mfm_type_is_narrow(value->t->data_type);
+    }
+    return narrow;
+}
+
+/* The running statistics as a vector; of nothing when there are none. */
+static mfm_kept statistics_of(const mfm_training *t)
+{
+    mfm_kept kept = {.name = "statistics"};
+    for (int i = 0; i < t->n_kept; i++)
+        if (t->kept[i].in_model && t->kept[i].data == t->w && t->state)
+            kept.count = t->kept[i].layout->state_size;
+    kept.data = t->state;
+    return kept;
+}
+
 static int add_vectors(mfm_model *model, const mfm_training *t)
 {
+    const bool narrow = is_narrow(model);
+    const mfm_kept statistics = statistics_of(t);
     Onnx__TrainingInfoProto *info = new_training_info(model);
     if (!info)
         return MFM_ENOMEM;
     int status = MFM_OK;
     for (int i = 0; i < t->n_kept && !status; i++)
-        if (!t->kept[i].in_model)
+        if (!t->kept[i].in_model || narrow)
             status = add_kept(model, info, &t->kept[i]);
+    if (!status && narrow && statistics.count)
+        status = add_kept(model, info, &statistics);
     if (status) {
         mfm_proto_discard(model, info);
         return status;
@@ -437,9 +467,13 @@ int mfm_checkpoint_restore(mfm_ctx *ctx, const mfm_model *model, mfm_training *t
     json_decref(all);
     if (!good)
         return damaged(ctx, model, "a counter or the optimiser's state");
+    const bool narrow = is_narrow(model);
+    const mfm_kept statistics = statistics_of(t);
     int status = MFM_OK;
     for (int i = 0; i < t->n_kept && !status; i++)
-        if (!t->kept[i].in_model)
+        if (!t->kept[i].in_model || narrow)
             status = restore_kept(ctx, model, graph, &t->kept[i]);
+    if (!status && narrow && statistics.count)
+        status = restore_kept(ctx, model, graph, &statistics);
     return status;
 }

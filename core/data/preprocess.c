@@ -53,6 +53,14 @@ bool mfm_normalisation_same(const mfm_normalisation *a, const mfm_normalisation 
     return same;
 }
 
+mfm_normalisation mfm_normalisation_none(int channels)
+{
+    mfm_normalisation none = {.channels = channels, .scale = 1};
+    for (int c = 0; c < channels; c++)
+        none.deviation[c] = 1;
+    return none;
+}
+
 double mfm_normalise(const mfm_normalisation *n, int channel, int byte)
 {
     return (byte / n->scale - n->mean[channel]) / n->deviation[channel];

@@ -34,6 +34,8 @@ typedef struct mfm_normalisation {
 
 /* The dataset's own, for a model of `channels`: a grey channel is that of all. scale is 255. */
 mfm_normalisation mfm_normalisation_of(const mfm_dataset *dataset, int channels);
+/* Bytes as they are. */
+mfm_normalisation mfm_normalisation_none(int channels);
 /* The number that a byte becomes. */
 double mfm_normalise(const mfm_normalisation *normalisation, int channel, int byte);
 bool mfm_normalisation_same(const mfm_normalisation *a, const mfm_normalisation *b);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "onnx/import/import_parts.h"
+#include "onnx/storage/tensor_data.h"
 
 int mfm_import_fail(mfm_importer *im, const Onnx__NodeProto *node, int code, const char *format,
                     ...)
@@ -20,6 +21,13 @@ int mfm_import_fail(mfm_importer *im, const Onnx__NodeProto *node, int code, con
                        mfm_proto_text(node->op_type), name);
 }
 
+static bool is_bytes(const Onnx__ValueInfoProto *info)
+{
+    return info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE &&
+           info->type->tensor_type &&
+           info->type->tensor_type->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8;
+}
+
 static int declared_shape(mfm_importer *im, const Onnx__ValueInfoProto *info,
                           const Onnx__TensorShapeProto **shape)
 {
@@ -29,8 +37,10 @@ static int declared_shape(mfm_importer *im, const Onnx__ValueInfoProto *info,
     if (!*shape || (*shape)->n_dim > MFM_MAX_RANK)
         return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': must be a tensor with a known shape",
                         mfm_model_path(im->model), info->name);
-    if (type->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
-        return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': element type %d: must be float32",
+    if (!mfm_type_is_float(type->elem_type) && !is_bytes(info))
+        return mfm_fail(im->ctx, MFM_ENOTSUP,
+                        "%s: input '%s': element type %d: must be floating-point numbers or bytes "
+                        "(uint8)",
                         mfm_model_path(im->model), info->name, (int)type->elem_type);
     return MFM_OK;
 }
@@ -78,6 +88,7 @@ static int import_images(mfm_importer *im, const Onnx__ValueInfoProto *info)
         return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: inputs '%s' and '%s': a classifier has one",
                         mfm_model_path(im->model), im->graph->values[*images].name, info->name);
     const int status = mfm_import_input(im, info, true, images);
+    im->network->bytes = is_bytes(info);
     if (!status && im->graph->values[*images].shape.rank < 2)
         return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': must be [batch, ...]",
                         mfm_model_path(im->model), info->name);

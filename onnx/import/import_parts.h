@@ -106,8 +106,8 @@ int mfm_import_wanted(mfm_importer *im, int *values);
 /* Why a name stands for no value that is made of the images: MFM_EINVAL, with the nearest. */
 int mfm_import_check_wanted(mfm_importer *im);
 int mfm_import_sites(mfm_importer *im);
-/* An input as a graph value: its type must be float32, its shape known but for the first dimension,
- * which stays -1 when it is open in the file; open_batch opens it in any case. */
+/* An input as a graph value: floating-point numbers or bytes, its shape known but for the first
+ * dimension, which stays -1 when it is open in the file; open_batch opens it in any case. */
 int mfm_import_input(mfm_importer *im, const Onnx__ValueInfoProto *info, bool open_batch,
                      int *value);
 /* The shape of a graph value at a batch size, in inference: one of fold.h, or frozen_batch or one

@@ -28,6 +28,11 @@ bool mfm_type_is_float(int32_t data_type)
            data_type == BFLOAT16;
 }
 
+bool mfm_type_is_narrow(int32_t data_type)
+{
+    return data_type == FLOAT16 || data_type == BFLOAT16;
+}
+
 bool mfm_tensor_is_float(const Onnx__TensorProto *t)
 {
     return mfm_type_is_float(t->data_type);

@@ -9,6 +9,8 @@
 #include "onnx/proto/proto.h"
 
 bool mfm_type_is_float(int32_t data_type);
+/* Whether numbers of that type are rounded when training writes them: float16, bfloat16. */
+bool mfm_type_is_narrow(int32_t data_type);
 bool mfm_tensor_is_float(const Onnx__TensorProto *tensor);
 /* Whole numbers of 8 to 64 bits, or bool. */
 bool mfm_tensor_is_int(const Onnx__TensorProto *tensor);

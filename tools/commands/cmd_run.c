@@ -109,6 +109,8 @@ static int normalise_bytes(inference *r, const char *path, const mfm_shape *one)
     if (status)
         return status;
     const char *model = mfm_model_path(r->model);
+    if (!told && r->network->bytes)
+        return mfm_rows_read(r->ctx, path, one, true, &r->in);
     if (!told)
         return mfm_fail(r->ctx, MFM_EINVAL, "--bytes: %s tells no normalisation: it takes float32",
                         model);

@@ -217,6 +217,28 @@ static bool is_fresh(const mfm_session *session)
     return strcmp(mfm_model_producer(session->model), "onnx-mfm") == 0;
 }
 
+/* A network that reads bytes normalises them itself. */
+static int keep_bytes(mfm_session *session, const mfm_normalisation_arguments *given,
+                      const mfm_shape *input, mfm_preprocess_info *info, bool *own)
+{
+    const mfm_normalisation none = mfm_normalisation_none((int)input->dim[1]);
+    const char *path = mfm_model_path(session->model);
+    bool told = false;
+    if (mfm_normalisation_given(given) || mfm_normalisation_of_data(given))
+        return mfm_fail(session->ctx, MFM_EINVAL,
+                        "--mean, --std: %s reads bytes (uint8), and normalises them itself", path);
+    const int status = read_normalisation(session, input, info, &told);
+    if (!status && told && !mfm_normalisation_same(&info->normalisation, &none))
+        return mfm_fail(session->ctx, MFM_EDATA,
+                        "%s: metadata " MFM_PREPROCESS_KEY ": tells a normalisation, and the model "
+                        "reads bytes (uint8), which it normalises itself",
+                        path);
+    info->normalisation = none;
+    session->tells_normalisation = *own = true;
+    session->own_normalisation = told;
+    return status;
+}
+
 /* What is given, or what the model tells; else *own is false: that of the images. */
 static int choose_normalisation(mfm_session *session, const mfm_images_wanted *wanted,
                                 const mfm_shape *input, mfm_preprocess_info *info, bool *own)
@@ -226,6 +248,8 @@ static int choose_normalisation(mfm_session *session, const mfm_images_wanted *w
     session->tells_normalisation = mfm_preprocess_info_told(session->model);
     *info = (mfm_preprocess_info){.channels = 0};
     int status = MFM_OK;
+    if (session->network->bytes)
+        return keep_bytes(session, given, input, info, own);
     session->given_normalisation = *own = mfm_normalisation_given(given);
     if (*own)
         return mfm_normalisation_parse(ctx, given, (int)input->dim[1], &info->normalisation);
@@ -251,7 +275,8 @@ static void compare_normalisation(const mfm_session *session)
     char own[NORMALISATION_TEXT], other[NORMALISATION_TEXT];
     const mfm_normalisation *used = &session->preprocess.normalisation;
     const mfm_normalisation images = mfm_normalisation_of(session->dataset, used->channels);
-    if (session->dataset->unmeasured || mfm_normalisation_same(used, &images))
+    if (session->dataset->unmeasured || session->network->bytes ||
+        mfm_normalisation_same(used, &images))
         return;
     mfm_warn(session->ctx, "%s tells its own normalisation, which is used: %s; that of %s is %s",
              mfm_model_path(session->model), normalisation_text(used, own), session->dataset->name,

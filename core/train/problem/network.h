@@ -26,6 +26,7 @@ typedef struct mfm_network {
     mfm_site *sites;
     size_t n_sites;
     int64_t classes;
+    bool bytes; /* images are bytes, 0 to 255, which the network normalises itself */
 } mfm_network;
 
 void mfm_network_free(mfm_ctx *ctx, mfm_network *network);
