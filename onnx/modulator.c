@@ -180,7 +180,7 @@ static int declare_output(extractor *e, const mfm_inject_site *site, const char 
     Onnx__GraphProto *graph = e->to->proto->graph;
     int64_t dims[MFM_LINK_RANK];
     for (int i = 0; i < site->rank; i++)
-        dims[i] = i == 0 ? -1 : i == 1 ? site->channels : 1;
+        dims[i] = i == 0 ? -1 : i == site->axis ? site->channels : 1;
     return hang(e, &graph->output, &graph->n_output,
                 mfm_proto_value_info(e->to, name, dims, (size_t)site->rank, "mfm.batch"));
 }

@@ -223,6 +223,8 @@ int mfm_layers_new(mfm_ctx *ctx, const mfm_model *model, mfm_layers **layers)
         status = find_classifiers(ctx, *layers);
     if (!status)
         status = mfm_layers_find_blocks(ctx, *layers);
+    if (!status)
+        mfm_layers_find_parts(*layers);
     if (status) {
         mfm_layers_free(*layers);
         *layers = NULL;

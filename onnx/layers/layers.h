@@ -11,6 +11,18 @@
 
 typedef enum mfm_layer_kind { MFM_LAYER_CONV, MFM_LAYER_FC } mfm_layer_kind;
 
+/* What a layer is to the features that go on. A shortcut is the branch of a block with fewer layers
+ * than the other. */
+typedef enum mfm_layer_part {
+    MFM_PART_MAIN,
+    MFM_PART_GATE,     /* only multiplies others: squeeze and excitation, split attention */
+    MFM_PART_SHORTCUT, /* around a block */
+    MFM_PART_BRANCH,   /* one of several that a Concat joins */
+    MFM_PART_PATCHES   /* the convolution in front of a network of tokens */
+} mfm_layer_part;
+/* "makes the gate of other features"; "" for MFM_PART_MAIN. */
+const char *mfm_layer_part_name(mfm_layer_part part);
+
 /* Names are borrowed from the model. */
 typedef struct mfm_layer {
     mfm_layer_kind kind;
@@ -23,7 +35,8 @@ typedef struct mfm_layer {
     int64_t channels; /* 0: not known from the file */
     int rank;         /* of its value, from the operators; 0: not known */
     ptrdiff_t block;  /* the innermost block that one of whose branches it lies on, or -1 */
-    bool classifier;  /* no later layer reads what becomes of it, and the outputs do */
+    mfm_layer_part part;
+    bool classifier; /* no later layer reads what becomes of it, and the outputs do */
 } mfm_layer;
 
 /* Two branches that part at one value and meet in an Add or Sum. */
@@ -50,9 +63,11 @@ void mfm_layers_free(mfm_layers *layers);
 const char *mfm_layer_title(const mfm_layer *layer);
 
 /* Which layers the selectors mean, as ascending indices without repetition, released with mfm_free.
- * A selector is last_conv, first_conv, conv:3 (from 1), conv:-2 (from the end), fc:1, block:2 (the
- * last layer of that block's main branch), a node's name, an output's name, or a glob over both.
- * last_conv passes over a convolution that is the classifier, and warns. MFM_EINVAL for one that
+ * A selector is last_conv, first_conv, last_features, conv:3 (from 1), conv:-2 (from the end),
+ * fc:1, block:2 (the last layer of that block's main branch), a node's name, an output's name, or a
+ * glob over both. last_features is the last layer, convolution or not, whose features go on to the
+ * classifier. last_conv and last_features pass over the classifier, gates and shortcuts; that, and
+ * a layer that is one branch of several or embeds patches, is warned of. MFM_EINVAL for one that
  * fits nothing: the message has the nearest names and what there is. */
 int mfm_layers_select(mfm_ctx *ctx, const mfm_layers *layers, const char *const *selectors,
                       size_t n_selectors, size_t **picked, size_t *n_picked);
@@ -68,8 +83,10 @@ typedef struct mfm_point {
 int mfm_layers_point(mfm_ctx *ctx, const mfm_layers *layers, size_t layer, mfm_position position,
                      mfm_point *point);
 
-/* For the files of layers_*.c: fills blocks and every layer's block; and the value after the
- * activation that alone reads `value`, x * sigmoid(x) included, or NULL. */
+/* For the files of layers_*.c: fills every layer's part, after the blocks; fills blocks and every
+ * layer's block; and the value after the activation that alone reads `value`, x * sigmoid(x)
+ * included, or NULL. */
+void mfm_layers_find_parts(mfm_layers *layers);
 int mfm_layers_find_blocks(mfm_ctx *ctx, mfm_layers *layers);
 const char *mfm_layers_activated(const mfm_links *links, const mfm_link *value);
 

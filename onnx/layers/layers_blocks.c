@@ -38,14 +38,19 @@ static void count_node(branch *b, const search *s, size_t node)
         b->last = (size_t)layer;
 }
 
-/* Gives the layers between two nodes of one branch their block, unless an inner block has them. */
-static void claim(mfm_layers *found, const search *s, size_t from, ptrdiff_t block)
+/* Gives the layers between two nodes of one branch their block, unless an inner block has them.
+ * shortcut: the branch, if any, that leads around the block. */
+static void claim(mfm_layers *found, const search *s, size_t from, ptrdiff_t block,
+                  unsigned char shortcut)
 {
     for (size_t i = from; i < s->sum; i++) {
         const ptrdiff_t layer = s->layer_of[i];
         const bool one = s->marks[i] == ON_FIRST || s->marks[i] == ON_OTHER;
-        if (layer != MFM_NOWHERE && one && found->layers[layer].block == MFM_NOWHERE)
-            found->layers[layer].block = block;
+        if (layer == MFM_NOWHERE || !one || found->layers[layer].block != MFM_NOWHERE)
+            continue;
+        found->layers[layer].block = block;
+        if (s->marks[i] == shortcut)
+            found->layers[layer].part = MFM_PART_SHORTCUT;
     }
 }
 
@@ -101,7 +106,10 @@ static int add_block(mfm_ctx *ctx, mfm_layers *found, size_t *capacity, const se
     found->blocks[found->n_blocks] =
         (mfm_block){s->sum, activated ? activated : sum->name, main->last,
                     s->marks[fork] == ON_BOTH ? fork : MFM_NOWHERE};
-    claim(found, s, (size_t)fork, (ptrdiff_t)found->n_blocks);
+    const unsigned char around = s->first.layers == s->other.layers ? 0
+                                 : first                            ? ON_OTHER
+                                                                    : ON_FIRST;
+    claim(found, s, (size_t)fork, (ptrdiff_t)found->n_blocks, around);
     found->n_blocks++;
     return MFM_OK;
 }

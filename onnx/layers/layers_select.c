@@ -122,28 +122,36 @@ static int choose_first(const selection *s, const char *selector)
     return refuse(s, selector, "this model has no convolution");
 }
 
-/* A convolution that makes the logits has one channel a class: modulating it would modulate the
- * prediction, not a feature. */
-static int choose_last(const selection *s, const char *selector)
+/* The last layer whose features go on. A convolution that makes the logits has one channel a class:
+ * modulating it would modulate the prediction, not a feature; and gates and shortcuts carry no
+ * features by themselves. */
+static int choose_last(const selection *s, const char *selector, bool conv)
 {
     const mfm_layer *passed = NULL;
     for (size_t i = s->found->n_layers; i-- > 0;) {
         const mfm_layer *layer = &s->found->layers[i];
-        if (layer->kind != MFM_LAYER_CONV)
+        if (conv && layer->kind != MFM_LAYER_CONV)
             continue;
-        if (layer->classifier) {
-            passed = passed ? passed : layer;
+        if (layer->classifier || layer->part == MFM_PART_GATE || layer->part == MFM_PART_SHORTCUT) {
+            passed = passed || (!conv && layer->classifier) ? passed : layer;
             continue;
         }
         if (passed)
-            mfm_warn(s->ctx, "last_conv: %s is the classifier; taking %s", mfm_layer_title(passed),
+            mfm_warn(s->ctx, "%s: %s %s; taking %s", selector, mfm_layer_title(passed),
+                     passed->classifier ? "is the classifier" : mfm_layer_part_name(passed->part),
                      mfm_layer_title(layer));
+        if (layer->part != MFM_PART_MAIN)
+            mfm_warn(s->ctx, "%s: %s %s: other names choose more, as inspect lists them", selector,
+                     mfm_layer_title(layer), mfm_layer_part_name(layer->part));
         s->chosen[i] = true;
         return MFM_OK;
     }
     return refuse(s, selector,
-                  passed ? "the only convolution is the classifier"
-                         : "this model has no convolution");
+                  !passed              ? conv ? "this model has no convolution"
+                                              : "this model has no layer but the classifier"
+                  : passed->classifier ? "the only convolution is the classifier"
+                                       : "every convolution is a gate, a shortcut or the "
+                                         "classifier");
 }
 
 /* Exact names come before globs: a name may hold '*' or '['. */
@@ -169,7 +177,9 @@ static int choose(const selection *s, const char *selector)
     if (!selector[0])
         return refuse(s, "''", "the name of a layer is missing");
     if (strcmp(selector, "last_conv") == 0)
-        return choose_last(s, selector);
+        return choose_last(s, selector, true);
+    if (strcmp(selector, "last_features") == 0)
+        return choose_last(s, selector, false);
     if (strcmp(selector, "first_conv") == 0)
         return choose_first(s, selector);
     if (strncmp(selector, "conv:", 5) == 0)

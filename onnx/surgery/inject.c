@@ -53,7 +53,7 @@ static int check_features(const mfm_injector *in, const mfm_inject_site *site,
                           const mfm_shape *shape)
 {
     char text[MFM_SHAPE_TEXT];
-    if (shape->rank == site->rank && shape->dim[0] == 2 && shape->dim[1] == site->channels)
+    if (shape->rank == site->rank && shape->dim[0] == 2 && shape->dim[site->axis] == site->channels)
         return MFM_OK;
     return mfm_fail(in->ctx, MFM_ENOTSUP,
                     "cannot modulate %s: its features are %s for two images: [images, channels, "
@@ -77,6 +77,19 @@ static int check_with_network(mfm_injector *in, mfm_network *network)
     return status;
 }
 
+/* Of three axes it takes the engine to tell that the first is the batch: networks of tokens often
+ * have it second. */
+static int check_without_network(const mfm_injector *in)
+{
+    for (size_t i = 0; i < in->info->n_sites; i++)
+        if (in->info->sites[i].axis == 2)
+            return mfm_fail_in(in->ctx, MFM_ENOTSUP,
+                               "cannot modulate %s: whether its features are [batch, tokens, "
+                               "features] shows only in a model that can be trained",
+                               in->info->sites[i].layer);
+    return MFM_OK;
+}
+
 /* Where training can read the model, its shapes are known, and its classes: *classes, else 0. */
 static int ask_engine(mfm_injector *in, int64_t *classes)
 {
@@ -84,7 +97,7 @@ static int ask_engine(mfm_injector *in, int64_t *classes)
     int status = mfm_model_import_form(in->ctx, in->model, &network);
     *classes = 0;
     if (status)
-        return status == MFM_ENOMEM ? status : MFM_OK;
+        return status == MFM_ENOMEM ? status : check_without_network(in);
     *classes = network->classes;
     status = check_with_network(in, network);
     mfm_network_free(in->ctx, network);
@@ -152,10 +165,11 @@ static int check_place(const mfm_injector *in, const mfm_layers *layers, const p
                         "features",
                         title);
     const bool image = layer->kind == MFM_LAYER_CONV;
-    if (p->point.rank < 2 || p->point.rank > MFM_LINK_RANK || (!image && p->point.rank != 2))
+    if (p->point.rank < 2 || p->point.rank > MFM_LINK_RANK || (!image && p->point.rank > 3))
         return mfm_fail(in->ctx, MFM_ENOTSUP,
-                        "cannot modulate %s: rank %d: images, or [batch, features]", title,
-                        p->point.rank);
+                        "cannot modulate %s: rank %d: images, [batch, features], or [batch, "
+                        "tokens, features]",
+                        title, p->point.rank);
     return MFM_OK;
 }
 
@@ -203,6 +217,7 @@ static int copy_site(mfm_injector *in, const mfm_layers *layers, const place *p,
     site->position = in->options->position;
     site->channels = p->point.channels;
     site->rank = p->point.rank;
+    site->axis = layers->layers[p->layer].kind == MFM_LAYER_FC && site->rank == 3 ? 2 : 1;
     site->layer = mfm_strdup(in->ctx, mfm_layer_title(&layers->layers[p->layer]));
     site->value = mfm_strdup(in->ctx, p->point.value);
     return site->layer && site->value ? MFM_OK : MFM_ENOMEM;

@@ -158,7 +158,7 @@ static int read_list(mfm_ctx *ctx, const json_t *object, const char *key, char *
 
 static int read_site(mfm_ctx *ctx, const json_t *object, mfm_inject_site *site)
 {
-    int64_t rank = 0;
+    int64_t rank = 0, axis = 1;
     int position = 0;
     int status = read_text(ctx, object, "layer", &site->layer);
     if (!status)
@@ -177,6 +177,11 @@ static int read_site(mfm_ctx *ctx, const json_t *object, mfm_inject_site *site)
         status = read_int(ctx, object, "rank", 2, &rank);
     site->position = (mfm_position)position;
     site->rank = (int)rank;
+    if (!status && json_object_get(object, "axis"))
+        status = read_int(ctx, object, "axis", 1, &axis);
+    if (!status && axis != 1 && !(axis == 2 && rank == 3))
+        status = damaged(ctx, "axis", "1, or 2 of [n, tokens, channels]");
+    site->axis = (int)axis;
     site->renamed = json_is_true(json_object_get(object, "renamed"));
     return status;
 }
@@ -306,6 +311,8 @@ static json_t *sites_json(const mfm_inject_info *info)
             site->value, "output", site->output, "scale", site->scale, "shift", site->shift,
             "position", position_names[site->position], "channels", (json_int_t)site->channels,
             "rank", site->rank, "renamed", (int)site->renamed);
+        if (object && site->axis != 1)
+            json_object_set_new(object, "axis", json_integer(site->axis));
         if (json_array_append_new(array, object)) {
             json_decref(array);
             array = NULL;

@@ -58,6 +58,7 @@ typedef struct mfm_inject_site {
     mfm_position position;
     int64_t channels;
     int rank;     /* of the feature */
+    int axis;     /* of its channels: 1; 2 of tokens, [n, tokens, channels] */
     bool renamed; /* X was a graph output: output has its name, and value is the inserted one */
 } mfm_inject_site;
 

@@ -190,7 +190,7 @@ static const char *add_gamma(mfm_injector *in, const char *z, int64_t channels)
                            (const char *const[]){z, add_scalar(in, "mfm.one", 1)}, 2, NULL, NULL);
 }
 
-/* [n, channels] to [n, channels, 1, ...]. */
+/* [n, channels] to [n, channels, 1, ...], or [n, 1, channels]. */
 static const char *add_broadcast(mfm_injector *in, const char *base, const char *x,
                                  const mfm_inject_site *site)
 {
@@ -198,7 +198,7 @@ static const char *add_broadcast(mfm_injector *in, const char *base, const char 
         return x;
     int64_t dims[MFM_LINK_RANK];
     for (int i = 0; i < site->rank; i++)
-        dims[i] = i == 0 ? -1 : i == 1 ? site->channels : 1;
+        dims[i] = i == 0 ? -1 : i == site->axis ? site->channels : 1;
     const int64_t rank = site->rank;
     const char *const inputs[] = {
         x,

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import onnx
 
+import check_injected
 import small
 from small import node
 
@@ -39,6 +40,11 @@ TOKENS = [node("Reshape", "r tokens", "t"), node("MatMul", "t k", "m"), node("Re
 LAST = [node("Transpose", "r", "t", perm=[0, 2, 3, 1]), node("MatMul", "t e", "m"),
         node("Relu", "m", "a"), node("ReduceMean", "a", "p", axes=[1, 2], keepdims=0),
         node("MatMul", "p e6", "y")]
+# Tokens first, [4,n,64], and tokens behind an operator that the engine does not have.
+TURNED = [node("Reshape", "r tokens", "t0"), node("Transpose", "t0", "t", perm=[1, 0, 2]),
+          node("MatMul", "t k", "m"), node("Relu", "m", "a"),
+          node("ReduceMean", "a", "p", axes=[0], keepdims=0), node("MatMul", "p k5", "y")]
+UNKNOWN = [node("Hardmax", "r", "u"), node("Reshape", "u tokens", "t"), *TOKENS[1:]]
 # Tokens as rows of a matrix: the rows are no images.
 ROWS = [node("Reshape", "r flat", "t"), node("Gemm", "t k", "m"), node("Relu", "m", "a"),
         node("Gemm", "a k5", "b"), node("Reshape", "b back", "b3"),
@@ -99,6 +105,49 @@ def refused(program, name, made, words, *options):
     return "it was injected" if out else "" if words in messages else messages
 
 
+def modulated(program, made):
+    """With weights that are not 0 the engine modulates as ONNX Runtime does; and it trains."""
+    (nodes, tensors), info, opset = made
+    path = small.save(program.folder / "modulated.onnx", nodes, tensors, info=info, opset=opset)
+    images = program.data.test[:5]
+    label = np.random.default_rng(3).dirichlet(np.ones(3), 5).astype("<f4")
+    label.tofile(program.folder / "label")
+    images.astype("<f4").tofile(program.folder / "images")
+    for form in ("scaled-softmax", "film", "attention"):
+        out, messages = injected(program, path, "--layer", "fc:1", "--modulation", form)
+        if out is None:
+            return messages
+        lively = out.with_name("lively.onnx")
+        check_injected.give_modulator_weights(out, lively)
+        status, _, messages = program("run", lively, "--input", program.folder / "images",
+                                      "--soft-label", program.folder / "label", "--switch", 1,
+                                      "-o", program.folder / "on")
+        if status:
+            return messages
+        want = small.runtime(lively, images, **{"mfm.soft_label": label,
+                                                "mfm.switch": np.ones(1, np.float32)})
+        got = np.fromfile(program.folder / "on", "<f4").reshape(want.shape)
+        if np.abs(want - small.runtime(path, images)).max() < 1e-3:
+            return form + ": the modulator does nothing"
+        if np.abs(got - want).max() > 1e-4:
+            return "%s: differs by %g" % (form, np.abs(got - want).max())
+        status, lines, messages, written = program.train(
+            path, "--epochs", 2, "--batch", 15, "--method", "mfm", "--layer", "fc:1",
+            "--meta-batch", 6, "--meta-per-class", 4, "--modulation", form)
+        if status:
+            return messages
+        loss = small.cross_entropy(softmax(small.runtime(written, program.data.test)),
+                                   program.data.labels)
+        if abs(loss - lines[-1]["test_loss"]) > 2e-4:
+            return "%s: test_loss %g, by ONNX Runtime %g" % (form, lines[-1]["test_loss"], loss)
+    return ""
+
+
+def softmax(z):
+    e = np.exp(z - z.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
 def checks(program):
     for what, stale in STALE.items():
         made = conv_net([stale] if stale else ())
@@ -109,8 +158,8 @@ def checks(program):
     for what, info in (("nothing", ()), ("rank 2", [("m", ("n", 5))]),
                        ("the truth", [("m", ("n", 4, 5))])):
         name = "tokens, declared %s" % what
-        yield name + ", are refused", refused(program, name, tokens(TOKENS, info), "rank 3",
-                                              "--layer", "fc:1")
+        yield name + ", channels last", accepted(program, name, tokens(TOKENS, info), "--layer",
+                                                 "fc:1")
         yield name + ", last layer", accepted(program, name, tokens(TOKENS, info), "--layer",
                                               "fc:2")
     for what, info in (("nothing", ()), ("rank 2", [("m", ("n", 6))])):
@@ -118,6 +167,11 @@ def checks(program):
         yield name + ", are refused", refused(program, name, tokens(LAST, info), "rank 4",
                                               "--layer", "fc:1")
         yield name + ", last layer", accepted(program, name, tokens(LAST, info), "--layer", "fc:2")
+    yield "tokens are modulated, and trained, per channel", modulated(program, tokens(TOKENS))
+    yield "tokens in front of their images are refused", refused(
+        program, "turned", tokens(TURNED), "for two images", "--layer", "fc:1")
+    yield "tokens of what cannot be imported are refused", refused(
+        program, "unknown", tokens(UNKNOWN), "[batch, tokens, features]", "--layer", "fc:1")
     yield "rows that are no images are refused", refused(
         program, "rows", tokens(ROWS), "for two images", "--layer", "fc:1")
     yield "an operator that is not trained", accepted(

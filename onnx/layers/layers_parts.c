@@ -1,0 +1,187 @@
+/* What a layer is beside the features that go on: the gate of others, a shortcut around a block,
+ * one branch of several, the embedding of patches. */
+#include <string.h>
+
+#include "onnx/layers/layers.h"
+
+/* Steps of a walk: chains are short, and hostile files are not followed for ever. */
+enum { MOST_STEPS = 64 };
+
+const char *mfm_layer_part_name(mfm_layer_part part)
+{
+    static const char *const names[] = {[MFM_PART_MAIN] = "",
+                                        [MFM_PART_GATE] = "makes the gate of other features",
+                                        [MFM_PART_SHORTCUT] = "is the shortcut around a block",
+                                        [MFM_PART_BRANCH] = "makes one of several branches that "
+                                                            "are joined",
+                                        [MFM_PART_PATCHES] = "embeds patches in front of all "
+                                                             "other layers"};
+    return names[part];
+}
+
+static const Onnx__NodeProto *node_at(const mfm_links *links, size_t node)
+{
+    return links->model->proto->graph->node[node];
+}
+
+static bool is_any(const Onnx__NodeProto *node, const char *const *types, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (mfm_proto_is(node, types[i]))
+            return true;
+    return false;
+}
+
+#define IS_ANY(node, list) is_any(node, list, sizeof(list) / sizeof(list)[0])
+
+/* Nodes that change numbers one by one, or their places, without another value. */
+static const char *const passing[] = {"BatchNormalization",
+                                      "InstanceNormalization",
+                                      "GroupNormalization",
+                                      "LayerNormalization",
+                                      "Relu",
+                                      "LeakyRelu",
+                                      "PRelu",
+                                      "Clip",
+                                      "Sigmoid",
+                                      "Tanh",
+                                      "HardSigmoid",
+                                      "HardSwish",
+                                      "Elu",
+                                      "Selu",
+                                      "Gelu",
+                                      "Mish",
+                                      "Swish",
+                                      "Softmax",
+                                      "Identity",
+                                      "Reshape",
+                                      "Flatten",
+                                      "Squeeze",
+                                      "Unsqueeze",
+                                      "Transpose",
+                                      "Cast",
+                                      "Dropout",
+                                      "Expand"};
+static const char *const squashing[] = {"Sigmoid", "HardSigmoid", "Softmax"};
+static const char *const averaging[] = {"GlobalAveragePool", "GlobalMaxPool", "ReduceMean",
+                                        "ReduceMax"};
+static const char *const products[] = {"Gemm", "MatMul"};
+static const char *const arithmetic[] = {"Add", "Sub", "Mul", "Div"};
+
+static bool is_layer(const mfm_links *links, size_t node)
+{
+    const mfm_link *weight = mfm_links_input(links, node, 1);
+    return mfm_proto_is(node_at(links, node), "Conv") ||
+           (IS_ANY(node_at(links, node), products) && weight && weight->constant);
+}
+
+/* The other operand of a node of two. */
+static const mfm_link *other_operand(const mfm_links *links, size_t node, const mfm_link *value)
+{
+    const mfm_link *left = mfm_links_input(links, node, 0);
+    return left == value ? mfm_links_input(links, node, 1) : left;
+}
+
+/* The product x * sigmoid(x) of a value that only these two nodes read; NULL. */
+static const mfm_link *past_own_gate(const mfm_links *links, const mfm_link *value)
+{
+    const char *name = mfm_layers_activated(links, value);
+    return name && mfm_links_sole_use(links, value) == MFM_NOWHERE ? mfm_links_find(links, name)
+                                                                   : NULL;
+}
+
+/* Whether the layer reads what was averaged over the whole map, through other layers or not. */
+static bool reads_average(const mfm_links *links, size_t node)
+{
+    for (int step = 0; step < MOST_STEPS; step++) {
+        const mfm_link *value = mfm_links_input(links, node, 0);
+        if (!value || value->producer == MFM_NOWHERE)
+            return false;
+        node = (size_t)value->producer;
+        const Onnx__NodeProto *before = node_at(links, node);
+        if (IS_ANY(before, averaging))
+            return true;
+        const mfm_link *other = mfm_links_input(links, node, 1);
+        const bool one = IS_ANY(before, arithmetic) && other && other->constant;
+        const bool gated =
+            mfm_proto_is(before, "Mul") && other && other->producer != MFM_NOWHERE &&
+            IS_ANY(node_at(links, (size_t)other->producer), squashing) &&
+            mfm_links_input(links, (size_t)other->producer, 0) == mfm_links_input(links, node, 0);
+        if (!IS_ANY(before, passing) && !is_layer(links, node) && !one && !gated)
+            return false;
+    }
+    return false;
+}
+
+/* Whether what becomes of the layer only multiplies other features: as numbers between 0 and 1, or
+ * as one number for a whole map. */
+static bool is_gate(const mfm_links *links, const mfm_layer *layer)
+{
+    const mfm_link *value = mfm_links_find(links, layer->output);
+    bool squashed = reads_average(links, layer->node);
+    for (int step = 0; value && step < MOST_STEPS; step++) {
+        const ptrdiff_t use = mfm_links_sole_use(links, value);
+        if (use == MFM_NOWHERE) {
+            value = past_own_gate(links, value);
+            continue;
+        }
+        const size_t node = (size_t)use;
+        const Onnx__NodeProto *after = node_at(links, node);
+        const mfm_link *other = other_operand(links, node, value);
+        if (mfm_proto_is(after, "Mul") && other && !other->constant)
+            return squashed;
+        const bool one = IS_ANY(after, arithmetic) && other && other->constant;
+        const bool first = mfm_links_input(links, node, 0) == value;
+        if (!one && !(first && (IS_ANY(after, passing) || is_layer(links, node))))
+            return false;
+        squashed |= IS_ANY(after, squashing);
+        value = mfm_links_output(links, node, 0);
+    }
+    return false;
+}
+
+/* Whether its features go into nothing but a Concat along the channels with others. */
+static bool is_branch(const mfm_links *links, const mfm_layer *layer)
+{
+    const char *name = layer->act ? layer->act : layer->norm ? layer->norm : layer->output;
+    const mfm_link *value = mfm_links_find(links, name);
+    size_t operands = 0;
+    const ptrdiff_t use = value ? mfm_links_sole_use(links, value) : MFM_NOWHERE;
+    if (use == MFM_NOWHERE || !mfm_proto_is(node_at(links, (size_t)use), "Concat"))
+        return false;
+    const Onnx__NodeProto *concat = node_at(links, (size_t)use);
+    for (size_t i = 0; i < concat->n_input; i++) {
+        const mfm_link *operand = mfm_links_input(links, (size_t)use, i);
+        operands += operand && !operand->constant;
+    }
+    return operands > 1;
+}
+
+/* The only convolution, with at least two fully connected layers behind it that are no classifier:
+ * the first layer of a network of tokens. */
+static bool embeds_patches(const mfm_layers *found, size_t index)
+{
+    size_t behind = 0;
+    for (size_t i = 0; i < found->n_layers; i++) {
+        const mfm_layer *layer = &found->layers[i];
+        if (i < index || (i > index && layer->kind == MFM_LAYER_CONV))
+            return false;
+        behind += i > index && !layer->classifier;
+    }
+    return behind >= 2;
+}
+
+void mfm_layers_find_parts(mfm_layers *found)
+{
+    for (size_t i = 0; i < found->n_layers; i++) {
+        mfm_layer *layer = &found->layers[i];
+        if (layer->classifier || layer->part != MFM_PART_MAIN)
+            continue;
+        if (is_gate(&found->links, layer))
+            layer->part = MFM_PART_GATE;
+        else if (is_branch(&found->links, layer))
+            layer->part = MFM_PART_BRANCH;
+        else if (layer->kind == MFM_LAYER_CONV && embeds_patches(found, i))
+            layer->part = MFM_PART_PATCHES;
+    }
+}
