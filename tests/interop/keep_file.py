@@ -48,8 +48,9 @@ def tensor(name, values, kind, raw):
 
 def network(kind, raw=True, bytes_in=False):
     made = {"w": weights(4, 1, 3, 3), "s": 1 + weights(4), "t": weights(4, seed=1),
-            "m": weights(4, seed=2), "v": 1 + weights(4, seed=3)**2, "k": weights(4, 1, 3, 3, seed=4),
-            "g": weights(144, CLASSES, scale=0.1), "h": weights(CLASSES)}
+            "m": weights(4, seed=2), "v": 1 + weights(4, seed=3)**2,
+            "k": weights(4, 1, 3, 3, seed=4), "g": weights(144, CLASSES, scale=0.1),
+            "h": weights(CLASSES)}
     nodes = [node("Conv", "x w", "c", kernel_shape=[3, 3]),
              node("BatchNormalization", "c s t m v", "n", epsilon=1e-3), node("Relu", "n", "r"),
              node("Conv", "r k", "d", group=4, pads=[1] * 4, kernel_shape=[3, 3]),
@@ -159,7 +160,8 @@ class Check:
                    *normalise)
         status, _, messages = self.program("train", "--resume", "--run", run, "--epochs", 2)
         self.say(status == 0 and out.read_bytes() == moved,
-                 "%s: resumed, it is the run that was not interrupted %s" % (name, messages.strip()))
+                 "%s: resumed, it is the run that was not interrupted %s" % (name,
+                                                                            messages.strip()))
 
     def logits(self, name, content, reference, images):
         """Of a file and of ONNX Runtime's for the same numbers in float32."""

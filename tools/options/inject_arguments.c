@@ -32,8 +32,7 @@ const mfm_option mfm_inject_table[MFM_INJECT_OPTIONS] = {
      .value = "L",
      .offset = offsetof(mfm_inject_arguments, layers),
      .help = "layer to modulate, may be given several times: last_conv, last_features, first_conv, "
-             "conv:3, "
-             "conv:-2, fc:1, block:2, a node's or output's name, or a pattern (default: "
+             "conv:3, conv:-2, fc:1, block:2, a node's or output's name, or a pattern (default: "
              "last_conv); inspect lists them"},
     {.name = "position",
      .kind = MFM_OPTION_CHOICE,
