@@ -267,6 +267,15 @@ static uint32_t choose_copy(const mfm_feed_options *o, uint64_t step, uint32_t i
     return (uint32_t)mfm_random_below(&key, index, o->copies);
 }
 
+/* Of an image that nobody reads. */
+static int look_up(mfm_worker *worker, uint32_t index)
+{
+    if (!mfm_images_left_out(worker->images, index))
+        return MFM_OK;
+    mfm_reader_tell(worker->reader, "none of the images of a batch can be read");
+    return MFM_EDATA;
+}
+
 /* An image that is left out is replaced by the next of the batch that can be read, which depends on
  * nothing but the batch. */
 static int fill_slot(const mfm_feed *feed, mfm_worker *worker, uint64_t step, uint32_t slot,
@@ -282,7 +291,7 @@ static int fill_slot(const mfm_feed *feed, mfm_worker *worker, uint64_t step, ui
             room->copies[slot] = choose_copy(o, step, index);
             draw = draw_of_copy(o->seed, index, room->copies[slot]);
         }
-        status = o->no_images ? MFM_OK : read_image(worker, index, &draw, out);
+        status = o->no_images ? look_up(worker, index) : read_image(worker, index, &draw, out);
         room->indices[slot] = index;
         room->labels[slot] = o->images->labels[index];
         if (!mfm_images_skip(o->images, status))

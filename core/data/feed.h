@@ -25,7 +25,8 @@ typedef struct mfm_feed_options {
     uint64_t seed;
     enum mfm_stream stream; /* MFM_STREAM_SHUFFLE, _SECOND or _META: keys order and crops */
 
-    bool no_images;  /* labels and indices alone are wanted; without mixing */
+    bool no_images;  /* labels and indices alone are wanted, of images that are not left out so far
+                        (core/data/sources/source.h); without mixing */
     uint32_t copies; /* each image is one of so many augmented copies; 0: a new one each time */
 
     const mfm_chosen *chosen;        /* of the settings of these two; NULL: the defaults */

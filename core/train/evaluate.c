@@ -118,17 +118,28 @@ typedef struct passage {
     double sum; /* of the losses */
 } passage;
 
+/* What is kept of the images e->numbers; those that are left out have none. */
+static int take_features(mfm_evaluator *e, const mfm_images *images, uint32_t n)
+{
+    int status = MFM_OK;
+    for (uint32_t i = 0; i < n && !status; i++) {
+        const uint32_t number = e->numbers[i];
+        const bool left_out = mfm_images_left_out(images, number);
+        e->labels[i] = left_out ? MFM_LEFT_OUT : images->labels[number];
+        if (!left_out)
+            status = mfm_frozen_features_take_one(e->features, images, number, 0, 0, i, e->room);
+    }
+    return status;
+}
+
 /* Images or features, and labels, of numbers first .. first + n - 1. */
 static int read_batch(mfm_evaluator *e, const passage *p, uint32_t first, uint32_t n)
 {
     for (uint32_t i = 0; e->features && i < n; i++)
         e->numbers[i] = p->indices ? p->indices[first + i] : first + i;
     if (e->features && e->problem->images < 0 &&
-        mfm_frozen_features_kept(e->features, p->images, e->numbers, n, 0, NULL)) {
-        for (uint32_t i = 0; i < n; i++)
-            e->labels[i] = p->images->labels[e->numbers[i]];
-        return mfm_frozen_features_take(e->features, p->images, e->numbers, n, 0, NULL, e->room);
-    }
+        mfm_frozen_features_kept_all(e->features, p->images, e->numbers, n, 0))
+        return take_features(e, p->images, n);
     const int status = mfm_evaluation_images_read(p->reading, first, n, e->images, e->labels);
     if (!status && e->features)
         mfm_frozen_features_make(e->features, e->images, n, e->room);

@@ -133,3 +133,26 @@ expect_exit 0 train lenet.onnx -o three.onnx $photos --threads 2 --augment resiz
 expect_exit 0 train lenet.onnx -o four.onnx $photos --threads 2 --augment resized-crop,flip \
     --augmented-copies 2 --feature-memory 0
 expect_same three.onnx four.onnx
+
+# Images that are left out have no features; others take their places in batches as they do anyway.
+for number in 001 007; do
+    for class in dark light; do
+        file=$(ls photos/$class/$number.*)
+        head -c 120 "$file" >cut && mv cut "$file"
+    done
+done
+rm -r one.onnx one.run two.onnx two.run
+expect_exit 0 train lenet.onnx -o one.onnx $photos --threads 1 --on-bad-image skip --epochs 5
+expect_stderr '^the features of 1[0-4] training, [0-9]+ test images are computed once'
+expect_exit 0 train lenet.onnx -o two.onnx $photos --threads 1 --on-bad-image skip --epochs 5 \
+    --feature-memory 0
+expect_same one.onnx two.onnx
+for run in one two; do
+    sed 's/"seconds":[^,]*,//' $run.run/metrics.jsonl >$run.metrics
+done
+expect_same one.metrics two.metrics
+expect_exit 0 train lenet.onnx -o three.onnx $photos --threads 2 --on-bad-image skip --epochs 5 \
+    --feature-memory 0 --feature-cache cache3 --run bad.1
+expect_exit 0 train lenet.onnx -o four.onnx $photos --threads 2 --on-bad-image skip --epochs 5 \
+    --run bad.2
+expect_same three.onnx four.onnx

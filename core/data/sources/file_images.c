@@ -164,6 +164,12 @@ static uint32_t failed(const void *self)
     return atomic_load(&files->failures->count);
 }
 
+static bool bad(const void *self, uint32_t index)
+{
+    const struct files *files = self;
+    return atomic_load(&files->failures->failed[index]);
+}
+
 static const char *path(const void *self, uint32_t index)
 {
     const struct files *files = self;
@@ -196,6 +202,7 @@ static const mfm_source_kind kind = {.open = open_files,
                                      .hash = hash,
                                      .tell = tell,
                                      .failed = failed,
+                                     .bad = bad,
                                      .path = path,
                                      .free = free_files,
                                      .decodes = true};

@@ -96,6 +96,12 @@ void mfm_images_tell(mfm_ctx *ctx, const mfm_images *images, bool total)
         images->source->tell(ctx, images->self, total);
 }
 
+bool mfm_images_left_out(const mfm_images *images, uint32_t index)
+{
+    return images->skips && images->source && images->source->bad &&
+           images->source->bad(images->self, index);
+}
+
 uint32_t mfm_images_failed(const mfm_images *images)
 {
     return images->source && images->source->failed ? images->source->failed(images->self) : 0;

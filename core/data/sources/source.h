@@ -50,6 +50,8 @@ struct mfm_source_kind {
     void (*tell)(mfm_ctx *ctx, void *self, bool total);
     /* How many could not be read so far, each once; NULL: none fail. */
     uint32_t (*failed)(const void *self);
+    /* Whether an image is one of these; NULL: it is not. */
+    bool (*bad)(const void *self, uint32_t index);
     /* The file that an image lies in, relative to the dataset's folder; NULL: none of its own. */
     const char *(*path)(const void *self, uint32_t index);
     void (*free)(mfm_ctx *ctx, void *self);
@@ -72,6 +74,8 @@ int mfm_reader_digest(mfm_reader *reader, uint32_t index, mfm_digest *digest);
 bool mfm_images_skip(const mfm_images *images, int status);
 /* As `tell` of the source, where images are left out; for the thread whose context it is. */
 void mfm_images_tell(mfm_ctx *ctx, const mfm_images *images, bool total);
+/* Whether an image could not be read so far, where such images are left out. */
+bool mfm_images_left_out(const mfm_images *images, uint32_t index);
 /* How many of a part could not be read so far. */
 uint32_t mfm_images_failed(const mfm_images *images);
 /* As `path` of the source; NULL for images in memory. */

@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/data/sources/source.h"
 #include "core/train/batch_size.h"
 #include "core/train/features/feature_parts.h"
 #include "core/train/vector.h"
@@ -243,26 +244,36 @@ bool mfm_frozen_features_kept_all(const mfm_frozen_features *f, const mfm_images
     bool all = true;
     for (uint32_t i = 0; i < n && all; i++)
         for (uint32_t c = 0; c < (copies ? copies : 1) && all; c++)
-            all = mfm_feature_known(f, images, indices[i], copies, c);
+            all = mfm_feature_known(f, images, indices[i], copies, c) ||
+                  mfm_images_left_out(images, indices[i]);
     return all;
+}
+
+int mfm_frozen_features_take_one(const mfm_frozen_features *f, const mfm_images *images,
+                                 uint32_t index, uint32_t copies, uint32_t copy, uint32_t at,
+                                 real *const *to)
+{
+    uint32_t number = MFM_NO_FEATURES;
+    const mfm_feature_set *set = find(f, images, index, copies, copy, &number);
+    assert(set);
+    const real *row = set->data ? set->data + number * f->width : f->from_file;
+    const int status = set->data ? MFM_OK : mfm_feature_file_read(f->file, number, f->from_file);
+    if (status)
+        return mfm_fail_in(f->ctx, status, "features that were there when the run began");
+    for (size_t i = 0; i < f->problem->prefix.n; row += f->widths[i++])
+        memcpy(to[i] + at * f->widths[i], row, f->widths[i] * sizeof *row);
+    return MFM_OK;
 }
 
 int mfm_frozen_features_take(const mfm_frozen_features *f, const mfm_images *images,
                              const uint32_t *indices, uint32_t n, uint32_t copies,
                              const uint32_t *copy, real *const *to)
 {
-    for (uint32_t k = 0; k < n; k++) {
-        uint32_t at = MFM_NO_FEATURES;
-        const mfm_feature_set *set = find(f, images, indices[k], copies, copy ? copy[k] : 0, &at);
-        assert(set);
-        const real *row = set->data ? set->data + at * f->width : f->from_file;
-        const int status = set->data ? MFM_OK : mfm_feature_file_read(f->file, at, f->from_file);
-        if (status)
-            return mfm_fail_in(f->ctx, status, "features that were there when the run began");
-        for (size_t i = 0; i < f->problem->prefix.n; row += f->widths[i++])
-            memcpy(to[i] + k * f->widths[i], row, f->widths[i] * sizeof *row);
-    }
-    return MFM_OK;
+    int status = MFM_OK;
+    for (uint32_t i = 0; i < n && !status; i++)
+        status =
+            mfm_frozen_features_take_one(f, images, indices[i], copies, copy ? copy[i] : 0, i, to);
+    return status;
 }
 
 size_t mfm_frozen_features_bytes(const mfm_frozen_features *f)

@@ -38,13 +38,17 @@ void mfm_frozen_features_make(mfm_frozen_features *features, const real *images,
 bool mfm_frozen_features_kept(const mfm_frozen_features *features, const mfm_images *images,
                               const uint32_t *indices, uint32_t n, uint32_t copies,
                               const uint32_t *copy); /* images NULL: they are not */
-/* The same for every copy. */
+/* The same for every copy of those that are not left out (core/data/sources/source.h). */
 bool mfm_frozen_features_kept_all(const mfm_frozen_features *features, const mfm_images *images,
                                   const uint32_t *indices, uint32_t n, uint32_t copies);
 /* Of what is kept. MFM_EIO or MFM_EDATA where it lies in a file that has been damaged since. */
 int mfm_frozen_features_take(const mfm_frozen_features *features, const mfm_images *images,
                              const uint32_t *indices, uint32_t n, uint32_t copies,
                              const uint32_t *copy, real *const *to);
+/* Of one image, as row number `at` of to. */
+int mfm_frozen_features_take_one(const mfm_frozen_features *features, const mfm_images *images,
+                                 uint32_t index, uint32_t copies, uint32_t copy, uint32_t at,
+                                 real *const *to);
 /* Of all buffers, with what is kept. */
 size_t mfm_frozen_features_bytes(const mfm_frozen_features *features);
 

@@ -279,15 +279,6 @@ static int fill(keeper *k, entry *e, bool in_memory)
     return status;
 }
 
-static void warn_of_bad(const keeper *k, const entry *e)
-{
-    if (e->left_out)
-        mfm_warn(k->ctx,
-                 "%u of %u %s images cannot be read: features of batches with them are computed "
-                 "each time",
-                 e->left_out, e->of->count, e->of->what);
-}
-
 static int keep_entry(keeper *k, const mfm_feature_images *of)
 {
     entry e = {.of = of, .set = {.images = of->images, .copies = of->copies, .what = of->what}};
@@ -308,7 +299,6 @@ static int keep_entry(keeper *k, const mfm_feature_images *of)
         status = mfm_fail_in(k->ctx, status,
                              "features of %u images (--feature-memory 0 does without)", of->count);
     if (!status) {
-        warn_of_bad(k, &e);
         k->left -= fits ? size : 0;
         e.set.count = rows;
         e.set.told = of->count - e.left_out;

@@ -33,8 +33,8 @@ typedef struct mfm_feature_keeping {
 enum { MFM_FEATURE_NOTE = 1024 };
 
 /* Goes through the list in its order. note: what is kept, for those who follow the run; "" when
- * nothing is. Warned of are: what would not vary, but finds no room; what holds an image that
- * cannot be read, of which nothing is kept; a file that cannot be used or written. */
+ * nothing is. Warned of are: what would not vary, but finds no room; a file that cannot be used or
+ * written. */
 int mfm_keep_features(mfm_ctx *ctx, mfm_frozen_features *features, const mfm_feature_images *list,
                       int n, const mfm_feature_keeping *how, char note[MFM_FEATURE_NOTE]);
 
