@@ -188,6 +188,25 @@ const void *mfm_fusion_attr(const mfm_fusion *fusion, const char *statement)
     return producer(fusion->in, value_of(fusion, statement))->attr;
 }
 
+const mfm_ints *mfm_fusion_ints(const mfm_fusion *fusion, const char *statement, const char *name)
+{
+    const mfm_graph_node *node = producer(fusion->in, value_of(fusion, statement));
+    const mfm_attr_def *def = mfm_attr_find(node->op, name);
+    assert(def && def->type == MFM_INTS);
+    return (const mfm_ints *)(const void *)((const char *)node->attr + def->offset);
+}
+
+double mfm_fusion_attr_number(const mfm_fusion *fusion, const char *statement, const char *name)
+{
+    const mfm_graph_node *node = producer(fusion->in, value_of(fusion, statement));
+    return mfm_attr_number(node->op, node->attr, name, 0);
+}
+
+bool mfm_fusion_is(const mfm_fusion *fusion, const char *statement, const char *op_type)
+{
+    return strcmp(producer(fusion->in, value_of(fusion, statement))->op->name, op_type) == 0;
+}
+
 bool mfm_fusion_number(const mfm_fusion *fusion, const char *name, double *number)
 {
     const mfm_value *value = &fusion->in->graph->values[value_of(fusion, name)];

@@ -18,8 +18,12 @@ typedef struct mfm_fusion mfm_fusion;
 
 /* At a batch size of 2. */
 const mfm_shape *mfm_fusion_shape(const mfm_fusion *fusion, const char *name);
-/* The attributes of a statement's node. */
+/* The attributes of a statement's node: the struct; a list, or a number, of that name. */
 const void *mfm_fusion_attr(const mfm_fusion *fusion, const char *statement);
+const mfm_ints *mfm_fusion_ints(const mfm_fusion *fusion, const char *statement, const char *name);
+double mfm_fusion_attr_number(const mfm_fusion *fusion, const char *statement, const char *name);
+/* Whether the statement, of several patterns one, is this operator. */
+bool mfm_fusion_is(const mfm_fusion *fusion, const char *statement, const char *op_type);
 /* One constant number; false when the value is none. */
 bool mfm_fusion_number(const mfm_fusion *fusion, const char *name, double *number);
 
