@@ -1,0 +1,58 @@
+# A run that writes a cache of features, killed at every call by which it changes that, and with
+# every such call refused: the results are those without a cache, and so are the next run's.
+. "$SOURCE/tests/cli/lib.sh"
+
+make_data four 4 10 4
+expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
+GOMP_SPINCOUNT=0 # without the program's second start
+export GOMP_SPINCOUNT
+plain="train lenet.onnx -o out.onnx --run run --data idx:four --method base --batch 10 --lr 0.01
+    --epochs 1 --threads 1 --freeze-before fc:1"
+expect_exit 0 $plain
+mv out.onnx whole.onnx
+clear() {
+    rm -rf run out.onnx
+}
+clear
+
+# disturb N HOW MIB: the run with its N-th call disturbed; leaves its exit code in $code.
+disturb() {
+    run="$plain --feature-cache cache --feature-memory $3"
+    last_command="FAIL_AT=$1 FAIL_HOW=$2 onnx-mfm $run"
+    FAIL_AT=$1 FAIL_HOW=$2 LD_PRELOAD=$FAIL_CALLS "$TOOL" $run >.stdout 2>.stderr
+    code=$?
+}
+
+# The next run, which uses what is there.
+check_next() {
+    clear
+    LD_PRELOAD=$FAIL_CALLS "$TOOL" $run >.stdout 2>.stderr || fail "the next run fails"
+    cmp -s out.onnx whole.onnx || fail "another result of the next run"
+    expect_no_stderr_but '^epoch |^the features'
+    [ -z "$(find . -name '.*.mfm-tmp')" ] || fail "temporary files are left"
+}
+
+n=0 swept=0
+while :; do
+    n=$((n + 1))
+    clear
+    rm -rf cache
+    disturb $n kill $((n % 2)) 2>/dev/null
+    [ "$code" -eq 137 ] || fail "exit code $code after a kill"
+    [ -d cache ] || continue
+    ls cache/*.features >/dev/null 2>&1 && done=yes || done=no
+    check_next
+    for how in 28 5; do # ENOSPC, EIO
+        clear
+        rm -rf cache
+        disturb $n $how $((n % 2))
+        [ "$code" -eq 0 ] || expect_stderr 'No space left|Input/output error'
+        [ "$code" -ne 0 ] || cmp -s out.onnx whole.onnx || fail "another result"
+        [ "$done" = yes ] || [ "$code" -eq 0 ] || fail "a cache that cannot be written ends the run"
+        [ "$done" = yes ] || expect_stderr 'warning: cannot write cache/.*: features are kept in'
+        check_next
+    done
+    swept=$((swept + 1))
+    [ $done = no ] || break
+done
+[ "$swept" -gt 3 ] || fail "only $swept calls for the cache"
