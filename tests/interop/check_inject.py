@@ -52,8 +52,8 @@ ROWS = [node("Reshape", "r flat", "t"), node("Gemm", "t k", "m"), node("Relu", "
 INTS["back"] = np.array([-1, 4, 3], np.int64)
 # Features through an operator that the engine does not have, and through one whose result has a
 # rank that inject does not know.
-CELU = [node("GlobalAveragePool", "r", "g"), node("Flatten", "g", "f4"),
-           node("Celu", "f4", "t"), node("MatMul", "t e", "m"), node("Relu", "m", "a"),
+HARDMAX = [node("GlobalAveragePool", "r", "g"), node("Flatten", "g", "f4"),
+           node("Hardmax", "f4", "t"), node("MatMul", "t e", "m"), node("Relu", "m", "a"),
            node("MatMul", "a e6", "y")]
 COMPRESS = [node("GlobalAveragePool", "r", "g"), node("Flatten", "g", "f4"),
            node("Compress", "f4 keep", "t", axis=1),
@@ -175,7 +175,7 @@ def checks(program):
     yield "rows that are no images are refused", refused(
         program, "rows", tokens(ROWS), "for two images", "--layer", "fc:1")
     yield "an operator that is not trained", accepted(
-        program, "celu", tokens(CELU), "--layer", "fc:1")
+        program, "hardmax", tokens(HARDMAX), "--layer", "fc:1")
     WEIGHTS["keep"] = np.ones(4, bool)
     yield "an operator whose rank is not known, declared or not, is refused", refused(
         program, "compress", tokens(COMPRESS, [("m", ("n", 6))]), "do not tell the rank", "--layer",

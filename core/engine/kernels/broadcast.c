@@ -1,5 +1,7 @@
 #include "core/engine/kernels/broadcast.h"
 
+#include <string.h>
+
 #include "core/engine/kernels/nest.h"
 #include "core/engine/kernels/reduce.h"
 #include "core/engine/kernels/strided.h"
@@ -35,6 +37,16 @@ void mfm_broadcast_strides(const mfm_shape *shape, const mfm_shape *full,
     const int missing = full->rank - shape->rank;
     for (int i = 0; i < full->rank; i++)
         stride[i] = i < missing || shape->dim[i - missing] == 1 ? 0 : own[i - missing];
+}
+
+bool mfm_broadcast_stretches(const mfm_shape *shape, const mfm_shape *full)
+{
+    int64_t own[MFM_MAX_RANK], result[MFM_MAX_RANK];
+    if (!mfm_shape_equal(shape, full))
+        return true;
+    mfm_shape_strides(shape, own);
+    mfm_shape_strides(full, result);
+    return memcmp(own, result, (size_t)full->rank * sizeof *own) != 0;
 }
 
 static inline real combine(enum mfm_binary op, real a, real b)

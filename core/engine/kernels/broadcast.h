@@ -14,6 +14,9 @@ bool mfm_broadcast_shape(const mfm_shape *a, const mfm_shape *b, mfm_shape *full
 void mfm_broadcast_strides(const mfm_shape *shape, const mfm_shape *full,
                            int64_t stride[MFM_MAX_RANK]);
 
+/* Whether a stored tensor of `shape`, which must broadcast to `full`, lies in memory otherwise. */
+bool mfm_broadcast_stretches(const mfm_shape *shape, const mfm_shape *full);
+
 /* y[full] = [y +] a op b. A NULL operand is zero (not the divisor). y may be an operand of shape
  * `full` itself. */
 void mfm_broadcast_binary(enum mfm_binary op, const mfm_shape *full, const mfm_shape *a_shape,

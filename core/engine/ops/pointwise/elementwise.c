@@ -18,3 +18,13 @@ int mfm_infer_broadcast(mfm_ctx *ctx, mfm_node *node)
     node->out[0]->shape = full;
     return MFM_OK;
 }
+
+int mfm_infer_broadcast_from_8(mfm_ctx *ctx, mfm_node *node)
+{
+    for (int i = 1; i < node->n_in && node->opset < 8; i++)
+        if (!mfm_shape_equal(&node->in[i]->shape, &node->in[0]->shape))
+            return mfm_infer_fail(ctx, node,
+                                  "input %d: shapes must be equal before opset 8 (this is %d)", i,
+                                  node->opset);
+    return mfm_infer_broadcast(ctx, node);
+}

@@ -4,16 +4,6 @@
 #include "core/engine/ops/pointwise/elementwise.h"
 #include "core/engine/rules.h"
 
-static int infer_shape(mfm_ctx *ctx, mfm_node *node)
-{
-    for (int i = 1; i < node->n_in && node->opset < 8; i++)
-        if (!mfm_shape_equal(&node->in[i]->shape, &node->in[0]->shape))
-            return mfm_infer_fail(ctx, node,
-                                  "input %d: shapes must be equal before opset 8 (this is %d)", i,
-                                  node->opset);
-    return mfm_infer_broadcast(ctx, node);
-}
-
 static void apply(const mfm_node *node, enum mfm_lane lane)
 {
     const mfm_shape *full = &node->out[0]->shape;
@@ -48,6 +38,7 @@ static const char *const samples[] = {"[2,3,4,4] [2,3,4,4]",
                                       "[2,3,2,2] [3,1,1] [2,1,2,1]",
                                       "[4]",
                                       "[3,1] [4] []",
+                                      "[2,3,4] [2,3,4] opset=6",
                                       NULL};
 
 const mfm_op mfm_op_sum = {
@@ -56,7 +47,7 @@ const mfm_op mfm_op_sum = {
     .since = 6,
     .inputs = inputs,
     .outputs = outputs,
-    .shape = infer_shape,
+    .shape = mfm_infer_broadcast_from_8,
     .linear = true,
     .batch = MFM_BATCH_ALL,
     .layout = MFM_LAYOUT_NEAR,

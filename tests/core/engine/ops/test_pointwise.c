@@ -172,8 +172,104 @@ static void refusals(void)
     }
 }
 
+/* From PyTorch, by double backward: a^b and its first two derivatives by a. */
+static const double powers[][5] = {
+    {2.25, 0, 1, 0, 0},
+    {-1.5, 0, 1, 0, 0},
+    {0, 0, 1, 0, 0},
+    {2.25, 1, 2.25, 1, 0},
+    {-1.5, 1, -1.5, 1, 0},
+    {0, 1, 0, 1, 0},
+    {2.25, 2, 5.0625, 4.5, 2},
+    {-1.5, 2, 2.25, -3, 2},
+    {0, 2, 0, 0, 2},
+    {2.25, 3, 11.390625, 15.1875, 13.5},
+    {-1.5, 3, -3.375, 6.75, -9},
+    {0, 3, 0, 0, 0},
+    {2.25, 0.5, 1.5, 0.3333333333333333, -0.07407407407407407},
+    {2.25, -0.5, 0.6666666666666666, -0.14814814814814814, 0.09876543209876544},
+    {2.25, -1, 0.4444444444444444, -0.19753086419753085, 0.1755829903978052},
+    {2.25, 2.5, 7.59375, 8.4375, 5.625},
+    {2.25, 4, 25.62890625, 45.5625, 60.75},
+};
+
+static void derivatives_of_powers(const double row[5], bool constant)
+{
+    mfm_hand h;
+    mfm_hand_init(&h, "", "Pow", 15);
+    mfm_hand_input(&h, mfm_shape_of(1, 1))[0] = (real)row[0];
+    mfm_hand_input(&h, mfm_shape_of(0))[0] = (real)row[1];
+    CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
+    const mfm_tensor exponent = h.inputs[1];
+    for (int lane = MFM_DX; lane < MFM_LANES && constant; lane++)
+        h.inputs[1].lane[lane] = NULL;
+    h.inputs[0].lane[MFM_DX][0] = 1;
+    h.outputs[0].lane[MFM_G][0] = 1;
+    const mfm_rule *rule = h.node.impl->rule;
+    rule->forward(&h.node);
+    rule->jvp(&h.node);
+    rule->vjp(&h.node);
+    rule->vjp_t(&h.node);
+    CU_ASSERT(is_near(h.outputs[0].lane[MFM_X][0], row[2]));
+    CU_ASSERT(!constant || is_near(h.outputs[0].lane[MFM_DX][0], row[3]));
+    CU_ASSERT(is_near(h.inputs[0].lane[MFM_G][0], row[3]));
+    CU_ASSERT(!constant || is_near(h.inputs[0].lane[MFM_DG][0], row[4]));
+    h.inputs[1] = exponent;
+    mfm_hand_clear(&h);
+}
+
+static void exponents(void)
+{
+    for (size_t i = 0; i < sizeof powers / sizeof *powers; i++) {
+        derivatives_of_powers(powers[i], true);
+        derivatives_of_powers(powers[i], false);
+    }
+}
+
+/* 2^3: by the exponent 8 log 2, and 0 at 0^3. */
+static void derivative_by_an_exponent(void)
+{
+    mfm_hand h;
+    mfm_hand_init(&h, "", "Pow", 15);
+    const real bases[] = {2, 0};
+    memcpy(mfm_hand_input(&h, mfm_shape_of(1, 2)), bases, sizeof bases);
+    const real three[] = {3, 3};
+    memcpy(mfm_hand_input(&h, mfm_shape_of(1, 2)), three, sizeof three);
+    CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
+    h.outputs[0].lane[MFM_G][0] = h.outputs[0].lane[MFM_G][1] = 1;
+    h.node.impl->rule->vjp(&h.node);
+    CU_ASSERT(is_near(h.inputs[1].lane[MFM_G][0], 5.545177444479562));
+    CU_ASSERT_EQUAL(h.inputs[1].lane[MFM_G][1], 0);
+    mfm_hand_clear(&h);
+}
+
+/* Of three, at two places: all equal; a NaN in the second. */
+static void ties(void)
+{
+    static const char *const names[] = {"Max", "Min"};
+    const real at[3][2] = {{1, 2}, {1, (real)NAN}, {1, 3}};
+    for (size_t k = 0; k < 2; k++) {
+        mfm_hand h;
+        mfm_hand_init(&h, "", names[k], 13);
+        for (int i = 0; i < 3; i++)
+            memcpy(mfm_hand_input(&h, mfm_shape_of(1, 2)), at[i], sizeof at[i]);
+        CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
+        h.outputs[0].lane[MFM_G][0] = 5;
+        h.node.impl->rule->forward(&h.node);
+        h.node.impl->rule->vjp(&h.node);
+        CU_ASSERT_EQUAL(h.outputs[0].lane[MFM_X][0], 1);
+        CU_ASSERT(isnan((double)h.outputs[0].lane[MFM_X][1]));
+        for (int i = 0; i < 3; i++)
+            CU_ASSERT_EQUAL(h.inputs[i].lane[MFM_G][0], i == 0 ? 5 : 0);
+        mfm_hand_clear(&h);
+    }
+}
+
 static const mfm_case cases[] = {
     {"values and the first two derivatives are those worked out by hand", values_and_slopes},
+    {"powers with a constant exponent, and with another", exponents},
+    {"a power's derivative by its exponent", derivative_by_an_exponent},
+    {"of equal numbers the first counts, and what is not a number wins", ties},
     {"what is not a number stays so", not_a_number},
     {"attributes without a meaning are refused", refusals},
 };

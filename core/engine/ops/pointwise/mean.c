@@ -1,0 +1,57 @@
+/* Mean (ONNX 6, 8, 13): of one or more tensors, number by number; with numpy's broadcasting from
+ * opset 8 on, of equal shapes before. */
+#include "core/engine/kernels/broadcast.h"
+#include "core/engine/ops/pointwise/elementwise.h"
+#include "core/engine/rules.h"
+
+static void apply(const mfm_node *node, enum mfm_lane lane)
+{
+    for (int i = 0; i < node->n_in; i++)
+        mfm_broadcast_copy(&node->out[0]->shape, &node->in[i]->shape, mfm_in(node, i, lane),
+                           1 / (real)node->n_in, mfm_out(node, 0, lane), i > 0);
+}
+
+static void adjoint(const mfm_node *node, enum mfm_lane lane)
+{
+    for (int i = 0; i < node->n_in; i++) {
+        real *to = mfm_in(node, i, lane);
+        if (to)
+            mfm_broadcast_reduce(&node->out[0]->shape, mfm_out(node, 0, lane), NULL, NULL,
+                                 1 / (real)node->n_in, &node->in[i]->shape, to,
+                                 mfm_accumulates(node, i, lane));
+    }
+}
+
+static const mfm_linear parts = {apply, adjoint};
+
+static const mfm_port inputs[] = {{"data_0", MFM_DATA, false, true}, {0}};
+static const mfm_port outputs[] = {{"mean", MFM_DATA, false, false}, {0}};
+
+static const char *const samples[] = {"[2,3,4,4] [2,3,4,4]",
+                                      "[2,3] [2,3] [2,3] [2,3]",
+                                      "[2,3,2,2] [3,1,1] [2,1,2,1]",
+                                      "[4]",
+                                      "[3,1] [4] []",
+                                      "[2,3,4] [2,3,4] opset=6",
+                                      NULL};
+
+const mfm_op mfm_op_mean = {
+    .name = "Mean",
+    .domain = "",
+    .since = 6,
+    .inputs = inputs,
+    .outputs = outputs,
+    .shape = mfm_infer_broadcast_from_8,
+    .linear = true,
+    .batch = MFM_BATCH_ALL,
+    .summary = "mean of one or more tensors, with broadcasting",
+    .samples = samples,
+};
+
+const mfm_impl mfm_cpu_mean = {
+    .op = &mfm_op_mean,
+    .backend = MFM_CPU,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
+};
