@@ -139,7 +139,9 @@ enum mfm_trait {
     MFM_LOG_SOFTMAX = 1 << 10,
     MFM_PROBABILITIES = 1 << 11, /* gives numbers between 0 and 1 of logits */
     MFM_LOGARITHM = 1 << 12,
-    MFM_CONVERTS = 1 << 13 /* changes the layout alone */
+    MFM_CONVERTS = 1 << 13, /* changes the layout alone */
+    /* Inputs behind the first may be whole numbers, as constants, where the first is real. */
+    MFM_MIXES_TYPES = 1 << 14
 };
 
 /* How the values of rank 4 that an operator reads and writes may lie in memory (layout.h). */

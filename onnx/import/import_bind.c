@@ -164,36 +164,54 @@ static int add_folded(mfm_importer *im, mfm_binding *b, int *value)
 {
     const mfm_shape *shape = &b->folded->shape;
     const size_t count = (size_t)mfm_shape_count(shape);
+    const bool reals = mfm_folded_is_real(b->folded);
     real *numbers = mfm_alloc_aligned(im->ctx, 2 * count, sizeof *numbers);
     if (!numbers)
         return MFM_ENOMEM;
     for (size_t i = 0; i < count; i++)
-        numbers[i] = (real)b->folded->v[i].r;
+        numbers[i] = reals ? (real)b->folded->v[i].r : (real)b->folded->v[i].i;
     mfm_layout_to_engine(shape, numbers, numbers + count);
     const int status = mfm_graph_const(im->graph, b->name, shape, numbers + count, value);
     mfm_free_aligned(im->ctx, numbers);
     return status ? status : mark_images(im, *value, false);
 }
 
+/* Whether every whole number is a real. */
+static bool are_reals(const mfm_folded *folded)
+{
+    const int64_t most = (int64_t)1 << (sizeof(real) == sizeof(float) ? 24 : 53);
+    const int64_t count = mfm_shape_count(&folded->shape);
+    for (int64_t i = 0; i < count; i++)
+        if (folded->v[i].i < -most || folded->v[i].i > most)
+            return false;
+    return true;
+}
+
 /* What was folded, as a value of the graph: made at its first use. */
 static int folded_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t input,
-                           mfm_binding *b, int *value)
+                           mfm_binding *b, bool whole, int *value)
 {
-    int status = MFM_OK;
+    const char *rule = NULL;
     if (mfm_folded_varies(b->folded))
-        return mfm_import_fail(im, node, MFM_ENOTSUP,
-                               "input %zu ('%s'): depends on the batch size in a way that is not "
-                               "supported",
-                               input, b->name);
-    if (!mfm_folded_is_real(b->folded))
-        return mfm_import_fail(im, node, MFM_ENOTSUP,
-                               "input %zu ('%s'): holds whole numbers: must be a floating-point "
-                               "value",
-                               input, b->name);
-    if (b->fixed < 0)
-        status = add_folded(im, b, &b->fixed);
+        rule = "depends on the batch size in a way that is not supported";
+    else if (mfm_folded_is_real(b->folded) && whole)
+        rule = "holds real numbers: must be whole numbers or truth values";
+    else if (!mfm_folded_is_real(b->folded) && !whole)
+        rule = "holds whole numbers: must be a floating-point value";
+    else if (whole && !are_reals(b->folded))
+        rule = "holds whole numbers beyond those that training can represent";
+    if (rule)
+        return mfm_import_fail(im, node, MFM_ENOTSUP, "input %zu ('%s'): %s", input, b->name, rule);
+    const int status = b->fixed < 0 ? add_folded(im, b, &b->fixed) : MFM_OK;
     *value = b->fixed;
     return status;
+}
+
+/* Whether whole numbers may stand at an input, beside those of INDEX ports. */
+static bool takes_whole(const mfm_importer *im, const Onnx__NodeProto *node, size_t input)
+{
+    const mfm_op *op = mfm_import_op(im->model, node);
+    return input > 0 && op && mfm_has_trait(op, MFM_MIXES_TYPES);
 }
 
 int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t input,
@@ -211,11 +229,22 @@ int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t in
         *value = binding->value;
         return MFM_OK;
     }
-    if (!binding->tensor && binding->folded && role != MFM_INDEX)
-        return folded_argument(im, node, input, binding, value);
-    if (!binding->tensor || !mfm_tensor_is_float(binding->tensor) || role == MFM_INDEX)
-        return mfm_import_fail(im, node, MFM_ENOTSUP,
-                               "input %zu ('%s'): must be a floating-point value", input, name);
+    const bool reals = binding->tensor && mfm_tensor_is_float(binding->tensor);
+    if (binding->tensor && !reals && (role == MFM_INDEX || takes_whole(im, node, input))) {
+        const mfm_folded *folded;
+        const int status = mfm_import_folded(im, name, &folded);
+        if (status)
+            return status;
+    }
+    if ((!binding->tensor || !reals) && binding->folded)
+        return folded_argument(im, node, input, binding,
+                               role == MFM_INDEX || (!mfm_folded_is_real(binding->folded) &&
+                                                     takes_whole(im, node, input)),
+                               value);
+    if (!reals || role == MFM_INDEX)
+        return mfm_import_fail(im, node, MFM_ENOTSUP, "input %zu ('%s'): must be %s", input, name,
+                               role == MFM_INDEX ? "whole numbers or truth values"
+                                                 : "a floating-point value");
     return tensor_argument(im, binding, role, value);
 }
 

@@ -50,6 +50,7 @@ const mfm_op mfm_op_celu = {
     .attr_size = sizeof(celu_attr),
     .shape = infer_shape,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "x where x > 0, alpha (exp(x / alpha) - 1) elsewhere",
     .samples = samples,
 };

@@ -37,6 +37,7 @@ const mfm_op mfm_op_mish = {
     .outputs = mfm_unary_y,
     .shape = mfm_infer_same,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "x tanh(log(1 + exp(x)))",
     .samples = samples,
 };

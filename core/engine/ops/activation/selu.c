@@ -58,6 +58,7 @@ const mfm_op mfm_op_selu = {
     .attr_size = sizeof(selu_attr),
     .shape = infer_shape,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "gamma x where x > 0, gamma alpha (exp(x) - 1) elsewhere",
     .samples = samples,
 };

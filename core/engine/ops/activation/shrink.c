@@ -49,6 +49,7 @@ const mfm_op mfm_op_shrink = {
     .shape = infer_shape,
     .linear = true,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "x + bias below -lambd, x - bias above lambd, 0 between",
     .samples = samples,
 };

@@ -34,6 +34,7 @@ const mfm_op mfm_op_softsign = {
     .outputs = mfm_unary_output,
     .shape = mfm_infer_same,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "x / (1 + abs(x))",
     .samples = samples,
 };

@@ -47,6 +47,7 @@ const mfm_op mfm_op_thresholded_relu = {
     .shape = infer_shape,
     .linear = true,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "x where x > alpha, 0 elsewhere",
     .samples = samples,
 };

@@ -187,7 +187,9 @@ const mfm_op mfm_op_pow = {
     .inputs = inputs,
     .outputs = outputs,
     .shape = mfm_infer_broadcast,
+    .traits = MFM_MIXES_TYPES,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "power, with broadcasting",
     .samples = samples,
 };

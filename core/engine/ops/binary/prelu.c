@@ -86,6 +86,7 @@ const mfm_op mfm_op_prelu = {
     .outputs = outputs,
     .shape = infer_shape,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "x where x > 0, slope x elsewhere",
     .samples = samples,
 };

@@ -44,6 +44,7 @@ const mfm_op mfm_op_mean = {
     .shape = mfm_infer_broadcast_from_8,
     .linear = true,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_NEAR,
     .summary = "mean of one or more tensors, with broadcasting",
     .samples = samples,
 };

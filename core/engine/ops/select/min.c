@@ -34,6 +34,7 @@ const mfm_op mfm_op_min = {
     .shape = mfm_infer_broadcast_from_8,
     .linear = true,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_NEAR,
     .summary = "the smallest of one or more tensors, with broadcasting",
     .samples = samples,
 };

@@ -26,6 +26,7 @@ const mfm_op mfm_op_abs = {
     .shape = mfm_infer_same,
     .linear = true,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "absolute value",
     .samples = samples,
 };

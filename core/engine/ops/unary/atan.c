@@ -31,6 +31,7 @@ const mfm_op mfm_op_atan = {
     .outputs = mfm_unary_output,
     .shape = mfm_infer_same,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "inverse tangent",
     .samples = samples,
 };

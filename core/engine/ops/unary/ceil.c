@@ -20,6 +20,7 @@ const mfm_op mfm_op_ceil = {
     .shape = mfm_infer_same,
     .linear = true,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "the whole number at or above; its derivative is zero",
     .samples = samples,
 };

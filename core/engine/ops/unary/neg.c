@@ -28,6 +28,7 @@ const mfm_op mfm_op_neg = {
     .shape = mfm_infer_same,
     .linear = true,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "-x",
     .samples = samples,
 };

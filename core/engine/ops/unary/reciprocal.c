@@ -32,6 +32,7 @@ const mfm_op mfm_op_reciprocal = {
     .outputs = mfm_unary_y,
     .shape = mfm_infer_same,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "1 / x",
     .samples = samples,
 };

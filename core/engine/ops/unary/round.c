@@ -21,6 +21,7 @@ const mfm_op mfm_op_round = {
     .shape = mfm_infer_same,
     .linear = true,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "the nearest whole number, halves to even; its derivative is zero",
     .samples = samples,
 };

@@ -20,6 +20,7 @@ const mfm_op mfm_op_sign = {
     .shape = mfm_infer_same,
     .linear = true,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "-1, 0 or 1; its derivative is zero",
     .samples = samples,
 };

@@ -32,6 +32,7 @@ const mfm_op mfm_op_tan = {
     .outputs = mfm_unary_output,
     .shape = mfm_infer_same,
     .batch = MFM_BATCH_ALL,
+    .layout = MFM_LAYOUT_ALIKE,
     .summary = "tangent",
     .samples = samples,
 };
