@@ -1,5 +1,7 @@
 #include "core/engine/rules.h"
 
+#include <string.h>
+
 /* ---- pointwise: y_i = f(x_i) ----------------------------------------------------------------- */
 
 /* Elements per block: value and slopes of one block stay in the first-level cache. */
@@ -59,9 +61,15 @@ static void pointwise_scale(const mfm_node *node, const real *from, real *to, bo
     }
 }
 
+/* An input of truth values has no tangent: that of the result is zero. */
 static void pointwise_jvp(const mfm_node *node)
 {
-    pointwise_scale(node, mfm_in(node, 0, MFM_DX), mfm_out(node, 0, MFM_DX), false);
+    const real *from = mfm_in(node, 0, MFM_DX);
+    real *to = mfm_out(node, 0, MFM_DX);
+    if (from)
+        pointwise_scale(node, from, to, false);
+    else
+        memset(to, 0, (size_t)count_of(node) * sizeof *to);
 }
 
 static void pointwise_vjp(const mfm_node *node)

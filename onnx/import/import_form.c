@@ -28,8 +28,9 @@ static bool is_bytes(const Onnx__ValueInfoProto *info)
            info->type->tensor_type->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8;
 }
 
+/* A graph by itself may also have truth values as inputs. */
 static int declared_shape(mfm_importer *im, const Onnx__ValueInfoProto *info,
-                          const Onnx__TensorShapeProto **shape)
+                          const Onnx__TensorShapeProto **shape, enum mfm_role *role)
 {
     const bool tensor = info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
     const Onnx__TypeProto__Tensor *type = tensor ? info->type->tensor_type : NULL;
@@ -37,7 +38,10 @@ static int declared_shape(mfm_importer *im, const Onnx__ValueInfoProto *info,
     if (!*shape || (*shape)->n_dim > MFM_MAX_RANK)
         return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': must be a tensor with a known shape",
                         mfm_model_path(im->model), info->name);
-    if (!mfm_type_is_float(type->elem_type) && !is_bytes(info))
+    *role = MFM_DATA;
+    if (type->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL && !im->network)
+        *role = MFM_INDEX;
+    else if (!mfm_type_is_float(type->elem_type) && !is_bytes(info))
         return mfm_fail(im->ctx, MFM_ENOTSUP,
                         "%s: input '%s': element type %d: must be floating-point numbers or bytes "
                         "(uint8)",
@@ -55,7 +59,8 @@ int mfm_import_input(mfm_importer *im, const Onnx__ValueInfoProto *info, bool op
                      int *value)
 {
     const Onnx__TensorShapeProto *declared;
-    int status = declared_shape(im, info, &declared);
+    enum mfm_role role;
+    int status = declared_shape(im, info, &declared, &role);
     if (status)
         return status;
     mfm_shape shape = {.rank = (int)declared->n_dim};
@@ -70,7 +75,7 @@ int mfm_import_input(mfm_importer *im, const Onnx__ValueInfoProto *info, bool op
         im->frozen_batch = shape.dim[0];
         shape.dim[0] = -1;
     }
-    status = mfm_graph_input(im->graph, info->name, MFM_DATA, &shape, value);
+    status = mfm_graph_input(im->graph, info->name, role, &shape, value);
     return status ? status : mfm_import_bind_value(im, info->name, *value, true);
 }
 

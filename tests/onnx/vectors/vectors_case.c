@@ -75,6 +75,27 @@ static bool is_float32(const Onnx__TensorProto *tensor)
     return tensor->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
 }
 
+/* Floating-point numbers, and truth values, which are 0 and 1. */
+static bool is_number(const Onnx__TensorProto *tensor)
+{
+    return is_float32(tensor) || tensor->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL;
+}
+
+static void get_numbers(const vector *v, const Onnx__TensorProto *tensor, real *numbers)
+{
+    if (is_float32(tensor)) {
+        mfm_tensor_get_reals(tensor, numbers);
+        return;
+    }
+    const size_t count = mfm_tensor_size(tensor);
+    int64_t *whole = mfm_alloc(v->ctx, count, sizeof *whole);
+    if (!whole || mfm_tensor_read_ints(v->model, tensor, whole))
+        abort();
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = (real)whole[i];
+    mfm_free(v->ctx, whole);
+}
+
 static bool every_operator_known(const vector *v)
 {
     for (size_t i = 0; i < graph_of(v)->n_node; i++) {
@@ -140,7 +161,7 @@ static bool move_inputs_into_the_file(vector *v)
             end_with(v, VECTOR_SKIPPED, "no tensor for an input");
             return false;
         }
-        if (is_float32(v->inputs[i]) && !belongs_in_the_file(v, name))
+        if (is_number(v->inputs[i]) && !belongs_in_the_file(v, name))
             continue;
         Onnx__TensorProto *tensor = v->inputs[i];
         if (mfm_tensor_is_float(tensor))
@@ -165,7 +186,7 @@ static bool only_float32(vector *v)
             end_with(v, VECTOR_SKIPPED, "inputs of other types");
             return false;
         }
-    if (v->expected[0] && is_float32(v->expected[0]))
+    if (v->expected[0] && is_number(v->expected[0]))
         return true;
     end_with(v, VECTOR_SKIPPED, "outputs of other types");
     return false;
@@ -228,7 +249,7 @@ static bool bind_inputs(vector *v)
         v->bound[i] = mfm_alloc_aligned(v->ctx, count, sizeof *v->bound[i]);
         if (!row_major || !v->bound[i])
             abort();
-        mfm_tensor_get_reals(v->inputs[i], row_major);
+        get_numbers(v, v->inputs[i], row_major);
         mfm_layout_to_engine(shape, row_major, v->bound[i]);
         mfm_free_aligned(v->ctx, row_major);
         mfm_plan_bind_input(v->plan, value, MFM_X, v->bound[i]);
@@ -283,7 +304,7 @@ static void compare(vector *v, size_t index)
     const mfm_shape *shape = mfm_plan_shape(v->plan, v->outputs[index]);
     const Onnx__TensorProto *expected = v->expected[index];
     char text[MFM_SHAPE_TEXT];
-    if (!expected || !is_float32(expected) || !same_shape(shape, expected)) {
+    if (!expected || !is_number(expected) || !same_shape(shape, expected)) {
         end_with(v, VECTOR_FAILED, "output %zu: shape %s, or no tensor to compare with", index,
                  mfm_shape_text(shape, text));
         return;
@@ -296,7 +317,7 @@ static void compare(vector *v, size_t index)
         abort();
     if (count)
         mfm_layout_to_row_major(shape, stored, have);
-    mfm_tensor_get_reals(expected, want);
+    get_numbers(v, expected, want);
     for (size_t i = 0; i < count; i++)
         if (!near((double)have[i], (double)want[i])) {
             end_with(v, VECTOR_FAILED, "output %zu, element %zu: %.9g: must be %.9g", index, i,

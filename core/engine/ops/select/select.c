@@ -46,7 +46,8 @@ void mfm_select_take(const mfm_node *node, enum mfm_lane lane)
     const real *restrict from = node->saved;
     real *restrict y = mfm_out(node, 0, lane);
     memset(y, 0, (size_t)count * sizeof *y);
-    for (int k = 0; k < node->n_in; k++) {
+    const int first = node->op->inputs[0].role == MFM_INDEX; /* a condition is not chosen */
+    for (int k = first; k < node->n_in; k++) {
         const real *x = in_full(node, k, lane);
         if (!x)
             continue;

@@ -265,11 +265,37 @@ static void ties(void)
     }
 }
 
+/* Of 1 and 2, 2 and 2, 3 and 2. */
+static void comparisons(void)
+{
+    static const struct {
+        const char *op;
+        real y[3];
+    } rows[] = {{"Equal", {0, 1, 0}},
+                {"Greater", {0, 0, 1}},
+                {"Less", {1, 0, 0}},
+                {"GreaterOrEqual", {0, 1, 1}},
+                {"LessOrEqual", {1, 1, 0}}};
+    const real a[] = {1, 2, 3};
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        mfm_hand h;
+        mfm_hand_init(&h, "", rows[k].op, 18);
+        memcpy(mfm_hand_input(&h, mfm_shape_of(1, 3)), a, sizeof a);
+        mfm_hand_input(&h, mfm_shape_of(1, 1))[0] = 2;
+        CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
+        h.node.impl->rule->forward(&h.node);
+        for (int i = 0; i < 3; i++)
+            CU_ASSERT_EQUAL(h.outputs[0].lane[MFM_X][i], rows[k].y[i]);
+        mfm_hand_clear(&h);
+    }
+}
+
 static const mfm_case cases[] = {
     {"values and the first two derivatives are those worked out by hand", values_and_slopes},
     {"powers with a constant exponent, and with another", exponents},
     {"a power's derivative by its exponent", derivative_by_an_exponent},
     {"of equal numbers the first counts, and what is not a number wins", ties},
+    {"comparisons give truth values", comparisons},
     {"what is not a number stays so", not_a_number},
     {"attributes without a meaning are refused", refusals},
 };
