@@ -102,6 +102,12 @@ expect_stderr 'told.onnx tells its own normalisation, which is used: mean 0.*; t
 sed '/"split"/d' .stdout >brighter.json
 expect_same four.json brighter.json
 expect_exit 0 eval told.onnx --data idx:brighter --normalise data --json
+cp .stdout of_data.json
+expect_exit 0 eval told.onnx --data idx:brighter --mean data --json
+expect_same .stdout of_data.json
+expect_refusal 2 '--mean data: it brings its own --std' eval told.onnx --data idx:brighter \
+    --mean data --std 0.5
+expect_exit 0 eval told.onnx --data idx:brighter --normalise data --json
 expect_stdout '"normalisation": "data"'
 mkdir alone
 cp four/t10k-* alone
