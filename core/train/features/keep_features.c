@@ -251,13 +251,23 @@ static int list_missing(const keeper *k, entry *e)
     return MFM_OK;
 }
 
+/* All files are read for it, which takes its time where they lie on a slow disk. */
 static int find_digests(const keeper *k, entry *e)
 {
+    enum { AT_ONCE = 64 };
+    const mfm_evaluation_watch *watch = k->how->watch;
     e->digests = mfm_alloc(k->ctx, e->n, sizeof *e->digests);
     e->known = mfm_alloc(k->ctx, e->n, sizeof *e->known);
-    return e->digests && e->known ? mfm_image_digests(k->ctx, e->of->images, k->how->preprocess,
-                                                      e->list, e->n, e->digests, e->known)
-                                  : MFM_ENOMEM;
+    int status = e->digests && e->known ? MFM_OK : MFM_ENOMEM;
+    for (uint32_t first = 0; first < e->n && !status;) {
+        const uint32_t n = e->n - first < AT_ONCE ? e->n - first : AT_ONCE;
+        status = mfm_image_digests(k->ctx, e->of->images, k->how->preprocess, e->list + first, n,
+                                   e->digests + first, e->known + first);
+        first += n;
+        if (!status && watch)
+            status = watch->on_batch(watch->self, first, e->n);
+    }
+    return status;
 }
 
 /* In memory, or by the numbers of rows in the file. */
