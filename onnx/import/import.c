@@ -17,11 +17,14 @@ static bool node_needed(const mfm_importer *im, const Onnx__NodeProto *node)
     return false;
 }
 
-/* By the first n_outputs outputs of the graph, and by what is wanted by name. */
+/* By the output that is chosen, or the first n_outputs of the graph, and by what is wanted by name.
+ */
 static int find_needed(mfm_importer *im, size_t n_outputs)
 {
     int status = MFM_OK;
-    for (size_t i = 0; i < n_outputs && !status; i++)
+    if (im->output)
+        status = mfm_strmap_set(&im->needed, im->output, 0);
+    for (size_t i = 0; i < n_outputs && !status && !im->output; i++)
         status = mfm_strmap_set(&im->needed, im->proto->output[i]->name, 0);
     for (size_t i = 0; i < im->n_wanted && !status; i++)
         status = mfm_strmap_set(&im->needed, im->wanted[i], 0);
@@ -355,6 +358,7 @@ static int import_network(mfm_importer *im, const mfm_role_choice *choice)
     if (im->proto->n_output == 0)
         return mfm_fail(im->ctx, MFM_EDATA, "%s: the graph has no output",
                         mfm_model_path(im->model));
+    im->output = mfm_import_chosen_output(im->model);
     int status = mfm_inject_info_read(im->ctx, im->model, &im->info);
     if (!status && im->info)
         status = mfm_inject_check(im->ctx, im->model, im->info);

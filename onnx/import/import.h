@@ -32,6 +32,25 @@ int mfm_model_import_values(mfm_ctx *ctx, const mfm_model *model, const char *co
  * until they are read, into it or into the graphs made from it. */
 int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **network);
 
+/* How a file is looked at where it leaves a choice. */
+typedef struct mfm_view {
+    /* Of the images, where the file leaves them open; 0: as mfm.preprocess in its metadata tells */
+    int64_t height, width;
+    /* The output that holds the logits; NULL: as mfm.output in the metadata tells, else the first
+     */
+    const char *output;
+    /* Images are given as [n, channels, height, width] also to a file that reads them as [n,
+     * height, width, channels]: the network begins with a Transpose then. */
+    bool planes;
+} mfm_view;
+#define MFM_OUTPUT_KEY "mfm.output"
+
+/* For all later imports of the model. MFM_EINVAL: no output is called so, with the nearest. */
+int mfm_model_set_view(mfm_model *model, const mfm_view *view);
+/* Whether the image input is [n, height, width, channels], by its channels: 1 or 3 in the last
+ * place and not in the second. */
+bool mfm_model_reads_rows(const mfm_model *model);
+
 /* What the user says of tensors. A name is that of a tensor, a glob over those, or what
  * onnx/layers/layers.h takes as the selector of layers: the tensors of a layer are its own and
  * those of its normalisation. They are applied in this order, so that `free` has the last word. */

@@ -327,7 +327,7 @@ static int check_nodes(checker *c)
     for (size_t i = 0; i < graph->n_nodes && !status; i++)
         status = check_node(c, &graph->nodes[i]);
     if (!status)
-        status = check_rows(c, "output", c->im->proto->output[0]->name);
+        status = check_rows(c, "output", c->im->output);
     for (size_t i = 0; i < c->im->n_wanted && !status; i++)
         status = check_rows(c, "value", c->im->wanted[i]);
     return status;

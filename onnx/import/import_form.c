@@ -55,28 +55,81 @@ static int64_t fixed_dim(const Onnx__TensorShapeProto__Dimension *dim)
                                                                                    : -1;
 }
 
+/* Heights and widths that are open become those that are told. */
+static int close_size(mfm_importer *im, const Onnx__ValueInfoProto *info, mfm_shape *shape)
+{
+    const int first = mfm_import_is_rows(info) ? 1 : 2;
+    int64_t height, width;
+    if (!im->network || shape->rank != 4 || (shape->dim[first] > 0 && shape->dim[first + 1] > 0))
+        return MFM_OK;
+    const int status = mfm_import_open_size(im, &height, &width);
+    if (status)
+        return status;
+    shape->dim[first] = shape->dim[first] > 0 ? shape->dim[first] : height;
+    shape->dim[first + 1] = shape->dim[first + 1] > 0 ? shape->dim[first + 1] : width;
+    return MFM_OK;
+}
+
+static int input_shape(mfm_importer *im, const Onnx__ValueInfoProto *info, bool open_batch,
+                       mfm_shape *shape, enum mfm_role *role)
+{
+    const Onnx__TensorShapeProto *declared;
+    int status = declared_shape(im, info, &declared, role);
+    if (status)
+        return status;
+    *shape = (mfm_shape){.rank = (int)declared->n_dim};
+    for (int i = 0; i < shape->rank; i++)
+        shape->dim[i] = fixed_dim(declared->dim[i]);
+    status = close_size(im, info, shape);
+    for (int i = 1; i < shape->rank && !status; i++)
+        if (shape->dim[i] < 1)
+            status = mfm_fail(im->ctx, MFM_ENOTSUP,
+                              "%s: input '%s': axis %d: only the batch may be left open",
+                              mfm_model_path(im->model), info->name, i);
+    if (!status && open_batch && shape->rank) {
+        im->frozen_batch = shape->dim[0];
+        shape->dim[0] = -1;
+    }
+    return status;
+}
+
 int mfm_import_input(mfm_importer *im, const Onnx__ValueInfoProto *info, bool open_batch,
                      int *value)
 {
-    const Onnx__TensorShapeProto *declared;
+    mfm_shape shape;
     enum mfm_role role;
-    int status = declared_shape(im, info, &declared, &role);
-    if (status)
-        return status;
-    mfm_shape shape = {.rank = (int)declared->n_dim};
-    for (int i = 0; i < shape.rank; i++) {
-        shape.dim[i] = fixed_dim(declared->dim[i]);
-        if (i && shape.dim[i] < 1)
-            return mfm_fail(im->ctx, MFM_ENOTSUP,
-                            "%s: input '%s': axis %d: only the batch may be left open",
-                            mfm_model_path(im->model), info->name, i);
-    }
-    if (open_batch && shape.rank) {
-        im->frozen_batch = shape.dim[0];
-        shape.dim[0] = -1;
-    }
-    status = mfm_graph_input(im->graph, info->name, role, &shape, value);
+    int status = input_shape(im, info, open_batch, &shape, &role);
+    if (!status)
+        status = mfm_graph_input(im->graph, info->name, role, &shape, value);
     return status ? status : mfm_import_bind_value(im, info->name, *value, true);
+}
+
+/* Images in planes, [n, channels, height, width], become the file's rows. */
+static int turn_images(mfm_importer *im, const Onnx__ValueInfoProto *info, int *images)
+{
+    enum { OPSET = 13 };
+    const mfm_op *op = mfm_op_find("", "Transpose", OPSET);
+    mfm_shape rows;
+    enum mfm_role role;
+    int turned, status = input_shape(im, info, true, &rows, &role);
+    const mfm_shape planes = {.rank = 4,
+                              .dim = {rows.dim[0], rows.dim[3], rows.dim[1], rows.dim[2]}};
+    void *attr = status ? NULL : mfm_alloc(im->ctx, 1, op->attr_size);
+    if (!status)
+        status = attr ? MFM_OK : MFM_ENOMEM;
+    if (!status) {
+        mfm_attr_defaults(op, attr);
+        status = mfm_attr_parse(im->ctx, op, attr, "perm", "0,2,3,1");
+    }
+    if (!status)
+        status = mfm_graph_input(im->graph, info->name, MFM_DATA, &planes, images);
+    if (!status)
+        status =
+            mfm_graph_add(im->graph, op, OPSET, "images.rows", attr, images, 1, NULL, 1, &turned);
+    if (!status)
+        status = mfm_import_bind_output(im, "", *images, true);
+    mfm_free(im->ctx, attr);
+    return status ? status : mfm_import_bind_value(im, info->name, turned, true);
 }
 
 /* An input of the modulator. */
@@ -92,7 +145,9 @@ static int import_images(mfm_importer *im, const Onnx__ValueInfoProto *info)
     if (*images >= 0)
         return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: inputs '%s' and '%s': a classifier has one",
                         mfm_model_path(im->model), im->graph->values[*images].name, info->name);
-    const int status = mfm_import_input(im, info, true, images);
+    const int status = im->model->view.planes && mfm_import_is_rows(info)
+                           ? turn_images(im, info, images)
+                           : mfm_import_input(im, info, true, images);
     im->network->bytes = is_bytes(info);
     if (!status && im->graph->values[*images].shape.rank < 2)
         return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': must be [batch, ...]",

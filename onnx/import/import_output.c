@@ -172,8 +172,7 @@ static int warn_of_probabilities(mfm_importer *im, int logits)
         mfm_warn(im->ctx,
                  "%s: output '%s' seems to be probabilities (%s '%s'): training takes them as "
                  "logits, its loss is the cross-entropy of their softmax",
-                 mfm_model_path(im->model), im->proto->output[0]->name, node->op->name,
-                 node_title(im, node));
+                 mfm_model_path(im->model), im->output, node->op->name, node_title(im, node));
     mfm_free(im->ctx, probability);
     return MFM_OK;
 }
@@ -196,13 +195,12 @@ static int check_classes(mfm_importer *im, const mfm_shape *shape)
     if ((!flat && !map) || shape->dim[0] != PROBE || shape->dim[1] < 1)
         return mfm_fail(im->ctx, MFM_ENOTSUP,
                         "%s: output '%s': shape %s at batch 2: a classifier gives [batch, classes]",
-                        mfm_model_path(im->model), im->proto->output[0]->name,
-                        mfm_shape_text(shape, text));
+                        mfm_model_path(im->model), im->output, mfm_shape_text(shape, text));
     if (shape->dim[1] < 2)
         return mfm_fail(im->ctx, MFM_ENOTSUP,
                         "%s: output '%s': one number for each image: a classifier has one for each "
                         "of at least two classes",
-                        mfm_model_path(im->model), im->proto->output[0]->name);
+                        mfm_model_path(im->model), im->output);
     im->network->classes = shape->dim[1];
     if (im->info && im->info->classes != im->network->classes)
         return mfm_fail(im->ctx, MFM_EDATA,
@@ -232,10 +230,10 @@ static int find_logits(mfm_importer *im, const mfm_shape *shapes, int output)
 
 int mfm_import_outputs(mfm_importer *im)
 {
-    const mfm_binding *output = mfm_import_find(im, im->proto->output[0]->name);
+    const mfm_binding *output = mfm_import_find(im, im->output);
     if (!output || output->value < 0 || !im->on_images[output->value])
         return mfm_fail(im->ctx, MFM_EDATA, "%s: output '%s': does not depend on the image",
-                        mfm_model_path(im->model), im->proto->output[0]->name);
+                        mfm_model_path(im->model), im->output);
     mfm_shape *shapes = mfm_alloc(im->ctx, im->graph->n_values, sizeof *shapes);
     if (!shapes)
         return MFM_ENOMEM;

@@ -41,6 +41,7 @@ typedef struct mfm_importer {
     int64_t frozen_batch; /* the images' first dimension when the file fixes it; 0 */
     /* At the batch sizes of fold.h, and those around the frozen one, as far as asked for. */
     mfm_graph_shapes_at shapes[MFM_FOLD_BATCHES + 2];
+    const char *output;        /* the one that holds the logits; NULL: a graph by itself */
     const char *const *wanted; /* [n_wanted] names of values to keep beside the outputs */
     size_t n_wanted;
 } mfm_importer;
@@ -94,6 +95,11 @@ int mfm_import_axis_list(mfm_importer *im, const Onnx__NodeProto *node, const mf
 int mfm_import_attrs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, int opset,
                      void *attr);
 bool mfm_import_is_attr_input(const mfm_op *op, int opset, size_t input);
+
+/* view.c: the output that is looked at, and the size of images that the file leaves open. */
+const char *mfm_import_chosen_output(const mfm_model *model);
+int mfm_import_open_size(mfm_importer *im, int64_t *height, int64_t *width);
+bool mfm_import_is_rows(const Onnx__ValueInfoProto *info);
 
 /* import_form.c */
 int mfm_import_inputs(mfm_importer *im);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "onnx/import/import.h"
 #include "onnx/proto/proto.h"
 
 enum { VERSION = 1, MOST_SIDE = 1 << 16, FEWEST_DIGITS = 15, MOST_DIGITS = 17 };
@@ -39,14 +40,15 @@ static const char *colours(const mfm_preprocess *p)
     return p->source_channels == 1 ? "grey" : p->source_channels == 3 ? "rgb" : "other";
 }
 
-int mfm_preprocess_info_text(mfm_ctx *ctx, const mfm_preprocess *p, char **text)
+int mfm_preprocess_info_text(mfm_ctx *ctx, const mfm_preprocess *p, bool rows, char **text)
 {
     const mfm_normalisation *n = &p->normalisation;
-    json_t *root = json_pack(
-        "{s:i, s:[i,i,i], s:s, s:[i,i,i], s:s, s:o, s:o, s:o}", "version", VERSION, "input",
-        p->channels, p->height, p->width, "layout", "NCHW", "images", p->source_channels,
-        p->source_height, p->source_width, "colours", colours(p), "scale", json_real(n->scale),
-        "mean", numbers(n->mean, n->channels), "deviation", numbers(n->deviation, n->channels));
+    json_t *root =
+        json_pack("{s:i, s:[i,i,i], s:s, s:[i,i,i], s:s, s:o, s:o, s:o}", "version", VERSION,
+                  "input", p->channels, p->height, p->width, "layout", rows ? "NHWC" : "NCHW",
+                  "images", p->source_channels, p->source_height, p->source_width, "colours",
+                  colours(p), "scale", json_real(n->scale), "mean", numbers(n->mean, n->channels),
+                  "deviation", numbers(n->deviation, n->channels));
     if (root && p->resizes)
         json_object_set_new(root, "resize", json_pack("[i,i]", p->full_height, p->full_width));
     char *dump = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(digits_of(n))) : NULL;
@@ -59,7 +61,7 @@ int mfm_preprocess_info_text(mfm_ctx *ctx, const mfm_preprocess *p, char **text)
 int mfm_preprocess_info_write(mfm_ctx *ctx, mfm_model *model, const mfm_preprocess *preprocess)
 {
     char *text;
-    int status = mfm_preprocess_info_text(ctx, preprocess, &text);
+    int status = mfm_preprocess_info_text(ctx, preprocess, mfm_model_reads_rows(model), &text);
     if (!status)
         status = mfm_proto_set_metadata(model, MFM_PREPROCESS_KEY, text);
     mfm_free(ctx, text);
@@ -153,8 +155,8 @@ static int read_root(mfm_ctx *ctx, const json_t *root, mfm_preprocess_info *info
         return mfm_fail(ctx, MFM_ENOTSUP, "version %lld: up to %d can be read", (long long)version,
                         VERSION);
     const char *layout = json_string_value(json_object_get(root, "layout"));
-    if (!layout || strcmp(layout, "NCHW") != 0)
-        return bad(ctx, "layout", "NCHW");
+    if (!layout || (strcmp(layout, "NCHW") != 0 && strcmp(layout, "NHWC") != 0))
+        return bad(ctx, "layout", "NCHW or NHWC");
     int status = read_input(ctx, root, info);
     if (!status)
         status = read_resize(ctx, root, info);

@@ -24,8 +24,10 @@ int mfm_preprocess_info_read(mfm_ctx *ctx, const mfm_model *model, mfm_preproces
 bool mfm_preprocess_info_told(const mfm_model *model);
 /* Writes it into the model's metadata, in the place of what is there. */
 int mfm_preprocess_info_write(mfm_ctx *ctx, mfm_model *model, const mfm_preprocess *preprocess);
-/* The JSON (compact) alone. The caller releases *text with mfm_free. */
-int mfm_preprocess_info_text(mfm_ctx *ctx, const mfm_preprocess *preprocess, char **text);
+/* The JSON (compact) alone; rows: of a model that reads [n, height, width, channels]. The caller
+ * releases *text with mfm_free. */
+int mfm_preprocess_info_text(mfm_ctx *ctx, const mfm_preprocess *preprocess, bool rows,
+                             char **text);
 
 MFM_C_END
 

@@ -44,6 +44,7 @@ void mfm_model_free(mfm_model *model)
     if (model->fd >= 0)
         close(model->fd);
     mfm_free(model->ctx, model->remotes);
+    mfm_free(model->ctx, model->view.output);
     mfm_free(model->ctx, model->path);
     mfm_free(model->ctx, model);
 }

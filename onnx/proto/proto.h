@@ -18,6 +18,13 @@ typedef struct mfm_remote {
     uint64_t offset;
 } mfm_remote;
 
+/* How imports look at a model (onnx/import/import.h: mfm_view); the text is owned. */
+typedef struct mfm_model_view {
+    int64_t height, width;
+    char *output;
+    bool planes;
+} mfm_model_view;
+
 struct mfm_model {
     mfm_ctx *ctx;
     char *path;
@@ -26,6 +33,7 @@ struct mfm_model {
     int fd;                  /* of the file that the remotes lie in; -1 */
     mfm_remote *remotes;     /* ascending by address */
     size_t n_remotes, remotes_capacity;
+    mfm_model_view view;
 };
 
 /* A model without a tree yet, for whoever fills proto. */

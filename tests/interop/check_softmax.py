@@ -10,7 +10,7 @@ import small
 from small import node
 
 TRAIN = ("--method", "base", "--epochs", 3, "--batch", 15, "--lr", 0.1,
-         "--normalise", "data")
+         "--mean", "data")
 INTS = {name: np.array(value, np.int64) for name, value in {
     "rows": [-1, 3], "keep": [0, 3], "map": [0, 3, 1, 1], "wide": [0, 1, 3], "a1": [1],
     "a2": [2], "a3": [3], "a23": [2, 3]}.items()}

@@ -86,7 +86,7 @@ static int describe_preprocess(mfm_ctx *ctx, const mfm_dataset *d, json_t **obje
         mfm_warn(ctx, "%s: no model can be trained on it", mfm_message(ctx));
         return MFM_OK;
     }
-    status = mfm_preprocess_info_text(ctx, &preprocess, &text);
+    status = mfm_preprocess_info_text(ctx, &preprocess, false, &text);
     if (!status)
         *object = json_loads(text, 0, NULL);
     mfm_free(ctx, text);

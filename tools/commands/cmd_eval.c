@@ -17,6 +17,7 @@ typedef struct options {
     mfm_split_arguments split;
     mfm_uints groups;
     uint64_t batch, threads, prior_seed;
+    mfm_view_arguments view;
     mfm_normalisation_arguments normalisation;
     bool fit, pad, json;
 } options;
@@ -93,6 +94,10 @@ static const mfm_option_group groups[] = {
      .options = mfm_normalisation_table,
      .count = MFM_NORMALISATION_OPTIONS,
      .base = offsetof(options, normalisation)},
+    {.title = "What the file leaves open:",
+     .options = mfm_view_table,
+     .count = MFM_VIEW_OPTIONS,
+     .base = offsetof(options, view)},
     {.title = "Test images:",
      .options = mfm_part_table,
      .count = MFM_PART_OPTIONS,
@@ -259,6 +264,7 @@ static int open_model(mfm_evaluation *e, const options *o, const char *path, uns
                                       .fit = fit,
                                       .normalise = o->normalisation.whose,
                                       .normalisation = o->normalisation};
+    e->session.view = o->view;
     status = mfm_session_open(&e->session, path);
     if (!status)
         status = mfm_refuse_unfinished(e->session.ctx, e->session.model);

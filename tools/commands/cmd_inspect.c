@@ -8,6 +8,7 @@
 #include "tools/show/print_json.h"
 #include "tools/show/printable.h"
 #include "tools/options/role_options.h"
+#include "tools/options/view_options.h"
 #include "tools/show/tensor_report.h"
 #include "tools/show/text_table.h"
 #include "tools/threads.h"
@@ -15,6 +16,7 @@
 typedef struct options {
     bool json, tensors;
     uint64_t batch, threads, data_memory;
+    mfm_view_arguments view;
     mfm_role_arguments roles;
     mfm_inject_arguments inject;
 } options;
@@ -54,6 +56,10 @@ static const mfm_option table[] = {
 
 static const mfm_option_group groups[] = {
     {.title = "Options:", .options = table, .count = sizeof table / sizeof table[0]},
+    {.title = "What the file leaves open:",
+     .options = mfm_view_table,
+     .count = MFM_VIEW_OPTIONS,
+     .base = offsetof(options, view)},
     {.title = "Tensors, as training would have them:",
      .options = mfm_role_table,
      .count = MFM_ROLE_OPTIONS,
@@ -333,6 +339,8 @@ static int inspect(mfm_ctx *ctx, const char *path, const options *o, const mfm_a
     mfm_memory_report *memory = NULL;
     const mfm_role_choice choice = mfm_role_choice_of(&o->roles);
     int status = mfm_model_open(ctx, path, &model);
+    if (!status)
+        status = mfm_view_apply(ctx, &o->view, model);
     if (!status)
         status = mfm_model_report_new(ctx, model, &choice, &report);
     mfm_assume_threads((unsigned)o->threads);

@@ -18,14 +18,17 @@ static int load_model(mfm_train_job *job, const mfm_arguments *given)
 {
     const bool of_checkpoint = job->run_model && job->arguments.resume;
     int status = MFM_OK;
+    job->session.view = job->arguments.view;
     if (!of_checkpoint)
         status = mfm_session_load(&job->session, job->model_path);
     if (!status && !of_checkpoint)
         status = mfm_train_job_hash_model(job);
     if (status)
         return status;
-    if (job->arguments.resume)
-        return mfm_train_job_load_checkpoint(job);
+    if (job->arguments.resume) {
+        status = mfm_train_job_load_checkpoint(job);
+        return status ? status : mfm_view_apply(job->ctx, &job->session.view, job->session.model);
+    }
     status = mfm_train_job_check_sibling(job);
     if (!status)
         status = mfm_train_job_inject(job, given);

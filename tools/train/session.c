@@ -11,12 +11,14 @@
 
 int mfm_session_load(mfm_session *session, const char *path)
 {
-    return mfm_model_load(session->ctx, path, &session->model);
+    const int status = mfm_model_load(session->ctx, path, &session->model);
+    return status ? status : mfm_view_apply(session->ctx, &session->view, session->model);
 }
 
 int mfm_session_open(mfm_session *session, const char *path)
 {
-    return mfm_model_open(session->ctx, path, &session->model);
+    const int status = mfm_model_open(session->ctx, path, &session->model);
+    return status ? status : mfm_view_apply(session->ctx, &session->view, session->model);
 }
 
 int mfm_session_import(mfm_session *session)
@@ -319,7 +321,8 @@ static int make_preprocess(mfm_session *session, const mfm_images_wanted *wanted
 json_t *mfm_session_preprocess_json(const mfm_session *session)
 {
     char *text;
-    if (mfm_preprocess_info_text(session->ctx, &session->preprocess, &text))
+    if (mfm_preprocess_info_text(session->ctx, &session->preprocess,
+                                 mfm_model_reads_rows(session->model), &text))
         return NULL;
     json_t *object = json_loads(text, 0, NULL);
     mfm_free(session->ctx, text);

@@ -14,11 +14,13 @@
 #include "onnx/import/import.h"
 #include "onnx/proto/model.h"
 #include "tools/options/normalisation.h"
+#include "tools/options/view_options.h"
 
 typedef struct mfm_session {
     mfm_ctx *ctx;
     mfm_model *model;
-    mfm_role_choice choice; /* what is fixed or trained by name; borrowed */
+    mfm_view_arguments view; /* how the file is looked at; borrowed */
+    mfm_role_choice choice;  /* what is fixed or trained by name; borrowed */
     mfm_network *network;
     mfm_task task; /* what a problem is built for; without one, of no images */
     mfm_problem *problem;
@@ -41,7 +43,8 @@ typedef struct mfm_images_wanted {
     mfm_augment augment;
 } mfm_images_wanted;
 
-/* Each fills its part of a zeroed session; mfm_session_clear frees what there is, at any time. */
+/* Each fills its part of a session that is zeroed but for the view; mfm_session_clear frees what
+ * there is, at any time. */
 int mfm_session_load(mfm_session *session, const char *path);
 /* The same for a model that is only read: its weights stay in the file until they are imported. */
 int mfm_session_open(mfm_session *session, const char *path);

@@ -11,6 +11,7 @@
 #include "core/data/sources/image_list.h"
 #include "core/data/sources/source.h"
 #include "onnx/info/best_info.h"
+#include "onnx/info/inspect.h"
 #include "onnx/surgery/branch.h"
 #include "onnx/surgery/inject.h"
 #include "onnx/checkpoint.h"
@@ -335,6 +336,8 @@ int mfm_train_job_describe_data(mfm_train_job *job)
         status = look_for_training(job);
     if (!status)
         status = mfm_best_info_remove(s->model); /* of the run that the model comes from */
+    if (!status && job->arguments.view.logits)
+        status = mfm_model_set_metadata(s->model, MFM_OUTPUT_KEY, job->arguments.view.logits);
     if (!status)
         status = mfm_preprocess_info_write(job->ctx, s->model, &s->preprocess);
     return status ? status

@@ -11,6 +11,7 @@
 #include "tools/options/feature_options.h"
 #include "tools/options/normalisation.h"
 #include "tools/options/role_options.h"
+#include "tools/options/view_options.h"
 #include "tools/options/settings.h"
 
 typedef struct mfm_train_arguments {
@@ -27,6 +28,7 @@ typedef struct mfm_train_arguments {
     mfm_normalisation_arguments normalisation;
     bool fit, pad;
 
+    mfm_view_arguments view;
     mfm_role_arguments roles;
     mfm_feature_arguments features;
 

@@ -193,7 +193,7 @@ static void only_the_batch_may_be_open(void)
     hand_weight(t.model, "w", HAND_DIMS(4, 3, 1, 1));
     hand_node(t.model, "Conv", "conv", "x w", "c");
     hand_head(t.model, "c");
-    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "input 'x'", "axis 2", "batch"));
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "the size of images", "--input-size"));
     finish(&t);
 }
 
@@ -208,14 +208,14 @@ static void a_classifier_has_one_input(void)
     finish(&t);
 }
 
-static void images_are_float32(void)
+static void images_are_numbers_or_bytes(void)
 {
     imported t = start(8, 17);
     hand_conv(t.model);
     hand_head(t.model, "c");
     t.model->proto->graph->input[0]->type->tensor_type->elem_type =
-        ONNX__TENSOR_PROTO__DATA_TYPE__UINT8;
-    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "input 'x'", "float32"));
+        ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "input 'x'", "floating-point numbers or bytes"));
     finish(&t);
 }
 
@@ -404,9 +404,9 @@ static const mfm_case cases[] = {
     {"missing and further inputs are named", missing_inputs_are_named},
     {"shapes that do not fit are named", shapes_that_do_not_fit_are_named},
     {"weights must be floating-point numbers", weights_must_be_numbers},
-    {"only the batch may be left open", only_the_batch_may_be_open},
+    {"the size of images is told where it is open", only_the_batch_may_be_open},
     {"a classifier has one input", a_classifier_has_one_input},
-    {"images are float32", images_are_float32},
+    {"images are numbers or bytes", images_are_numbers_or_bytes},
     {"there must be an input and an output", there_must_be_an_input_and_an_output},
     {"the output must depend on the image", the_output_depends_on_the_image},
     {"the output must be [batch, classes]", the_output_is_batch_by_classes},
