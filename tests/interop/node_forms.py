@@ -52,8 +52,46 @@ def resizes():
          "sizes": np.array([2, 3, 3, 6], np.int64)})
 
 
+def windows():
+    """Convolutions and poolings of lines, images and volumes, in the older opsets, too."""
+    for axes, size in ((1, (9,)), (2, (7, 6)), (3, (4, 5, 3))):
+        x, ones = {"x": numbers(2, 4, *size)}, [1] * axes
+        w, b = numbers(6, 2, *[3, 2, 2][:axes]), numbers(6)
+        up, c = numbers(4, 3, *[3, 2, 2][:axes], seed=1), numbers(6, seed=1)
+        variants = [("plain", {}),
+                    ("strided", {"strides": [2] * axes, "pads": [1, 0, 1][:axes] + ones}),
+                    ("same", {"auto_pad": "SAME_UPPER", "strides": [2] * axes}),
+                    ("lower", {"auto_pad": "SAME_LOWER"})]
+        for opset, (word, more) in itertools.product((7, 11), variants):
+            name = "%d_%daxes_%s" % (opset, axes, word)
+            yield "conv_" + name, opset, helper.make_node(
+                "Conv", ["x", "w", "b"], ["y"], group=2, **more), x, {"w": w, "b": b}
+            yield "convtranspose_" + name, opset, helper.make_node(
+                "ConvTranspose", ["x", "w", "b"], ["y"], group=2, **more), x, {"w": up, "b": c}
+            for pool in ("MaxPool", "AveragePool", "LpPool"):
+                yield "%s_%s" % (pool.lower(), name), opset, helper.make_node(
+                    pool, ["x"], ["y"], kernel_shape=[2] * axes, **more), x, {}
+        for op in ("MaxPool", "AveragePool"):
+            for opset in (10, 19):
+                dilations = {"dilations": [2] * axes} if op == "MaxPool" or opset == 19 else {}
+                yield "%s_%d_%daxes_ceil" % (op.lower(), opset, axes), opset, helper.make_node(
+                    op, ["x"], ["y"], kernel_shape=[2] * axes, strides=[2] * axes, ceil_mode=1,
+                    **dilations), x, {}
+        for op in ("GlobalLpPool", "GlobalMaxPool", "GlobalAveragePool"):
+            yield "%s_%daxes" % (op.lower(), axes), 11, helper.make_node(op, ["x"], ["y"]), x, {}
+        yield "batchnormalization_%daxes" % axes, 9, helper.make_node(
+            "BatchNormalization", ["x", "s", "b", "m", "v"], ["y"]), x, {
+                "s": numbers(4), "b": numbers(4, seed=1), "m": numbers(4, seed=2),
+                "v": numbers(4, seed=3) ** 2}
+    yield "lppool_p3", 18, helper.make_node("LpPool", ["x"], ["y"], kernel_shape=[3, 2], p=3), {
+        "x": numbers(1, 2, 5, 6)}, {}
+    yield "globallppool_p1", 9, helper.make_node("GlobalLpPool", ["x"], ["y"], p=1), {
+        "x": numbers(2, 3, 5, 6)}, {}
+
+
 def forms():
     yield from resizes()
+    yield from windows()
 
 
 def model_of(opset, node, data, constants):

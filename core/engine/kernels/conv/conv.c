@@ -19,6 +19,7 @@ static const mfm_conv_impl *const preferred[] = {&mfm_conv_winograd, &mfm_conv_p
 static const mfm_conv_impl *const exact[] = {&mfm_conv_winograd_small, &mfm_conv_panels,
                                              &mfm_conv_direct, &mfm_conv_general, NULL};
 static const mfm_conv_impl *const general_only[] = {&mfm_conv_general, NULL};
+static const mfm_conv_impl *const slices_only[] = {&mfm_conv_slices, NULL};
 
 struct mfm_conv {
     const mfm_conv_impl *impls[MAX_IMPLS]; /* those in use */
@@ -108,6 +109,8 @@ int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference,
 
 int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference, mfm_conv **conv)
 {
+    if (shape->row_major)
+        return mfm_conv_new_from(ctx, shape, inference, slices_only, conv);
     const bool ahead = (int)MFM_VEC_BYTES >= (int)WIDE || !mfm_conv_general.dispatches;
     if (!ahead)
         return mfm_conv_new_from(ctx, shape, inference, general_only, conv);

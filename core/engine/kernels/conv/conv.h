@@ -1,6 +1,8 @@
 /*
- * Two-dimensional convolution in channels-last storage: images [n, h, w, c], weights [o, kh, kw,
- * c / groups], results [n, oh, ow, o]. conv_impl.h tells what stands behind this header.
+ * Convolution. Of images in channels-last storage: images [n, h, w, c], weights [o, kh, kw,
+ * c / groups], results [n, oh, ow, o]. Of lines and volumes in row-major storage: [n, c, w] with
+ * weights [o, c / groups, kw], and [n, c, d, h, w] with [o, c / groups, kd, kh, kw]. conv_impl.h
+ * tells what stands behind this header.
  */
 #ifndef MFM_CONV_H
 #define MFM_CONV_H
@@ -11,6 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The depth of volumes; a line lies at one depth and in one row: all are 1, pad_begin 0. */
+typedef struct mfm_conv_depth {
+    int64_t in, out, kernel, stride, dilation, pad_begin;
+} mfm_conv_depth;
+
 typedef struct mfm_conv_shape {
     int64_t n, c, h, w; /* input */
     int64_t o, oh, ow;  /* result */
@@ -18,6 +25,8 @@ typedef struct mfm_conv_shape {
     int64_t stride[2], dilation[2];
     int64_t pad_begin[2], pad_end[2]; /* rows, columns */
     int64_t groups;
+    bool row_major;       /* lines or volumes */
+    mfm_conv_depth depth; /* not read for images */
 } mfm_conv_shape;
 
 typedef struct mfm_conv mfm_conv;

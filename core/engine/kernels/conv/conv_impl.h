@@ -62,6 +62,9 @@ extern const mfm_conv_impl mfm_conv_winograd;
 /* The same in smaller tiles, which round no more than the sums: forward only. */
 extern const mfm_conv_impl mfm_conv_winograd_small;
 
+/* Lines and volumes, and nothing else: by the others, image after image. */
+extern const mfm_conv_impl mfm_conv_slices;
+
 /* As mfm_conv_new, with implementations of the caller's choice, ended by NULL; MFM_ENOTSUP when
  * none fits some direction. */
 int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference,

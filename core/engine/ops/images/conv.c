@@ -1,32 +1,25 @@
 /*
- * Conv (ONNX 1, 11, 22) over images: y = x * w + b, bilinear in x and w. The weights are
- * [o, c / group, kh, kw]; the bias, when there is one, has o elements.
+ * Conv (ONNX 1, 11, 22) over images, lines and volumes: y = x * w + b, bilinear in x and w. The
+ * weights are [o, c / group, kh, kw], or [.., kw], or [.., kd, kh, kw]; the bias, when there is
+ * one, has o elements.
  */
-#include "core/engine/kernels/broadcast.h"
 #include "core/engine/kernels/conv/conv_shape.h"
-#include "core/engine/ops/images/window.h"
-#include "core/engine/rules.h"
-
-typedef struct conv_attr {
-    mfm_window_attr window;
-    int64_t group;
-} conv_attr;
+#include "core/engine/ops/images/conv_common.h"
 
 static const mfm_attr_def attrs[] = {
     MFM_WINDOW_ATTRS,
     {.name = "kernel_shape", .type = MFM_INTS, .offset = offsetof(mfm_window_attr, kernel_shape)},
-    {.name = "group", .type = MFM_INT, .offset = offsetof(conv_attr, group), .fallback = 1},
+    {.name = "group", .type = MFM_INT, .offset = offsetof(mfm_conv_attr, group), .fallback = 1},
     {0}};
 
 static int check_channels(mfm_ctx *ctx, const mfm_node *node)
 {
     const mfm_shape *x = &node->in[0]->shape, *w = &node->in[1]->shape;
-    const int64_t group = ((const conv_attr *)node->attr)->group;
+    const int64_t group = ((const mfm_conv_attr *)node->attr)->group;
     char text[MFM_SHAPE_TEXT];
-    if (x->rank != 4 || w->rank != 4)
-        return mfm_infer_fail(ctx, node, "%s %s: must have four axes, only images are supported",
-                              x->rank == 4 ? "weights" : "input",
-                              mfm_shape_text(x->rank == 4 ? w : x, text));
+    const int status = mfm_conv_check_ranks(ctx, node);
+    if (status)
+        return status;
     if (group < 1 || x->dim[1] % group || w->dim[0] % group || w->dim[0] < 1)
         return mfm_infer_fail(ctx, node, "group %lld of %lld to %lld channels: must divide both",
                               (long long)group, (long long)x->dim[1], (long long)w->dim[0]);
@@ -34,33 +27,13 @@ static int check_channels(mfm_ctx *ctx, const mfm_node *node)
         return mfm_infer_fail(ctx, node,
                               "weights %s: must take %lld channels, those of the input by group",
                               mfm_shape_text(w, text), (long long)(x->dim[1] / group));
-    if (node->n_in > 2 && node->in[2] &&
-        (node->in[2]->shape.rank != 1 || node->in[2]->shape.dim[0] != w->dim[0]))
-        return mfm_infer_fail(ctx, node, "bias %s: must be [%lld], one number a result channel",
-                              mfm_shape_text(&node->in[2]->shape, text), (long long)w->dim[0]);
-    return MFM_OK;
+    return mfm_conv_check_bias(ctx, node, w->dim[0]);
 }
 
 static mfm_conv_shape shape_of(const mfm_node *node, const mfm_window *window)
 {
-    const mfm_shape *x = &node->in[0]->shape, *y = &node->out[0]->shape;
-    mfm_conv_shape shape = {.n = x->dim[0],
-                            .c = x->dim[1],
-                            .h = x->dim[2],
-                            .w = x->dim[3],
-                            .o = y->dim[1],
-                            .oh = y->dim[2],
-                            .ow = y->dim[3],
-                            .kh = window->kernel[0],
-                            .kw = window->kernel[1],
-                            .groups = ((const conv_attr *)node->attr)->group};
-    for (int axis = 0; axis < 2; axis++) {
-        shape.stride[axis] = window->stride[axis];
-        shape.dilation[axis] = window->dilation[axis];
-        shape.pad_begin[axis] = window->pad_begin[axis];
-        shape.pad_end[axis] = window->pad_end[axis];
-    }
-    return shape;
+    return mfm_conv_shape_of(node, window, &node->in[0]->shape, window->in, &node->out[0]->shape,
+                             window->out);
 }
 
 static int fail(mfm_ctx *ctx, const mfm_node *node, int status)
@@ -76,9 +49,11 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
         status = mfm_window_infer(ctx, node, &node->in[1]->shape.dim[2], &window);
     if (status)
         return status;
-    node->out[0]->shape = (mfm_shape){.rank = 4,
-                                      .dim = {node->in[0]->shape.dim[0], node->in[1]->shape.dim[0],
-                                              window.out[0], window.out[1]}};
+    node->out[0]->shape =
+        mfm_window_result(&window, node->in[0]->shape.dim[0], node->in[1]->shape.dim[0]);
+    status = mfm_shape_check(ctx, &node->out[0]->shape, "convolution result");
+    if (status)
+        return fail(ctx, node, status);
     const mfm_conv_shape shape = shape_of(node, &window);
     status = mfm_conv_check(ctx, &shape);
     return status ? fail(ctx, node, status) : MFM_OK;
@@ -137,18 +112,6 @@ static void adjoint_w(const mfm_node *node, const real *g, const real *x, real *
     mfm_conv_backward_weights(node->kernel, g, x, gw, add, node->scratch);
 }
 
-/* The bias as the shape that broadcasts over images. */
-static mfm_shape by_channel(const mfm_node *node)
-{
-    return (mfm_shape){.rank = 4, .dim = {1, node->out[0]->shape.dim[1], 1, 1}};
-}
-
-static void bias(const mfm_node *node, const real *b, real *y, bool add)
-{
-    const mfm_shape shape = by_channel(node);
-    mfm_broadcast_copy(&node->out[0]->shape, &shape, b, 1, y, add);
-}
-
 static void product_bias(const mfm_node *node, const real *x, const real *w, const real *b, real *y)
 {
     if (mfm_conv_takes_bias(node->kernel)) {
@@ -156,27 +119,20 @@ static void product_bias(const mfm_node *node, const real *x, const real *w, con
         return;
     }
     product(node, x, w, y, false);
-    bias(node, b, y, true);
-}
-
-static void adjoint_bias(const mfm_node *node, const real *g, real *gb, bool add)
-{
-    const mfm_shape shape = by_channel(node);
-    mfm_broadcast_reduce(&node->out[0]->shape, g, NULL, NULL, 1, &shape, gb, add);
+    mfm_conv_bias(node, b, y, true);
 }
 
 static int64_t macs(const mfm_node *node)
 {
     const mfm_shape *w = &node->in[1]->shape;
-    return mfm_count_times(mfm_shape_count(&node->out[0]->shape),
-                           w->dim[1] * w->dim[2] * w->dim[3]);
+    return mfm_count_times(mfm_shape_count(&node->out[0]->shape), mfm_shape_count(w) / w->dim[0]);
 }
 
 static const mfm_bilinear parts = {.product = product,
                                    .adjoint_a = adjoint_x,
                                    .adjoint_b = adjoint_w,
-                                   .bias = bias,
-                                   .adjoint_bias = adjoint_bias,
+                                   .bias = mfm_conv_bias,
+                                   .adjoint_bias = mfm_conv_adjoint_bias,
                                    .product_bias = product_bias,
                                    .product_pair = product_pair};
 static const mfm_port inputs[] = {{"X", MFM_DATA, false, false},
@@ -202,6 +158,10 @@ static const char *const samples[] = {
     "[2,2,4,5] [3,2,2,4] [3] auto_pad=SAME_LOWER",
     "[2,2,5,5] [3,2,3,3] [3] auto_pad=VALID strides=2,2",
     "[1,2,5,5] [3,2,5,5] [3] opset=1",
+    "[2,1,7] [1,1,3] - pads=1,1",
+    "[2,4,6] [6,2,3] [6] group=2 strides=2 pads=1,0",
+    "[2,2,3,4,5] [3,2,2,3,2] [3] strides=1,2,1 pads=0,1,1,1,0,0",
+    "[1,2,3,3,3] [2,1,3,2,2] [2] group=2 dilations=2,1,2 pads=2,0,1,2,1,1",
     NULL};
 
 const mfm_op mfm_op_conv = {
@@ -211,11 +171,11 @@ const mfm_op mfm_op_conv = {
     .inputs = inputs,
     .outputs = outputs,
     .attrs = attrs,
-    .attr_size = sizeof(conv_attr),
+    .attr_size = sizeof(mfm_conv_attr),
     .shape = infer_shape,
     .macs = macs,
     .batch = MFM_BATCH_FIRST,
-    .summary = "two-dimensional convolution, in groups, with optional bias",
+    .summary = "convolution over images, lines or volumes, in groups, with optional bias",
     .samples = samples,
 };
 

@@ -10,8 +10,8 @@ static int resolve(mfm_ctx *ctx, const mfm_node *node, const char *name, const m
                    int count, int64_t least, int64_t fallback, int64_t *to)
 {
     if (list->count >= 0 && list->count != count)
-        return mfm_infer_fail(ctx, node, "%s: %d numbers: must be %d, images have two axes", name,
-                              list->count, count);
+        return mfm_infer_fail(ctx, node, "%s: %d numbers: must be %d for an input of %d axes", name,
+                              list->count, count, node->in[0]->shape.rank);
     for (int i = 0; i < count; i++) {
         to[i] = list->count < 0 ? fallback : list->v[i];
         if (to[i] < least || to[i] > MAX_EXTENT)
@@ -25,10 +25,12 @@ static int check_image(mfm_ctx *ctx, const mfm_node *node)
 {
     char text[MFM_SHAPE_TEXT];
     const mfm_shape *shape = &node->in[0]->shape;
-    if (shape->rank != 4)
-        return mfm_infer_fail(ctx, node, "input %s: must be [n, channels, height, width]",
+    if (shape->rank < 3 || shape->rank > 2 + MFM_WINDOW_AXES)
+        return mfm_infer_fail(ctx, node,
+                              "input %s: must be [n, channels, height, width], or have one or "
+                              "three axes after the channels",
                               mfm_shape_text(shape, text));
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < shape->rank; i++)
         if (shape->dim[i] < 1 || (i > 1 && shape->dim[i] > MAX_EXTENT))
             return mfm_infer_fail(ctx, node, "input %s: image sizes must be in [1, %d]",
                                   mfm_shape_text(shape, text), MAX_EXTENT);
@@ -39,17 +41,19 @@ static int resolve_kernel(mfm_ctx *ctx, const mfm_node *node, const int64_t *kno
                           mfm_window *window)
 {
     const mfm_ints *given = &((const mfm_window_attr *)node->attr)->kernel_shape;
+    const int axes = MFM_WINDOW_AXES - window->first;
+    int64_t *kernel = window->kernel + window->first;
     if (!known && given->count < 0)
         return mfm_infer_fail(ctx, node, "kernel_shape: not given: is required");
-    int status = resolve(ctx, node, "kernel_shape", given, 2, 1, 1, window->kernel);
-    for (int i = 0; i < 2 && known && !status; i++) {
-        if (given->count > 0 && window->kernel[i] != known[i])
+    int status = resolve(ctx, node, "kernel_shape", given, axes, 1, 1, kernel);
+    for (int i = 0; i < axes && known && !status; i++) {
+        if (given->count > 0 && kernel[i] != known[i])
             return mfm_infer_fail(ctx, node, "kernel_shape: %lld: the weights have %lld",
-                                  (long long)window->kernel[i], (long long)known[i]);
+                                  (long long)kernel[i], (long long)known[i]);
         if (known[i] < 1 || known[i] > MAX_EXTENT)
             return mfm_infer_fail(ctx, node, "kernel size %lld: must be in [1, %d]",
                                   (long long)known[i], MAX_EXTENT);
-        window->kernel[i] = known[i];
+        kernel[i] = known[i];
     }
     return status;
 }
@@ -88,41 +92,66 @@ static int place_windows(mfm_ctx *ctx, const mfm_node *node, mfm_window *w, int 
 static int resolve_pads(mfm_ctx *ctx, const mfm_node *node, mfm_window *w)
 {
     const mfm_window_attr *attr = node->attr;
-    int64_t pads[4];
-    const int status = resolve(ctx, node, "pads", &attr->pads, 4, 0, 0, pads);
+    const int axes = MFM_WINDOW_AXES - w->first;
+    int64_t pads[2 * MFM_WINDOW_AXES];
+    const int status = resolve(ctx, node, "pads", &attr->pads, 2 * axes, 0, 0, pads);
     if (status)
         return status;
-    for (int axis = 0; axis < 2; axis++) {
-        w->pad_begin[axis] = pads[axis];
-        w->pad_end[axis] = pads[2 + axis];
-        if (attr->auto_pad != MFM_PAD_NOTSET && (pads[axis] || pads[2 + axis]))
+    for (int i = 0; i < axes; i++) {
+        w->pad_begin[w->first + i] = pads[i];
+        w->pad_end[w->first + i] = pads[axes + i];
+        if (attr->auto_pad != MFM_PAD_NOTSET && (pads[i] || pads[axes + i]))
             return mfm_infer_fail(ctx, node, "pads: stand beside auto_pad: only one may be given");
     }
     return MFM_OK;
 }
 
-int mfm_window_infer(mfm_ctx *ctx, const mfm_node *node, const int64_t kernel[2], mfm_window *w)
+/* Without the axes of the input. */
+static mfm_window window_of_one(int first)
+{
+    mfm_window w = {.first = first};
+    for (int axis = 0; axis < MFM_WINDOW_AXES; axis++)
+        w.in[axis] = w.out[axis] = w.kernel[axis] = w.stride[axis] = w.dilation[axis] = 1;
+    return w;
+}
+
+int mfm_window_resolve(mfm_ctx *ctx, const mfm_node *node, const int64_t *kernel, mfm_window *w)
 {
     const mfm_window_attr *attr = node->attr;
-    *w = (mfm_window){0};
-    int status = check_image(ctx, node);
-    if (!status)
-        status = resolve_kernel(ctx, node, kernel, w);
-    if (!status)
-        status = resolve(ctx, node, "strides", &attr->strides, 2, 1, 1, w->stride);
-    if (!status)
-        status = resolve(ctx, node, "dilations", &attr->dilations, 2, 1, 1, w->dilation);
-    if (!status)
-        status = resolve_pads(ctx, node, w);
-    for (int axis = 0; axis < 2 && !status; axis++) {
-        w->in[axis] = node->in[0]->shape.dim[2 + axis];
+    const int status = check_image(ctx, node), axes = node->in[0]->shape.rank - 2;
+    if (status)
+        return status;
+    *w = window_of_one(MFM_WINDOW_AXES - axes);
+    for (int i = 0; i < axes; i++)
+        w->in[w->first + i] = node->in[0]->shape.dim[2 + i];
+    int failed = resolve_kernel(ctx, node, kernel, w);
+    if (!failed)
+        failed = resolve(ctx, node, "strides", &attr->strides, axes, 1, 1, w->stride + w->first);
+    if (!failed)
+        failed =
+            resolve(ctx, node, "dilations", &attr->dilations, axes, 1, 1, w->dilation + w->first);
+    return failed ? failed : resolve_pads(ctx, node, w);
+}
+
+int mfm_window_infer(mfm_ctx *ctx, const mfm_node *node, const int64_t *kernel, mfm_window *w)
+{
+    const mfm_window_attr *attr = node->attr;
+    int status = mfm_window_resolve(ctx, node, kernel, w);
+    for (int axis = status ? MFM_WINDOW_AXES : w->first; axis < MFM_WINDOW_AXES && !status; axis++)
         if (attr->auto_pad == MFM_PAD_SAME_UPPER || attr->auto_pad == MFM_PAD_SAME_LOWER)
             pad_same(w, axis, attr->auto_pad == MFM_PAD_SAME_UPPER);
         else
             status = place_windows(ctx, node, w, axis,
                                    attr->ceil_mode && attr->auto_pad == MFM_PAD_NOTSET);
-    }
     return status;
+}
+
+mfm_shape mfm_window_result(const mfm_window *w, int64_t n, int64_t channels)
+{
+    mfm_shape shape = {.rank = 2 + MFM_WINDOW_AXES - w->first, .dim = {n, channels}};
+    for (int axis = w->first; axis < MFM_WINDOW_AXES; axis++)
+        shape.dim[2 + axis - w->first] = w->out[axis];
+    return shape;
 }
 
 mfm_taps mfm_window_taps(const mfm_window *w, int axis, int64_t place, int64_t low, int64_t high)
@@ -143,6 +172,29 @@ mfm_taps mfm_window_inside(const mfm_window *w, int axis, int64_t place)
     return mfm_window_taps(w, axis, place, 0, w->in[axis]);
 }
 
+mfm_window_images mfm_window_images_of(const mfm_window *w, const mfm_shape *x)
+{
+    const int64_t channels = x->rank == 4 ? x->dim[1] : 1;
+    mfm_window_images v = {
+        .images = x->dim[0] * x->dim[1] / channels, .channels = channels, .in = 1, .out = 1};
+    for (int axis = 0; axis < MFM_WINDOW_AXES; axis++) {
+        v.in *= w->in[axis];
+        v.out *= w->out[axis];
+    }
+    v.parallel = v.images * v.channels * (v.in > v.out ? v.in : v.out) >= MFM_WINDOW_PARALLEL_FROM;
+    return v;
+}
+
+mfm_place mfm_window_place(const mfm_window *w, int64_t result)
+{
+    mfm_place p;
+    for (int axis = MFM_WINDOW_AXES; axis-- > 0; result /= w->out[axis]) {
+        p.start[axis] = mfm_window_start(w, axis, result % w->out[axis]);
+        p.taps[axis] = mfm_window_inside(w, axis, result % w->out[axis]);
+    }
+    return p;
+}
+
 /* A window that begins inside the image has tap 0 there; so only those before and the last one can
  * miss it. */
 static bool all_meet(const mfm_window *w, int axis)
@@ -158,12 +210,16 @@ static bool all_meet(const mfm_window *w, int axis)
 static int check_pool(mfm_ctx *ctx, mfm_node *node, mfm_window *w)
 {
     const int status = mfm_window_infer(ctx, node, NULL, w);
+    int64_t taps = 1;
+    for (int axis = 0; axis < MFM_WINDOW_AXES && !status; axis++) {
+        taps = mfm_count_times(taps, w->kernel[axis]);
+        if (taps > MAX_TAPS)
+            return mfm_infer_fail(ctx, node, "kernel_shape: %lld along axis %d: at most %d taps",
+                                  (long long)w->kernel[axis], 2 + axis - w->first, MAX_TAPS);
+    }
     if (status)
         return status;
-    if (w->kernel[0] > MAX_TAPS / w->kernel[1])
-        return mfm_infer_fail(ctx, node, "kernel_shape: %lld by %lld: at most %d taps",
-                              (long long)w->kernel[0], (long long)w->kernel[1], MAX_TAPS);
-    for (int axis = 0; axis < 2; axis++)
+    for (int axis = 0; axis < MFM_WINDOW_AXES; axis++)
         if (!all_meet(w, axis))
             return mfm_infer_fail(ctx, node,
                                   "pads %lld and %lld of a window of %lld taps over %lld: every "
@@ -171,8 +227,7 @@ static int check_pool(mfm_ctx *ctx, mfm_node *node, mfm_window *w)
                                   (long long)w->pad_begin[axis], (long long)w->pad_end[axis],
                                   (long long)w->kernel[axis], (long long)w->in[axis]);
     const mfm_shape *x = &node->in[0]->shape;
-    node->out[0]->shape =
-        (mfm_shape){.rank = 4, .dim = {x->dim[0], x->dim[1], w->out[0], w->out[1]}};
+    node->out[0]->shape = mfm_window_result(w, x->dim[0], x->dim[1]);
     return mfm_shape_check(ctx, &node->out[0]->shape, "pooling result");
 }
 

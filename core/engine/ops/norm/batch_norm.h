@@ -37,6 +37,6 @@ void mfm_batch_norm_update(const mfm_node *node);
 /* Rows (n h w) and channels of the input. */
 mfm_channels mfm_batch_norm_size(const mfm_node *node);
 /* Reals of scratch that a pass of the rule uses. */
-size_t mfm_batch_norm_scratch(mfm_channels size);
+size_t mfm_batch_norm_scratch(const mfm_node *node);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * The four passes of BatchNormalization over x [n, c] or [n, c, h, w], a channel at a time:
+ * The four passes of BatchNormalization over x [n, c, ...], a channel at a time:
  *     y = gamma xhat + beta,   xhat = s (x - mu),   s = 1 / sqrt(v + epsilon)
- * In training mu and v are mean and population variance over the N = n h w elements of the channel,
+ * In training mu and v are mean and population variance over the N elements of the channel,
  * and every pass differentiates through them; in inference they are the running statistics,
  * constants.
  *
@@ -42,6 +42,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/engine/kernels/strided.h"
+
 /* Results of the sum sweeps: sum and centred sum of up to three streams, and one product. */
 enum { MAX_SUMS = 7 };
 
@@ -51,10 +53,19 @@ mfm_channels mfm_batch_norm_size(const mfm_node *node)
     return (mfm_channels){mfm_shape_count(x) / x->dim[1], x->dim[1]};
 }
 
-size_t mfm_batch_norm_scratch(mfm_channels size)
+/* Lines and volumes do not have the channels innermost: they are turned for a pass. */
+static bool is_turned(const mfm_node *node)
 {
+    const int rank = node->in[MFM_BN_INPUT]->shape.rank;
+    return rank != 2 && rank != 4;
+}
+
+size_t mfm_batch_norm_scratch(const mfm_node *node)
+{
+    const mfm_channels size = mfm_batch_norm_size(node);
     const size_t channels = (size_t)size.channels;
-    return MAX_SUMS * channels * (sizeof(double) / sizeof(real)) +
+    const size_t turned = is_turned(node) ? (size_t)(size.rows * size.channels) : 0;
+    return (MFM_LANES + 1) * turned + MAX_SUMS * channels * (sizeof(double) / sizeof(real)) +
            mfm_channels_scratch(size, MAX_SUMS) + (3 + MFM_MAX_STREAMS) * channels;
 }
 
@@ -70,10 +81,52 @@ typedef struct pass {
     real *constant, *factor; /* [c], [MFM_MAX_STREAMS, c] */
     real *shift, *scale;     /* [c] each: y = shift + scale x */
     const mfm_batch_norm_tail *tail;
+    real *turned; /* [MFM_LANES + 1, rows, c]: the streams and the result; NULL: not turned */
     const real *stream[MFM_LANES];
     /* Where the sums of a stream, u and u (x - mu), and of g x' lie in total; NULL: zero. */
     const double *sum[MFM_LANES], *centred[MFM_LANES], *product;
 } pass;
+
+/* The axes [n, c, the others] and their strides in the tensor, and turned. */
+static mfm_shape turned_views(const pass *p, int64_t tensor[MFM_MAX_RANK],
+                              int64_t turned[MFM_MAX_RANK])
+{
+    const mfm_shape *x = &p->node->in[MFM_BN_INPUT]->shape;
+    const int64_t n = x->dim[0], c = p->size.channels, area = p->size.rows / n;
+    const int64_t plain[] = {c * area, area, 1}, inner[] = {c * area, 1, c};
+    memcpy(tensor, plain, sizeof plain);
+    memcpy(turned, inner, sizeof inner);
+    return (mfm_shape){.rank = 3, .dim = {n, c, area}};
+}
+
+static void set_stream(pass *p, enum mfm_lane lane, const real *values)
+{
+    int64_t from[MFM_MAX_RANK], to[MFM_MAX_RANK];
+    p->stream[lane] = values;
+    if (!p->turned || !values)
+        return;
+    real *turned = p->turned + (int)lane * p->size.rows * p->size.channels;
+    const mfm_shape shape = turned_views(p, from, to);
+    mfm_strided_copy(&shape, values, from, 1, turned, to, false);
+    p->stream[lane] = turned;
+}
+
+/* The combination, written back where it was turned. */
+static void combine(const pass *p, mfm_channel_combination f)
+{
+    int64_t to[MFM_MAX_RANK], from[MFM_MAX_RANK];
+    real *const y = f.y;
+    const bool add = f.add;
+    if (p->turned) {
+        f.y = p->turned + MFM_LANES * p->size.rows * p->size.channels;
+        f.add = false;
+    }
+    mfm_channels_combine(p->size, &f);
+    if (!p->turned)
+        return;
+    const mfm_shape shape = turned_views(p, to, from);
+    mfm_strided_copy(&shape, f.y, from, 1, y, to, add);
+}
 
 static pass begin(const mfm_node *node)
 {
@@ -90,7 +143,8 @@ static pass begin(const mfm_node *node)
     p.shift = p.factor + MFM_MAX_STREAMS * c;
     p.scale = p.shift + c;
     p.tail = node->impl->parts;
-    p.stream[MFM_X] = mfm_in(node, MFM_BN_INPUT, MFM_X);
+    p.turned = is_turned(node) ? p.scale + c : NULL;
+    set_stream(&p, MFM_X, mfm_in(node, MFM_BN_INPUT, MFM_X));
     return p;
 }
 
@@ -215,7 +269,7 @@ static void write_output(const pass *p, terms_fn *terms_of, enum mfm_lane lane)
     if (p->tail->relu)
         f.finish = lane == MFM_X ? MFM_FINISH_RELU : MFM_FINISH_GATE;
     f.y = mfm_out(p->node, 0, lane);
-    mfm_channels_combine(p->size, &f);
+    combine(p, f);
 }
 
 /* Lane G or DG of the input, from the terms, and of the summand. */
@@ -236,7 +290,7 @@ static void write_adjoints(const pass *p, terms_fn *terms_of, enum mfm_lane lane
         memset(summand, 0, (size_t)(p->size.rows * p->size.channels) * sizeof *summand);
     }
     if (f.y || f.passed)
-        mfm_channels_combine(p->size, &f);
+        combine(p, f);
 }
 
 /* ---- the passes ----------------------------------------------------------------------------- */
@@ -289,7 +343,7 @@ static terms jvp_terms(const pass *p, int64_t c)
 static void jvp(const mfm_node *node)
 {
     pass p = begin(node);
-    p.stream[MFM_DX] = mfm_in(node, MFM_BN_INPUT, MFM_DX);
+    set_stream(&p, MFM_DX, mfm_in(node, MFM_BN_INPUT, MFM_DX));
     if (node->training && p.stream[MFM_DX])
         sum_streams(&p);
     else if (!mfm_in(node, MFM_BN_SCALE, MFM_DX))
@@ -332,7 +386,7 @@ static terms vjp_terms_fixed(const pass *p, int64_t c)
 static void vjp(const mfm_node *node)
 {
     pass p = begin(node);
-    p.stream[MFM_G] = mfm_out(node, 0, MFM_G);
+    set_stream(&p, MFM_G, mfm_out(node, 0, MFM_G));
     if (node->training || wants_parameters(node, MFM_G))
         sum_streams(&p);
     if (!node->training)
@@ -364,9 +418,9 @@ static terms vjp_t_terms_fixed(const pass *p, int64_t c)
 static void vjp_t(const mfm_node *node)
 {
     pass p = begin(node);
-    p.stream[MFM_DX] = mfm_in(node, MFM_BN_INPUT, MFM_DX);
-    p.stream[MFM_G] = mfm_out(node, 0, MFM_G);
-    p.stream[MFM_DG] = mfm_out(node, 0, MFM_DG);
+    set_stream(&p, MFM_DX, mfm_in(node, MFM_BN_INPUT, MFM_DX));
+    set_stream(&p, MFM_G, mfm_out(node, 0, MFM_G));
+    set_stream(&p, MFM_DG, mfm_out(node, 0, MFM_DG));
     if (node->training || wants_parameters(node, MFM_DG))
         sum_streams(&p);
     if (!node->training)

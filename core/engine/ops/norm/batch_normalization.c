@@ -1,10 +1,10 @@
 /*
- * BatchNormalization (ONNX 7, 9, 14, 15) per channel, over x [n, c] or [n, c, h, w]. The plan, not
+ * BatchNormalization (ONNX 7, 9, 14, 15) per channel, over x [n, c, ...]. The plan, not
  * the training_mode attribute, decides between the statistics of the batch and the running ones.
  * The second and further outputs, which only exports in training mode have, are not supported; the
  * running statistics are written by `update`:
  *     running = momentum running + (1 - momentum) batch,
- * with the population variance (divided by n h w), as ONNX has it.
+ * with the population variance (divided by the numbers of a channel), as ONNX has it.
  */
 #include "core/engine/ops/norm/batch_norm.h"
 
@@ -49,8 +49,8 @@ static int check_shapes(mfm_ctx *ctx, const mfm_node *node)
 {
     const mfm_shape *x = &node->in[MFM_BN_INPUT]->shape;
     char text[MFM_SHAPE_TEXT];
-    if ((x->rank != 2 && x->rank != 4) || mfm_shape_count(x) < 1)
-        return mfm_infer_fail(ctx, node, "input %s: must be [n, c] or [n, c, h, w] with elements",
+    if (x->rank < 2 || mfm_shape_count(x) < 1)
+        return mfm_infer_fail(ctx, node, "input %s: must be [n, c, ...] with elements",
                               mfm_shape_text(x, text));
     const mfm_shape per_channel = {.rank = 1, .dim = {x->dim[1]}};
     for (int i = MFM_BN_SCALE; i <= MFM_BN_VARIANCE; i++)
@@ -82,15 +82,17 @@ int mfm_batch_norm_setup(mfm_ctx *ctx, mfm_node *node)
 {
     (void)ctx;
     node->saved_size = MFM_BN_SAVED * (size_t)node->in[MFM_BN_INPUT]->shape.dim[1];
-    node->scratch_size = mfm_batch_norm_scratch(mfm_batch_norm_size(node));
+    node->scratch_size = mfm_batch_norm_scratch(node);
     return MFM_OK;
 }
 
 bool mfm_batch_norm_fused(const mfm_fusion *chain, void *attr)
 {
     const mfm_shape *summand = mfm_fusion_shape(chain, "summand");
+    const int rank = mfm_fusion_shape(chain, "n")->rank;
     memcpy(attr, mfm_fusion_attr(chain, "n"), sizeof(mfm_batch_norm_attr));
-    return !summand || mfm_shape_equal(summand, mfm_fusion_shape(chain, "n"));
+    return (rank == 2 || rank == 4) &&
+           (!summand || mfm_shape_equal(summand, mfm_fusion_shape(chain, "n")));
 }
 
 static void update_one(const mfm_node *node, int input, const real *batch)
@@ -129,6 +131,9 @@ static const char *const samples[] = {"[4,3,2,3] [3] [3] [3] [3]+ @train",
                                       "[3,4,1,1] [4] [4] [4] [4]+ spatial=1 opset=7 @train",
                                       "[2,3,2,2] [3] [3] [3] [3]+ epsilon=0.1 opset=9",
                                       "[2,3,2,2] [3] [3] [3] [3]+ training_mode=1 @train",
+                                      "[2,3,5] [3] [3] [3] [3]+ @train",
+                                      "[2,3,5] [3] [3] [3] [3]+",
+                                      "[2,3,2,3,2] [3] [3] [3] [3]+ @train",
                                       NULL};
 
 const mfm_op mfm_op_batch_normalization = {

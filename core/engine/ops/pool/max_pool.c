@@ -1,17 +1,15 @@
 /*
- * MaxPool (ONNX 1, 8, 10, 11, 12, 22) over images: the largest value of each window, the first of
- * equal ones; padding never wins. Piece by piece y = x[tap], so tangents are picked from, and
- * adjoints added to, the tap that forward saved as its number in the window, row by row. The second
- * output, Indices, is not supported, so storage_order has no effect.
+ * MaxPool (ONNX 1, 8, 10, 11, 12, 22) over images, lines and volumes: the largest value of each
+ * window, the first of equal ones; padding never wins. Piece by piece y = x[tap], so tangents are
+ * picked from, and adjoints added to, the tap that forward saved as its number in the window, row
+ * by row. The second output, Indices, is not supported, so storage_order has no effect.
  *
  * All passes go window by window and tap by tap, with the channels as the vector loop; windows of 2
  * by 2 side by side have their own loops (max_pool_2x2.h).
  */
 #include <string.h>
 
-#include "core/engine/ops/images/max_pool_2x2.h"
-
-enum { PARALLEL_FROM = 16384 };
+#include "core/engine/ops/pool/max_pool_2x2.h"
 
 typedef struct max_pool_attr {
     mfm_window_attr window;
@@ -41,28 +39,10 @@ static int setup(mfm_ctx *ctx, mfm_node *node)
     return mfm_window_setup(ctx, node);
 }
 
-/* One window: `channels` results at `result`, taps rows.first.. by columns.first.. inside. */
-typedef struct place {
-    int64_t image, row, column; /* of tap 0, may lie outside */
-    int64_t result;
-    mfm_taps rows, columns;
-} place;
-
-static place place_at(const mfm_window *w, int64_t channels, int64_t image_row, int64_t column)
+/* A tap's number in its window. */
+static inline int64_t number_of(const mfm_window *w, int64_t d, int64_t i, int64_t j)
 {
-    const int64_t row = image_row % w->out[0];
-    return (place){.image = image_row / w->out[0] * w->in[0] * w->in[1] * channels,
-                   .row = mfm_window_start(w, 0, row),
-                   .column = mfm_window_start(w, 1, column),
-                   .result = (image_row * w->out[1] + column) * channels,
-                   .rows = mfm_window_inside(w, 0, row),
-                   .columns = mfm_window_inside(w, 1, column)};
-}
-
-static int64_t source(const mfm_window *w, const place *p, int64_t channels, int64_t i, int64_t j)
-{
-    const int64_t row = p->row + i * w->dilation[0], column = p->column + j * w->dilation[1];
-    return p->image + (row * w->in[1] + column) * channels;
+    return (d * w->kernel[MFM_ROWS] + i) * w->kernel[MFM_COLUMNS] + j;
 }
 
 static void largest(int64_t channels, const real *restrict x, real number, real *restrict y,
@@ -75,18 +55,20 @@ static void largest(int64_t channels, const real *restrict x, real number, real 
     }
 }
 
-static void forward_window(const mfm_window *w, int64_t channels, const place *p, const real *x,
-                           real *y, real *taps)
+static void forward_window(const mfm_window *w, int64_t channels, const mfm_place *p,
+                           const real *image, real *y, real *taps)
 {
-    const real first = (real)(p->rows.first * w->kernel[1] + p->columns.first);
-    memcpy(y, x + source(w, p, channels, p->rows.first, p->columns.first),
-           (size_t)channels * sizeof *y);
+    const mfm_taps *t = p->taps;
+    const int64_t d0 = t[MFM_DEPTH].first, i0 = t[MFM_ROWS].first, j0 = t[MFM_COLUMNS].first;
+    const real first = (real)number_of(w, d0, i0, j0);
+    memcpy(y, image + mfm_window_source(w, p, d0, i0, j0) * channels, (size_t)channels * sizeof *y);
     for (int64_t c = 0; c < channels; c++)
         taps[c] = first;
-    for (int64_t i = p->rows.first; i < p->rows.end; i++)
-        for (int64_t j = p->columns.first; j < p->columns.end; j++)
-            largest(channels, x + source(w, p, channels, i, j), (real)(i * w->kernel[1] + j), y,
-                    taps);
+    for (int64_t d = d0; d < t[MFM_DEPTH].end; d++)
+        for (int64_t i = i0; i < t[MFM_ROWS].end; i++)
+            for (int64_t j = j0; j < t[MFM_COLUMNS].end; j++)
+                largest(channels, image + mfm_window_source(w, p, d, i, j) * channels,
+                        (real)number_of(w, d, i, j), y, taps);
 }
 
 static void forward(const mfm_node *node)
@@ -96,30 +78,33 @@ static void forward(const mfm_node *node)
         mfm_max_pool_2x2_forward(node);
         return;
     }
-    const mfm_shape *shape = &node->out[0]->shape;
-    const int64_t channels = shape->dim[1], rows = shape->dim[0] * w->out[0];
+    const mfm_window_images v = mfm_window_images_of(w, &node->in[0]->shape);
+    const int64_t columns = w->out[MFM_COLUMNS], rows = v.out / columns;
     const real *x = mfm_in(node, 0, MFM_X);
     real *y = mfm_out(node, 0, MFM_X), *taps = node->saved;
-#pragma omp parallel for if (mfm_shape_count(shape) >= PARALLEL_FROM)
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < w->out[1]; i++) {
-            const place p = place_at(w, channels, r, i);
-            forward_window(w, channels, &p, x, y + p.result, taps + p.result);
+#pragma omp parallel for if (v.parallel)
+    for (int64_t r = 0; r < v.images * rows; r++)
+        for (int64_t i = 0; i < columns; i++) {
+            const mfm_place p = mfm_window_place(w, r % rows * columns + i);
+            const int64_t at = (r * columns + i) * v.channels;
+            forward_window(w, v.channels, &p, x + r / rows * v.in * v.channels, y + at, taps + at);
         }
 }
 
 /* dy = dx at the saved tap */
-static void pick(const mfm_window *w, int64_t channels, const place *p, const real *dx,
+static void pick(const mfm_window *w, int64_t channels, const mfm_place *p, const real *image,
                  const real *restrict taps, real *restrict dy)
 {
+    const mfm_taps *t = p->taps;
     memset(dy, 0, (size_t)channels * sizeof *dy);
-    for (int64_t i = p->rows.first; i < p->rows.end; i++)
-        for (int64_t j = p->columns.first; j < p->columns.end; j++) {
-            const real *restrict from = dx + source(w, p, channels, i, j);
-            const real number = (real)(i * w->kernel[1] + j);
-            for (int64_t c = 0; c < channels; c++)
-                dy[c] = taps[c] == number ? from[c] : dy[c];
-        }
+    for (int64_t d = t[MFM_DEPTH].first; d < t[MFM_DEPTH].end; d++)
+        for (int64_t i = t[MFM_ROWS].first; i < t[MFM_ROWS].end; i++)
+            for (int64_t j = t[MFM_COLUMNS].first; j < t[MFM_COLUMNS].end; j++) {
+                const real *restrict from = image + mfm_window_source(w, p, d, i, j) * channels;
+                const real number = (real)number_of(w, d, i, j);
+                for (int64_t c = 0; c < channels; c++)
+                    dy[c] = taps[c] == number ? from[c] : dy[c];
+            }
 }
 
 static void jvp(const mfm_node *node)
@@ -129,48 +114,51 @@ static void jvp(const mfm_node *node)
         mfm_max_pool_2x2_jvp(node);
         return;
     }
-    const mfm_shape *shape = &node->out[0]->shape;
-    const int64_t channels = shape->dim[1], rows = shape->dim[0] * w->out[0];
+    const mfm_window_images v = mfm_window_images_of(w, &node->in[0]->shape);
+    const int64_t columns = w->out[MFM_COLUMNS], rows = v.out / columns;
     const real *dx = mfm_in(node, 0, MFM_DX), *taps = node->saved;
     real *dy = mfm_out(node, 0, MFM_DX);
-#pragma omp parallel for if (mfm_shape_count(shape) >= PARALLEL_FROM)
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < w->out[1]; i++) {
-            const place p = place_at(w, channels, r, i);
-            pick(w, channels, &p, dx, taps + p.result, dy + p.result);
+#pragma omp parallel for if (v.parallel)
+    for (int64_t r = 0; r < v.images * rows; r++)
+        for (int64_t i = 0; i < columns; i++) {
+            const mfm_place p = mfm_window_place(w, r % rows * columns + i);
+            const int64_t at = (r * columns + i) * v.channels;
+            pick(w, v.channels, &p, dx + r / rows * v.in * v.channels, taps + at, dy + at);
         }
 }
 
-static void put(const mfm_window *w, int64_t channels, const place *p, const real *restrict g,
-                const real *restrict taps, real *gx)
+static void put(const mfm_window *w, int64_t channels, const mfm_place *p, const real *restrict g,
+                const real *restrict taps, real *image)
 {
-    for (int64_t i = p->rows.first; i < p->rows.end; i++)
-        for (int64_t j = p->columns.first; j < p->columns.end; j++) {
-            real *restrict to = gx + source(w, p, channels, i, j);
-            const real number = (real)(i * w->kernel[1] + j);
-            for (int64_t c = 0; c < channels; c++)
-                to[c] += taps[c] == number ? g[c] : 0;
-        }
+    const mfm_taps *t = p->taps;
+    for (int64_t d = t[MFM_DEPTH].first; d < t[MFM_DEPTH].end; d++)
+        for (int64_t i = t[MFM_ROWS].first; i < t[MFM_ROWS].end; i++)
+            for (int64_t j = t[MFM_COLUMNS].first; j < t[MFM_COLUMNS].end; j++) {
+                real *restrict to = image + mfm_window_source(w, p, d, i, j) * channels;
+                const real number = (real)number_of(w, d, i, j);
+                for (int64_t c = 0; c < channels; c++)
+                    to[c] += taps[c] == number ? g[c] : 0;
+            }
 }
 
 /* Windows may overlap: one thread does an image. */
 static void scatter(const mfm_node *node, enum mfm_lane lane)
 {
     const mfm_window *w = node->kernel;
-    const int64_t channels = node->in[0]->shape.dim[1], images = node->in[0]->shape.dim[0];
-    const int64_t size = w->in[0] * w->in[1] * channels;
+    const mfm_window_images v = mfm_window_images_of(w, &node->in[0]->shape);
+    const int64_t size = v.in * v.channels;
     const real *g = mfm_out(node, 0, lane), *taps = node->saved;
     real *gx = mfm_in(node, 0, lane);
     const bool add = mfm_accumulates(node, 0, lane);
-#pragma omp parallel for if (images * size >= PARALLEL_FROM)
-    for (int64_t n = 0; n < images; n++) {
+#pragma omp parallel for if (v.parallel)
+    for (int64_t n = 0; n < v.images; n++) {
         if (!add)
             memset(gx + n * size, 0, (size_t)size * sizeof *gx);
-        for (int64_t r = n * w->out[0]; r < (n + 1) * w->out[0]; r++)
-            for (int64_t i = 0; i < w->out[1]; i++) {
-                const place p = place_at(w, channels, r, i);
-                put(w, channels, &p, g + p.result, taps + p.result, gx);
-            }
+        for (int64_t i = 0; i < v.out; i++) {
+            const mfm_place p = mfm_window_place(w, i);
+            const int64_t at = (n * v.out + i) * v.channels;
+            put(w, v.channels, &p, g + at, taps + at, gx + n * size);
+        }
     }
 }
 
@@ -214,6 +202,9 @@ static const char *const samples[] = {
     "[2,2,4,5] kernel_shape=2,2 auto_pad=SAME_LOWER",
     "[1,2,5,6] kernel_shape=3,2 strides=2,1 auto_pad=VALID storage_order=1",
     "[1,2,4,4] kernel_shape=2,2 opset=1",
+    "[2,3,7] kernel_shape=3 strides=2 pads=1,1",
+    "[2,3,8] kernel_shape=2 strides=2",
+    "[1,2,3,4,5] kernel_shape=2,3,2 strides=1,2,2 pads=0,1,1,1,1,0",
     NULL};
 
 const mfm_op mfm_op_max_pool = {

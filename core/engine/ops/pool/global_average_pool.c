@@ -2,7 +2,7 @@
  * 1. The adjoint spreads g / area over them. */
 #include <string.h>
 
-#include "core/engine/ops/images/global_pool.h"
+#include "core/engine/ops/pool/global_pool.h"
 #include "core/engine/rules.h"
 
 enum { PARALLEL_FROM = 16384, COLUMNS = 32 };

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "core/engine/ops/images/global_pool.h"
+#include "core/engine/ops/pool/global_pool.h"
 
 enum { MAX_AREA = 1 << 24, PARALLEL_FROM = 16384 };
 

@@ -1,4 +1,4 @@
-#include "core/engine/ops/images/global_pool.h"
+#include "core/engine/ops/pool/global_pool.h"
 
 int64_t mfm_global_pool_area(const mfm_shape *x)
 {

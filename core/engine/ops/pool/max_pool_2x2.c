@@ -1,4 +1,4 @@
-#include "core/engine/ops/images/max_pool_2x2.h"
+#include "core/engine/ops/pool/max_pool_2x2.h"
 
 enum { PARALLEL_FROM = 16384 };
 
@@ -11,7 +11,9 @@ typedef struct rows {
 
 bool mfm_max_pool_is_2x2(const mfm_window *w)
 {
-    for (int axis = 0; axis < 2; axis++)
+    if (w->first != MFM_ROWS)
+        return false;
+    for (int axis = w->first; axis < MFM_WINDOW_AXES; axis++)
         if (w->kernel[axis] != 2 || w->stride[axis] != 2 || w->dilation[axis] != 1 ||
             w->pad_begin[axis] != 0 || w->in[axis] != 2 * w->out[axis])
             return false;
