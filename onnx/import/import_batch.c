@@ -80,10 +80,28 @@ static bool keeps_order(const checker *c, const mfm_graph_node *node)
         if (!has_owner(c, node->in[i]))
             continue;
         if (!c->owners[node->in[i]].in_order || c->shapes[node->in[i]].rank != out->rank ||
-            (i && op->batch == MFM_BATCH_FIRST))
+            (i && op->batch == MFM_BATCH_FIRST) ||
+            (i && op->batch == MFM_BATCH_STACK && out->rank < 3))
             return false;
     }
     return true;
+}
+
+/* Laid out anew, with the batch where it was. */
+static bool keeps_batch(const checker *c, const mfm_graph_node *node)
+{
+    const mfm_attr_def *perm = mfm_attr_find(node->op, "perm");
+    const mfm_shape *in = &c->shapes[node->in[0]], *out = &c->shapes[node->out[0]];
+    if (!c->owners[node->in[0]].in_order || in->rank < 1 || out->rank < 1 ||
+        in->dim[0] != c->batch || out->dim[0] != c->batch)
+        return false;
+    if (mfm_has_trait(node->op, MFM_SAME_ORDER))
+        return true;
+    if (!mfm_has_trait(node->op, MFM_OTHER_ORDER) || !perm)
+        return false;
+    const mfm_ints *axes =
+        (const mfm_ints *)(const void *)((const char *)node->attr + perm->offset);
+    return axes->count > 0 && axes->v[0] == 0;
 }
 
 /* ---- a node by itself ---------------------------------------------------------------------- */
@@ -298,7 +316,7 @@ static int check_node(const checker *c, const mfm_graph_node *node)
         any |= has_owner(c, node->in[i]);
     if (!any)
         return MFM_OK;
-    if (!keeps_order(c, node))
+    if (!keeps_order(c, node) && !keeps_batch(c, node))
         return try_node(c, node);
     for (int k = 0; k < node->n_out; k++)
         c->owners[node->out[k]].in_order = true;

@@ -283,9 +283,26 @@ static void shape_arithmetic_that_does_not_fold_is_named(void)
 {
     imported t = start(8, 17);
     hand_conv(t.model);
+    hand_node(t.model, "NonZero", "pick", "c", "d");
+    hand_head(t.model, "d");
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "not supported", "NonZero 'pick'"));
+    finish(&t);
+}
+
+static void places_are_whole_numbers_within_the_axis(void)
+{
+    imported t = start(8, 17);
+    hand_conv(t.model);
     hand_node(t.model, "Gather", "pick", "c w", "d");
     hand_head(t.model, "d");
-    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "not supported", "Gather 'pick'"));
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "Gather 'pick'", "whole numbers"));
+    finish(&t);
+    t = start(8, 17);
+    hand_conv(t.model);
+    hand_ints(t.model, "places", 1, (const int64_t[]){1000});
+    hand_node(t.model, "Gather", "pick", "c places", "d");
+    hand_head(t.model, "d");
+    CU_ASSERT(REFUSED(&t, MFM_EDATA, "Gather 'pick'", "index 1000"));
     finish(&t);
 }
 
@@ -413,6 +430,7 @@ static const mfm_case cases[] = {
     {"running statistics lie in the file, and are not trained",
      statistics_are_in_the_file_and_not_trained},
     {"shape arithmetic that does not fold is named", shape_arithmetic_that_does_not_fold_is_named},
+    {"places are constant whole numbers within the axis", places_are_whole_numbers_within_the_axis},
     {"a modulator that does not fit its record is refused", a_damaged_modulator_is_refused},
 };
 MFM_SUITE("onnx/import_refusals", cases)

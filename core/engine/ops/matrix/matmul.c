@@ -279,7 +279,7 @@ const mfm_op mfm_op_matmul = {
     .traits = MFM_MATRIX,
     .layout = MFM_LAYOUT_ROWS,
     .macs = macs,
-    .batch = MFM_BATCH_FIRST,
+    .batch = MFM_BATCH_STACK,
     .summary = "matrix product over the last two axes, with broadcasting",
     .samples = samples,
 };
