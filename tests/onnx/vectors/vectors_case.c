@@ -70,20 +70,22 @@ static Onnx__TensorProto *read_tensor(const vector *v, const char *kind, size_t 
     return tensor;
 }
 
-static bool is_float32(const Onnx__TensorProto *tensor)
+/* Numbers of 16 bits would need a tolerance of their own. */
+static bool is_float(const Onnx__TensorProto *tensor)
 {
-    return tensor->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    return tensor->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ||
+           tensor->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE;
 }
 
 /* Floating-point numbers, and truth values, which are 0 and 1. */
 static bool is_number(const Onnx__TensorProto *tensor)
 {
-    return is_float32(tensor) || tensor->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL;
+    return is_float(tensor) || tensor->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL;
 }
 
 static void get_numbers(const vector *v, const Onnx__TensorProto *tensor, real *numbers)
 {
-    if (is_float32(tensor)) {
+    if (is_float(tensor)) {
         mfm_tensor_get_reals(tensor, numbers);
         return;
     }
@@ -182,7 +184,7 @@ static bool move_inputs_into_the_file(vector *v)
 static bool only_float32(vector *v)
 {
     for (size_t i = 0; i < graph_of(v)->n_input; i++)
-        if (v->inputs[i] && !is_float32(v->inputs[i]) && !mfm_tensor_is_int(v->inputs[i])) {
+        if (v->inputs[i] && !is_float(v->inputs[i]) && !mfm_tensor_is_int(v->inputs[i])) {
             end_with(v, VECTOR_SKIPPED, "inputs of other types");
             return false;
         }

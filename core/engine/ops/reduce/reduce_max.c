@@ -1,0 +1,51 @@
+/* ReduceMax (ONNX 1, 11, 12, 13, 18, 20): the largest number over some axes. Of equal ones, the
+ * first in row-major order is the one that the derivative goes to; where one is NaN, so is the
+ * result. */
+#include "core/engine/ops/reduce/extreme.h"
+
+static void apply(const mfm_node *node, enum mfm_lane lane)
+{
+    if (lane == MFM_X)
+        mfm_extreme_find(node, 1, mfm_out(node, 0, MFM_X), node->saved);
+    else
+        mfm_extreme_take(node, lane);
+}
+
+static const mfm_linear parts = {apply, mfm_extreme_give};
+
+static const char *const samples[] = {"[2,3,4,5] axes=2,3",
+                                      "[2,3,4,5] axes=2,3 keepdims=0",
+                                      "[2,3,4,5] axes=1 keepdims=0",
+                                      "[2,3,4,5] axes=-2 keepdims=0",
+                                      "[2,3,4]",
+                                      "[2,3,4] keepdims=0",
+                                      "[2,3,2,2,2] axes=0,2",
+                                      "[2,1,1,1] axes=2,3",
+                                      "[2,3,4,5] axes=3",
+                                      "[2,3] axes=1 opset=1",
+                                      "[2,3] noop_with_empty_axes=1",
+                                      NULL};
+
+const mfm_op mfm_op_reduce_max = {
+    .name = "ReduceMax",
+    .domain = "",
+    .since = 1,
+    .inputs = mfm_reduction_inputs,
+    .outputs = mfm_reduction_outputs,
+    .attrs = mfm_reduction_attrs_18,
+    .attr_size = sizeof(mfm_reduction_attr),
+    .shape = mfm_extreme_infer,
+    .linear = true,
+    .layout = MFM_LAYOUT_NEAR,
+    .summary = "the largest number over some axes",
+    .samples = samples,
+};
+
+const mfm_impl mfm_cpu_reduce_max = {
+    .op = &mfm_op_reduce_max,
+    .backend = MFM_CPU,
+    .setup = mfm_extreme_setup,
+    .rule = &mfm_rule_linear,
+    .parts = &parts,
+    .reads = MFM_READS_NONE,
+};
