@@ -4,10 +4,11 @@
  * file says so. A mean over axis 0, or a Reshape that moves the batch, is easily overlooked.
  *
  * At a batch of two, each number of each value has owners: the images that it depends on. Operators
- * that say how they treat axis 0 (mfm_op.batch) hand the owners on. Any other node is tried by
- * itself: its inputs get numbers between 1/2 and 3/2, then those of one image are multiplied by 4,
- * and by 1/4, and what changes is that image's. So owners are followed wherever nodes move them,
- * and a number that has two is a fault of the node that made it.
+ * that say how they treat axis 0 (mfm_op.batch) hand the owners on, those that work number by
+ * number wherever the batch is. Any other node is tried by itself: its inputs get numbers between
+ * 1/2 and 3/2, then those of one image are multiplied by 4, and by 1/4, and what changes is that
+ * image's. So owners are followed wherever nodes move them, and a number that has two is a fault of
+ * the node that made it.
  *
  * A Reshape can make groups whose size is the batch: [n,144] as [144,n]. At two they may happen to
  * hold one image each. Where a node that keeps the order moves the batch, all is done again at a
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/engine/kernels/broadcast.h"
 #include "core/engine/plan/plan.h"
 #include "onnx/import/import_parts.h"
 
@@ -208,8 +210,13 @@ static void run(trial *t, uint8_t owner, real factor)
     mfm_plan_run(t->plan, 0);
 }
 
-static void try_images(trial *t)
+static int try_images(trial *t)
 {
+    int status = make_graph(t);
+    if (!status)
+        status = make_plan(t);
+    if (status)
+        return status;
     run(t, 0, 1);
     for (int k = 0; k < t->node->n_out; k++)
         memcpy(t->results[k], mfm_plan_lane(t->plan, t->out[k], MFM_X),
@@ -225,6 +232,48 @@ static void try_images(trial *t)
                     t->owners[k][i] |= owner;
         }
     }
+    return MFM_OK;
+}
+
+/* ---- number by number ----------------------------------------------------------------------- */
+
+/* Adds the owners of an input, broadcast to the shape of the output: exact also where the operator
+ * is flat (Greater, Round, a Clip beyond its bounds), and nothing that is tried would show. */
+static void add_owners(const trial *t, int slot, const mfm_shape *full, uint8_t *map)
+{
+    const owners *o = &t->c->owners[t->node->in[slot]];
+    const mfm_shape *shape = &t->c->shapes[t->node->in[slot]];
+    const int64_t first = mfm_shape_count(shape) / t->c->batch, count = mfm_shape_count(full);
+    int64_t from[MFM_MAX_RANK], to[MFM_MAX_RANK], index[MFM_MAX_RANK] = {0};
+    mfm_broadcast_strides(shape, full, from);
+    mfm_shape_strides(full, to);
+    for (int64_t i = 0, source = 0, at = 0; i < count; i++) {
+        map[at] |= owner_at(o, source, first);
+        for (int axis = full->rank - 1; axis >= 0; axis--) {
+            source += from[axis];
+            at += to[axis];
+            if (++index[axis] < full->dim[axis])
+                break;
+            source -= full->dim[axis] * from[axis];
+            at -= full->dim[axis] * to[axis];
+            index[axis] = 0;
+        }
+    }
+}
+
+static int follow_numbers(trial *t)
+{
+    const mfm_graph_node *node = t->node;
+    for (int k = 0; k < node->n_out; k++) {
+        const mfm_shape *full = &t->c->shapes[node->out[k]];
+        t->owners[k] = mfm_alloc(t->c->ctx, (size_t)mfm_shape_count(full), 1);
+        if (!t->owners[k])
+            return MFM_ENOMEM;
+        for (int i = 0; i < node->n_in; i++)
+            if (has_owner(t->c, node->in[i]))
+                add_owners(t, i, full, t->owners[k]);
+    }
+    return MFM_OK;
 }
 
 /* An output's owners, in order where they are so; *met gets all that there are. */
@@ -293,11 +342,7 @@ static int try_node(const checker *c, const mfm_graph_node *node)
     t.owners = mfm_alloc(c->ctx, n_out, sizeof *t.owners);
     int status = t.in && t.inputs && t.results && t.owners ? check_size(c, node) : MFM_ENOMEM;
     if (!status)
-        status = make_graph(&t);
-    if (!status)
-        status = make_plan(&t);
-    if (!status)
-        try_images(&t);
+        status = node->op->batch == MFM_BATCH_ALL ? follow_numbers(&t) : try_images(&t);
     uint8_t met = 0;
     for (int k = 0; k < node->n_out && !status; k++)
         status = take_owners(&t, k, &met);

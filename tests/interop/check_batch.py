@@ -63,8 +63,25 @@ NETS = [
                           node("MatMul", "u k36", "v"), node("Softmax", "v", "s", axis=0),
                           node("Transpose", "s", "o", perm=[1, 0, 2]),
                           node("Reshape", "o rows", "z")], ""),
+    ("ReduceSum", 13, [node("ReduceSum", "f a0", "m"), node("Add", "f m", "z")], "ReduceSum"),
+    ("ReduceMax", 17, [node("ReduceMax", "f", "m", axes=[0]), node("Sub", "f m", "z")],
+     "ReduceMax"),
+    ("ReduceMin of 18", 18, [node("ReduceMin", "f a0", "m"), node("Sub", "f m", "z")],
+     "ReduceMin"),
+    ("ReduceLogSumExp", 17, [node("ReduceLogSumExp", "f", "m", axes=[0]),
+                             node("Sub", "f m", "z")], "ReduceLogSumExp"),
+    ("comparison over tokens first", 17, [
+        node("Reshape", "f tokens", "t"), node("Transpose", "t", "u", perm=[1, 0, 2]),
+        node("Greater", "u tenth", "v"), node("Where", "v u tenth", "s"),
+        node("Transpose", "s", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], ""),
+    ("steps and the first image", 17, [
+        node("Reshape", "f tokens", "t"), node("Transpose", "t", "u", perm=[1, 0, 2]),
+        node("Sign", "u", "v"), node("Slice", "v s0 s1 a1", "first"),
+        node("Greater", "u first", "v1"), node("Where", "v1 u first", "s"),
+        node("Transpose", "s", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], "Slice"),
     ("Reshape to the fixed batch", 17, [node("Reshape", "f one", "z")], "frozen"),
 ]
+CONSTANTS["tenth"] = np.array(0.1, np.float32)
 CONSTANTS["min"] = np.array([-(1 << 40)], np.int64)
 
 
