@@ -175,6 +175,28 @@ static int import_arguments(mfm_importer *im, const Onnx__NodeProto *node, const
     return MFM_OK;
 }
 
+/* Whether an attribute stands for the batch size somewhere. */
+static bool asks_for_batch(const mfm_op *op, const void *attr)
+{
+    for (const mfm_attr_def *def = op->attrs; def && def->name; def++) {
+        const mfm_ints *list =
+            (const mfm_ints *)(const void *)((const char *)attr + (def->batch ? def->offset : 0));
+        for (int i = 0; def->batch && i < list->count; i++)
+            if (list->v[i] == -1)
+                return true;
+    }
+    return false;
+}
+
+/* The images tell it, as the input behind those of the file. */
+static int add_batch(mfm_importer *im, const Onnx__NodeProto *node, int *arguments, int *count)
+{
+    if (!im->network || im->network->images < 0)
+        return mfm_import_fail(im, node, MFM_ENOTSUP, "depends on the batch size without images");
+    arguments[(*count)++] = im->network->images;
+    return MFM_OK;
+}
+
 /* Outputs that ONNX does not define make the file invalid, read or not. */
 static int check_outputs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op)
 {
@@ -205,6 +227,8 @@ static int add_node(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op 
                     const void *attr, int *numbers)
 {
     int n_in, status = import_arguments(im, node, op, opset, numbers, &n_in);
+    if (!status && asks_for_batch(op, attr))
+        status = add_batch(im, node, numbers, &n_in);
     const int n_out = count_outputs(im, node, op);
     bool on_images = false;
     for (int i = 0; i < n_in && !status; i++)

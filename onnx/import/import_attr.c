@@ -117,12 +117,15 @@ static int list_from_input(mfm_importer *im, const Onnx__NodeProto *node, const 
         return mfm_import_reshape_list(im, node, numbers, field);
     if (def->by_axis)
         return mfm_import_axis_list(im, node, numbers, field);
-    if (mfm_folded_varies(numbers))
-        return mfm_import_fail(im, node, MFM_ENOTSUP,
-                               "%s: depends on the batch size in a way that is not supported",
-                               def->name);
-    for (int64_t i = 0; i < count; i++)
-        values[i] = numbers->v[i].i;
+    for (int64_t i = 0; i < count; i++) {
+        const mfm_number *number = &numbers->v[i];
+        const bool batch = def->batch && number->i == 0 && number->n == 1;
+        if (number->n && !batch)
+            return mfm_import_fail(im, node, MFM_ENOTSUP,
+                                   "%s: depends on the batch size in a way that is not supported",
+                                   def->name);
+        values[i] = batch ? -1 : number->i;
+    }
     return set_ints(im, node, def->name, values, (size_t)count, field);
 }
 

@@ -166,6 +166,14 @@ static bool only_image(const finder *f, size_t node)
     return true;
 }
 
+static bool takes_batch(const mfm_op *op)
+{
+    for (const mfm_attr_def *def = op->attrs; def && def->name; def++)
+        if (def->batch)
+            return true;
+    return false;
+}
+
 /* What input i of the node, a constant, is there. */
 static unsigned place_of(const finder *f, size_t at, size_t i)
 {
@@ -178,8 +186,8 @@ static unsigned place_of(const finder *f, size_t at, size_t i)
         return place_among_constants(f, at, i);
     if (mfm_proto_is(node, "CastLike"))
         return 0;
-    if (computes_sizes(f, at))
-        return SETTING;
+    if (computes_sizes(f, at)) /* what is stretched to the batch is no size */
+        return i == 0 && op && takes_batch(op) ? OPERAND : SETTING;
     if (!op)
         return OPERAND;
     switch (role_at(op, i)) {

@@ -204,6 +204,43 @@ static void two_batches_in_one_shape_are_refused(void)
     finish(&t);
 }
 
+/* A class token: a parameter [1,4,1,1], stretched to the batch and added to each image. With
+ * `twice`, to twice the batch. */
+static void token(mfm_model *m, bool twice)
+{
+    hand_conv(m);
+    hand_weight(m, "token", HAND_DIMS(1, 4, 1, 1));
+    hand_ints(m, "i0", 1, zero);
+    hand_ints(m, "rest", 3, (const int64_t[]){4, 4, 4});
+    hand_ints(m, "two", 1, (const int64_t[]){2});
+    hand_node(m, "Shape", "", "c", "dims");
+    hand_node(m, "Gather", "", "dims i0", "n");
+    hand_node(m, "Mul", "", "n two", "n2");
+    mfm_proto_attr_int(m, hand_node(m, "Concat", "", twice ? "n2 rest" : "n rest", "shape"), "axis",
+                       0);
+    hand_node(m, "Expand", "expand", "token shape", "tokens");
+    hand_node(m, "Add", "", "c tokens", "d");
+    hand_weight(m, "fc", HAND_DIMS(4, 5));
+    hand_node(m, "GlobalAveragePool", "", "d", "p");
+    hand_node(m, "Flatten", "", "p", "f");
+    hand_node(m, "MatMul", "", "f fc", "logits");
+    hand_output(m, "logits", HAND_DIMS(-1, 5));
+}
+
+static void a_parameter_is_stretched_to_the_batch(void)
+{
+    imported t = start(8, 13);
+    token(t.model, false);
+    CU_ASSERT_FATAL(imports(&t));
+    CU_ASSERT(logits_are(&t, 3, 5) && logits_are(&t, 7, 5));
+    CU_ASSERT(value_of(&t, "token", MFM_VALUE_PARAM) != NULL);
+    finish(&t);
+    t = start(8, 13);
+    token(t.model, true);
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "Expand 'expand'", "batch"));
+    finish(&t);
+}
+
 static const mfm_case cases[] = {
     {"a batch of 1 that is frozen into a Reshape is freed", a_frozen_batch_is_freed},
     {"so is any other", a_frozen_batch_of_eight_is_freed},
@@ -212,6 +249,7 @@ static const mfm_case cases[] = {
     {"numbers are computed from a shape", numbers_are_computed_from_a_shape},
     {"the batch may stand at any place of a shape", the_batch_may_stand_anywhere},
     {"the shape of a weight is known", the_shape_of_a_weight_is_known},
+    {"a parameter is stretched to the batch", a_parameter_is_stretched_to_the_batch},
     {"a batch that is computed with is refused", a_computed_batch_is_refused},
     {"the batch as a bound of a Slice is refused", the_batch_as_a_bound_is_refused},
     {"the batch at two places of a shape is refused", two_batches_in_one_shape_are_refused},

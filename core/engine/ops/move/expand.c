@@ -1,7 +1,6 @@
 /* Expand, opset 8 and later: the input broadcast with a shape, which may also be smaller than the
- * input's along some axes. */
-#include <string.h>
-
+ * input's along some axes. Import writes the batch size into the shape as -1; then the length is
+ * that of axis 0 of `like`, whose numbers do not matter. */
 #include "core/engine/kernels/broadcast.h"
 #include "core/engine/rules.h"
 
@@ -16,7 +15,12 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
         return mfm_infer_fail(ctx, node, "shape: %d entries: must be 0 to %d", given->count,
                               MFM_MAX_RANK);
     mfm_shape shape = {.rank = given->count};
-    memcpy(shape.dim, given->v, (size_t)given->count * sizeof shape.dim[0]);
+    for (int i = 0; i < given->count; i++) {
+        const bool batch = given->v[i] == -1;
+        if (batch && (node->n_in < 2 || !node->in[1] || node->in[1]->shape.rank < 1))
+            return mfm_infer_fail(ctx, node, "shape: -1 at place %d: there is no batch", i);
+        shape.dim[i] = batch ? node->in[1]->shape.dim[0] : given->v[i];
+    }
     if (!mfm_broadcast_shape(&node->in[0]->shape, &shape, &node->out[0]->shape)) {
         char a[MFM_SHAPE_TEXT], b[MFM_SHAPE_TEXT];
         return mfm_infer_fail(ctx, node, "%s to %s: lengths must be equal or 1",
@@ -42,7 +46,8 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
 
 static const mfm_linear parts = {apply, adjoint};
 
-static const mfm_port inputs[] = {{"input", MFM_DATA, false, false}, {0}};
+static const mfm_port inputs[] = {
+    {"input", MFM_DATA, false, false}, {"like", MFM_INDEX, true, false}, {0}};
 static const mfm_port outputs[] = {{"output", MFM_DATA, false, false}, {0}};
 
 static const mfm_attr_def attrs[] = {{.name = "shape",
@@ -50,7 +55,8 @@ static const mfm_attr_def attrs[] = {{.name = "shape",
                                       .offset = offsetof(expand_attr, shape),
                                       .required = true,
                                       .from_input = 1,
-                                      .since = 8},
+                                      .since = 8,
+                                      .batch = true},
                                      {0}};
 
 static const char *const samples[] = {"[3,1] shape=3,4",
@@ -59,6 +65,8 @@ static const char *const samples[] = {"[3,1] shape=3,4",
                                       "[2,3] shape=1,1",
                                       "[3,1,2] shape=2,1,2,1",
                                       "[] shape=2,3",
+                                      "[1,1,3] [2,3]<2 shape=-1,4,3",
+                                      "[2] [3]<2 shape=-1,2",
                                       NULL};
 
 const mfm_op mfm_op_expand = {
