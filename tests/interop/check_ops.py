@@ -14,7 +14,9 @@ CONSTANTS = {name: np.array(value, np.int64) for name, value in {
 CONSTANTS.update({
     "up": np.array([1, 1, 1.5, 2], np.float32), "two": np.array(2, np.float32),
     "half": np.array(0.5, np.float32), "itwo": np.array([2], np.int64),
-    "i3": np.array([3], np.int64), "b41": small.weights(4, 1, 1, seed=1),
+    "i1": np.array(1, np.int64), "i3": np.array([3], np.int64),
+    "repeats": np.array([1, 2, 1, 3]), "stretched": np.array([1, 1, 5, 2]),
+    "b41": small.weights(4, 1, 1, seed=1),
     "mask": np.arange(36).reshape(6, 6) % 5 < 2,
     "s4": small.weights(4) + 1, "b4": small.weights(4, seed=1),
     "s2": small.weights(2) + 1, "b2": small.weights(2, seed=1)})
@@ -87,7 +89,15 @@ REDUCTIONS = [
         ("by attribute", 11, "t", {"axes": [2, 3], "keepdims": 0}),
         ("by a negative attribute", 12, "t", {"axes": [-3]}),
         ("by input", since, "t i3", {})]]
-NETS = NORMALISATION + RESIZING + UNARY + OPERANDS + REDUCTIONS
+MOVES = [
+    ("Tile", 7, [node("Tile", "r repeats", "z")]),
+    ("Tile of a column", 13, [node("ReduceMean", "r", "t", axes=[2], keepdims=1),
+                              node("Tile", "t stretched", "z")]),
+    ("Trilu", 14, [node("Trilu", "r", "z")]),
+    ("Trilu below a diagonal", 14, [node("Trilu", "r i1", "z", upper=0)]),
+    ("CumSum", 11, [node("CumSum", "r i1", "z")]),
+    ("CumSum from the other end", 14, [node("CumSum", "r i3", "z", exclusive=1, reverse=1)])]
+NETS = MOVES + NORMALISATION + RESIZING + UNARY + OPERANDS + REDUCTIONS
 
 
 def width(nodes, made, opset, batch):
