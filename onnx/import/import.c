@@ -9,6 +9,11 @@
 
 /* ---- which nodes the outputs need --------------------------------------------------------- */
 
+static bool own_statistics(const mfm_importer *im, const Onnx__NodeProto *node)
+{
+    return im->roles && mfm_links_own_statistics(&im->roles->links, node);
+}
+
 static bool node_needed(const mfm_importer *im, const Onnx__NodeProto *node)
 {
     for (size_t i = 0; i < node->n_output; i++)
@@ -32,7 +37,8 @@ static int find_needed(mfm_importer *im, size_t n_outputs)
         const Onnx__NodeProto *node = im->proto->node[i];
         if (!node_needed(im, node))
             continue;
-        for (size_t j = 0; j < node->n_input && !status; j++)
+        const size_t n_read = own_statistics(im, node) ? 3 : node->n_input;
+        for (size_t j = 0; j < n_read && !status; j++)
             if (node->input[j][0])
                 status = mfm_strmap_set(&im->needed, node->input[j], 0);
     }
@@ -152,7 +158,8 @@ static int import_cast(mfm_importer *im, const Onnx__NodeProto *node)
     return mfm_strmap_set(&im->names, node->output[0], source);
 }
 
-/* The node's inputs as graph values, those that are attributes left out (they come last). */
+/* The node's inputs as graph values, those that are attributes left out (they come last). An
+ * operator of the engine's own that takes a node's place may read fewer. */
 static int import_arguments(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op,
                             int opset, int *arguments, int *count)
 {
@@ -162,9 +169,9 @@ static int import_arguments(mfm_importer *im, const Onnx__NodeProto *node, const
             continue;
         arguments[*count] = -1;
         const mfm_port *port = mfm_import_port(op, i);
-        if (!port && node->input[i][0])
+        if (!port && node->input[i][0] && !op->domain[0])
             return mfm_import_fail(im, node, MFM_ENOTSUP, "input %zu: not supported", i);
-        if (node->input[i][0]) {
+        if (port && node->input[i][0]) {
             const int status = mfm_import_argument(im, node, i, port->role, &arguments[*count]);
             if (status)
                 return status;
@@ -246,7 +253,8 @@ static int add_node(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op 
 static int import_operator(mfm_importer *im, const Onnx__NodeProto *node)
 {
     const int opset = opset_of(im->model, node);
-    const mfm_op *op = mfm_import_op(im->model, node);
+    const mfm_op *op = own_statistics(im, node) ? mfm_op_find("mfm", "OwnBatchNormalization", 1)
+                                                : mfm_import_op(im->model, node);
     if (!op)
         return mfm_import_fail(im, node, MFM_ENOTSUP,
                                "computes with values that are not known when importing");

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "onnx/export.h"
+#include "onnx/layers/links.h"
 #include "onnx/proto/proto.h"
 #include "onnx/proto/strmap.h"
 #include "onnx/proto/walk.h"
@@ -69,15 +70,22 @@ int mfm_model_set_inference(mfm_ctx *ctx, mfm_model *model)
     Onnx__GraphProto *graph = model->proto->graph;
     const int64_t opset = mfm_model_opset(model, "");
     mfm_strmap read;
+    mfm_links links = {.model = model};
     mfm_strmap_init(&read, ctx);
+    mfm_strmap_init(&links.map, ctx);
     const mfm_visitor visitor = {.graph = add_outputs, .node = add_inputs, .self = &read};
     int status = mfm_walk_graph(graph, &visitor);
+    if (!status)
+        status = mfm_links_make(model, &links);
     for (size_t i = 0; i < graph->n_node && !status; i++) {
+        if (mfm_links_own_statistics(&links, graph->node[i]))
+            continue; /* of weights: inference needs their statistics, too */
         if (is_op(graph->node[i], "BatchNormalization"))
             status = batch_norm(model, graph->node[i], &read);
         else if (is_op(graph->node[i], "Dropout") && opset >= DROPOUT_MODE)
             dropout(model, graph->node[i]);
     }
+    mfm_links_clear(&links);
     mfm_strmap_clear(&read);
     return status;
 }

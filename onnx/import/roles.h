@@ -15,6 +15,8 @@
  *                InstanceNormalization that are Constant nodes of ones and zeros: exporters write
  *                affine=False so
  *
+ * Mean and variance beside a BatchNormalization of weights in training form are read by nothing.
+ *
  * A weight that reaches its operator through Reshape, Transpose or Cast is a weight. Whoever trains
  * may say otherwise by name, for what is trained or fixed.
  *

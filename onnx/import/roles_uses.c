@@ -182,6 +182,8 @@ static unsigned place_of(const finder *f, size_t at, size_t i)
     const int opset = (int)mfm_model_opset(f->r->model, mfm_proto_text(node->domain));
     if (op && mfm_import_is_attr_input(op, opset, i))
         return SETTING;
+    if (i > 2 && mfm_links_own_statistics(&f->r->links, node))
+        return 0;
     if (is_constant_node(f, at))
         return place_among_constants(f, at, i);
     if (mfm_proto_is(node, "CastLike"))

@@ -211,3 +211,15 @@ void mfm_links_clear(mfm_links *links)
     mfm_free(ctx, links->uses);
     *links = (mfm_links){.model = links->model, .map = links->map};
 }
+
+bool mfm_links_own_statistics(const mfm_links *links, const Onnx__NodeProto *node)
+{
+    if (!mfm_proto_is(node, "BatchNormalization") || node->n_input < 3)
+        return false;
+    const Onnx__AttributeProto *mode = mfm_proto_attr(node, "training_mode");
+    bool training = mode && mode->i;
+    for (size_t i = 1; i < node->n_output && mfm_model_opset(links->model, "") < 14; i++)
+        training |= node->output[i][0] != '\0';
+    const mfm_link *data = mfm_links_find(links, node->input[0]);
+    return training && data && data->constant;
+}

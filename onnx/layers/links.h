@@ -43,6 +43,10 @@ const mfm_link *mfm_links_output(const mfm_links *links, size_t node, size_t i);
  * attribute or the graph's outputs take it, too. */
 ptrdiff_t mfm_links_sole_use(const mfm_links *links, const mfm_link *value);
 
+/* Whether a node is a BatchNormalization in training form of a constant: of weights, by their own
+ * statistics. Those that stand beside it are read by nothing. */
+bool mfm_links_own_statistics(const mfm_links *links, const Onnx__NodeProto *node);
+
 /* For the files of links_*.c: fills the ranks. */
 int mfm_links_find_ranks(mfm_links *links);
 

@@ -53,7 +53,7 @@ static int check_shapes(mfm_ctx *ctx, const mfm_node *node)
         return mfm_infer_fail(ctx, node, "input %s: must be [n, c, ...] with elements",
                               mfm_shape_text(x, text));
     const mfm_shape per_channel = {.rank = 1, .dim = {x->dim[1]}};
-    for (int i = MFM_BN_SCALE; i <= MFM_BN_VARIANCE; i++)
+    for (int i = MFM_BN_SCALE; i <= MFM_BN_VARIANCE && i < node->n_in; i++)
         if (!mfm_shape_equal(&node->in[i]->shape, &per_channel))
             return mfm_infer_fail(ctx, node, "%s %s: must be one number for each of %lld channels",
                                   node->op->inputs[i].name,

@@ -232,8 +232,8 @@ static void refusals(void)
         mfm_hand_set(&h, attributes[i][0], attributes[i][1]);
         refuse(&h, attributes[i][2]);
     }
-    static const int ranks[] = {0, 1, 3, 5};
-    for (int i = 0; i < 4; i++) {
+    static const int ranks[] = {0, 1};
+    for (int i = 0; i < 2; i++) {
         small(&h, true);
         h.inputs[0].shape = mfm_shape_of(ranks[i], 1, 1, 4, 1, 1);
         refuse(&h, "input [");
