@@ -53,7 +53,10 @@ STUDIES = {
             "MW-Net": "--method mw-net",
             "MW-Net, constants for noisy labels": NOISY,
             "L2RW": "--method l2rw",
+            "L2RW, its authors' rate": "--method l2rw --lr 0.001",
             "BBN": "--method bbn --branch conv:2",
+            "BBN, its authors' schedule": "--method bbn --branch conv:2 --milestones 18,24 "
+                                       "--lr-decay 0.01",
             "cRT": {"start": "base", "epochs": 10, "options": "--method crt --milestones 6,8"},
             "LWS": {"start": "base", "epochs": 10, "options": "--method lws --milestones 6,8"},
         },

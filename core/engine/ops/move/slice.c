@@ -89,7 +89,7 @@ static void apply(const mfm_node *node, enum mfm_lane lane)
     const cut c = cut_of(node);
     int64_t x[MFM_MAX_RANK], y[MFM_MAX_RANK];
     const int64_t offset = view(node, &c, x);
-    mfm_shape_strides(&c.shape, y);
+    mfm_shape_strides(&node->out[0]->shape, y);
     const real *from = mfm_in(node, 0, lane);
     mfm_strided_copy(&c.shape, from ? from + offset : NULL, x, 1, mfm_out(node, 0, lane), y, false);
 }
@@ -107,7 +107,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
         mfm_strided_fill(&node->in[0]->shape, 0, to, x);
     }
     const int64_t offset = view(node, &c, x);
-    mfm_shape_strides(&c.shape, y);
+    mfm_shape_strides(&node->out[0]->shape, y);
     mfm_strided_copy(&c.shape, mfm_out(node, 0, lane), y, 1, to + offset, x, true);
 }
 

@@ -25,6 +25,7 @@ static const check_entry entries[MFM_CHECKS] = {
     [MFM_CHECK_ORDER] = {"order", 0, 0},
     [MFM_CHECK_UPDATE] = {"update", 0, 0},
     [MFM_CHECK_RESTORE] = {"restore", 0, 0},
+    [MFM_CHECK_LAYOUTS] = {"layouts", 1e-12, 1e-5},
     [MFM_CHECK_MEMORY] = {"memory", 0, 0},
     [MFM_CHECK_PLAN] = {"plan", 1e-12, 1e-5},
     [MFM_CHECK_FROZEN] = {"frozen", 1e-12, 1e-5},
@@ -143,13 +144,15 @@ static int check_on_probe(mfm_checker *checker)
     mfm_check_update(checker);
     mfm_check_restore(checker);
     mfm_check_memory(checker);
-    const int status = mfm_check_plan(checker);
+    int status = mfm_check_layouts(checker);
+    if (!status)
+        status = mfm_check_plan(checker);
     return status ? status : mfm_check_frozen(checker);
 }
 
 static int check_sample(mfm_checker *checker)
 {
-    int status = mfm_probe_init(checker->ctx, checker->sample, checker->seed, &checker->probe);
+    int status = mfm_probe_init(checker->ctx, checker->sample, checker->seed, 0, &checker->probe);
     if (status) {
         mfm_checker_note(checker, MFM_CHECK_SAMPLES, INFINITY, mfm_message(checker->ctx));
         return status == MFM_ENOMEM ? status : MFM_OK;

@@ -131,7 +131,7 @@ static int attempt_infer(mfm_ctx *ctx, void *self)
     const mfm_checker *checker = self;
     mfm_probe probe;
     mfm_ctx_use_backend(ctx, mfm_ctx_backend(checker->ctx));
-    const int status = mfm_probe_init(ctx, checker->sample, checker->seed, &probe);
+    const int status = mfm_probe_init(ctx, checker->sample, checker->seed, 0, &probe);
     if (!status)
         mfm_probe_clear(&probe);
     return status;

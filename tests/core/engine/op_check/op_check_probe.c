@@ -50,11 +50,17 @@ static int set_up(mfm_probe *probe)
     return status;
 }
 
+static enum mfm_layout layout_of(const mfm_probe *probe, int tensor)
+{
+    return probe->row_major >> tensor & 1 ? MFM_ROW_MAJOR : MFM_CHANNELS_LAST;
+}
+
 static int infer(mfm_probe *probe)
 {
     const mfm_sample *sample = probe->sample;
     for (int i = 0; i < sample->n_in; i++) {
         probe->tensors[i].shape = sample->in[i].shape;
+        probe->tensors[i].shape.layout = layout_of(probe, i);
         probe->in[i] = sample->in[i].absent ? NULL : &probe->tensors[i];
     }
     for (int i = 0; i < sample->n_out; i++) {
@@ -73,6 +79,8 @@ static int infer(mfm_probe *probe)
                              .accumulates = probe->accumulates,
                              .key = {.seed = 7, .stream = MFM_STREAM_DROPOUT, .step = 3}};
     int status = sample->op->shape(probe->ctx, &probe->node);
+    for (int i = 0; i < sample->n_out; i++)
+        probe->out[i]->shape.layout = layout_of(probe, MFM_SAMPLE_PORTS + i);
     for (int i = 0; i < sample->n_out && !status; i++)
         status = mfm_shape_check(probe->ctx, &probe->out[i]->shape, "inferred shape of an output");
     return status ? status : set_up(probe);
@@ -110,6 +118,23 @@ static int make_buffers(mfm_probe *probe)
     return probe->node.saved && probe->node.scratch ? MFM_OK : MFM_ENOMEM;
 }
 
+/* Drawn as they lie channels-last. */
+static int lay_out(const mfm_probe *probe, int tensor, real *numbers)
+{
+    const mfm_shape *shape = &probe->tensors[tensor].shape;
+    mfm_shape drawn = *shape;
+    if (!numbers || shape->layout == MFM_CHANNELS_LAST || shape->rank != 4)
+        return MFM_OK;
+    real *turned = mfm_alloc(probe->ctx, mfm_probe_count(probe, tensor), sizeof *turned);
+    if (!turned)
+        return MFM_ENOMEM;
+    drawn.layout = MFM_CHANNELS_LAST;
+    mfm_layout_to_row_major(&drawn, numbers, turned);
+    memcpy(numbers, turned, mfm_probe_count(probe, tensor) * sizeof *turned);
+    mfm_free(probe->ctx, turned);
+    return MFM_OK;
+}
+
 static int draw_given(mfm_probe *probe, uint64_t seed)
 {
     mfm_key key = {.seed = seed, .stream = MFM_STREAM_TEST};
@@ -124,6 +149,8 @@ static int draw_given(mfm_probe *probe, uint64_t seed)
                 mfm_draw_directions(&key, to, count);
             else if (!is_output(t))
                 status = mfm_draw_values(probe->ctx, &key, &probe->sample->in[t], to, count);
+            if (!status)
+                status = lay_out(probe, t, to);
         }
     }
     for (int i = 0; i < probe->sample->n_in; i++, key.node++)
@@ -131,9 +158,10 @@ static int draw_given(mfm_probe *probe, uint64_t seed)
     return status;
 }
 
-int mfm_probe_init(mfm_ctx *ctx, const mfm_sample *sample, uint64_t seed, mfm_probe *probe)
+int mfm_probe_init(mfm_ctx *ctx, const mfm_sample *sample, uint64_t seed, uint64_t row_major,
+                   mfm_probe *probe)
 {
-    *probe = (mfm_probe){.ctx = ctx, .sample = sample};
+    *probe = (mfm_probe){.ctx = ctx, .sample = sample, .row_major = row_major};
     int status = infer(probe);
     if (!status)
         status = make_buffers(probe);

@@ -36,6 +36,7 @@ typedef struct mfm_probe_run {
 typedef struct mfm_probe {
     mfm_ctx *ctx;
     const mfm_sample *sample;
+    uint64_t row_major;
     mfm_node node;
     /* Inputs first, outputs from MFM_SAMPLE_PORTS on; so too in the arrays below. */
     mfm_tensor tensors[MFM_PROBE_TENSORS];
@@ -51,8 +52,10 @@ typedef struct mfm_probe {
 } mfm_probe;
 
 /* Infers the node, checks the shapes it reports, draws the given numbers from seed. The sample must
- * outlive the probe. On failure nothing is left to clear. */
-int mfm_probe_init(mfm_ctx *ctx, const mfm_sample *sample, uint64_t seed, mfm_probe *probe);
+ * outlive the probe. On failure nothing is left to clear. row_major: the tensors of rank 4 that lie
+ * in row-major order, bit t for tensor t; they have the same numbers at the same indices. */
+int mfm_probe_init(mfm_ctx *ctx, const mfm_sample *sample, uint64_t seed, uint64_t row_major,
+                   mfm_probe *probe);
 void mfm_probe_clear(mfm_probe *probe);
 
 /* Runs the passes and copies the results: X and DX of outputs, G and DG of inputs; lanes that a run

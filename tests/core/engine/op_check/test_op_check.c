@@ -102,6 +102,7 @@ static mfm_op square_op(void)
                     .inputs = square_inputs,
                     .outputs = square_outputs,
                     .shape = square_shape,
+                    .layout = MFM_LAYOUT_ALIKE,
                     .samples = square_samples};
 }
 
@@ -363,6 +364,17 @@ static void test_unclaimed_reads(void)
     CU_ASSERT_TRUE(report_on(&op, impl).failed[MFM_CHECK_READS] > 0);
 }
 
+/* Goes element by element through memory, and yet takes tensors that lie in different ways. */
+static void test_unclaimed_layouts(void)
+{
+    mfm_op op = square_op();
+    const mfm_impl impl = square_impl(&square_rule);
+    op.layout = MFM_LAYOUT_NEAR;
+    CU_ASSERT_TRUE(report_on(&op, impl).failed[MFM_CHECK_LAYOUTS] > 0);
+    op.layout = MFM_LAYOUT_FREE;
+    CU_ASSERT_TRUE(report_on(&op, impl).failed[MFM_CHECK_LAYOUTS] > 0);
+}
+
 static void restore_too_large(const mfm_node *node)
 {
     square_forward(node);
@@ -494,6 +506,7 @@ static const mfm_case cases[] = {
     {"values that are not restored to the bit are caught", test_restore},
     {"parameters that are not prepared, or not anew, are caught", test_frozen},
     {"an unchecked allocation in set-up is caught", test_memory},
+    {"layouts that an operator takes wrongly are caught", test_unclaimed_layouts},
     {"no samples, refused samples and wrong shapes are failures", test_samples_missing},
 };
 MFM_SUITE("core/engine/op_check", cases)
