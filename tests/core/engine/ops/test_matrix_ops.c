@@ -67,8 +67,8 @@ static const mfm_op_value values[] = {
 };
 
 static const mfm_op_refusal refusals[] = {
-    {"Conv", "[1,2,3] [1,2,3]", "only images"},
-    {"Conv", "[1,2,3,3] [1,2,3]", "only images"},
+    {"Conv", "[1,2] [1,2]", "must have three to"},
+    {"Conv", "[1,2,3,3] [1,2,3]", "as many axes as the input"},
     {"Conv", "[1,2,3,3] [1,3,2,2]", "must take 2 channels"},
     {"Conv", "[1,2,3,3] [1,2,2,2] [2]", "one number a result channel"},
     {"Conv", "[1,2,3,3] [1,2,2,2] [1,1]", "one number a result channel"},

@@ -198,10 +198,10 @@ static const refusal refusals[] = {
     {"Pad", "[4] pads=-9223372036854775808,0", "axis 0 has length 4"},
     {"Pad", "[4,4] pads=1,1 axes=2", "must be in [-2, 2)"},
     {"Pad", "[4] pads=1,0 mode=wrap", "wrap"},
-    {"ReduceMean", "[2,0] axes=1", "there is no mean"},
+    {"ReduceMean", "[2,0] axes=1", "there is nothing to reduce"},
     {"ReduceMean", "[2,3] axes=-3", "must be in [-2, 2)"},
     {"Expand", "[2,3] shape=4", "equal or 1"},
-    {"Expand", "[1] shape=-1", "must not be negative"},
+    {"Expand", "[1] shape=-1", "there is no batch"},
     {"Expand", "[1] shape=1,1,1,1,1,1,1", "must be 0 to 6"},
     {"Expand", "[1] shape=4611686018427387904,4611686018427387904", "addressable"},
 };
