@@ -81,9 +81,9 @@ class Check:
 
         def operators(m):
             m.graph.node[1].op_type = "Hardmax"
-            m.graph.node[5].op_type = "LpPool"
+            m.graph.node[5].op_type = "MaxRoiPool"
             m.graph.node[0].domain = "mine"
-        self.findings("operators", operators, ("obstacle", "Hardmax"), ("obstacle", "LpPool"),
+        self.findings("operators", operators, ("obstacle", "Hardmax"), ("obstacle", "MaxRoiPool"),
                       ("obstacle", "mine:Conv"), ("error", "operator set 'mine'"))
 
         def names(m):
