@@ -23,7 +23,8 @@ for text in $(grep '^error ' plain.txt); do
     grep -Fq -- "$text" lines.txt || fail "the result lacks $text"
 done
 
-# interrupt SIGNAL CODE COMMAND...: once the command has taken the signal into its hands.
+# interrupt SIGNAL CODE COMMAND...: once the command has taken the signal into its hands, which the
+# shell that is about to become it may have done as well.
 interrupt() {
     signal=$1 wanted=$2
     shift 2
@@ -31,7 +32,8 @@ interrupt() {
     env --default-signal=INT "$TOOL" "$@" >.stdout 2>.stderr &
     pid=$!
     tries=0
-    until caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null) &&
+    until grep -qx onnx-mfm /proc/$pid/comm 2>/dev/null &&
+        caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null) &&
         [ $((0x0$caught & 2)) -ne 0 ]; do
         tries=$((tries + 1))
         [ "$tries" -lt 3000 ] || fail "the signal was not taken within five minutes"
