@@ -54,8 +54,12 @@ static void check_rows(const mfm_ctx *ctx, const mfm_feature_file *file, const u
         const mfm_digest digest = mfm_digest_of(row, sizeof row);
         fuzz_need(status || mfm_digest_same(&digest, &told), ctx, "a row has its digest");
     }
+    /* libFuzzer learns this name, too, and writes files that have it. */
     const mfm_digest other = mfm_digest_of("no image", 8);
-    fuzz_need(mfm_feature_file_find(file, &other) >= count, ctx, "what is not there is not found");
+    const uint32_t found = mfm_feature_file_find(file, &other);
+    const uint8_t *entries = bytes + HEAD + count * sizeof row;
+    fuzz_need(found >= count || memcmp(entries + (size_t)found * ENTRY, &other, sizeof other) == 0,
+              ctx, "what is not there is not found");
 }
 
 static void try_file(mfm_ctx *ctx, const uint8_t *bytes, size_t size)
