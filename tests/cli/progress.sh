@@ -32,7 +32,7 @@ interrupt() {
     env --default-signal=INT "$TOOL" "$@" >.stdout 2>.stderr &
     pid=$!
     tries=0
-    until grep -qx onnx-mfm /proc/$pid/comm 2>/dev/null &&
+    until [ "/proc/$pid/exe" -ef "$TOOL" ] &&
         caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null) &&
         [ $((0x0$caught & 2)) -ne 0 ]; do
         tries=$((tries + 1))
