@@ -139,8 +139,7 @@ bool mfm_fold_as(mfm_folding *f, const mfm_folded *from, const mfm_shape *shape)
 
 int64_t mfm_fold_int(const mfm_folding *f, const char *name, int64_t fallback)
 {
-    const Onnx__AttributeProto *attr = mfm_proto_attr(f->node, name);
-    return attr ? attr->i : fallback;
+    return mfm_proto_int(f->node, name, fallback);
 }
 
 bool mfm_fold_list(const mfm_folding *f, const char *name, size_t input, int64_t list[MFM_MAX_RANK],

@@ -10,13 +10,6 @@
 /* The first opset in which a Dropout has training_mode as an input. */
 enum { DROPOUT_MODE = 12 };
 
-static bool is_op(const Onnx__NodeProto *node, const char *op_type)
-{
-    const char *domain = mfm_proto_text(node->domain);
-    return strcmp(mfm_proto_text(node->op_type), op_type) == 0 &&
-           (!domain[0] || strcmp(domain, "ai.onnx") == 0);
-}
-
 static int add_inputs(void *self, Onnx__NodeProto *node)
 {
     int status = MFM_OK;
@@ -80,9 +73,9 @@ int mfm_model_set_inference(mfm_ctx *ctx, mfm_model *model)
     for (size_t i = 0; i < graph->n_node && !status; i++) {
         if (mfm_links_own_statistics(&links, graph->node[i]))
             continue; /* of weights: inference needs their statistics, too */
-        if (is_op(graph->node[i], "BatchNormalization"))
+        if (mfm_proto_is(graph->node[i], "BatchNormalization"))
             status = batch_norm(model, graph->node[i], &read);
-        else if (is_op(graph->node[i], "Dropout") && opset >= DROPOUT_MODE)
+        else if (mfm_proto_is(graph->node[i], "Dropout") && opset >= DROPOUT_MODE)
             dropout(model, graph->node[i]);
     }
     mfm_links_clear(&links);

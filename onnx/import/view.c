@@ -6,20 +6,11 @@
 #include "onnx/info/preprocess_info.h"
 #include "onnx/proto/nearest.h"
 
-static bool is_output(const mfm_model *model, const char *name)
-{
-    const Onnx__GraphProto *graph = model->proto->graph;
-    for (size_t i = 0; i < graph->n_output; i++)
-        if (strcmp(mfm_proto_text(graph->output[i]->name), name) == 0)
-            return true;
-    return false;
-}
-
 int mfm_model_set_view(mfm_model *model, const mfm_view *view)
 {
     const Onnx__GraphProto *graph = model->proto->graph;
     char *output = NULL;
-    if (view->output && !is_output(model, view->output)) {
+    if (view->output && !mfm_proto_is_output(model, view->output)) {
         char text[MFM_SUGGEST_TEXT];
         mfm_nearest near;
         mfm_nearest_init(&near, view->output);
@@ -44,7 +35,7 @@ const char *mfm_import_chosen_output(const mfm_model *model)
     const Onnx__GraphProto *graph = model->proto->graph;
     if (model->view.output)
         return model->view.output;
-    if (told && is_output(model, told))
+    if (told && mfm_proto_is_output(model, told))
         return told;
     return graph->n_output ? mfm_proto_text(graph->output[0]->name) : "";
 }

@@ -86,12 +86,6 @@ const char *mfm_layers_activated(const mfm_links *links, const mfm_link *value)
                : NULL;
 }
 
-static int64_t int_attribute(const Onnx__NodeProto *node, const char *name, int64_t fallback)
-{
-    const Onnx__AttributeProto *attr = mfm_proto_attr(node, name);
-    return attr ? attr->i : fallback;
-}
-
 /* channels and rank from the weight: conv [out, in / groups, ...], transposed conv
  * [in, out / groups, ...], Gemm [out, in] with transB and [in, out] without, MatMul [in, out]. */
 static void read_weight(const mfm_links *links, mfm_layer *layer)
@@ -104,9 +98,9 @@ static void read_weight(const mfm_links *links, mfm_layer *layer)
     if (strcmp(node->op_type, "Conv") == 0)
         layer->channels = dims[0];
     else if (strcmp(node->op_type, "ConvTranspose") == 0)
-        layer->channels = dims[1] > INT32_MAX ? 0 : dims[1] * int_attribute(node, "group", 1);
+        layer->channels = dims[1] > INT32_MAX ? 0 : dims[1] * mfm_proto_int(node, "group", 1);
     else if (strcmp(node->op_type, "Gemm") == 0)
-        layer->channels = int_attribute(node, "transB", 0) ? dims[0] : dims[1];
+        layer->channels = mfm_proto_int(node, "transB", 0) ? dims[0] : dims[1];
     else
         layer->channels = dims[rank - 1];
     if (layer->kind == MFM_LAYER_CONV)

@@ -82,12 +82,6 @@ static int length_of(const ranker *r, size_t input)
     return value ? r->lengths[value - r->links->values] : UNKNOWN;
 }
 
-static int64_t int_attribute(const ranker *r, const char *name, int64_t fallback)
-{
-    const Onnx__AttributeProto *attr = mfm_proto_attr(r->node, name);
-    return attr ? attr->i : fallback;
-}
-
 /* How many axes an attribute or input 1 lists; `none` when there is neither. */
 static int count_axes(const ranker *r, int none)
 {
@@ -124,11 +118,13 @@ static int less(int rank, int axes)
 static int reduce(const ranker *r)
 {
     const int rank = rank_of(r, 0);
-    if (int_attribute(r, "keepdims", 1))
+    if (mfm_proto_int(r->node, "keepdims", 1))
         return rank;
     const int axes = count_axes(r, 0);
     if (axes == 0)
-        return int_attribute(r, "noop_with_empty_axes", 0) ? rank : rank == UNKNOWN ? rank : 0;
+        return mfm_proto_int(r->node, "noop_with_empty_axes", 0) ? rank
+               : rank == UNKNOWN                                 ? rank
+                                                                 : 0;
     return less(rank, axes);
 }
 
@@ -178,7 +174,7 @@ static int rank_by(const ranker *r, enum rule rule)
     case REDUCE:
         return reduce(r);
     case ARGUMENT:
-        return int_attribute(r, "keepdims", 1) ? rank : less(rank, 1);
+        return mfm_proto_int(r->node, "keepdims", 1) ? rank : less(rank, 1);
     case SQUEEZE:
         return less(rank, count_axes(r, UNKNOWN));
     case UNSQUEEZE: {

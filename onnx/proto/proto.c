@@ -147,6 +147,21 @@ const Onnx__AttributeProto *mfm_proto_attr(const Onnx__NodeProto *node, const ch
     return NULL;
 }
 
+int64_t mfm_proto_int(const Onnx__NodeProto *node, const char *name, int64_t fallback)
+{
+    const Onnx__AttributeProto *attr = mfm_proto_attr(node, name);
+    return attr ? attr->i : fallback;
+}
+
+bool mfm_proto_is_output(const mfm_model *model, const char *name)
+{
+    const Onnx__GraphProto *graph = model->proto->graph;
+    for (size_t i = 0; i < graph->n_output; i++)
+        if (strcmp(mfm_proto_text(graph->output[i]->name), name) == 0)
+            return true;
+    return false;
+}
+
 Onnx__TensorProto *mfm_proto_initializer(const mfm_model *model, const char *name)
 {
     const Onnx__GraphProto *graph = model->proto->graph;

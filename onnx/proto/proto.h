@@ -79,6 +79,10 @@ int mfm_proto_attr_ints(mfm_model *model, Onnx__NodeProto *node, const char *nam
 bool mfm_proto_is(const Onnx__NodeProto *node, const char *op_type);
 /* The attribute of that name, or NULL. */
 const Onnx__AttributeProto *mfm_proto_attr(const Onnx__NodeProto *node, const char *name);
+/* Its whole number; fallback where the node has none of that name. */
+int64_t mfm_proto_int(const Onnx__NodeProto *node, const char *name, int64_t fallback);
+/* Whether a name is an output of the main graph. */
+bool mfm_proto_is_output(const mfm_model *model, const char *name);
 
 /* A tensor of a four-byte type (float32) or int64 in raw_data, row-major little-endian as ONNX
  * wants; not yet hung anywhere. data NULL gives zeros. NULL with MFM_EINVAL for dimensions out of

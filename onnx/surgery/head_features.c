@@ -85,12 +85,6 @@ static int find_classifier(const finder *f, const mfm_layer **classifier)
     return status;
 }
 
-static int64_t int_attribute(const Onnx__NodeProto *node, const char *name, int64_t fallback)
-{
-    const Onnx__AttributeProto *attr = mfm_proto_attr(node, name);
-    return attr ? attr->i : fallback;
-}
-
 /* The length of the classifier's rows, from its weight: Gemm [out, in] with transB, else and of
  * MatMul [in, out], Conv [out, in / groups, ...]. 0: not told. */
 static int64_t width_of(const finder *f, const mfm_layer *layer)
@@ -101,8 +95,8 @@ static int64_t width_of(const finder *f, const mfm_layer *layer)
     if (!mfm_links_dims(f->links, node->input[1], dims, &rank) || rank < 2)
         return 0;
     if (layer->kind == MFM_LAYER_CONV)
-        return dims[1] * int_attribute(node, "group", 1);
-    return mfm_proto_is(node, "Gemm") && int_attribute(node, "transB", 0) ? dims[1]
+        return dims[1] * mfm_proto_int(node, "group", 1);
+    return mfm_proto_is(node, "Gemm") && mfm_proto_int(node, "transB", 0) ? dims[1]
                                                                           : dims[rank - 2];
 }
 
@@ -120,7 +114,7 @@ static int use_input(const finder *f, const mfm_layer *layer)
     const mfm_link *value = mfm_links_input(f->links, layer->node, 0);
     const bool conv = layer->kind == MFM_LAYER_CONV;
     if (conv ? !mfm_proto_is(node, "Conv") || (value->rank >= 0 && value->rank != 4)
-             : (value->rank >= 0 && value->rank != 2) || int_attribute(node, "transA", 0))
+             : (value->rank >= 0 && value->rank != 2) || mfm_proto_int(node, "transA", 0))
         return refuse_features(f, value->name, "the classifier reads them in another form");
     *f->place = (mfm_head_place){.features = value->name,
                                  .map = conv,

@@ -308,7 +308,7 @@ static void add_inputs(mfm_injector *in)
  * name, so there the unmodulated value takes the new one. */
 static void turn_readers(mfm_injector *in, mfm_inject_site *site)
 {
-    site->renamed = mfm_is_graph_output(in->model, site->value);
+    site->renamed = mfm_proto_is_output(in->model, site->value);
     const char *name = mfm_inject_name(in, site->renamed ? "mfm.feature" : "mfm.modulated");
     if (!name)
         return;

@@ -68,12 +68,3 @@ int mfm_rewire_producer(mfm_model *model, const char *from, const char *to)
                 return mfm_proto_set_string(model, &graph->node[i]->output[k], to);
     return mfm_fail(model->ctx, MFM_EDATA, "%s: value %s: no node writes it", model->path, from);
 }
-
-bool mfm_is_graph_output(const mfm_model *model, const char *name)
-{
-    const Onnx__GraphProto *graph = model->proto->graph;
-    for (size_t i = 0; i < graph->n_output; i++)
-        if (strcmp(mfm_proto_text(graph->output[i]->name), name) == 0)
-            return true;
-    return false;
-}

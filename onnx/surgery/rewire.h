@@ -10,7 +10,5 @@
 int mfm_rewire_uses(mfm_model *model, const char *from, const char *to);
 /* Makes the main graph's node that writes `from` write `to`. MFM_EDATA when there is none. */
 int mfm_rewire_producer(mfm_model *model, const char *from, const char *to);
-/* Whether a name is an output of the main graph. */
-bool mfm_is_graph_output(const mfm_model *model, const char *name);
 
 #endif

@@ -48,7 +48,7 @@ static void remove_parts(stripper *s)
     Onnx__GraphProto *g = s->model->proto->graph;
     for (size_t i = g->n_value_info; i-- > 0;)
         if (is_listed(&s->gone, g->value_info[i]->name) &&
-            !mfm_is_graph_output(s->model, mfm_proto_text(g->value_info[i]->name)))
+            !mfm_proto_is_output(s->model, mfm_proto_text(g->value_info[i]->name)))
             mfm_proto_remove(s->model, &g->value_info, &g->n_value_info, i);
     for (size_t i = g->n_node; i-- > 0;)
         if (is_listed(&s->nodes, g->node[i]->name))
