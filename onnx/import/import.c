@@ -456,16 +456,37 @@ int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network
     return mfm_model_import_values(ctx, model, NULL, 0, network, NULL);
 }
 
+/* The logits' value is known once the network is there. */
+static int import_named(mfm_ctx *ctx, const mfm_model *model, const char *const *names,
+                        size_t count, const char **named, int *found, mfm_network **network,
+                        int *values)
+{
+    extras wanted = {named, 0, found};
+    for (size_t i = 0; i < count; i++)
+        if (names[i])
+            named[wanted.count++] = names[i];
+    const int status = import_model(ctx, model, NULL, &wanted, network);
+    for (size_t i = 0; i < count && !status; i++)
+        values[i] = names[i] ? *found++ : (*network)->logits;
+    return status;
+}
+
 int mfm_model_import_values(mfm_ctx *ctx, const mfm_model *model, const char *const *names,
                             size_t count, mfm_network **network, int *values)
 {
-    const extras wanted = {names, count, values};
-    int status = import_model(ctx, model, NULL, &wanted, network);
+    const char **named = mfm_alloc(ctx, count, sizeof *named);
+    int *found = mfm_alloc(ctx, count, sizeof *found);
+    *network = NULL;
+    int status = named && found
+                     ? import_named(ctx, model, names, count, named, found, network, values)
+                     : MFM_ENOMEM;
     if (!status)
         status = mfm_model_read_values(ctx, model, (*network)->graph);
     if (status) {
         mfm_network_free(ctx, *network);
         *network = NULL;
     }
+    mfm_free(ctx, named);
+    mfm_free(ctx, found);
     return status;
 }

@@ -23,9 +23,10 @@ MFM_C_BEGIN
  * The caller frees *network with mfm_network_free; it keeps nothing of the model. */
 int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network);
 /* The same, with values of the file by name: outputs of the graph, or what any node gives, also
- * when the logits do not depend on it. values[i] becomes that of names[i]; its rows are the images
- * of the batch, or a fixed number of rows for each. MFM_EINVAL for a name that the file does not
- * have, with the nearest; MFM_ENOTSUP for a value whose rows are not the images. */
+ * when the logits do not depend on it. values[i] becomes that of names[i] (NULL: the logits); its
+ * rows are the images of the batch, or a fixed number of rows for each. MFM_EINVAL for a name that
+ * the file does not have, with the nearest; MFM_ENOTSUP for a value whose rows are not the images.
+ */
 int mfm_model_import_values(mfm_ctx *ctx, const mfm_model *model, const char *const *names,
                             size_t count, mfm_network **network, int *values);
 /* The same without reading the parameters' numbers: the graph has none (graph->params is NULL)

@@ -182,20 +182,14 @@ static int check_modulator(const inference *r, const options *o, const char *pat
 
 static int make_plan(inference *r)
 {
-    static const mfm_pass forward[1] = {{MFM_FORWARD, ~0u}};
-    mfm_slot *keep = mfm_alloc(r->ctx, r->outputs.count, sizeof *keep);
-    if (!keep)
+    int *values = mfm_alloc(r->ctx, r->outputs.count, sizeof *values);
+    if (!values)
         return MFM_ENOMEM;
     for (size_t i = 0; i < r->outputs.count; i++)
-        keep[i] = (mfm_slot){r->outputs.item[i].value, MFM_X};
-    const mfm_plan_spec spec = {.batch = r->images.dim[0],
-                                .passes = forward,
-                                .n_passes = 1,
-                                .keep = keep,
-                                .n_keep = (int)r->outputs.count,
-                                .frozen = true};
-    const int status = mfm_plan_new(r->ctx, r->network->graph, &spec, &r->plan);
-    mfm_free(r->ctx, keep);
+        values[i] = r->outputs.item[i].value;
+    const int status = mfm_plan_new_forward(r->ctx, r->network->graph, r->images.dim[0], values,
+                                            r->outputs.count, &r->plan);
+    mfm_free(r->ctx, values);
     return status;
 }
 
@@ -315,16 +309,13 @@ static int import(inference *r)
     mfm_run_outputs *o = &r->outputs;
     const char **names = mfm_alloc(r->ctx, o->count, sizeof *names);
     int *values = mfm_alloc(r->ctx, o->count, sizeof *values);
-    size_t n = 0;
     int status = names && values ? MFM_OK : MFM_ENOMEM;
     for (size_t i = 0; i < o->count && !status; i++)
-        if (o->item[i].name)
-            names[n++] = o->item[i].name;
+        names[i] = o->item[i].name;
     if (!status)
-        status = mfm_model_import_values(r->ctx, r->model, names, n, &r->network, values);
-    n = 0;
+        status = mfm_model_import_values(r->ctx, r->model, names, o->count, &r->network, values);
     for (size_t i = 0; i < o->count && !status; i++)
-        o->item[i].value = o->item[i].name ? values[n++] : r->network->logits;
+        o->item[i].value = values[i];
     mfm_free(r->ctx, names);
     mfm_free(r->ctx, values);
     return status;

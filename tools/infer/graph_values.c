@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "core/engine/plan/plan.h"
 #include "onnx/import/import.h"
 
 typedef struct evaluation {
@@ -12,25 +11,6 @@ typedef struct evaluation {
     int *outputs;
     real **stored; /* inputs in storage order */
 } evaluation;
-
-static int make_plan(evaluation *e, int64_t batch, size_t n_outputs)
-{
-    static const mfm_pass forward[1] = {{MFM_FORWARD, ~0u}};
-    mfm_slot *keep = mfm_alloc(e->ctx, n_outputs, sizeof *keep);
-    if (!keep)
-        return MFM_ENOMEM;
-    for (size_t i = 0; i < n_outputs; i++)
-        keep[i] = (mfm_slot){e->outputs[i], MFM_X};
-    const mfm_plan_spec spec = {.batch = batch,
-                                .passes = forward,
-                                .n_passes = 1,
-                                .keep = keep,
-                                .n_keep = (int)n_outputs,
-                                .frozen = true};
-    const int status = mfm_plan_new(e->ctx, e->graph, &spec, &e->plan);
-    mfm_free(e->ctx, keep);
-    return status;
-}
 
 static int bind_input(evaluation *e, const char *name, const mfm_model_value *input, real **stored)
 {
@@ -51,20 +31,6 @@ static int bind_input(evaluation *e, const char *name, const mfm_model_value *in
     return MFM_OK;
 }
 
-static int read_outputs(const evaluation *e, mfm_model_value *outputs, size_t n_outputs)
-{
-    for (size_t i = 0; i < n_outputs; i++) {
-        outputs[i].shape = *mfm_plan_shape(e->plan, e->outputs[i]);
-        outputs[i].numbers = mfm_alloc_aligned(e->ctx, (size_t)mfm_shape_count(&outputs[i].shape),
-                                               sizeof *outputs[i].numbers);
-        if (!outputs[i].numbers)
-            return MFM_ENOMEM;
-        mfm_layout_to_row_major(&outputs[i].shape, mfm_plan_lane(e->plan, e->outputs[i], MFM_X),
-                                outputs[i].numbers);
-    }
-    return MFM_OK;
-}
-
 int mfm_graph_values(mfm_ctx *ctx, const mfm_model *model, const char *const *names,
                      const mfm_model_value *inputs, size_t n_inputs, mfm_model_value *outputs,
                      size_t n_outputs)
@@ -77,7 +43,8 @@ int mfm_graph_values(mfm_ctx *ctx, const mfm_model *model, const char *const *na
     if (!status)
         status = mfm_graph_import(ctx, model, n_outputs, &e.graph, e.outputs);
     if (!status)
-        status = make_plan(&e, n_inputs ? inputs[0].shape.dim[0] : 1, n_outputs);
+        status = mfm_plan_new_forward(ctx, e.graph, n_inputs ? inputs[0].shape.dim[0] : 1,
+                                      e.outputs, n_outputs, &e.plan);
     for (size_t i = 0; i < n_inputs && !status; i++)
         status = bind_input(&e, names[i], &inputs[i], &e.stored[i]);
     if (!status) {
@@ -87,7 +54,7 @@ int mfm_graph_values(mfm_ctx *ctx, const mfm_model *model, const char *const *na
     }
     if (!status) {
         mfm_plan_run(e.plan, 0);
-        status = read_outputs(&e, outputs, n_outputs);
+        status = mfm_model_values_read(ctx, e.plan, e.outputs, n_outputs, outputs);
     }
     mfm_plan_free(e.plan);
     mfm_graph_free(e.graph);

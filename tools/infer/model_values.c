@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/base/random.h"
-#include "core/engine/plan/plan.h"
 #include "onnx/import/import.h"
 
 typedef struct inference {
@@ -16,45 +15,15 @@ typedef struct inference {
     real *images, *soft_label, *toggle;
 } inference;
 
-static int import(inference *r, mfm_model *model, const char *const *names, size_t count)
+static int make_plan(inference *r, mfm_model *model, const char *const *names, size_t count)
 {
-    const char **named = mfm_alloc(r->ctx, count, sizeof *named);
-    int *values = mfm_alloc(r->ctx, count, sizeof *values);
-    size_t n = 0;
     r->wanted = mfm_alloc(r->ctx, count, sizeof *r->wanted);
-    int status = named && values && r->wanted ? MFM_OK : MFM_ENOMEM;
-    for (size_t i = 0; i < count && !status; i++)
-        if (names[i])
-            named[n++] = names[i];
+    int status = r->wanted ? mfm_model_untie(r->ctx, model, NULL) : MFM_ENOMEM;
     if (!status)
-        status = mfm_model_untie(r->ctx, model, NULL);
-    if (!status)
-        status = mfm_model_import_values(r->ctx, model, named, n, &r->network, values);
-    n = 0;
-    for (size_t i = 0; i < count && !status; i++)
-        r->wanted[i] = names[i] ? values[n++] : r->network->logits;
-    mfm_free(r->ctx, named);
-    mfm_free(r->ctx, values);
-    return status;
-}
-
-static int make_plan(inference *r, size_t count)
-{
-    static const mfm_pass forward[1] = {{MFM_FORWARD, ~0u}};
-    mfm_slot *keep = mfm_alloc(r->ctx, count, sizeof *keep);
-    if (!keep)
-        return MFM_ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        keep[i] = (mfm_slot){r->wanted[i], MFM_X};
-    const mfm_plan_spec spec = {.batch = r->n,
-                                .passes = forward,
-                                .n_passes = 1,
-                                .keep = keep,
-                                .n_keep = (int)count,
-                                .frozen = true};
-    const int status = mfm_plan_new(r->ctx, r->network->graph, &spec, &r->plan);
-    mfm_free(r->ctx, keep);
-    return status;
+        status = mfm_model_import_values(r->ctx, model, names, count, &r->network, r->wanted);
+    return status
+               ? status
+               : mfm_plan_new_forward(r->ctx, r->network->graph, r->n, r->wanted, count, &r->plan);
 }
 
 /* Numbers by their place in row-major order, so that they are the same however they are stored. */
@@ -96,15 +65,16 @@ static int bind(inference *r)
     return MFM_OK;
 }
 
-static int read_values(const inference *r, size_t count, mfm_model_value *values)
+int mfm_model_values_read(mfm_ctx *ctx, const mfm_plan *plan, const int *from, size_t count,
+                          mfm_model_value *values)
 {
     for (size_t i = 0; i < count; i++) {
-        values[i].shape = *mfm_plan_shape(r->plan, r->wanted[i]);
-        values[i].numbers = mfm_alloc_aligned(r->ctx, (size_t)mfm_shape_count(&values[i].shape),
+        values[i].shape = *mfm_plan_shape(plan, from[i]);
+        values[i].numbers = mfm_alloc_aligned(ctx, (size_t)mfm_shape_count(&values[i].shape),
                                               sizeof *values[i].numbers);
         if (!values[i].numbers)
             return MFM_ENOMEM;
-        mfm_layout_to_row_major(&values[i].shape, mfm_plan_lane(r->plan, r->wanted[i], MFM_X),
+        mfm_layout_to_row_major(&values[i].shape, mfm_plan_lane(plan, from[i], MFM_X),
                                 values[i].numbers);
     }
     return MFM_OK;
@@ -115,16 +85,14 @@ int mfm_model_values(mfm_ctx *ctx, mfm_model *model, size_t n, const char *const
 {
     inference r = {.ctx = ctx, .n = (int64_t)n};
     memset(values, 0, count * sizeof *values);
-    int status = import(&r, model, names, count);
-    if (!status)
-        status = make_plan(&r, count);
+    int status = make_plan(&r, model, names, count);
     if (!status)
         status = draw_images(&r);
     if (!status)
         status = bind(&r);
     if (!status) {
         mfm_plan_run(r.plan, 0);
-        status = read_values(&r, count, values);
+        status = mfm_model_values_read(ctx, r.plan, r.wanted, count, values);
     }
     mfm_plan_free(r.plan);
     mfm_network_free(ctx, r.network);

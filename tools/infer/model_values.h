@@ -2,7 +2,7 @@
 #ifndef MFM_MODEL_VALUES_H
 #define MFM_MODEL_VALUES_H
 
-#include "core/base/shape.h"
+#include "core/engine/plan/plan.h"
 #include "onnx/proto/model.h"
 
 typedef struct mfm_model_value {
@@ -16,6 +16,9 @@ typedef struct mfm_model_value {
  * the caller frees values also after a failure. */
 int mfm_model_values(mfm_ctx *ctx, mfm_model *model, size_t n, const char *const *names,
                      size_t count, mfm_model_value *values);
+/* What a plan has computed for the values from[count] of its graph; freed in the same way. */
+int mfm_model_values_read(mfm_ctx *ctx, const mfm_plan *plan, const int *from, size_t count,
+                          mfm_model_value *values);
 void mfm_model_values_free(mfm_ctx *ctx, mfm_model_value *values, size_t count);
 /* The largest difference, relative to the largest number of b; infinite for other shapes and for
  * numbers that are none. */

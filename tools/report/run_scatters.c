@@ -64,18 +64,8 @@ static int lay_out(mfm_run_record *r, const char *name, const real *numbers, int
 static int run_plan(mfm_run_record *r, const mfm_graph *graph, const outputs *o, const int *values,
                     const real *soft_labels, int count, mfm_run_evaluation *e)
 {
-    mfm_slot keep[MOST_OUTPUTS];
     mfm_plan *plan;
-    static const mfm_pass forward[1] = {{MFM_FORWARD, ~0u}};
-    for (size_t i = 0; i < o->count; i++)
-        keep[i] = (mfm_slot){values[i], MFM_X};
-    const mfm_plan_spec spec = {.batch = count,
-                                .passes = forward,
-                                .n_passes = 1,
-                                .keep = keep,
-                                .n_keep = (int)o->count,
-                                .frozen = true};
-    int status = mfm_plan_new(r->ctx, graph, &spec, &plan);
+    int status = mfm_plan_new_forward(r->ctx, graph, count, values, o->count, &plan);
     if (status)
         return status;
     mfm_plan_bind_params(plan, MFM_X, graph->params);

@@ -121,6 +121,27 @@ int mfm_plan_new(mfm_ctx *ctx, const mfm_graph *graph, const mfm_plan_spec *spec
     return status;
 }
 
+int mfm_plan_new_forward(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, const int *values,
+                         size_t n, mfm_plan **plan)
+{
+    static const mfm_pass forward = {MFM_FORWARD, ~0u};
+    *plan = NULL;
+    mfm_slot *keep = mfm_alloc(ctx, n, sizeof *keep);
+    if (!keep)
+        return MFM_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        keep[i] = (mfm_slot){values[i], MFM_X};
+    const mfm_plan_spec spec = {.batch = batch,
+                                .passes = &forward,
+                                .n_passes = 1,
+                                .keep = keep,
+                                .n_keep = (int)n,
+                                .frozen = true};
+    const int status = mfm_plan_new(ctx, graph, &spec, plan);
+    mfm_free(ctx, keep);
+    return status;
+}
+
 void mfm_plan_free(mfm_plan *plan)
 {
     if (!plan)

@@ -64,6 +64,10 @@ typedef struct mfm_plan mfm_plan;
 
 /* The graph must outlive the plan. */
 int mfm_plan_new(mfm_ctx *ctx, const mfm_graph *graph, const mfm_plan_spec *spec, mfm_plan **plan);
+/* For one forward pass over all of the graph, in inference form and over parameters that do not
+ * change, which leaves values[n] to be read. */
+int mfm_plan_new_forward(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, const int *values,
+                         size_t n, mfm_plan **plan);
 void mfm_plan_free(mfm_plan *plan);
 
 /* Parameter lanes live in vectors of the caller (graph->params_size reals, 64-byte aligned). A
