@@ -20,7 +20,7 @@ static bool same_name(const mfm_op *op, const char *domain, const char *name)
     return strcmp(op->name, name) == 0 && strcmp(op->domain, plain) == 0;
 }
 
-bool mfm_op_is(const mfm_op *op, const char *domain, const char *name, int opset)
+static bool is_op(const mfm_op *op, const char *domain, const char *name, int opset)
 {
     return same_name(op, domain, name) && opset >= op->since && (!op->until || opset <= op->until);
 }
@@ -28,7 +28,7 @@ bool mfm_op_is(const mfm_op *op, const char *domain, const char *name, int opset
 const mfm_op *mfm_op_find(const char *domain, const char *name, int opset)
 {
     for (int i = 0; mfm_ops[i]; i++)
-        if (mfm_op_is(mfm_ops[i], domain, name, opset))
+        if (is_op(mfm_ops[i], domain, name, opset))
             return mfm_ops[i];
     return NULL;
 }

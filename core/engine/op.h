@@ -218,7 +218,6 @@ static inline real *mfm_out(const mfm_node *node, int output, enum mfm_lane lane
 extern const mfm_op *const mfm_ops[];
 /* The operator for an op_type at an opset version; NULL when there is none. "ai.onnx" is "". */
 const mfm_op *mfm_op_find(const char *domain, const char *name, int opset);
-bool mfm_op_is(const mfm_op *op, const char *domain, const char *name, int opset);
 /* True when some opset version of it is supported. */
 bool mfm_op_known(const char *domain, const char *name);
 

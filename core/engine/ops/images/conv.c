@@ -3,7 +3,6 @@
  * weights are [o, c / group, kh, kw], or [.., kw], or [.., kd, kh, kw]; the bias, when there is
  * one, has o elements.
  */
-#include "core/engine/kernels/conv/conv_shape.h"
 #include "core/engine/ops/images/conv_common.h"
 
 static const mfm_attr_def attrs[] = {
@@ -36,11 +35,6 @@ static mfm_conv_shape shape_of(const mfm_node *node, const mfm_window *window)
                              window->out);
 }
 
-static int fail(mfm_ctx *ctx, const mfm_node *node, int status)
-{
-    return mfm_fail_in(ctx, status, "Conv '%s'", node->name ? node->name : "");
-}
-
 static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     mfm_window window;
@@ -51,35 +45,18 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
         return status;
     node->out[0]->shape =
         mfm_window_result(&window, node->in[0]->shape.dim[0], node->in[1]->shape.dim[0]);
-    status = mfm_shape_check(ctx, &node->out[0]->shape, "convolution result");
-    if (status)
-        return fail(ctx, node, status);
     const mfm_conv_shape shape = shape_of(node, &window);
-    status = mfm_conv_check(ctx, &shape);
-    return status ? fail(ctx, node, status) : MFM_OK;
+    return mfm_conv_check_result(ctx, node, "convolution result", &shape);
 }
 
 static int setup(mfm_ctx *ctx, mfm_node *node)
 {
     mfm_window window;
-    mfm_conv *conv = NULL;
-    int status = mfm_window_infer(ctx, node, &node->in[1]->shape.dim[2], &window);
+    const int status = mfm_window_infer(ctx, node, &node->in[1]->shape.dim[2], &window);
     if (status)
         return status;
     const mfm_conv_shape shape = shape_of(node, &window);
-    status = mfm_conv_new(ctx, &shape, node->frozen, &conv);
-    if (status)
-        return fail(ctx, node, status);
-    node->kernel = conv;
-    node->scratch_size = mfm_conv_scratch(conv);
-    node->packed_size = node->frozen ? mfm_conv_packed(conv) : 0;
-    return MFM_OK;
-}
-
-static void release(mfm_ctx *ctx, mfm_node *node)
-{
-    mfm_conv_free(ctx, node->kernel);
-    node->kernel = NULL;
+    return mfm_conv_setup(ctx, node, &shape, node->frozen);
 }
 
 static void prepare(const mfm_node *node)
@@ -135,11 +112,6 @@ static const mfm_bilinear parts = {.product = product,
                                    .adjoint_bias = mfm_conv_adjoint_bias,
                                    .product_bias = product_bias,
                                    .product_pair = product_pair};
-static const mfm_port inputs[] = {{"X", MFM_DATA, false, false},
-                                  {"W", MFM_PARAM, false, false},
-                                  {"B", MFM_PARAM, true, false},
-                                  {0}};
-static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 
 static const char *const samples[] = {
     "[2,3,5,5] [4,3,3,3] [4] pads=1,1,1,1",
@@ -168,8 +140,8 @@ const mfm_op mfm_op_conv = {
     .name = "Conv",
     .domain = "",
     .since = 1,
-    .inputs = inputs,
-    .outputs = outputs,
+    .inputs = mfm_conv_inputs,
+    .outputs = mfm_conv_outputs,
     .attrs = attrs,
     .attr_size = sizeof(mfm_conv_attr),
     .shape = infer_shape,
@@ -184,7 +156,7 @@ const mfm_impl mfm_cpu_conv = {
     .backend = MFM_CPU,
     .setup = setup,
     .prepare = prepare,
-    .release = release,
+    .release = mfm_conv_release,
     .rule = &mfm_rule_bilinear,
     .parts = &parts,
     .reads = MFM_READS_IN,

@@ -1,6 +1,7 @@
 #include "core/engine/ops/images/conv_common.h"
 
 #include "core/engine/kernels/broadcast.h"
+#include "core/engine/kernels/conv/conv_shape.h"
 
 int mfm_conv_check_ranks(mfm_ctx *ctx, const mfm_node *node)
 {
@@ -54,6 +55,44 @@ mfm_conv_shape mfm_conv_shape_of(const mfm_node *node, const mfm_window *w, cons
     }
     return shape;
 }
+
+static int fail(mfm_ctx *ctx, const mfm_node *node, int status)
+{
+    return mfm_fail_in(ctx, status, "%s '%s'", node->op->name, node->name ? node->name : "");
+}
+
+int mfm_conv_check_result(mfm_ctx *ctx, const mfm_node *node, const char *what,
+                          const mfm_conv_shape *shape)
+{
+    int status = mfm_shape_check(ctx, &node->out[0]->shape, what);
+    if (!status)
+        status = mfm_conv_check(ctx, shape);
+    return status ? fail(ctx, node, status) : MFM_OK;
+}
+
+int mfm_conv_setup(mfm_ctx *ctx, mfm_node *node, const mfm_conv_shape *shape, bool frozen)
+{
+    mfm_conv *conv = NULL;
+    const int status = mfm_conv_new(ctx, shape, frozen, &conv);
+    if (status)
+        return fail(ctx, node, status);
+    node->kernel = conv;
+    node->scratch_size = mfm_conv_scratch(conv);
+    node->packed_size = frozen ? mfm_conv_packed(conv) : 0;
+    return MFM_OK;
+}
+
+void mfm_conv_release(mfm_ctx *ctx, mfm_node *node)
+{
+    mfm_conv_free(ctx, node->kernel);
+    node->kernel = NULL;
+}
+
+const mfm_port mfm_conv_inputs[] = {{"X", MFM_DATA, false, false},
+                                    {"W", MFM_PARAM, false, false},
+                                    {"B", MFM_PARAM, true, false},
+                                    {0}};
+const mfm_port mfm_conv_outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 
 /* The bias as the shape that broadcasts over the result. */
 static mfm_shape by_channel(const mfm_node *node)

@@ -9,7 +9,6 @@
  * output_shape and auto_pad SAME, with length = in stride, give the length instead, and the pads
  * follow, their odd one at the begin unless SAME_UPPER.
  */
-#include "core/engine/kernels/conv/conv_shape.h"
 #include "core/engine/ops/images/conv_common.h"
 
 /* No length is greater. */
@@ -105,11 +104,6 @@ static mfm_conv_shape shape_of(const mfm_node *node, const mfm_window *w)
     return mfm_conv_shape_of(node, w, &node->out[0]->shape, w->out, &node->in[0]->shape, w->in);
 }
 
-static int fail(mfm_ctx *ctx, const mfm_node *node, int status)
-{
-    return mfm_fail_in(ctx, status, "ConvTranspose '%s'", node->name ? node->name : "");
-}
-
 static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     mfm_window window;
@@ -121,34 +115,18 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
     const int64_t group = ((const mfm_conv_attr *)node->attr)->group;
     node->out[0]->shape = mfm_window_result(&window, node->in[0]->shape.dim[0],
                                             mfm_count_times(node->in[1]->shape.dim[1], group));
-    status = mfm_shape_check(ctx, &node->out[0]->shape, "result");
-    if (status)
-        return fail(ctx, node, status);
     const mfm_conv_shape shape = shape_of(node, &window);
-    status = mfm_conv_check(ctx, &shape);
-    return status ? fail(ctx, node, status) : MFM_OK;
+    return mfm_conv_check_result(ctx, node, "result", &shape);
 }
 
 static int setup(mfm_ctx *ctx, mfm_node *node)
 {
     mfm_window window;
-    mfm_conv *conv = NULL;
-    int status = place(ctx, node, &window);
+    const int status = place(ctx, node, &window);
     if (status)
         return status;
     const mfm_conv_shape shape = shape_of(node, &window);
-    status = mfm_conv_new(ctx, &shape, false, &conv);
-    if (status)
-        return fail(ctx, node, status);
-    node->kernel = conv;
-    node->scratch_size = mfm_conv_scratch(conv);
-    return MFM_OK;
-}
-
-static void release(mfm_ctx *ctx, mfm_node *node)
-{
-    mfm_conv_free(ctx, node->kernel);
-    node->kernel = NULL;
+    return mfm_conv_setup(ctx, node, &shape, false);
 }
 
 static void product(const mfm_node *node, const real *x, const real *w, real *y, bool add)
@@ -177,11 +155,6 @@ static const mfm_bilinear parts = {.product = product,
                                    .adjoint_b = adjoint_w,
                                    .bias = mfm_conv_bias,
                                    .adjoint_bias = mfm_conv_adjoint_bias};
-static const mfm_port inputs[] = {{"X", MFM_DATA, false, false},
-                                  {"W", MFM_PARAM, false, false},
-                                  {"B", MFM_PARAM, true, false},
-                                  {0}};
-static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 
 static const char *const samples[] = {
     "[2,3,3,4] [3,2,3,3] [2]",
@@ -201,8 +174,8 @@ const mfm_op mfm_op_conv_transpose = {
     .name = "ConvTranspose",
     .domain = "",
     .since = 1,
-    .inputs = inputs,
-    .outputs = outputs,
+    .inputs = mfm_conv_inputs,
+    .outputs = mfm_conv_outputs,
     .attrs = attrs,
     .attr_size = sizeof(mfm_conv_attr),
     .shape = infer_shape,
@@ -216,7 +189,7 @@ const mfm_impl mfm_cpu_conv_transpose = {
     .op = &mfm_op_conv_transpose,
     .backend = MFM_CPU,
     .setup = setup,
-    .release = release,
+    .release = mfm_conv_release,
     .rule = &mfm_rule_bilinear,
     .parts = &parts,
     .reads = MFM_READS_IN,

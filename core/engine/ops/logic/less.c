@@ -1,7 +1,6 @@
 /* Less (ONNX 7, 9, 13): with numpy's broadcasting; 1 is true, 0 false. It has no derivative.
  * Version 1 broadcast by an attribute. */
-#include "core/engine/ops/binary/two_operands.h"
-#include "core/engine/ops/pointwise/elementwise.h"
+#include "core/engine/ops/logic/logic.h"
 
 static inline real f(real a, real b)
 {
@@ -11,24 +10,14 @@ static inline real f(real a, real b)
 MFM_OF_TWO(value, f)
 static const mfm_two_operands parts = {.value = value};
 
-static const mfm_port inputs[] = {
-    {"A", MFM_DATA, false, false}, {"B", MFM_DATA, false, false}, {0}};
-static const mfm_port outputs[] = {{"C", MFM_INDEX, false, false}, {0}};
-
-static const char *const samples[] = {"[2,3,4,5] [2,3,4,5]",
-                                      "[2,3,4,3] [2,3,1,1]",
-                                      "[3,1,1] [2,3,2,4]",
-                                      "[4] [3,1]",
-                                      "[] []",
-                                      "[2,3] [3] opset=7",
-                                      NULL};
+static const char *const samples[] = {MFM_COMPARISON_SAMPLES, "[2,3] [3] opset=7", NULL};
 
 const mfm_op mfm_op_less = {
     .name = "Less",
     .domain = "",
     .since = 7,
-    .inputs = inputs,
-    .outputs = outputs,
+    .inputs = mfm_logic_numbers,
+    .outputs = mfm_logic_result,
     .shape = mfm_infer_broadcast,
     .linear = true,
     .batch = MFM_BATCH_ALL,

@@ -39,17 +39,7 @@ static void bend(const mfm_reduction_row *row)
 
 static const mfm_reduction parts = {forward, slope, bend};
 
-static const char *const samples[] = {"[2,3,4,5] axes=2,3",
-                                      "[2,3,4,5] axes=2,3 keepdims=0",
-                                      "[2,3,4,5] axes=1 keepdims=0",
-                                      "[2,3,4,5] axes=-2 keepdims=0",
-                                      "[2,3,4]",
-                                      "[2,3,4] keepdims=0",
-                                      "[2,3,2,2,2] axes=0,2",
-                                      "[2,1,1,1] axes=2,3",
-                                      "[2,3,4,5] axes=3",
-                                      "[2,3] axes=1 opset=1",
-                                      NULL};
+static const char *const samples[] = {MFM_REDUCTION_SAMPLES, NULL};
 
 const mfm_op mfm_op_reduce_l2 = {
     .name = "ReduceL2",

@@ -13,18 +13,7 @@ static void apply(const mfm_node *node, enum mfm_lane lane)
 
 static const mfm_linear parts = {apply, mfm_extreme_give};
 
-static const char *const samples[] = {"[2,3,4,5] axes=2,3",
-                                      "[2,3,4,5] axes=2,3 keepdims=0",
-                                      "[2,3,4,5] axes=1 keepdims=0",
-                                      "[2,3,4,5] axes=-2 keepdims=0",
-                                      "[2,3,4]",
-                                      "[2,3,4] keepdims=0",
-                                      "[2,3,2,2,2] axes=0,2",
-                                      "[2,1,1,1] axes=2,3",
-                                      "[2,3,4,5] axes=3",
-                                      "[2,3] axes=1 opset=1",
-                                      "[2,3] noop_with_empty_axes=1",
-                                      NULL};
+static const char *const samples[] = {MFM_REDUCTION_SAMPLES, "[2,3] noop_with_empty_axes=1", NULL};
 
 const mfm_op mfm_op_reduce_min = {
     .name = "ReduceMin",

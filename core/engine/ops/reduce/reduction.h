@@ -24,6 +24,12 @@ int mfm_reduction_infer(mfm_ctx *ctx, mfm_node *node);
  * noop_with_empty_axes means for them, ONNX has told in two ways, and so it is refused. */
 int mfm_reduction_infer_some(mfm_ctx *ctx, mfm_node *node);
 
+/* Axes of every kind, in rows that lie together and apart. */
+#define MFM_REDUCTION_SAMPLES                                                                      \
+    "[2,3,4,5] axes=2,3", "[2,3,4,5] axes=2,3 keepdims=0", "[2,3,4,5] axes=1 keepdims=0",          \
+        "[2,3,4,5] axes=-2 keepdims=0", "[2,3,4]", "[2,3,4] keepdims=0", "[2,3,2,2,2] axes=0,2",   \
+        "[2,1,1,1] axes=2,3", "[2,3,4,5] axes=3", "[2,3] axes=1 opset=1"
+
 /* Which axes of the input are reduced. */
 void mfm_reduction_mark(const mfm_node *node, bool reduced[MFM_MAX_RANK]);
 /* Strides of input and result along the input's axes, 0 for the result's where it is reduced.
