@@ -130,3 +130,20 @@ void *hand_pack(mfm_ctx *ctx, const mfm_model *model, size_t *size)
     CU_ASSERT_EQUAL_FATAL(mfm_model_pack(ctx, model, &bytes, size), MFM_OK);
     return bytes;
 }
+
+void hand_constant(mfm_model *m, const char *initializer, const char *output)
+{
+    Onnx__GraphProto *graph = m->proto->graph;
+    Onnx__NodeProto *node = hand_node(m, "Constant", "", "", output);
+    CU_ASSERT_FALSE_FATAL(mfm_proto_attr_int(m, node, "value", 0));
+    Onnx__AttributeProto *attr = node->attribute[0];
+    attr->has_i = 0;
+    attr->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR;
+    attr->t = mfm_proto_initializer(m, initializer);
+    size_t at = 0;
+    while (graph->initializer[at] != attr->t)
+        at++;
+    memmove(graph->initializer + at, graph->initializer + at + 1,
+            (graph->n_initializer - at - 1) * sizeof *graph->initializer);
+    graph->n_initializer--;
+}

@@ -13,6 +13,8 @@ Onnx__NodeProto *hand_node(mfm_model *model, const char *op_type, const char *na
 /* A float32 initializer; its numbers are 0.5, -0.25, 0.5, ... */
 void hand_weight(mfm_model *model, const char *name, size_t rank, const int64_t *dims);
 void hand_ints(mfm_model *model, const char *name, size_t count, const int64_t *ints);
+/* A Constant node that holds a tensor, out of the model's initialisers. */
+void hand_constant(mfm_model *model, const char *initializer, const char *output);
 /* A float32 input or output of the graph; dimensions below 0 are symbolic. */
 void hand_input(mfm_model *model, const char *name, size_t rank, const int64_t *dims);
 void hand_output(mfm_model *model, const char *name, size_t rank, const int64_t *dims);

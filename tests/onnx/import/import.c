@@ -105,24 +105,6 @@ static void batch_outputs_of_training_are_dropped(void)
     }
 }
 
-/* A Constant node that holds a tensor, out of the model's initialisers. */
-static void hand_constant(mfm_model *m, const char *initializer, const char *output)
-{
-    Onnx__GraphProto *graph = m->proto->graph;
-    Onnx__NodeProto *node = hand_node(m, "Constant", "", "", output);
-    CU_ASSERT_FALSE_FATAL(mfm_proto_attr_int(m, node, "value", 0));
-    Onnx__AttributeProto *attr = node->attribute[0];
-    attr->has_i = 0;
-    attr->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR;
-    attr->t = mfm_proto_initializer(m, initializer);
-    size_t at = 0;
-    while (graph->initializer[at] != attr->t)
-        at++;
-    memmove(graph->initializer + at, graph->initializer + at + 1,
-            (graph->n_initializer - at - 1) * sizeof *graph->initializer);
-    graph->n_initializer--;
-}
-
 static void constants_are_fixed_unless_they_are_weights(void)
 {
     imported t = start(8, 17);

@@ -27,24 +27,6 @@ static mfm_roles *roles_of(imported *t, const mfm_role_choice *choice)
     return roles;
 }
 
-/* A Constant node that holds a tensor, out of the model's initialisers. */
-static void into_constant(mfm_model *m, const char *initializer, const char *output)
-{
-    Onnx__GraphProto *graph = m->proto->graph;
-    Onnx__NodeProto *node = hand_node(m, "Constant", "", "", output);
-    CU_ASSERT_FALSE_FATAL(mfm_proto_attr_int(m, node, "value", 0));
-    Onnx__AttributeProto *attr = node->attribute[0];
-    attr->has_i = 0;
-    attr->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR;
-    attr->t = mfm_proto_initializer(m, initializer);
-    size_t at = 0;
-    while (graph->initializer[at] != attr->t)
-        at++;
-    memmove(graph->initializer + at, graph->initializer + at + 1,
-            (graph->n_initializer - at - 1) * sizeof *graph->initializer);
-    graph->n_initializer--;
-}
-
 static void set_numbers(mfm_model *m, const char *name, const float *numbers)
 {
     Onnx__TensorProto *t = mfm_proto_initializer(m, name);
@@ -130,7 +112,7 @@ static void affine_constants_are_fixed_beside_statistics(void)
         for (int i = 0; i < 4; i++) {
             hand_weight(t.model, names[i], HAND_DIMS(4));
             if (i < 2 || all)
-                into_constant(t.model, names[i], constants[i]);
+                hand_constant(t.model, names[i], constants[i]);
         }
         hand_node(t.model, "BatchNormalization", "", all ? "c sc bc mc vc" : "c sc bc m v", "n");
         hand_head(t.model, "n");
