@@ -16,8 +16,7 @@ static int images_behind(const mfm_importer *im, const Onnx__NodeProto *node)
 
 static bool zero_copies(const Onnx__NodeProto *node)
 {
-    const Onnx__AttributeProto *attr = mfm_proto_attr(node, "allowzero");
-    return !attr || attr->i == 0;
+    return mfm_proto_int(node, "allowzero", 0) == 0;
 }
 
 /* The list as lengths, for an input; false where it does not fit. */

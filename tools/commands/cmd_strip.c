@@ -14,13 +14,7 @@ typedef struct options {
 } options;
 
 static const mfm_option table[] = {
-    {.name = "output",
-     .letter = 'o',
-     .kind = MFM_OPTION_STRING,
-     .value = "FILE",
-     .required = true,
-     .offset = offsetof(options, output),
-     .help = "the ONNX file to write"},
+    MFM_OUTPUT_OPTION(options, output),
     MFM_VERIFY_OPTION(options, verify),
 };
 

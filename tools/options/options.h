@@ -46,6 +46,13 @@ typedef struct mfm_arguments {
     size_t n_owned, owned_capacity;
 } mfm_arguments;
 
+/* The option -o FILE of commands that write a model; its field is a const char *. */
+#define MFM_OUTPUT_OPTION(structure, field)                                                        \
+    {                                                                                              \
+        .name = "output", .letter = 'o', .kind = MFM_OPTION_STRING, .value = "FILE",               \
+        .required = true, .offset = offsetof(structure, field), .help = "the ONNX file to write"   \
+    }
+
 /* values holds the defaults and receives what is given. MFM_HELPED after --help; MFM_EUSAGE names
  * the option, the value and the rule. Of an option that is given several times the last counts, but
  * for MFM_OPTION_STRINGS, which collects them. Always end with mfm_arguments_free, after the last

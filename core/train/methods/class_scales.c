@@ -1,5 +1,6 @@
 #include "core/train/methods/class_scales.h"
 
+#include "core/train/features/head_training.h"
 #include "core/train/problem/chain.h"
 
 /* A hyper graph of one parameter s [classes], which is what it gives. */
@@ -62,7 +63,7 @@ int mfm_class_scales_begin(mfm_training *t)
     if (!status)
         status = mfm_sharpness_init(t->ctx, &scales->sharpness, t->options.sharpness,
                                     t->problem->hypers[0].graph);
-    return status;
+    return status ? status : mfm_head_begin(t);
 }
 
 void mfm_class_scales_step(mfm_training *t, double lr, const real *gradient)

@@ -12,7 +12,8 @@
 /* Completes a problem that has its plain path: the objective is the loss of the scaled logits.
  * MFM_EINVAL: the loss brings a classifier of its own. */
 int mfm_class_scales_build(mfm_problem *problem);
-/* For mfm_method's begin: s, with an optimiser and sharpness-aware steps as those of w. */
+/* For mfm_method's begin: s, with an optimiser and sharpness-aware steps as those of w, and the
+ * head. */
 int mfm_class_scales_begin(mfm_training *training);
 /* A step along the adjoint of s in the last run of the head (core/train/features/head_training.h).
  */

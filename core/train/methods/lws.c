@@ -33,12 +33,6 @@ static int build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
     return status;
 }
 
-static int begin(mfm_training *t)
-{
-    const int status = mfm_class_scales_begin(t);
-    return status ? status : mfm_head_begin(t);
-}
-
 static const real *gradient_again(void *training)
 {
     mfm_head_gradient_again(training);
@@ -63,7 +57,7 @@ const mfm_method mfm_method_lws = {
     .sharpens = true,
     .keeps_model = true,
     .build = build,
-    .begin = begin,
+    .begin = mfm_class_scales_begin,
     .step = step,
     .fold = mfm_class_scales_fold,
     .end = mfm_head_end,

@@ -84,12 +84,6 @@ static int build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
     return status;
 }
 
-static int begin(mfm_training *t)
-{
-    const int status = mfm_class_scales_begin(t);
-    return status ? status : mfm_head_begin(t);
-}
-
 /* Sharpness-aware steps climb along both gradients as one: each gets its share of rho. */
 typedef struct ascent {
     mfm_training *training;
@@ -152,7 +146,7 @@ const mfm_method mfm_method_mislas = {
     .streams = {{.name = "train", .from = MFM_FROM_TRAIN}},
     .sharpens = true,
     .build = build,
-    .begin = begin,
+    .begin = mfm_class_scales_begin,
     .step = step,
     .fold = mfm_class_scales_fold,
     .end = mfm_head_end,
