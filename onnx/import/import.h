@@ -2,7 +2,7 @@
  * From an ONNX model to a network that the engine trains.
  *
  * What training does with an initialiser, or the value of a Constant node, is read off its use:
- * onnx/import/roles.h has the rules. `Identity(initialiser)` is a tensor of its own, named by the
+ * onnx/roles/roles.h has the rules. `Identity(initialiser)` is a tensor of its own, named by the
  * Identity's output; one initialiser used directly by two nodes is one shared parameter. A tensor
  * in two roles of which training changes one is MFM_ENOTSUP: mfm_model_untie gives each its own.
  * Casts between floating-point types are left out. Shape sub-graphs are folded, and a batch that is

@@ -1,4 +1,5 @@
-/* What the files of the importer share: import.c walks the nodes, import_bind.c knows what each
+/* What the files of the importer share: import.c walks the nodes, import_node.c makes
+ * one of them, import_bind.c knows what each
  * name stands for, import_attr.c fills attribute structs, import_form.c finds the ends of the
  * network. */
 #ifndef MFM_ONNX_IMPORT_PARTS_H
@@ -9,7 +10,7 @@
 #include "onnx/fold/fold.h"
 #include "onnx/import/import.h"
 #include "onnx/surgery/inject_info.h"
-#include "onnx/import/roles.h"
+#include "onnx/roles/roles.h"
 #include "onnx/proto/strmap.h"
 
 /* What a name of the model stands for. A tensor becomes a value of the graph when it is first used,
@@ -52,6 +53,10 @@ typedef struct mfm_importer {
 int mfm_import_begin(mfm_importer *im, mfm_ctx *ctx, const mfm_model *model);
 int mfm_import_walk(mfm_importer *im, size_t n_outputs, int (*inputs)(mfm_importer *im));
 void mfm_import_end(mfm_importer *im);
+/* import_node.c: a node that is needed, and whose inputs are bound. */
+int mfm_import_node(mfm_importer *im, const Onnx__NodeProto *node);
+/* Whether it is a BatchNormalization whose statistics are its own batch's (links.h). */
+bool mfm_import_own_statistics(const mfm_importer *im, const Onnx__NodeProto *node);
 /* The operator that carries out a node, or NULL; and its port for an input, or NULL. */
 const mfm_op *mfm_import_op(const mfm_model *model, const Onnx__NodeProto *node);
 const mfm_port *mfm_import_port(const mfm_op *op, size_t input);

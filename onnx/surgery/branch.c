@@ -6,7 +6,7 @@
 #include "onnx/layers/layers.h"
 #include "onnx/proto/names.h"
 #include "onnx/storage/remote.h"
-#include "onnx/import/roles.h"
+#include "onnx/roles/roles.h"
 #include "onnx/storage/tensor_data.h"
 
 /* In the middle of doubling. Positions are those of the graph before it is edited. */

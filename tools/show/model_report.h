@@ -5,7 +5,7 @@
 #include "core/train/problem/network.h"
 #include "onnx/info/inspect.h"
 #include "onnx/layers/layers.h"
-#include "onnx/import/roles.h"
+#include "onnx/roles/roles.h"
 
 enum { MFM_MOST_ALIASES = 12, MFM_ID_TEXT = 32 };
 

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "onnx/import/roles.h"
+#include "onnx/roles/roles.h"
 
 /* A line for each kind that is not trained, with what it is made of. */
 void mfm_tensor_report_print_counts(const mfm_roles *roles);

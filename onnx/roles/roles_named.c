@@ -2,7 +2,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
-#include "onnx/import/roles.h"
+#include "onnx/roles/roles.h"
 #include "onnx/layers/layers.h"
 #include "onnx/proto/nearest.h"
 

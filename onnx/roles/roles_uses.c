@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "onnx/import/import_parts.h"
-#include "onnx/import/roles.h"
+#include "onnx/roles/roles.h"
 #include "onnx/storage/tensor_data.h"
 
 /* What a place does with a constant; several of a value that is computed from constants. */

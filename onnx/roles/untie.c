@@ -1,6 +1,6 @@
 /* Copies of tensors that stand in several roles. */
 #include "onnx/proto/names.h"
-#include "onnx/import/roles.h"
+#include "onnx/roles/roles.h"
 #include "onnx/storage/tensor_data.h"
 
 typedef struct untier {

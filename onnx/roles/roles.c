@@ -1,4 +1,4 @@
-#include "onnx/import/roles.h"
+#include "onnx/roles/roles.h"
 
 #include <string.h>
 

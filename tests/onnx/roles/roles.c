@@ -1,5 +1,5 @@
 /* What training does with each tensor, and the copies that tensors in several roles get. */
-#include "onnx/import/roles.h"
+#include "onnx/roles/roles.h"
 
 #include "onnx/surgery/inject.h"
 #include "onnx/storage/tensor_data.h"

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "onnx/import/roles.h"
+#include "onnx/roles/roles.h"
 
 /* One list: what it is called, what it turns into what, and how that is told. */
 typedef struct order {

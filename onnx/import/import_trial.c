@@ -1,0 +1,260 @@
+/* A node by itself: whose numbers each of its outputs are made of, found by carrying it out with
+ * images changed, or, number by number, by following the broadcast (import_batch.c has the whole).
+ */
+#include <string.h>
+
+#include "core/engine/kernels/broadcast.h"
+#include "core/engine/plan/plan.h"
+#include "onnx/import/import_batch.h"
+
+enum { MOST_NUMBERS = 1 << 28 };
+
+/* first: numbers of one image. */
+static uint8_t owner_at(const mfm_owners *o, int64_t i, int64_t first)
+{
+    return o->in_order ? (i < first ? MFM_OWNED_FIRST : MFM_OWNED_OTHERS) : o->map ? o->map[i] : 0;
+}
+
+/* A graph of one node. inputs and results are by slot; a slot that is not fed has NULL. */
+typedef struct trial {
+    const mfm_batch_checker *c;
+    const mfm_graph_node *node;
+    mfm_graph *graph;
+    mfm_plan *plan;
+    int *in, *out;    /* values of the graph */
+    real **inputs;    /* by slot */
+    real **results;   /* of the untouched inputs, by output */
+    uint8_t **owners; /* by output */
+} trial;
+
+static int64_t count_of(const trial *t, int value)
+{
+    return mfm_shape_count(&t->c->shapes[value]);
+}
+
+static int add_argument(trial *t, int slot)
+{
+    const mfm_graph *from = t->c->im->graph;
+    const int value = t->node->in[slot];
+    t->in[slot] = -1;
+    for (int i = 0; i < slot && value >= 0; i++)
+        if (t->node->in[i] == value) {
+            t->in[slot] = t->in[i];
+            return MFM_OK;
+        }
+    if (value < 0)
+        return MFM_OK;
+    const mfm_value *v = &from->values[value];
+    if (v->kind == MFM_VALUE_CONST)
+        return mfm_graph_const(t->graph, v->name, &v->shape, v->data, &t->in[slot]);
+    if (v->kind == MFM_VALUE_STATE)
+        return mfm_graph_state(t->graph, v->name, &v->shape, from->state + v->offset, &t->in[slot]);
+    t->inputs[slot] =
+        mfm_alloc_aligned(t->c->ctx, (size_t)count_of(t, value), sizeof *t->inputs[slot]);
+    return t->inputs[slot]
+               ? mfm_graph_input(t->graph, v->name, MFM_DATA, &t->c->shapes[value], &t->in[slot])
+               : MFM_ENOMEM;
+}
+
+static int make_graph(trial *t)
+{
+    const mfm_graph_node *node = t->node;
+    int status = mfm_graph_new(t->c->ctx, &t->graph);
+    for (int i = 0; i < node->n_in && !status; i++)
+        status = add_argument(t, i);
+    if (!status)
+        status = mfm_graph_add(t->graph, node->op, node->opset, node->name, node->attr, t->in,
+                               node->n_in, NULL, node->n_out, t->out);
+    return status;
+}
+
+static int make_plan(trial *t)
+{
+    static const mfm_pass forward = {MFM_FORWARD, 1};
+    const size_t n = (size_t)t->node->n_out;
+    mfm_slot *keep = mfm_alloc(t->c->ctx, n, sizeof *keep);
+    if (!keep)
+        return MFM_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        keep[i] = (mfm_slot){t->out[i], MFM_X};
+    const mfm_plan_spec spec = {
+        .batch = t->c->batch, .passes = &forward, .n_passes = 1, .keep = keep, .n_keep = (int)n};
+    int status = mfm_plan_new(t->c->ctx, t->graph, &spec, &t->plan);
+    mfm_free(t->c->ctx, keep);
+    if (status)
+        return status;
+    if (t->graph->state_size)
+        mfm_plan_bind_state(t->plan, t->graph->state);
+    for (int i = 0; i < t->node->n_in; i++)
+        if (t->inputs[i])
+            mfm_plan_bind_input(t->plan, t->in[i], MFM_X, t->inputs[i]);
+    for (size_t i = 0; i < n && !status; i++) {
+        const size_t count = (size_t)count_of(t, t->node->out[i]);
+        t->results[i] = mfm_alloc(t->c->ctx, count, sizeof *t->results[i]);
+        t->owners[i] = mfm_alloc(t->c->ctx, count, 1);
+        status = t->results[i] && t->owners[i] ? MFM_OK : MFM_ENOMEM;
+    }
+    return status;
+}
+
+/* Between 1/2 and 3/2, the same for each call. */
+static real number(int slot, int64_t i)
+{
+    uint32_t h = (uint32_t)i * 2654435761U + (uint32_t)slot * 40503U;
+    h = (h ^ h >> 15) * 2246822519U;
+    return (real)0.5 + (real)(h >> 8) / (real)(1 << 24);
+}
+
+static void run(trial *t, uint8_t owner, real factor)
+{
+    for (int k = 0; k < t->node->n_in; k++) {
+        const int64_t count = t->inputs[k] ? count_of(t, t->node->in[k]) : 0;
+        const int64_t first = count / t->c->batch;
+        const mfm_owners *o = t->inputs[k] ? &t->c->owners[t->node->in[k]] : NULL;
+        for (int64_t i = 0; i < count; i++)
+            t->inputs[k][i] = number(k, i) * (owner_at(o, i, first) & owner ? factor : 1);
+    }
+    mfm_plan_run(t->plan, 0);
+}
+
+static int try_images(trial *t)
+{
+    int status = make_graph(t);
+    if (!status)
+        status = make_plan(t);
+    if (status)
+        return status;
+    run(t, 0, 1);
+    for (int k = 0; k < t->node->n_out; k++)
+        memcpy(t->results[k], mfm_plan_lane(t->plan, t->out[k], MFM_X),
+               (size_t)count_of(t, t->node->out[k]) * sizeof(real));
+    for (int change = 0; change < 4; change++) {
+        const uint8_t owner = change & 1 ? MFM_OWNED_OTHERS : MFM_OWNED_FIRST;
+        run(t, owner, change & 2 ? (real)0.25 : 4);
+        for (int k = 0; k < t->node->n_out; k++) {
+            const real *now = mfm_plan_lane(t->plan, t->out[k], MFM_X), *then = t->results[k];
+            const int64_t count = count_of(t, t->node->out[k]);
+            for (int64_t i = 0; i < count; i++)
+                if (memcmp(&now[i], &then[i], sizeof(real)) != 0)
+                    t->owners[k][i] |= owner;
+        }
+    }
+    return MFM_OK;
+}
+
+/* ---- number by number ----------------------------------------------------------------------- */
+
+/* Adds the owners of an input, broadcast to the shape of the output: exact also where the operator
+ * is flat (Greater, Round, a Clip beyond its bounds), and nothing that is tried would show. */
+static void add_owners(const trial *t, int slot, const mfm_shape *full, uint8_t *map)
+{
+    const mfm_owners *o = &t->c->owners[t->node->in[slot]];
+    const mfm_shape *shape = &t->c->shapes[t->node->in[slot]];
+    const int64_t first = mfm_shape_count(shape) / t->c->batch, count = mfm_shape_count(full);
+    int64_t from[MFM_MAX_RANK], to[MFM_MAX_RANK], index[MFM_MAX_RANK] = {0};
+    mfm_broadcast_strides(shape, full, from);
+    mfm_shape_strides(full, to);
+    for (int64_t i = 0, source = 0, at = 0; i < count; i++) {
+        map[at] |= owner_at(o, source, first);
+        for (int axis = full->rank - 1; axis >= 0; axis--) {
+            source += from[axis];
+            at += to[axis];
+            if (++index[axis] < full->dim[axis])
+                break;
+            source -= full->dim[axis] * from[axis];
+            at -= full->dim[axis] * to[axis];
+            index[axis] = 0;
+        }
+    }
+}
+
+static int follow_numbers(trial *t)
+{
+    const mfm_graph_node *node = t->node;
+    for (int k = 0; k < node->n_out; k++) {
+        const mfm_shape *full = &t->c->shapes[node->out[k]];
+        t->owners[k] = mfm_alloc(t->c->ctx, (size_t)mfm_shape_count(full), 1);
+        if (!t->owners[k])
+            return MFM_ENOMEM;
+        for (int i = 0; i < node->n_in; i++)
+            if (mfm_batch_has_owner(t->c, node->in[i]))
+                add_owners(t, i, full, t->owners[k]);
+    }
+    return MFM_OK;
+}
+
+/* An output's owners, in order where they are so; *met gets all that there are. */
+static int take_owners(trial *t, int output, uint8_t *met)
+{
+    const int value = t->node->out[output];
+    const mfm_shape *shape = &t->c->shapes[value];
+    const int64_t count = count_of(t, value), first = count / t->c->batch;
+    uint8_t owners_first = 0, owners_others = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const uint8_t owner = t->owners[output][i];
+        if (owner == MFM_OWNED_BOTH)
+            return mfm_batch_fail(t->c, t->node, "mixes images");
+        *(i < first ? &owners_first : &owners_others) |= owner;
+    }
+    *met |= owners_first | owners_others;
+    mfm_owners *o = &t->c->owners[value];
+    if (shape->rank && shape->dim[0] == t->c->batch && !(owners_first & MFM_OWNED_OTHERS) &&
+        !(owners_others & MFM_OWNED_FIRST)) {
+        o->in_order = true;
+    } else if (owners_first | owners_others) {
+        o->map = t->owners[output];
+        t->owners[output] = NULL;
+    }
+    return MFM_OK;
+}
+
+static void free_trial(trial *t)
+{
+    mfm_ctx *ctx = t->c->ctx;
+    mfm_plan_free(t->plan);
+    mfm_graph_free(t->graph);
+    for (int i = 0; i < t->node->n_in && t->inputs; i++)
+        mfm_free_aligned(ctx, t->inputs[i]);
+    for (int i = 0; i < t->node->n_out; i++) {
+        mfm_free(ctx, t->results ? t->results[i] : NULL);
+        mfm_free(ctx, t->owners ? t->owners[i] : NULL);
+    }
+    mfm_free(ctx, t->in);
+    mfm_free(ctx, t->inputs);
+    mfm_free(ctx, t->results);
+    mfm_free(ctx, t->owners);
+}
+
+/* A node that needs gigabytes for two images comes from a file that is not what it seems. */
+static int check_size(const mfm_batch_checker *c, const mfm_graph_node *node)
+{
+    int64_t total = 0;
+    for (int i = 0; i < node->n_in + node->n_out; i++) {
+        const int value = i < node->n_in ? node->in[i] : node->out[i - node->n_in];
+        total += value < 0 ? 0 : mfm_shape_count(&c->shapes[value]);
+        if (total > MOST_NUMBERS)
+            return mfm_batch_fail(c, node, "is too large to be tried");
+    }
+    return MFM_OK;
+}
+
+int mfm_batch_try_node(const mfm_batch_checker *c, const mfm_graph_node *node)
+{
+    const size_t n_in = (size_t)node->n_in, n_out = (size_t)node->n_out;
+    trial t = {.c = c, .node = node};
+    t.in = mfm_alloc(c->ctx, n_in + n_out, sizeof *t.in);
+    t.out = t.in ? t.in + n_in : NULL;
+    t.inputs = mfm_alloc(c->ctx, n_in, sizeof *t.inputs);
+    t.results = mfm_alloc(c->ctx, n_out, sizeof *t.results);
+    t.owners = mfm_alloc(c->ctx, n_out, sizeof *t.owners);
+    int status = t.in && t.inputs && t.results && t.owners ? check_size(c, node) : MFM_ENOMEM;
+    if (!status)
+        status = node->op->batch == MFM_BATCH_ALL ? follow_numbers(&t) : try_images(&t);
+    uint8_t met = 0;
+    for (int k = 0; k < node->n_out && !status; k++)
+        status = take_owners(&t, k, &met);
+    if (!status && met && met != MFM_OWNED_BOTH)
+        status = mfm_batch_fail(c, node, "leaves images out");
+    free_trial(&t);
+    return status;
+}
