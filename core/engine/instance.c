@@ -58,7 +58,7 @@ static bool owns_parameters(const mfm_graph *graph, const mfm_graph_node *node)
     return true;
 }
 
-static int make_nodes(mfm_instance *instance, mfm_instance_use use)
+static int make_nodes(mfm_instance *instance, int64_t batch, mfm_instance_use use)
 {
     const mfm_graph *graph = instance->graph;
     size_t slot = 0, flag = 0;
@@ -72,6 +72,7 @@ static int make_nodes(mfm_instance *instance, mfm_instance_use use)
                            .attr = source->attr,
                            .opset = source->opset,
                            .training = use.training && !source->inference,
+                           .share = use.share.samples ? use.share : mfm_share_whole(batch),
                            .frozen = use.frozen && owns_parameters(graph, source),
                            .n_in = source->n_in,
                            .n_out = source->n_out};
@@ -105,7 +106,7 @@ int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, mfm_i
     if (instance->tensors && instance->nodes && instance->slots && instance->flags)
         status = set_shapes(ctx, graph, batch, use.shapes, instance->tensors);
     if (!status)
-        status = make_nodes(instance, use);
+        status = make_nodes(instance, batch, use);
     if (status)
         mfm_instance_clear(instance);
     return status;

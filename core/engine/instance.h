@@ -18,6 +18,7 @@ typedef struct mfm_instance {
 
 typedef struct mfm_instance_use {
     uint32_t segments; /* nodes outside the set are skipped */
+    mfm_share share;   /* as plan.h has it */
     bool training;
     bool frozen; /* parameters keep their values: nodes whose parameters are the graph's own pack
                     them */

@@ -25,6 +25,7 @@
 #include "core/base/random.h"
 #include "core/base/real.h"
 #include "core/base/shape.h"
+#include "core/base/share.h"
 
 MFM_C_BEGIN
 
@@ -96,6 +97,7 @@ typedef struct mfm_node {
     const void *attr; /* the operator's attribute struct */
     int opset;        /* of the operator's domain, for meanings that changed */
     bool training;    /* batch statistics, dropout */
+    mfm_share share;  /* the samples at hand, of those of all ranks */
     bool frozen;      /* parameters keep their values over many passes: `prepare` is called */
     int n_in, n_out;
     mfm_tensor **in; /* NULL: absent optional input */

@@ -1,6 +1,7 @@
 #include "core/engine/plan/plan.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/engine/observe.h"
@@ -67,8 +68,10 @@ static int make_instance(mfm_plan *plan, const mfm_plan_spec *spec)
 {
     mfm_ctx *ctx = plan->ctx;
     const mfm_graph *graph = plan->graph;
-    mfm_instance_use use = {
-        .segments = forward_segments(spec), .training = spec->training, .frozen = spec->frozen};
+    mfm_instance_use use = {.segments = forward_segments(spec),
+                            .share = spec->share,
+                            .training = spec->training,
+                            .frozen = spec->frozen};
     mfm_shape *shapes = NULL;
     int status = MFM_OK;
     if (is_given(plan, use.segments)) {
@@ -88,6 +91,9 @@ static int build(mfm_plan *plan, const mfm_plan_spec *spec)
     for (int i = 0; i < spec->n_keep; i++)
         assert(0 <= spec->keep[i].value && spec->keep[i].value < (int)plan->graph->n_values);
     int status = check_passes(ctx, spec);
+    if (!status && spec->share.samples && mfm_share_count(&spec->share) != spec->batch)
+        status = mfm_fail(ctx, MFM_EINVAL, "plan: batch %" PRId64 ": the share has %" PRId64,
+                          spec->batch, mfm_share_count(&spec->share));
     if (!status)
         status = copy_spec(plan, spec);
     if (!status)

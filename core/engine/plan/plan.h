@@ -8,6 +8,7 @@
 
 #include "core/engine/graph.h"
 #include "core/base/linkage.h"
+#include "core/base/share.h"
 
 MFM_C_BEGIN
 
@@ -32,7 +33,8 @@ typedef struct mfm_slot {
 } mfm_slot;
 
 typedef struct mfm_plan_spec {
-    int64_t batch;
+    int64_t batch;   /* samples at hand */
+    mfm_share share; /* of a larger batch, if it is part of one; all zero: it is not */
     bool training;
     const mfm_pass *passes; /* in the order in which the caller will run them */
     int n_passes;
