@@ -24,6 +24,9 @@ static void set_default(const mfm_attr_def *def, void *attr)
     case MFM_CHOICE:
         *(int *)field = (int)def->fallback;
         break;
+    case MFM_TEXT:
+        *(char *)field = '\0';
+        break;
     }
 }
 
@@ -114,6 +117,15 @@ static bool parse_floats(const char *text, mfm_floats *list)
     }
 }
 
+static bool copy_text(const char *text, char *field)
+{
+    const size_t length = strlen(text);
+    if (length >= MFM_MAX_TEXT)
+        return false;
+    memcpy(field, text, length + 1);
+    return true;
+}
+
 static bool parse(const mfm_attr_def *def, void *field, const char *text)
 {
     const char *end = text;
@@ -131,6 +143,8 @@ static bool parse(const mfm_attr_def *def, void *field, const char *text)
     case MFM_CHOICE:
         *(int *)field = choice(def->choices, text);
         return *(int *)field >= 0;
+    case MFM_TEXT:
+        return copy_text(text, field);
     }
     return false;
 }

@@ -48,7 +48,7 @@ typedef struct mfm_port {
     bool variadic; /* last port only: one or more tensors */
 } mfm_port;
 
-enum { MFM_MAX_INTS = 32, MFM_MAX_FLOATS = 32 };
+enum { MFM_MAX_INTS = 32, MFM_MAX_FLOATS = 32, MFM_MAX_TEXT = 128 };
 
 /* A list attribute; count -1 means that the model does not give it. */
 typedef struct mfm_ints {
@@ -67,6 +67,7 @@ enum mfm_attr_type {
     MFM_INTS,   /* mfm_ints */
     MFM_FLOATS, /* mfm_floats */
     MFM_CHOICE, /* int: index into choices */
+    MFM_TEXT,   /* char[MFM_MAX_TEXT] */
 };
 
 /* One attribute of the operator's attribute struct. Import, samples, validation and printing all

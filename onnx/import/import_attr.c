@@ -38,10 +38,10 @@ static int set_floats(mfm_importer *im, const Onnx__NodeProto *node, const char 
     return MFM_OK;
 }
 
-static int set_choice(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, void *attr,
-                      const Onnx__AttributeProto *from)
+static int set_text(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, void *attr,
+                    const Onnx__AttributeProto *from)
 {
-    char text[64];
+    char text[MFM_MAX_TEXT];
     if (from->s.len >= sizeof text)
         return mfm_import_fail(im, node, MFM_EDATA, "attribute '%s': %zu bytes: not a valid value",
                                from->name, from->s.len);
@@ -85,9 +85,10 @@ static int set_attr(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op 
             return wrong_type(im, node, def->name);
         return set_floats(im, node, def->name, from->floats, from->n_floats, field);
     case MFM_CHOICE:
+    case MFM_TEXT:
         if (!has_type(from, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING, from->has_s))
             return wrong_type(im, node, def->name);
-        return set_choice(im, node, op, attr, from);
+        return set_text(im, node, op, attr, from);
     }
     return MFM_OK;
 }

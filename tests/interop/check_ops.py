@@ -20,6 +20,7 @@ CONSTANTS.update({
     "b41": small.weights(4, 1, 1, seed=1),
     "mask": np.arange(36).reshape(6, 6) % 5 < 2,
     "w1": small.weights(1, 1, 3), "w2": small.weights(4, 4, 3, 3, seed=2),
+    "e1": small.weights(5, 4), "e2": small.weights(7, 4, 6),
     "nowhere": np.zeros(4, np.float32),
     "s4": small.weights(4) + 1, "b4": small.weights(4, seed=1),
     "s2": small.weights(2) + 1, "b2": small.weights(2, seed=1)})
@@ -110,6 +111,11 @@ WEIGHTS = [
         node("ReduceMean", "w2", "m", axes=[1, 2, 3]), node("Sub", "w2 m", "d"),
         node("Mul", "d d", "q"), node("ReduceMean", "q", "v", axes=[1, 2, 3]),
         node("Sqrt", "v", "e"), node("Div", "d e", "k"), node("Conv", "r k b4", "z")]),
+    ("a convolution by Einsum", 12, [node("Einsum", "r e1", "z", equation="nchw,dc->ndhw")]),
+    ("positions by Einsum", 13, [node("Einsum", "r e2", "z", equation="nchw,xcw->nchx")]),
+    ("attention by Einsum", 17, [
+        node("Reshape", "r line", "t"), node("Einsum", "t t", "u", equation="bci,bcj->bij"),
+        node("Softmax", "u", "v"), node("Einsum", "v t", "z", equation="bij,bcj->bci")]),
     ("efficient channel attention", 13, [
         node("GlobalAveragePool", "r", "t"), node("Reshape", "t onerow", "u"),
         node("Conv", "u w1", "v", pads=[1, 1]), node("Sigmoid", "v", "s"),

@@ -89,7 +89,28 @@ def windows():
         "x": numbers(2, 3, 5, 6)}, {}
 
 
+EQUATIONS = {
+    "transpose": ("ijk->kji", (2, 3, 4)), "trace": ("ii", (4, 4)),
+    "spaces": ("b i j -> b", (2, 3, 4)), "implied": ("ba,cb", (3, 4), (5, 3)),
+    "attention": ("nhqd,nhkd->nhqk", (2, 3, 5, 4), (2, 3, 6, 4)),
+    "grid": ("bhwd,xhd->bhxw", (2, 3, 4, 5), (6, 3, 5)),
+    "pixels": ("nchw,dc->ndhw", (2, 4, 3, 5), (6, 4)),
+    "dots": ("...ij,jk->...ik", (2, 1, 3, 4), (4, 5)),
+    "stretched": ("b...i,...ij->b...j", (2, 1, 3, 4), (5, 3, 4, 6)),
+    "chain": ("ij,jk,kl->il", (2, 3), (3, 4), (4, 5)), "outer": ("i,j->ij", (3,), (4,)),
+    "gates": ("bnc,bn,c->bc", (2, 5, 3), (2, 5), (3,))}
+
+
+def equations():
+    """Operands are data: which of them are weights makes no difference to what is computed."""
+    for word, (equation, *shapes) in EQUATIONS.items():
+        data = {"x%d" % i: numbers(*shape, seed=i) for i, shape in enumerate(shapes)}
+        yield "einsum_" + word, 12, helper.make_node(
+            "Einsum", list(data), ["y"], equation=equation), data, {}
+
+
 def forms():
+    yield from equations()
     yield from resizes()
     yield from windows()
 

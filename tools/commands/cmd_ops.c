@@ -46,8 +46,8 @@ static void print_attr(const mfm_attr_def *attr)
     printf("%s", attr->name);
     if (attr->type == MFM_CHOICE)
         printf(" = %.*s", (int)strcspn(attr->choices, "|"), attr->choices);
-    else if (attr->type != MFM_INTS && attr->type != MFM_FLOATS && !attr->required &&
-             isfinite(attr->fallback))
+    else if (attr->type != MFM_INTS && attr->type != MFM_FLOATS && attr->type != MFM_TEXT &&
+             !attr->required && isfinite(attr->fallback))
         printf(" = %.9g", attr->fallback);
     const bool input = attr->from_input > 0;
     if (attr->required || input)

@@ -96,6 +96,19 @@ static const mfm_op_refusal refusals[] = {
     {"MatMul", "[] [2]", "a scalar"},
     {"MatMul", "[2,0] [0,2]", "must be in [1,"},
     {"MatMul", "[2,2,3] [3,3,2]", "must broadcast"},
+    {"Einsum", "[2,3] [2,3] equation=ij,jk->ik", "axis 0 does not fit"},
+    {"Einsum", "[2,3] equation=ijk->i", "has another rank"},
+    {"Einsum", "[2,3] equation=ii->i", "axis 1 does not fit"},
+    {"Einsum", "[2,3] equation=ij,jk->ik", "none for 1 operands"},
+    {"Einsum", "[2,3] [3,2] equation=ij->i", "none for 2 operands"},
+    {"Einsum", "[2,3] equation=ij->ik", "must have labels of the operands"},
+    {"Einsum", "[2,3] equation=ij->ii", "each once"},
+    {"Einsum", "[2,3] equation=ij->i->j", "must have labels"},
+    {"Einsum", "[2,3,2] equation=...i->i", "'...' where they have it"},
+    {"Einsum", "[2,3] equation=i1->i", "is none"},
+    {"Einsum", "[2,0] equation=ij->i", "does not fit"},
+    {"Einsum", "[2,1,1,1,1,1] [2,1,1,1,1,1] [2,1] equation=abcdef,ghijkl,mn->a", "12 different"},
+    {"Einsum", "[2,2,2,2] [2,2,2] equation=abcd,efg", "more than 6 axes"},
 };
 
 static void values_are_onnx_s(void)
