@@ -20,7 +20,8 @@ CONSTANTS.update({
     "b41": small.weights(4, 1, 1, seed=1),
     "mask": np.arange(36).reshape(6, 6) % 5 < 2,
     "w1": small.weights(1, 1, 3), "w2": small.weights(4, 4, 3, 3, seed=2),
-    "e1": small.weights(5, 4), "e2": small.weights(7, 4, 6),
+    "two_maps": np.array([[2], [0]]), "other_maps": np.array([[3], [0]]),
+    "one_map": np.array([[1], [1]]), "e1": small.weights(5, 4), "e2": small.weights(7, 4, 6),
     "nowhere": np.zeros(4, np.float32),
     "s4": small.weights(4) + 1, "b4": small.weights(4, seed=1),
     "s2": small.weights(2) + 1, "b2": small.weights(2, seed=1)})
@@ -99,6 +100,14 @@ MOVES = [
                               node("Tile", "t stretched", "z")]),
     ("Trilu", 14, [node("Trilu", "r", "z")]),
     ("Trilu below a diagonal", 14, [node("Trilu", "r i1", "z", upper=0)]),
+    ("ScatterND", 11, [node("Transpose", "r", "t", perm=[1, 0, 2, 3]), node("Relu", "t", "u"),
+                       node("GatherND", "u two_maps", "v"), node("Exp", "v", "w_"),
+                       node("ScatterND", "t other_maps w_", "a"),
+                       node("Transpose", "a", "z", perm=[1, 0, 2, 3])]),
+    ("ScatterND that adds", 18, [
+        node("Transpose", "r", "t", perm=[1, 0, 2, 3]), node("GatherND", "t two_maps", "v"),
+        node("ScatterND", "t one_map v", "a", reduction="add"),
+        node("Transpose", "a", "z", perm=[1, 0, 2, 3])]),
     ("CumSum", 11, [node("CumSum", "r i1", "z")]),
     ("CumSum from the other end", 14, [node("CumSum", "r i3", "z", exclusive=1, reverse=1)])]
 # Weights that are computed, and what is computed of a line.

@@ -109,7 +109,36 @@ def equations():
             "Einsum", list(data), ["y"], equation=equation), data, {}
 
 
+def places():
+    """Reading and writing at places that are constants of the file."""
+    x, u = {"x": numbers(3, 4, 5)}, {"u": numbers(2, 4, 3, seed=1)}
+    at = np.random.default_rng(0).permuted(np.tile(np.arange(5), (2, 4, 1)), axis=2)[:, :, :3]
+    rows = np.array([[2], [0]])
+    for opset, op in ((9, "Scatter"), (11, "ScatterElements"), (13, "ScatterElements"),
+                      (18, "ScatterElements")):
+        yield "%s_%d" % (op.lower(), opset), opset, helper.make_node(
+            op, ["x", "i", "u"], ["y"], axis=2), {**x, **u}, {"i": at}
+    yield "scatterelements_negative", 13, helper.make_node(
+        "ScatterElements", ["x", "i", "u"], ["y"], axis=-1), {**x, **u}, {"i": at - 5}
+    yield "scatterelements_add", 16, helper.make_node(
+        "ScatterElements", ["x", "i", "u"], ["y"], axis=2, reduction="add"), {**x, **u}, {
+            "i": np.minimum(at, 2)}
+    for opset in (11, 13):
+        yield "gatherelements_%d" % opset, opset, helper.make_node(
+            "GatherElements", ["x", "i"], ["y"], axis=-1), x, {"i": at}
+        yield "gathernd_%d" % opset, opset, helper.make_node("GatherND", ["x", "i"], ["y"]), x, {
+            "i": np.array([[[2, 1]], [[0, -1]]])}
+        yield "scatternd_%d" % opset, opset, helper.make_node(
+            "ScatterND", ["x", "i", "v"], ["y"]), {**x, "v": numbers(2, 4, 5)}, {"i": rows}
+    yield "gathernd_batch", 12, helper.make_node("GatherND", ["x", "i"], ["y"], batch_dims=1), x, {
+        "i": np.array([[2], [0], [3]])}
+    yield "scatternd_add", 16, helper.make_node(
+        "ScatterND", ["x", "i", "v"], ["y"], reduction="add"), {**x, "v": numbers(2, 4, 5)}, {
+            "i": np.array([[1], [1]])}
+
+
 def forms():
+    yield from places()
     yield from equations()
     yield from resizes()
     yield from windows()

@@ -201,6 +201,18 @@ static const mfm_op_refusal refusals[] = {
     {"Expand", "[1] shape=-1", "there is no batch"},
     {"Expand", "[1] shape=1,1,1,1,1,1,1", "must be 0 to 6"},
     {"Expand", "[1] shape=4611686018427387904,4611686018427387904", "addressable"},
+    {"GatherElements", "[3,4] [3]<3", "must have its rank"},
+    {"GatherElements", "[3,4] [4,2]<4 axis=1", "no longer axes"},
+    {"GatherElements", "[3,4] [3,2]<4 axis=2", "axis 2"},
+    {"GatherElements", "[3,4] [3,2]<9 axis=0", "index"},
+    {"GatherND", "[3,4] [2,3]<2", "must list coordinates"},
+    {"GatherND", "[3,4] []<2", "must list coordinates"},
+    {"GatherND", "[3,4] [2,1]<2 batch_dims=1", "the first must be its own"},
+    {"GatherND", "[3,2,2,2] [2,2,2,2,1]<2", "7 axes"},
+    {"ScatterElements", "[3,4] [2,2]<3 [2,3]", "updates [2,3]: must be [2,2]"},
+    {"ScatterElements", "[3,4] [2,2]<3 [2,2] reduction=mul", "none and add are"},
+    {"ScatterND", "[3,4] [2,1]<3 [2]", "updates [2]: must be [2,4]"},
+    {"ScatterND", "[3,4] [2,1]<3 [2,4] reduction=max", "none and add are"},
 };
 
 static void test_refusals(void)
