@@ -1,0 +1,35 @@
+/*
+ * What comm.c needs of whatever carries messages between processes. MPI's (transport_mpi.c) is a
+ * module of its own, one for each MPI that was found when the program was built, and loaded when a
+ * launcher has started the process as one of several: a plain run needs none.
+ */
+#ifndef MFM_TRANSPORT_H
+#define MFM_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { MFM_TRANSPORT_VERSION = 1, MFM_TRANSPORT_TEXT = 512 };
+
+/* Functions cannot fail but where they say so: what the network refuses ends all processes. */
+typedef struct mfm_transport {
+    int version; /* MFM_TRANSPORT_VERSION */
+    /* Joins the others; false, with a message, when that is not possible. name: "Open MPI 4.1.4" */
+    bool (*begin)(int *rank, int *ranks, char name[MFM_TRANSPORT_TEXT],
+                  char message[MFM_TRANSPORT_TEXT]);
+    /* Start to send, and to receive, size <= INT_MAX bytes. Between two ranks messages arrive in
+     * the order in which they were sent. */
+    void (*send)(int to, const void *bytes, size_t size);
+    void (*receive)(int from, void *bytes, size_t size);
+    /* Whether all that was started is done; else *from is a rank that is waited for. */
+    bool (*done)(int *from);
+    /* Waits for all others, and leaves. */
+    void (*end)(void);
+    /* Ends all processes; does not return. */
+    void (*abort)(int exit_code);
+} mfm_transport;
+
+/* The name by which a module gives its transport: const mfm_transport. */
+#define MFM_TRANSPORT_SYMBOL "mfm_transport_module"
+
+#endif

@@ -1,0 +1,90 @@
+/* Messages by MPI (MPI Forum, "MPI: A Message-Passing Interface Standard", version 3.1): the one
+ * file that knows it, compiled once for each MPI. Errors are MPI's own: they end all processes. */
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/linkage.h"
+#include "core/base/share.h"
+#include "core/train/comm/transport.h"
+
+enum { MOST = 4 * MFM_CHUNKS, TAG = 1 };
+
+/* Those that are under way, and whom each is from or to. MPI itself is one for a process. */
+static MPI_Request requests[MOST];
+static int peers[MOST], count;
+
+static bool begin(int *rank, int *ranks, char name[MFM_TRANSPORT_TEXT],
+                  char message[MFM_TRANSPORT_TEXT])
+{
+    char version[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length, provided;
+    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
+        snprintf(message, MFM_TRANSPORT_TEXT, "MPI does not start");
+        return false;
+    }
+    MPI_Comm_rank(MPI_COMM_WORLD, rank);
+    MPI_Comm_size(MPI_COMM_WORLD, ranks);
+    MPI_Get_library_version(version, &length);
+    version[strcspn(version, ",\n")] = '\0';
+    snprintf(name, MFM_TRANSPORT_TEXT, "%.200s", version);
+    for (char *c = name; *c; c++)
+        *c = *c == '\t' ? ' ' : *c;
+    if (provided >= MPI_THREAD_FUNNELED)
+        return true;
+    snprintf(message, MFM_TRANSPORT_TEXT, "%s takes no program with threads", name);
+    return false;
+}
+
+static void send(int to, const void *bytes, size_t size)
+{
+    peers[count] = to;
+    MPI_Isend(bytes, (int)size, MPI_BYTE, to, TAG, MPI_COMM_WORLD, &requests[count++]);
+}
+
+static void receive(int from, void *bytes, size_t size)
+{
+    peers[count] = from;
+    MPI_Irecv(bytes, (int)size, MPI_BYTE, from, TAG, MPI_COMM_WORLD, &requests[count++]);
+}
+
+/* What is done has become MPI_REQUEST_NULL. */
+static bool done(int *from)
+{
+    int all;
+    MPI_Status statuses[MOST];
+    MPI_Testall(count, requests, &all, statuses);
+    if (all) {
+        count = 0;
+        return true;
+    }
+    for (int i = 0; i < count; i++) {
+        int one;
+        MPI_Request_get_status(requests[i], &one, &statuses[i]);
+        if (!one)
+            *from = peers[i];
+    }
+    return false;
+}
+
+static void end(void)
+{
+    MPI_Finalize();
+}
+
+static void stop(int exit_code)
+{
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
+    exit(exit_code);
+}
+
+extern const mfm_transport mfm_transport_module;
+__attribute__((visibility("default"))) const mfm_transport mfm_transport_module = {
+    .version = MFM_TRANSPORT_VERSION,
+    .begin = begin,
+    .send = send,
+    .receive = receive,
+    .done = done,
+    .end = end,
+    .abort = stop};
