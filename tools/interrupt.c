@@ -18,6 +18,8 @@ static void on_signal(int signal)
     if (came)
         _exit(128 + signal);
     came = signal;
+    if (!told)
+        return;
     say("\n");
     say(told);
     say("; once more stops at once\n");
@@ -48,6 +50,11 @@ void mfm_interrupt_catch(const char *text)
 void mfm_interrupt_end(void)
 {
     catch (end);
+}
+
+void mfm_interrupt_note(int signal)
+{
+    came = signal;
 }
 
 const volatile sig_atomic_t *mfm_interrupt_signal(void)

@@ -5,12 +5,14 @@
 #include <signal.h>
 
 /* From here on the first of them is only noted, and text told on standard error: what is finished
- * before the end, a constant. The second ends the process at once, as exit code 128 + its number.
- * One that the process was started to ignore, as by nohup or in the background of a shell, stays
- * ignored. */
+ * before the end, a constant (NULL: nothing). The second ends the process at once, as exit code 128
+ * + its number. One that the process was started to ignore, as by nohup or in the background of a
+ * shell, stays ignored. */
 void mfm_interrupt_catch(const char *text);
 /* From here on the first ends the process: for work that leaves nothing behind. */
 void mfm_interrupt_end(void);
+/* What came to another process that works on the same: as if it had come here. */
+void mfm_interrupt_note(int signal);
 /* The number of the signal that came, 0 as long as none has. */
 const volatile sig_atomic_t *mfm_interrupt_signal(void);
 

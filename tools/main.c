@@ -7,21 +7,12 @@
 
 #include "onnx/proto/nearest.h"
 #include "tools/commands/command.h"
+#include "tools/exit_code.h"
 #include "tools/files.h"
 #include "tools/help.h"
-#include "tools/interrupt.h"
 #include "tools/show/printable.h"
 #include "tools/threads.h"
 #include "tools/trace.h"
-
-enum {
-    EXIT_GOOD = 0,
-    EXIT_CHECK = 1,
-    EXIT_USAGE = 2,
-    EXIT_INPUT = 3,
-    EXIT_RESOURCES = 4,
-    EXIT_SIGNAL = 128 /* and the signal's number: as a shell tells it */
-};
 
 typedef struct command {
     const char *name, *summary;
@@ -75,44 +66,7 @@ static int unknown_command(const char *name)
     mfm_suggest(name, names, COMMANDS, near);
     fprintf(stderr, "onnx-mfm: unknown command: %.80s%s\n", name,
             near[0] ? near : ": 'onnx-mfm --help' lists them");
-    return EXIT_USAGE;
-}
-
-/* The library reports whatever the system refuses as MFM_EIO, with the system's own words at the
- * end; a place that is full is a resource that ran out, and not bad input. */
-static int ran_out(const mfm_ctx *ctx)
-{
-    static const int full[] = {ENOSPC, EDQUOT, EFBIG};
-    const char *message = mfm_message(ctx);
-    for (size_t i = 0; i < sizeof full / sizeof full[0]; i++) {
-        const char *reason = strerror(full[i]);
-        const size_t length = strlen(message), tail = strlen(reason);
-        if (length >= tail && strcmp(message + length - tail, reason) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-static int exit_code(const mfm_ctx *ctx, int status)
-{
-    switch (status) {
-    case MFM_OK:
-    case MFM_HELPED:
-        return EXIT_GOOD;
-    case MFM_ECHECK:
-    case MFM_ENAN:
-        return EXIT_CHECK;
-    case MFM_EUSAGE:
-        return EXIT_USAGE;
-    case MFM_ENOMEM:
-        return EXIT_RESOURCES;
-    case MFM_EIO:
-        return ran_out(ctx) ? EXIT_RESOURCES : EXIT_INPUT;
-    case MFM_EINTR:
-        return EXIT_SIGNAL + *mfm_interrupt_signal();
-    default:
-        return EXIT_INPUT;
-    }
+    return MFM_EXIT_USAGE;
 }
 
 static void print_warning(void *self, const char *line)
@@ -149,7 +103,7 @@ static int run_command(const command *c, int argc, const char **argv)
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     if (!ctx) {
         fprintf(stderr, "onnx-mfm %s: out of memory\n", c->name);
-        return EXIT_RESOURCES;
+        return MFM_EXIT_RESOURCES;
     }
     char name[32];
     snprintf(name, sizeof name, "onnx-mfm %s", c->name);
@@ -160,7 +114,7 @@ static int run_command(const command *c, int argc, const char **argv)
         mfm_print(stderr, "%s: %s\n", name, mfm_message(ctx));
     if (status == MFM_EUSAGE)
         fprintf(stderr, "Try '%s --help'.\n", name);
-    const int code = exit_code(ctx, status);
+    const int code = mfm_exit_code(ctx, status);
     mfm_ctx_free(ctx);
     return code;
 }
@@ -185,17 +139,17 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like any other */
     if (argc < 2) {
         fprintf(stderr, "onnx-mfm: no command: try 'onnx-mfm --help'\n");
-        return EXIT_USAGE;
+        return MFM_EXIT_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help();
-        return EXIT_GOOD;
+        return MFM_EXIT_GOOD;
     }
     if (strcmp(argv[1], "help") == 0)
         return run_help(argc - 1, (const char **)argv + 1);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
         printf("onnx-mfm %s\n", MFM_VERSION);
-        return EXIT_GOOD;
+        return MFM_EXIT_GOOD;
     }
     const command *c = find_command(argv[1]);
     if (!c)

@@ -11,14 +11,14 @@ set -eu
 build="build-essential cmake ninja-build pkg-config libprotobuf-c-dev protobuf-c-compiler
     libonnx-dev libopenblas-openmp-dev libdnnl-dev zlib1g-dev libxxhash-dev libjansson-dev
     libpopt-dev libjpeg-dev libpng-dev
-    libcunit1-dev"
+    libcunit1-dev libopenmpi-dev"
 packages=$build
 for option in "$@"; do
     case $option in
     --demo) packages="$packages dataset-fashion-mnist" ;;
     --test)
         packages="$packages dataset-fashion-mnist libonnx-testdata python3-venv clang
-            libclang-rt-14-dev libomp-dev clang-format-14 zsh fish dpkg-dev doxygen"
+            openmpi-bin libmpich-dev mpich iproute2 libclang-rt-14-dev libomp-dev clang-format-14 zsh fish dpkg-dev doxygen"
         ;;
     --peers) packages="$packages python3-torch python3-torchvision python3-pil python3-onnx" ;;
     *)

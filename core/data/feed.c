@@ -8,9 +8,14 @@
 struct mfm_feed {
     mfm_feed_options options; /* indices are the sampler's from then on */
     mfm_sampler *sampler;
-    uint32_t *drawn; /* [batch] the sampler's, of the batch in preparation */
-    real *before;    /* a batch's images before they are mixed; NULL: no mixing */
-    uint32_t *other; /* [batch] what each is mixed with */
+    uint32_t *drawn;   /* [batch] the sampler's, of the batch in preparation */
+    uint32_t first, n; /* the samples of the share */
+    /* For mixing, else NULL. `slots` images before they are mixed, and their labels: the share's,
+     * then, of a share that is a part, those that each is mixed with, in the same order. */
+    real *before, *labels;
+    uint32_t *partner; /* [batch] the place in the batch of what each is mixed with */
+    uint32_t *other;   /* [n] the same among those images */
+    uint32_t slots;
 };
 
 static int make_sampler(mfm_ctx *ctx, mfm_feed *feed)
@@ -35,9 +40,13 @@ static int make_room(mfm_ctx *ctx, mfm_feed *feed)
         return MFM_ENOMEM;
     if (!o->mixing)
         return MFM_OK;
-    feed->before = mfm_alloc_aligned(ctx, mfm_feed_size(feed), sizeof *feed->before);
-    feed->other = mfm_alloc(ctx, o->batch, sizeof *feed->other);
-    return feed->before && feed->other ? MFM_OK : MFM_ENOMEM;
+    feed->slots = feed->n < o->batch ? 2 * feed->n : feed->n;
+    const size_t size = feed->slots * mfm_preprocess_size(o->preprocess);
+    feed->before = mfm_alloc_aligned(ctx, size, sizeof *feed->before);
+    feed->labels = mfm_alloc_aligned(ctx, feed->slots, sizeof *feed->labels);
+    feed->partner = mfm_alloc(ctx, o->batch, sizeof *feed->partner);
+    feed->other = mfm_alloc(ctx, feed->n, sizeof *feed->other);
+    return feed->before && feed->labels && feed->partner && feed->other ? MFM_OK : MFM_ENOMEM;
 }
 
 int mfm_feed_new(mfm_ctx *ctx, const mfm_feed_options *options, mfm_feed **result)
@@ -51,6 +60,10 @@ int mfm_feed_new(mfm_ctx *ctx, const mfm_feed_options *options, mfm_feed **resul
     if (!feed)
         return MFM_ENOMEM;
     feed->options = *options;
+    if (feed->options.share.samples == 0)
+        feed->options.share = mfm_share_whole(options->batch);
+    feed->first = (uint32_t)mfm_share_first(&feed->options.share);
+    feed->n = feed->slots = (uint32_t)mfm_share_count(&feed->options.share);
     int status = make_sampler(ctx, feed);
     feed->options.indices = NULL;
     if (!status)
@@ -70,6 +83,8 @@ void mfm_feed_free(mfm_ctx *ctx, mfm_feed *feed)
     mfm_sampler_free(ctx, feed->sampler);
     mfm_free_aligned(ctx, feed->before);
     mfm_free(ctx, feed->drawn);
+    mfm_free_aligned(ctx, feed->labels);
+    mfm_free(ctx, feed->partner);
     mfm_free(ctx, feed->other);
     mfm_free(ctx, feed);
 }
@@ -77,12 +92,12 @@ void mfm_feed_free(mfm_ctx *ctx, mfm_feed *feed)
 size_t mfm_feed_size(const mfm_feed *feed)
 {
     const mfm_feed_options *o = &feed->options;
-    return o->no_images ? 0 : o->batch * mfm_preprocess_size(o->preprocess);
+    return o->no_images ? 0 : feed->n * mfm_preprocess_size(o->preprocess);
 }
 
 size_t mfm_feed_soft_size(const mfm_feed *feed)
 {
-    return feed->options.mixing ? feed->options.batch * (size_t)feed->options.classes : 0;
+    return feed->options.mixing ? feed->n * (size_t)feed->options.classes : 0;
 }
 
 const mfm_images *mfm_feed_images(const mfm_feed *feed)
@@ -92,7 +107,12 @@ const mfm_images *mfm_feed_images(const mfm_feed *feed)
 
 uint32_t mfm_feed_batch_size(const mfm_feed *feed)
 {
-    return feed->options.batch;
+    return feed->n;
+}
+
+uint32_t mfm_feed_slots(const mfm_feed *feed)
+{
+    return feed->slots;
 }
 
 /* ---- one image ---- */
@@ -233,19 +253,16 @@ enum { NODE_OTHER = 2, NODE_FORM };
 static void mix(const mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
 {
     const mfm_feed_options *o = &feed->options;
-    const mfm_key order = {o->seed, o->stream, NODE_OTHER, step};
     memcpy(feed->before, room->images, mfm_feed_size(feed) * sizeof *feed->before);
     memset(room->soft_labels, 0, mfm_feed_soft_size(feed) * sizeof *room->soft_labels);
-    for (uint32_t i = 0; i < o->batch; i++)
-        feed->other[i] = i;
-    mfm_random_shuffle(&order, feed->other, o->batch);
-    const mfm_mix m = {.n = o->batch,
+    memcpy(feed->labels, room->labels, feed->n * sizeof *feed->labels);
+    const mfm_mix m = {.n = feed->n,
                        .classes = o->classes,
                        .height = o->preprocess->height,
                        .width = o->preprocess->width,
                        .channels = o->preprocess->channels,
                        .before = feed->before,
-                       .labels = room->labels,
+                       .labels = feed->labels,
                        .other = feed->other,
                        .counts = o->counts,
                        .key = {o->seed, o->stream, NODE_FORM, step},
@@ -255,9 +272,24 @@ static void mix(const mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
     o->mixing->mix(&m, settings ? mfm_values_of(o->chosen, settings) : NULL);
 }
 
+/* The images that those of the share are mixed with: all stand in the batch, or each in a slot of
+ * its own behind them. */
+static void choose_partners(mfm_feed *feed, uint64_t step)
+{
+    const mfm_feed_options *o = &feed->options;
+    const mfm_key order = {o->seed, o->stream, NODE_OTHER, step};
+    for (uint32_t i = 0; i < o->batch; i++)
+        feed->partner[i] = i;
+    mfm_random_shuffle(&order, feed->partner, o->batch);
+    for (uint32_t i = 0; i < feed->n; i++)
+        feed->other[i] = feed->slots > feed->n ? feed->n + i : feed->partner[i];
+}
+
 void mfm_feed_choose(mfm_feed *feed, uint64_t step)
 {
     mfm_sampler_batch(feed->sampler, step, feed->drawn);
+    if (feed->options.mixing)
+        choose_partners(feed, step);
 }
 
 /* Which copy of an image a batch reads. */
@@ -276,27 +308,47 @@ static int look_up(mfm_worker *worker, uint32_t index)
     return MFM_EDATA;
 }
 
-/* An image that is left out is replaced by the next of the batch that can be read, which depends on
- * nothing but the batch. */
-static int fill_slot(const mfm_feed *feed, mfm_worker *worker, uint64_t step, uint32_t slot,
-                     const mfm_batch_room *room)
+/* What becomes of one place of the batch. An image that is left out is replaced by the next of the
+ * batch that can be read, which depends on nothing but the batch. */
+typedef struct slot {
+    real *image, *label;
+    uint32_t index, copy;
+} slot;
+
+static int fill_place(const mfm_feed *feed, mfm_worker *worker, uint64_t step, uint32_t place,
+                      slot *to)
 {
     const mfm_feed_options *o = &feed->options;
-    mfm_draw draw = {o->seed, (uint32_t)o->stream, step, slot};
-    real *out = room->images + slot * mfm_preprocess_size(o->preprocess);
+    mfm_draw draw = {o->seed, (uint32_t)o->stream, step, place};
     int status = MFM_OK;
     for (uint32_t k = 0; k < o->batch; k++) {
-        const uint32_t index = feed->drawn[(slot + k) % o->batch];
+        to->index = feed->drawn[(place + k) % o->batch];
         if (o->copies) {
-            room->copies[slot] = choose_copy(o, step, index);
-            draw = draw_of_copy(o->seed, index, room->copies[slot]);
+            to->copy = choose_copy(o, step, to->index);
+            draw = draw_of_copy(o->seed, to->index, to->copy);
         }
-        status = o->no_images ? look_up(worker, index) : read_image(worker, index, &draw, out);
-        room->indices[slot] = index;
-        room->labels[slot] = o->images->labels[index];
+        status = o->no_images ? look_up(worker, to->index)
+                              : read_image(worker, to->index, &draw, to->image);
+        *to->label = o->images->labels[to->index];
         if (!mfm_images_skip(o->images, status))
             break;
     }
+    return status;
+}
+
+static int fill_slot(const mfm_feed *feed, mfm_worker *worker, uint64_t step, uint32_t at,
+                     const mfm_batch_room *room)
+{
+    const size_t size = mfm_preprocess_size(feed->options.preprocess);
+    const bool own = at < feed->n;
+    slot to = {.image = (own ? room->images : feed->before) + at * size,
+               .label = (own ? room->labels : feed->labels) + at};
+    const uint32_t place = own ? feed->first + at : feed->partner[feed->first + at - feed->n];
+    const int status = fill_place(feed, worker, step, place, &to);
+    if (own)
+        room->indices[at] = to.index;
+    if (own && feed->options.copies)
+        room->copies[at] = to.copy;
     return status;
 }
 
@@ -304,8 +356,8 @@ int mfm_feed_fill(const mfm_feed *feed, mfm_worker *worker, uint64_t step, uint3
                   uint32_t count, const mfm_batch_room *room)
 {
     int status = MFM_OK;
-    for (uint32_t slot = first; status == MFM_OK && slot < first + count; slot++)
-        status = fill_slot(feed, worker, step, slot, room);
+    for (uint32_t at = first; status == MFM_OK && at < first + count; at++)
+        status = fill_slot(feed, worker, step, at, room);
     return status;
 }
 
@@ -318,7 +370,7 @@ void mfm_feed_finish(mfm_feed *feed, uint64_t step, const mfm_batch_room *room)
 int mfm_feed_batch(mfm_feed *feed, mfm_worker *worker, uint64_t step, const mfm_batch_room *room)
 {
     mfm_feed_choose(feed, step);
-    const int status = mfm_feed_fill(feed, worker, step, 0, feed->options.batch, room);
+    const int status = mfm_feed_fill(feed, worker, step, 0, feed->slots, room);
     if (status == MFM_OK)
         mfm_feed_finish(feed, step, room);
     return status;

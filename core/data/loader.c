@@ -58,7 +58,7 @@ static uint64_t waiting(const struct ring *ring)
 static bool has_work(const mfm_loader *loader, const struct ring *ring)
 {
     if (ring->stage == FILLING)
-        return ring->taken < mfm_feed_batch_size(ring->feed);
+        return ring->taken < mfm_feed_slots(ring->feed);
     return ring->stage == IDLE && waiting(ring) + ring->held < loader->depth;
 }
 
@@ -119,7 +119,7 @@ static void fill(mfm_loader *loader, struct ring *ring, mfm_worker *worker)
 {
     const mfm_batch_room room = buffer(loader, ring, ring->ready);
     const uint64_t step = ring->first_step + ring->ready;
-    const uint32_t n = mfm_feed_batch_size(ring->feed), first = ring->taken;
+    const uint32_t n = mfm_feed_slots(ring->feed), first = ring->taken;
     const uint32_t count = n - first < ring->chunk ? n - first : ring->chunk;
     ring->taken += count;
     pthread_mutex_unlock(&loader->lock);
@@ -162,7 +162,7 @@ static int init_ring(mfm_ctx *ctx, const mfm_loader_stream *stream, uint64_t dep
     const int status = mfm_feed_new(ctx, &stream->feed, &ring->feed);
     if (status != MFM_OK)
         return status;
-    const size_t batches = (size_t)depth, n = stream->feed.batch;
+    const size_t batches = (size_t)depth, n = mfm_feed_batch_size(ring->feed);
     const size_t soft = mfm_feed_soft_size(ring->feed);
     mfm_batch_room *room = &ring->room;
     room->images =
@@ -237,8 +237,9 @@ static int init(mfm_ctx *ctx, mfm_loader *loader, const mfm_loader_stream *strea
     int status = MFM_OK;
     for (int i = 0; status == MFM_OK && i < loader->count; i++) {
         status = init_ring(ctx, &streams[i], loader->depth, &loader->ring[i]);
-        const uint32_t batch = streams[i].feed.batch, hands = (uint32_t)loader->hands;
-        loader->ring[i].chunk = hands == 1 ? batch : 1 + batch / (16 * hands);
+        const uint32_t hands = (uint32_t)loader->hands;
+        const uint32_t slots = status ? 1 : mfm_feed_slots(loader->ring[i].feed);
+        loader->ring[i].chunk = hands == 1 ? slots : 1 + slots / (16 * hands);
     }
     for (int i = 0; status == MFM_OK && i < loader->hands; i++)
         status = init_hand(ctx, loader, streams, &loader->hand[i]);

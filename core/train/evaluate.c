@@ -5,6 +5,7 @@
 
 #include "core/data/evaluation_images.h"
 #include "core/train/batch_size.h"
+#include "core/train/comm/comm.h"
 #include "core/train/features/frozen_features.h"
 #include "core/data/sources/source.h"
 
@@ -13,6 +14,7 @@ struct mfm_evaluator {
     const mfm_problem *problem;
     const mfm_preprocess *preprocess;
     mfm_plan *plan;
+    mfm_comm *comm; /* those who evaluate together; NULL: alone */
     uint32_t batch;
     real *images;                  /* [batch, height, width, channels] */
     real *labels;                  /* [batch] */
@@ -115,7 +117,8 @@ typedef struct passage {
     const uint32_t *indices; /* NULL: the first ones */
     mfm_evaluation_images *reading;
     uint32_t count, counted;
-    double sum; /* of the losses */
+    double sum;            /* of the losses */
+    mfm_outcome *outcomes; /* [ranks, batch] of a round: each rank's batch, one after the other */
 } passage;
 
 /* What is kept of the images e->numbers; those that are left out have none. */
@@ -146,42 +149,87 @@ static int read_batch(mfm_evaluator *e, const passage *p, uint32_t first, uint32
     return status;
 }
 
-static int run_batches(mfm_evaluator *e, passage *p, const mfm_evaluation_watch *watch,
-                       mfm_confusion *confusion)
+void mfm_evaluator_share(mfm_evaluator *e, mfm_comm *comm)
+{
+    e->comm = comm;
+}
+
+/* One batch, numbers first .. first + n - 1. */
+static int run_batch(mfm_evaluator *e, const passage *p, uint32_t first, uint32_t n,
+                     const mfm_evaluation_watch *watch, mfm_outcome *outcomes)
 {
     const int64_t classes = e->problem->classes;
     const real *logits = mfm_plan_lane(e->plan, e->problem->plain.logits, MFM_X);
-    assert(!e->problem->prefix.graph || e->features);
-    for (uint32_t first = 0; first < p->count;) {
-        const uint32_t left = p->count - first, got = left < e->batch ? left : e->batch;
-        int status = read_batch(e, p, first, got);
-        if (status)
-            return status;
-        mfm_plan_run(e->plan, 0);
-        for (uint32_t i = 0; i < got; i++) {
-            const real *row = logits + (int64_t)i * classes;
-            const int label = (int)e->labels[i];
-            const bool counts = label != MFM_LEFT_OUT;
-            const mfm_outcome outcome =
-                counts ? mfm_outcome_of(row, classes, label) : mfm_outcome_none;
-            if (watch && watch->on_image)
-                watch->on_image(watch->self, &outcome, row);
-            if (!counts)
-                continue;
-            p->counted++;
-            mfm_confusion_add(confusion, label, outcome.predicted);
-            p->sum += outcome.loss;
-        }
-        first += got;
-        status = watch ? watch->on_batch(watch->self, first, p->count) : MFM_OK;
-        if (status)
-            return status;
+    const int status = read_batch(e, p, first, n);
+    if (status)
+        return status;
+    mfm_plan_run(e->plan, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        const real *row = logits + (int64_t)i * classes;
+        const int label = (int)e->labels[i];
+        outcomes[i] =
+            label != MFM_LEFT_OUT ? mfm_outcome_of(row, classes, label) : mfm_outcome_none;
+        if (watch && watch->on_image)
+            watch->on_image(watch->self, &outcomes[i], row);
     }
-    const unsigned long long undecided = mfm_confusion_undecided(confusion);
+    return MFM_OK;
+}
+
+static void count(passage *p, uint32_t n, mfm_confusion *confusion)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const mfm_outcome *o = &p->outcomes[i];
+        if (o->label == mfm_outcome_none.label)
+            continue;
+        p->counted++;
+        mfm_confusion_add(confusion, o->label, o->predicted);
+        p->sum += o->loss;
+    }
+}
+
+/* A batch for each rank, of which the last may be short or empty; then all count all, in order. */
+static int run_round(mfm_evaluator *e, passage *p, uint32_t first, uint32_t n,
+                     const mfm_evaluation_watch *watch, mfm_confusion *confusion)
+{
+    const uint32_t ranks = (uint32_t)mfm_comm_ranks(e->comm);
+    const uint32_t rank = (uint32_t)mfm_comm_rank(e->comm);
+    size_t begin[MFM_CHUNKS + 1];
+    uint32_t at[MFM_CHUNKS + 1];
+    for (uint32_t r = 0; r <= ranks; r++) {
+        at[r] = r * e->batch < n ? r * e->batch : n;
+        begin[r] = at[r] * sizeof *p->outcomes;
+    }
+    const uint32_t own = at[rank + 1] - at[rank];
+    const int status =
+        own ? run_batch(e, p, first + at[rank], own, watch, p->outcomes + at[rank]) : MFM_OK;
+    if (status)
+        return status;
+    mfm_comm_gather(e->comm, p->outcomes, begin);
+    count(p, n, confusion);
+    return MFM_OK;
+}
+
+static int run_batches(mfm_evaluator *e, passage *p, const mfm_evaluation_watch *watch,
+                       mfm_confusion *confusion)
+{
+    const uint32_t most = e->batch * (uint32_t)mfm_comm_ranks(e->comm);
+    assert(!e->problem->prefix.graph || e->features);
+    assert(!e->comm || !watch || !watch->on_image);
+    p->outcomes = mfm_alloc(e->ctx, most, sizeof *p->outcomes);
+    int status = p->outcomes ? MFM_OK : MFM_ENOMEM;
+    for (uint32_t first = 0; first < p->count && !status;) {
+        const uint32_t left = p->count - first, got = left < most ? left : most;
+        status = run_round(e, p, first, got, watch, confusion);
+        first += got;
+        if (!status && watch)
+            status = watch->on_batch(watch->self, first, p->count);
+    }
+    mfm_free(e->ctx, p->outcomes);
+    const unsigned long long undecided = status ? 0 : mfm_confusion_undecided(confusion);
     if (undecided > 0)
         mfm_warn(e->ctx, "the outputs for %llu of %u images are not numbers: they count as wrong",
                  undecided, p->count);
-    return MFM_OK;
+    return status;
 }
 
 int mfm_evaluate_some(mfm_evaluator *e, const mfm_images *images, const uint32_t *indices,

@@ -15,6 +15,7 @@ MFM_C_BEGIN
  * running statistics and images are to be bound. */
 int mfm_inference_plan(mfm_ctx *ctx, const mfm_problem *problem, int64_t batch, mfm_plan **plan);
 
+struct mfm_comm;
 struct mfm_frozen_features;
 /* Images that such a plan is for: up to 100, so many as a second is enough for, then in whole parts
  * of what makes the features (NULL: the problem has no prefix). */
@@ -30,8 +31,12 @@ void mfm_evaluator_free(mfm_evaluator *evaluator);
 /* For a problem with a prefix, once: what makes, or keeps, the features of the images. */
 int mfm_evaluator_use_features(mfm_evaluator *evaluator, struct mfm_frozen_features *features);
 
+/* From here on evaluations are those of all these ranks, each of which runs a part of the images
+ * and gets the results of all, which are those of one (NULL: of this process alone). */
+void mfm_evaluator_share(mfm_evaluator *evaluator, struct mfm_comm *comm);
+
 /* Who follows an evaluation: told after each batch, where a negative result ends it with that code,
- * and of each image in its turn, those left out too (NULL: not wanted). */
+ * and of each image in its turn, those left out too (NULL: not wanted; for those who are alone). */
 typedef struct mfm_evaluation_watch {
     void *self;
     int (*on_batch)(void *self, uint32_t done, uint32_t total); /* images */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <time.h>
 
+#include "core/train/comm/comm.h"
 #include "core/train/evaluate.h"
 #include "core/train/features/run_features.h"
 #include "core/train/review.h"
@@ -70,6 +71,7 @@ static mfm_loader_stream loader_stream(const trainer *r, const mfm_stream_use *u
                  .indices = meta ? split->meta : split->train,
                  .count = meta ? split->meta_count : split->train_count,
                  .batch = use->batch,
+                 .share = use->share,
                  .seed = o->seed,
                  .stream = draws(use, number),
                  .copies = mfm_copies_of_run(r->training, r->data),
@@ -242,9 +244,10 @@ static int save_if_due(trainer *r)
     return age > 0 && now() - r->saved_at >= age ? save(r) : MFM_OK;
 }
 
+/* At one rank is at all: they ask together. */
 static bool stopped(const trainer *r)
 {
-    return r->stop && *r->stop;
+    return mfm_comm_max(r->training->options.comm, r->stop && *r->stop) != 0;
 }
 
 /* Keeps a checkpoint, and tells where: "step 7", "epoch 2". */
@@ -303,14 +306,16 @@ static int evaluate_part(trainer *r, const mfm_images *images, const uint32_t *i
 /* The test images last: the confusion that is reported is theirs. */
 static int evaluate(trainer *r, mfm_epoch_report *report)
 {
+    mfm_training *t = r->training;
     const mfm_dataset *dataset = r->data->dataset;
     const mfm_split *split = r->data->split;
     const double start = now();
     int status = MFM_OK;
     report->validation_error = report->validation_loss = NAN;
     r->validated = 0;
+    mfm_training_share_statistics(t);
     if (r->finished)
-        mfm_training_finish(r->training, false, r->finished);
+        mfm_training_finish(t, false, r->finished);
     if (split->validation_count > 0) {
         status = evaluate_part(r, &dataset->train, split->validation, split->validation_count,
                                &report->validation_loss);
@@ -355,6 +360,8 @@ static int finish_epoch(trainer *r)
     mfm_epoch_report report = {.epoch = (uint32_t)r->epoch + 1, .confusion = &r->confusion};
     int status = mfm_training_check_finite(t);
     if (!status)
+        status = mfm_training_check_alike(t);
+    if (!status)
         status = evaluate(r, &report);
     if (status)
         return status;
@@ -377,6 +384,7 @@ static int set_costs(trainer *r)
     if (!t->costs)
         return MFM_OK;
     int status = MFM_OK;
+    mfm_training_share_statistics(t);
     if (r->finished)
         mfm_training_finish(t, false, r->finished);
     if (r->epoch > 0 && t->counters.epoch_steps == 0)
@@ -412,6 +420,8 @@ static int make_evaluator(trainer *r)
     int status = mfm_evaluation_batch(t->ctx, t->problem, t->features, &batch);
     if (!status)
         status = mfm_evaluator_new(t->ctx, t->problem, r->data->preprocess, batch, &r->evaluator);
+    if (!status)
+        mfm_evaluator_share(r->evaluator, t->options.comm);
     return status || !t->features ? status : mfm_evaluator_use_features(r->evaluator, t->features);
 }
 

@@ -4,8 +4,31 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/digest.h"
+#include "core/train/comm/comm.h"
 #include "core/train/features/frozen_features.h"
 #include "core/train/vector.h"
+
+mfm_share mfm_options_share(const mfm_train_options *o, uint32_t batch)
+{
+    return !o->comm && o->ranks > 1 ? mfm_share_of(batch, 0, o->ranks, NULL)
+                                    : mfm_comm_share(o->comm, batch);
+}
+
+mfm_share mfm_training_share(const mfm_training *t)
+{
+    return mfm_options_share(&t->options, t->options.batch);
+}
+
+mfm_share mfm_training_meta_share(const mfm_training *t)
+{
+    return mfm_options_share(&t->options, t->options.meta_batch);
+}
+
+void mfm_training_sum(const mfm_training *t, real *values, size_t count)
+{
+    mfm_comm_sum_reals(t->options.comm, values, count);
+}
 
 int mfm_training_keep(mfm_training *t, const mfm_kept *kept)
 {
@@ -158,7 +181,8 @@ static int make_features(mfm_training *t)
         return MFM_OK;
     int status = mfm_frozen_features_new(t->ctx, t->problem, t->options.batch, &t->features);
     for (int i = 0; i < streams && !status; i++)
-        status = mfm_feature_room_new(t->features, uses[i].batch, &t->feature_rooms[i]);
+        status = mfm_feature_room_new(t->features, (uint32_t)mfm_share_count(&uses[i].share),
+                                      &t->feature_rooms[i]);
     return status;
 }
 
@@ -258,7 +282,7 @@ size_t mfm_training_features_bytes(const mfm_training *t)
     const int streams = mfm_method_streams(&t->options, uses);
     size_t bytes = t->features ? mfm_frozen_features_bytes(t->features) : 0;
     for (int i = 0; t->features && i < streams; i++)
-        bytes += mfm_frozen_features_size(t->features, uses[i].batch);
+        bytes += mfm_frozen_features_size(t->features, (uint64_t)mfm_share_count(&uses[i].share));
     return bytes;
 }
 
@@ -298,6 +322,29 @@ void mfm_training_finish(const mfm_training *t, bool written, real *params)
         t->options.method->fold(t, params);
     if (t->options.finishing)
         mfm_finish(t->options.finishing, t->options.chosen, &p->classifier, p->spec.task, params);
+}
+
+void mfm_training_share_statistics(mfm_training *t)
+{
+    if (t->options.local_statistics)
+        mfm_comm_broadcast(t->options.comm, t->state, t->problem->main->state_size * sizeof(real));
+}
+
+int mfm_training_check_alike(const mfm_training *t)
+{
+    mfm_comm *comm = t->options.comm;
+    mfm_digest own = mfm_digest_of(&t->counters.step, sizeof t->counters.step), first;
+    for (int i = 0; comm && i < t->n_kept; i++)
+        own = mfm_digest_more(own, t->kept[i].data, t->kept[i].count * sizeof(real));
+    first = own;
+    mfm_comm_broadcast(comm, &first, sizeof first);
+    int status = MFM_OK;
+    if (!mfm_digest_same(&own, &first))
+        status = mfm_fail(t->ctx, MFM_EDATA,
+                          "training: step %llu: the %s are not those of rank 0: the machines "
+                          "compute differently: use alike ones, with the same program",
+                          (unsigned long long)t->counters.step, t->kept[0].what);
+    return mfm_comm_agree(comm, t->ctx, status);
 }
 
 static int check_vector(const mfm_training *t, const char *what, const real *vector, size_t count)

@@ -17,6 +17,7 @@
 MFM_C_BEGIN
 
 struct mfm_frozen_features;
+struct mfm_comm;
 
 struct mfm_train_options {
     const mfm_method *method;
@@ -24,7 +25,7 @@ struct mfm_train_options {
     /* What was chosen of the settings that the parts of this run declare, ended by one without
      * settings; those that are not here have their defaults. Outlives the training. */
     const mfm_chosen *chosen;
-    uint32_t epochs, batch, meta_batch;
+    uint32_t epochs, batch, meta_batch; /* batches of all ranks together */
     mfm_schedule schedule;
     const mfm_optimizer_kind *optimizer; /* NULL: sgd */
     double weight_decay;
@@ -39,7 +40,13 @@ struct mfm_train_options {
     const char *feature_cache; /* folder that has them from run to run; NULL: none */
     uint32_t augmented_copies; /* of each image that is augmented; 0: a new one each time */
     uint64_t seed;
+    struct mfm_comm *comm; /* the ranks that train together; NULL: one */
+    int ranks;             /* without comm: plans are those of rank 0 of so many; 0: of one */
+    bool local_statistics; /* BatchNormalization over each rank's own images */
 };
+
+/* What this rank has of a batch of so many samples. */
+mfm_share mfm_options_share(const mfm_train_options *options, uint32_t batch);
 
 /* The structure that was chosen of these settings, or their defaults. */
 const void *mfm_chosen_values(const mfm_train_options *options, const mfm_settings *settings);
@@ -113,6 +120,12 @@ void mfm_training_free(mfm_training *training);
 
 /* ---- for methods ---------------------------------------------------------------------------- */
 
+/* What this rank has of a training batch, and of a meta batch. */
+mfm_share mfm_training_share(const mfm_training *training);
+mfm_share mfm_training_meta_share(const mfm_training *training);
+/* The sum over all ranks of what each has of a gradient, laid out as the graph's parameters. */
+void mfm_training_sum(const mfm_training *training, real *values, size_t count);
+
 /* From here on the vector belongs to the run's state. */
 int mfm_training_keep(mfm_training *training, const mfm_kept *kept);
 int mfm_training_keep_count(mfm_training *training, const char *name, uint64_t *count);
@@ -158,6 +171,12 @@ bool mfm_training_finishes(const mfm_training *training);
  * classifier has them: params, laid out as w. */
 void mfm_training_finish(const mfm_training *training, bool written, real *params);
 
+/* Rank 0's running statistics for all, where each has its own: those are what is evaluated and
+ * kept. */
+void mfm_training_share_statistics(mfm_training *training);
+/* MFM_EDATA when ranks have come to different weights: each takes the steps by itself, and machines
+ * that compute otherwise would drift apart. */
+int mfm_training_check_alike(const mfm_training *training);
 /* MFM_ENAN when a parameter or running statistic is no finite number. */
 int mfm_training_check_finite(const mfm_training *training);
 

@@ -38,6 +38,8 @@ BEGIN {
     only("^[<\"](.*[.]pb-c[.]h|protobuf-c/)", "^(onnx|tests/onnx)/", "protobuf-c belongs to onnx/")
     only("^[<\"](cblas|dnnl|oneapi)", "^core/engine/kernels/",
          "matrix and convolution libraries belong to core/engine/kernels/")
+    only("^[<\"]mpi[.]h", "^core/train/comm/transport_mpi[.]c",
+         "MPI belongs to core/train/comm/transport_mpi.c")
     only("^[<\"]jansson", "^(onnx|core/report|tools|tests)/",
          "JSON belongs to onnx/, core/report/ and tools/")
     only("^[<\"]popt", "^tools/", "options belong to tools/")

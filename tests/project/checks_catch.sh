@@ -47,6 +47,7 @@ catches includes core/engine/a.c '#include <cblas.h>\n'
 catches includes onnx/o.c '#include <dnnl.h>\n'
 catches includes core/train/t.c '#include <jansson.h>\n'
 catches includes onnx/o.c '#include <popt.h>\n'
+catches includes core/train/t.c '#include <mpi.h>\n'
 catches lengths core/engine/a.c "$(repeat 500 '\\n')"
 catches lengths core/engine/a.c "int g(void)\n{\n$(repeat 71 '\\n')}\n"
 catches lengths core/engine/a.c "// $(repeat 98 x)\n"

@@ -11,6 +11,7 @@
 #include "tools/options/option_json.h"
 #include "tools/train/session.h"
 #include "tools/threads.h"
+#include "tools/train/ranks.h"
 #include "tools/train/train_seeds.h"
 
 /* The model that is trained: the checkpoint's, or the one given with a modulator put in. */
@@ -74,6 +75,7 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
     if (!status)
         status = mfm_train_job_check_images(job);
     mfm_train_options options = mfm_train_options_of(&job->form, a);
+    options.comm = job->ranks->comm;
     if (!status)
         status = mfm_train_job_fit_batches(job, &options);
     if (!status)
@@ -109,6 +111,8 @@ static int check_fresh(mfm_train_job *job, mfm_arguments *given)
         status = mfm_train_take_recipe(job->ctx, &job->form, a, given);
     if (!status)
         status = mfm_train_arguments_settle(job->ctx, &job->form, a, given);
+    if (!status && !mfm_ranks_lead(job->ranks))
+        return mfm_run_folder_name(job->ctx, a->run, a->output, &job->folder);
     if (!status)
         status = mfm_check_output(job->ctx, a->output, job->model_path);
     return status ? status : mfm_run_folder_init(job->ctx, a->run, a->output, false, &job->folder);
@@ -120,24 +124,33 @@ static int check_resumed(mfm_train_job *job, mfm_arguments *given)
     mfm_train_arguments *a = &job->arguments;
     if (!a->output && !a->run)
         return mfm_fail(job->ctx, MFM_EUSAGE, "--resume: which run? give -o FILE or --run DIR");
-    int status = mfm_run_folder_init(job->ctx, a->run, a->output, true, &job->folder);
+    const bool leads = mfm_ranks_lead(job->ranks);
+    int status = leads ? mfm_run_folder_init(job->ctx, a->run, a->output, true, &job->folder)
+                       : mfm_run_folder_name(job->ctx, a->run, a->output, &job->folder);
     if (!status)
         status = mfm_train_job_adopt_run(job, given);
     if (!status)
         status = mfm_train_arguments_settle(job->ctx, &job->form, a, given);
-    return status ? status : mfm_check_output(job->ctx, a->output, job->model_path);
+    return status || !leads ? status : mfm_check_output(job->ctx, a->output, job->model_path);
 }
 
+/* A signal at one rank is one at all of them, and what the numbers have come to is the same. */
 static int train(mfm_train_job *job)
 {
     const mfm_train_data data = {.dataset = job->session.dataset,
                                  .split = job->split,
                                  .preprocess = &job->session.preprocess};
-    const mfm_train_events events = mfm_train_job_events(job);
-    mfm_interrupt_catch("stopping after this step");
+    const bool leads = mfm_ranks_lead(job->ranks);
+    const mfm_train_events none = {.self = NULL};
+    const mfm_train_events events = leads ? mfm_train_job_events(job) : none;
+    job->ranks->begun = true;
+    mfm_interrupt_catch(leads ? "stopping after this step" : NULL);
     const int status = mfm_train(job->training, &data, &events, mfm_interrupt_signal());
-    mfm_meter_clear(&job->meter);
-    return status;
+    if (leads)
+        mfm_meter_clear(&job->meter);
+    if (status == MFM_EINTR)
+        mfm_interrupt_note(mfm_comm_max(job->ranks->comm, *mfm_interrupt_signal()));
+    return status == MFM_EINTR || status == MFM_ENAN ? mfm_ranks_alike(job->ranks, status) : status;
 }
 
 /* What makes this run one of several. A split seed of its own, or that of the run that goes on. */
@@ -162,7 +175,8 @@ static int take_place(mfm_train_job *job, const mfm_train_place *place, mfm_argu
     return status;
 }
 
-static int run_job(mfm_train_job *job, mfm_arguments *given)
+/* All that can be wrong before a file is written, which the ranks then know of each other. */
+static int get_ready(mfm_train_job *job, mfm_arguments *given, unsigned threads)
 {
     int status = MFM_OK;
     if (!job->model_path && !job->arguments.resume)
@@ -170,26 +184,54 @@ static int run_job(mfm_train_job *job, mfm_arguments *given)
     if (!status)
         status = job->arguments.resume ? check_resumed(job, given) : check_fresh(job, given);
     if (!status)
-        status = mfm_use_threads(job->ctx, (unsigned)job->arguments.threads, &job->threads);
+        status = mfm_use_threads(
+            job->ctx, job->arguments.threads ? (unsigned)job->arguments.threads : threads,
+            &job->threads);
     if (!status)
         status = prepare(job, given);
-    if (!status)
+    if (!status && mfm_ranks_lead(job->ranks))
         status = mfm_train_job_rehearse(job);
-    if (!status)
+    return status;
+}
+
+/* Rank 0 alone has files. */
+static int begin(mfm_train_job *job)
+{
+    int status = MFM_OK;
+    if (mfm_ranks_lead(job->ranks)) {
         status = mfm_train_job_begin(job);
+        if (!status)
+            status = mfm_train_job_renew(job);
+    }
+    status = mfm_ranks_agree(job->ranks, status);
     if (!status)
-        status = mfm_train_job_renew(job);
+        mfm_comm_broadcast(job->ranks->comm, &job->training->counters,
+                           sizeof job->training->counters);
+    return status;
+}
+
+static int run_job(mfm_train_job *job, mfm_arguments *given)
+{
+    const bool leads = mfm_ranks_lead(job->ranks);
+    const unsigned threads = mfm_ranks_threads(job->ranks);
+    int status = mfm_ranks_agree(job->ranks, get_ready(job, given, threads));
+    if (!status)
+        status = mfm_train_job_compare(job);
+    if (!status)
+        status = begin(job);
     if (!status)
         status = train(job);
     if (!status)
-        status = mfm_train_job_finish(job);
-    return status == MFM_EINTR ? mfm_train_job_interrupted(job) : status;
+        status = mfm_ranks_agree(job->ranks, leads ? mfm_train_job_finish(job) : MFM_OK);
+    return status == MFM_EINTR && leads ? mfm_train_job_interrupted(job) : status;
 }
 
-static int train_one(mfm_ctx *ctx, int argc, const char **argv, const mfm_train_place *place,
+static int train_one(mfm_ranks *ranks, int argc, const char **argv, const mfm_train_place *place,
                      mfm_train_results *results)
 {
+    mfm_ctx *ctx = ranks->ctx;
     mfm_train_job job = {.ctx = ctx,
+                         .ranks = ranks,
                          .session = {.ctx = ctx},
                          .folder = {.ctx = ctx, .lock = -1, .log = -1},
                          .results = mfm_train_results_none};
@@ -200,8 +242,9 @@ static int train_one(mfm_ctx *ctx, int argc, const char **argv, const mfm_train_
     job.model_path = given.positional;
     if (!status && place)
         status = take_place(&job, place, &given);
-    if (several)
-        status = mfm_train_seeds(ctx, argc, argv, &job.arguments,
+    status = mfm_ranks_agree(ranks, status);
+    if (several && !status)
+        status = mfm_train_seeds(ranks, argc, argv, &job.arguments,
                                  mfm_option_given(&job.form.table, &given, "seed"), train_one);
     else if (!status)
         status = run_job(&job, &given);
@@ -214,5 +257,7 @@ static int train_one(mfm_ctx *ctx, int argc, const char **argv, const mfm_train_
 
 int mfm_cmd_train(mfm_ctx *ctx, int argc, const char **argv)
 {
-    return train_one(ctx, argc, argv, NULL, NULL);
+    mfm_ranks ranks;
+    const int status = mfm_ranks_open(ctx, &ranks);
+    return mfm_ranks_close(&ranks, status ? status : train_one(&ranks, argc, argv, NULL, NULL));
 }

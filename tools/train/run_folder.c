@@ -136,11 +136,16 @@ static int check_resumable(mfm_run_folder *f)
                           : "no run is in this folder: --run DIR tells another");
 }
 
+int mfm_run_folder_name(mfm_ctx *ctx, const char *path, const char *output, mfm_run_folder *folder)
+{
+    *folder = (mfm_run_folder){.ctx = ctx, .lock = -1, .log = -1};
+    return set_paths(folder, path, output);
+}
+
 int mfm_run_folder_init(mfm_ctx *ctx, const char *path, const char *output, bool resume,
                         mfm_run_folder *folder)
 {
-    *folder = (mfm_run_folder){.ctx = ctx, .lock = -1, .log = -1};
-    const int status = set_paths(folder, path, output);
+    const int status = mfm_run_folder_name(ctx, path, output, folder);
     if (status)
         return status;
     return resume ? check_resumable(folder) : check_fresh(folder);

@@ -38,6 +38,8 @@ typedef struct mfm_run_folder {
  * possible whatever a killed run left, and messages tell which. */
 int mfm_run_folder_init(mfm_ctx *ctx, const char *path, const char *output, bool resume,
                         mfm_run_folder *folder);
+/* The same for a rank that leaves the folder to another: its names alone. */
+int mfm_run_folder_name(mfm_ctx *ctx, const char *path, const char *output, mfm_run_folder *folder);
 /* The checkpoint that the run goes on from: the last one, or with a warning the one before it.
  * MFM_EDATA or MFM_EIO when neither is whole. The caller frees *checkpoint. */
 int mfm_run_folder_load(mfm_run_folder *folder, mfm_model **checkpoint);

@@ -363,6 +363,17 @@ static void warn_of_absent(const mfm_train_job *job)
                  absent > 1 ? " and others" : "", absent > 1 ? "them" : "it");
 }
 
+static int check_reach(const mfm_train_job *job, const char *option, uint32_t batch)
+{
+    const int ranks = mfm_comm_ranks(job->ranks->comm);
+    if (mfm_share_reaches_all(batch, ranks))
+        return MFM_OK;
+    return mfm_fail(job->ctx, MFM_EINVAL,
+                    "%s: %u images for %d ranks: each needs one, and a batch is cut into %d parts "
+                    "that ranks share: start fewer, or take a larger batch (%d is always enough)",
+                    option, batch, ranks, MFM_CHUNKS, MFM_CHUNKS);
+}
+
 int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options)
 {
     const mfm_split *split = job->split;
@@ -371,6 +382,9 @@ int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options)
                         "--batch: %u: the split has only %u training images: use --batch at most "
                         "%u",
                         options->batch, split->train_count, split->train_count);
+    const int status = check_reach(job, "--batch", options->batch);
+    if (status)
+        return status;
     if (mfm_method_reads_meta(options))
         warn_of_absent(job);
     if (mfm_method_reads_meta(options) && options->meta_batch > split->meta_count) {
@@ -380,7 +394,8 @@ int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options)
                  options->meta_batch, split->meta_count);
         options->meta_batch = split->meta_count;
     }
-    return MFM_OK;
+    return mfm_method_reads_meta(options) ? check_reach(job, "--meta-batch", options->meta_batch)
+                                          : MFM_OK;
 }
 
 int mfm_train_job_build(mfm_train_job *job, const mfm_train_options *options)

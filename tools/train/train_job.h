@@ -7,6 +7,7 @@
 
 #include "core/train/trainer.h"
 #include "tools/show/meter.h"
+#include "tools/train/ranks.h"
 #include "tools/train/run_folder.h"
 #include "tools/train/session.h"
 #include "tools/train/train_options.h"
@@ -24,6 +25,7 @@ extern const mfm_train_results mfm_train_results_none;
 
 typedef struct mfm_train_job {
     mfm_ctx *ctx;
+    mfm_ranks *ranks;
     const char *model_path; /* as given, or the run's */
     char *run_model;        /* which owns that one */
     mfm_form form;
@@ -70,13 +72,16 @@ int mfm_train_job_make_split(mfm_train_job *job);
 /* Puts normalisation, class names and numbers of images into the model: into the checkpoint and
  * everything that is exported. */
 int mfm_train_job_describe_data(mfm_train_job *job);
-/* MFM_EINVAL for a training batch that is larger than the split: epochs would have no step. A meta
- * batch is cut down to the meta set, with a warning. */
+/* MFM_EINVAL for a training batch that is larger than the split: epochs would have no step; and for
+ * one that does not reach all ranks. A meta batch is cut down to the meta set, with a warning. */
 int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options);
 /* Says so when the last layer's biases start at --last-bias, but have been trained. */
 void mfm_train_job_warn_of_bias(const mfm_train_job *job);
 /* The problem of the split, with the model's numbers. */
 int mfm_train_job_build(mfm_train_job *job, const mfm_train_options *options);
+/* MFM_EINVAL where ranks differ in version, options, model, images or weights: the message tells
+ * both values. */
+int mfm_train_job_compare(mfm_train_job *job);
 /* Goes through all that will be written, and read back, once, into a nameless file: what stands in
  * the way of the result is told before the first step. Changes nothing. */
 int mfm_train_job_rehearse(mfm_train_job *job);

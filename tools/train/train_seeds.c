@@ -23,6 +23,7 @@ typedef struct seed_run {
 
 typedef struct seed_runs {
     mfm_ctx *ctx;
+    mfm_ranks *ranks;
     char *folder, *like; /* like: run.json of the first run that has begun; NULL: none has */
     size_t count;
     seed_run *runs; /* [count] */
@@ -257,6 +258,12 @@ static int print_summary(const seed_runs *all)
                            all->count);
 }
 
+static int tell_summary(const seed_runs *all)
+{
+    const int status = write_summary(all);
+    return status ? status : print_summary(all);
+}
+
 /* ---- the runs ---- */
 
 static int note_divergence(seed_runs *all, seed_run *r, int status)
@@ -293,7 +300,7 @@ static int run_all(seed_runs *all, int argc, const char **argv, mfm_train_one_fn
         printf("seed %llu\n", (unsigned long long)r->seed);
         fflush(stdout);
         r->results = mfm_train_results_none;
-        int status = train_one(all->ctx, argc, argv, &place, &r->results);
+        int status = train_one(all->ranks, argc, argv, &place, &r->results);
         if (!status || status == MFM_ENAN)
             status = note_divergence(all, r, status);
         if (status)
@@ -327,25 +334,27 @@ static void clear(seed_runs *all)
     mfm_free(all->ctx, all->folder);
 }
 
-int mfm_train_seeds(mfm_ctx *ctx, int argc, const char **argv, const mfm_train_arguments *asked,
+int mfm_train_seeds(mfm_ranks *ranks, int argc, const char **argv, const mfm_train_arguments *asked,
                     bool seed_given, mfm_train_one_fn *train_one)
 {
-    seed_runs all = {.ctx = ctx};
+    mfm_ctx *ctx = ranks->ctx;
+    const bool leads = mfm_ranks_lead(ranks);
+    seed_runs all = {.ctx = ctx, .ranks = ranks};
     int status = check(ctx, asked, seed_given);
     if (!status)
         status = read_list(&all, asked->seeds);
     if (!status)
         status = make_places(&all, asked);
-    if (!status && mkdir(all.folder, 0777) && errno != EEXIST)
+    status = mfm_ranks_agree(ranks, status); /* all have looked, before anything is made */
+    if (!status && leads && mkdir(all.folder, 0777) && errno != EEXIST)
         status = mfm_fail_errno(ctx, errno, "make the folder of the runs", all.folder);
     if (!status) {
         status = run_all(&all, argc, argv, train_one);
-        rmdir(all.folder); /* which only an empty folder lets happen: nothing was begun */
+        if (leads)
+            rmdir(all.folder); /* which only an empty folder lets happen: nothing was begun */
+        if (!status)
+            status = mfm_ranks_agree(ranks, leads ? tell_summary(&all) : MFM_OK);
     }
-    if (!status)
-        status = write_summary(&all);
-    if (!status)
-        status = print_summary(&all);
     clear(&all);
     return status;
 }

@@ -23,9 +23,9 @@ MFM_C_BEGIN
 typedef struct mfm_mix {
     int64_t n, classes;
     int height, width, channels;
-    const real *before;     /* the images as they were: [n, height, width, channels] */
-    const real *labels;     /* [n] class numbers */
-    const uint32_t *other;  /* [n] p(i) */
+    const real *before;     /* n or more images as they were: [.., height, width, channels] */
+    const real *labels;     /* class numbers of those */
+    const uint32_t *other;  /* [n] p(i), a number among those */
     const uint32_t *counts; /* [classes] training images of each class */
     mfm_key key;            /* draws of the form itself: node and step are set, any index */
     real *images;           /* holds a copy of `before`; receives what is mixed */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/train/bilevel/hyper_plan.h"
+#include "core/train/comm/comm.h"
 #include "core/train/vector.h"
 
 /* Passes over the training batch, in the order in which a step runs them. */
@@ -122,7 +123,8 @@ static int plan_train(mfm_bilevel *b)
     keep[n++] = (mfm_slot){problem->objective.loss, MFM_G};
     for (size_t i = 0; i < problem->n_gives && meta; i++)
         keep[n++] = (mfm_slot){problem->gives[i].main, MFM_DG};
-    const mfm_plan_spec spec = {.batch = b->spec.batch,
+    const mfm_plan_spec spec = {.batch = mfm_share_count(&b->spec.share),
+                                .share = b->spec.share,
                                 .training = true,
                                 .passes = passes,
                                 .n_passes = n_passes,
@@ -147,7 +149,8 @@ static int plan_meta(mfm_bilevel *b)
 {
     const int loss = b->problem->meta.loss;
     const mfm_slot keep[2] = {{loss, MFM_X}, {loss, MFM_G}};
-    const mfm_plan_spec spec = {.batch = b->spec.meta_batch,
+    const mfm_plan_spec spec = {.batch = mfm_share_count(&b->spec.meta_share),
+                                .share = b->spec.meta_share,
                                 .training = true,
                                 .passes = meta_passes,
                                 .n_passes = META_PASSES,
@@ -206,7 +209,7 @@ static int build(mfm_bilevel *b)
     if (!status)
         status = plan_train(b);
     for (int i = 0; i < b->problem->n_hypers && !status; i++)
-        status = mfm_hyper_plan_new(b->ctx, b->problem, i, b->spec.batch, never, &b->hypers[i]);
+        status = mfm_hyper_plan_new(b->ctx, b->problem, i, &b->spec.share, never, &b->hypers[i]);
     if (!status)
         status = make_vectors(b);
     if (!status)
@@ -222,6 +225,10 @@ int mfm_bilevel_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_bilevel_
     if (!b)
         return MFM_ENOMEM;
     *b = (mfm_bilevel){.ctx = ctx, .problem = problem, .spec = *spec};
+    if (!spec->share.samples)
+        b->spec.share = mfm_share_whole(spec->batch);
+    if (!spec->meta_share.samples)
+        b->spec.meta_share = mfm_share_whole(spec->meta_batch);
     const int status = build(b);
     if (status) {
         mfm_bilevel_free(b);
@@ -279,13 +286,20 @@ void mfm_bilevel_begin(mfm_bilevel *b, const mfm_batch *train, const uint32_t *r
     mfm_plan_run(b->train, b->pass[TRAIN_UPDATE]);
 }
 
+/* A sweep that leaves a gradient of w, of this rank's samples: then that of all. */
+static void run_backward(mfm_bilevel *b, int pass)
+{
+    mfm_plan_run(b->train, b->pass[pass]);
+    mfm_comm_sum_reals(b->spec.comm, b->gradient, b->problem->main->params_size);
+}
+
 /* The objective for the phi that is there now, and its gradient. */
 static void run_objective(mfm_bilevel *b, bool backward)
 {
     make_h(b, b->again);
     mfm_plan_run(b->train, b->pass[b->again ? TRAIN_REST_AGAIN : TRAIN_REST]);
     if (backward)
-        mfm_plan_run(b->train, b->pass[b->again ? TRAIN_BACKWARD_AGAIN : TRAIN_BACKWARD]);
+        run_backward(b, b->again ? TRAIN_BACKWARD_AGAIN : TRAIN_BACKWARD);
     b->again = true;
 }
 
@@ -340,6 +354,7 @@ void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *meta, const mfm_virtua
     b->losses.meta = (double)*mfm_plan_lane(b->meta, loss, MFM_X);
     *mfm_plan_lane(b->meta, loss, MFM_G) = 1;
     mfm_plan_run(b->meta, META_BACKWARD);
+    mfm_comm_sum_reals(b->spec.comm, b->v, b->problem->main->params_size);
     scale_by_rates(b);
 }
 
@@ -347,8 +362,13 @@ const real *const *mfm_bilevel_hypergradients(mfm_bilevel *b)
 {
     mfm_plan_run(b->train, b->pass[TRAIN_TANGENT]);
     mfm_plan_run(b->train, b->pass[TRAIN_MIXED]);
-    for (int i = 0; i < b->problem->n_hypers; i++)
-        b->hypergradients[i] = mfm_hyper_plan_backward(b->hypers[i], b->train, MFM_DG);
+    for (int i = 0; i < b->problem->n_hypers; i++) {
+        const mfm_hyper *hyper = &b->problem->hypers[i];
+        real *gradient = mfm_hyper_plan_backward(b->hypers[i], b->train, MFM_DG);
+        if (hyper->kind == MFM_HYPER_GRAPH)
+            mfm_comm_sum_reals(b->spec.comm, gradient, hyper->graph->params_size);
+        b->hypergradients[i] = gradient;
+    }
     return b->hypergradients;
 }
 
@@ -362,7 +382,7 @@ const real *mfm_bilevel_gradient(mfm_bilevel *b)
 const real *mfm_bilevel_gradient_nearby(mfm_bilevel *b)
 {
     mfm_plan_run(b->train, b->pass[TRAIN_NEARBY]);
-    mfm_plan_run(b->train, b->pass[TRAIN_BACKWARD_NEARBY]);
+    run_backward(b, TRAIN_BACKWARD_NEARBY);
     return b->gradient;
 }
 

@@ -30,6 +30,7 @@
 
 MFM_C_BEGIN
 
+struct mfm_comm;
 typedef struct mfm_bilevel mfm_bilevel;
 
 enum mfm_meta_step {
@@ -39,7 +40,9 @@ enum mfm_meta_step {
 };
 
 typedef struct mfm_bilevel_spec {
-    int64_t batch, meta_batch;
+    int64_t batch, meta_batch;   /* of all ranks together */
+    mfm_share share, meta_share; /* what is at hand of them; all zero: all */
+    struct mfm_comm *comm;       /* the ranks that have the rest; NULL: nobody */
     enum mfm_meta_step meta;
     bool sharp; /* mfm_bilevel_gradient_nearby will be called */
     /* [n_values of the main graph] parameters that the virtual step moves; NULL: all that are
@@ -74,7 +77,7 @@ void mfm_bilevel_begin(mfm_bilevel *bilevel, const mfm_batch *train, const uint3
 /* w^ and v: everything up to the gradient of the meta loss at w^. step is ignored at w. */
 void mfm_bilevel_virtual(mfm_bilevel *bilevel, const mfm_batch *meta, const mfm_virtual_step *step);
 /* The hypergradients without their factor: (dh/dphi)^T DG_h for each hyper graph, laid out as phi,
- * or one row for each sample; multiply by -alpha. After mfm_bilevel_virtual, with w and phi
+ * or one row for each sample at hand; multiply by -alpha. After mfm_bilevel_virtual, with w and phi
  * unchanged. */
 const real *const *mfm_bilevel_hypergradients(mfm_bilevel *bilevel);
 /* grad_w L(w, H(phi)) for the phi that is there now, laid out as w. */

@@ -17,10 +17,11 @@ struct mfm_hyper_plan {
     const mfm_problem *problem;
     const mfm_hyper *hyper;
     int index;
-    int64_t batch;
-    mfm_plan *plan; /* NULL without a graph */
-    real *phi;      /* the caller's */
-    real *gradient; /* NULL when frozen */
+    mfm_share share; /* of the batch */
+    int64_t batch;   /* samples of it at hand */
+    mfm_plan *plan;  /* NULL without a graph */
+    real *phi;       /* the caller's */
+    real *gradient;  /* NULL when frozen */
     size_t gradient_size;
     real *rows; /* without a graph: h of the batch, one give after the other */
     size_t *at; /* [n_gives] where each begins in `rows` */
@@ -54,6 +55,7 @@ static int plan_graph(mfm_hyper_plan *p, bool frozen)
             keep[n++] = (mfm_slot){problem->gives[i].value, MFM_G};
     }
     const mfm_plan_spec spec = {.batch = p->batch,
+                                .share = p->share,
                                 .training = true,
                                 .passes = passes,
                                 .n_passes = frozen ? 1 : PASSES,
@@ -92,7 +94,7 @@ static int build(mfm_hyper_plan *p, bool frozen)
     return status;
 }
 
-int mfm_hyper_plan_new(mfm_ctx *ctx, const mfm_problem *problem, int hyper, int64_t batch,
+int mfm_hyper_plan_new(mfm_ctx *ctx, const mfm_problem *problem, int hyper, const mfm_share *share,
                        bool frozen, mfm_hyper_plan **plan)
 {
     mfm_hyper_plan *p = mfm_alloc(ctx, 1, sizeof *p);
@@ -103,7 +105,8 @@ int mfm_hyper_plan_new(mfm_ctx *ctx, const mfm_problem *problem, int hyper, int6
                           .problem = problem,
                           .hyper = &problem->hypers[hyper],
                           .index = hyper,
-                          .batch = batch};
+                          .share = *share,
+                          .batch = mfm_share_count(share)};
     const int status = build(p, frozen);
     if (status) {
         mfm_hyper_plan_free(p);
@@ -167,7 +170,7 @@ void mfm_hyper_plan_forward(mfm_hyper_plan *p, const uint32_t *rows, bool again)
         pick_rows(p, rows);
 }
 
-const real *mfm_hyper_plan_backward(mfm_hyper_plan *p, mfm_plan *main, enum mfm_lane lane)
+real *mfm_hyper_plan_backward(mfm_hyper_plan *p, mfm_plan *main, enum mfm_lane lane)
 {
     for (size_t i = 0; i < p->problem->n_gives; i++) {
         const mfm_hyper_link *link = &p->problem->gives[i];

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/train/comm/comm.h"
+
 static const char *const virtual_forms[] = {
     [MFM_VIRTUAL_PLAIN] = "plain", [MFM_VIRTUAL_FULL] = "full", NULL};
 static const char *const virtual_params[] = {
@@ -73,8 +75,8 @@ typedef struct meta_step {
     mfm_bilevel *bilevel;
     const mfm_modulator_training *how; /* NULL: phi is never stepped */
     const mfm_meta_steps *steps;
-    /* For hyper-parameters by image: the rows of the batch, of which each is there once after
-     * merging; `slot` [samples] finds where a row has been seen. */
+    /* For hyper-parameters by image: the rows of the batch, of all ranks, of which each is there
+     * once after merging; `slot` [samples] finds where a row has been seen. */
     uint32_t *rows, *slot;
     real *merged; /* [batch, width] */
 } meta_step;
@@ -128,6 +130,9 @@ static int make_bilevel(mfm_training *t, meta_step *m)
         status = choose_moved(t, m, &moved);
     const mfm_bilevel_spec spec = {.batch = t->options.batch,
                                    .meta_batch = t->options.meta_batch,
+                                   .share = mfm_training_share(t),
+                                   .meta_share = mfm_training_meta_share(t),
+                                   .comm = t->options.comm,
                                    .meta = m->how ? MFM_META_EXACT : MFM_META_NEVER,
                                    .sharp = mfm_sharpness_on(&t->sharpness),
                                    .moved = moved};
@@ -191,18 +196,32 @@ bool mfm_meta_step_reads(const mfm_training *t, int stream)
     return stream == MFM_META_STEP_TRAIN || is_due(t, t->method_state);
 }
 
-static void find_rows(const mfm_training *t, const meta_step *m, const mfm_batch *batch)
+/* The rows of this rank's samples; NULL where there are none. */
+static uint32_t *own_rows(const mfm_training *t, const meta_step *m)
 {
-    assert(!m->rows || batch->indices);
-    for (uint32_t i = 0; m->rows && i < t->options.batch; i++)
-        m->rows[i] = mfm_task_row(t->problem->spec.task, batch->indices[i]);
+    const mfm_share share = mfm_training_share(t);
+    return m->rows ? m->rows + mfm_share_first(&share) : NULL;
 }
 
-/* An image that is in the batch several times has the sum of its gradients. */
+static void find_rows(const mfm_training *t, const meta_step *m, const mfm_batch *batch)
+{
+    const mfm_share share = mfm_training_share(t);
+    assert(!m->rows || batch->indices);
+    for (int64_t i = 0; m->rows && i < mfm_share_count(&share); i++)
+        own_rows(t, m)[i] = mfm_task_row(t->problem->spec.task, batch->indices[i]);
+    if (m->rows)
+        mfm_comm_gather_rows(t->options.comm, t->options.batch, m->rows, sizeof *m->rows);
+}
+
+/* An image that is in the batch several times has the sum of its gradients. gradient: rows of this
+ * rank's samples. */
 static const real *merge_rows(const mfm_training *t, const meta_step *m, const real *gradient)
 {
     const size_t width = t->problem->hypers[0].width, n = t->options.batch;
-    memcpy(m->merged, gradient, n * width * sizeof *gradient);
+    const mfm_share share = mfm_training_share(t);
+    memcpy(m->merged + (size_t)mfm_share_first(&share) * width, gradient,
+           (size_t)mfm_share_count(&share) * width * sizeof *gradient);
+    mfm_comm_gather_rows(t->options.comm, t->options.batch, m->merged, width * sizeof *m->merged);
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t first = m->slot[m->rows[i]];
         if (first >= i || m->rows[first] != m->rows[i]) {
@@ -272,7 +291,7 @@ void mfm_meta_step_run(mfm_training *t, const mfm_batch *batches, double lr,
     meta_step *m = t->method_state;
     const mfm_batch *train = &batches[MFM_META_STEP_TRAIN];
     find_rows(t, m, train);
-    mfm_bilevel_begin(m->bilevel, train, m->rows, t->options.seed, t->counters.step);
+    mfm_bilevel_begin(m->bilevel, train, own_rows(t, m), t->options.seed, t->counters.step);
     if (is_due(t, m))
         step_phi(t, m, &batches[MFM_META_STEP_META], lr);
     find_rows(t, m, train);

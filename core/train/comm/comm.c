@@ -164,7 +164,8 @@ static void lose(mfm_comm *c, int from)
 }
 
 /* Messages are short of microseconds at times, and minutes at others, when rank 0 writes a file:
- * it spins at first, gives way to who shares its processor, and sleeps after a tenth of a second. */
+ * it spins at first, gives way to who shares its processor, and sleeps after a tenth of a second.
+ */
 static void wait_for_all(mfm_comm *c)
 {
     enum { SPINS = 200 };
@@ -408,10 +409,9 @@ static int tell_difference(const mfm_comm *c, mfm_ctx *ctx, const char *here, co
     const char *mine = here + name + (here[name] == '\t');
     const char *theirs = there + strcspn(there, "\t\n");
     theirs += *theirs == '\t';
-    return mfm_fail(ctx, MFM_EINVAL,
-                    "ranks must be started alike: %.*s: %.*s on rank %d, %.*s on rank 0", name,
-                    here, (int)strcspn(mine, "\n"), mine, c->rank, (int)strcspn(theirs, "\n"),
-                    theirs);
+    return mfm_fail(
+        ctx, MFM_EINVAL, "ranks must be started alike: %.*s: %.*s on rank %d, %.*s on rank 0", name,
+        here, (int)strcspn(mine, "\n"), mine, c->rank, (int)strcspn(theirs, "\n"), theirs);
 }
 
 int mfm_comm_compare(mfm_comm *c, mfm_ctx *ctx, const char *lines)

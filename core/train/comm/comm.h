@@ -27,9 +27,9 @@ typedef struct mfm_comm mfm_comm;
 
 /* How the process was started, by what its environment tells. */
 typedef struct mfm_launch {
-    int rank, ranks;   /* 0 of 1: by itself. ranks 0: one of several, it is not told how many */
-    const char *mpi;   /* whose launcher it is, as modules are called: "openmpi", "mpich" */
-    const char *hint;  /* NULL, or what is to be done before it can join the others */
+    int rank, ranks;  /* 0 of 1: by itself. ranks 0: one of several, it is not told how many */
+    const char *mpi;  /* whose launcher it is, as modules are called: "openmpi", "mpich" */
+    const char *hint; /* NULL, or what is to be done before it can join the others */
 } mfm_launch;
 mfm_launch mfm_launch_of(void);
 

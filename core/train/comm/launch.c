@@ -59,7 +59,8 @@ static bool folder_of(int number_of_place, char folder[PATH_MAX])
     return snprintf(folder, PATH_MAX, "%s%s", self, below) < PATH_MAX;
 }
 
-/* A module by its name or its path. *module NULL: it is nowhere. why: what the loader says of one that is there. */
+/* A module by its name or its path. *module NULL: it is nowhere. why: what the loader says of one
+ * that is there. */
 static void load(const char *name, void **module, char why[MFM_TRANSPORT_TEXT])
 {
     char folder[PATH_MAX], path[PATH_MAX];

@@ -80,11 +80,11 @@ static void stop(int exit_code)
 }
 
 extern const mfm_transport mfm_transport_module;
-__attribute__((visibility("default"))) const mfm_transport mfm_transport_module = {
-    .version = MFM_TRANSPORT_VERSION,
-    .begin = begin,
-    .send = send,
-    .receive = receive,
-    .done = done,
-    .end = end,
-    .abort = stop};
+__attribute__((visibility("default")))
+const mfm_transport mfm_transport_module = {.version = MFM_TRANSPORT_VERSION,
+                                            .begin = begin,
+                                            .send = send,
+                                            .receive = receive,
+                                            .done = done,
+                                            .end = end,
+                                            .abort = stop};

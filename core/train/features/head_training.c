@@ -40,7 +40,9 @@ static int make_plan(mfm_training *t, head_state *s)
     keep[n++] = (mfm_slot){p->objective.loss, MFM_G};
     for (size_t i = 0; i < p->n_gives; i++)
         keep[n++] = (mfm_slot){p->gives[i].main, MFM_G};
-    const mfm_plan_spec spec = {.batch = t->options.batch,
+    const mfm_share share = mfm_training_share(t);
+    const mfm_plan_spec spec = {.batch = mfm_share_count(&share),
+                                .share = share,
                                 .training = true,
                                 .passes = passes,
                                 .n_passes = PASSES,
@@ -83,12 +85,24 @@ int mfm_head_begin(mfm_training *t)
     return status;
 }
 
+/* Of the parameters and of what hyper graphs give, over all ranks: neither has a row a sample. */
+static void run_backward(const mfm_training *t)
+{
+    const head_state *s = t->method_state;
+    const mfm_problem *p = t->problem;
+    mfm_plan_run(s->plan, BACKWARD);
+    mfm_training_sum(t, s->gradient, p->main->params_size);
+    for (size_t i = 0; i < p->n_gives; i++)
+        mfm_training_sum(t, mfm_plan_lane(s->plan, p->gives[i].main, MFM_G),
+                         (size_t)mfm_shape_count(mfm_plan_shape(s->plan, p->gives[i].main)));
+}
+
 const real *mfm_head_gradient_again(void *training)
 {
     const mfm_training *t = training;
     const head_state *s = t->method_state;
     mfm_plan_run(s->plan, FORWARD); /* features lie where they are read, and stay */
-    mfm_plan_run(s->plan, BACKWARD);
+    run_backward(t);
     return mfm_head_gradient(t);
 }
 
@@ -100,7 +114,7 @@ double mfm_head_run(mfm_training *t, const mfm_batch *batch)
     mfm_plan_set_step(s->plan, MFM_STREAM_DROPOUT, t->options.seed, t->counters.step);
     mfm_plan_run(s->plan, FORWARD);
     mfm_plan_run(s->plan, UPDATE);
-    mfm_plan_run(s->plan, BACKWARD);
+    run_backward(t);
     return (double)*mfm_plan_lane(s->plan, p->objective.loss, MFM_X);
 }
 

@@ -35,6 +35,7 @@ static const mfm_pass passes[PASSES] = {
 };
 
 typedef struct base_state {
+    const mfm_training *training;
     mfm_plan *plan;
     real *gradient;
 } base_state;
@@ -55,11 +56,14 @@ static int begin(mfm_training *t)
     base_state *s = mfm_alloc(t->ctx, 1, sizeof *s);
     if (!s)
         return MFM_ENOMEM;
+    s->training = t;
     t->method_state = s;
     const mfm_slot keep[2] = {{t->problem->plain.loss, MFM_X}, {t->problem->plain.loss, MFM_G}};
     const mfm_base_values *values = mfm_chosen_values(&t->options, &mfm_base_settings);
     const bool sharp = mfm_sharpness_on(&t->sharpness); /* whose second pass keeps them anyway */
-    const mfm_plan_spec spec = {.batch = t->options.batch,
+    const mfm_share share = mfm_training_share(t);
+    const mfm_plan_spec spec = {.batch = mfm_share_count(&share),
+                                .share = share,
                                 .training = true,
                                 .passes = passes,
                                 .n_passes = sharp ? PASSES : FORWARD_AGAIN,
@@ -82,12 +86,18 @@ static int begin(mfm_training *t)
     return MFM_OK;
 }
 
+static const real *run_backward(const base_state *s, int pass)
+{
+    mfm_plan_run(s->plan, pass);
+    mfm_training_sum(s->training, s->gradient, s->training->problem->main->params_size);
+    return s->gradient;
+}
+
 static const real *gradient_again(void *self)
 {
     const base_state *s = self;
     mfm_plan_run(s->plan, FORWARD_AGAIN);
-    mfm_plan_run(s->plan, BACKWARD_AGAIN);
-    return s->gradient;
+    return run_backward(s, BACKWARD_AGAIN);
 }
 
 static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_losses *losses)
@@ -100,9 +110,8 @@ static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_
     *losses =
         (mfm_step_losses){.train = (double)*mfm_plan_lane(s->plan, t->problem->plain.loss, MFM_X)};
     mfm_plan_run(s->plan, UPDATE);
-    mfm_plan_run(s->plan, BACKWARD);
-    const real *gradient =
-        mfm_sharpen(&t->sharpness, t->problem->main, s->gradient, t->w, gradient_again, s);
+    const real *gradient = mfm_sharpen(&t->sharpness, t->problem->main, run_backward(s, BACKWARD),
+                                       t->w, gradient_again, s);
     mfm_optimizer_step(&t->optimizer, lr, 1, gradient, t->w);
 }
 

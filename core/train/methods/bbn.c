@@ -25,6 +25,7 @@ static const mfm_pass passes[PASSES] = {
 };
 
 typedef struct bbn_state {
+    const mfm_training *training;
     mfm_branch_inputs inputs;
     mfm_plan *plan;
     real *gradient, *share;
@@ -56,7 +57,9 @@ static int make(mfm_training *t, bbn_state *s)
 {
     const int loss = t->problem->objective.loss;
     const mfm_slot keep[2] = {{loss, MFM_X}, {loss, MFM_G}};
-    const mfm_plan_spec spec = {.batch = t->options.batch,
+    const mfm_share share = mfm_training_share(t);
+    const mfm_plan_spec spec = {.batch = mfm_share_count(&share),
+                                .share = share,
                                 .training = true,
                                 .passes = passes,
                                 .n_passes =
@@ -76,6 +79,7 @@ static int begin(mfm_training *t)
     bbn_state *s = mfm_alloc(t->ctx, 1, sizeof *s);
     if (!s)
         return MFM_ENOMEM;
+    s->training = t;
     t->method_state = s;
     const int status = make(t, s);
     if (status) {
@@ -96,12 +100,18 @@ static double share_of(const mfm_training *t)
     return 1 - behind * behind;
 }
 
+static const real *run_backward(const bbn_state *s, int pass)
+{
+    mfm_plan_run(s->plan, pass);
+    mfm_training_sum(s->training, s->gradient, s->training->problem->main->params_size);
+    return s->gradient;
+}
+
 static const real *gradient_again(void *self)
 {
     const bbn_state *s = self;
     mfm_plan_run(s->plan, FORWARD_AGAIN);
-    mfm_plan_run(s->plan, BACKWARD_AGAIN);
-    return s->gradient;
+    return run_backward(s, BACKWARD_AGAIN);
 }
 
 static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_losses *losses)
@@ -121,9 +131,8 @@ static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_
     *losses = (mfm_step_losses){
         .train = (double)*mfm_plan_lane(s->plan, t->problem->objective.loss, MFM_X)};
     mfm_plan_run(s->plan, UPDATE);
-    mfm_plan_run(s->plan, BACKWARD);
-    const real *gradient =
-        mfm_sharpen(&t->sharpness, t->problem->main, s->gradient, t->w, gradient_again, s);
+    const real *gradient = mfm_sharpen(&t->sharpness, t->problem->main, run_backward(s, BACKWARD),
+                                       t->w, gradient_again, s);
     mfm_optimizer_step(&t->optimizer, lr, 1, gradient, t->w);
 }
 

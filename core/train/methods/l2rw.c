@@ -9,7 +9,10 @@
  * tangent sweep for all samples. The virtual step of the paper starts from weights 0, so its w^ is
  * w. Nothing is learned beside w.
  */
+#include <string.h>
+
 #include "core/train/bilevel/meta_step.h"
+#include "core/train/comm/comm.h"
 #include "core/train/problem/split_network.h"
 #include "core/train/training.h"
 #include "core/train/vector.h"
@@ -18,7 +21,9 @@ enum { TRAIN, META };
 
 typedef struct l2rw {
     mfm_bilevel *bilevel;
-    real *weights; /* [batch]; times the batch, because the objective is a mean */
+    size_t first; /* of this rank's samples in the batch of all */
+    /* [batch] of all ranks: g, and the weights times the batch, because the objective is a mean. */
+    real *agreement, *weights;
 } l2rw;
 
 static int add_parts(mfm_problem *p)
@@ -54,20 +59,37 @@ static int build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
 
 static int begin(mfm_training *t)
 {
+    const mfm_share share = mfm_training_share(t);
     const mfm_bilevel_spec spec = {.batch = t->options.batch,
                                    .meta_batch = t->options.meta_batch,
+                                   .share = share,
+                                   .meta_share = mfm_training_meta_share(t),
+                                   .comm = t->options.comm,
                                    .meta = MFM_META_AT_W,
                                    .sharp = mfm_sharpness_on(&t->sharpness)};
     l2rw *s = mfm_alloc(t->ctx, 1, sizeof *s);
     if (!s)
         return MFM_ENOMEM;
     t->method_state = s;
+    s->first = (size_t)mfm_share_first(&share);
     int status = mfm_vector_new(t->ctx, NULL, t->options.batch, &s->weights);
     if (!status)
-        status = mfm_bilevel_new(t->ctx, t->problem, &spec, &s->bilevel);
+        status = mfm_vector_new(t->ctx, NULL, t->options.batch, &s->agreement);
     if (!status)
-        mfm_bilevel_bind(s->bilevel, t->w, t->state, &s->weights);
+        status = mfm_bilevel_new(t->ctx, t->problem, &spec, &s->bilevel);
+    real *own = s->weights + s->first;
+    if (!status)
+        mfm_bilevel_bind(s->bilevel, t->w, t->state, &own);
     return status;
+}
+
+/* g of this rank's samples -> that of all. */
+static const real *gather(const mfm_training *t, const l2rw *s, const real *own)
+{
+    const mfm_share share = mfm_training_share(t);
+    memcpy(s->agreement + s->first, own, (size_t)mfm_share_count(&share) * sizeof *own);
+    mfm_comm_gather_rows(t->options.comm, t->options.batch, s->agreement, sizeof *s->agreement);
+    return s->agreement;
 }
 
 /* agreement: g_i, times anything that is positive and the same for all. */
@@ -85,7 +107,7 @@ static void step(mfm_training *t, const mfm_batch *batches, double lr, mfm_step_
     l2rw *s = t->method_state;
     mfm_bilevel_begin(s->bilevel, &batches[TRAIN], NULL, t->options.seed, t->counters.step);
     mfm_bilevel_virtual(s->bilevel, &batches[META], NULL);
-    weigh(mfm_bilevel_hypergradients(s->bilevel)[0], t->options.batch, s->weights);
+    weigh(gather(t, s, mfm_bilevel_hypergradients(s->bilevel)[0]), t->options.batch, s->weights);
     mfm_step_weights(t, s->bilevel, lr);
     const mfm_bilevel_losses last = mfm_bilevel_last(s->bilevel);
     *losses = (mfm_step_losses){.train = last.train, .meta = last.meta};
@@ -95,6 +117,7 @@ static void end(mfm_training *t)
 {
     l2rw *s = t->method_state;
     mfm_bilevel_free(s->bilevel);
+    mfm_free_aligned(t->ctx, s->agreement);
     mfm_free_aligned(t->ctx, s->weights);
     mfm_free(t->ctx, s);
     t->method_state = NULL;
@@ -103,7 +126,7 @@ static void end(mfm_training *t)
 static size_t bytes(const mfm_training *t)
 {
     const l2rw *s = t->method_state;
-    return mfm_bilevel_bytes(s->bilevel) + t->options.batch * sizeof(real);
+    return mfm_bilevel_bytes(s->bilevel) + 2 * t->options.batch * sizeof(real);
 }
 
 const mfm_method mfm_method_l2rw = {

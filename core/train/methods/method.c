@@ -38,10 +38,12 @@ int mfm_method_build(mfm_ctx *ctx, mfm_network *network, const mfm_task *task,
 int mfm_method_streams(const mfm_train_options *options, mfm_stream_use uses[MFM_MAX_STREAMS])
 {
     int count = 0;
-    for (const mfm_stream_spec *spec = options->method->streams; spec->name; spec++)
-        if (!spec->wanted || spec->wanted(options))
-            uses[count++] = (mfm_stream_use){spec, spec->from == MFM_FROM_META ? options->meta_batch
-                                                                               : options->batch};
+    for (const mfm_stream_spec *spec = options->method->streams; spec->name; spec++) {
+        if (spec->wanted && !spec->wanted(options))
+            continue;
+        const uint32_t batch = spec->from == MFM_FROM_META ? options->meta_batch : options->batch;
+        uses[count++] = (mfm_stream_use){spec, batch, mfm_options_share(options, batch)};
+    }
     return count;
 }
 

@@ -13,6 +13,7 @@
 
 #include "core/base/linkage.h"
 #include "core/base/option.h"
+#include "core/base/share.h"
 #include "core/data/augmentations/augmentation.h"
 #include "core/data/batch.h"
 #include "core/train/evaluate.h"
@@ -42,7 +43,8 @@ enum { MFM_MAX_STREAMS = 2 };
 /* A stream of one run. */
 typedef struct mfm_stream_use {
     const mfm_stream_spec *spec;
-    uint32_t batch;
+    uint32_t batch;  /* images of all ranks together */
+    mfm_share share; /* this rank's */
 } mfm_stream_use;
 
 typedef struct mfm_step_losses {

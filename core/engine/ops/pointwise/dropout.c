@@ -56,13 +56,16 @@ static int setup(mfm_ctx *ctx, mfm_node *node)
     return MFM_OK;
 }
 
+/* Element i is numbered by its place in the whole batch, of all ranks. */
 static void draw_mask(const mfm_node *node, int64_t count)
 {
     const double ratio = ((const dropout_attr *)node->attr)->ratio;
     const real kept = (real)(1 / (1 - ratio));
+    const int64_t samples = mfm_share_count(&node->share);
+    const int64_t before = samples > 0 ? count / samples * mfm_share_first(&node->share) : 0;
 #pragma omp parallel for if (count >= PARALLEL_FROM)
     for (int64_t i = 0; i < count; i++)
-        node->saved[i] = mfm_random_uniform(&node->key, (uint64_t)i) < ratio ? 0 : kept;
+        node->saved[i] = mfm_random_uniform(&node->key, (uint64_t)(before + i)) < ratio ? 0 : kept;
 }
 
 /* to = [to +] mask from */

@@ -5,7 +5,8 @@ trap 'rm -f "$out"' EXIT
 sh "$SOURCE/tests/cli/mpi/launch.sh" "$mpi" 3 "$program" 3 0.5 >"$out" 2>&1
 code=$?
 [ "$code" -ne 77 ] || exit 77
-if [ "$code" -eq 0 ] || ! grep -q 'rank 0 of 3: nothing heard from rank [12] for 0.5 seconds' "$out"; then
+heard='rank 0 of 3: nothing heard from rank [12] for 0.5 seconds'
+if [ "$code" -eq 0 ] || ! grep -q "$heard" "$out"; then
     cat "$out"
     echo "FAILED: exit code $code, and the message above"
     exit 1

@@ -206,7 +206,8 @@ int main(int argc, char **argv)
         for (;;)
             ;
     }
-    const int failed = mfm_suite_run("core/train/comm/ranks", cases, sizeof cases / sizeof cases[0]);
+    const int failed =
+        mfm_suite_run("core/train/comm/ranks", cases, sizeof cases / sizeof cases[0]);
     const int any = mfm_comm_max(comm, failed);
     mfm_comm_close(comm);
     mfm_ctx_free(ctx);
