@@ -18,7 +18,8 @@ for option in "$@"; do
     --demo) packages="$packages dataset-fashion-mnist" ;;
     --test)
         packages="$packages dataset-fashion-mnist libonnx-testdata python3-venv clang
-            openmpi-bin libmpich-dev mpich iproute2 libclang-rt-14-dev libomp-dev clang-format-14 zsh fish dpkg-dev doxygen"
+            openmpi-bin libmpich-dev mpich iproute2
+            libclang-rt-14-dev libomp-dev clang-format-14 zsh fish dpkg-dev doxygen"
         ;;
     --peers) packages="$packages python3-torch python3-torchvision python3-pil python3-onnx" ;;
     *)
