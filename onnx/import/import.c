@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "onnx/functions/flat.h"
 #include "onnx/import/import_parts.h"
 #include "onnx/surgery/inject_check.h"
 #include "onnx/storage/tensor_data.h"
@@ -197,8 +198,8 @@ typedef struct extras {
     int *values;
 } extras;
 
-static int import_model(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *choice,
-                        const extras *wanted, mfm_network **network)
+static int import_flat(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *choice,
+                       const extras *wanted, mfm_network **network)
 {
     mfm_importer im;
     int status = mfm_import_begin(&im, ctx, model);
@@ -218,6 +219,18 @@ static int import_model(mfm_ctx *ctx, const mfm_model *model, const mfm_role_cho
         mfm_network_free(ctx, *network);
         *network = NULL;
     }
+    return status;
+}
+
+static int import_model(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *choice,
+                        const extras *wanted, mfm_network **network)
+{
+    mfm_flat *flat;
+    int status = mfm_flat_new(ctx, model, &flat);
+    *network = NULL;
+    if (!status)
+        status = import_flat(ctx, mfm_flat_model(flat), choice, wanted, network);
+    mfm_flat_free(flat);
     return status;
 }
 

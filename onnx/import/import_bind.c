@@ -221,6 +221,12 @@ int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t in
     mfm_binding *binding = mfm_import_find(im, name);
     if (!binding)
         return mfm_import_fail(im, node, MFM_EDATA, "input '%s': nothing writes it", name);
+    const mfm_tensor_role *known = im->roles ? mfm_roles_find(im->roles, name) : NULL;
+    if (role == MFM_STATE && known && known->inner)
+        return mfm_import_fail(im, node, MFM_ENOTSUP,
+                               "input %zu ('%s'): running statistics must be initialisers of the "
+                               "graph, not numbers within a function",
+                               input, name);
     if (role == MFM_STATE && !binding->tensor)
         return mfm_import_fail(im, node, MFM_ENOTSUP,
                                "input %zu ('%s'): running statistics must be stored in the file",

@@ -1,3 +1,4 @@
+#include "onnx/functions/flat.h"
 #include "onnx/import/import_parts.h"
 
 static int import_inputs(mfm_importer *im)
@@ -23,7 +24,7 @@ static int find_outputs(const mfm_importer *im, size_t n_outputs, int *outputs)
 }
 
 /* Without the numbers of its parameters. */
-static int import_form(mfm_ctx *ctx, const mfm_model *model, size_t n_outputs, mfm_graph **graph,
+static int import_flat(mfm_ctx *ctx, const mfm_model *model, size_t n_outputs, mfm_graph **graph,
                        int *outputs)
 {
     mfm_importer im;
@@ -37,6 +38,18 @@ static int import_form(mfm_ctx *ctx, const mfm_model *model, size_t n_outputs, m
         status = find_outputs(&im, n_outputs, outputs);
     mfm_import_end(&im);
     *graph = im.graph;
+    return status;
+}
+
+static int import_form(mfm_ctx *ctx, const mfm_model *model, size_t n_outputs, mfm_graph **graph,
+                       int *outputs)
+{
+    mfm_flat *flat;
+    int status = mfm_flat_new(ctx, model, &flat);
+    *graph = NULL;
+    if (!status)
+        status = import_flat(ctx, mfm_flat_model(flat), n_outputs, graph, outputs);
+    mfm_flat_free(flat);
     return status;
 }
 

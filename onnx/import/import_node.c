@@ -1,5 +1,6 @@
 /* How a node of the file becomes one of the graph: as another name, as numbers that are known, or
  * as the operator that carries it out. */
+#include "onnx/functions/flat.h"
 #include "onnx/import/import_parts.h"
 #include "onnx/storage/tensor_data.h"
 
@@ -12,7 +13,7 @@ bool mfm_import_own_statistics(const mfm_importer *im, const Onnx__NodeProto *no
 
 static int opset_of(const mfm_model *model, const Onnx__NodeProto *node)
 {
-    return (int)mfm_model_opset(model, mfm_proto_text(node->domain));
+    return (int)mfm_node_opset(model, node);
 }
 
 /* The operators of ONNX's own domain only: those of the engine's are not for files. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "onnx/export.h"
+#include "onnx/functions/flat.h"
 #include "onnx/layers/links.h"
 #include "onnx/proto/proto.h"
 #include "onnx/proto/strmap.h"
@@ -58,27 +59,55 @@ static void dropout(mfm_model *model, Onnx__NodeProto *node)
     }
 }
 
+/* What is read anywhere: by nodes, and as outputs of graphs and functions. */
+static int find_read(const mfm_model *model, mfm_strmap *read)
+{
+    const mfm_visitor visitor = {.graph = add_outputs, .node = add_inputs, .self = read};
+    int status = mfm_walk_model(model, &visitor);
+    for (size_t i = 0; i < model->proto->n_functions && !status; i++) {
+        const Onnx__FunctionProto *function = model->proto->functions[i];
+        for (size_t k = 0; k < function->n_output && !status; k++)
+            status = mfm_strmap_set(read, function->output[k], 0);
+    }
+    return status;
+}
+
+/* Every node that the graph carries out, where it stands in the file: in the graph or in a
+ * function. One that several calls carry out is changed once and for all of them. */
+static int change_nodes(mfm_model *model, const mfm_flat *flat, const mfm_links *links,
+                        const mfm_strmap *read)
+{
+    const Onnx__GraphProto *graph = mfm_flat_model(flat)->proto->graph;
+    int status = MFM_OK;
+    for (size_t i = 0; i < graph->n_node && !status; i++) {
+        Onnx__NodeProto *node = mfm_flat_source(flat, i);
+        if (!node || mfm_links_own_statistics(links, graph->node[i]))
+            continue; /* of weights: inference needs their statistics, too */
+        if (mfm_proto_is(node, "BatchNormalization"))
+            status = batch_norm(model, node, read);
+        else if (mfm_proto_is(node, "Dropout") &&
+                 mfm_node_opset(mfm_flat_model(flat), graph->node[i]) >= DROPOUT_MODE)
+            dropout(model, node);
+    }
+    return status;
+}
+
 int mfm_model_set_inference(mfm_ctx *ctx, mfm_model *model)
 {
-    Onnx__GraphProto *graph = model->proto->graph;
-    const int64_t opset = mfm_model_opset(model, "");
+    mfm_flat *flat;
     mfm_strmap read;
     mfm_links links = {.model = model};
     mfm_strmap_init(&read, ctx);
     mfm_strmap_init(&links.map, ctx);
-    const mfm_visitor visitor = {.graph = add_outputs, .node = add_inputs, .self = &read};
-    int status = mfm_walk_graph(graph, &visitor);
+    int status = mfm_flat_new(ctx, model, &flat);
     if (!status)
-        status = mfm_links_make(model, &links);
-    for (size_t i = 0; i < graph->n_node && !status; i++) {
-        if (mfm_links_own_statistics(&links, graph->node[i]))
-            continue; /* of weights: inference needs their statistics, too */
-        if (mfm_proto_is(graph->node[i], "BatchNormalization"))
-            status = batch_norm(model, graph->node[i], &read);
-        else if (mfm_proto_is(graph->node[i], "Dropout") && opset >= DROPOUT_MODE)
-            dropout(model, graph->node[i]);
-    }
+        status = find_read(model, &read);
+    if (!status)
+        status = mfm_links_make(mfm_flat_model(flat), &links);
+    if (!status)
+        status = change_nodes(model, flat, &links, &read);
     mfm_links_clear(&links);
     mfm_strmap_clear(&read);
+    mfm_flat_free(flat);
     return status;
 }

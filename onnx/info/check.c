@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "onnx/functions/flat.h"
 #include "onnx/checkpoint.h"
 #include "onnx/import/import_parts.h"
 #include "onnx/info/class_info.h"
@@ -291,10 +292,13 @@ int mfm_model_check(mfm_ctx *ctx, const char *path, mfm_findings *p)
     check_initializers(p, model);
     check_numbers(p, model);
     check_metadata(p, model);
-    if (!p->status)
-        check_operators(p, model);
-    if (!p->status)
+    mfm_flat *flat;
+    judge(p, mfm_flat_new(ctx, model, &flat), MFM_FINDING_ERROR);
+    if (!p->status && flat)
+        check_operators(p, mfm_flat_model(flat));
+    if (!p->status && flat)
         check_import(p, model);
+    mfm_flat_free(flat);
     mfm_ctx_on_warning(ctx, NULL, NULL);
     mfm_model_free(model);
     return p->status;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "onnx/functions/flat.h"
 #include "onnx/import/import_parts.h"
 #include "onnx/layers/links.h"
 
@@ -92,8 +93,11 @@ static bool ends_in_softmax(const Onnx__GraphProto *graph, const mfm_links *link
 static int read_facts(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *facts)
 {
     const Onnx__GraphProto *graph = model->proto->graph;
-    mfm_links links;
-    int status = mfm_links_make(model, &links);
+    mfm_links links = {.model = model};
+    mfm_strmap_init(&links.map, ctx);
+    int status = mfm_flat_new(ctx, model, &facts->flat);
+    if (!status)
+        status = mfm_links_make(mfm_flat_model(facts->flat), &links);
     facts->ir_version = model->proto->ir_version;
     facts->opset = mfm_model_opset(model, "");
     facts->graph = mfm_proto_text(graph->name);
@@ -106,9 +110,9 @@ static int read_facts(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *fac
     if (!status)
         status = read_ports(ctx, graph, &links, facts);
     if (!status)
-        status = read_gaps(ctx, model, facts);
+        status = read_gaps(ctx, mfm_flat_model(facts->flat), facts);
     if (!status)
-        facts->ends_in_softmax = ends_in_softmax(graph, &links);
+        facts->ends_in_softmax = ends_in_softmax(mfm_flat_model(facts->flat)->proto->graph, &links);
     mfm_links_clear(&links);
     return status;
 }
@@ -133,6 +137,7 @@ void mfm_model_facts_free(mfm_ctx *ctx, mfm_model_facts *facts)
     mfm_free(ctx, facts->inputs);
     mfm_free(ctx, facts->outputs);
     mfm_free(ctx, facts->gaps);
+    mfm_flat_free(facts->flat);
     mfm_free(ctx, facts);
 }
 

@@ -36,6 +36,7 @@ typedef struct mfm_model_facts {
     mfm_model_gap *gaps;
     size_t n_gaps;
     bool ends_in_softmax; /* the first output is made by Softmax or LogSoftmax */
+    struct mfm_flat *flat; /* what the gaps' names are borrowed from, too */
 } mfm_model_facts;
 
 /* The caller frees *facts, before any edit of the model. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "onnx/functions/flat.h"
 #include "onnx/proto/walk.h"
 
 /* The number of the value called name, made when it is new. values has room for all. */
@@ -218,7 +219,7 @@ bool mfm_links_own_statistics(const mfm_links *links, const Onnx__NodeProto *nod
         return false;
     const Onnx__AttributeProto *mode = mfm_proto_attr(node, "training_mode");
     bool training = mode && mode->i;
-    for (size_t i = 1; i < node->n_output && mfm_model_opset(links->model, "") < 14; i++)
+    for (size_t i = 1; i < node->n_output && mfm_node_opset(links->model, node) < 14; i++)
         training |= node->output[i][0] != '\0';
     const mfm_link *data = mfm_links_find(links, node->input[0]);
     return training && data && data->constant;

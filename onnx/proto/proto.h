@@ -34,6 +34,8 @@ struct mfm_model {
     mfm_remote *remotes;     /* ascending by address */
     size_t n_remotes, remotes_capacity;
     mfm_model_view view;
+    /* Of a flat view: the opsets of nodes of functions (onnx/functions/flat.h); else NULL */
+    const struct mfm_strmap *opsets;
 };
 
 /* A model without a tree yet, for whoever fills proto. */

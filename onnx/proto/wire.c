@@ -272,14 +272,24 @@ static bool has_graph(const scan *s, const uint8_t *bytes, size_t size)
     return false;
 }
 
+static uint64_t limit_of(size_t size)
+{
+    return ((uint64_t)MFM_WIRE_FREE_MIB << 20) + (uint64_t)MFM_WIRE_AMPLIFICATION * size;
+}
+
+int mfm_wire_scan_attribute(mfm_ctx *ctx, const void *bytes, size_t size, const char *name)
+{
+    const uint8_t *start = bytes;
+    scan s = {.ctx = ctx, .name = name, .start = start, .limit = limit_of(size)};
+    return scan_message(&s, &onnx__attribute_proto__descriptor, start, start + size, 0);
+}
+
 int mfm_wire_scan(mfm_ctx *ctx, const void *bytes, size_t size, const char *name)
 {
     const uint8_t *start = bytes;
     if (size == 0)
         return mfm_fail(ctx, MFM_EDATA, "cannot read %s: it is empty: not an ONNX file", name);
-    const uint64_t limit =
-        ((uint64_t)MFM_WIRE_FREE_MIB << 20) + (uint64_t)MFM_WIRE_AMPLIFICATION * size;
-    scan s = {.ctx = ctx, .name = name, .start = start, .limit = limit};
+    scan s = {.ctx = ctx, .name = name, .start = start, .limit = limit_of(size)};
     int status = MFM_EDATA;
     const bool plausible = starts_like_model(start, size);
     if (plausible)

@@ -22,5 +22,7 @@ enum {
  * kind, strings without NUL, no groups, depth and memory within the limits above, and a graph.
  * MFM_EDATA otherwise: the message names the file, the byte and the rule. */
 int mfm_wire_scan(mfm_ctx *ctx, const void *bytes, size_t size, const char *name);
+/* The same of an AttributeProto, which may be empty. */
+int mfm_wire_scan_attribute(mfm_ctx *ctx, const void *bytes, size_t size, const char *name);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "onnx/functions/flat.h"
 #include "onnx/surgery/inject_info.h"
 #include "onnx/storage/tensor_data.h"
 
@@ -51,7 +52,8 @@ static int add_constant(mfm_roles *r, const Onnx__NodeProto *node)
         return MFM_OK;
     const Onnx__AttributeProto *attr = node->attribute[0];
     const char *kind = mfm_proto_text(attr->name);
-    mfm_tensor_role role = {.name = node->output[0], .constant = true};
+    mfm_tensor_role role = {
+        .name = node->output[0], .constant = true, .inner = mfm_node_in_function(r->model, node)};
     if (strcmp(kind, "value") == 0 && attr->t && mfm_tensor_is_float(attr->t))
         describe(&role, attr->t);
     else if (strcmp(kind, "value_float") == 0)

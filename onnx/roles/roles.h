@@ -15,6 +15,8 @@
  *                InstanceNormalization that are Constant nodes of ones and zeros: exporters write
  *                affine=False so
  *
+ * A Constant node within a function is fixed wherever it stands: the function's calls share it.
+ *
  * Mean and variance beside a BatchNormalization of weights in training form are read by nothing.
  *
  * A weight that reaches its operator through Reshape, Transpose or Cast is a weight. Whoever trains
@@ -54,6 +56,7 @@ typedef struct mfm_tensor_role {
     const char *name;
     const Onnx__TensorProto *tensor; /* NULL: numbers in another attribute of a Constant node */
     bool constant;                   /* of a Constant node */
+    bool inner;                      /* of one in a function: for all its calls, never trained */
     bool injected;                   /* part of a modulator */
     bool chosen;                     /* the user said so */
     double rate;                     /* of the learning rate: 1 unless the user says otherwise */
@@ -79,7 +82,7 @@ typedef struct mfm_roles {
     mfm_tensor_use *uses; /* those of all tensors */
 } mfm_roles;
 
-/* A view of the model as it is now; choice NULL: as the rules say. The caller frees *roles.
+/* A view of the model as it is now, which calls no function (onnx/functions/flat.h); choice NULL: as the rules say. The caller frees *roles.
  * MFM_EINVAL names what the choice cannot mean. */
 int mfm_roles_new(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *choice,
                   mfm_roles **roles);

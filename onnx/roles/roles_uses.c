@@ -1,6 +1,7 @@
 /* Places where constants stand, and what they mean there. */
 #include <string.h>
 
+#include "onnx/functions/flat.h"
 #include "onnx/import/import_parts.h"
 #include "onnx/roles/roles.h"
 #include "onnx/storage/tensor_data.h"
@@ -179,7 +180,7 @@ static unsigned place_of(const finder *f, size_t at, size_t i)
 {
     const Onnx__NodeProto *node = f->graph->node[at];
     const mfm_op *op = f->ops[at];
-    const int opset = (int)mfm_model_opset(f->r->model, mfm_proto_text(node->domain));
+    const int opset = (int)mfm_node_opset(f->r->model, node);
     if (op && mfm_import_is_attr_input(op, opset, i))
         return SETTING;
     if (i > 2 && mfm_links_own_statistics(&f->r->links, node))
@@ -353,6 +354,10 @@ static int decide(const finder *f, const mfm_tensor_role *role, mfm_tensor_use *
     } else if (places & SETTING) {
         use->fate = MFM_FATE_SETTING;
         use->why = "sets its operator";
+    }
+    if (role->inner && use->fate == MFM_FATE_TRAINED) {
+        use->fate = MFM_FATE_FIXED;
+        use->why = "a number within a function";
     }
     return status;
 }

@@ -1,10 +1,12 @@
 /* Copies of tensors that stand in several roles. */
+#include "onnx/functions/flat.h"
 #include "onnx/proto/names.h"
 #include "onnx/roles/roles.h"
 #include "onnx/storage/tensor_data.h"
 
 typedef struct untier {
     mfm_model *model;
+    const mfm_flat *flat; /* that the roles are of */
     mfm_names *names;
     size_t copies;
 } untier;
@@ -55,9 +57,19 @@ static int copy_for(untier *u, const mfm_tensor_role *role, size_t at)
         const mfm_tensor_use *use = &role->uses[i];
         if (is_read(use) && use->tie == role->uses[at].tie)
             status = mfm_proto_set_string(
-                u->model, &u->model->proto->graph->node[use->node]->input[use->input], name);
+                u->model, &mfm_flat_source(u->flat, use->node)->input[use->input], name);
     }
     return status;
+}
+
+/* Whether all its uses are in the graph itself: what a function reads its call hands on, and import
+ * says so. */
+static bool is_ours(const untier *u, const mfm_tensor_role *role)
+{
+    for (size_t i = 0; i < role->n_uses; i++)
+        if (mfm_flat_origin(u->flat, role->uses[i].node) < 0)
+            return false;
+    return true;
 }
 
 static int untie_tensor(untier *u, const mfm_tensor_role *role)
@@ -72,12 +84,15 @@ static int untie_tensor(untier *u, const mfm_tensor_role *role)
 
 int mfm_model_untie(mfm_ctx *ctx, mfm_model *model, size_t *copies)
 {
-    untier u = {.model = model};
-    mfm_roles *roles;
-    int status = mfm_roles_new(ctx, model, NULL, &roles);
+    mfm_flat *flat;
+    mfm_roles *roles = NULL;
+    int status = mfm_flat_new(ctx, model, &flat);
+    untier u = {.model = model, .flat = flat};
+    if (!status)
+        status = mfm_roles_new(ctx, mfm_flat_model(flat), NULL, &roles);
     for (size_t i = 0; !status && i < roles->n_tensors; i++) {
         const mfm_tensor_role *role = &roles->tensors[i];
-        if (!role->divided || role->injected || !role->tensor)
+        if (!role->divided || role->injected || !role->tensor || !is_ours(&u, role))
             continue;
         if (!u.names)
             status = mfm_names_new(model, &u.names);
@@ -88,5 +103,6 @@ int mfm_model_untie(mfm_ctx *ctx, mfm_model *model, size_t *copies)
         *copies = u.copies;
     mfm_names_free(u.names);
     mfm_roles_free(roles);
+    mfm_flat_free(flat);
     return status;
 }

@@ -4,6 +4,7 @@
 
 #include "onnx/import/import.h"
 #include "onnx/surgery/inject_parts.h"
+#include "onnx/functions/flat.h"
 #include "onnx/layers/layers.h"
 #include "onnx/surgery/rewire.h"
 
@@ -173,6 +174,20 @@ static int check_place(const mfm_injector *in, const mfm_layers *layers, const p
     return MFM_OK;
 }
 
+/* What lies within a function is computed wherever the function is called. */
+static int check_value(const mfm_injector *in, const place *p, const char *title)
+{
+    const Onnx__GraphProto *graph = in->model->proto->graph;
+    for (size_t i = 0; i < graph->n_node; i++)
+        for (size_t k = 0; k < graph->node[i]->n_output; k++)
+            if (strcmp(graph->node[i]->output[k], p->point.value) == 0)
+                return MFM_OK;
+    return mfm_fail(in->ctx, MFM_ENOTSUP,
+                    "cannot modulate %s: its value '%s' lies within a function: only values of the "
+                    "graph itself can be modulated",
+                    title, p->point.value);
+}
+
 static bool is_there(const place *places, size_t count, const char *value)
 {
     for (size_t i = 0; i < count; i++)
@@ -203,6 +218,8 @@ static int find_places(mfm_injector *in, const mfm_layers *layers, const size_t 
         int status = mfm_layers_point(in->ctx, layers, picked[i], in->options->position, &p.point);
         if (!status)
             status = check_place(in, layers, &p);
+        if (!status)
+            status = check_value(in, &p, mfm_layer_title(&layers->layers[p.layer]));
         if (status)
             return status;
         if (!is_there(places, *count, p.point.value))
@@ -263,19 +280,22 @@ static int find_sites(mfm_injector *in)
 {
     static const char *const last = "last_conv";
     const mfm_inject_options *o = in->options;
-    mfm_layers *layers;
+    mfm_layers *layers = NULL;
+    mfm_flat *flat;
     size_t *picked = NULL, n = 0;
-    int status = mfm_layers_new(in->ctx, in->model, &layers);
-    if (status)
-        return status;
-    status = mfm_layers_select(in->ctx, layers, o->n_layers ? o->layers : &last,
-                               o->n_layers ? o->n_layers : 1, &picked, &n);
+    int status = mfm_flat_new(in->ctx, in->model, &flat);
+    if (!status)
+        status = mfm_layers_new(in->ctx, mfm_flat_model(flat), &layers);
+    if (!status)
+        status = mfm_layers_select(in->ctx, layers, o->n_layers ? o->layers : &last,
+                                   o->n_layers ? o->n_layers : 1, &picked, &n);
     if (!status)
         status = copy_sites(in, layers, picked, n);
     if (!status)
         status = find_classes(in, layers);
     mfm_free(in->ctx, picked);
     mfm_layers_free(layers);
+    mfm_flat_free(flat);
     return status;
 }
 

@@ -79,7 +79,7 @@ static int name_layer(const mfm_model_report *r, size_t at, mfm_layer_row *row)
 
 static int read_layers(mfm_model_report *r)
 {
-    int status = mfm_layers_new(r->ctx, r->model, &r->layers);
+    int status = mfm_layers_new(r->ctx, mfm_flat_model(r->flat), &r->layers);
     if (status)
         return status;
     r->rows = mfm_alloc(r->ctx, r->layers->n_layers, sizeof *r->rows);
@@ -221,7 +221,9 @@ static int fill(mfm_model_report *r, const mfm_role_choice *choice)
     if (!status)
         status = mfm_model_untie(r->ctx, r->model, &r->copies);
     if (!status)
-        status = mfm_roles_new(r->ctx, r->model, choice, &r->roles);
+        status = mfm_flat_new(r->ctx, r->model, &r->flat);
+    if (!status)
+        status = mfm_roles_new(r->ctx, mfm_flat_model(r->flat), choice, &r->roles);
     if (!status)
         status = mfm_inject_info_read(r->ctx, r->model, &r->modulators);
     if (!status)
@@ -266,6 +268,7 @@ void mfm_model_report_free(mfm_model_report *r)
     mfm_inject_info_free(r->ctx, r->modulators);
     mfm_layers_free(r->layers);
     mfm_roles_free(r->roles);
+    mfm_flat_free(r->flat);
     mfm_model_facts_free(r->ctx, r->facts);
     mfm_free(r->ctx, r);
 }

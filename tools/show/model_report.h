@@ -4,6 +4,7 @@
 
 #include "core/train/problem/network.h"
 #include "onnx/info/inspect.h"
+#include "onnx/functions/flat.h"
 #include "onnx/layers/layers.h"
 #include "onnx/roles/roles.h"
 
@@ -26,7 +27,8 @@ typedef struct mfm_model_report {
     mfm_model *model;
     mfm_model_facts *facts; /* of the file as it is */
     size_t copies;          /* of tensors in several roles, that training makes */
-    mfm_roles *roles;       /* with them */
+    mfm_flat *flat;         /* with them; the next two are of it */
+    mfm_roles *roles;
     mfm_layers *layers;
     mfm_layer_row *rows;         /* one for each layer */
     mfm_inject_info *modulators; /* NULL: none */

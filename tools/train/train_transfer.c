@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "onnx/surgery/inject.h"
+#include "onnx/functions/flat.h"
 #include "onnx/layers/layers.h"
 #include "onnx/modulator.h"
 #include "onnx/transfer.h"
@@ -116,16 +117,20 @@ static int read_pairs(const mfm_train_job *job, const mfm_modulator_info *info,
 static int make_mapping(const mfm_train_job *job, const mfm_modulator_info *info, mapping *m)
 {
     mfm_layers *layers = NULL;
+    mfm_flat *flat = NULL;
     m->n = info->n_layers;
     m->selectors = mfm_alloc(job->ctx, m->n, sizeof *m->selectors);
     m->from = mfm_alloc(job->ctx, m->n, sizeof *m->from);
     size_t *layer = mfm_alloc(job->ctx, m->n, sizeof *layer);
     int status = m->selectors && m->from && layer ? MFM_OK : MFM_ENOMEM;
     if (!status)
-        status = mfm_layers_new(job->ctx, job->session.model, &layers);
+        status = mfm_flat_new(job->ctx, job->session.model, &flat);
+    if (!status)
+        status = mfm_layers_new(job->ctx, mfm_flat_model(flat), &layers);
     if (!status)
         status = read_pairs(job, info, layers, layer, m);
     mfm_layers_free(layers);
+    mfm_flat_free(flat);
     mfm_free(job->ctx, layer);
     return status;
 }

@@ -1,0 +1,371 @@
+#!/usr/bin/env python3
+"""Whole classifiers of others through every part of the program; docs/zoo.md is made of the results.
+
+    python3 zoo.py BINARY WORK RESULTS.jsonl FILE.onnx...      tries files that have no result yet
+    python3 zoo.py --page RESULTS.jsonl... > docs/zoo.md       writes the page
+
+A file's name is GROUP_NAME.onnx; zoo_files.py makes such files. Of each file:
+
+    import      inspect says that it can be trained
+    logits      of two images, as ONNX Runtime has them: LOGITS of the largest
+    inject      a modulator at the last feature layer; ONNX Runtime computes the same logits
+    strip       and takes it out again: the bytes of the file before
+    derivative  J v along a random direction in the images and in tensors of the file, against
+                central differences by ONNX Runtime, and <u, J v> = <J' u, v>: DERIVATIVE
+    base, mfm   one step of each method on photographs
+    written     what the base step wrote: ONNX Runtime's logits again, trained numbers differ
+
+RESULTS has one JSON object a file: each check as true, or why not in a line. BINARY is run with one
+thread. A file is tried again when its line is taken out.
+"""
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import numpy_helper
+
+LOGITS, DERIVATIVE, HANG = 1e-4, 2e-2, 3600
+CHECKS = ["import", "logits", "inject", "strip", "derivative", "base", "mfm", "written"]
+
+
+class Failed(Exception):
+    pass
+
+
+def need(truth, text):
+    if not truth:
+        raise Failed(text)
+
+
+def last_line(text):
+    lines = [line for line in text.splitlines() if line.strip() and "warning:" not in line]
+    return lines[-1] if lines else ""
+
+
+def session(model):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def before_softmax(graph):
+    """The name of the logits: the output, or what a Softmax at the end reads."""
+    makers = {o: node for node in graph.node for o in node.output}
+    name = graph.output[0].name
+    for _ in range(4):
+        node = makers.get(name)
+        if node is None or node.op_type not in ("Softmax", "Reshape", "Flatten", "Identity"):
+            break
+        name = node.input[0]
+        if node.op_type == "Softmax":
+            return name
+    return graph.output[0].name
+
+
+def with_logits(path, work):
+    """A file whose outputs have the logits among them, and their name."""
+    proto = onnx.load(str(path))
+    name = before_softmax(proto.graph)
+    if name == proto.graph.output[0].name:
+        return path, name
+    proto.graph.output.append(onnx.ValueInfoProto(name=name))
+    onnx.save(proto, str(work / "logits.onnx"))
+    return work / "logits.onnx", name
+
+
+def tied(graph):
+    """Tensors that stand for several: the program trains each Identity of one for itself."""
+    readers = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node.op_type)
+    return {n for n, types in readers.items() if len(types) > 1 or "Identity" in types}
+
+
+def apart(got, want):
+    need(got.shape == want.shape, "shape %s, ONNX Runtime %s" % (got.shape, want.shape))
+    need(np.isfinite(got).all(), "not finite")
+    return float(np.abs(got - want).max() / max(np.abs(want).max(), 1e-30))
+
+
+class Trial:
+    def __init__(self, binary, work, path):
+        self.binary, self.work, self.path = binary, work, path
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        self.draw = np.random.default_rng(0)
+        self.more = {}
+
+    def run(self, *arguments):
+        try:
+            done = subprocess.run([self.binary, *map(str, arguments)], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, timeout=HANG)
+        except subprocess.TimeoutExpired:
+            raise Failed("%s: an hour was not enough" % arguments[0])
+        need(done.returncode == 0, last_line(done.stderr).replace(str(self.path), self.path.name)
+             .replace(str(self.work) + "/", "")[:300] or "exit %d" % done.returncode)
+        return done.stdout
+
+    def oracle(self, path, images):
+        """Logits [n, classes], image by image where the file fixes a batch of one."""
+        path, output = with_logits(path, self.work)
+        known = session(path)
+        feed = lambda x: known.run([output], {self.input_name: x.astype(self.type)})[0]
+        rows = [feed(images)] if not self.fixed else [feed(images[i:i + 1])
+                                                      for i in range(len(images))]
+        return np.concatenate(rows).astype(np.float32).reshape(len(images), -1)
+
+    def ask(self):
+        told = json.loads(self.run("inspect", self.path, "--json"))
+        self.more["parameters"], self.more["opset"] = told["parameters"], told["opset"]
+        self.more["producer"] = told["producer"]
+        entry = told["input"][0] if isinstance(told["input"], list) else told["input"]
+        proto = onnx.load(str(self.path), load_external_data=False)
+        self.input_name = entry["name"]
+        info = next(v for v in proto.graph.input if v.name == self.input_name)
+        dims = [d.dim_value for d in info.type.tensor_type.shape.dim]
+        self.type = onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
+        self.fixed = dims[0] == 1
+        self.size = [] if all(dims[1:]) else ["--input-size", "224"]
+        shape = [d or (3 if i == 0 else 224) for i, d in enumerate(dims[1:])]
+        self.images = self.draw.standard_normal([2] + shape).astype(np.float32)
+        if np.issubdtype(self.type, np.integer):
+            self.images = np.floor(self.draw.uniform(0, 256, [2] + shape)).astype(np.float32)
+        np.save(self.work / "x.npy", self.images)
+        need(told["trainable"], str(told["obstacle"]).replace(str(self.path), self.path.name)[:400])
+
+    def compute(self, path):
+        self.run("run", path, "--input", self.work / "x.npy", "-o", self.work / "y.npy",
+                 "--threads", 1)
+        return np.load(self.work / "y.npy")
+
+    def logits(self):
+        self.want = self.oracle(self.path, self.images)
+        found = apart(self.compute(self.path), self.want)
+        self.more["logits_apart"] = found
+        need(found <= LOGITS, "%.2g of the largest logit" % found)
+
+    def inject(self):
+        self.injected = self.work / "injected.onnx"
+        self.run("inject", self.path, "-o", self.injected, "--layer", "last_features")
+        found = apart(self.oracle(self.injected, self.images), self.oracle(self.path, self.images))
+        need(found <= LOGITS, "injected: %.2g of the largest logit" % found)
+
+    def strip(self):
+        plain = self.work / "stripped.onnx"
+        self.run("strip", self.injected, "-o", plain)
+        need(plain.read_bytes() == self.path.read_bytes(), "other bytes than before")
+
+    # ---- derivatives ----
+
+    def direction(self, gradients):
+        """Numbers of up to six trained tensors of the file, and the images."""
+        proto = onnx.load(str(self.path))
+        tensors = {t.name: t for t in proto.graph.initializer}
+        several = tied(proto.graph)
+        names = [n for n in gradients if n in tensors and n not in several]
+        chosen = [names[i] for i in
+                  sorted({round(i * (len(names) - 1) / 5) for i in range(6)})] if names else []
+        v = {}
+        for name in chosen:
+            w = numpy_helper.to_array(tensors[name]).astype(np.float32)
+            size = np.sqrt(np.mean(w ** 2))  # a bias of zeros would outweigh all else
+            v[name] = (self.draw.standard_normal(w.shape) * size).astype(np.float32)
+        v[self.input_name] = self.draw.standard_normal(self.images.shape).astype(np.float32)
+        return proto, tensors, v
+
+    def moved(self, proto, tensors, v, step):
+        """ONNX Runtime's logits at x + step v, w + step v."""
+        before = {name: tensors[name].SerializeToString() for name in v if name in tensors}
+        for name in before:
+            w = numpy_helper.to_array(tensors[name])
+            tensors[name].CopyFrom(numpy_helper.from_array(
+                (w + step * v[name]).astype(w.dtype), name))
+        path = self.work / "moved.onnx"
+        onnx.save(proto, str(path))
+        for name, old in before.items():
+            tensors[name].ParseFromString(old)
+        z = self.oracle(path, self.images + np.float32(step) * v[self.input_name])
+        path.unlink()
+        return z.astype(np.float64)
+
+    def gradients(self, u):
+        """J' u: {name: numbers}. Names are those of the files that grad writes."""
+        np.save(self.work / "u.npy", u)
+        folder = self.work / "gradients"
+        self.run("grad", self.path, "--input", self.work / "x.npy", "--cotangent",
+                 self.work / "u.npy", "-o", folder, "--threads", 1)
+        initializers = onnx.load(str(self.path), load_external_data=False).graph.initializer
+        known = [t.name for t in initializers] + [self.input_name]
+        written = {f.name[:-4]: f for f in folder.glob("*.npy")}
+        return {n: np.load(written[n]) for n in known if n in written}
+
+    def derivative(self):
+        need(not np.issubdtype(self.type, np.integer), "images are whole numbers")
+        u = self.draw.standard_normal(self.want.shape).astype(np.float32)
+        gradients = self.gradients(u)
+        proto, tensors, v = self.direction(gradients)
+        options = []
+        for i, (name, numbers) in enumerate(v.items()):
+            np.save(self.work / ("v%d.npy" % i), numbers)
+            options += ["--direction", "%s=%s" % (name, self.work / ("v%d.npy" % i))]
+        self.run("grad", self.path, "--input", self.work / "x.npy", *options, "--jvp",
+                 self.work / "jv.npy", "--threads", 1)
+        along = np.load(self.work / "jv.npy").astype(np.float64)
+        if not all(n in gradients for n in v):
+            raise Failed("no gradient of %s" % [n for n in v if n not in gradients])
+        inner = sum((gradients[n].astype(np.float64) * v[n]).sum() for n in v)
+        scale = np.linalg.norm(u) * np.linalg.norm(along)
+        adjoint = abs((u * along).sum() - inner) / max(scale, 1e-30)
+        need(adjoint < 1e-3, "<u, J v> and <J' u, v> are %.2g apart" % adjoint)
+        best = np.inf
+        for step in (1e-2, 1e-3, 3e-3, 3e-4, 1e-4):
+            centre = (self.moved(proto, tensors, v, step) - self.moved(proto, tensors, v, -step))
+            best = min(best, np.linalg.norm(centre / (2 * step) - along) / np.linalg.norm(along))
+            if best < DERIVATIVE / 2:
+                break
+        self.more["derivative_apart"] = float(best)
+        need(best < DERIVATIVE, "%.2g from differences" % best)
+
+    # ---- steps ----
+
+    def photographs(self):
+        from PIL import Image
+        grey = self.images.shape[1] == 1
+        for split, count in (("train", 2), ("test", 1)):
+            for c in range(2):
+                folder = self.work / "photos" / split / ("c%d" % c)
+                folder.mkdir(parents=True)
+                for i in range(count):
+                    pixels = self.draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+                    image = Image.fromarray(pixels).resize((96, 80))
+                    (image.convert("L") if grey else image).save(folder / ("%d.png" % i))
+        return "folder:%s" % (self.work / "photos")
+
+    def train(self, method, *options):
+        data = self.work / "photos"
+        if not data.exists():
+            self.photographs()
+        out = self.work / (method + ".onnx")
+        self.run("train", self.path, "-o", out, "--data", "folder:%s" % data, "--method", method,
+                 "--epochs", 1, "--batch", 4, "--lr", 1e-3, "--augment", "none", "--mean", "0.5",
+                 "--threads", 1, *self.size, *options)
+        shutil.rmtree(out.with_suffix(".run"), ignore_errors=True)
+        return out
+
+    def base(self):
+        self.trained = self.train("base")
+
+    def mfm(self):
+        self.train("mfm", "--layer", "last_features", "--meta-per-class", 1,
+                   "--meta-batch", 2).unlink()
+
+    def written(self):
+        need(hasattr(self, "trained"), "nothing was trained")
+        want = self.oracle(self.trained, self.images)
+        found = apart(self.compute(self.trained), want)
+        need(found <= LOGITS, "%.2g of the largest logit" % found)
+        if hasattr(self, "want"):
+            need(apart(want, self.want) > 0, "training changed nothing")
+
+    def all(self):
+        result, stopped = {"file": self.path.stem}, None
+        for check in CHECKS:
+            try:
+                need(not stopped, "not tried: %s" % stopped)
+                getattr(self, "ask" if check == "import" else check)()
+                result[check] = True
+            except Failed as error:
+                result[check] = str(error)
+            except Exception as error:  # of ONNX Runtime, onnx or numpy: the line is the result
+                result[check] = "%s: %s" % (type(error).__name__, str(error)[:300])
+            if check == "import" and result[check] is not True:
+                stopped = "does not import"
+            if check == "inject" and result[check] is not True:
+                result["strip"] = "not tried: no injected file"
+        shutil.rmtree(self.work, ignore_errors=True)
+        return {**result, **self.more}
+
+
+# ---- the page ----
+
+GROUPS = {
+    "tv": "torchvision, by torch 1.13's exporter",
+    "dyn": "torchvision, by torch 2.15's newest exporter (`dynamo=True`)",
+    "timm": "timm, by torch 2.15's older exporter",
+    "timmdyn": "timm, by torch 2.15's newest exporter (`dynamo=True`)",
+    "light": "The onnx project's light models",
+    "sim": "Rewritten by onnxsim",
+    "slim": "Rewritten by OnnxSlim",
+    "ship": "Pretrained, as packages ship them",
+}
+
+
+def page(results):
+    rows = {}
+    for path in results:
+        for line in Path(path).read_text().splitlines():
+            row = json.loads(line)
+            rows[row["file"]] = row
+    good = [r for r in rows.values() if all(r[c] is True for c in CHECKS)]
+    print("# Classifiers of others\n\nMade by `tests/interop/zoo.py`, which tells what each column "
+          "asks; files by\n`tests/interop/zoo_files.py`, weights at random except where the file "
+          "comes with them. x: it holds.\n")
+    print("%d files, %d import, %d pass everything.\n" %
+          (len(rows), sum(r["import"] is True for r in rows.values()), len(good)))
+    reasons = []
+    for group, title in GROUPS.items():
+        members = sorted((r for r in rows.values() if r["file"].split("_")[0] == group),
+                         key=lambda r: r["file"])
+        if not members:
+            continue
+        print("## %s\n" % title)
+        print("| file | parameters | " + " | ".join(CHECKS) + " |")
+        print("|---|---:" + "|:---:" * len(CHECKS) + "|")
+        for row in members:
+            name = row["file"].split("_", 1)[1]
+            marks = ["x" if row[c] is True else "-" for c in CHECKS]
+            print("| %s | %s | %s |" % (name, row.get("parameters", ""), " | ".join(marks)))
+            reasons += ["* %s, %s: %s" % (row["file"], c, row[c].replace("\n", " "))
+                        for c in CHECKS if row[c] is not True and "not tried" not in row[c]]
+        print()
+    if reasons:
+        print("## What does not hold, and why\n")
+        print("\n".join(reasons))
+
+
+def main():
+    if sys.argv[1] == "--page":
+        page(sys.argv[2:])
+        return
+    parser = argparse.ArgumentParser()
+    parser.add_argument("binary")
+    parser.add_argument("work", type=Path)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("files", type=Path, nargs="+")
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    done = set()
+    if options.results.exists():
+        done = {json.loads(line)["file"] for line in options.results.read_text().splitlines()}
+    for path in options.files:
+        if path.stem in done:
+            continue
+        result = Trial(options.binary, options.work, path).all()
+        with open(options.results, "a", encoding="utf-8") as file:
+            file.write(json.dumps(result) + "\n")
+        bad = {c: result[c] for c in CHECKS if result[c] is not True}
+        print(path.stem, bad or "all", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Classifiers of others as ONNX files, for zoo.py, weights at random.
+
+    python3 zoo_files.py FOLDER tv NAME...        torchvision, the installed torch's older exporter
+    python3 zoo_files.py FOLDER dyn NAME...       torchvision, torch's newest exporter
+    python3 zoo_files.py FOLDER timm NAME...      timm, the older exporter
+    python3 zoo_files.py FOLDER timmdyn NAME...   timm, the newest exporter
+    python3 zoo_files.py FOLDER light             the onnx project's light models
+    python3 zoo_files.py FOLDER sim FILE...       what onnxsim makes of files
+    python3 zoo_files.py FOLDER slim FILE...      what OnnxSlim makes of files
+
+writes FOLDER/GROUP_NAME.onnx where that does not exist. The light models have ConstantOfShape nodes
+in the place of their weights: those of more than one number become initialisers, drawn at random.
+"""
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+warnings.filterwarnings("ignore")
+logging.disable(logging.WARNING)
+DYNAMIC = {"x": {0: "n"}, "y": {0: "n"}}
+
+
+def network(group, name):
+    import torch
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    if group.startswith("timm"):
+        import timm
+        made = timm.create_model(name, pretrained=False, exportable=True)
+        return made, made.default_cfg["input_size"]
+    import torchvision
+    size = 299 if name == "inception_v3" else 224
+    more = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
+    return torchvision.models.get_model(name, weights=None, **more), (3, size, size)
+
+
+def export(group, name, path):
+    import torch
+    model, size = network(group, name)
+    model.eval()
+    images = torch.randn(2, *size)
+    if group.endswith("dyn"):
+        torch.onnx.export(model, (images,), str(path), dynamo=True, external_data=False,
+                          input_names=["x"], output_names=["y"], optimize=True,
+                          dynamic_shapes=({0: torch.export.Dim("n")},), verbose=False)
+    else:
+        more = {"dynamo": False} if torch.__version__ >= "2.5" else {}
+        torch.onnx.export(model, images, str(path), opset_version=17 if more else 13,
+                          do_constant_folding=False,
+                          training=torch.onnx.TrainingMode.PRESERVE, input_names=["x"],
+                          output_names=["y"], dynamic_axes=DYNAMIC, **more)
+
+
+def light(folder):
+    source = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+    for path in sorted(source.glob("light_*.onnx")):
+        proto, draw = onnx.load(str(path)), np.random.default_rng(0)
+        known = {t.name: t for t in proto.graph.initializer}
+        for node in [n for n in proto.graph.node if n.op_type == "ConstantOfShape"]:
+            shape = numpy_helper.to_array(known[node.input[0]]).astype(int)
+            numbers = draw.standard_normal(shape).astype(np.float32)
+            numbers *= np.sqrt(2 / max(1, np.prod(shape[1:])))
+            if len(shape) == 1:
+                numbers = 1 + np.abs(numbers) / 10 if len(shape) else numbers
+            proto.graph.node.remove(node)
+            proto.graph.initializer.append(numpy_helper.from_array(numbers, node.output[0]))
+            info = onnx.helper.make_tensor_value_info(node.output[0], 1, shape.tolist())
+            if proto.ir_version < 4:
+                proto.graph.input.append(info)
+        onnx.save(proto, str(folder / path.name))
+
+
+def rewrite(group, source, path):
+    if group == "sim":
+        import onnxsim
+        made, same = onnxsim.simplify(str(source))
+        if not same:
+            raise ValueError("onnxsim does not vouch for it")
+        onnx.save(made, str(path))
+    else:
+        import onnxslim
+        onnxslim.slim(str(source), str(path))
+
+
+def main():
+    folder, group, names = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    folder.mkdir(parents=True, exist_ok=True)
+    if group == "light":
+        light(folder)
+    for name in names:
+        path = folder / ("%s_%s.onnx" % (group, Path(name).stem.replace("_", "-", 0)))
+        if path.exists():
+            continue
+        try:
+            (rewrite if group in ("sim", "slim") else export)(group, name, path)
+            print("wrote", path.name, flush=True)
+        except Exception as error:  # of an exporter: the next name is tried all the same
+            path.unlink(missing_ok=True)
+            lines = str(error).splitlines() or [type(error).__name__]
+            print("cannot export %s: %s" % (name, lines[0][:200]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
