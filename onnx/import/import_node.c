@@ -205,11 +205,9 @@ static int check_references(mfm_importer *im, const Onnx__NodeProto *node)
 {
     for (size_t i = 0; i < node->n_attribute; i++)
         if (mfm_proto_text(node->attribute[i]->ref_attr_name)[0])
-            return mfm_import_fail(im, node, MFM_EDATA,
-                                   "attribute '%s': refers to '%s' of a function, and is in none: "
-                                   "inline the functions of the file before training",
-                                   mfm_proto_text(node->attribute[i]->name),
-                                   node->attribute[i]->ref_attr_name);
+            return mfm_import_fail(
+                im, node, MFM_EDATA, "attribute '%s': refers to '%s' of a function, and is in none",
+                mfm_proto_text(node->attribute[i]->name), node->attribute[i]->ref_attr_name);
     return MFM_OK;
 }
 
