@@ -3,55 +3,12 @@
 #include <string.h>
 
 #include "onnx/functions/fields.h"
-#include "onnx/proto/names.h"
-#include "onnx/proto/strmap.h"
+#include "onnx/functions/flat_parts.h"
 
-/* Where a node of the view comes from. */
-typedef struct origin {
-    Onnx__NodeProto *source;
-    ptrdiff_t at; /* in the model's graph; -1 */
-} origin;
+static int take_nodes(mfm_flattener *f, mfm_flat_scope *s, Onnx__NodeProto *const *nodes,
+                      size_t count);
 
-struct mfm_flat {
-    mfm_ctx *ctx;
-    const mfm_model *model; /* what is looked at */
-    mfm_model view;         /* used when the graph calls functions */
-    Onnx__ModelProto proto;
-    Onnx__GraphProto graph;
-    origin *origins; /* [graph.n_node] */
-    size_t nodes_capacity, origins_capacity;
-    void **blocks; /* memory of the view's own nodes */
-    size_t n_blocks, blocks_capacity;
-    Onnx__AttributeProto **defaults; /* unpacked ones */
-    size_t n_defaults, defaults_capacity;
-    mfm_names *names;
-    mfm_strmap opsets; /* first output of a node of a function -> version of its domain */
-};
-
-/* The names of a graph or body, and what they are called in the view. */
-typedef struct scope {
-    const struct scope *outer;           /* who calls; NULL: the graph */
-    const Onnx__FunctionProto *function; /* NULL: the graph */
-    const Onnx__NodeProto *call;         /* with names of the view */
-    const char *title;                   /* what its values are called by */
-    mfm_strmap names;                    /* name -> number of texts */
-    mfm_strmap given;                    /* output of the function -> number of the call's */
-    const char **texts;
-    size_t n_texts, texts_capacity;
-    size_t depth;
-} scope;
-
-typedef struct flattener {
-    mfm_flat *flat;
-    mfm_ctx *ctx;
-    const mfm_model *model;
-    mfm_strmap functions; /* domain:name:overload -> number */
-} flattener;
-
-static int take_nodes(flattener *f, scope *s, Onnx__NodeProto *const *nodes, size_t count);
-
-/* Memory that lives as long as the view; NULL with MFM_ENOMEM recorded. */
-static void *own(mfm_flat *flat, void *block)
+void *mfm_flat_own(mfm_flat *flat, void *block)
 {
     if (block && mfm_grow(flat->ctx, &flat->blocks, flat->n_blocks, &flat->blocks_capacity,
                           sizeof *flat->blocks)) {
@@ -63,13 +20,13 @@ static void *own(mfm_flat *flat, void *block)
     return block;
 }
 
-static void *allocate(flattener *f, size_t count, size_t size)
+void *mfm_flat_alloc(mfm_flattener *f, size_t count, size_t size)
 {
-    return own(f->flat, mfm_alloc(f->ctx, count ? count : 1, size));
+    return mfm_flat_own(f->flat, mfm_alloc(f->ctx, count ? count : 1, size));
 }
 
-static int refuse(const flattener *f, const Onnx__FunctionProto *function, int code,
-                  const char *rule, const char *detail)
+int mfm_flat_refuse(const mfm_flattener *f, const Onnx__FunctionProto *function, int code,
+                    const char *rule, const char *detail)
 {
     return mfm_fail(f->ctx, code, "%s: function %s:%s: %s%s", mfm_model_path(f->model),
                     mfm_proto_text(function->domain), mfm_proto_text(function->name), rule, detail);
@@ -77,15 +34,15 @@ static int refuse(const flattener *f, const Onnx__FunctionProto *function, int c
 
 /* ---- functions by name ---------------------------------------------------------------------- */
 
-static const char *key_of(flattener *f, const char *domain, const char *name,
+static const char *key_of(mfm_flattener *f, const char *domain, const char *name,
                           mfm_field_text overload)
 {
     const char *plain = strcmp(domain, "ai.onnx") == 0 ? "" : domain;
-    return own(f->flat,
-               mfm_format(f->ctx, "%s:%s:%.*s", plain, name, (int)overload.length, overload.text));
+    return mfm_flat_own(f->flat, mfm_format(f->ctx, "%s:%s:%.*s", plain, name, (int)overload.length,
+                                            overload.text));
 }
 
-static int index_functions(flattener *f)
+static int index_functions(mfm_flattener *f)
 {
     const Onnx__ModelProto *proto = f->model->proto;
     int status = MFM_OK;
@@ -96,13 +53,13 @@ static int index_functions(flattener *f)
         if (!key)
             return MFM_ENOMEM;
         if (mfm_strmap_get(&f->functions, key, NULL))
-            return refuse(f, function, MFM_EDATA, "defined twice", "");
+            return mfm_flat_refuse(f, function, MFM_EDATA, "defined twice", "");
         status = mfm_strmap_set(&f->functions, key, i);
     }
     return status;
 }
 
-static int find_function(flattener *f, const Onnx__NodeProto *node,
+static int find_function(mfm_flattener *f, const Onnx__NodeProto *node,
                          const Onnx__FunctionProto **function)
 {
     size_t index;
@@ -120,137 +77,9 @@ static int find_function(flattener *f, const Onnx__NodeProto *node,
     return MFM_OK;
 }
 
-/* ---- names ---------------------------------------------------------------------------------- */
-
-static int call_it(scope *s, const char *name, const char *text)
-{
-    int status =
-        mfm_grow(s->names.ctx, &s->texts, s->n_texts, &s->texts_capacity, sizeof *s->texts);
-    if (!status)
-        status = mfm_strmap_set(&s->names, name, s->n_texts);
-    if (!status)
-        s->texts[s->n_texts++] = text;
-    return status;
-}
-
-/* What a name is called in the view; NULL where a body does not know it. */
-static const char *called(const scope *s, const char *name)
-{
-    size_t index;
-    if (!name[0])
-        return "";
-    if (mfm_strmap_get(&s->names, name, &index))
-        return s->texts[index];
-    return s->function ? NULL : name;
-}
-
-static int unique(flattener *f, const scope *s, const char *name, const char **text)
-{
-    char *base = mfm_format(f->ctx, "%s/%s", s->title, name);
-    const int status = base ? mfm_names_unique(f->flat->names, base, text) : MFM_ENOMEM;
-    mfm_free(f->ctx, base);
-    return status;
-}
-
-/* The name of what a node of the scope writes: that of the call's output where it is one. */
-static int name_output(flattener *f, scope *s, const char *name, const char **text)
-{
-    size_t index;
-    *text = name;
-    if (!name[0] || !s->function)
-        return MFM_OK;
-    int status = MFM_OK;
-    if (mfm_strmap_get(&s->given, name, &index))
-        *text = s->call->output[index];
-    else
-        status = unique(f, s, name, text);
-    return status ? status : call_it(s, name, *text);
-}
-
-/* ---- attributes ----------------------------------------------------------------------------- */
-
-static const Onnx__AttributeProto *find_attribute(Onnx__AttributeProto *const *list, size_t count,
-                                                  const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(mfm_proto_text(list[i]->name), name) == 0)
-            return list[i];
-    return NULL;
-}
-
-/* The function's default; NULL: it has none. */
-static int find_default(flattener *f, const scope *s, const char *name,
-                        const Onnx__AttributeProto **found)
-{
-    mfm_flat *flat = f->flat;
-    for (size_t i = 0;; i++) {
-        Onnx__AttributeProto *owned;
-        int status = mfm_function_default(f->model, s->function, i, found, &owned);
-        if (!status && owned)
-            status = mfm_grow(f->ctx, &flat->defaults, flat->n_defaults, &flat->defaults_capacity,
-                              sizeof *flat->defaults);
-        if (!status && owned)
-            flat->defaults[flat->n_defaults++] = owned;
-        else if (owned)
-            onnx__attribute_proto__free_unpacked(owned, &flat->view.allocator);
-        if (status || !*found)
-            return status;
-        if (strcmp(mfm_proto_text((*found)->name), name) != 0)
-            continue;
-        /* A tensor in there was not validated with the model's. */
-        return (*found)->t || (*found)->g || (*found)->n_tensors || (*found)->n_graphs
-                   ? refuse(f, s->function, MFM_ENOTSUP,
-                            "not supported: a default that is no number or text, of attribute ",
-                            name)
-                   : MFM_OK;
-    }
-}
-
-/* The attribute in the place of a reference; NULL: the node has none. */
-static int resolve(flattener *f, const scope *s, const Onnx__AttributeProto *reference,
-                   Onnx__AttributeProto **made)
-{
-    const char *name = reference->ref_attr_name;
-    *made = NULL;
-    if (!s->function)
-        return mfm_fail(f->ctx, MFM_EDATA,
-                        "%s: attribute '%s': refers to '%s' of a function, and is in none",
-                        mfm_model_path(f->model), mfm_proto_text(reference->name), name);
-    const Onnx__AttributeProto *given =
-        find_attribute(s->call->attribute, s->call->n_attribute, name);
-    int status = given ? MFM_OK : find_default(f, s, name, &given);
-    if (status || !given)
-        return status;
-    if (reference->type && given->type && reference->type != given->type)
-        return refuse(f, s->function, MFM_EDATA, "is called with another type of attribute ", name);
-    *made = allocate(f, 1, sizeof **made);
-    if (!*made)
-        return MFM_ENOMEM;
-    **made = *given;
-    (*made)->name = reference->name;
-    (*made)->ref_attr_name = NULL;
-    return MFM_OK;
-}
-
-static int copy_attributes(flattener *f, const scope *s, const Onnx__NodeProto *node,
-                           Onnx__NodeProto *copy)
-{
-    copy->n_attribute = 0;
-    copy->attribute = allocate(f, node->n_attribute, sizeof(Onnx__AttributeProto *));
-    int status = copy->attribute ? MFM_OK : MFM_ENOMEM;
-    for (size_t i = 0; i < node->n_attribute && !status; i++) {
-        Onnx__AttributeProto *attribute = node->attribute[i];
-        if (mfm_proto_text(attribute->ref_attr_name)[0])
-            status = resolve(f, s, node->attribute[i], &attribute);
-        if (!status && attribute)
-            copy->attribute[copy->n_attribute++] = attribute;
-    }
-    return status;
-}
-
 /* ---- nodes ---------------------------------------------------------------------------------- */
 
-static int add_node(flattener *f, Onnx__NodeProto *node, origin from)
+static int add_node(mfm_flattener *f, Onnx__NodeProto *node, mfm_flat_from from)
 {
     mfm_flat *flat = f->flat;
     Onnx__GraphProto *graph = &flat->graph;
@@ -270,46 +99,6 @@ static int add_node(flattener *f, Onnx__NodeProto *node, origin from)
     return MFM_OK;
 }
 
-static int copy_inputs(flattener *f, const scope *s, const Onnx__NodeProto *node,
-                       Onnx__NodeProto *copy)
-{
-    copy->input = allocate(f, node->n_input, sizeof *copy->input);
-    if (!copy->input)
-        return MFM_ENOMEM;
-    for (size_t i = 0; i < node->n_input; i++) {
-        copy->input[i] = (char *)called(s, node->input[i]);
-        if (!copy->input[i])
-            return refuse(f, s->function, MFM_EDATA, "nothing writes its value ", node->input[i]);
-    }
-    return MFM_OK;
-}
-
-/* The node with the names of the view, and the attributes of the call. */
-static int copy_node(flattener *f, scope *s, const Onnx__NodeProto *node, Onnx__NodeProto **made)
-{
-    Onnx__NodeProto *copy = *made = allocate(f, 1, sizeof *copy);
-    if (!copy)
-        return MFM_ENOMEM;
-    *copy = *node;
-    int status = copy_inputs(f, s, node, copy);
-    if (!status)
-        status = copy_attributes(f, s, node, copy);
-    copy->output = status ? NULL : allocate(f, node->n_output, sizeof *copy->output);
-    if (!copy->output)
-        return status ? status : MFM_ENOMEM;
-    for (size_t i = 0; i < node->n_output && !status; i++) {
-        const char *text;
-        status = name_output(f, s, node->output[i], &text);
-        copy->output[i] = (char *)text;
-    }
-    if (!status && s->function && mfm_proto_text(node->name)[0]) {
-        const char *text;
-        status = unique(f, s, node->name, &text);
-        copy->name = (char *)text;
-    }
-    return status;
-}
-
 /* The version that a function imports of a domain; 0: it does not. */
 static int64_t function_opset(const Onnx__FunctionProto *function, const char *domain)
 {
@@ -323,13 +112,14 @@ static int64_t function_opset(const Onnx__FunctionProto *function, const char *d
     return 0;
 }
 
-static int add_of_function(flattener *f, const scope *s, Onnx__NodeProto *copy, origin from)
+static int add_of_function(mfm_flattener *f, const mfm_flat_scope *s, Onnx__NodeProto *copy,
+                           mfm_flat_from from)
 {
     const int64_t version = function_opset(s->function, mfm_proto_text(copy->domain));
     int status = MFM_OK;
     if (version <= 0)
-        return refuse(f, s->function, MFM_EDATA, "does not import the operators of ",
-                      mfm_proto_text(copy->domain)[0] ? copy->domain : "ONNX");
+        return mfm_flat_refuse(f, s->function, MFM_EDATA, "does not import the operators of ",
+                               mfm_proto_text(copy->domain)[0] ? copy->domain : "ONNX");
     /* ONNX wants operators to be the same in both versions; runtimes take the model's anyway. */
     const int64_t outside = mfm_model_opset(f->model, mfm_proto_text(copy->domain));
     if (outside && outside != version)
@@ -352,26 +142,27 @@ static bool is_identity(const Onnx__NodeProto *node)
 
 /* ---- calls ---------------------------------------------------------------------------------- */
 
-static int check_call(const flattener *f, const scope *s, const Onnx__FunctionProto *function,
-                      const Onnx__NodeProto *call)
+static int check_call(const mfm_flattener *f, const mfm_flat_scope *s,
+                      const Onnx__FunctionProto *function, const Onnx__NodeProto *call)
 {
-    for (const scope *at = s; at; at = at->outer)
+    for (const mfm_flat_scope *at = s; at; at = at->outer)
         if (at->function == function)
-            return refuse(f, function, MFM_EDATA, "calls itself", "");
+            return mfm_flat_refuse(f, function, MFM_EDATA, "calls itself", "");
     if (s->depth >= MFM_FLAT_DEPTH)
-        return refuse(f, function, MFM_EDATA, "is called too deep within others", "");
+        return mfm_flat_refuse(f, function, MFM_EDATA, "is called too deep within others", "");
     if (call->n_input > function->n_input || call->n_output > function->n_output)
-        return refuse(f, function, MFM_EDATA, "is called with more inputs or outputs than it has",
-                      "");
+        return mfm_flat_refuse(f, function, MFM_EDATA,
+                               "is called with more inputs or outputs than it has", "");
     return MFM_OK;
 }
 
-static int give_names(scope *s)
+static int give_names(mfm_flat_scope *s)
 {
     const Onnx__FunctionProto *function = s->function;
     int status = MFM_OK;
     for (size_t i = 0; i < function->n_input && !status; i++)
-        status = call_it(s, function->input[i], i < s->call->n_input ? s->call->input[i] : "");
+        status =
+            mfm_flat_call_it(s, function->input[i], i < s->call->n_input ? s->call->input[i] : "");
     for (size_t i = 0; i < s->call->n_output && !status; i++)
         if (s->call->output[i][0] && !mfm_strmap_get(&s->given, function->output[i], NULL))
             status = mfm_strmap_set(&s->given, function->output[i], i);
@@ -379,37 +170,38 @@ static int give_names(scope *s)
 }
 
 /* What the caller calls by the outputs' names: a function may hand its input on. */
-static int return_names(flattener *f, scope *caller, const scope *s, const Onnx__NodeProto *node)
+static int return_names(mfm_flattener *f, mfm_flat_scope *caller, const mfm_flat_scope *s,
+                        const Onnx__NodeProto *node)
 {
     int status = MFM_OK;
     for (size_t i = 0; i < node->n_output && !status; i++) {
-        const char *text = called(s, s->function->output[i]);
+        const char *text = mfm_flat_called(s, s->function->output[i]);
         if (!node->output[i][0])
             continue;
         if (!text || !text[0])
-            return refuse(f, s->function, MFM_EDATA, "nothing writes its output ",
-                          s->function->output[i]);
+            return mfm_flat_refuse(f, s->function, MFM_EDATA, "nothing writes its output ",
+                                   s->function->output[i]);
         if (strcmp(text, s->call->output[i]) != 0)
-            status = call_it(caller, node->output[i], text);
+            status = mfm_flat_call_it(caller, node->output[i], text);
     }
     return status;
 }
 
 /* Carries a call out: `node` as the caller has it, `call` with names of the view. */
-static int take_call(flattener *f, scope *caller, const Onnx__NodeProto *node,
+static int take_call(mfm_flattener *f, mfm_flat_scope *caller, const Onnx__NodeProto *node,
                      const Onnx__NodeProto *call, const Onnx__FunctionProto *function)
 {
     int status = check_call(f, caller, function, call);
     if (status)
         return status;
     const char *name = mfm_proto_text(call->name);
-    scope s = {.outer = caller,
-               .function = function,
-               .call = call,
-               .title = name[0]          ? name
-                        : call->n_output ? call->output[0]
-                                         : mfm_proto_text(function->name),
-               .depth = caller->depth + 1};
+    mfm_flat_scope s = {.outer = caller,
+                        .function = function,
+                        .call = call,
+                        .title = name[0]          ? name
+                                 : call->n_output ? call->output[0]
+                                                  : mfm_proto_text(function->name),
+                        .depth = caller->depth + 1};
     mfm_strmap_init(&s.names, f->ctx);
     mfm_strmap_init(&s.given, f->ctx);
     status = give_names(&s);
@@ -423,30 +215,30 @@ static int take_call(flattener *f, scope *caller, const Onnx__NodeProto *node,
     return status;
 }
 
-static bool has_alias(const scope *s, const Onnx__NodeProto *node)
+static bool has_alias(const mfm_flat_scope *s, const Onnx__NodeProto *node)
 {
     for (size_t i = 0; i < node->n_input; i++)
-        if (called(s, node->input[i]) != node->input[i])
+        if (mfm_flat_called(s, node->input[i]) != node->input[i])
             return true;
     return false;
 }
 
-static int take_node(flattener *f, scope *s, Onnx__NodeProto *node, size_t at)
+static int take_node(mfm_flattener *f, mfm_flat_scope *s, Onnx__NodeProto *node, size_t at)
 {
     const Onnx__FunctionProto *function;
-    const origin from = {node, s->function ? -1 : (ptrdiff_t)at};
+    const mfm_flat_from from = {node, s->function ? -1 : (ptrdiff_t)at};
     Onnx__NodeProto *copy;
     int status = find_function(f, node, &function);
     if (!status && s->function && !function && is_identity(node)) {
-        const char *same = called(s, node->input[0]);
-        return same
-                   ? call_it(s, node->output[0], same)
-                   : refuse(f, s->function, MFM_EDATA, "nothing writes its value ", node->input[0]);
+        const char *same = mfm_flat_called(s, node->input[0]);
+        return same ? mfm_flat_call_it(s, node->output[0], same)
+                    : mfm_flat_refuse(f, s->function, MFM_EDATA, "nothing writes its value ",
+                                      node->input[0]);
     }
     if (!status && !s->function && !function && !has_alias(s, node))
         return add_node(f, node, from);
     if (!status)
-        status = copy_node(f, s, node, &copy);
+        status = mfm_flat_copy(f, s, node, &copy);
     if (status)
         return status;
     if (function)
@@ -454,7 +246,8 @@ static int take_node(flattener *f, scope *s, Onnx__NodeProto *node, size_t at)
     return s->function ? add_of_function(f, s, copy, from) : add_node(f, copy, from);
 }
 
-static int take_nodes(flattener *f, scope *s, Onnx__NodeProto *const *nodes, size_t count)
+static int take_nodes(mfm_flattener *f, mfm_flat_scope *s, Onnx__NodeProto *const *nodes,
+                      size_t count)
 {
     int status = MFM_OK;
     for (size_t i = 0; i < count && !status; i++)
@@ -463,17 +256,17 @@ static int take_nodes(flattener *f, scope *s, Onnx__NodeProto *const *nodes, siz
 }
 
 /* An output of the graph that a function only hands on needs a node that writes it. */
-static int add_handed_on(flattener *f, const scope *s)
+static int add_handed_on(mfm_flattener *f, const mfm_flat_scope *s)
 {
     const Onnx__GraphProto *graph = f->model->proto->graph;
     int status = MFM_OK;
     for (size_t i = 0; i < graph->n_output && !status; i++) {
         const char *name = mfm_proto_text(graph->output[i]->name);
-        const char *text = called(s, name);
+        const char *text = mfm_flat_called(s, name);
         if (text == name || strcmp(text, name) == 0)
             continue;
-        Onnx__NodeProto *node = allocate(f, 1, sizeof *node);
-        char **ends = allocate(f, 2, sizeof *ends);
+        Onnx__NodeProto *node = mfm_flat_alloc(f, 1, sizeof *node);
+        char **ends = mfm_flat_alloc(f, 2, sizeof *ends);
         if (!node || !ends)
             return MFM_ENOMEM;
         onnx__node_proto__init(node);
@@ -483,17 +276,17 @@ static int add_handed_on(flattener *f, const scope *s)
         node->n_input = node->n_output = 1;
         node->input = ends;
         node->output = ends + 1;
-        status = add_node(f, node, (origin){NULL, -1});
+        status = add_node(f, node, (mfm_flat_from){NULL, -1});
     }
     return status;
 }
 
 /* ---- the view ------------------------------------------------------------------------------- */
 
-static int flatten(flattener *f)
+static int flatten(mfm_flattener *f)
 {
     const Onnx__GraphProto *graph = f->model->proto->graph;
-    scope s = {0};
+    mfm_flat_scope s = {0};
     mfm_strmap_init(&s.names, f->ctx);
     mfm_strmap_init(&s.given, f->ctx);
     int status = mfm_names_new(f->model, &f->flat->names);
@@ -507,7 +300,7 @@ static int flatten(flattener *f)
     return status;
 }
 
-static int calls_any(flattener *f, bool *calls)
+static int calls_any(mfm_flattener *f, bool *calls)
 {
     const Onnx__GraphProto *graph = f->model->proto->graph;
     const Onnx__FunctionProto *function = NULL;
@@ -518,7 +311,7 @@ static int calls_any(flattener *f, bool *calls)
     return status;
 }
 
-static int make_view(flattener *f)
+static int make_view(mfm_flattener *f)
 {
     mfm_flat *flat = f->flat;
     bool calls;
@@ -547,7 +340,7 @@ int mfm_flat_new(mfm_ctx *ctx, const mfm_model *model, mfm_flat **made)
     flat->model = model;
     flat->view = *model;
     mfm_strmap_init(&flat->opsets, ctx);
-    flattener f = {.flat = flat, .ctx = ctx, .model = model};
+    mfm_flattener f = {.flat = flat, .ctx = ctx, .model = model};
     mfm_strmap_init(&f.functions, ctx);
     const int status = make_view(&f);
     mfm_strmap_clear(&f.functions);

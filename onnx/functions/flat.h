@@ -24,7 +24,8 @@ typedef struct mfm_flat mfm_flat;
 
 /* MFM_EDATA: a function calls itself, at more than MFM_FLAT_DEPTH levels as well, is defined twice,
  * gets more than it has places for, or does not write its output; MFM_ENOTSUP beyond MFM_FLAT_NODES
- * nodes and for another opset than the model's; MFM_ENOMEM. The caller frees *flat, which is stale after any edit of the model. */
+ * nodes and for another opset than the model's; MFM_ENOMEM. The caller frees *flat, which is stale
+ * after any edit of the model. */
 int mfm_flat_new(mfm_ctx *ctx, const mfm_model *model, mfm_flat **flat);
 void mfm_flat_free(mfm_flat *flat);
 /* The view; the model itself where its graph calls no function. NULL for NULL. */

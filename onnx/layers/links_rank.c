@@ -201,6 +201,39 @@ static int rank_by(const ranker *r, enum rule rule)
     return UNKNOWN;
 }
 
+/* One bound of a Slice of a vector, as a place in it; false when it is not constant. */
+static bool bound(const ranker *r, const char *attribute, size_t input, int length, int64_t *at)
+{
+    const Onnx__AttributeProto *attr = mfm_proto_attr(r->node, attribute);
+    int64_t given[MFM_LINK_RANK];
+    size_t count = 0;
+    if (attr && attr->n_ints == 1)
+        *at = attr->ints[0];
+    else if (mfm_links_ints(r->links, mfm_links_input(r->links, r->at, input), given, &count) &&
+             count == 1)
+        *at = given[0];
+    else
+        return false;
+    *at += *at < 0 ? length : 0;
+    *at = *at < 0 ? 0 : *at > length ? length : *at;
+    return true;
+}
+
+/* Of a part of a vector, in steps of one. */
+static int slice(const ranker *r)
+{
+    const int length = length_of(r, 0);
+    const mfm_link *steps = mfm_links_input(r->links, r->at, 4);
+    int64_t first, end, step[MFM_LINK_RANK];
+    size_t count;
+    if (length == UNKNOWN || !bound(r, "starts", 1, length, &first) ||
+        !bound(r, "ends", 2, length, &end))
+        return UNKNOWN;
+    if (steps && !(mfm_links_ints(r->links, steps, step, &count) && count == 1 && step[0] == 1))
+        return UNKNOWN;
+    return end > first ? (int)(end - first) : 0;
+}
+
 /* Lengths are followed where shapes are put together from pieces. */
 static int length_by(const ranker *r)
 {
@@ -210,6 +243,8 @@ static int length_by(const ranker *r)
         return rank_of(r, 0);
     if (mfm_proto_is(node, "Unsqueeze"))
         return 1;
+    if (mfm_proto_is(node, "Slice"))
+        return slice(r);
     if (mfm_proto_is(node, "Gather"))
         return rank_of(r, 1) == 1 ? length_of(r, 1) : UNKNOWN;
     if (mfm_proto_is(node, "Constant")) {

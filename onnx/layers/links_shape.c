@@ -24,9 +24,8 @@ static const Onnx__TensorProto *tensor_of(const mfm_links *links, const mfm_link
     return attr ? attr->t : NULL;
 }
 
-/* The numbers of an int64 vector. */
-static bool read_ints(const mfm_links *links, const mfm_link *value, int64_t ints[MFM_LINK_RANK],
-                      size_t *count)
+bool mfm_links_ints(const mfm_links *links, const mfm_link *value, int64_t ints[MFM_LINK_RANK],
+                    size_t *count)
 {
     const Onnx__TensorProto *t = tensor_of(links, value);
     if (!t || t->data_type != ONNX__TENSOR_PROTO__DATA_TYPE__INT64 || t->n_dims != 1)
@@ -61,7 +60,7 @@ static bool reshape(const mfm_links *links, size_t node, int64_t dims[MFM_LINK_R
 {
     int64_t to[MFM_LINK_RANK], total = 1, known = 1;
     size_t n, open = MFM_LINK_RANK;
-    if (!read_ints(links, mfm_links_input(links, node, 1), to, &n))
+    if (!mfm_links_ints(links, mfm_links_input(links, node, 1), to, &n))
         return false;
     for (size_t i = 0; i < *rank; i++)
         if (__builtin_mul_overflow(total, dims[i], &total))
@@ -101,7 +100,7 @@ static bool constant_dims(const mfm_links *links, const mfm_link *value, int lim
     const Onnx__NodeProto *node = links->model->proto->graph->node[at];
     const mfm_link *from = mfm_links_input(links, at, 0);
     if (strcmp(node->op_type, "ConstantOfShape") == 0)
-        return read_ints(links, from, dims, rank);
+        return mfm_links_ints(links, from, dims, rank);
     if (!constant_dims(links, from, limit - 1, dims, rank))
         return false;
     if (keeps_shape(node->op_type))

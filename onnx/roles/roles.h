@@ -82,8 +82,8 @@ typedef struct mfm_roles {
     mfm_tensor_use *uses; /* those of all tensors */
 } mfm_roles;
 
-/* A view of the model as it is now, which calls no function (onnx/functions/flat.h); choice NULL: as the rules say. The caller frees *roles.
- * MFM_EINVAL names what the choice cannot mean. */
+/* A view of the model as it is now, which calls no function (onnx/functions/flat.h); choice NULL:
+ * as the rules say. The caller frees *roles. MFM_EINVAL names what the choice cannot mean. */
 int mfm_roles_new(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *choice,
                   mfm_roles **roles);
 void mfm_roles_free(mfm_roles *roles);

@@ -91,18 +91,40 @@ static int check_without_network(const mfm_injector *in)
     return MFM_OK;
 }
 
+/* in->network, once; NULL where training cannot read the model. */
+static int open_network(mfm_injector *in)
+{
+    const bool opened = in->opened;
+    in->opened = true;
+    const int status = opened ? MFM_OK : mfm_model_import_form(in->ctx, in->model, &in->network);
+    return status == MFM_ENOMEM ? status : MFM_OK;
+}
+
 /* Where training can read the model, its shapes are known, and its classes: *classes, else 0. */
 static int ask_engine(mfm_injector *in, int64_t *classes)
 {
-    mfm_network *network;
-    int status = mfm_model_import_form(in->ctx, in->model, &network);
-    *classes = 0;
+    const int status = open_network(in);
+    *classes = in->network ? in->network->classes : 0;
     if (status)
-        return status == MFM_ENOMEM ? status : check_without_network(in);
-    *classes = network->classes;
-    status = check_with_network(in, network);
-    mfm_network_free(in->ctx, network);
-    return status;
+        return status;
+    return in->network ? check_with_network(in, in->network) : check_without_network(in);
+}
+
+/* The rank of a value that the operators of the file do not tell by themselves. */
+static int find_rank(mfm_injector *in, const char *name, int *rank)
+{
+    const int status = open_network(in);
+    const int value = in->network ? mfm_graph_find(in->network->graph, name) : -1;
+    if (status || value < 0)
+        return status;
+    const size_t n = in->network->graph->n_values;
+    mfm_shape *shapes = mfm_alloc(in->ctx, n, sizeof *shapes);
+    if (!shapes)
+        return MFM_ENOMEM;
+    if (mfm_graph_shapes(in->network->graph, 2, false, shapes) == MFM_OK)
+        *rank = shapes[value].rank;
+    mfm_free(in->ctx, shapes);
+    return MFM_OK;
 }
 
 /* ---- classes -------------------------------------------------------------------------------- */
@@ -216,6 +238,8 @@ static int find_places(mfm_injector *in, const mfm_layers *layers, const size_t 
     for (size_t i = 0; i < n; i++) {
         place p = {.layer = picked[i]};
         int status = mfm_layers_point(in->ctx, layers, picked[i], in->options->position, &p.point);
+        if (!status && p.point.rank == 0)
+            status = find_rank(in, p.point.value, &p.point.rank);
         if (!status)
             status = check_place(in, layers, &p);
         if (!status)
@@ -448,5 +472,6 @@ int mfm_model_inject(mfm_ctx *ctx, mfm_model *model, const mfm_inject_options *o
         warn_of_start(&in);
     mfm_names_free(in.names);
     mfm_inject_info_free(ctx, in.info);
+    mfm_network_free(ctx, in.network);
     return in.status;
 }

@@ -13,8 +13,10 @@ typedef struct mfm_injector {
     mfm_inject_info *info; /* grows with what is added */
     int64_t opset;
     bool has_scale, has_shift;
-    size_t at;  /* where in the graph the next node goes */
-    int status; /* the first failure; the calls below then do nothing */
+    bool opened;
+    struct mfm_network *network; /* what training makes of the model as it was; NULL */
+    size_t at;                   /* where in the graph the next node goes */
+    int status;                  /* the first failure; the calls below then do nothing */
 } mfm_injector;
 
 /* Each returns the name of the value it makes, NULL after a failure. Names live as long as

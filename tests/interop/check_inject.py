@@ -50,6 +50,9 @@ ROWS = [node("Reshape", "r flat", "t"), node("Gemm", "t k", "m"), node("Relu", "
         node("Gemm", "a k5", "b"), node("Reshape", "b back", "b3"),
         node("ReduceMean", "b3", "y", axes=[1], keepdims=0)]
 INTS["back"] = np.array([-1, 4, 3], np.int64)
+# A list that is put together in a way that only folding follows.
+CHOSEN = [node("Where", "yes tokens tokens", "list"), node("Reshape", "r list", "t"), *TOKENS[1:]]
+INTS["yes"] = np.ones(3, bool)
 # Features through an operator that the engine does not have, and through one whose result has a
 # rank that inject does not know.
 HARDMAX = [node("GlobalAveragePool", "r", "g"), node("Flatten", "g", "f4"),
@@ -168,6 +171,8 @@ def checks(program):
                                               "--layer", "fc:1")
         yield name + ", last layer", accepted(program, name, tokens(LAST, info), "--layer", "fc:2")
     yield "tokens are modulated, and trained, per channel", modulated(program, tokens(TOKENS))
+    yield "a rank that only training finds out", accepted(
+        program, "chosen", tokens(CHOSEN), "--layer", "fc:1")
     yield "tokens in front of their images are refused", refused(
         program, "turned", tokens(TURNED), "for two images", "--layer", "fc:1")
     yield "tokens of what cannot be imported are refused", refused(

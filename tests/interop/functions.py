@@ -43,7 +43,7 @@ INT, INTS, FLOAT = (onnx.AttributeProto.INT, onnx.AttributeProto.INTS, onnx.Attr
 
 
 def conv_block():
-    """x, w, optional bias -> leaky Relu of a convolution; pads must be given, alpha has a default."""
+    """Leaky Relu of a convolution; pads must be given, bias may be, alpha has a default."""
     conv = ref(node("Conv", "x w b", "c"), "pads", INTS, "around")
     act = ref(node("LeakyRelu", "c", "y"), "alpha", FLOAT)
     return function("Block", "x w b", "y", [conv, act], ["around"],
@@ -188,7 +188,7 @@ class Check:
         return None if status else self.same(out, name + ", meta-trained")
 
     def training_form(self):
-        """BatchNormalization and Dropout in training form within a function: written for serving."""
+        """BatchNormalization and Dropout in training form in a function: written for serving."""
         drop = function("Drop", "x s t m v", "y", [
             node("BatchNormalization", "x s t m v", "n om ov", training_mode=1),
             node("Constant", "", "half", value_float=0.5),
@@ -245,8 +245,9 @@ class Check:
         self.refused("statistics", ask("A"), [norm], "not numbers within a function")
 
     def run(self):
-        trained = {"twice": TWO, "overloads": ["w1", "b1", "g", "h"], "nested": "w1 s t m v scale g h".split(),
-                   "inner": ["w1", "b1", "g", "h"],
+        plain = ["w1", "b1", "g", "h"]
+        trained = {"twice": TWO, "overloads": plain, "inner": plain,
+                   "nested": "w1 s t m v scale g h".split(),
                    "whole": ["w1", "g", "h"]}
         for name, (nodes, functions, tensors) in cases().items():
             path = save(self.program.folder / (name + ".onnx"), nodes, functions, tensors)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whole classifiers of others through every part of the program; docs/zoo.md is made of the results.
+"""Whole classifiers of others through every part of the program; docs/zoo.md tells the results.
 
     python3 zoo.py BINARY WORK RESULTS.jsonl FILE.onnx...      tries files that have no result yet
     python3 zoo.py --page RESULTS.jsonl... > docs/zoo.md       writes the page
@@ -178,7 +178,8 @@ class Trial:
         v = {}
         for name in chosen:
             w = numpy_helper.to_array(tensors[name]).astype(np.float32)
-            size = np.sqrt(np.mean(w ** 2))  # a bias of zeros would outweigh all else
+            # A bias of zeros would outweigh all else; a last layer of zeros hides all else.
+            size = np.sqrt(np.mean(w ** 2)) or 0.02 * (w.ndim > 1)
             v[name] = (self.draw.standard_normal(w.shape) * size).astype(np.float32)
         v[self.input_name] = self.draw.standard_normal(self.images.shape).astype(np.float32)
         return proto, tensors, v
@@ -207,7 +208,8 @@ class Trial:
         initializers = onnx.load(str(self.path), load_external_data=False).graph.initializer
         known = [t.name for t in initializers] + [self.input_name]
         written = {f.name[:-4]: f for f in folder.glob("*.npy")}
-        return {n: np.load(written[n]) for n in known if n in written}
+        flat = {n: n.replace("/", "_") for n in known}
+        return {n: np.load(written[flat[n]]) for n in known if flat[n] in written}
 
     def derivative(self):
         need(not np.issubdtype(self.type, np.integer), "images are whole numbers")
