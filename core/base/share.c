@@ -19,7 +19,8 @@ mfm_share mfm_share_of(int64_t samples, int rank, int ranks, const mfm_exchange 
     const int large = MFM_CHUNKS / power, whole = 2 * power - ranks;
     const int size = rank < whole ? large : large / 2;
     const int first = rank < whole ? rank * large : whole * large + (rank - whole) * size;
-    return (mfm_share){samples, first, first + size, exchange};
+    return (mfm_share){
+        .samples = samples, .first = first, .end = first + size, .exchange = exchange};
 }
 
 bool mfm_share_reaches_all(int64_t samples, int ranks)
@@ -30,6 +31,12 @@ bool mfm_share_reaches_all(int64_t samples, int ranks)
             return false;
     }
     return true;
+}
+
+mfm_share mfm_share_for(const mfm_share *share, int64_t rows)
+{
+    const int64_t samples = mfm_share_count(share);
+    return samples && rows && rows % samples == 0 ? *share : mfm_share_whole(rows);
 }
 
 static bool has_samples(const mfm_share *share, int first, int end)

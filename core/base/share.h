@@ -39,6 +39,7 @@ typedef struct mfm_share {
     int64_t samples; /* of all ranks together */
     int first, end;
     const mfm_exchange *exchange; /* NULL: nobody else */
+    bool local_statistics;        /* BatchNormalization goes by the samples at hand alone */
 } mfm_share;
 
 /* The first sample of a chunk; of chunk MFM_CHUNKS: the number of samples. */
@@ -64,6 +65,19 @@ static inline int64_t mfm_share_count(const mfm_share *share)
 {
     return mfm_chunk_begin(share->samples, share->end) - mfm_share_first(share);
 }
+
+/* Of so many rows, which belong to the share's samples equally many each, the first that belongs to
+ * chunk first + i. */
+static inline int64_t mfm_share_row(const mfm_share *share, int64_t rows, int i)
+{
+    const int64_t samples = mfm_share_count(share);
+    return samples ? (mfm_chunk_begin(share->samples, share->first + i) - mfm_share_first(share)) *
+                         (rows / samples)
+                   : 0;
+}
+/* The share itself where rows belong to its samples equally many each; else a batch of as many
+ * samples as there are rows. */
+mfm_share mfm_share_for(const mfm_share *share, int64_t rows);
 
 /* Adds partial sums along the share's part of the tree: parts[end - first][n], one row a chunk; the
  * sum is left in row 0. Rows of chunks without samples are not read; of a share without any, row 0

@@ -99,6 +99,7 @@ typedef struct mfm_node {
     int opset;        /* of the operator's domain, for meanings that changed */
     bool training;    /* batch statistics, dropout */
     mfm_share share;  /* the samples at hand, of those of all ranks */
+    bool seeded;      /* the adjoint of output 0 is given, the same on all ranks */
     bool frozen;      /* parameters keep their values over many passes: `prepare` is called */
     int n_in, n_out;
     mfm_tensor **in; /* NULL: absent optional input */

@@ -188,8 +188,9 @@ void mfm_broadcast_copy(const mfm_shape *full, const mfm_shape *shape, const rea
     mfm_strided_copy(full, x, x_stride, scale, y, y_stride, add);
 }
 
-void mfm_broadcast_reduce(const mfm_shape *full, const real *g, const mfm_shape *b_shape,
-                          const real *b, real scale, const mfm_shape *shape, real *to, bool add)
+void mfm_broadcast_reduce(const mfm_share *share, const mfm_shape *full, const real *g,
+                          const mfm_shape *b_shape, const real *b, real scale,
+                          const mfm_shape *shape, real *to, bool add)
 {
     const bool stretched = mfm_shape_count(shape) != mfm_shape_count(full);
     int64_t g_stride[MFM_MAX_RANK], b_stride[MFM_MAX_RANK], to_stride[MFM_MAX_RANK];
@@ -198,7 +199,7 @@ void mfm_broadcast_reduce(const mfm_shape *full, const real *g, const mfm_shape 
     if (b)
         mfm_broadcast_strides(b_shape, full, b_stride);
     if (stretched || (b && scale != 1)) {
-        mfm_reduce(full, g, g_stride, b, b_stride, scale, to, to_stride, add);
+        mfm_reduce(share, full, g, g_stride, b, b_stride, scale, to, to_stride, add);
     } else if (g && b) {
         mfm_nest nest = {0};
         for (int i = 0; i < full->rank; i++)

@@ -3,6 +3,7 @@
 #define MFM_BROADCAST_H
 
 #include "core/base/shape.h"
+#include "core/base/share.h"
 
 enum mfm_binary { MFM_BINARY_ADD, MFM_BINARY_SUB, MFM_BINARY_MUL, MFM_BINARY_DIV };
 
@@ -26,8 +27,10 @@ void mfm_broadcast_binary(enum mfm_binary op, const mfm_shape *full, const mfm_s
 void mfm_broadcast_copy(const mfm_shape *full, const mfm_shape *shape, const real *x, real scale,
                         real *y, bool add);
 /* The adjoint: to[shape] = [to +] scale * sum of g[full] * b over the axes along which shape was
- * stretched. b NULL (b_shape is not read then) is one, g NULL is zero. */
-void mfm_broadcast_reduce(const mfm_shape *full, const real *g, const mfm_shape *b_shape,
-                          const real *b, real scale, const mfm_shape *shape, real *to, bool add);
+ * stretched. b NULL (b_shape is not read then) is one, g NULL is zero. Sums over the samples of the
+ * share go by its chunks (reduce.h). */
+void mfm_broadcast_reduce(const mfm_share *share, const mfm_shape *full, const real *g,
+                          const mfm_shape *b_shape, const real *b, real scale,
+                          const mfm_shape *shape, real *to, bool add);
 
 #endif

@@ -13,6 +13,8 @@ enum { LONG_ROW = 64 };
 
 static int64_t count_parts(mfm_channels size)
 {
+    if (size.share)
+        return size.share->end - size.share->first;
     int64_t parts = size.rows * size.channels / PART_ELEMENTS;
     parts = parts > MAX_PARTS ? MAX_PARTS : parts;
     parts = parts > size.rows ? size.rows : parts;
@@ -21,7 +23,19 @@ static int64_t count_parts(mfm_channels size)
 
 static int64_t part_begin(mfm_channels size, int64_t part)
 {
-    return size.rows * part / count_parts(size);
+    return size.share ? mfm_share_row(size.share, size.rows, (int)part)
+                      : size.rows * part / count_parts(size);
+}
+
+static bool is_parallel(mfm_channels size)
+{
+    return size.rows * size.channels >= 2 * PART_ELEMENTS;
+}
+
+int64_t mfm_channels_rows(mfm_channels size)
+{
+    const bool all = size.share && size.share->exchange;
+    return all ? size.rows / mfm_share_count(size.share) * size.share->samples : size.rows;
 }
 
 /* Rows that are taken as one. */
@@ -66,13 +80,17 @@ static partial partial_of(mfm_channels size, int sums, int64_t part, void *scrat
                      rows + COEFFICIENTS * width};
 }
 
-/* total[k] = the partial sums of all parts, in their order. */
+/* total[k] = the partial sums of all parts, in their order or along the tree. */
 static void add_parts(mfm_channels size, int sums, void *scratch, double *total)
 {
     const int64_t length = sums * size.channels, parts = count_parts(size);
-    const double *partials = scratch;
+    double *partials = scratch;
+    if (size.share)
+        mfm_share_add_doubles(size.share, partials, (size_t)length);
     memcpy(total, partials, (size_t)length * sizeof *total);
-    for (int64_t p = 1; p < parts; p++)
+    if (size.share && size.share->exchange)
+        size.share->exchange->sum_doubles(size.share->exchange->self, total, (size_t)length);
+    for (int64_t p = 1; p < parts && !size.share; p++)
         for (int64_t k = 0; k < length; k++)
             total[k] += partials[p * length + k];
 }
@@ -108,7 +126,8 @@ static void add_block_moments(int64_t channels, mfm_block b, const real *x, part
 void mfm_channels_moments(mfm_channels size, const real *x, double *moments, void *scratch)
 {
     const int64_t parts = count_parts(size), channels = size.channels;
-#pragma omp parallel for schedule(static) if (parts > 1)
+    const double n = (double)mfm_channels_rows(size);
+#pragma omp parallel for schedule(static) if (is_parallel(size))
     for (int64_t p = 0; p < parts; p++) {
         const partial to = partial_of(size, 2, p, scratch);
         memset(to.total, 0, 2 * (size_t)channels * sizeof *to.total);
@@ -121,8 +140,8 @@ void mfm_channels_moments(mfm_channels size, const real *x, double *moments, voi
     }
     add_parts(size, 2, scratch, moments);
     for (int64_t c = 0; c < channels; c++) {
-        const double mean = moments[c] / (double)size.rows;
-        const double variance = moments[channels + c] / (double)size.rows - mean * mean;
+        const double mean = moments[c] / n;
+        const double variance = moments[channels + c] / n - mean * mean;
         moments[c] = mean;
         moments[channels + c] = variance < 0 ? 0 : variance; /* NaN stays NaN */
     }
@@ -191,7 +210,7 @@ void mfm_channels_sums(mfm_channels size, const mfm_channel_sums *wanted, double
 {
     const int64_t parts = count_parts(size), channels = size.channels;
     const int sums = count_sums(wanted);
-#pragma omp parallel for schedule(static) if (parts > 1)
+#pragma omp parallel for schedule(static) if (is_parallel(size))
     for (int64_t p = 0; p < parts; p++) {
         const partial to = partial_of(size, sums, p, scratch);
         memset(to.total, 0, (size_t)(sums * channels) * sizeof *to.total);

@@ -3,7 +3,8 @@
  * over the rows or combined row by row with one coefficient a channel, with the gate of a Relu that
  * follows in the same sweep.
  *
- * Rows are cut into parts by their number alone and partial sums are added up in order, in double:
+ * Rows are cut into parts by their number alone, or into the chunks of the samples that they belong
+ * to, and partial sums are added up in order, or along the tree (core/base/share.h), in double:
  * results do not depend on the number of threads, and float stays accurate over millions of rows.
  */
 #ifndef MFM_CHANNELS_H
@@ -14,15 +15,22 @@
 #include <stdint.h>
 
 #include "core/base/real.h"
+#include "core/base/share.h"
 
 typedef struct mfm_channels {
     int64_t rows, channels;
+    /* Whose rows these are, as many of each sample; NULL: nobody's. Sums are those of all ranks,
+     * where it has an exchange. Not read by mfm_channels_combine. */
+    const mfm_share *share;
 } mfm_channels;
 
 enum { MFM_MAX_STREAMS = 4 };
 
 /* Reals of scratch that the sums below use, for up to `sums` results a channel. */
 size_t mfm_channels_scratch(mfm_channels size, int sums);
+
+/* Rows of all ranks together. */
+int64_t mfm_channels_rows(mfm_channels size);
 
 /* moments[0][c] = the mean of x, moments[1][c] = its variance (divided by rows). Two sums. */
 void mfm_channels_moments(mfm_channels size, const real *x, double *moments, void *scratch);

@@ -271,6 +271,7 @@ void mfm_channels_combine(mfm_channels size, const mfm_channel_combination *f)
         gate = (mfm_channel_gate){.x = f->gate->x, .constant = shift, .factor = scale};
         folded.gate = &gate;
     }
-    combine_rows((mfm_channels){size.rows / folds, width}, 0, &folded);
-    combine_rows((mfm_channels){size.rows % folds, channels}, size.rows / folds * width, f);
+    combine_rows((mfm_channels){.rows = size.rows / folds, .channels = width}, 0, &folded);
+    combine_rows((mfm_channels){.rows = size.rows % folds, .channels = channels},
+                 size.rows / folds * width, f);
 }

@@ -1,5 +1,7 @@
 #include "core/engine/kernels/reduce.h"
 
+#include <string.h>
+
 #include "core/engine/kernels/nest.h"
 
 /* Operands of the nests here. */
@@ -11,7 +13,7 @@ enum { COLUMNS = 32 };
 enum { WIDE = 64 };
 /* A long sum is cut into up to PARTS sums of at least PART terms, whatever the number of threads.
  */
-enum { PARTS = 8, PART = 1024 };
+enum { PARTS = 8, PART = 1024, MOST_PARTS = MFM_CHUNKS };
 
 /* The axes that remain and those that are summed over, each at least one. When the innermost axis
  * of g remains, COLUMNS sums run side by side along it; otherwise one sum runs along it. */
@@ -22,8 +24,9 @@ typedef struct reduction {
     real *to;
     real scale;
     bool add;
-    int64_t outer, blocks; /* places of the kept axes around the columns; blocks of columns */
-    int64_t terms, parts;  /* of one sum */
+    int64_t outer, blocks;  /* places of the kept axes around the columns; blocks of columns */
+    int64_t terms, parts;   /* of one sum */
+    const mfm_share *share; /* parts are its chunks; NULL: of equal length */
 } reduction;
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -119,6 +122,30 @@ static void sum_part(const reduction *r, const int64_t base[], int64_t columns, 
     }
 }
 
+static int64_t first_term(const reduction *r, int64_t part)
+{
+    return r->share ? mfm_share_row(r->share, r->terms, (int)part) : part * r->terms / r->parts;
+}
+
+/* Of parts of equal length in double; of chunks, which ranks go on adding, in real. */
+static void add_parts(const reduction *r, int64_t columns, double sum[][COLUMNS], real *total)
+{
+    real chunks[MOST_PARTS][COLUMNS];
+    for (int64_t p = 0; p < r->parts && r->share; p++)
+        for (int64_t j = 0; j < columns; j++)
+            chunks[p][j] = (real)((double)r->scale * sum[p][j]);
+    if (r->share) {
+        mfm_share_add_reals(r->share, chunks[0], COLUMNS);
+        memcpy(total, chunks[0], (size_t)columns * sizeof *total);
+        return;
+    }
+    for (int64_t p = 1; p < r->parts; p++)
+        for (int64_t j = 0; j < columns; j++)
+            sum[0][j] += sum[p][j];
+    for (int64_t j = 0; j < columns; j++)
+        total[j] = (real)((double)r->scale * sum[0][j]);
+}
+
 /* One block of columns: the parts, then their total in fixed order. */
 static void sum_block(const reduction *r, int64_t block, bool split)
 {
@@ -131,20 +158,18 @@ static void sum_block(const reduction *r, int64_t block, bool split)
     for (int k = 0; k < MFM_NEST_OPERANDS; k++)
         base[k] += first * column->stride[k];
 
-    double sum[PARTS][COLUMNS];
+    double sum[MOST_PARTS][COLUMNS];
 #pragma omp parallel for if (split)
     for (int64_t p = 0; p < r->parts; p++) {
         for (int64_t j = 0; j < columns; j++)
             sum[p][j] = 0;
-        sum_part(r, base, columns, p * r->terms / r->parts, (p + 1) * r->terms / r->parts, sum[p]);
+        sum_part(r, base, columns, first_term(r, p), first_term(r, p + 1), sum[p]);
     }
-    for (int64_t p = 1; p < r->parts; p++)
-        for (int64_t j = 0; j < columns; j++)
-            sum[0][j] += sum[p][j];
+    real total[COLUMNS];
+    add_parts(r, columns, sum, total);
     for (int64_t j = 0; j < columns; j++) {
         real *to = r->to + base[TO] + j * column->stride[TO];
-        const real value = (real)((double)r->scale * sum[0][j]);
-        *to = r->add ? *to + value : value;
+        *to = r->add ? *to + total[j] : total[j];
     }
 }
 
@@ -161,8 +186,24 @@ static void split_axes(reduction *r, const mfm_nest *nest)
     r->by_columns = nest->axis[nest->rank - 1].stride[TO] != 0;
 }
 
-void mfm_reduce(const mfm_shape *shape, const real *g, const int64_t *g_stride, const real *b,
-                const int64_t *b_stride, real scale, real *to, const int64_t *to_stride, bool add)
+bool mfm_reduces_samples(const mfm_share *share, const mfm_shape *shape, const int64_t *to_stride)
+{
+    return share && share->samples && shape->rank && to_stride[0] == 0 &&
+           shape->dim[0] == mfm_share_count(share);
+}
+
+/* Whether the samples are the outermost of what is summed: then those of a chunk lie together. */
+static bool samples_lead(const mfm_shape *shape, const int64_t *g_stride, const int64_t *to_stride)
+{
+    for (int i = 1; i < shape->rank; i++)
+        if (to_stride[i] == 0 && shape->dim[i] > 1 && g_stride[i] > g_stride[0])
+            return false;
+    return true;
+}
+
+void mfm_reduce(const mfm_share *share, const mfm_shape *shape, const real *g,
+                const int64_t *g_stride, const real *b, const int64_t *b_stride, real scale,
+                real *to, const int64_t *to_stride, bool add)
 {
     if (!g && add)
         return;
@@ -182,6 +223,11 @@ void mfm_reduce(const mfm_shape *shape, const real *g, const int64_t *g_stride, 
     r.blocks = r.by_columns ? (columns + COLUMNS - 1) / COLUMNS : columns;
     r.terms = mfm_nest_count(&r.summed);
     r.parts = r.terms / PART < 1 ? 1 : smaller(r.terms / PART, PARTS);
+    if (g && mfm_reduces_samples(share, shape, to_stride) &&
+        samples_lead(shape, g_stride, to_stride)) {
+        r.share = share;
+        r.parts = share->end - share->first;
+    }
     const int64_t blocks = r.outer * r.blocks;
     const bool large = kept * r.terms > MFM_PARALLEL_FROM;
     if (large && blocks >= PARTS) {

@@ -202,8 +202,21 @@ static void accumulate(mfm_plan *plan, enum mfm_pass_kind kind, enum mfm_lane la
     }
 }
 
+/* Adjoints of these outputs are given by the caller. */
+static void find_seeded(mfm_plan *plan)
+{
+    for (int i = 0; i < plan->spec.n_keep; i++) {
+        const mfm_slot slot = plan->spec.keep[i];
+        const mfm_value *value = &plan->graph->values[slot.value];
+        if (value->kind == MFM_VALUE_NODE && (slot.lane == MFM_G || slot.lane == MFM_DG) &&
+            plan->graph->nodes[value->producer].out[0] == slot.value)
+            plan->instance.nodes[value->producer].seeded = true;
+    }
+}
+
 int mfm_plan_find_accumulation(mfm_plan *plan)
 {
+    find_seeded(plan);
     uint8_t *seen = mfm_alloc(plan->ctx, plan->graph->n_values, 1);
     if (!seen)
         return MFM_ENOMEM;

@@ -1,5 +1,6 @@
 #include "core/engine/kernels/conv/conv.h"
 
+#include "core/engine/kernels/conv/conv_chunks.h"
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
 #include "core/engine/kernels/vec.h"
@@ -10,9 +11,13 @@ enum {
 };
 
 /* In order of preference. */
-static const mfm_conv_impl *const preferred[] = {&mfm_conv_winograd, &mfm_conv_pointwise,
-                                                 &mfm_conv_panels,   &mfm_conv_direct,
-                                                 &mfm_conv_general,  NULL};
+static const mfm_conv_impl *const preferred[] = {&mfm_conv_winograd_chunks,
+                                                 &mfm_conv_winograd,
+                                                 &mfm_conv_pointwise,
+                                                 &mfm_conv_panels,
+                                                 &mfm_conv_direct,
+                                                 &mfm_conv_general,
+                                                 NULL};
 /* The forward pass of training decides which side of a kink every element is on. The large
  * transforms round more than the sums do, and each element that changes sides shows in the
  * gradients; what is linear, and inference, only rounds. */
@@ -28,6 +33,8 @@ struct mfm_conv {
     int by_direction[MFM_CONV_DIRECTIONS]; /* places in impls */
     int directions;                        /* those that will be called: the first so many */
     int pair;                              /* place in impls of what offers it; -1: none */
+    const mfm_conv_impl *of_weights;       /* of their gradient, chunk by chunk; NULL: at once */
+    mfm_conv_chunks *chunks;
 };
 
 static int place_of(mfm_conv *conv, const mfm_conv_impl *impl)
@@ -56,7 +63,10 @@ static int choose(mfm_ctx *ctx, mfm_conv *conv, const mfm_conv_shape *shape,
             first_fit(shape, (enum mfm_conv_direction)d, d == MFM_CONV_FORWARD ? forward : list);
         if (!impl)
             return mfm_fail(ctx, MFM_ENOTSUP, "convolution: no implementation fits the shape");
-        conv->by_direction[d] = place_of(conv, impl);
+        if (d == MFM_CONV_WEIGHTS && !impl->weights_at_once)
+            conv->of_weights = impl;
+        else
+            conv->by_direction[d] = place_of(conv, impl);
     }
     const mfm_conv_impl *pair = first_fit(shape, MFM_CONV_FORWARD, list);
     conv->pair = conv->directions == MFM_CONV_DIRECTIONS && pair && pair->forward_pair
@@ -71,10 +81,12 @@ static int make(mfm_ctx *ctx, mfm_conv *conv, const mfm_conv_shape *shape)
     for (int i = 0; i < conv->count && !status; i++) {
         unsigned directions = 0;
         for (int d = 0; d < conv->directions; d++)
-            if (conv->by_direction[d] == i)
+            if ((d != MFM_CONV_WEIGHTS || !conv->of_weights) && conv->by_direction[d] == i)
                 directions |= 1u << d;
         status = conv->impls[i]->make(ctx, shape, directions, &conv->states[i]);
     }
+    if (!status && conv->of_weights)
+        status = mfm_conv_chunks_new(ctx, conv->of_weights, shape, &conv->chunks);
     return status;
 }
 
@@ -123,6 +135,7 @@ void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv)
         return;
     for (int i = 0; i < conv->count; i++)
         conv->impls[i]->release(ctx, conv->states[i]);
+    mfm_conv_chunks_free(ctx, conv->chunks);
     mfm_free(ctx, conv);
 }
 
@@ -143,7 +156,10 @@ size_t mfm_conv_scratch(const mfm_conv *conv)
     if (conv->directions == MFM_CONV_FORWARD + 1)
         return most;
     most += mfm_conv_aligned(mfm_conv_packed(conv));
-    return most > pair_scratch(conv) ? most : pair_scratch(conv);
+    const size_t pair = pair_scratch(conv),
+                 weights = conv->chunks ? mfm_conv_chunks_scratch(conv->chunks) : 0;
+    most = most > pair ? most : pair;
+    return most > weights ? most : weights;
 }
 
 size_t mfm_conv_packed(const mfm_conv *conv)
@@ -217,7 +233,10 @@ void mfm_conv_backward_weights(const mfm_conv *conv, const real *gy, const real 
                                bool add, real *scratch)
 {
     const int i = conv->by_direction[MFM_CONV_WEIGHTS];
-    conv->impls[i]->backward_weights(conv->states[i], gy, x, gw, add, scratch);
+    if (conv->chunks)
+        mfm_conv_chunks_weights(conv->chunks, gy, x, gw, add, scratch);
+    else
+        conv->impls[i]->weights_at_once(conv->states[i], gy, x, gw, add, scratch);
 }
 
 const char *mfm_conv_backend(void)

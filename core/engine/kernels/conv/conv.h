@@ -9,6 +9,7 @@
 
 #include "core/base/context.h"
 #include "core/base/real.h"
+#include "core/base/share.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +21,7 @@ typedef struct mfm_conv_depth {
 
 typedef struct mfm_conv_shape {
     int64_t n, c, h, w; /* input */
+    mfm_share share;    /* which samples these are, of those of all ranks; zero: all */
     int64_t o, oh, ow;  /* result */
     int64_t kh, kw;
     int64_t stride[2], dilation[2];
@@ -57,6 +59,7 @@ void mfm_conv_forward_bias(const mfm_conv *conv, const real *x, const real *w, c
                            const real *bias, real *y, real *scratch);
 void mfm_conv_backward_data(const mfm_conv *conv, const real *gy, const real *w, real *gx, bool add,
                             real *scratch);
+/* Summed over samples as share.h tells: whatever the number of threads, the same bits. */
 void mfm_conv_backward_weights(const mfm_conv *conv, const real *gy, const real *x, real *gw,
                                bool add, real *scratch);
 /* What takes the shapes that nothing else fits: "oneDNN" or "im2col". */

@@ -22,6 +22,8 @@ typedef struct im2col {
     int64_t length;         /* kh kw depth */
     int64_t rows;           /* result rows of a block */
     bool pointwise;
+    bool sums;      /* gradients of the weights will be summed up, behind the columns */
+    size_t columns; /* reals */
 } im2col;
 
 static bool is_pointwise(const mfm_conv_shape *s)
@@ -34,7 +36,6 @@ static bool is_pointwise(const mfm_conv_shape *s)
 
 static int make(mfm_ctx *ctx, const mfm_conv_shape *shape, unsigned directions, void **state)
 {
-    (void)directions;
     *state = NULL;
     im2col *conv = mfm_alloc(ctx, 1, sizeof *conv);
     if (!conv)
@@ -49,6 +50,8 @@ static int make(mfm_ctx *ctx, const mfm_conv_shape *shape, unsigned directions, 
         conv->pointwise ? BLOCK_WINDOWS / shape->ow : BLOCK_REALS / conv->length / shape->ow;
     rows = rows < 1 ? 1 : rows;
     conv->rows = rows < all ? rows : all;
+    conv->columns = conv->pointwise ? 0 : (size_t)(conv->rows * shape->ow * conv->length);
+    conv->sums = directions >> MFM_CONV_WEIGHTS & 1;
     *state = conv;
     return MFM_OK;
 }
@@ -62,7 +65,7 @@ static void release(mfm_ctx *ctx, void *state)
 static size_t scratch_size(const void *state)
 {
     const im2col *conv = state;
-    return conv->pointwise ? 0 : (size_t)(conv->rows * conv->shape.ow * conv->length);
+    return conv->columns + (conv->sums ? (size_t)mfm_conv_weight_count(&conv->shape) : 0);
 }
 
 /* Windows [r0, r1) of one group: result rows per block, and where block and group begin. */
@@ -150,15 +153,19 @@ static void backward_weights(const void *state, const real *gy, const real *x, r
 {
     const im2col *conv = state;
     const mfm_conv_shape *s = &conv->shape;
+    const int64_t count = mfm_conv_weight_count(s);
+    real *to = add ? scratch + conv->columns : gw;
     for (int64_t group = 0; group < s->groups; group++)
         for (int64_t r = 0; r < s->n * s->oh; r += conv->rows) {
             const block b = block_at(conv, group, r);
             int64_t row_length;
             const real *columns = columns_of(conv, &b, x, scratch, &row_length);
             mfm_gemm(true, false, conv->results, conv->length, b.windows, 1,
-                     gy + result_at(conv, &b), s->o, columns, row_length, add || r > 0,
-                     gw + weights_at(conv, &b), conv->length);
+                     gy + result_at(conv, &b), s->o, columns, row_length, r > 0,
+                     to + weights_at(conv, &b), conv->length);
         }
+    for (int64_t i = 0; add && i < count; i++)
+        gw[i] += to[i];
 }
 
 static bool fits(const mfm_conv_shape *shape, enum mfm_conv_direction direction)

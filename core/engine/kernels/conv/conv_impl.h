@@ -34,8 +34,17 @@ typedef struct mfm_conv_impl {
                     real *scratch);
     void (*backward_data)(const void *state, const real *gy, const real *w, real *gx, bool add,
                           real *scratch);
-    void (*backward_weights)(const void *state, const real *gy, const real *x, real *gw, bool add,
+    /* The gradient of the weights, or what weights_finish makes it of: sums over samples are added
+     * up in that form, of so many reals. Both NULL: as it is. Called in one thread, for the samples
+     * of a chunk (conv_chunks.h); when adding, their sum as a whole is what is added. */
+    void (*backward_weights)(const void *state, const real *gy, const real *x, real *sum, bool add,
                              real *scratch);
+    size_t (*weights_sum)(const void *state);
+    void (*weights_finish)(const void *state, real *sum, real *gw, bool add, real *scratch);
+    /* gw = [gw +] the gradient of the weights, summed over the chunks of the batch: in the place of
+     * the three above. */
+    void (*weights_at_once)(const void *state, const real *gy, const real *x, real *gw, bool add,
+                            real *scratch);
     /* y = x * w + bias, overwriting; NULL: this is not offered. */
     void (*forward_bias)(const void *state, const real *x, const real *packed, const real *bias,
                          real *y, real *scratch);
@@ -59,6 +68,8 @@ extern const mfm_conv_impl mfm_conv_pointwise;
 extern const mfm_conv_impl mfm_conv_panels;
 /* 3 x 3 with stride 1 between whole vectors of channels. */
 extern const mfm_conv_impl mfm_conv_winograd;
+/* The same for the gradient of the weights alone, of few samples. */
+extern const mfm_conv_impl mfm_conv_winograd_chunks;
 /* The same in smaller tiles, which round no more than the sums: forward only. */
 extern const mfm_conv_impl mfm_conv_winograd_small;
 

@@ -5,7 +5,8 @@
  * the calls.
  *
  * Scratch of a direction: oneDNN's scratchpad, then the packed weights, then a result that is to be
- * added to what is there.
+ * added to what is there; of the gradient of the weights, which is summed as oneDNN lays it out, a
+ * summand or its plain form in the place of these.
  */
 #include <dnnl.h>
 #include <dnnl_debug.h>
@@ -201,8 +202,10 @@ static int make_direction(mfm_ctx *ctx, onednn *conv, int which, dnnl_primitive_
     d->size = which == FORWARD || which == FORWARD_ADD ? d->packed_at : d->sum_at;
     if (which == DATA)
         d->size += aligned(dnnl_memory_desc_get_size(&conv->image_desc));
-    if (which == WEIGHTS)
-        d->size += aligned(dnnl_memory_desc_get_size(&conv->weights_desc));
+    if (which == WEIGHTS) {
+        const size_t plain = aligned(dnnl_memory_desc_get_size(&conv->weights_desc));
+        d->size = d->sum_at > d->packed_at + plain ? d->sum_at : d->packed_at + plain;
+    }
     return MFM_OK;
 }
 
@@ -389,24 +392,47 @@ static void backward_data(const void *state, const real *gy, const real *w, real
         add_to(to, gx, count);
 }
 
-static void backward_weights(const void *state, const real *gy, const real *x, real *gw, bool add,
+/* As oneDNN lays it out. */
+static size_t weights_sum(const void *state)
+{
+    const onednn *conv = state;
+    const direction *d = &conv->directions[WEIGHTS];
+    return d->reorder ? (d->sum_at - d->packed_at) / sizeof(real)
+                      : (size_t)mfm_conv_weight_count(&conv->shape);
+}
+
+static void backward_weights(const void *state, const real *gy, const real *x, real *sum, bool add,
                              real *scratch)
 {
     const onednn *conv = state;
     const direction *d = &conv->directions[WEIGHTS];
-    real *to = add ? (real *)((char *)scratch + d->sum_at) : gw;
-    const dnnl_memory_t weights = place_weights(conv, d, to, false, (char *)scratch);
+    real *to = add ? (real *)((char *)scratch + d->packed_at) : sum;
+    const dnnl_memory_t weights = d->reorder ? d->packed : conv->weights;
     dnnl_exec_arg_t args[] = {{DNNL_ARG_DIFF_DST, conv->result},
                               {DNNL_ARG_SRC, conv->image},
                               {DNNL_ARG_DIFF_WEIGHTS, weights},
                               {0}};
+    if (!point(weights, to) || !point(conv->result, gy) || !point(conv->image, x) ||
+        !run(conv, d, 3, args, (char *)scratch))
+        spoil(to, (int64_t)weights_sum(conv));
+    if (add)
+        add_to(to, sum, (int64_t)weights_sum(conv));
+}
+
+static void weights_finish(const void *state, real *sum, real *gw, bool add, real *scratch)
+{
+    const onednn *conv = state;
+    const direction *d = &conv->directions[WEIGHTS];
     const int64_t count = mfm_conv_weight_count(&conv->shape);
-    bool done = weights && point(conv->result, gy) && point(conv->image, x) &&
-                run(conv, d, 3, args, (char *)scratch);
-    if (done && d->reorder)
-        done = reorder(conv, d, d->packed, conv->weights);
-    if (!done)
+    real *to = add ? (real *)((char *)scratch + d->packed_at) : gw;
+    if (!d->reorder) {
+        to = sum;
+        if (!add)
+            memcpy(gw, sum, (size_t)count * sizeof *gw);
+    } else if (!point(d->packed, sum) || !point(conv->weights, to) ||
+               !reorder(conv, d, d->packed, conv->weights)) {
         spoil(to, count);
+    }
     if (add)
         add_to(to, gw, count);
 }
@@ -429,4 +455,6 @@ const mfm_conv_impl mfm_conv_general = {
     .forward = forward,
     .backward_data = backward_data,
     .backward_weights = backward_weights,
+    .weights_sum = weights_sum,
+    .weights_finish = weights_finish,
 };

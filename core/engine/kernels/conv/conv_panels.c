@@ -38,7 +38,7 @@ static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction direction)
     const bool plain = s->groups == 1 && s->dilation[0] == 1 && s->dilation[1] == 1;
     return (int)MFM_VEC_BYTES <= (int)MFM_CONV_NARROW_BYTES && direction == MFM_CONV_FORWARD &&
            plain && s->kh * s->kw > 1 && s->c >= LEAST_CHANNELS && s->o % PANEL == 0 &&
-           s->n * s->oh * s->ow >= LEAST_PIXELS;
+           mfm_conv_samples(s) * s->oh * s->ow >= LEAST_PIXELS;
 }
 
 static void release(mfm_ctx *ctx, void *state)

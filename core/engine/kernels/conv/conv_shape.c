@@ -74,6 +74,11 @@ int mfm_conv_check(mfm_ctx *ctx, const mfm_conv_shape *s)
     return status ? status : check_products(ctx, s);
 }
 
+int64_t mfm_conv_samples(const mfm_conv_shape *s)
+{
+    return s->share.samples ? s->share.samples : s->n;
+}
+
 int64_t mfm_conv_image_count(const mfm_conv_shape *s)
 {
     return s->n * s->h * s->w * s->c;

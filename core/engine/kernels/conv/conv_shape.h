@@ -9,6 +9,10 @@
  * sizes. */
 int mfm_conv_check(mfm_ctx *ctx, const mfm_conv_shape *shape);
 
+/* Samples of all ranks together: what a choice by the size of a batch goes by, so that all make the
+ * same. */
+int64_t mfm_conv_samples(const mfm_conv_shape *shape);
+
 /* Reals of the images, the results and the weights. */
 int64_t mfm_conv_image_count(const mfm_conv_shape *shape);
 int64_t mfm_conv_result_count(const mfm_conv_shape *shape);

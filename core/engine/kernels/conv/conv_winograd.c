@@ -67,7 +67,8 @@ static bool fits_form(const mfm_winograd_form *form, const mfm_conv_shape *s,
         ((rows + form->out - 1) / form->out) * ((columns + form->out - 1) / form->out);
     const int64_t enough = which == MFM_CONV_WEIGHTS ? 2 * FEW_TILES : FEW_TILES;
     /* Worth while when a third of the products of the sums is saved: */
-    return s->n * tiles >= enough && 3 * tiles * form->points <= 2 * s->oh * s->ow * TAPS;
+    return mfm_conv_samples(s) * tiles >= enough &&
+           3 * tiles * form->points <= 2 * s->oh * s->ow * TAPS;
 }
 
 static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction which)
@@ -150,7 +151,7 @@ static void release(mfm_ctx *ctx, void *state)
     mfm_free(ctx, state);
 }
 
-/* Scratch: the transformed kernels (data: once, weights: of each part, pair: two), then for each
+/* Scratch: the transformed kernels (data: once, weights: their sums, pair: two), then for each
  * part, or all of them together, a block of tiles of both sides. */
 static int64_t kernel_reals(const winograd *conv)
 {
@@ -187,7 +188,7 @@ static size_t scratch_size(const void *state)
     if (conv->directions >> MFM_CONV_DATA & 1)
         size = larger(size, kernels + all_block_reals(conv, &conv->data, 1));
     if (conv->directions >> MFM_CONV_WEIGHTS & 1)
-        size = larger(size, conv->parts * kernels + all_block_reals(conv, &conv->weights, 1));
+        size = larger(size, kernels + block_reals(&conv->weights, 1));
     return (size_t)size;
 }
 
@@ -372,36 +373,25 @@ static void add_products(const mfm_winograd_direction *d, int64_t rows, const re
     }
 }
 
-static void sum_part(const winograd *conv, int part, const real *gy, const real *x, real *s,
-                     real *scratch)
-{
-    const mfm_winograd_direction *d = &conv->weights;
-    const int64_t blocks = (d->tiles + d->block - 1) / d->block;
-    const int64_t begin = blocks * part / conv->parts, end = blocks * (part + 1) / conv->parts;
-    real *v = scratch, *n = scratch + POINTS * mfm_winograd_step(d->block, d->from.c);
-    if (begin == end)
-        memset(s, 0, (size_t)kernel_reals(conv) * sizeof *s);
-    for (int64_t b = begin; b < end; b++) {
-        const int64_t first = b * d->block, rows = at_most(d->block, d->tiles - first);
-        const mfm_winograd_block tiles = {first, rows, rows};
-        mfm_winograd_read_block(d, x, tiles, v, mfm_winograd_step(rows, d->from.c));
-        mfm_winograd_gradient_block(d, gy, tiles, n);
-        const int64_t after = first + rows, then = at_most(after + d->block, d->tiles);
-        add_products(d, rows, n, v, s, b > begin, mfm_winograd_rows_of(d, &d->from, x, after, then),
-                     mfm_winograd_rows_of(d, &d->to, gy, after, then));
-    }
-}
-
+/* In one thread. */
 static void backward_weights(const void *state, const real *gy, const real *x, real *gw, bool add,
                              real *scratch)
 {
     const winograd *conv = state;
-    real *blocks = scratch + conv->parts * kernel_reals(conv);
-#pragma omp parallel for schedule(static) num_threads(conv->parts)
-    for (int part = 0; part < conv->parts; part++)
-        sum_part(conv, part, gy, x, scratch + part * kernel_reals(conv),
-                 blocks + part * block_reals(&conv->weights, 1));
-    mfm_winograd_kernel_sums(kernels_of(conv), scratch, gw, add);
+    const mfm_winograd_direction *d = &conv->weights;
+    real *s = scratch, *v = s + kernel_reals(conv);
+    real *n = v + POINTS * mfm_winograd_step(d->block, d->from.c);
+    for (int64_t first = 0; first < d->tiles; first += d->block) {
+        const int64_t rows = at_most(d->block, d->tiles - first);
+        const mfm_winograd_block tiles = {first, rows, rows};
+        mfm_winograd_read_block(d, x, tiles, v, mfm_winograd_step(rows, d->from.c));
+        mfm_winograd_gradient_block(d, gy, tiles, n);
+        /* at the end, what lies behind: the next chunk, perhaps, and fetching cannot fail */
+        const int64_t after = first + rows, then = after + d->block;
+        add_products(d, rows, n, v, s, first > 0, mfm_winograd_rows_of(d, &d->from, x, after, then),
+                     mfm_winograd_rows_of(d, &d->to, gy, after, then));
+    }
+    mfm_winograd_kernel_sums(kernels_of(conv), s, gw, add);
 }
 
 const mfm_conv_impl mfm_conv_winograd = {

@@ -67,20 +67,11 @@ void mfm_winograd_turned_kernels(mfm_kernels k, const real *w, real *u)
             mfm_winograd_kernel(w + (row * TAPS + TAPS - 1) * c + i, -c, u + row * c + i, o * c);
 }
 
-void mfm_winograd_kernel_sums(mfm_kernels k, real *s, real *gw, bool add)
+void mfm_winograd_kernel_sums(mfm_kernels k, const real *s, real *gw, bool add)
 {
     const int64_t c = k.c, o = k.o, step = k.width * c;
 #pragma omp parallel for schedule(static) num_threads(k.parts)
     for (int64_t row = 0; row < o; row++)
-        for (int64_t i = 0; i < c; i += LANES) {
-            real *sum = s + row * c + i;
-            for (int64_t point = 0; point < POINTS; point++) {
-                real *at = sum + point * step;
-                mfm_vec total = mfm_vec_load(at);
-                for (int part = 1; part < k.parts; part++)
-                    total += mfm_vec_load(at + part * POINTS * step);
-                mfm_vec_store(at, total);
-            }
-            mfm_winograd_kernel_gradient(sum, step, gw + row * TAPS * c + i, c, add);
-        }
+        for (int64_t i = 0; i < c; i += LANES)
+            mfm_winograd_kernel_gradient(s + row * c + i, step, gw + row * TAPS * c + i, c, add);
 }

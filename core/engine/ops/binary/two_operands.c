@@ -131,7 +131,8 @@ static void adjoint(const mfm_node *node, const operands *o, int slot, enum mfm_
     }
     const mfm_shape shape = shape_of(node, slot);
     if (stretched)
-        mfm_broadcast_reduce(&node->out[0]->shape, sum, NULL, NULL, 1, &shape, to, add);
+        mfm_broadcast_reduce(&node->share, &node->out[0]->shape, sum, NULL, NULL, 1, &shape, to,
+                             add);
 }
 
 static void vjp(const mfm_node *node)

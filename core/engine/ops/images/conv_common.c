@@ -26,11 +26,18 @@ int mfm_conv_check_bias(mfm_ctx *ctx, const mfm_node *node, int64_t channels)
     return MFM_OK;
 }
 
+/* All of them where axis 0 is not the batch. */
+static mfm_share share_of(const mfm_node *node, int64_t n)
+{
+    return mfm_share_count(&node->share) == n ? node->share : mfm_share_whole(n);
+}
+
 mfm_conv_shape mfm_conv_shape_of(const mfm_node *node, const mfm_window *w, const mfm_shape *image,
                                  const int64_t *image_lengths, const mfm_shape *result,
                                  const int64_t *result_lengths)
 {
     mfm_conv_shape shape = {.n = image->dim[0],
+                            .share = share_of(node, image->dim[0]),
                             .c = image->dim[1],
                             .h = image_lengths[MFM_ROWS],
                             .w = image_lengths[MFM_COLUMNS],
@@ -110,5 +117,5 @@ void mfm_conv_bias(const mfm_node *node, const real *b, real *y, bool add)
 void mfm_conv_adjoint_bias(const mfm_node *node, const real *g, real *gb, bool add)
 {
     const mfm_shape shape = by_channel(node);
-    mfm_broadcast_reduce(&node->out[0]->shape, g, NULL, NULL, 1, &shape, gb, add);
+    mfm_broadcast_reduce(&node->share, &node->out[0]->shape, g, NULL, NULL, 1, &shape, gb, add);
 }

@@ -8,9 +8,12 @@
  *     vjp    gl_i = w_i G / D,  gw_i = l_i G / D
  *     vjp_t  gl_i' = (w_i' G + w_i G') / D,  gw_i' = (l_i' G + l_i G') / D
  *
+ * The sums, and n, are those of all ranks.
+ *
  * saved: D. Labels of one class number each give n shares of 1, or those of their rows in the
  * table [C, C], which is then needed. A batch whose shares sum to 0 has the loss 0.
  */
+#include "core/engine/kernels/sample_sum.h"
 #include "core/engine/ops/loss/loss_labels.h"
 
 enum { LOSSES, WEIGHTS, LABELS, TABLE };
@@ -69,31 +72,40 @@ static int64_t samples_of(const mfm_node *node)
     return node->in[LOSSES]->shape.dim[0];
 }
 
+static double share_of_labels(const mfm_node *node, int64_t i)
+{
+    return (double)mfm_loss_shares(node, LABELS, TABLE, i, classes_of(node), node->scratch);
+}
+
+/* w_i l_i */
+static double weighted_loss(const mfm_node *node, int64_t i)
+{
+    return (double)element(mfm_in(node, WEIGHTS, MFM_X), i, 1) *
+           (double)mfm_in(node, LOSSES, MFM_X)[i];
+}
+
 static void forward(const mfm_node *node)
 {
-    const int64_t n = samples_of(node), classes = classes_of(node);
-    const real *l = mfm_in(node, LOSSES, MFM_X), *w = mfm_in(node, WEIGHTS, MFM_X);
-    double divisor = (double)n, sum = 0;
-    if (input(node, LABELS)) {
-        divisor = 0;
-        for (int64_t i = 0; i < n; i++)
-            divisor += (double)mfm_loss_shares(node, LABELS, TABLE, i, classes, node->scratch);
-    }
-    for (int64_t i = 0; i < n; i++)
-        sum += (double)element(w, i, 1) * (double)l[i];
+    const int64_t n = samples_of(node);
+    const double divisor = input(node, LABELS) ? mfm_sample_sum(node, n, share_of_labels)
+                                               : (double)mfm_sample_count(node, n);
     node->saved[0] = (real)(divisor == 0 ? 1 : divisor);
-    mfm_out(node, 0, MFM_X)[0] = (real)(sum / (double)node->saved[0]);
+    mfm_out(node, 0, MFM_X)[0] =
+        (real)(mfm_sample_sum(node, n, weighted_loss) / (double)node->saved[0]);
+}
+
+/* w_i l_i' + w_i' l_i */
+static double weighted_tangent(const mfm_node *node, int64_t i)
+{
+    return (double)element(mfm_in(node, WEIGHTS, MFM_X), i, 1) *
+               (double)element(mfm_in(node, LOSSES, MFM_DX), i, 0) +
+           (double)element(mfm_in(node, WEIGHTS, MFM_DX), i, 0) *
+               (double)mfm_in(node, LOSSES, MFM_X)[i];
 }
 
 static void jvp(const mfm_node *node)
 {
-    const int64_t n = samples_of(node);
-    const real *l = mfm_in(node, LOSSES, MFM_X), *dl = mfm_in(node, LOSSES, MFM_DX);
-    const real *w = mfm_in(node, WEIGHTS, MFM_X), *dw = mfm_in(node, WEIGHTS, MFM_DX);
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += (double)element(w, i, 1) * (double)element(dl, i, 0) +
-               (double)element(dw, i, 0) * (double)l[i];
+    const double sum = mfm_sample_sum(node, samples_of(node), weighted_tangent);
     mfm_out(node, 0, MFM_DX)[0] = (real)(sum / (double)node->saved[0]);
 }
 

@@ -15,9 +15,12 @@
  *            gw_i' = (G' l_i + G l_i') / n
  *     with   a_i'  = (w_i' G + w_i G') / n + h_i'.
  *
+ * n counts the samples of all ranks, over which the sums are taken; each has its own losses.
+ *
  * saved: p [n, C], then l [n]. scratch: t [n, C] where labels are shares. A class number outside
  * 0 .. C-1 makes its loss NaN, which the trainer notices; it selects nothing.
  */
+#include "core/engine/kernels/sample_sum.h"
 #include "core/engine/ops/loss/loss_labels.h"
 
 #include <tgmath.h>
@@ -28,13 +31,18 @@ enum { PARALLEL_FROM = 16384 };
 /* The sizes and saved parts of a node. */
 typedef struct batch {
     int64_t n, classes;
+    int64_t all; /* samples of all ranks */
     real *p, *losses;
 } batch;
 
 static batch batch_of(const mfm_node *node)
 {
     const int64_t *dim = node->in[LOGITS]->shape.dim;
-    return (batch){dim[0], dim[1], node->saved, node->saved + dim[0] * dim[1]};
+    return (batch){.n = dim[0],
+                   .classes = dim[1],
+                   .all = mfm_sample_count(node, dim[0]),
+                   .p = node->saved,
+                   .losses = node->saved + dim[0] * dim[1]};
 }
 
 static int infer_shape(mfm_ctx *ctx, mfm_node *node)
@@ -120,6 +128,12 @@ static real dot(int64_t n, const real *a, const real *b)
     return sum;
 }
 
+/* w_i l_i, saved */
+static double weighted_loss(const mfm_node *node, int64_t i)
+{
+    return (double)weight(node, i) * (double)batch_of(node).losses[i];
+}
+
 static void forward(const mfm_node *node)
 {
     const batch b = batch_of(node);
@@ -136,13 +150,10 @@ static void forward(const mfm_node *node)
                       : t       ? sum * log_sum - dot(b.classes, t, row)
                                 : log_sum - row[class];
     }
-    double sum = 0;
-    for (int64_t i = 0; i < b.n; i++) {
-        sum += (double)weight(node, i) * (double)b.losses[i];
-        if (losses)
-            losses[i] = b.losses[i];
-    }
-    mfm_out(node, 0, MFM_X)[0] = (real)(sum / (double)b.n);
+    for (int64_t i = 0; losses && i < b.n; i++)
+        losses[i] = b.losses[i];
+    const double sum = mfm_sample_sum(node, b.n, weighted_loss);
+    mfm_out(node, 0, MFM_X)[0] = (real)(sum / (double)b.all);
 }
 
 /* <p_i, z_i'> */
@@ -165,21 +176,22 @@ static real loss_tangent(const mfm_node *node, const batch *b, int64_t i)
     return mean_tangent(b, i, dz) - (class < 0 ? 0 : dz[i * b->classes + class]);
 }
 
+/* w_i l_i' + w_i' l_i */
+static double weighted_tangent(const mfm_node *node, int64_t i)
+{
+    const batch b = batch_of(node);
+    return (double)weight(node, i) * (double)loss_tangent(node, &b, i) +
+           (double)element(mfm_in(node, WEIGHTS, MFM_DX), i) * (double)b.losses[i];
+}
+
 static void jvp(const mfm_node *node)
 {
     const batch b = batch_of(node);
-    const real *dw = mfm_in(node, WEIGHTS, MFM_DX);
     real *loss = mfm_out(node, 0, MFM_DX), *losses = mfm_out(node, 1, MFM_DX);
-    double sum = 0;
-    for (int64_t i = 0; i < b.n; i++) {
-        const real tangent = loss_tangent(node, &b, i);
-        sum += (double)weight(node, i) * (double)tangent +
-               (double)element(dw, i) * (double)b.losses[i];
-        if (losses)
-            losses[i] = tangent;
-    }
+    for (int64_t i = 0; losses && i < b.n; i++)
+        losses[i] = loss_tangent(node, &b, i);
     if (loss)
-        loss[0] = (real)(sum / (double)b.n);
+        loss[0] = (real)(mfm_sample_sum(node, b.n, weighted_tangent) / (double)b.all);
 }
 
 /* gz_i = [gz_i +] a (S_i p_i - t_i) */
@@ -206,7 +218,7 @@ static void add_residual(const mfm_node *node, const batch *b, int64_t i, real a
 static real loss_adjoint(const mfm_node *node, const batch *b, int64_t i)
 {
     const real g = element(mfm_out(node, 0, MFM_G), 0);
-    return weight(node, i) * g / (real)b->n + element(mfm_out(node, 1, MFM_G), i);
+    return weight(node, i) * g / (real)b->all + element(mfm_out(node, 1, MFM_G), i);
 }
 
 static void vjp_logits(const mfm_node *node, const batch *b, real *gz)
@@ -221,7 +233,7 @@ static void vjp(const mfm_node *node)
 {
     const batch b = batch_of(node);
     real *gz = mfm_in(node, LOGITS, MFM_G), *gw = mfm_in(node, WEIGHTS, MFM_G);
-    const real g = element(mfm_out(node, 0, MFM_G), 0) / (real)b.n;
+    const real g = element(mfm_out(node, 0, MFM_G), 0) / (real)b.all;
     const bool add = gw && mfm_accumulates(node, WEIGHTS, MFM_G);
     if (gz)
         vjp_logits(node, &b, gz);
@@ -234,7 +246,7 @@ static real loss_adjoint_tangent(const mfm_node *node, const batch *b, int64_t i
 {
     const real g = element(mfm_out(node, 0, MFM_G), 0), dg = element(mfm_out(node, 0, MFM_DG), 0);
     const real dw = element(mfm_in(node, WEIGHTS, MFM_DX), i);
-    return (dw * g + weight(node, i) * dg) / (real)b->n + element(mfm_out(node, 1, MFM_DG), i);
+    return (dw * g + weight(node, i) * dg) / (real)b->all + element(mfm_out(node, 1, MFM_DG), i);
 }
 
 /* gz_i += a p_i' */
@@ -269,7 +281,8 @@ static void vjp_t(const mfm_node *node)
     if (gz)
         vjp_t_logits(node, &b, gz);
     for (int64_t i = 0; gw && i < b.n; i++)
-        gw[i] = (add ? gw[i] : 0) + (dg * b.losses[i] + g * loss_tangent(node, &b, i)) / (real)b.n;
+        gw[i] =
+            (add ? gw[i] : 0) + (dg * b.losses[i] + g * loss_tangent(node, &b, i)) / (real)b.all;
 }
 
 static const mfm_rule rule = {forward, jvp, vjp, vjp_t};

@@ -126,8 +126,8 @@ static void bias(const mfm_node *node, const real *c, real *y, bool add)
 
 static void adjoint_bias(const mfm_node *node, const real *g, real *gc, bool add)
 {
-    mfm_broadcast_reduce(&node->out[0]->shape, g, NULL, NULL, beta_of(node), &node->in[2]->shape,
-                         gc, add);
+    mfm_broadcast_reduce(&node->share, &node->out[0]->shape, g, NULL, NULL, beta_of(node),
+                         &node->in[2]->shape, gc, add);
 }
 
 static int64_t macs(const mfm_node *node)

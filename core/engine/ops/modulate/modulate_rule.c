@@ -27,7 +27,8 @@ enum { MAX_SUMS = 5, MAX_STREAMS = 2 };
 static mfm_channels sample_size(const mfm_node *node)
 {
     const mfm_shape *x = &node->in[MFM_MOD_INPUT]->shape;
-    return (mfm_channels){mfm_shape_count(x) / (x->dim[0] * x->dim[1]), x->dim[1]};
+    return (mfm_channels){.rows = mfm_shape_count(x) / (x->dim[0] * x->dim[1]),
+                          .channels = x->dim[1]};
 }
 
 static int64_t count_samples(const mfm_node *node)

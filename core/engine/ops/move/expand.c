@@ -40,8 +40,8 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
 {
     real *to = mfm_in(node, 0, lane);
     if (to)
-        mfm_broadcast_reduce(&node->out[0]->shape, mfm_out(node, 0, lane), NULL, NULL, 1,
-                             &node->in[0]->shape, to, mfm_accumulates(node, 0, lane));
+        mfm_broadcast_reduce(&node->share, &node->out[0]->shape, mfm_out(node, 0, lane), NULL, NULL,
+                             1, &node->in[0]->shape, to, mfm_accumulates(node, 0, lane));
 }
 
 static const mfm_linear parts = {apply, adjoint};

@@ -76,8 +76,8 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
     real *to = mfm_in(node, 0, lane);
     const tiles t = tiles_of(node);
     for (int64_t k = 0; k < t.count && to; k++)
-        mfm_reduce(&t.shape, from ? from + start(&t, k) : NULL, t.y, NULL, NULL, 1, to, t.x,
-                   k > 0 || mfm_accumulates(node, 0, lane));
+        mfm_reduce(&node->share, &t.shape, from ? from + start(&t, k) : NULL, t.y, NULL, NULL, 1,
+                   to, t.x, k > 0 || mfm_accumulates(node, 0, lane));
 }
 
 static const mfm_linear parts = {apply, adjoint};

@@ -50,7 +50,16 @@ enum { MAX_SUMS = 7 };
 mfm_channels mfm_batch_norm_size(const mfm_node *node)
 {
     const mfm_shape *x = &node->in[MFM_BN_INPUT]->shape;
-    return (mfm_channels){mfm_shape_count(x) / x->dim[1], x->dim[1]};
+    return (mfm_channels){.rows = mfm_shape_count(x) / x->dim[1], .channels = x->dim[1]};
+}
+
+/* Whose statistics these are: those of all ranks, or of the samples at hand. */
+static mfm_share share_of(const mfm_node *node)
+{
+    mfm_share share = mfm_share_for(&node->share, node->in[MFM_BN_INPUT]->shape.dim[0]);
+    if (share.local_statistics && node->training)
+        share.exchange = NULL;
+    return share;
 }
 
 /* Lines and volumes do not have the channels innermost: they are turned for a pass. */
@@ -62,7 +71,9 @@ static bool is_turned(const mfm_node *node)
 
 size_t mfm_batch_norm_scratch(const mfm_node *node)
 {
-    const mfm_channels size = mfm_batch_norm_size(node);
+    const mfm_share share = share_of(node);
+    mfm_channels size = mfm_batch_norm_size(node);
+    size.share = &share;
     const size_t channels = (size_t)size.channels;
     const size_t turned = is_turned(node) ? (size_t)(size.rows * size.channels) : 0;
     return (MFM_LANES + 1) * turned + MAX_SUMS * channels * (sizeof(double) / sizeof(real)) +
@@ -74,7 +85,9 @@ size_t mfm_batch_norm_scratch(const mfm_node *node)
 /* The node's memory, and the streams of a pass: x, x', g, g', NULL where zero or unused. */
 typedef struct pass {
     const mfm_node *node;
-    mfm_channels size;
+    mfm_share share;
+    mfm_channels size;              /* whose share is that one */
+    double rows;                    /* of all ranks */
     real *mean, *invstd, *variance; /* saved */
     double *total;                  /* [MAX_SUMS, c] */
     void *partials;
@@ -128,9 +141,13 @@ static void combine(const pass *p, mfm_channel_combination f)
     mfm_strided_copy(&shape, f.y, from, 1, y, to, add);
 }
 
-static pass begin(const mfm_node *node)
+/* In place, as the size points to the share. */
+static void begin(const mfm_node *node, pass *at)
 {
-    pass p = {.node = node, .size = mfm_batch_norm_size(node)};
+    *at = (pass){.node = node, .share = share_of(node), .size = mfm_batch_norm_size(node)};
+    at->size.share = &at->share;
+    at->rows = (double)mfm_channels_rows(at->size);
+    pass p = *at;
     const int64_t c = p.size.channels;
     p.mean = node->saved + MFM_BN_SAVED_MEAN * c;
     p.invstd = node->saved + MFM_BN_SAVED_INVSTD * c;
@@ -145,7 +162,7 @@ static pass begin(const mfm_node *node)
     p.tail = node->impl->parts;
     p.turned = is_turned(node) ? p.scale + c : NULL;
     set_stream(&p, MFM_X, mfm_in(node, MFM_BN_INPUT, MFM_X));
-    return p;
+    *at = p;
 }
 
 static double at(const double *sums, int64_t c)
@@ -167,7 +184,7 @@ typedef struct means {
 
 static means means_of(const pass *p, int64_t c)
 {
-    const double n = (double)p->size.rows, s = (double)p->invstd[c];
+    const double n = p->rows, s = (double)p->invstd[c];
     means m = {.s = s};
     if (p->node->training) {
         m.dmu = at(p->sum[MFM_DX], c) / n;
@@ -320,14 +337,16 @@ static terms forward_terms(const pass *p, int64_t c)
 
 static void forward(const mfm_node *node)
 {
-    const pass p = begin(node);
+    pass p;
+    begin(node, &p);
     find_statistics(&p);
     write_output(&p, forward_terms, MFM_X);
 }
 
 void mfm_batch_norm_restore(const mfm_node *node)
 {
-    const pass p = begin(node);
+    pass p;
+    begin(node, &p);
     write_output(&p, forward_terms, MFM_X);
 }
 
@@ -342,7 +361,8 @@ static terms jvp_terms(const pass *p, int64_t c)
 
 static void jvp(const mfm_node *node)
 {
-    pass p = begin(node);
+    pass p;
+    begin(node, &p);
     set_stream(&p, MFM_DX, mfm_in(node, MFM_BN_INPUT, MFM_DX));
     if (node->training && p.stream[MFM_DX])
         sum_streams(&p);
@@ -351,19 +371,26 @@ static void jvp(const mfm_node *node)
     write_output(&p, jvp_terms, MFM_DX);
 }
 
-/* Writes or adds the adjoints (G) or their tangents (DG) of scale and bias. */
+static real mine_of(const pass *p, double sum)
+{
+    return (real)(!p->share.exchange || p->share.first == 0 ? sum : 0) + 0;
+}
+
+/* Writes or adds the adjoints (G) or their tangents (DG) of scale and bias. What is summed over all
+ * ranks is the first one's part, zero that of the others. Adding zero makes -0 the 0 that it
+ * becomes when ranks add up. */
 static void parameter_adjoints(const pass *p, enum mfm_lane lane)
 {
     real *scale = mfm_in(p->node, MFM_BN_SCALE, lane), *bias = mfm_in(p->node, MFM_BN_BIAS, lane);
     const bool add_scale = mfm_accumulates(p->node, MFM_BN_SCALE, lane);
     const bool add_bias = mfm_accumulates(p->node, MFM_BN_BIAS, lane);
-    const double n = (double)p->size.rows;
+    const double n = p->rows;
     for (int64_t c = 0; scale && c < p->size.channels; c++) {
         const means m = means_of(p, c);
-        scale[c] = (add_scale ? scale[c] : 0) + (real)(n * (lane == MFM_G ? m.b : m.db));
+        scale[c] = (add_scale ? scale[c] : 0) + mine_of(p, n * (lane == MFM_G ? m.b : m.db));
     }
     for (int64_t c = 0; bias && c < p->size.channels; c++)
-        bias[c] = (add_bias ? bias[c] : 0) + (real)at(p->sum[lane], c);
+        bias[c] = (add_bias ? bias[c] : 0) + mine_of(p, at(p->sum[lane], c));
 }
 
 static bool wants_parameters(const mfm_node *node, enum mfm_lane lane)
@@ -385,7 +412,8 @@ static terms vjp_terms_fixed(const pass *p, int64_t c)
 
 static void vjp(const mfm_node *node)
 {
-    pass p = begin(node);
+    pass p;
+    begin(node, &p);
     set_stream(&p, MFM_G, mfm_out(node, 0, MFM_G));
     if (node->training || wants_parameters(node, MFM_G))
         sum_streams(&p);
@@ -417,7 +445,8 @@ static terms vjp_t_terms_fixed(const pass *p, int64_t c)
 
 static void vjp_t(const mfm_node *node)
 {
-    pass p = begin(node);
+    pass p;
+    begin(node, &p);
     set_stream(&p, MFM_DX, mfm_in(node, MFM_BN_INPUT, MFM_DX));
     set_stream(&p, MFM_G, mfm_out(node, 0, MFM_G));
     set_stream(&p, MFM_DG, mfm_out(node, 0, MFM_DG));

@@ -52,7 +52,7 @@ static images images_of(const mfm_node *node)
     v.area = mfm_shape_count(x) / (v.n * v.channels);
     const bool inner = stride[1] == 1;
     v.blocks = inner ? v.n : v.n * v.channels;
-    v.block = (mfm_channels){v.area, inner ? v.channels : 1};
+    v.block = (mfm_channels){.rows = v.area, .channels = inner ? v.channels : 1};
     v.per_scale = v.channels / node->in[MFM_IMAGE_NORM_SCALE]->shape.dim[0];
     return v;
 }

@@ -18,8 +18,8 @@
  *     ggamma' = sum g' xhat + g xhat',   gbeta' = sum g'
  * Without a mean, dmu = a = a' = 0.
  *
- * Rows are taken in chunks, whose number follows from the shape alone: sums over rows are those of
- * the chunks, in their order, for any number of threads. saved: mu and s, each [rows].
+ * Rows are taken in the chunks of the samples that they belong to, and sums over rows are those of
+ * the chunks along their tree (core/base/share.h). saved: mu and s, each [rows].
  */
 #include "core/engine/ops/norm/layer_norm.h"
 
@@ -29,13 +29,14 @@
 #include "core/engine/kernels/broadcast.h"
 #include "core/engine/ops/reduce/runs.h"
 
-enum { MOST_CHUNKS = 32, LEAST_ROWS = 8, PARALLEL_FROM = 16384 };
+enum { PARALLEL_FROM = 16384 };
 
 /* What follows from the shapes. */
 typedef struct plan {
     mfm_runs x;
-    int64_t chunks, per_chunk; /* of rows */
-    int64_t *place[2];         /* of scale, bias: of element k of a row; NULL: k */
+    mfm_share share; /* whose rows these are */
+    int chunks;
+    int64_t *place[2]; /* of scale, bias: of element k of a row; NULL: k */
 } plan;
 
 static int axis_of(const mfm_node *node)
@@ -150,14 +151,13 @@ int mfm_layer_norm_setup(mfm_ctx *ctx, mfm_node *node)
     if (status)
         return status;
     p->x = runs_of(node);
-    p->per_chunk = (p->x.runs + MOST_CHUNKS - 1) / MOST_CHUNKS;
-    p->per_chunk = p->per_chunk < LEAST_ROWS ? LEAST_ROWS : p->per_chunk;
-    p->chunks = (p->x.runs + p->per_chunk - 1) / p->per_chunk;
+    p->share = mfm_share_for(&node->share, p->x.runs);
+    p->chunks = p->share.end - p->share.first;
     for (int i = 0; i < 2 && !status; i++)
         if (param(node, MFM_LN_SCALE + i))
             status = find_places(ctx, node, MFM_LN_SCALE + i, p->x.length, &p->place[i]);
     node->saved_size = 2 * (size_t)p->x.runs;
-    node->scratch_size = 2 * (size_t)(p->chunks * p->x.length);
+    node->scratch_size = 2 * (size_t)p->chunks * (size_t)p->x.length;
     return status;
 }
 
@@ -411,12 +411,12 @@ static row row_of(const mfm_node *node, enum pass pass, real **result)
 }
 
 static inline __attribute__((always_inline)) void run_chunk(const mfm_node *node, enum pass pass,
-                                                            row r, real *result, int64_t chunk)
+                                                            row r, real *result, int chunk)
 {
     const plan *p = node->kernel;
     const double epsilon = ((const mfm_layer_norm_attr *)node->attr)->epsilon;
-    const int64_t first = chunk * p->per_chunk;
-    const int64_t end = first + p->per_chunk < p->x.runs ? first + p->per_chunk : p->x.runs;
+    const int64_t first = mfm_share_row(&p->share, p->x.runs, chunk);
+    const int64_t end = mfm_share_row(&p->share, p->x.runs, chunk + 1);
     real *mu = node->saved, *s = node->saved + p->x.runs;
     for (int64_t i = first; i < end; i++) {
         const int64_t start = mfm_run_start(&p->x, i);
@@ -437,7 +437,7 @@ static inline __attribute__((always_inline)) void run_chunk(const mfm_node *node
     }
 }
 
-/* The chunks' sums, in their order, into a parameter's lane. which: 0 scale, 1 bias */
+/* The sum of the chunks into a parameter's lane. which: 0 scale, 1 bias */
 static void add_sums(const mfm_node *node, int which, enum mfm_lane lane)
 {
     const plan *p = node->kernel;
@@ -449,9 +449,8 @@ static void add_sums(const mfm_node *node, int which, enum mfm_lane lane)
         return;
     if (!mfm_accumulates(node, input, lane))
         memset(to, 0, (size_t)mfm_shape_count(&node->in[input]->shape) * sizeof *to);
-    for (int64_t c = 0; c < p->chunks; c++)
-        for (int64_t k = 0; k < n; k++)
-            to[place ? place[k] : k] += node->scratch[(2 * c + which) * n + k];
+    for (int64_t k = 0; k < n; k++)
+        to[place ? place[k] : k] += node->scratch[which * n + k];
 }
 
 static inline __attribute__((always_inline)) void run(const mfm_node *node, enum pass pass)
@@ -464,7 +463,7 @@ static inline __attribute__((always_inline)) void run(const mfm_node *node, enum
     real *gbias = pass >= VJP ? mfm_in(node, MFM_LN_BIAS, lane) : NULL;
     const int64_t total = p->x.runs * p->x.length, n = p->x.length;
 #pragma omp parallel for if (total >= PARALLEL_FROM && p->chunks > 1)
-    for (int64_t c = 0; c < p->chunks; c++) {
+    for (int c = 0; c < p->chunks; c++) {
         row own = r;
         own.sum_scale = gscale ? node->scratch + 2 * c * n : NULL;
         own.sum_bias = gbias ? node->scratch + (2 * c + 1) * n : NULL;
@@ -472,6 +471,8 @@ static inline __attribute__((always_inline)) void run(const mfm_node *node, enum
             memset(node->scratch + 2 * c * n, 0, 2 * (size_t)n * sizeof(real));
         run_chunk(node, pass, own, result, c);
     }
+    if (gscale || gbias)
+        mfm_share_add_reals(&p->share, node->scratch, 2 * (size_t)n);
     for (int which = 0; which < 2 && pass >= VJP; which++)
         add_sums(node, which, lane);
 }

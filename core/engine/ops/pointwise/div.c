@@ -64,13 +64,13 @@ static void jvp(const mfm_node *node)
 static void to_divisor(const mfm_node *node, enum mfm_lane lane, const real *t, const real *x,
                        real scale, bool add)
 {
-    mfm_broadcast_reduce(&node->out[0]->shape, t, &node->in[0]->shape, x, scale,
+    mfm_broadcast_reduce(&node->share, &node->out[0]->shape, t, &node->in[0]->shape, x, scale,
                          &node->in[1]->shape, mfm_in(node, 1, lane), add);
 }
 
 static void to_dividend(const mfm_node *node, enum mfm_lane lane, const real *q)
 {
-    mfm_broadcast_reduce(&node->out[0]->shape, q, NULL, NULL, 1, &node->in[0]->shape,
+    mfm_broadcast_reduce(&node->share, &node->out[0]->shape, q, NULL, NULL, 1, &node->in[0]->shape,
                          mfm_in(node, 0, lane), mfm_accumulates(node, 0, lane));
 }
 

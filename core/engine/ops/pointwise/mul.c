@@ -13,14 +13,14 @@ static void product(const mfm_node *node, const real *a, const real *b, real *y,
 /* ga = sum of g * b over the axes along which a was stretched; gb likewise, with a. */
 static void adjoint_a(const mfm_node *node, const real *g, const real *b, real *ga, bool add)
 {
-    mfm_broadcast_reduce(&node->out[0]->shape, g, &node->in[1]->shape, b, 1, &node->in[0]->shape,
-                         ga, add);
+    mfm_broadcast_reduce(&node->share, &node->out[0]->shape, g, &node->in[1]->shape, b, 1,
+                         &node->in[0]->shape, ga, add);
 }
 
 static void adjoint_b(const mfm_node *node, const real *g, const real *a, real *gb, bool add)
 {
-    mfm_broadcast_reduce(&node->out[0]->shape, g, &node->in[0]->shape, a, 1, &node->in[1]->shape,
-                         gb, add);
+    mfm_broadcast_reduce(&node->share, &node->out[0]->shape, g, &node->in[0]->shape, a, 1,
+                         &node->in[1]->shape, gb, add);
 }
 
 static const mfm_bilinear parts = {

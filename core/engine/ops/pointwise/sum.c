@@ -23,8 +23,8 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
     for (int i = 0; i < node->n_in; i++) {
         real *to = mfm_in(node, i, lane);
         if (to)
-            mfm_broadcast_reduce(&node->out[0]->shape, mfm_out(node, 0, lane), NULL, NULL, 1,
-                                 &node->in[i]->shape, to, mfm_accumulates(node, i, lane));
+            mfm_broadcast_reduce(&node->share, &node->out[0]->shape, mfm_out(node, 0, lane), NULL,
+                                 NULL, 1, &node->in[i]->shape, to, mfm_accumulates(node, i, lane));
     }
 }
 

@@ -9,8 +9,8 @@ static void forward(const mfm_node *node)
 {
     int64_t x[MFM_MAX_RANK], y[MFM_MAX_RANK];
     mfm_reduction_strides(node, x, y);
-    mfm_reduce(&node->in[0]->shape, mfm_in(node, 0, MFM_X), x, mfm_in(node, 0, MFM_X), x, 1,
-               mfm_out(node, 0, MFM_X), y, false);
+    mfm_reduce(&node->share, &node->in[0]->shape, mfm_in(node, 0, MFM_X), x, mfm_in(node, 0, MFM_X),
+               x, 1, mfm_out(node, 0, MFM_X), y, false);
     const int64_t count = mfm_shape_count(&node->out[0]->shape);
     real *norm = mfm_out(node, 0, MFM_X);
     for (int64_t i = 0; i < count; i++)

@@ -1,20 +1,14 @@
 /* ReduceMean (ONNX 1, 11, 13, 18): the mean over some axes. */
 #include "core/engine/ops/reduce/reduction.h"
 
-static real share(const mfm_node *node)
-{
-    int64_t x[MFM_MAX_RANK], y[MFM_MAX_RANK];
-    return (real)1 / (real)mfm_reduction_strides(node, x, y);
-}
-
 static void apply(const mfm_node *node, enum mfm_lane lane)
 {
-    mfm_reduction_scaled(node, lane, share(node));
+    mfm_reduction_scaled(node, lane, mfm_reduction_share(node));
 }
 
 static void adjoint(const mfm_node *node, enum mfm_lane lane)
 {
-    mfm_reduction_spread(node, lane, share(node));
+    mfm_reduction_spread(node, lane, mfm_reduction_share(node));
 }
 
 static const mfm_linear parts = {apply, adjoint};

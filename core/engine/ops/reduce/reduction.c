@@ -86,17 +86,43 @@ int64_t mfm_reduction_strides(const mfm_node *node, int64_t x[MFM_MAX_RANK],
     return count;
 }
 
+/* The exchange of a node that adds up over samples; NULL: there is none, or nobody to add to. */
+static const mfm_exchange *exchange_of(const mfm_node *node)
+{
+    int64_t x[MFM_MAX_RANK], y[MFM_MAX_RANK];
+    mfm_reduction_strides(node, x, y);
+    return mfm_reduces_samples(&node->share, &node->in[0]->shape, y) ? node->share.exchange : NULL;
+}
+
+static void add_ranks(const mfm_node *node, real *result)
+{
+    const mfm_exchange *exchange = exchange_of(node);
+    if (exchange && result)
+        exchange->sum_reals(exchange->self, result, (size_t)mfm_shape_count(&node->out[0]->shape));
+}
+
+real mfm_reduction_share(const mfm_node *node)
+{
+    int64_t x[MFM_MAX_RANK], y[MFM_MAX_RANK];
+    const int64_t count = mfm_reduction_strides(node, x, y);
+    const bool all = mfm_reduces_samples(&node->share, &node->in[0]->shape, y);
+    return (real)1 / (real)(all ? count / node->in[0]->shape.dim[0] * node->share.samples : count);
+}
+
 void mfm_reduction_scaled(const mfm_node *node, enum mfm_lane lane, real scale)
 {
     int64_t x[MFM_MAX_RANK], y[MFM_MAX_RANK];
     mfm_reduction_strides(node, x, y);
-    mfm_reduce(&node->in[0]->shape, mfm_in(node, 0, lane), x, NULL, NULL, scale,
+    mfm_reduce(&node->share, &node->in[0]->shape, mfm_in(node, 0, lane), x, NULL, NULL, scale,
                mfm_out(node, 0, lane), y, false);
+    add_ranks(node, mfm_out(node, 0, lane));
 }
 
 void mfm_reduction_spread(const mfm_node *node, enum mfm_lane lane, real scale)
 {
     real *to = mfm_in(node, 0, lane);
+    if (!node->seeded)
+        add_ranks(node, mfm_out(node, 0, lane));
     if (!to)
         return;
     int64_t x[MFM_MAX_RANK], y[MFM_MAX_RANK];
@@ -118,7 +144,7 @@ void mfm_reduction_sum(const mfm_node *node, const real *t, real *y)
 {
     int64_t x_stride[MFM_MAX_RANK], y_stride[MFM_MAX_RANK];
     mfm_reduction_strides(node, x_stride, y_stride);
-    mfm_reduce(&node->in[0]->shape, t, x_stride, NULL, NULL, 1, y, y_stride, false);
+    mfm_reduce(&node->share, &node->in[0]->shape, t, x_stride, NULL, NULL, 1, y, y_stride, false);
 }
 
 void mfm_reduction_walk(const mfm_node *node, void (*function)(const mfm_reduction_row *row),

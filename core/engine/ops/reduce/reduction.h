@@ -37,7 +37,10 @@ void mfm_reduction_mark(const mfm_node *node, bool reduced[MFM_MAX_RANK]);
 int64_t mfm_reduction_strides(const mfm_node *node, int64_t x[MFM_MAX_RANK],
                               int64_t y[MFM_MAX_RANK]);
 
-/* y = scale * sum of x over the axes, of a lane; and its adjoint. */
+/* 1 / the numbers that make one result: where samples are among the axes, those of all ranks. */
+real mfm_reduction_share(const mfm_node *node);
+/* y = scale * sum of x over the axes, of a lane; and its adjoint. Over samples it is the sum of all
+ * ranks; of the result's adjoint each has what comes from its own samples, unless it is a seed. */
 void mfm_reduction_scaled(const mfm_node *node, enum mfm_lane lane, real scale);
 void mfm_reduction_spread(const mfm_node *node, enum mfm_lane lane, real scale);
 

@@ -81,8 +81,8 @@ void mfm_select_give(const mfm_node *node, enum mfm_lane lane)
         }
         if (g)
             mask(node, k, g, node->scratch, false);
-        mfm_broadcast_reduce(&node->out[0]->shape, g ? node->scratch : NULL, NULL, NULL, 1,
-                             &node->in[k]->shape, to, add);
+        mfm_broadcast_reduce(&node->share, &node->out[0]->shape, g ? node->scratch : NULL, NULL,
+                             NULL, 1, &node->in[k]->shape, to, add);
     }
 }
 

@@ -102,7 +102,7 @@ static bool reduce_agrees(mfm_draws *draws, int round, int longest)
         expected[mfm_naive_operand(&full, &shape, i)] +=
             (double)scale * (double)g[mfm_naive_operand(&full, &full, i)] *
             (weighted ? (double)b[mfm_naive_operand(&full, &b_shape, i)] : 1);
-    mfm_broadcast_reduce(&full, g, &b_shape, weighted ? b : NULL, scale, &shape, to, add);
+    mfm_broadcast_reduce(NULL, &full, g, &b_shape, weighted ? b : NULL, scale, &shape, to, add);
     bool agree = true;
     for (int64_t i = 0; i < kept; i++)
         agree = agree && mfm_naive_close((double)to[i], expected[i], count / kept);
@@ -146,7 +146,7 @@ static bool view_agrees(mfm_draws *draws, int round)
     for (int64_t i = 0; i < count; i++)
         expected[to_first + mfm_naive_offset(&shape, to_stride, i)] +=
             (double)g[g_first + mfm_naive_offset(&shape, g_stride, i)];
-    mfm_reduce(&shape, g + g_first, g_stride, NULL, NULL, 1, to + to_first, to_stride, false);
+    mfm_reduce(NULL, &shape, g + g_first, g_stride, NULL, NULL, 1, to + to_first, to_stride, false);
     bool agree = true;
     for (int64_t i = 0; i < sums; i++) {
         const int64_t at = to_first + mfm_naive_offset(&kept, to_stride, i);
@@ -176,8 +176,8 @@ static void test_reduce_accuracy(void)
     for (int64_t i = 0; i < count; i++)
         g[i] = (real)0.1;
     real sums[3], sum;
-    mfm_broadcast_reduce(&full, g, NULL, NULL, 1, &channels, sums, false);
-    mfm_broadcast_reduce(&full, g, NULL, NULL, 1, &scalar, &sum, false);
+    mfm_broadcast_reduce(NULL, &full, g, NULL, NULL, 1, &channels, sums, false);
+    mfm_broadcast_reduce(NULL, &full, g, NULL, NULL, 1, &scalar, &sum, false);
     const double each = (double)(real)0.1 * (double)count / 3;
     CU_ASSERT_DOUBLE_EQUAL((double)sums[0], each, 1e-7 * each);
     CU_ASSERT_DOUBLE_EQUAL((double)sums[2], each, 1e-7 * each);
@@ -196,9 +196,9 @@ static void test_reduce_threads(void)
     const int threads = omp_get_max_threads();
     for (int i = 0; i < 4; i++) {
         omp_set_num_threads(1);
-        mfm_broadcast_reduce(&full, g, &full, b, 1, &shapes[i], one, false);
+        mfm_broadcast_reduce(NULL, &full, g, &full, b, 1, &shapes[i], one, false);
         omp_set_num_threads(3);
-        mfm_broadcast_reduce(&full, g, &full, b, 1, &shapes[i], many, false);
+        mfm_broadcast_reduce(NULL, &full, g, &full, b, 1, &shapes[i], many, false);
         CU_ASSERT_EQUAL(memcmp(one, many, (size_t)mfm_shape_count(&shapes[i]) * sizeof one[0]), 0);
     }
     omp_set_num_threads(threads);
@@ -233,9 +233,9 @@ static void test_no_elements(void)
     real y[3] = {7, 8, 9};
     mfm_broadcast_binary(MFM_BINARY_ADD, &none, &none, x, &row, x, y, false);
     CU_ASSERT_EQUAL(y[0], 7);
-    mfm_broadcast_reduce(&none, x, NULL, NULL, 1, &row, y, true);
+    mfm_broadcast_reduce(NULL, &none, x, NULL, NULL, 1, &row, y, true);
     CU_ASSERT_EQUAL(y[1], 8);
-    mfm_broadcast_reduce(&none, x, NULL, NULL, 1, &row, y, false);
+    mfm_broadcast_reduce(NULL, &none, x, NULL, NULL, 1, &row, y, false);
     CU_ASSERT_EQUAL(y[2], 0);
 }
 
@@ -259,9 +259,9 @@ static void test_null_operands(void)
     mfm_broadcast_binary(MFM_BINARY_ADD, &full, &full, NULL, &full, NULL, y, false);
     CU_ASSERT_EQUAL(memcmp(y, zero, sizeof y), 0);
     real sums[2] = {1, 2};
-    mfm_broadcast_reduce(&full, NULL, &row, x, 1, &row, sums, true);
+    mfm_broadcast_reduce(NULL, &full, NULL, &row, x, 1, &row, sums, true);
     CU_ASSERT_EQUAL(sums[1], 2);
-    mfm_broadcast_reduce(&full, NULL, &row, x, 1, &row, sums, false);
+    mfm_broadcast_reduce(NULL, &full, NULL, &row, x, 1, &row, sums, false);
     CU_ASSERT_EQUAL(sums[1], 0);
 }
 
@@ -297,7 +297,7 @@ static bool channel_rows_agree(int channels)
         good = good && y[i] == 3 * b[i % channels];
         y[i] += (real)(i / channels % 5);
     }
-    mfm_broadcast_reduce(&image, y, NULL, NULL, 1, &vector, sum, false);
+    mfm_broadcast_reduce(NULL, &image, y, NULL, NULL, 1, &vector, sum, false);
     int64_t extra = 0;
     for (int64_t r = 0; r < rows; r++)
         extra += r % 5;

@@ -6,8 +6,16 @@
 #include "tests/suite.h"
 
 static const double tolerance = sizeof(real) == sizeof(float) ? 2e-6 : 1e-14;
-static const mfm_channels sizes[] = {{1, 1},    {7, 1},      {5000, 3}, {700, 64},
-                                     {33, 513}, {20000, 16}, {3, 9000}};
+static const mfm_share of_70 = {.samples = 70, .first = 0, .end = MFM_CHUNKS};
+static const mfm_share of_3 = {.samples = 3, .first = 0, .end = MFM_CHUNKS};
+#define SIZE(r, c, of)                                                                             \
+    {                                                                                              \
+        .rows = r, .channels = c, .share = of                                                      \
+    }
+static const mfm_channels sizes[] = {
+    SIZE(1, 1, NULL),      SIZE(7, 1, NULL),      SIZE(5000, 3, NULL), SIZE(700, 64, NULL),
+    SIZE(33, 513, NULL),   SIZE(20000, 16, NULL), SIZE(3, 9000, NULL), SIZE(700, 64, &of_70),
+    SIZE(5250, 3, &of_70), SIZE(3, 9000, &of_3)};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 /* Streams of random numbers around `offset`. */
@@ -106,7 +114,7 @@ static void moments(void)
  * 1e-10 for each of some hundred blocks. */
 static void far_moments(void)
 {
-    data d = make((mfm_channels){20000, 16}, 1000);
+    data d = make((mfm_channels){.rows = 20000, .channels = 16}, 1000);
     check_moments(&d, tolerance > 1e-10 ? tolerance : 1e-10, tolerance > 1e-8 ? tolerance : 1e-8);
     discard(&d);
 }
