@@ -8,10 +8,10 @@
  */
 #include <string.h>
 
-#include "core/engine/kernels/blas.h"
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
 #include "core/engine/kernels/conv/im2col.h"
+#include "core/engine/kernels/gemm.h"
 
 /* Reals of columns in one block: they stay in the outer cache and still make large products. */
 enum { BLOCK_REALS = 1 << 19, BLOCK_WINDOWS = 1 << 30 };
@@ -124,8 +124,18 @@ static void forward(const void *state, const real *x, const real *w, real *y, bo
             const block b = block_at(conv, group, r);
             int64_t row_length;
             const real *columns = columns_of(conv, &b, x, scratch, &row_length);
-            mfm_gemm(false, true, b.windows, conv->results, conv->length, 1, columns, row_length,
-                     w + weights_at(conv, &b), conv->length, add, y + result_at(conv, &b), s->o);
+            mfm_gemm_run(&(mfm_gemm){.transpose_b = true,
+                                     .m = b.windows,
+                                     .n = conv->results,
+                                     .k = conv->length,
+                                     .alpha = 1,
+                                     .a = columns,
+                                     .lda = row_length,
+                                     .b = w + weights_at(conv, &b),
+                                     .ldb = conv->length,
+                                     .add = add,
+                                     .c = y + result_at(conv, &b),
+                                     .ldc = s->o});
         }
 }
 
@@ -140,9 +150,17 @@ static void backward_data(const void *state, const real *gy, const real *w, real
         for (int64_t r = 0; r < s->n * s->oh; r += conv->rows) {
             const block b = block_at(conv, group, r);
             real *to = conv->pointwise ? gx + image_at(conv, &b) : scratch;
-            mfm_gemm(false, false, b.windows, conv->length, conv->results, 1,
-                     gy + result_at(conv, &b), s->o, w + weights_at(conv, &b), conv->length,
-                     conv->pointwise && add, to, conv->pointwise ? s->c : conv->length);
+            mfm_gemm_run(&(mfm_gemm){.m = b.windows,
+                                     .n = conv->length,
+                                     .k = conv->results,
+                                     .alpha = 1,
+                                     .a = gy + result_at(conv, &b),
+                                     .lda = s->o,
+                                     .b = w + weights_at(conv, &b),
+                                     .ldb = conv->length,
+                                     .add = conv->pointwise && add,
+                                     .c = to,
+                                     .ldc = conv->pointwise ? s->c : conv->length});
             if (!conv->pointwise)
                 mfm_im2col_adjoint(s, group, b.r0, b.r1, scratch, gx);
         }
@@ -160,9 +178,18 @@ static void backward_weights(const void *state, const real *gy, const real *x, r
             const block b = block_at(conv, group, r);
             int64_t row_length;
             const real *columns = columns_of(conv, &b, x, scratch, &row_length);
-            mfm_gemm(true, false, conv->results, conv->length, b.windows, 1,
-                     gy + result_at(conv, &b), s->o, columns, row_length, r > 0,
-                     to + weights_at(conv, &b), conv->length);
+            mfm_gemm_run(&(mfm_gemm){.transpose_a = true,
+                                     .m = conv->results,
+                                     .n = conv->length,
+                                     .k = b.windows,
+                                     .alpha = 1,
+                                     .a = gy + result_at(conv, &b),
+                                     .lda = s->o,
+                                     .b = columns,
+                                     .ldb = row_length,
+                                     .add = r > 0,
+                                     .c = to + weights_at(conv, &b),
+                                     .ldc = conv->length});
         }
     for (int64_t i = 0; add && i < count; i++)
         gw[i] += to[i];

@@ -5,9 +5,9 @@
  * as fast as any for many channels, where convolution libraries are not. The other directions are
  * left to those.
  */
-#include "core/engine/kernels/blas.h"
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
+#include "core/engine/kernels/gemm.h"
 #include "core/engine/kernels/vec.h"
 
 enum { MANY_CHANNELS = 256 };
@@ -48,12 +48,25 @@ static size_t nothing(const void *state)
     return 0;
 }
 
-static void backward_weights(const void *state, const real *gy, const real *x, real *gw, bool add,
-                             real *scratch)
+static void weights_at_once(const void *state, const real *gy, const real *x, real *gw, bool add,
+                            real *scratch)
 {
     const mfm_conv_shape *s = state;
+    const mfm_share share = s->share.samples ? s->share : mfm_share_whole(s->n);
     (void)scratch;
-    mfm_gemm(true, false, s->o, s->c, pixels(s), 1, gy, s->o, x, s->c, add ? 1 : 0, gw, s->c);
+    mfm_gemm_run(&(mfm_gemm){.transpose_a = true,
+                             .m = s->o,
+                             .n = s->c,
+                             .k = pixels(s),
+                             .alpha = 1,
+                             .a = gy,
+                             .lda = s->o,
+                             .b = x,
+                             .ldb = s->c,
+                             .add = add,
+                             .c = gw,
+                             .ldc = s->c,
+                             .share = &share});
 }
 
 const mfm_conv_impl mfm_conv_pointwise = {
@@ -63,5 +76,5 @@ const mfm_conv_impl mfm_conv_pointwise = {
     .release = release,
     .scratch = nothing,
     .packed = nothing,
-    .backward_weights = backward_weights,
+    .weights_at_once = weights_at_once,
 };

@@ -2,44 +2,11 @@
 
 #include <string.h>
 
+#include "core/engine/kernels/transpose.h"
 #include "core/engine/kernels/vec.h"
 #include "core/engine/kernels/conv/winograd.h"
 
 enum { POINTS = MFM_WINOGRAD_POINTS, TAPS = 9, LANES = MFM_VEC_LANES };
-
-/* Swaps the off-diagonal blocks of `size` lanes in every square of twice that size. */
-static inline __attribute__((always_inline)) void swap_blocks(mfm_vec *rows, int size)
-{
-    mfm_vec_index low, high;
-#pragma GCC unroll 16
-    for (int l = 0; l < LANES; l++) {
-        low[l] = l & size ? LANES + l - size : l;
-        high[l] = l & size ? LANES + l : l + size;
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < LANES; r++) {
-        if (r & size)
-            continue;
-        const mfm_vec a = rows[r], b = rows[r + size];
-        rows[r] = mfm_vec_pick(a, b, low);
-        rows[r + size] = mfm_vec_pick(a, b, high);
-    }
-}
-
-/* to [LANES][LANES] rows `step` apart = from^T, whose rows are `from_step` apart. */
-static void transpose_block(const real *from, int64_t from_step, real *to, int64_t step)
-{
-    mfm_vec rows[LANES];
-#pragma GCC unroll 16
-    for (int r = 0; r < LANES; r++)
-        rows[r] = mfm_vec_load(from + r * from_step);
-#pragma GCC unroll 4
-    for (int size = 1; size < LANES; size *= 2)
-        swap_blocks(rows, size);
-#pragma GCC unroll 16
-    for (int r = 0; r < LANES; r++)
-        mfm_vec_store(to + r * step, rows[r]);
-}
 
 void mfm_winograd_kernels(mfm_kernels k, const real *w, int64_t depth, real *u)
 {
@@ -53,8 +20,8 @@ void mfm_winograd_kernels(mfm_kernels k, const real *w, int64_t depth, real *u)
             for (int64_t j = 0; j < LANES && row + j < o; j++)
                 k.form->kernel(w + (row + j) * TAPS * c + i, c, block[j][0], LANES);
             for (int64_t point = 0; point < k.form->points; point++)
-                transpose_block(block[0][point], POINTS * LANES,
-                                u + (point * depth + i) * k.width + row, k.width);
+                mfm_transpose_block(block[0][point], POINTS * LANES,
+                                    u + (point * depth + i) * k.width + row, k.width);
         }
 }
 

@@ -3,8 +3,8 @@
  * and B is [k, n], or [n, k] with transB; C broadcasts to [m, n] and may be absent. Before version
  * 7, C must have the full shape unless `broadcast` is set.
  */
-#include "core/engine/kernels/blas.h"
 #include "core/engine/kernels/broadcast.h"
+#include "core/engine/kernels/gemm.h"
 #include "core/engine/rules.h"
 
 typedef struct gemm_attr {
@@ -89,29 +89,88 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 static void product(const mfm_node *node, const real *a, const real *b, real *y, bool add)
 {
     const sizes s = sizes_of(node);
-    mfm_gemm(s.trans_a, s.trans_b, s.m, s.n, s.k, s.alpha, a, s.lda, b, s.ldb, add ? 1 : 0, y, s.n);
+    mfm_gemm_run(&(mfm_gemm){.transpose_a = s.trans_a,
+                             .transpose_b = s.trans_b,
+                             .m = s.m,
+                             .n = s.n,
+                             .k = s.k,
+                             .alpha = s.alpha,
+                             .a = a,
+                             .lda = s.lda,
+                             .b = b,
+                             .ldb = s.ldb,
+                             .add = add,
+                             .c = y,
+                             .ldc = s.n});
 }
 
 /* ga = alpha g B^T, transposed when A is */
 static void adjoint_a(const mfm_node *node, const real *g, const real *b, real *ga, bool add)
 {
     const sizes s = sizes_of(node);
-    const real beta = add ? 1 : 0;
+    mfm_gemm p = {.transpose_b = !s.trans_b,
+                  .m = s.m,
+                  .n = s.k,
+                  .k = s.n,
+                  .alpha = s.alpha,
+                  .a = g,
+                  .lda = s.n,
+                  .b = b,
+                  .ldb = s.ldb,
+                  .add = add,
+                  .c = ga,
+                  .ldc = s.lda};
     if (s.trans_a)
-        mfm_gemm(s.trans_b, true, s.k, s.m, s.n, s.alpha, b, s.ldb, g, s.n, beta, ga, s.lda);
-    else
-        mfm_gemm(false, !s.trans_b, s.m, s.k, s.n, s.alpha, g, s.n, b, s.ldb, beta, ga, s.lda);
+        p = (mfm_gemm){.transpose_a = s.trans_b,
+                       .transpose_b = true,
+                       .m = s.k,
+                       .n = s.m,
+                       .k = s.n,
+                       .alpha = s.alpha,
+                       .a = b,
+                       .lda = s.ldb,
+                       .b = g,
+                       .ldb = s.n,
+                       .add = add,
+                       .c = ga,
+                       .ldc = s.lda};
+    mfm_gemm_run(&p);
 }
 
-/* gb = alpha A^T g, transposed when B is */
+/* gb = alpha A^T g, transposed when B is; summed over the samples, the rows of y. */
 static void adjoint_b(const mfm_node *node, const real *g, const real *a, real *gb, bool add)
 {
     const sizes s = sizes_of(node);
-    const real beta = add ? 1 : 0;
+    const mfm_share share = mfm_share_for(&node->share, s.m);
+    mfm_gemm p = {.transpose_a = !s.trans_a,
+                  .m = s.k,
+                  .n = s.n,
+                  .k = s.m,
+                  .alpha = s.alpha,
+                  .a = a,
+                  .lda = s.lda,
+                  .b = g,
+                  .ldb = s.n,
+                  .add = add,
+                  .c = gb,
+                  .ldc = s.ldb,
+                  .share = &share};
     if (s.trans_b)
-        mfm_gemm(true, s.trans_a, s.n, s.k, s.m, s.alpha, g, s.n, a, s.lda, beta, gb, s.ldb);
-    else
-        mfm_gemm(!s.trans_a, false, s.k, s.n, s.m, s.alpha, a, s.lda, g, s.n, beta, gb, s.ldb);
+        p = (mfm_gemm){.transpose_a = true,
+                       .transpose_b = s.trans_a,
+                       .m = s.n,
+                       .n = s.k,
+                       .k = s.m,
+                       .alpha = s.alpha,
+                       .a = g,
+                       .lda = s.n,
+                       .b = a,
+                       .ldb = s.lda,
+                       .add = add,
+                       .c = gb,
+                       .ldc = s.ldb,
+                       .share = &share};
+    mfm_gemm_run(&p);
 }
 
 static real beta_of(const mfm_node *node)

@@ -10,8 +10,8 @@
  */
 #include <string.h>
 
-#include "core/engine/kernels/blas.h"
 #include "core/engine/kernels/broadcast.h"
+#include "core/engine/kernels/gemm.h"
 #include "core/engine/rules.h"
 
 enum { PARALLEL_FROM = 16384 };
@@ -26,6 +26,7 @@ typedef struct geometry {
     mfm_shape batch;
     int64_t m, n, k;
     view a, b, y;
+    const mfm_share *share; /* where k runs over samples */
 } geometry;
 
 /* All axes but the last two; none of a vector. */
@@ -145,12 +146,40 @@ static void one_product(const geometry *g, const real *a, const real *b, real *y
     bool ta, tb, ty;
     int64_t lda, ldb, ldy;
     if (!fits(&g->a, g->m, g->k, &ta, &lda) || !fits(&g->b, g->k, g->n, &tb, &ldb) ||
-        !fits(&g->y, g->m, g->n, &ty, &ldy))
+        !fits(&g->y, g->m, g->n, &ty, &ldy)) {
         by_element(g, a, b, y, add);
-    else if (ty) /* y^T = B^T A^T */
-        mfm_gemm(!tb, !ta, g->n, g->m, g->k, 1, b, ldb, a, lda, add ? 1 : 0, y, ldy);
-    else
-        mfm_gemm(ta, tb, g->m, g->n, g->k, 1, a, lda, b, ldb, add ? 1 : 0, y, ldy);
+        return;
+    }
+    mfm_gemm p = {.transpose_a = ta,
+                  .transpose_b = tb,
+                  .m = g->m,
+                  .n = g->n,
+                  .k = g->k,
+                  .alpha = 1,
+                  .a = a,
+                  .lda = lda,
+                  .b = b,
+                  .ldb = ldb,
+                  .add = add,
+                  .c = y,
+                  .ldc = ldy,
+                  .share = g->share};
+    if (ty) /* y^T = B^T A^T */
+        p = (mfm_gemm){.transpose_a = !tb,
+                       .transpose_b = !ta,
+                       .m = g->n,
+                       .n = g->m,
+                       .k = g->k,
+                       .alpha = 1,
+                       .a = b,
+                       .lda = ldb,
+                       .b = a,
+                       .ldb = lda,
+                       .add = add,
+                       .c = y,
+                       .ldc = ldy,
+                       .share = g->share};
+    mfm_gemm_run(&p);
 }
 
 /* Results at the same place are added up; `count` is the number of elements of y. */
@@ -226,14 +255,23 @@ static void product(const mfm_node *node, const real *a, const real *b, real *y,
 static void adjoint_a(const mfm_node *node, const real *gy, const real *b, real *ga, bool add)
 {
     const geometry g = running_geometry(node);
-    const geometry back = {g.batch, g.m, g.k, g.n, g.y, transposed(g.b), g.a};
+    const geometry back = {
+        .batch = g.batch, .m = g.m, .n = g.k, .k = g.n, .a = g.y, .b = transposed(g.b), .y = g.a};
     multiply(&back, gy, b, ga, mfm_shape_count(&node->in[0]->shape), add);
 }
 
 static void adjoint_b(const mfm_node *node, const real *gy, const real *a, real *gb, bool add)
 {
     const geometry g = running_geometry(node);
-    const geometry back = {g.batch, g.k, g.n, g.m, transposed(g.a), g.y, g.b};
+    const mfm_share share = mfm_share_for(&node->share, g.m);
+    const geometry back = {.batch = g.batch,
+                           .m = g.k,
+                           .n = g.n,
+                           .k = g.m,
+                           .a = transposed(g.a),
+                           .b = g.y,
+                           .y = g.b,
+                           .share = g.batch.rank == 0 ? &share : NULL};
     multiply(&back, a, gy, gb, mfm_shape_count(&node->in[1]->shape), add);
 }
 

@@ -1,0 +1,39 @@
+/*
+ * Matrix products, row-major, whose every element has the same bits whatever the other sizes, the
+ * number of threads and the place of its row or column: one chain of multiplications and additions
+ * over k, in blocks of fixed length whose sums are added in order; or, where k runs over samples,
+ * one chain for each chunk, and chunks added along the tree of core/base/share.h.
+ */
+#ifndef MFM_GEMM_H
+#define MFM_GEMM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/real.h"
+#include "core/base/share.h"
+
+/* Sizes and row lengths are in [0, MFM_GEMM_MAX], row lengths at least 1. */
+enum { MFM_GEMM_MAX = 1 << 30 };
+
+/* c[m,n] = [c +] alpha op(a) op(b), op(a) is [m,k], op(b) is [k,n]; ld* are row lengths in memory.
+ */
+typedef struct mfm_gemm {
+    bool transpose_a, transpose_b;
+    int64_t m, n, k;
+    real alpha;
+    const real *a;
+    int64_t lda;
+    const real *b;
+    int64_t ldb;
+    bool add;
+    real *c;
+    int64_t ldc;
+    /* Whose samples k runs over, as many rows each (mfm_share_for); NULL: nobody's. Not read with
+     * transpose_b and many k. */
+    const mfm_share *share;
+} mfm_gemm;
+
+void mfm_gemm_run(const mfm_gemm *product);
+
+#endif
