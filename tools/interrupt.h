@@ -1,4 +1,5 @@
-/* Signals that ask for an end: SIGINT (Ctrl-C), SIGTERM, SIGHUP (the terminal went away). */
+/* Signals that ask for an end: SIGINT (Ctrl-C), SIGTERM, SIGHUP (the terminal went away), SIGUSR1
+ * and SIGUSR2 (which batch systems and mpirun hand on some time before the end). */
 #ifndef MFM_INTERRUPT_H
 #define MFM_INTERRUPT_H
 

@@ -1,10 +1,12 @@
 /* onnx-mfm: finds the command, runs it, prints what failed, chooses the exit code. */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/train/comm/comm.h"
 #include "onnx/proto/nearest.h"
 #include "tools/commands/command.h"
 #include "tools/exit_code.h"
@@ -43,7 +45,8 @@ static void print_help(void)
            "onnx-mfm help COMMAND lists the options of a command, onnx-mfm version prints the "
            "version,\n"
            "onnx-mfm help --completion bash, zsh or fish what a shell needs to complete them.\n"
-           "MFM_TRACE=FILE in the environment writes a trace for a browser's trace viewer.\n"
+           "MFM_TRACE=FILE in the environment writes a trace for a browser's trace viewer,\n"
+           "FILE.N of process N where several train together.\n"
            "Exit status: 0 success, 1 a check failed, 2 wrong usage, 3 bad input, 4 out of "
            "resources,\n"
            "128 + N interrupted by signal N (Ctrl-C: 130).\n");
@@ -89,7 +92,13 @@ static int flush_results(mfm_ctx *ctx, int status)
 static int run_traced(mfm_ctx *ctx, const command *c, int argc, const char **argv)
 {
     const char *path = getenv("MFM_TRACE");
+    const mfm_launch launch = mfm_launch_of();
+    char of_rank[PATH_MAX];
     mfm_trace *trace = NULL;
+    if (path && *path && launch.rank > 0) {
+        snprintf(of_rank, sizeof of_rank, "%s.%d", path, launch.rank);
+        path = of_rank;
+    }
     int status = path && *path ? mfm_trace_begin(ctx, path, &trace) : MFM_OK;
     if (!status)
         status = c->run(ctx, argc, argv);

@@ -28,6 +28,7 @@ typedef struct trainer {
     double evaluation_seconds; /* an evaluation takes; 0: none has been measured */
     double saved_at;           /* on the clock of now() */
     uint64_t epoch;            /* under way */
+    bool by_itself;            /* this rank does something that the others wait for */
 } trainer;
 
 static double now(void)
@@ -244,10 +245,11 @@ static int save_if_due(trainer *r)
     return age > 0 && now() - r->saved_at >= age ? save(r) : MFM_OK;
 }
 
-/* At one rank is at all: they ask together. */
+/* At one rank is at all: they ask together, but where rank 0 is at work by itself. */
 static bool stopped(const trainer *r)
 {
-    return mfm_comm_max(r->training->options.comm, r->stop && *r->stop) != 0;
+    const int here = r->stop && *r->stop;
+    return r->by_itself ? here : mfm_comm_max(r->training->options.comm, here) != 0;
 }
 
 /* Keeps a checkpoint, and tells where: "step 7", "epoch 2". */
@@ -291,7 +293,10 @@ static int on_features(void *self, uint32_t done, uint32_t total)
 static int keep_features(trainer *r)
 {
     const mfm_evaluation_watch watch = {.self = r, .on_batch = on_features};
-    return mfm_keep_run_features(r->training, r->data, r->events, &watch);
+    r->by_itself = r->training->options.feature_cache != NULL;
+    const int status = mfm_keep_run_features(r->training, r->data, r->events, &watch);
+    r->by_itself = false;
+    return status;
 }
 
 static int evaluate_part(trainer *r, const mfm_images *images, const uint32_t *indices,

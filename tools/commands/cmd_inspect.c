@@ -15,7 +15,7 @@
 
 typedef struct options {
     bool json, tensors;
-    uint64_t batch, threads, data_memory;
+    uint64_t batch, ranks, threads, data_memory;
     mfm_view_arguments view;
     mfm_role_arguments roles;
     mfm_inject_arguments inject;
@@ -38,6 +38,13 @@ static const mfm_option table[] = {
      .offset = offsetof(options, batch),
      .silent_default = true,
      .help = "also print the memory that inference and training take with batches of this size"},
+    {.name = "ranks",
+     .kind = MFM_OPTION_UINT,
+     .value = "R",
+     .min = 1,
+     .max = MFM_CHUNKS,
+     .offset = offsetof(options, ranks),
+     .help = "with --batch: of each of R processes that train together"},
     {.name = "threads",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -310,7 +317,7 @@ static void tell_no_effect(mfm_ctx *ctx, const options *o, const mfm_arguments *
                            const mfm_model_report *report)
 {
     static const char *const tensors[] = {"tensors", NULL};
-    static const char *const memory[] = {"batch", "threads", "data-memory", NULL};
+    static const char *const memory[] = {"batch", "ranks", "threads", "data-memory", NULL};
     if (o->json)
         mfm_options_no_effect(ctx, &inspect_options, given, tensors, "JSON lists every tensor");
     if (!report->network) {
@@ -347,7 +354,8 @@ static int inspect(mfm_ctx *ctx, const char *path, const options *o, const mfm_a
     if (!status)
         tell_no_effect(ctx, o, given, report);
     if (!status && o->batch && report->network)
-        status = mfm_memory_report_new(ctx, path, &o->inject, &choice, o->batch, &memory);
+        status =
+            mfm_memory_report_new(ctx, path, &o->inject, &choice, o->batch, (int)o->ranks, &memory);
     if (memory) {
         memory->decodes = o->data_memory || reads_colours(report->network);
         memory->decoding_memory = o->data_memory;
@@ -363,7 +371,7 @@ static int inspect(mfm_ctx *ctx, const char *path, const options *o, const mfm_a
 
 int mfm_cmd_inspect(mfm_ctx *ctx, int argc, const char **argv)
 {
-    options o = {.inject = mfm_inject_defaults};
+    options o = {.ranks = 1, .inject = mfm_inject_defaults};
     mfm_arguments arguments;
     int status = mfm_options_parse(ctx, &inspect_options, argc, argv, &o, &arguments);
     if (!status)

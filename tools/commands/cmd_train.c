@@ -75,7 +75,6 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
     if (!status)
         status = mfm_train_job_check_images(job);
     mfm_train_options options = mfm_train_options_of(&job->form, a);
-    options.comm = job->ranks->comm;
     if (!status)
         status = mfm_train_job_fit_batches(job, &options);
     if (!status)
@@ -214,6 +213,7 @@ static int run_job(mfm_train_job *job, mfm_arguments *given)
 {
     const bool leads = mfm_ranks_lead(job->ranks);
     const unsigned threads = mfm_ranks_threads(job->ranks);
+    mfm_comm_set_timeout(job->ranks->comm, job->arguments.ranks.timeout);
     int status = mfm_ranks_agree(job->ranks, get_ready(job, given, threads));
     if (!status)
         status = mfm_train_job_compare(job);
@@ -237,6 +237,7 @@ static int train_one(mfm_ranks *ranks, int argc, const char **argv, const mfm_tr
                          .results = mfm_train_results_none};
     mfm_arguments given;
     mfm_train_form_init(&job.form, &job.arguments);
+    job.arguments.comm = ranks->comm;
     int status = mfm_options_parse(ctx, &job.form.table, argc, argv, &job.arguments, &given);
     const bool several = !status && job.arguments.seeds && !place;
     job.model_path = given.positional;

@@ -97,6 +97,7 @@ static int fill(mfm_memory_report *r, const char *path, const mfm_inject_argumen
                       .choice = *choice,
                       .batch = r->batch,
                       .meta_batch = r->batch,
+                      .ranks = r->ranks,
                       .form = true};
     if (!w.ctx)
         return mfm_fail(r->ctx, MFM_ENOMEM, "memory prediction: out of memory");
@@ -121,12 +122,20 @@ static size_t count_methods(void)
 }
 
 int mfm_memory_report_new(mfm_ctx *ctx, const char *path, const mfm_inject_arguments *inject,
-                          const mfm_role_choice *choice, uint64_t batch, mfm_memory_report **report)
+                          const mfm_role_choice *choice, uint64_t batch, int ranks,
+                          mfm_memory_report **report)
 {
+    *report = NULL;
+    if (!mfm_share_reaches_all((int64_t)batch, ranks))
+        return mfm_fail(
+            ctx, MFM_EINVAL,
+            "--batch %llu --ranks %d: each rank needs an image, and a batch is cut into %d "
+            "parts that ranks share",
+            (unsigned long long)batch, ranks, MFM_CHUNKS);
     mfm_memory_report *r = mfm_alloc(ctx, 1, sizeof *r);
     if (!r)
         return MFM_ENOMEM;
-    *r = (mfm_memory_report){.ctx = ctx, .batch = batch};
+    *r = (mfm_memory_report){.ctx = ctx, .batch = batch, .ranks = ranks};
     r->rows = mfm_alloc(ctx, 1 + count_methods(), sizeof *r->rows);
     const int status = r->rows ? fill(r, path, inject, choice) : MFM_ENOMEM;
     if (status) {
@@ -177,7 +186,10 @@ int mfm_memory_report_print(const mfm_memory_report *r)
         for (size_t k = 0; k < sizeof bytes / sizeof bytes[0]; k++)
             mfm_text_table_add(&t, "%.1f", (double)bytes[k] / (1 << 20));
     }
-    printf("\nmemory with batches of %llu, besides the program and the model:\n",
+    char of_each[64] = "";
+    if (r->ranks > 1)
+        snprintf(of_each, sizeof of_each, " of each of %d processes", r->ranks);
+    printf("\nmemory%s with batches of %llu, besides the program and the model:\n", of_each,
            (unsigned long long)r->batch);
     const int status = mfm_text_table_print(&t);
     print_decoding(r);
@@ -203,7 +215,8 @@ json_t *mfm_memory_report_json(const mfm_memory_report *r)
     json_t *rows = json_array();
     for (size_t i = 0; i < r->n_rows; i++)
         json_array_append_new(rows, row_to_json(&r->rows[i]));
-    json_t *root = json_pack("{s:I, s:o}", "batch", (json_int_t)r->batch, "steps", rows);
+    json_t *root = json_pack("{s:I, s:i, s:o}", "batch", (json_int_t)r->batch, "ranks", r->ranks,
+                             "steps", rows);
     if (root && r->decodes)
         json_object_set_new(
             root, "decoding",

@@ -29,15 +29,30 @@ static void on_warning(void *self, const char *line)
 int mfm_ranks_open(mfm_ctx *ctx, mfm_ranks *r)
 {
     const mfm_comm_events events = {.on_lost = on_lost, .self = r};
-    *r = (mfm_ranks){.ctx = ctx, .silence = -1};
+    *r = (mfm_ranks){.ctx = ctx};
     const int status = mfm_comm_open(ctx, &events, &r->comm);
+    if (status == MFM_EINVAL && mfm_launch_of().rank > 0)
+        return MFM_HELPED; /* all find the same, and rank 0 tells it */
     if (status || mfm_ranks_lead(r))
         return status;
     mfm_ctx_on_warning(ctx, on_warning, r);
-    r->silence = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (r->silence < 0 || dup2(r->silence, STDOUT_FILENO) < 0)
-        return mfm_fail(ctx, MFM_EIO, "cannot write /dev/null");
-    return MFM_OK;
+    const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    return nowhere >= 0 && dup2(nowhere, STDOUT_FILENO) >= 0
+               ? MFM_OK
+               : mfm_fail(ctx, MFM_EIO, "cannot write /dev/null");
+}
+
+int mfm_ranks_refuse(mfm_ctx *ctx, const char *command)
+{
+    const mfm_launch l = mfm_launch_of();
+    if (l.ranks == 1)
+        return MFM_OK;
+    if (l.rank > 0)
+        return MFM_HELPED;
+    return mfm_fail(ctx, MFM_EUSAGE,
+                    "started as one of several processes: %s is one: start it without mpirun or "
+                    "srun, or set MFM_MPI=none if each is to work by itself",
+                    command);
 }
 
 bool mfm_ranks_lead(const mfm_ranks *r)
@@ -106,9 +121,5 @@ int mfm_ranks_close(mfm_ranks *r, int status)
     if (r->comm && status != MFM_OK && !r->agreed)
         end_all(r, status);
     mfm_comm_close(r->comm);
-    if (!leads && dup2(r->silence, STDERR_FILENO) < 0)
-        fclose(stderr);
-    if (r->silence >= 0)
-        close(r->silence);
-    return status;
+    return leads || !status ? status : MFM_HELPED;
 }

@@ -34,7 +34,7 @@ static void add_options(lines *l, const mfm_train_job *job)
     json_object_foreach(options, key, value)
     {
         char *name = mfm_format(l->ctx, "--%s", key);
-        char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
         if (name && text)
             add(l, name, text);
         mfm_free(l->ctx, name);

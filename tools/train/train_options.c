@@ -176,7 +176,7 @@ static const mfm_option training_table[] = {
      .min = 1,
      .max = 65536,
      FIELD(batch),
-     .help = "training images per step"},
+     .help = "training images per step, of all processes together"},
     {.name = "meta-batch",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -184,7 +184,7 @@ static const mfm_option training_table[] = {
      .max = 65536,
      FIELD(meta_batch),
      .idle = mfm_no_meta_set,
-     .help = "meta images per step"},
+     .help = "meta images per step, of all processes together"},
     {.name = "meta-sampler",
      .kind = MFM_OPTION_CHOICE,
      .value = "S",
@@ -295,6 +295,10 @@ static const mfm_option_group groups[] = {
      .count = MFM_FEATURE_OPTIONS,
      .base = offsetof(mfm_train_arguments, features)},
     {.title = "Training:", .options = training_table, .count = COUNT(training_table)},
+    {.title = "Several processes (mpirun -n N onnx-mfm train ...):",
+     .options = mfm_rank_table,
+     .count = MFM_RANK_OPTIONS,
+     .base = offsetof(mfm_train_arguments, ranks)},
     {.title = "Modulator:",
      .options = mfm_inject_table,
      .count = MFM_INJECT_OPTIONS,
@@ -325,8 +329,8 @@ static const mfm_option_table table = {
         "plain model with the trained weights, which any ONNX runtime serves.",
     .notes = "The run folder holds run.json, metrics.jsonl (one line per epoch), checkpoint.onnx,\n"
              "model.onnx and, with --validation, best.onnx. Ctrl-C finishes the step, keeps a\n"
-             "checkpoint and says how to go on, and so do SIGTERM and SIGHUP; once more stops at\n"
-             "once.",
+             "checkpoint and says how to go on, and so do SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2;\n"
+             "once more stops at once.",
     .more = print_lists,
     .groups = groups};
 
@@ -335,6 +339,7 @@ void mfm_train_form_init(mfm_form *form, mfm_train_arguments *arguments)
     *arguments = (mfm_train_arguments){.checkpoint_minutes = 10,
                                        .split = mfm_split_defaults,
                                        .features = mfm_feature_defaults,
+                                       .ranks = mfm_rank_defaults,
                                        .method = mfm_methods[MFM_METHOD_USUAL]->name,
                                        .loss = mfm_losses[0]->name,
                                        .mixing = none,
@@ -472,6 +477,8 @@ mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arg
                                  .defer_resample = (uint32_t)a->defer_resample,
                                  .mixing = mfm_mixing_find(a->mixing),
                                  .finishing = mfm_finishing_find(a->finishing),
-                                 .seed = a->seed};
+                                 .seed = a->seed,
+                                 .comm = a->comm,
+                                 .local_statistics = a->ranks.batch_norm == MFM_STATISTICS_LOCAL};
     return o;
 }

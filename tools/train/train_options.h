@@ -5,16 +5,19 @@
 #include <jansson.h>
 
 #include "core/data/preprocess.h"
+#include "core/train/comm/comm.h"
 #include "core/train/training.h"
 #include "tools/options/data_options.h"
 #include "tools/options/inject_arguments.h"
 #include "tools/options/feature_options.h"
 #include "tools/options/normalisation.h"
+#include "tools/options/rank_options.h"
 #include "tools/options/role_options.h"
 #include "tools/options/view_options.h"
 #include "tools/options/settings.h"
 
 typedef struct mfm_train_arguments {
+    mfm_comm *comm; /* who trains together: not asked for, but found; NULL: one process */
     const char *output, *run, *seeds;
     bool resume;
     uint64_t threads;
@@ -31,6 +34,7 @@ typedef struct mfm_train_arguments {
     mfm_view_arguments view;
     mfm_role_arguments roles;
     mfm_feature_arguments features;
+    mfm_rank_arguments ranks;
 
     const char *recipe; /* NULL: none */
     const char *method, *loss, *sampler, *mixing, *optimizer, *schedule, *finishing;

@@ -1,5 +1,6 @@
 #include "tools/train/workload.h"
 
+#include "core/train/comm/comm.h"
 #include "core/train/evaluate.h"
 #include "onnx/surgery/branch.h"
 
@@ -65,7 +66,8 @@ mfm_train_options mfm_workload_options(const mfm_workload *w)
                                .epochs = 1,
                                .batch = (uint32_t)w->batch,
                                .meta_batch = (uint32_t)w->meta_batch,
-                               .weight_decay = 5e-4};
+                               .weight_decay = 5e-4,
+                               .ranks = w->ranks};
 }
 
 int mfm_workload_make(mfm_workload *w)
@@ -107,8 +109,8 @@ mfm_memory mfm_workload_memory(const mfm_workload *w)
     const int streams = mfm_method_streams(&options, uses);
     size_t images = 0;
     for (int i = 0; i < streams; i++)
-        images += uses[i].batch;
-    return (mfm_memory){.buffers = w->method->bytes(w->training) +
+        images += (size_t)mfm_share_count(&uses[i].share);
+    return (mfm_memory){.buffers = mfm_comm_bytes(w->ranks) + w->method->bytes(w->training) +
                                    mfm_training_features_bytes(w->training),
                         .parameters = mfm_training_kept_bytes(w->training),
                         .images = images * (image + label)};

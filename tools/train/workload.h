@@ -14,6 +14,7 @@ typedef struct mfm_workload {
     const mfm_method *method; /* NULL: a forward pass, as eval runs it */
     const mfm_chosen *chosen; /* of the method's settings; NULL: the defaults */
     uint64_t batch, meta_batch;
+    int ranks;              /* that share the batches: rank 0 of so many is planned; 0: one */
     bool form;              /* without the parameters' numbers: to be planned, not run */
     bool injected;          /* set by mfm_workload_load: the modulator is a fresh one */
     bool branched;          /* likewise: so are the branches */

@@ -137,6 +137,11 @@ mfm_share mfm_comm_share(const mfm_comm *c, int64_t samples)
     return c ? mfm_share_of(samples, c->rank, c->ranks, &c->exchange) : mfm_share_whole(samples);
 }
 
+size_t mfm_comm_bytes(int ranks)
+{
+    return ranks > 1 ? (size_t)ranks * PART : 0;
+}
+
 void mfm_comm_abort(mfm_comm *c, int exit_code)
 {
     if (c)

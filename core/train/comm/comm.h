@@ -62,6 +62,8 @@ const mfm_exchange *mfm_comm_exchange(const mfm_comm *comm);
 /* What this rank has of a batch. */
 mfm_share mfm_comm_share(const mfm_comm *comm, int64_t samples);
 
+/* Bytes that one of so many takes to add up. */
+size_t mfm_comm_bytes(int ranks);
 /* Of each element over the ranks along the tree. */
 void mfm_comm_sum_reals(mfm_comm *comm, real *values, size_t n);
 void mfm_comm_sum_doubles(mfm_comm *comm, double *values, size_t n);

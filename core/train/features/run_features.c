@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "core/train/comm/comm.h"
 #include "core/train/features/keep_features.h"
 
 uint32_t mfm_copies_of_run(const mfm_training *t, const mfm_train_data *data)
@@ -13,6 +14,27 @@ static void tell(const mfm_train_events *events, const char *note)
 {
     if (note[0] && events->on_note)
         events->on_note(events->self, note);
+}
+
+/* Each rank has the features of all images, which come up anywhere. Where there is a cache, rank 0
+ * fills it, without asking the others whether to stop, and they read what it has computed. */
+static int keep_in_turn(mfm_training *t, const mfm_feature_images *list, int n,
+                        const mfm_feature_keeping *how, char note[MFM_FEATURE_NOTE])
+{
+    mfm_comm *comm = t->options.comm;
+    const bool turns = comm && how->cache;
+    const bool leads = mfm_comm_rank(comm) == 0;
+    mfm_feature_keeping followed = *how;
+    int status = MFM_OK;
+    if (turns && !leads)
+        followed.watch = NULL;
+    if (!turns || leads)
+        status = mfm_keep_features(t->ctx, t->features, list, n, how, note);
+    if (turns)
+        status = mfm_comm_agree(comm, t->ctx, status);
+    if (!status && turns && !leads)
+        status = mfm_keep_features(t->ctx, t->features, list, n, &followed, note);
+    return turns ? mfm_comm_agree(comm, t->ctx, status) : status;
 }
 
 int mfm_keep_run_features(mfm_training *t, const mfm_train_data *data,
@@ -55,8 +77,7 @@ int mfm_keep_run_features(mfm_training *t, const mfm_train_data *data,
                  "each step",
                  copies);
     tell(events, note);
-    const int status =
-        mfm_keep_features(t->ctx, t->features, list, sizeof list / sizeof list[0], &how, note);
+    const int status = keep_in_turn(t, list, sizeof list / sizeof list[0], &how, note);
     if (!status)
         tell(events, note);
     return status;

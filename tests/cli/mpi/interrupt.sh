@@ -1,0 +1,72 @@
+# A signal at one rank, or at the launcher, ends all with a checkpoint, from which any number of
+# ranks goes on; so does a rank that is killed, from the checkpoint before.
+. "$SOURCE/tests/cli/mpi/lib.sh"
+
+make_data four 4 40 10
+expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
+options="--data idx:four --imbalance 2 --method base --batch 16 --lr 0.01 --epochs 60"
+
+# start OUTPUT RANKS: in the background, up to its first checkpoint; the launcher is $pid.
+start() {
+    last_command="$2 ranks of onnx-mfm train -o $1.onnx (interrupted)"
+    # The launcher itself, not the shell that starts it: signals go to it.
+    env --default-signal=INT $launch "$MPI" "$2" "$TOOL" train lenet.onnx -o $1.onnx $options \
+        >"$work/.stdout" 2>"$work/.stderr" &
+    pid=$!
+    tries=0
+    until [ -s "$1.run/checkpoint.onnx" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 3000 ] || fail "no epoch within 5 minutes"
+        sleep 0.1
+    done
+}
+
+# The process that is rank $1 of the run in this folder.
+process_of() {
+    for process in /proc/[0-9]*; do
+        [ "$(readlink "$process/cwd" 2>/dev/null)" = "$work" ] || continue
+        [ "$(readlink "$process/exe" 2>/dev/null)" = "$(readlink -f "$TOOL")" ] || continue
+        tr '\0' '\n' <"$process/environ" 2>/dev/null |
+            grep -Eq "^(OMPI_COMM_WORLD_RANK|PMI_RANK)=$1\$" && echo "${process#/proc/}"
+    done | head -n 1
+}
+
+# interrupt OUTPUT SIGNAL CODE WHERE: "launcher", or a rank.
+interrupt() {
+    start "$1" 3
+    if [ "$4" = launcher ]; then
+        kill -"$2" "$pid"
+    else
+        kill -"$2" "$(process_of "$4")"
+    fi
+    wait "$pid"
+    code=$?
+    [ ! -e "$1.onnx" ] || fail "an unfinished run wrote its output"
+    [ "$3" = some ] && [ "$code" -ne 0 ] || [ "$code" -eq "$3" ] ||
+        fail "exit code $code instead of $3 after SIG$2 at $4"
+}
+
+interrupt rank INT 130 2
+expect_once 'interrupted after [a-z ]+ [0-9]+(, in its evaluation)?: the checkpoint is kept'
+interrupt lead TERM 143 0
+expect_once 'interrupted after [a-z ]+ [0-9]+(, in its evaluation)?: the checkpoint is kept'
+# Open MPI's launcher ends by itself, and sends the ranks SIGTERM.
+interrupt all INT some launcher
+interrupt killed KILL some 1
+
+# On to the end with other numbers of ranks.
+ranks=1
+for run in rank lead all killed; do
+    if [ $ranks = 1 ]; then
+        expect_exit 0 train --run $run.run --resume
+    else
+        expect_ranks 0 $ranks train --run $run.run --resume
+    fi
+    [ "$(wc -l <$run.run/metrics.jsonl)" -eq 60 ] || fail "60 lines of metrics are due in $run"
+    ranks=$((ranks + 1))
+done
+# Rounding is the only difference from all of it in one process.
+expect_exit 0 train lenet.onnx -o whole.onnx $options
+for run in rank lead all killed; do
+    expect_alike whole.onnx $run.onnx
+done

@@ -1,0 +1,74 @@
+# What several ranks cannot do, and what ends one of them: a message, once, an exit code, no hang
+# and no result.
+. "$SOURCE/tests/cli/mpi/lib.sh"
+
+make_data four 4 40 10
+make_data other 4 40 10 1
+expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
+expect_exit 0 new lenet -o second.onnx --classes 4 --input 1,20,20 --seed 5
+options="--data idx:four --method base --lr 0.01 --epochs 2"
+nothing() {
+    for file in out.onnx out.run; do
+        [ ! -e $file ] || fail "$file is there"
+    done
+}
+
+# ---- known from the start, and alike on all ranks ----
+expect_ranks 2 3 train lenet.onnx -o out.onnx --lr
+expect_once 'onnx-mfm train: --lr: missing argument'
+expect_ranks 3 3 train none.onnx -o out.onnx $options
+expect_once 'onnx-mfm train: cannot open none.onnx'
+expect_ranks 3 4 train lenet.onnx -o out.onnx $options --batch 3
+expect_once '--batch: 3 images for 4 ranks: each needs one'
+expect_ranks 3 17 train lenet.onnx -o out.onnx $options --batch 100
+expect_once '17 processes: a batch is cut into 16 parts: start at most 16'
+expect_ranks 2 2 bench lenet.onnx
+expect_once 'onnx-mfm bench: started as one of several processes'
+expect_ranks 2 2 reproduce table6
+expect_once 'onnx-mfm reproduce: started as one of several processes'
+expect_ranks 0 2 train --help
+[ "$(grep -c '^Usage:' .stdout)" -eq 1 ] || fail "help is not there once"
+nothing
+
+# By themselves, where that is wished.
+MFM_MPI=none expect_ranks 0 2 inspect lenet.onnx
+[ "$(grep -c 'logits' .stdout)" -ge 2 ] || fail "each process is to print"
+# An MPI that there is no module of.
+MFM_MPI=nobody expect_ranks some 2 train lenet.onnx -o out.onnx $options
+expect_stderr 'no module that works for nobody'
+nothing
+
+# ---- what differs between ranks ----
+train="$TOOL train lenet.onnx -o out.onnx $options --batch 8"
+expect_mixed 3 1 $train : -n 1 $train --lr 0.2
+expect_once 'ranks must be started alike: --lr: 0.2 on rank 1, 0.01 on rank 0'
+mkdir here there
+cp -r four here/data && cp lenet.onnx here/m.onnx
+cp -r other there/data && cp lenet.onnx there/m.onnx
+train="$TOOL train m.onnx -o ../out.onnx --data idx:data --method base --lr 0.01 --batch 8"
+expect_mixed 3 1 sh -c "cd here && exec $train" : -n 1 sh -c "cd there && exec $train"
+expect_once 'started alike: training images: [0-9a-f]{16} on rank 1, [0-9a-f]{16} on rank 0'
+rm -r there/data && cp -r four there/data && cp second.onnx there/m.onnx
+expect_mixed 3 1 sh -c "cd here && exec $train" : -n 1 sh -c "cd there && exec $train"
+expect_once 'started alike: model: [0-9a-f]{16} on rank 1, [0-9a-f]{16} on rank 0'
+# What one rank alone cannot read.
+rm there/m.onnx
+expect_mixed 3 1 sh -c "cd here && exec $train" : -n 1 sh -c "cd there && exec $train"
+expect_once 'onnx-mfm train: rank 1: cannot open m.onnx'
+nothing
+
+# ---- what befalls one rank while they train ----
+# A disk that is full at the end, and one that has room for a checkpoint and not for the next.
+expect_ranks 4 3 train lenet.onnx -o /dev/full --run full $options --batch 8
+expect_once 'onnx-mfm train: cannot write /dev/full: No space left on device'
+mkdir disk
+mounted() { unshare -m sh -c 'mount -t tmpfs -o size=500k none disk && exec "$@"' sh "$@"; }
+if mounted true 2>/dev/null; then
+    last_command="onnx-mfm train on a small disk" wanted=4
+    mounted $launch "$MPI" 3 "$TOOL" train lenet.onnx -o disk/out.onnx $options --batch 8 \
+        --epochs 50 >.stdout 2>.stderr
+    check_code $?
+    expect_stderr 'onnx-mfm train: rank 0: cannot write .*: No space left on device'
+else
+    echo "not tried: a full disk on the way: no disk can be mounted here"
+fi
