@@ -18,7 +18,8 @@ one() {
     others='^epoch |^ *$|^the features of [0-9]+ |^costs follow'
     others="$others|^the last layer.s biases start at -1.099 and"
     case " $* " in
-    *" mfm "* | *" mfm-free "* | *" mw-net "* | *" l2rw "*) reads=$meta ;;
+    *" mfm "* | *" mfm-"* | *" mw-net "* | *" l2rw "*) reads=$meta ;;
+    *" scenes-mfm"* | *" scenes-mw-net "* | *" scenes-l2rw "*) reads=$meta ;;
     *) reads= ;;
     esac
     expect_exit 0 train lenet.onnx -o one.onnx --run one.run $common $reads "$@"
@@ -138,6 +139,9 @@ expect_stderr 'those of single images: --mix none'
 # Recipes: printed with their source, taken, and changed option by option.
 expect_exit 0 recipes
 expect_stdout '^ldam-drw$'
+for row in base focal class-balanced cosen l2rw mw-net mfm mfm-hash; do
+    expect_stdout "^scenes-$row\$"
+done
 expect_stdout 'Cao et al., NeurIPS 2019'
 expect_exit 2 recipes --name ldm
 expect_exit 0 recipes --json
@@ -145,7 +149,7 @@ recipes=$(sed -n 's/^ *"name": "\(.*\)",$/\1/p' "$work/.stdout")
 [ "$(echo "$recipes" | wc -l)" -ge 20 ] || fail "recipes --json names too few"
 for recipe in $recipes; do
     case $recipe in
-    mfm) layer="--layer fc:1" ;;
+    mfm* | scenes-mfm*) layer="--layer fc:1" ;;
     bbn) layer="--branch conv:2" ;;
     mislas) layer="--statistics kept" ;; # LeNet has none
     *) layer= ;;

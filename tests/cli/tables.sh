@@ -51,3 +51,14 @@ expect_exit 0 reproduce table4 --mit67 folder:scenes --pretrained pretrained.onn
 rows table4 8
 expect_stdout '^\| CoSen CNN \[1\] \| 26.80 \| [0-9.]+ \| 1 of 90 \|$'
 grep -q '"hash-dim": 256' runs/table4/mfm-wh/mit67/seed-1/run.json || fail "no WH-layer"
+# What appendix B tells of the runs of table 4, by their recipes.
+for row in base focal cb cosen l2rw mw-net mfm mfm-wh; do
+    for told in '"recipe": "scenes-' '"batch": 40' '"lr": 0.01,' '"momentum": 0.9' \
+        '"weight-decay": 0.0001' '"augment": "flip"' '"test-part": 0.4'; do
+        grep -q "$told" runs/table4/$row/mit67/seed-1/run.json || fail "table4, $row: no $told"
+    done
+done
+for row in l2rw mw-net mfm mfm-wh; do
+    grep -q '"meta-per-class": 20' runs/table4/$row/mit67/seed-1/run.json || fail "$row: meta set"
+done
+grep -q '"hidden": 256' runs/table4/mfm/mit67/seed-1/run.json || fail "not 256 hidden neurons"

@@ -59,12 +59,11 @@ static const mfm_paper_row cifar_rows[] = {
      .note = "the published row is that of Shu et al. (NeurIPS 2019)"},
     {.name = "mfm-meta",
      .label = "Ours (meta)",
-     .options = "--recipe mfm --layer last_conv --meta-from disjoint",
+     .options = "--recipe mfm-meta --layer last_conv",
      .paper = {"19.83", "18.09", "11.21", "56.09", "50.50", "40.26"}},
     {.name = "mfm",
      .label = "Ours (development)",
-     .options = "--recipe mfm --layer last_conv --meta-from copy --meta-per-class 20 "
-                "--meta-cap rarest",
+     .options = "--recipe mfm-development --layer last_conv",
      .paper = {"19.72", "16.16", "11.07", "56.40", "51.17", "39.48"}},
 };
 
@@ -73,7 +72,7 @@ static const mfm_paper_row cifar_rows[] = {
 static const mfm_paper_column one_cifar[] = {
     {"CIFAR-10, 100", "cifar10-100", "cifar10", "--imbalance 100", NULL}};
 
-#define DEVELOPMENT "--recipe mfm --meta-from copy --meta-per-class 20 --meta-cap rarest "
+#define DEVELOPMENT "--recipe mfm-development "
 
 static const mfm_paper_row block_rows[] = {
     {.name = "base", .label = "BaseModel", .options = "--recipe base", .paper = {"26.90"}},
@@ -157,37 +156,24 @@ static const mfm_paper_row transfer_rows[] = {
 static const mfm_paper_column scene_columns[] = {
     {"MIT-67", "mit67", "mit67", "--test-part 0.4", NULL}};
 
-#define SCENE_MFM                                                                                  \
-    "--method mfm --layer last_conv --hidden 256 --modulator-lr 0.01 --meta-from copy "            \
-    "--meta-per-class 20 --meta-batch 40 "
-
 static const mfm_paper_row scene_rows[] = {
-    {.name = "base", .label = "BaseModel", .options = "--method base", .paper = {"28.54"}},
-    {.name = "focal",
-     .label = "Focal",
-     .options = "--method base --loss focal --focal-gamma 1",
-     .paper = {"28.21"}},
-    {.name = "cb",
-     .label = "CB",
-     .options = "--method base --class-weights class-balanced",
-     .paper = {"24.98"}},
+    {.name = "base", .label = "BaseModel", .options = "--recipe scenes-base", .paper = {"28.54"}},
+    {.name = "focal", .label = "Focal", .options = "--recipe scenes-focal", .paper = {"28.21"}},
+    {.name = "cb", .label = "CB", .options = "--recipe scenes-class-balanced", .paper = {"24.98"}},
     {.name = "cosen",
      .label = "CoSen CNN",
-     .options = "--method base --loss cosen",
+     .options = "--recipe scenes-cosen",
      .paper = {"26.80"},
      .note = "the published figure is that of the paper of Khan et al. (TNNLS 2018)"},
-    {.name = "l2rw",
-     .label = "L2RW",
-     .options = "--method l2rw --meta-from copy --meta-per-class 20 --meta-batch 40",
-     .paper = {"26.50"}},
-    {.name = "mw-net",
-     .label = "MW-Net",
-     .options = "--method mw-net --meta-from copy --meta-per-class 20 --meta-batch 40",
-     .paper = {"26.24"}},
-    {.name = "mfm", .label = "Ours", .options = SCENE_MFM, .paper = {"24.63"}},
+    {.name = "l2rw", .label = "L2RW", .options = "--recipe scenes-l2rw", .paper = {"26.50"}},
+    {.name = "mw-net", .label = "MW-Net", .options = "--recipe scenes-mw-net", .paper = {"26.24"}},
+    {.name = "mfm",
+     .label = "Ours",
+     .options = "--recipe scenes-mfm --layer last_conv",
+     .paper = {"24.63"}},
     {.name = "mfm-wh",
      .label = "Ours (with WH-layer)",
-     .options = SCENE_MFM "--hash-dim 256",
+     .options = "--recipe scenes-mfm-hash --layer last_conv",
      .paper = {"24.20"}},
 };
 
@@ -291,7 +277,7 @@ const mfm_paper_table mfm_paper_tables[] = {
              "one network serves both; the paper does not tell how it did."},
     {.name = "table4",
      .title = "Table 4: error on MIT-67, a pretrained VGG-11 with one fully connected layer",
-     .options = "--augment flip --lr 0.01 --weight-decay 1e-4 --batch 40",
+     .options = "",
      .epochs = 90,
      .milestones = "30,60",
      TABLE(scene_columns, scene_rows)},
