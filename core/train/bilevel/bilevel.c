@@ -4,6 +4,7 @@
 
 #include "core/train/bilevel/hyper_plan.h"
 #include "core/train/comm/comm.h"
+#include "core/train/optimizers/optimizer.h"
 #include "core/train/vector.h"
 
 /* Passes over the training batch, in the order in which a step runs them. */
@@ -317,8 +318,7 @@ static void move(mfm_bilevel *b, const mfm_virtual_step *step)
         const real *g = b->gradient + at, *w = b->w + at;
         const real *m = step->velocity ? step->velocity + at : NULL;
         const real alpha = (real)(step->alpha * value->rate);
-        const bool decays =
-            (!step->spare_vectors || value->shape.rank > 1) && value != step->spared;
+        const bool decays = mfm_param_decays(graph, value, step->spare_vectors, step->spared);
         const real decay = decays ? (real)step->weight_decay : 0;
         real *to = b->virtual_w + at;
         for (size_t k = 0; k < n && plain; k++)

@@ -84,6 +84,30 @@ void mfm_optimizer_clear(mfm_ctx *ctx, mfm_optimizer *optimizer)
     *optimizer = (mfm_optimizer){0};
 }
 
+/* Whether it is the weights of a convolution or a matrix product: its bias is input 2. */
+static bool is_kernel(const mfm_graph *graph, const mfm_value *param)
+{
+    const int value = (int)(param - graph->values);
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        const mfm_graph_node *node = &graph->nodes[i];
+        for (int j = 0; node->op->macs && j < node->n_in && j < 2; j++)
+            if (node->in[j] == value)
+                return true;
+    }
+    return false;
+}
+
+bool mfm_param_decays(const mfm_graph *graph, const mfm_value *param, bool spare_vectors,
+                      const mfm_value *spared)
+{
+    int axes = 0;
+    for (int i = 0; i < param->shape.rank; i++)
+        axes += param->shape.dim[i] > 1;
+    if (param == spared)
+        return false;
+    return !spare_vectors || axes > 1 || (param->shape.rank > 1 && is_kernel(graph, param));
+}
+
 /* A step of n numbers at place `at` of the vectors. */
 static void step_part(const mfm_optimizer *o, double lr, double scale, bool decays, size_t n,
                       const real *gradient, size_t at, real *params)
@@ -109,7 +133,7 @@ void mfm_optimizer_step(mfm_optimizer *o, double lr, double scale, const real *g
         const mfm_value *value = &o->graph->values[i];
         if (value->kind != MFM_VALUE_PARAM || !value->trainable)
             continue;
-        const bool decays = (!o->spare_vectors || value->shape.rank > 1) && value != o->spared;
+        const bool decays = mfm_param_decays(o->graph, value, o->spare_vectors, o->spared);
         step_part(o, lr * value->rate, scale, decays, (size_t)mfm_shape_count(&value->shape),
                   gradient + value->offset, value->offset, params);
     }

@@ -53,7 +53,7 @@ typedef struct mfm_optimizer {
     const mfm_optimizer_kind *kind;
     double values[MFM_OPTIMIZER_VALUES]; /* the structure of the kind's settings */
     double weight_decay;
-    bool spare_vectors; /* biases and normalisations do not decay: what has less than two axes */
+    bool spare_vectors; /* biases and normalisations do not decay (mfm_param_decays) */
     const mfm_graph *graph;
     const mfm_value *spared; /* of the graph: this one does not decay, either; NULL: none */
     uint64_t steps;          /* taken so far */
@@ -64,6 +64,12 @@ typedef struct mfm_optimizer {
 int mfm_optimizer_init(mfm_ctx *ctx, mfm_optimizer *optimizer, const mfm_optimizer_kind *kind,
                        const void *values, double weight_decay, const mfm_graph *graph);
 void mfm_optimizer_clear(mfm_ctx *ctx, mfm_optimizer *optimizer);
+/* Whether weight decay touches a parameter of the graph. Without spare_vectors all decay but
+ * `spared`; with it what is a vector does not, of whatever rank: [C], and also [1, C, 1, 1] and
+ * [C, 1, 1], as files have biases and scales for broadcasting. What a convolution or a matrix
+ * product reads as its weights is none. */
+bool mfm_param_decays(const mfm_graph *graph, const mfm_value *param, bool spare_vectors,
+                      const mfm_value *spared);
 /* One step along gradient, scaled by `scale` first (the hypergradient's -alpha). */
 void mfm_optimizer_step(mfm_optimizer *optimizer, double lr, double scale, const real *gradient,
                         real *params);

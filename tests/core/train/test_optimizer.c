@@ -210,6 +210,50 @@ static void test_spared(void)
     }
 }
 
+/* Whether a parameter of that shape decays, read as input number `in` by an operator. */
+static bool decays(mfm_shape shape, const char *op_type, int in)
+{
+    const real start[8] = {0};
+    const mfm_shape image = mfm_shape_of(4, -1, 1, 2, 2), kernel = mfm_shape_of(4, 4, 1, 1, 2);
+    const mfm_op *op = mfm_op_find("", op_type, 13);
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_graph *graph;
+    int inputs[3] = {-1, -1, -1}, out, param;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(op);
+    CU_ASSERT_EQUAL_FATAL(mfm_graph_new(ctx, &graph), MFM_OK);
+    mfm_graph_input(graph, "x", MFM_DATA, &image, &inputs[0]);
+    if (in == 2)
+        mfm_graph_param(graph, "kernel", &kernel, start, &inputs[1]);
+    mfm_graph_param(graph, "p", &shape, start, &param);
+    inputs[in] = param;
+    void *attr = op->attr_size ? mfm_alloc(ctx, 1, op->attr_size) : NULL;
+    if (attr)
+        mfm_attr_defaults(op, attr);
+    CU_ASSERT_EQUAL_FATAL(mfm_graph_add(graph, op, 13, "node", attr, inputs, in + 1, NULL, 1, &out),
+                          MFM_OK);
+    const bool yes = mfm_param_decays(graph, &graph->values[param], true, NULL);
+    CU_ASSERT(mfm_param_decays(graph, &graph->values[param], false, NULL));
+    CU_ASSERT_FALSE(mfm_param_decays(graph, &graph->values[param], false, &graph->values[param]));
+    mfm_free(ctx, attr);
+    mfm_graph_free(graph);
+    mfm_ctx_free(ctx);
+    return yes;
+}
+
+/* Files write a bias as [C], or in the form that broadcasting wants. */
+static void test_vectors_of_any_rank(void)
+{
+    CU_ASSERT_FALSE(decays(mfm_shape_of(4, 1, 4, 1, 1), "Add", 1));
+    CU_ASSERT_FALSE(decays(mfm_shape_of(3, 4, 1, 1), "Add", 1));
+    CU_ASSERT_FALSE(decays(mfm_shape_of(3, 4, 1, 1), "Mul", 1));
+    CU_ASSERT_FALSE(decays(mfm_shape_of(1, 2), "Add", 1));
+    CU_ASSERT_FALSE(decays(mfm_shape_of(1, 4), "Conv", 2));
+    CU_ASSERT(decays(mfm_shape_of(4, 4, 1, 1, 2), "Conv", 1));
+    CU_ASSERT(decays(mfm_shape_of(4, 4, 1, 1, 1), "Conv", 1));
+    CU_ASSERT(decays(mfm_shape_of(2, 2, 1), "MatMul", 1));
+    CU_ASSERT(decays(mfm_shape_of(3, 1, 2, 2), "Add", 1));
+}
+
 static const real *look(void *bench_at_w1)
 {
     const bench *b = bench_at_w1;
@@ -275,6 +319,7 @@ static const mfm_case cases[] = {
     {"Nesterov's step looks ahead along the momentum", test_nesterov},
     {"AdamW shrinks weights apart from its step", test_adamw},
     {"biases and normalisations are spared from decay when that is asked for", test_spared},
+    {"biases of any rank are spared, kernels of any shape are not", test_vectors_of_any_rank},
     {"a sharpness-aware step climbs rho along the gradient and comes back", test_sharpness},
     {"plain SGD goes against the scaled gradient", test_sgd},
     {"momentum is a decaying sum of gradients with weight decay, without dampening", test_momentum},
