@@ -136,6 +136,17 @@ expect_refusal 2 'no network that could start' train lenet.onnx -o no.onnx $comm
 expect_exit 3 train lenet.onnx -o no.onnx $common --method mfm-free --mix mixup
 expect_stderr 'those of single images: --mix none'
 
+# Meta steps that never come are told: the modulator stays as it starts.
+expect_exit 0 train lenet.onnx -o never.onnx $common $meta --method mfm --layer fc:1 \
+    --meta-from-epoch 3
+expect_stderr 'warning: no epoch of this run has meta steps'
+expect_exit 0 train lenet.onnx -o never.onnx --run never2.run $common $meta --method mw-net \
+    --meta-from-epoch 2 --meta-until-epoch 1
+expect_stderr 'warning: no epoch of this run has meta steps'
+expect_exit 0 train lenet.onnx -o last.onnx $common $meta --method mfm --layer fc:1 \
+    --meta-from-epoch 2
+expect_no_stderr_but '^epoch '
+
 # Recipes: printed with their source, taken, and changed option by option.
 expect_exit 0 recipes
 expect_stdout '^ldam-drw$'

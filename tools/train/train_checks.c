@@ -1,6 +1,7 @@
 /* What goes together in a run, and what does not. */
 #include <stdio.h>
 
+#include "core/train/bilevel/meta_step.h"
 #include "core/train/problem/class_weights.h"
 #include "tools/train/train_options.h"
 
@@ -69,6 +70,19 @@ void mfm_train_warn_twice(mfm_ctx *ctx, const mfm_train_options *o)
         mfm_warn(ctx, "rare classes are favoured %s, by %s and %s%s%s: one of these is usual",
                  count > 2 ? "several times" : "twice", by[0], by[1], count > 2 ? " and " : "",
                  count > 2 ? by[2] : "");
+}
+
+void mfm_train_warn_of_no_meta_step(mfm_ctx *ctx, const mfm_run_facts *run)
+{
+    const mfm_method *method = run->options->method;
+    bool steps = false;
+    for (int i = 0; method->settings && method->settings[i]; i++)
+        steps |= method->settings[i] == &mfm_meta_steps_settings;
+    if (steps && mfm_method_reads_meta(run->options) && mfm_no_meta_steps(run))
+        mfm_warn(ctx,
+                 "no epoch of this run has meta steps: what the method %s learns by them stays as "
+                 "it starts: --meta-from-epoch tells the first",
+                 method->name);
 }
 
 static bool is_changed(const mfm_problem *problem, int param)

@@ -443,6 +443,7 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
     const mfm_run_facts facts = {&options, &augment, mfm_dataset_of_files(a->data)};
     mfm_form_warn_idle(ctx, form, given, a, &facts);
     mfm_train_warn_twice(ctx, &options);
+    mfm_train_warn_of_no_meta_step(ctx, &facts);
     return MFM_OK;
 }
 

@@ -69,6 +69,8 @@ int mfm_train_check_modulator(mfm_ctx *ctx, const mfm_form *form, const mfm_meth
 /* Parts that favour rare classes are meant to be alone: warns of two, of which one is a method, a
  * sampler or a finishing. */
 void mfm_train_warn_twice(mfm_ctx *ctx, const mfm_train_options *options);
+/* Warns of a method whose meta steps would begin behind the last epoch that may have any. */
+void mfm_train_warn_of_no_meta_step(mfm_ctx *ctx, const mfm_run_facts *run);
 /* Says of choices about layers that have no effect: where the method trains the last layer alone,
  * and that as it would without them. */
 void mfm_train_warn_of_roles(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,

@@ -42,7 +42,7 @@ static const mfm_option table[] = {
      .silent_default = true,
      .idle = mfm_no_meta_set,
      .help = "last epoch with meta steps; from then on hyper-parameters stay as they are (default: "
-             "the last of all)"},
+             "0, the last of all)"},
     {.name = "virtual-step",
      .kind = MFM_OPTION_CHOICE,
      .value = "FORM",
