@@ -1,0 +1,52 @@
+# Whatever the number of ranks, the results are those of one process, byte for byte: each method,
+# and what is random or adds over samples in another way.
+. "$SOURCE/tests/cli/mpi/lib.sh"
+
+make_data four 4 40 10
+expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
+expect_exit 0 head lenet.onnx -o dropout.onnx --classes 4 --dropout 0.3
+expect_exit 0 new resnet20 -o resnet.onnx --classes 4 --input 1,20,20
+data="--data idx:four --imbalance 2 --batch 16 --meta-batch 8 --lr 0.01 --epochs 2"
+
+# same RANKS NAME OPTION...: with each number of ranks, against one process.
+same() {
+    numbers=$1 name=$2
+    shift 2
+    expect_exit 0 train "$@" -o $name.onnx
+    cut -d, -f1-7 $name.run/metrics.jsonl >$name.txt
+    for ranks in $numbers; do
+        expect_ranks 0 $ranks train "$@" -o $name-$ranks.onnx
+        expect_same $name.onnx $name-$ranks.onnx
+        cut -d, -f1-7 $name-$ranks.run/metrics.jsonl >$name-$ranks.txt
+        expect_same $name.txt $name-$ranks.txt
+    done
+}
+
+same "2 3 4" base lenet.onnx --method base $data --validation disjoint:2
+# Where ranks have different numbers of images, and some parts of a batch none.
+same "3" odd lenet.onnx --method base $data --batch 13
+same "4" few lenet.onnx --method base $data --batch 5
+same "2" dropped dropout.onnx --method base $data --augment shift:2,flip
+same "4" mixed lenet.onnx --method base $data --mix mixup --augment flip
+same "2 3 4" mfm lenet.onnx --method mfm --layer fc:1 $data
+same "3" three lenet.onnx --method mfm --layer conv:1 --layer conv:2 --layer fc:1 $data
+same "4" free lenet.onnx --method mfm-free --layer fc:1 $data
+same "3" mw-net lenet.onnx --method mw-net $data
+same "2" mw-norm lenet.onnx --method mw-net --weighting-norm weights $data
+same "3" l2rw lenet.onnx --method l2rw $data
+same "2" sharp lenet.onnx --method mfm --layer fc:1 --sharpness 0.05 $data
+same "3" costs lenet.onnx --method base --loss cosen $data --epochs 3
+same "2" weights lenet.onnx --method base --class-weights inverse --class-weights-mean weights $data
+same "3" crt lenet.onnx --method crt $data
+same "2" lws lenet.onnx --method lws $data
+same "4" mislas lenet.onnx --method mislas $data
+
+# Two branches share weights, whose gradients are added over a rank's samples and both branches
+# before they are over the ranks: the same but for rounding.
+expect_exit 0 train resnet.onnx --method bbn $data --batch 58 --epochs 1 -o bbn.onnx
+expect_ranks 0 3 train resnet.onnx --method bbn $data --batch 58 --epochs 1 -o bbn-3.onnx
+expect_exit 0 diff bbn.onnx bbn-3.onnx --tolerance 1e-4
+
+# Each rank with several threads.
+expect_ranks 0 2 train lenet.onnx --method mfm --layer fc:1 $data -o threads.onnx --threads 2
+expect_same mfm.onnx threads.onnx
