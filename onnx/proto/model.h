@@ -18,7 +18,7 @@ MFM_C_BEGIN
 typedef struct mfm_model mfm_model;
 
 /* Reads and checks a file: the wire format is scanned (depth, sizes, counts) before anything is
- * built from it, weights in files beside it are read in, and the rules of onnx/proto/validate.h
+ * built from it, weights in files beside it are found, and the rules of onnx/proto/validate.h
  * hold afterwards. MFM_EIO when it cannot be read, MFM_EDATA when it is not ONNX or breaks a rule.
  * The caller frees *model. The context must outlive it. */
 int mfm_model_load(mfm_ctx *ctx, const char *path, mfm_model **model);
@@ -35,7 +35,9 @@ int mfm_model_open_telling(mfm_ctx *ctx, const char *path,
 int mfm_model_parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *name,
                     mfm_model **model);
 /* Path holds either its old content or all of the new one, as core/data/file_writer.h tells it.
- * MFM_EIO, MFM_ENOTSUP for a graph beyond protobuf's 2 GiB, MFM_ENOMEM. */
+ * Weights that were read from a file beside the model, and those of a graph beyond protobuf's 2
+ * GiB, are written into one (onnx/storage/external.h). MFM_EIO, MFM_ENOTSUP for a graph that is
+ * too large all the same, MFM_ENOMEM. */
 int mfm_model_save(mfm_ctx *ctx, const mfm_model *model, const char *path);
 /* The same bytes to an open descriptor, which stays open; name is for messages. */
 int mfm_model_save_descriptor(mfm_ctx *ctx, const mfm_model *model, int descriptor,

@@ -1,7 +1,9 @@
 #include <limits.h>
+#include <sys/stat.h>
 
 #include "core/data/file_writer.h"
 #include "onnx/proto/proto.h"
+#include "onnx/storage/external.h"
 #include "onnx/storage/seal.h"
 
 /* protobuf-c writes through append. */
@@ -30,12 +32,19 @@ static void put_model(const mfm_model *model, mfm_file_writer *writer, mfm_seal 
     mfm_file_writer_put(writer, entry, sizeof entry);
 }
 
+static int check_loaded(mfm_ctx *ctx, const mfm_model *model)
+{
+    return model->n_remotes
+               ? mfm_fail(ctx, MFM_EINVAL, "cannot write %s: it was opened to be read only",
+                          model->path)
+               : MFM_OK;
+}
+
 /* All of it is in memory, and no message exceeds 2 GiB; the graph is the one that can. */
 static int check_whole(mfm_ctx *ctx, const mfm_model *model)
 {
-    if (model->n_remotes)
-        return mfm_fail(ctx, MFM_EINVAL, "cannot write %s: it was opened to be read only",
-                        model->path);
+    if (check_loaded(ctx, model))
+        return mfm_code(ctx);
     const size_t size = protobuf_c_message_get_packed_size(&model->proto->graph->base);
     if (size > INT_MAX)
         return mfm_fail(ctx, MFM_ENOTSUP, "cannot write %s: a graph of %zu bytes: it ends at 2 GiB",
@@ -43,7 +52,7 @@ static int check_whole(mfm_ctx *ctx, const mfm_model *model)
     return MFM_OK;
 }
 
-int mfm_model_save(mfm_ctx *ctx, const mfm_model *model, const char *path)
+static int save_one_file(mfm_ctx *ctx, const mfm_model *model, const char *path)
 {
     mfm_file_writer *writer = NULL;
     int status = check_whole(ctx, model);
@@ -55,6 +64,31 @@ int mfm_model_save(mfm_ctx *ctx, const mfm_model *model, const char *path)
     }
     mfm_file_writer_close(writer);
     return status;
+}
+
+/* What is no regular file has nothing beside it. */
+static bool has_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) || S_ISREG(st.st_mode);
+}
+
+int mfm_model_save_limited(mfm_ctx *ctx, const mfm_model *model, const char *path, uint64_t most)
+{
+    int status = check_loaded(ctx, model);
+    if (status || !mfm_external_wanted(model, most) || !has_folder(path))
+        return status ? status : save_one_file(ctx, model, path);
+    mfm_external_save save;
+    status = mfm_external_save_begin(ctx, model, path, &save);
+    if (!status)
+        status = save_one_file(ctx, model, path);
+    mfm_external_save_end(&save, status == MFM_OK);
+    return status;
+}
+
+int mfm_model_save(mfm_ctx *ctx, const mfm_model *model, const char *path)
+{
+    return mfm_model_save_limited(ctx, model, path, INT_MAX);
 }
 
 int mfm_model_save_descriptor(mfm_ctx *ctx, const mfm_model *model, int descriptor,

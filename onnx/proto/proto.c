@@ -43,6 +43,15 @@ void mfm_model_free(mfm_model *model)
     mfm_proto_discard(model, model->proto);
     if (model->fd >= 0)
         close(model->fd);
+    for (size_t i = 0; i < model->n_beside; i++) {
+        if (model->beside[i].fd >= 0)
+            close(model->beside[i].fd);
+        mfm_free(model->ctx, model->beside[i].location);
+    }
+    for (size_t i = 0; i < model->n_outside; i++)
+        mfm_free(model->ctx, model->outside[i]);
+    mfm_free(model->ctx, model->beside);
+    mfm_free(model->ctx, model->outside);
     mfm_free(model->ctx, model->remotes);
     mfm_free(model->ctx, model->view.output);
     mfm_free(model->ctx, model->path);

@@ -12,11 +12,18 @@
 #include "onnx.pb-c.h"
 #include "onnx/proto/model.h"
 
-/* A tensor whose raw_data is still in the file, at byte `offset` (onnx/storage/remote.h). */
+/* A tensor whose raw_data is still in a file, at byte `offset` (onnx/storage/remote.h). */
 typedef struct mfm_remote {
     Onnx__TensorProto *tensor;
     uint64_t offset;
+    int fd;
 } mfm_remote;
+
+/* A file beside the model that weights lie in (onnx/storage/external.h). */
+typedef struct mfm_beside {
+    char *location; /* as the model has it */
+    int fd;         /* -1 once nothing is in it any more */
+} mfm_beside;
 
 /* How imports look at a model (onnx/import/import.h: mfm_view); the text is owned. */
 typedef struct mfm_model_view {
@@ -30,8 +37,12 @@ struct mfm_model {
     char *path;
     ProtobufCAllocator allocator;
     Onnx__ModelProto *proto; /* graph is never NULL */
-    int fd;                  /* of the file that the remotes lie in; -1 */
-    mfm_remote *remotes;     /* ascending by address */
+    int fd;                  /* of its own file, that remotes lie in; -1 */
+    mfm_beside *beside;      /* other files that remotes lie in */
+    size_t n_beside, beside_capacity;
+    char **outside; /* names of tensors that saving puts into a file beside, too */
+    size_t n_outside, outside_capacity;
+    mfm_remote *remotes; /* ascending by address */
     size_t n_remotes, remotes_capacity;
     mfm_model_view view;
     /* Of a flat view: the opsets of nodes of functions (onnx/functions/flat.h); else NULL */
@@ -40,6 +51,8 @@ struct mfm_model {
 
 /* A model without a tree yet, for whoever fills proto. */
 int mfm_model_wrap(mfm_ctx *ctx, const char *path, mfm_model **model);
+/* mfm_model_save (model.h) with another limit for what one file holds, for tests. */
+int mfm_model_save_limited(mfm_ctx *ctx, const mfm_model *model, const char *path, uint64_t most);
 /* An empty model of the given IR version and opset of the default domain. */
 int mfm_model_new(mfm_ctx *ctx, const char *graph_name, int64_t ir_version, int64_t opset,
                   mfm_model **model);

@@ -3,28 +3,32 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/words.h"
 #include "onnx/storage/file_read.h"
+#include "onnx/storage/outline.h"
+#include "onnx/storage/remote.h"
 #include "onnx/proto/validate.h"
 #include "onnx/proto/walk.h"
+
+enum { MOST_FILES = 64 }; /* that stay open; of others the tensors are read at once */
+
+/* Where a tensor's bytes are. */
+typedef struct range {
+    const char *location, *tensor;
+    uint64_t offset, length;
+    bool has_length;
+} range;
 
 typedef struct loader {
     mfm_model *model;
     const char *folder;
-    uint64_t total; /* bytes loaded so far */
-    size_t tensors;
+    range *ranges; /* of the tensors met; texts are owned */
+    size_t n_ranges, capacity;
 } loader;
-
-/* Where a tensor's bytes are. */
-typedef struct range {
-    const char *location;
-    uint64_t offset, length;
-    bool has_length;
-} range;
 
 static int refuse(const loader *l, const Onnx__TensorProto *t, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -174,11 +178,54 @@ static int check_range(const loader *l, const Onnx__TensorProto *t, range *r, in
                         (unsigned long long)r->length, (unsigned long long)count);
 }
 
-static int check_total(loader *l, const Onnx__TensorProto *t, const range *r)
+static int check_size(const loader *l, const Onnx__TensorProto *t, const range *r)
 {
-    l->total += r->length;
-    if (r->length > INT_MAX || l->total > INT_MAX)
-        return refuse(l, t, MFM_ENOTSUP, "more than 2 GiB of weights: one file cannot hold them");
+    return r->length > INT_MAX ? refuse(l, t, MFM_ENOTSUP, "%llu bytes: a tensor ends at 2 GiB",
+                                        (unsigned long long)r->length)
+                               : MFM_OK;
+}
+
+/* Kept to be compared: what lies where. */
+static int keep_range(loader *l, const Onnx__TensorProto *t, const range *r)
+{
+    int status = mfm_grow(l->model->ctx, &l->ranges, l->n_ranges, &l->capacity, sizeof *l->ranges);
+    if (status)
+        return status;
+    range kept = *r;
+    kept.location = mfm_strdup(l->model->ctx, r->location);
+    kept.tensor = mfm_strdup(l->model->ctx, mfm_proto_text(t->name));
+    l->ranges[l->n_ranges++] = kept;
+    return kept.location && kept.tensor ? MFM_OK : MFM_ENOMEM;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const range *x = a, *y = b;
+    const int order = strcmp(x->location, y->location);
+    if (order)
+        return order;
+    if (x->offset != y->offset)
+        return x->offset < y->offset ? -1 : 1;
+    return (x->length > y->length) - (x->length < y->length);
+}
+
+/* One range may be two tensors, but two ranges share no byte: an offset is wrong then. */
+static int check_apart(loader *l)
+{
+    if (l->n_ranges)
+        qsort(l->ranges, l->n_ranges, sizeof *l->ranges, by_place);
+    const range *widest = l->ranges;
+    for (size_t i = 1; i < l->n_ranges; i++) {
+        const range *r = &l->ranges[i];
+        const bool same_file = strcmp(r->location, widest->location) == 0;
+        if (same_file && r->length && r->offset < widest->offset + widest->length &&
+            by_place(r, widest) != 0)
+            return mfm_fail(l->model->ctx, MFM_EDATA,
+                            "%s: external data of %s and %s: their ranges in '%s' overlap",
+                            l->model->path, widest->tensor, r->tensor, r->location);
+        if (!same_file || r->offset + r->length > widest->offset + widest->length)
+            widest = r;
+    }
     return MFM_OK;
 }
 
@@ -192,35 +239,83 @@ static int read_bytes(const loader *l, const Onnx__TensorProto *t, const range *
     return MFM_OK;
 }
 
-/* From here on the tensor is like any other. */
-static void settle(loader *l, Onnx__TensorProto *t, uint8_t *bytes, size_t length)
+/* From here on the tensor is like any other; saving puts it outside again. */
+static int settle(loader *l, Onnx__TensorProto *t)
 {
+    mfm_model *m = l->model;
+    int status =
+        mfm_grow(m->ctx, &m->outside, m->n_outside, &m->outside_capacity, sizeof *m->outside);
+    char *name = status ? NULL : mfm_strdup(m->ctx, mfm_proto_text(t->name));
+    if (!name)
+        return MFM_ENOMEM;
+    m->outside[m->n_outside++] = name;
     while (t->n_external_data)
-        mfm_proto_remove(l->model, &t->external_data, &t->n_external_data, t->n_external_data - 1);
-    mfm_free(l->model->ctx, t->raw_data.data);
+        mfm_proto_remove(m, &t->external_data, &t->n_external_data, t->n_external_data - 1);
     t->has_data_location = 0;
     t->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__DEFAULT;
     t->has_raw_data = 1;
-    t->raw_data = (ProtobufCBinaryData){length, bytes};
-    l->tensors++;
+    return MFM_OK;
 }
 
-static int load_range(loader *l, Onnx__TensorProto *t, range *r, int fd)
+/* The bytes into memory. */
+static int read_now(loader *l, Onnx__TensorProto *t, const range *r, int fd)
 {
-    int status = check_range(l, t, r, fd);
-    if (!status)
-        status = check_total(l, t, r);
-    if (status)
-        return status;
     uint8_t *bytes = mfm_proto_new(l->model, r->length);
-    if (!bytes)
-        return MFM_ENOMEM;
-    status = read_bytes(l, t, r, fd, bytes);
+    int status = bytes ? read_bytes(l, t, r, fd, bytes) : MFM_ENOMEM;
+    if (!status)
+        status = settle(l, t);
     if (status)
         mfm_free(l->model->ctx, bytes);
     else
-        settle(l, t, bytes, r->length);
+        t->raw_data = (ProtobufCBinaryData){r->length, bytes};
     return status;
+}
+
+/* The file stays open, and the tensor in it until it is wanted: reading, and not mapping it, tells
+ * of a file that becomes shorter, where a mapping ends the process. */
+static int read_later(loader *l, Onnx__TensorProto *t, const range *r, int fd)
+{
+    const int status = settle(l, t);
+    return status ? status : mfm_remote_add(l->model, t, r->length, r->offset, fd);
+}
+
+static int load_range(loader *l, Onnx__TensorProto *t, range *r, int fd, bool open)
+{
+    int status = check_range(l, t, r, fd);
+    if (!status)
+        status = check_size(l, t, r);
+    if (!status)
+        status = keep_range(l, t, r);
+    mfm_free(l->model->ctx, t->raw_data.data);
+    t->raw_data = (ProtobufCBinaryData){0};
+    if (status)
+        return status;
+    return open && r->length >= MFM_OUTLINE_LEAST ? read_later(l, t, r, fd) : read_now(l, t, r, fd);
+}
+
+/* The open file of a location, opened at its first use; *stays tells whether it is kept. */
+static int find_file(loader *l, const Onnx__TensorProto *t, const char *location, int *fd,
+                     bool *stays)
+{
+    mfm_model *m = l->model;
+    *stays = true;
+    for (size_t i = 0; i < m->n_beside; i++)
+        if (strcmp(m->beside[i].location, location) == 0) {
+            *fd = m->beside[i].fd;
+            return MFM_OK;
+        }
+    int status = open_location(l, t, location, fd);
+    *stays = m->n_beside < MOST_FILES;
+    if (status || !*stays)
+        return status;
+    status = mfm_grow(m->ctx, &m->beside, m->n_beside, &m->beside_capacity, sizeof *m->beside);
+    char *name = status ? NULL : mfm_strdup(m->ctx, location);
+    if (!name) {
+        close(*fd);
+        return MFM_ENOMEM;
+    }
+    m->beside[m->n_beside++] = (mfm_beside){name, *fd};
+    return MFM_OK;
 }
 
 static int load_tensor(void *self, Onnx__TensorProto *t)
@@ -232,13 +327,15 @@ static int load_tensor(void *self, Onnx__TensorProto *t)
         return refuse(l, t, MFM_ENOTSUP, "the model is not read from a file: no folder to look in");
     range r;
     int fd = -1;
+    bool stays = false;
     int status = read_range(l, t, &r);
     if (!status)
-        status = open_location(l, t, r.location, &fd);
+        status = find_file(l, t, r.location, &fd, &stays);
     if (status)
         return status;
-    status = load_range(l, t, &r, fd);
-    close(fd);
+    status = load_range(l, t, &r, fd, stays);
+    if (!stays)
+        close(fd);
     return status;
 }
 
@@ -246,9 +343,14 @@ int mfm_external_load(mfm_model *model, const char *folder)
 {
     loader l = {.model = model, .folder = folder};
     const mfm_visitor visitor = {.tensor = load_tensor, .self = &l};
-    const int status = mfm_walk_model(model, &visitor);
-    if (!status && l.tensors)
-        mfm_warn(model->ctx, "%s: %zu %s read from files beside it; saving writes one file",
-                 model->path, l.tensors, mfm_plural(l.tensors, "tensor", "tensors"));
+    int status = mfm_walk_model(model, &visitor);
+    if (!status)
+        status = check_apart(&l);
+    for (size_t i = 0; i < l.n_ranges; i++) {
+        mfm_free(model->ctx, (char *)l.ranges[i].location);
+        mfm_free(model->ctx, (char *)l.ranges[i].tensor);
+    }
+    mfm_free(model->ctx, l.ranges);
+    mfm_remote_sort(model);
     return status;
 }

@@ -25,7 +25,7 @@ static int collect_tensor(mfm_model *model, Onnx__TensorProto *tensor)
     memcpy(&note, tensor->raw_data.data, sizeof note);
     mfm_free(model->ctx, tensor->raw_data.data);
     tensor->raw_data = (ProtobufCBinaryData){.len = note.length};
-    model->remotes[model->n_remotes++] = (mfm_remote){tensor, note.offset};
+    model->remotes[model->n_remotes++] = (mfm_remote){tensor, note.offset, model->fd};
     return MFM_OK;
 }
 
@@ -83,9 +83,26 @@ static int by_tensor(const void *a, const void *b)
 int mfm_remote_collect(mfm_model *model)
 {
     const int status = collect_message(model, &model->proto->base);
+    mfm_remote_sort(model);
+    return status;
+}
+
+int mfm_remote_add(mfm_model *model, Onnx__TensorProto *tensor, size_t length, uint64_t offset,
+                   int fd)
+{
+    const int status = mfm_grow(model->ctx, &model->remotes, model->n_remotes,
+                                &model->remotes_capacity, sizeof *model->remotes);
+    if (status)
+        return status;
+    tensor->raw_data = (ProtobufCBinaryData){.len = length};
+    model->remotes[model->n_remotes++] = (mfm_remote){tensor, offset, fd};
+    return MFM_OK;
+}
+
+void mfm_remote_sort(mfm_model *model)
+{
     if (model->n_remotes)
         qsort(model->remotes, model->n_remotes, sizeof *model->remotes, by_tensor);
-    return status;
 }
 
 int mfm_remote_read(const mfm_model *model, const Onnx__TensorProto *tensor, size_t offset,
@@ -97,7 +114,7 @@ int mfm_remote_read(const mfm_model *model, const Onnx__TensorProto *tensor, siz
     if (!found)
         return mfm_fail(model->ctx, MFM_EINVAL, "%s: tensor %s: not one of this model's",
                         model->path, mfm_proto_text(tensor->name));
-    const ssize_t got = mfm_read_at(model->fd, bytes, size, found->offset + offset);
+    const ssize_t got = mfm_read_at(found->fd, bytes, size, found->offset + offset);
     if (got < 0 || (size_t)got < size)
         return mfm_fail(model->ctx, MFM_EIO, "cannot read %s: tensor %s: %s", model->path,
                         mfm_proto_text(tensor->name),
@@ -132,5 +149,9 @@ int mfm_remote_fetch(mfm_model *model)
     if (model->fd >= 0)
         close(model->fd);
     model->fd = -1;
+    for (size_t i = 0; i < model->n_beside; i++) {
+        close(model->beside[i].fd);
+        model->beside[i].fd = -1;
+    }
     return MFM_OK;
 }

@@ -1,30 +1,25 @@
 #include "onnx/storage/external.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "onnx/storage/tensor_data.h"
 #include "tests/core/engine/support/failing_allocator.h"
 #include "tests/onnx/hand.h"
 #include "tests/suite.h"
 
 static mfm_ctx *ctx;
 static char folder[] = "/tmp/mfm-external-XXXXXX";
-static char warning[256];
 
 static char *in_folder(const char *name)
 {
     static char path[256];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     return path;
-}
-
-static void keep_warning(void *self, const char *line)
-{
-    (void)self;
-    snprintf(warning, sizeof warning, "%s", line);
 }
 
 static void add_entry(mfm_model *m, Onnx__TensorProto *t, const char *key, const char *value)
@@ -37,11 +32,12 @@ static void add_entry(mfm_model *m, Onnx__TensorProto *t, const char *key, const
                     !mfm_proto_append(m, &t->external_data, &t->n_external_data, entry));
 }
 
-/* A model whose bias [5] is at that place of a file. A NULL entry is left out. */
-static mfm_model *with_external(const char *location, const char *offset, const char *length)
+/* A NULL entry is left out. */
+static void put_outside(mfm_model *m, const char *name, const char *location, const char *offset,
+                        const char *length)
 {
-    mfm_model *m = hand_residual(ctx, 8, 17);
-    Onnx__TensorProto *t = mfm_proto_initializer(m, "bias");
+    Onnx__TensorProto *t = mfm_proto_initializer(m, name);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
     mfm_free(ctx, t->raw_data.data);
     t->has_raw_data = 0;
     t->raw_data = (ProtobufCBinaryData){0, NULL};
@@ -53,6 +49,13 @@ static mfm_model *with_external(const char *location, const char *offset, const 
         add_entry(m, t, "offset", offset);
     if (length)
         add_entry(m, t, "length", length);
+}
+
+/* A model whose bias [5] is at that place of a file. */
+static mfm_model *with_external(const char *location, const char *offset, const char *length)
+{
+    mfm_model *m = hand_residual(ctx, 8, 17);
+    put_outside(m, "bias", location, offset, length);
     CU_ASSERT_EQUAL_FATAL(mfm_model_save(ctx, m, in_folder("m.onnx")), MFM_OK);
     return m;
 }
@@ -70,7 +73,6 @@ static void write_numbers(const char *name)
 static void test_loaded(void)
 {
     ctx = mfm_ctx_new(NULL);
-    mfm_ctx_on_warning(ctx, keep_warning, NULL);
     write_numbers("w.bin");
     mfm_model_free(with_external("w.bin", "4", "20"));
     mfm_model *m;
@@ -80,7 +82,6 @@ static void test_loaded(void)
     CU_ASSERT_EQUAL(memcmp(t->raw_data.data, numbers + 1, 20), 0);
     CU_ASSERT_FALSE(t->has_data_location);
     CU_ASSERT_EQUAL(t->n_external_data, 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(warning, "1 tensor read from files beside it"));
     mfm_model_free(m);
     /* 20 bytes without being told, to the end of the file and before it. */
     static const char *const offsets[] = {"12", "8"};
@@ -190,12 +191,149 @@ static void test_bytes(void)
     mfm_ctx_free(ctx);
 }
 
+/* One range may be two tensors; of two that share bytes one has a wrong offset. */
+static void test_overlap(void)
+{
+    static const struct {
+        const char *offset;
+        int code;
+    } tries[] = {{"0", MFM_OK}, {"12", MFM_EDATA}, {"4", MFM_EDATA}};
+    ctx = mfm_ctx_new(NULL);
+    for (size_t i = 0; i < 3; i++) {
+        mfm_model *m = hand_residual(ctx, 8, 17), *loaded;
+        hand_weight(m, "more", HAND_DIMS(5));
+        put_outside(m, "bias", "w.bin", "0", "20");
+        put_outside(m, "more", "w.bin", tries[i].offset, "20");
+        CU_ASSERT_EQUAL_FATAL(mfm_model_save(ctx, m, in_folder("m.onnx")), MFM_OK);
+        mfm_model_free(m);
+        CU_ASSERT_EQUAL(mfm_model_load(ctx, in_folder("m.onnx"), &loaded), tries[i].code);
+        if (tries[i].code)
+            CU_ASSERT_PTR_NOT_NULL(
+                strstr(mfm_message(ctx), "bias and more: their ranges in 'w.bin' overlap"));
+        mfm_model_free(loaded);
+    }
+    mfm_ctx_free(ctx);
+}
+
+/* The one file BASE.HASH.data of the folder. */
+static char *beside(const char *base)
+{
+    static char name[300];
+    name[0] = '\0';
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+        if (strncmp(entry->d_name, base, strlen(base)) == 0 && strstr(entry->d_name, ".data"))
+            snprintf(name, sizeof name, "%.250s", entry->d_name);
+    closedir(dir);
+    return name;
+}
+
+/* The bias as another load of the file has it. */
+static bool has_bias(const char *name, const float *bias)
+{
+    mfm_model *m;
+    if (mfm_model_load(ctx, in_folder(name), &m))
+        return false;
+    const Onnx__TensorProto *t = mfm_proto_initializer(m, "bias");
+    const bool same = t->raw_data.len == 20 && memcmp(t->raw_data.data, bias, 20) == 0;
+    mfm_model_free(m);
+    return same;
+}
+
+static void test_saved(void)
+{
+    static const float other[5] = {7, 7, 7, 7, 7};
+    char old[300], path[300];
+    ctx = mfm_ctx_new(NULL);
+    write_numbers("w.bin");
+    mfm_model_free(with_external("w.bin", "4", "20"));
+    mfm_model *m;
+    CU_ASSERT_EQUAL_FATAL(mfm_model_load(ctx, in_folder("m.onnx"), &m), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_model_save(ctx, m, in_folder("out.onnx")), MFM_OK);
+    snprintf(old, sizeof old, "%s", beside("out.onnx."));
+    CU_ASSERT_EQUAL(strlen(old), strlen("out.onnx.0123456789abcdef.data"));
+    struct stat st;
+    CU_ASSERT_FATAL(stat(in_folder(old), &st) == 0);
+    CU_ASSERT_EQUAL(st.st_size, 20);
+    CU_ASSERT_TRUE(has_bias("out.onnx", numbers + 1));
+    /* In memory nothing has changed, and other weights have a file of their own. */
+    Onnx__TensorProto *t = mfm_proto_initializer(m, "bias");
+    CU_ASSERT_EQUAL_FATAL(t->raw_data.len, 20);
+    memcpy(t->raw_data.data, other, 20);
+    snprintf(path, sizeof path, "%s", in_folder("out.onnx"));
+    CU_ASSERT_EQUAL(mfm_model_save(ctx, m, path), MFM_OK);
+    CU_ASSERT_EQUAL(access(in_folder(old), F_OK), 0);
+    CU_ASSERT_TRUE(has_bias("out.onnx", other));
+    /* A place that cannot be written: what is there stays. */
+    CU_ASSERT_EQUAL(mfm_model_save(ctx, m, in_folder("none/out.onnx")), MFM_EIO);
+    CU_ASSERT_TRUE(has_bias("out.onnx", other));
+    mfm_model_free(m);
+    mfm_ctx_free(ctx);
+}
+
+/* As beyond 2 GiB, with another limit; what is opened stays in its file until it is wanted. */
+static void test_too_large_for_one_file(void)
+{
+    double read[2000];
+    char path[300];
+    ctx = mfm_ctx_new(NULL);
+    mfm_model *m = hand_residual(ctx, 8, 17), *opened;
+    hand_weight(m, "big", HAND_DIMS(2000));
+    CU_ASSERT_EQUAL_FATAL(mfm_model_save_limited(ctx, m, in_folder("big.onnx"), 4000), MFM_OK);
+    snprintf(path, sizeof path, "%s", in_folder(beside("big.onnx.")));
+    CU_ASSERT_EQUAL_FATAL(mfm_model_open(ctx, in_folder("big.onnx"), &opened), MFM_OK);
+    const Onnx__TensorProto *t = mfm_proto_initializer(opened, "big");
+    CU_ASSERT_PTR_NULL(t->raw_data.data);
+    CU_ASSERT_EQUAL(mfm_tensor_read_doubles(opened, t, read), MFM_OK);
+    CU_ASSERT_EQUAL(read[0], 0.5);
+    CU_ASSERT_EQUAL(read[1999], -0.25);
+    CU_ASSERT_EQUAL(mfm_proto_initializer(opened, "bias")->raw_data.len, 20);
+    CU_ASSERT_EQUAL(truncate(path, 4000), 0);
+    CU_ASSERT_EQUAL(mfm_tensor_read_doubles(opened, t, read), MFM_EIO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(ctx), "became shorter"));
+    mfm_model_free(opened);
+    CU_ASSERT_EQUAL(mfm_model_load(ctx, in_folder("big.onnx"), &opened), MFM_EDATA);
+    mfm_model_free(m);
+    mfm_ctx_free(ctx);
+}
+
+static int load_and_save(mfm_ctx *own, void *paths)
+{
+    const char *const *path = paths;
+    mfm_model *m;
+    int status = mfm_model_load(own, path[0], &m);
+    if (!status)
+        status = mfm_model_save(own, m, path[1]);
+    if (m)
+        mfm_model_free(m);
+    return status;
+}
+
+static void test_memory_of_a_save(void)
+{
+    char from[300], to[300];
+    ctx = mfm_ctx_new(NULL);
+    write_numbers("w.bin");
+    mfm_model_free(with_external("w.bin", "4", "20"));
+    snprintf(from, sizeof from, "%s", in_folder("m.onnx"));
+    snprintf(to, sizeof to, "%s", in_folder("n.onnx"));
+    const char *paths[] = {from, to}, *wrong = mfm_failing_attempts(load_and_save, paths);
+    CU_ASSERT_PTR_NULL(wrong);
+    if (wrong)
+        printf("\n    %s\n", wrong);
+    mfm_ctx_free(ctx);
+}
+
 static const mfm_case cases[] = {
     {"a range of a file becomes the tensor's data", test_loaded},
     {"a location stays in the model's folder and is no link", test_locations},
     {"a range stays in its file and fits the tensor", test_ranges},
     {"any refused allocation is reported, and nothing leaks", test_memory},
     {"a model from bytes has no folder to look in", test_bytes},
+    {"ranges do not overlap", test_overlap},
+    {"what lay outside is saved outside, under a name of its own", test_saved},
+    {"a graph that one file does not hold is saved in two", test_too_large_for_one_file},
+    {"a save says what memory it lacks, and leaks nothing", test_memory_of_a_save},
 };
 
 int main(void)
@@ -205,7 +343,9 @@ int main(void)
     const int failed = mfm_suite_run("onnx/external", cases, sizeof cases / sizeof cases[0]);
     unlink(in_folder("sub/w.bin"));
     rmdir(in_folder("sub"));
-    unlink(in_folder("w.bin"));
-    unlink(in_folder("m.onnx"));
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+        unlinkat(dirfd(dir), entry->d_name, 0);
+    closedir(dir);
     return rmdir(folder) || failed;
 }
