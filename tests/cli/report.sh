@@ -86,7 +86,7 @@ case $command in
 *) fail "the command does not tell the layer: $command" ;;
 esac
 mkdir bin && ln -s "$TOOL" bin/onnx-mfm
-(PATH=$work/bin:$PATH && eval "$command --threads 1") >.stdout 2>.stderr || fail "cannot: $command"
+(PATH=$work/bin:$PATH && eval "$command") >.stdout 2>.stderr || fail "cannot: $command"
 expect_same repeated.onnx mfm.onnx
 
 # Without the images a run has its curves, and says why no more.
@@ -118,3 +118,21 @@ expect_refusal 2 '--png: it needs --figures' report runs/mfm --png -o x.html
 expect_refusal 2 '--groups: expected' report runs/mfm --groups 3 -o x.html
 echo '{}' >runs/mfm/run.json
 expect_refusal 3 'runs/mfm/run.json: ' report runs/mfm -o x.html
+
+# Pictures of photographs, 20 pixels a side and more, are not reduced to where nothing is seen.
+[ -x "${MAKE_PHOTOS:-}" ] || exit 0
+"$MAKE_PHOTOS" photos 12 || fail "no photographs"
+expect_exit 0 new lenet -o two.onnx --classes 2 --input 3,32,32
+expect_exit 0 train two.onnx -o two-trained.onnx --data folder:photos --test-part 0.5 --run two \
+    --method base --epochs 1 --batch 4 --lr 1e-9 --milestones none --threads 1
+expect_exit 0 report two -o photos.html --threads 1
+sed -n 's/.*base64,\([^"]*\)".*"x">\([^<]*\)<.*/\1 \2/p' photos.html >pictures.txt
+expect_file pictures.txt
+while read -r picture path; do
+    [ -f "photos/$path" ] || fail "the page names no file: $path"
+    for side in $(printf %s "$picture" | base64 -d | od -An -j16 -N8 -tu1); do
+        echo "$side"
+    done >sides
+    [ "$(sed -n 4p sides)" -ge 20 ] && [ "$(sed -n 8p sides)" -ge 20 ] ||
+        fail "the picture of $path is $(sed -n 4p sides) x $(sed -n 8p sides)"
+done <pictures.txt

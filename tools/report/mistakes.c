@@ -5,6 +5,7 @@
 
 #include "core/data/images/png_write.h"
 #include "core/data/sources/source.h"
+#include "tools/show/printable.h"
 
 enum { LARGEST_SIDE = 96 };
 
@@ -111,15 +112,37 @@ static int draw(mfm_run_record *r, const mfm_picture *p, const char **text)
     return status;
 }
 
+/* By how much a decoder may reduce a picture that is thinned anyway. */
+static int reduction(const mfm_picture *p)
+{
+    const int larger = p->height > p->width ? p->height : p->width;
+    int reduce = 1;
+    while (reduce < 8 && larger / (2 * reduce) >= LARGEST_SIDE)
+        reduce *= 2;
+    return reduce;
+}
+
 static int read_picture(mfm_run_record *r, mfm_reader *reader, uint32_t index, const char **text)
 {
     int status = mfm_reader_begin(reader, index);
-    if (!status)
-        status = mfm_reader_pixels(reader, 8);
     const mfm_picture *p = mfm_reader_picture(reader);
+    if (!status)
+        status = mfm_reader_pixels(reader, reduction(p));
     if (status)
         return mfm_fail(r->ctx, status, "%s", p->message);
     return p->channels == 1 || p->channels == 3 ? draw(r, p, text) : MFM_OK;
+}
+
+/* The image's file as a page can hold it; *text stays NULL for images that have none. */
+static int name_file(mfm_run_record *r, const mfm_images *images, uint32_t index, const char **text)
+{
+    const char *path = mfm_images_path(images, index);
+    if (!path)
+        return MFM_OK;
+    char *room = mfm_alloc(r->ctx, MFM_PRINTABLE_GROWTH * strlen(path) + 1, 1);
+    if (room)
+        mfm_printable(path, room);
+    return (*text = mfm_run_record_keep(r, room)) ? MFM_OK : MFM_ENOMEM;
 }
 
 int mfm_mistakes_show(const mfm_mistakes *m, const mfm_dataset *d, mfm_run_record *r,
@@ -134,7 +157,9 @@ int mfm_mistakes_show(const mfm_mistakes *m, const mfm_dataset *d, mfm_run_recor
         return status;
     for (int i = 0; i < m->count && !status; i++) {
         e->mistakes[i] = m->item[i];
-        status = read_picture(r, reader, m->item[i].index, &e->mistakes[i].picture);
+        status = name_file(r, &d->test, m->item[i].index, &e->mistakes[i].file);
+        if (!status)
+            status = read_picture(r, reader, m->item[i].index, &e->mistakes[i].picture);
     }
     mfm_reader_close(r->ctx, reader);
     r->page.mistakes = e->mistakes;

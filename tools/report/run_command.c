@@ -102,6 +102,10 @@ char *mfm_run_command(mfm_ctx *ctx, const json_t *run)
         add(&l, "onnx-mfm train ", model);
     add(&l, " -o ", "repeated.onnx");
     add_options(&l, json_object_get(run, "options"));
+    /* Sums depend on how many there were. */
+    const json_t *threads = json_object_get(run, "threads");
+    if (json_is_integer(threads))
+        add_value(&l, "threads", threads);
     mfm_free(ctx, folder);
     mfm_free(ctx, model);
     return l.text;

@@ -69,7 +69,7 @@ static const char style[] =
     "  height: .7em; margin-right: .45em; border-radius: 2px; }\n"
     ".two { columns: 2 22rem; } pre { white-space: pre-wrap; background: var(--hover);\n"
     "  padding: .5rem .7rem; border-radius: 4px; font-size: .85rem; margin: .3rem 0; }\n"
-    ".pictures { display: grid; gap: .8rem;\n"
+    ".pictures { display: grid; gap: .8rem; overflow-wrap: anywhere;\n"
     "  grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); font-size: .8rem;\n"
     "  line-height: 1.35; } .pictures img { width: 100%; image-rendering: pixelated;\n"
     "  max-height: 9rem; object-fit: contain; background: var(--hover); } .pictures b { display: "

@@ -46,6 +46,7 @@ enum { MFM_PAGE_GUESSES = 3 };
 /* A test image that is classified wrongly. */
 typedef struct mfm_page_mistake {
     const char *picture; /* PNG in base 64; NULL: not shown */
+    const char *file;    /* that it lies in; NULL: none of its own */
     uint32_t index;      /* among the test images */
     int truth, guesses;
     int guess[MFM_PAGE_GUESSES];    /* the likeliest first */

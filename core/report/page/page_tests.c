@@ -112,7 +112,11 @@ static void add_mistake(mfm_markup *m, const mfm_page *p, const mfm_page_mistake
         mfm_markup_text(m, p->class_names[k->guess[i]]);
         mfm_markup_add(m, " %.1f %%<br/>", k->share[i]);
     }
-    mfm_markup_add(m, "<span class=\"x\">image %u</span></figure>\n", k->index);
+    if (k->file)
+        mfm_markup_element(m, "span class=\"x\"", k->file);
+    else
+        mfm_markup_add(m, "<span class=\"x\">image %u</span>", k->index);
+    mfm_markup_add(m, "</figure>\n");
 }
 
 void mfm_page_mistakes(mfm_page_text *t, const mfm_page *p)

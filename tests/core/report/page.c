@@ -159,6 +159,7 @@ static void evaluated_run(void)
     static const mfm_page_scatter scatter = {
         .title = "gamma.<l>", .xy = xy, .group = group, .count = 2, .objective = 0.5};
     static const mfm_page_mistake mistake = {.picture = "AAAA",
+                                             .file = "dog/<7>.jpg",
                                              .index = 7,
                                              .truth = 1,
                                              .guesses = 2,
@@ -188,6 +189,7 @@ static void evaluated_run(void)
     CU_ASSERT_EQUAL(seen("<title>dog &quot;x&quot; as &lt;b&gt;cat&lt;/b&gt;: 1 of 2, 50.0 %"), 1);
     CU_ASSERT_EQUAL(seen("src=\"data:image/png;base64,AAAA\""), 1);
     CU_ASSERT_EQUAL(seen("&lt;b&gt;cat&lt;/b&gt; 90.0 %<br/>"), 1);
+    CU_ASSERT_EQUAL(seen("dog/&lt;7&gt;.jpg</span></figure>"), 1);
     CU_ASSERT_EQUAL(seen("<title>&lt;b&gt;cat&lt;/b&gt;, predicted: 80 %"), 1);
     mfm_markup_clear(&text.markup);
     mfm_confusion_clear(ctx, &confusion);
