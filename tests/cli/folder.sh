@@ -35,6 +35,12 @@ cmp a.onnx b.onnx || fail "another model from the same seed"
 # get into them.
 expect_exit 0 data folder:photos --test-part 0.4 --write-list written.txt
 cmp written.txt a.run/images.txt || fail "another list"
+"$TOOL" data folder:photos --test-part 0.4 --write-list - 2>/dev/null | cmp - written.txt ||
+    fail "another list on standard output"
+[ ! -e ./- ] || fail "a file that is called -"
+expect_refusal 3 'it is the input file' data folder:photos --list written.txt \
+    --write-list written.txt
+cmp written.txt a.run/images.txt || fail "the list was written over"
 cp photos/dark/002.jpg photos/dark/new.jpg
 expect_exit 0 eval a.onnx --data folder:photos --list a.run/images.txt --json
 expect_stdout '"images": 16'

@@ -14,7 +14,7 @@ rows() {
     count=$(grep -Ec '^\|.*\| [0-9.]+ (± [0-9.]+ )?\| 1 of [0-9]+ \|$' .stdout)
     [ "$count" -eq "$2" ] || fail "$1: $count rows of numbers, $2 are due"
     grep -q failed .stdout && fail "$1: a run failed"
-    expect_file runs/$1.html
+    expect_file runs/${3:-$1}.html
 }
 
 expect_exit 0 reproduce table1 --cifar10 cifar10:ten --columns cifar10-100 $options
@@ -28,6 +28,24 @@ expect_exit 0 reproduce table1 --cifar100 cifar100:hundred --columns cifar100-10
     --rows base,ldam-drw,mfm-meta $options
 rows table1 3
 expect_stdout '^\| LDAM-DRW \[1\] \| 41.29 \| [0-9.]+ \| 1 of 200 \|$'
+# Datasets of other classes have pages of their own, and so has each column.
+expect_exit 0 reproduce table1 --cifar10 cifar10:ten --cifar100 cifar100:hundred \
+    --columns cifar10-100,cifar100-10 --rows base,ldam-drw $options
+rows table1 2 table1-cifar10-100
+expect_stdout '^\| BaseModel \| 26.90 \| [0-9.]+ \| 43.15 \| [0-9.]+ \| 1 of 200 \|$'
+expect_file runs/table1-cifar100-10.html
+grep -q '10 classes' runs/table1-cifar10-100.html || fail "not the page of CIFAR-10"
+grep -q '100 classes' runs/table1-cifar100-10.html || fail "not the page of CIFAR-100"
+# Figures 1 and 4 are of test images drawn as Test-1: of 10 images a class 1, 1, 1, 1, 1, 3, 4, 5, 7,
+# 10, which are 34.
+expect_exit 0 reproduce figure1 --cifar10 cifar10:ten $options
+grep -q seed .stderr && fail "figure1 trained again"
+expect_stderr '^wrote runs/figure1.html$'
+grep -q '>Recall on test images drawn as test1, %<' runs/figure1.html || fail "no Test-1"
+for share in airplane:2.94118 deer:2.94118 dog:8.82353 frog:11.7647 truck:29.4118; do
+    grep -q "<title>${share%:*}, drawn: ${share#*:} %" runs/figure1.html ||
+        fail "not the share of ${share%:*} in Test-1"
+done
 expect_refusal 2 '--columns: cifar10-20: table1 has the columns cifar10-100, cifar10-50' \
     reproduce table1 --columns cifar10-20
 

@@ -5,6 +5,7 @@
 #include "core/data/preprocess.h"
 #include "core/data/sources/image_list.h"
 #include "onnx/info/preprocess_info.h"
+#include "tools/files.h"
 #include "tools/options/data_options.h"
 #include "tools/show/print_json.h"
 #include "tools/show/printable.h"
@@ -180,7 +181,8 @@ static int describe(mfm_ctx *ctx, const char *specification, const options *o)
     if (!status)
         status = mfm_make_split(ctx, dataset, &o->split, &split);
     if (!status && o->write_list)
-        status = mfm_image_list_write(ctx, o->write_list, dataset);
+        status = mfm_image_list_write(
+            ctx, strcmp(o->write_list, "-") == 0 ? "/dev/stdout" : o->write_list, dataset);
     if (!status && o->json)
         status = print_as_json(ctx, dataset, split, o);
     else if (!status)
@@ -197,6 +199,8 @@ int mfm_cmd_data(mfm_ctx *ctx, int argc, const char **argv)
     options o = {.split = mfm_split_defaults};
     mfm_arguments arguments;
     int status = mfm_options_parse(ctx, &data_options, argc, argv, &o, &arguments);
+    if (!status && o.write_list)
+        status = mfm_check_output(ctx, o.write_list, o.parts.list);
     if (!status)
         status = describe(ctx, arguments.positional, &o);
     mfm_arguments_free(ctx, &arguments);

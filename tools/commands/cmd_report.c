@@ -52,8 +52,9 @@ static const mfm_option table[] = {
      .kind = MFM_OPTION_STRINGS,
      .value = "PRIOR",
      .offset = offsetof(options, priors),
-     .help = "show how many test images of each class eval --test-prior draws, by seed 0; may be "
-             "given several times"},
+     .help =
+         "show the test images that eval --test-prior draws by seed 0, with recall and predicted "
+         "labels on these; may be given several times"},
     {.name = "mistakes",
      .kind = MFM_OPTION_UINT,
      .value = "N",

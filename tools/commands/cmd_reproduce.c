@@ -115,7 +115,8 @@ static const mfm_option_table reproduce_options = {
     .purpose =
         "Trains what a table or figure of the paper shows (Wang et al., arXiv 2008.03428), and\n"
         "prints the table as Markdown with the published figures beside these; a report of the\n"
-        "runs is written. The same command goes on where an earlier one was interrupted.",
+        "runs of each column is written. The same command goes on where an earlier one was\n"
+        "interrupted.",
     .more = print_targets,
     .groups = groups};
 
@@ -129,6 +130,7 @@ static const mfm_paper_table *table_named(const char *name)
 
 static int find_target(const char *name, mfm_reproduce *r)
 {
+    r->target = name;
     r->table = table_named(name);
     for (int i = 0; i < mfm_paper_n_figures && !r->table; i++) {
         const mfm_paper_figure *f = &mfm_paper_figures[i];
@@ -136,7 +138,8 @@ static int find_target(const char *name, mfm_reproduce *r)
             continue;
         r->table = table_named(f->table);
         r->rows = r->rows ? r->rows : f->rows;
-        r->columns = r->columns ? r->columns : f->key;
+        r->columns = r->columns ? r->columns : f->keys;
+        r->prior = f->prior;
     }
     return r->table ? MFM_OK
                     : mfm_fail(r->ctx, MFM_EUSAGE,
@@ -189,16 +192,12 @@ static bool has_fashion(const mfm_reproduce *r)
 
 static int carry_out(const mfm_reproduce *r, mfm_plan_of_runs *plan)
 {
-    char *page = NULL;
     int status = mfm_reproduce_run(r, plan);
     if (!status)
         status = mfm_reproduce_print(r, plan);
     fflush(stdout);
     if (!status)
-        status = mfm_reproduce_report(r, plan, &page);
-    if (!status)
-        mfm_print(stderr, "wrote %s\n", page);
-    mfm_free(r->ctx, page);
+        status = mfm_reproduce_report(r, plan);
     for (size_t i = 0; i < plan->count && !status; i++)
         if (plan->item[i].failed)
             status = mfm_fail(r->ctx, MFM_ECHECK, "not all runs came to their end");

@@ -18,7 +18,9 @@ typedef struct follower {
     mfm_meter meter;
     mfm_run_evaluation *to;
     mfm_mistakes mistakes;
-    uint32_t at; /* of the image that comes next */
+    mfm_test_prior **drawn; /* [n_priors] */
+    uint32_t *next;         /* [n_priors] the image among those drawn that comes next */
+    uint32_t at;            /* of the image that comes next */
     int classes;
     int points, per_class; /* points wanted, of each class at most */
     int *taken;            /* [classes] */
@@ -60,6 +62,12 @@ static void on_image(void *self, const mfm_outcome *outcome, const real *logits)
         mfm_mistakes_offer(&f->mistakes, f->at, outcome, logits, f->classes);
     if (outcome->label >= 0 && f->points > 0)
         take_point(f, outcome->label, logits);
+    for (int k = 0; k < f->to->n_priors; k++)
+        if (f->next[k] < f->drawn[k]->count && f->drawn[k]->indices[f->next[k]] == f->at) {
+            f->next[k]++;
+            if (outcome->label >= 0)
+                mfm_confusion_add(&f->to->priors[k], outcome->label, outcome->predicted);
+        }
     f->at++;
 }
 
@@ -183,35 +191,31 @@ static int add_scatters(mfm_run_record *r, const follower *f)
     return status;
 }
 
-/* How many images of each class a test set of that label distribution has, as eval draws it. */
-static int draw_prior(mfm_run_evaluation *e, const mfm_session *s, const char *text)
+/* The images that eval draws by these label distributions. */
+static int draw_priors(mfm_run_evaluation *e, const mfm_session *s,
+                       const mfm_run_evaluation_options *o, follower *f)
 {
-    mfm_test_prior *prior = NULL;
-    const size_t classes = (size_t)s->problem->classes;
-    double *images = mfm_alloc(e->ctx, classes, sizeof *images);
-    if (!images)
-        return MFM_ENOMEM;
-    e->priors[e->n_priors++] = images;
-    const int status = mfm_prior_option_draw(e->ctx, text, 0, s->dataset, &prior);
-    for (size_t c = 0; !status && c < classes; c++)
-        images[c] = c < (size_t)prior->classes ? prior->per_class[c] : 0;
-    mfm_test_prior_free(e->ctx, prior);
+    e->priors = mfm_alloc(e->ctx, (size_t)o->n_priors + 1, sizeof *e->priors);
+    f->drawn = mfm_alloc(e->ctx, (size_t)o->n_priors + 1, sizeof *f->drawn);
+    f->next = mfm_alloc(e->ctx, (size_t)o->n_priors + 1, sizeof *f->next);
+    int status = e->priors && f->drawn && f->next ? MFM_OK : MFM_ENOMEM;
+    for (int k = 0; k < o->n_priors && !status; k++) {
+        status = mfm_confusion_init(e->ctx, &e->priors[e->n_priors++], f->classes);
+        if (!status)
+            status = mfm_prior_option_draw(e->ctx, o->priors[k], 0, s->dataset, &f->drawn[k]);
+    }
     return status;
 }
 
-static int draw_priors(mfm_run_evaluation *e, const mfm_session *s,
-                       const mfm_run_evaluation_options *o, mfm_page_run *page)
+static void clear_follower(mfm_ctx *ctx, follower *f)
 {
-    e->priors = mfm_alloc(e->ctx, (size_t)o->n_priors + 1, sizeof(double *));
-    int status = e->priors ? MFM_OK : MFM_ENOMEM;
-    for (int i = 0; i < o->n_priors && !status; i++)
-        status = draw_prior(e, s, o->priors[i]);
-    if (status)
-        return status;
-    page->prior_names = o->priors;
-    page->priors = (const double *const *)e->priors;
-    page->n_priors = e->n_priors;
-    return MFM_OK;
+    for (int k = 0; k < f->to->n_priors && f->drawn; k++)
+        mfm_test_prior_free(ctx, f->drawn[k]);
+    mfm_mistakes_clear(ctx, &f->mistakes);
+    mfm_free(ctx, f->drawn);
+    mfm_free(ctx, f->next);
+    mfm_free(ctx, f->taken);
+    mfm_free_aligned(ctx, f->soft_labels);
 }
 
 int mfm_run_evaluate(mfm_run_record *record, const mfm_run_evaluation_options *options,
@@ -225,19 +229,20 @@ int mfm_run_evaluate(mfm_run_record *record, const mfm_run_evaluation_options *o
     if (!status)
         status = make_room(evaluation, &session, options, &f);
     if (!status)
+        status = draw_priors(evaluation, &session, options, &f);
+    if (!status)
         status = classify(&session, options, &f);
     if (!status)
         status = mfm_mistakes_show(&f.mistakes, session.dataset, record, evaluation);
     if (!status) {
         record->page.confusion = &evaluation->confusion;
         record->page.predictions = &evaluation->predictions;
+        record->page.prior_names = options->priors;
+        record->page.priors = evaluation->priors;
+        record->page.n_priors = evaluation->n_priors;
         status = add_scatters(record, &f);
     }
-    if (!status)
-        status = draw_priors(evaluation, &session, options, &record->page);
-    mfm_mistakes_clear(ctx, &f.mistakes);
-    mfm_free(ctx, f.taken);
-    mfm_free_aligned(ctx, f.soft_labels);
+    clear_follower(ctx, &f);
     mfm_session_clear(&session);
     return status;
 }
@@ -247,7 +252,7 @@ void mfm_run_evaluation_clear(mfm_run_evaluation *e)
     for (int i = 0; i < e->n_scatters; i++)
         mfm_free(e->ctx, e->layouts[i]);
     for (int i = 0; i < e->n_priors; i++)
-        mfm_free(e->ctx, e->priors[i]);
+        mfm_confusion_clear(e->ctx, &e->priors[i]);
     void *const parts[] = {e->layouts, e->scatters, e->mistakes, e->groups, e->priors};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         mfm_free(e->ctx, parts[i]);

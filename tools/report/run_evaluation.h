@@ -20,9 +20,9 @@ typedef struct mfm_run_evaluation {
     int n_mistakes;
     mfm_page_scatter *scatters;
     int n_scatters;
-    double **layouts; /* [n_scatters], owned */
-    int *groups;      /* classes of the points */
-    double **priors;  /* [n_priors] images of each class, by each label distribution */
+    double **layouts;      /* [n_scatters], owned */
+    int *groups;           /* classes of the points */
+    mfm_confusion *priors; /* [n_priors] of the images drawn by each label distribution */
     int n_priors;
 } mfm_run_evaluation;
 

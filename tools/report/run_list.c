@@ -14,6 +14,23 @@ static bool is_run(mfm_ctx *ctx, const char *path)
     return is;
 }
 
+/* Charts have the names of the first run's classes. */
+static int check_classes(const mfm_run_list *l, const mfm_run_record *r)
+{
+    const mfm_run_record *first = &l->records[0];
+    if (r->classes != first->classes)
+        return mfm_fail(l->ctx, MFM_EINVAL,
+                        "%s has %d classes, %s has %d: a page compares runs of the same classes",
+                        r->path, r->classes, first->path, first->classes);
+    for (int c = 0; c < r->classes; c++)
+        if (strcmp(r->names[c], first->names[c]) != 0)
+            return mfm_fail(l->ctx, MFM_EINVAL,
+                            "class %d of %s is %s, of %s %s: a page compares runs of the same "
+                            "classes",
+                            c, r->path, r->names[c], first->path, first->names[c]);
+    return MFM_OK;
+}
+
 static int read_one(mfm_run_list *l, const char *path, const mfm_class_borders *borders)
 {
     if (l->count == MFM_PAGE_MOST_RUNS)
@@ -21,10 +38,8 @@ static int read_one(mfm_run_list *l, const char *path, const mfm_class_borders *
                         MFM_PAGE_MOST_RUNS);
     mfm_run_record *r = &l->records[l->count++];
     int status = mfm_run_record_read(l->ctx, path, borders, r);
-    if (!status && r->classes != l->records[0].classes)
-        status = mfm_fail(l->ctx, MFM_EINVAL,
-                          "%s has %d classes, %s has %d: a page compares runs of the same classes",
-                          path, r->classes, l->records[0].path, l->records[0].classes);
+    if (!status)
+        status = check_classes(l, r);
     r->page.name = r->path;
     r->page.n_files = 0; /* their places are those of the folder */
     r->page.group = l->count - 1;

@@ -42,9 +42,12 @@ typedef struct mfm_paper_table {
     const char *note; /* below the table; NULL */
 } mfm_paper_table;
 
-/* A figure: rows and a column of a table, whose report shows it. */
+/* A figure: rows and columns of a table, whose report shows it. */
 typedef struct mfm_paper_figure {
-    const char *name, *table, *rows, *key, *where;
+    const char *name, *table, *rows;
+    const char *keys;  /* of columns, by commas */
+    const char *prior; /* test images of another label distribution, as eval --test-prior; NULL */
+    const char *where;
 } mfm_paper_figure;
 
 extern const mfm_paper_table mfm_paper_tables[];

@@ -13,7 +13,9 @@ enum { MFM_MOST_SEEDS = 100, MFM_MOST_WORDS = 160 };
 /* What was asked for. */
 typedef struct mfm_reproduce {
     mfm_ctx *ctx;
+    const char *target; /* as it was asked for: a table or a figure */
     const mfm_paper_table *table;
+    const char *prior;          /* of a figure: test images that its page shows besides; NULL */
     const char *rows, *columns; /* names and keys by commas; NULL: all */
     uint64_t seeds[MFM_MOST_SEEDS];
     int n_seeds;
@@ -61,8 +63,9 @@ int mfm_reproduce_run(const mfm_reproduce *r, mfm_plan_of_runs *plan);
 /* The error of a run's model on test images of a prior. */
 int mfm_reproduce_test(const mfm_reproduce *r, const mfm_paper_run *run, const char *prior,
                        double *error);
-/* The runs of the table as a report at FOLDER/TABLE.html. */
-int mfm_reproduce_report(const mfm_reproduce *r, const mfm_plan_of_runs *plan, char **page);
+/* The runs as pages, one for each dataset and column: FOLDER/TARGET.html, or of several
+ * FOLDER/TARGET-KEY.html. What is written is told on standard error. */
+int mfm_reproduce_report(const mfm_reproduce *r, const mfm_plan_of_runs *plan);
 
 /* Markdown on standard output: the paper's figures beside these. */
 int mfm_reproduce_print(const mfm_reproduce *r, const mfm_plan_of_runs *plan);

@@ -11,9 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/report/page/page.h"
 #include "tools/files.h"
 #include "tools/interrupt.h"
 #include "tools/reproduce/plan.h"
+#include "tools/show/printable.h"
 
 /* A command line; texts are kept until the end. */
 typedef struct words {
@@ -378,35 +380,102 @@ int mfm_reproduce_test(const mfm_reproduce *r, const mfm_paper_run *run, const c
     return status;
 }
 
-int mfm_reproduce_report(const mfm_reproduce *r, const mfm_plan_of_runs *plan, char **page)
+/* A page compares runs of one dataset and one column. */
+static bool is_on_page(const mfm_paper_run *run, const mfm_paper_run *first)
 {
-    words w = {.ctx = r->ctx};
-    char *log = mfm_format(r->ctx, "%s/%s/report.log", r->folder, r->table->name);
-    int runs = 0, code = 0;
-    *page = mfm_format(r->ctx, "%s/%s.html", r->folder, r->table->name);
-    add_all(&w, "onnx-mfm report");
-    for (size_t i = 0; i < plan->count && runs < 24; i++) /* as many as a page compares */
-        if (plan->item[i].shown && !plan->item[i].failed) {
-            add(&w, plan->item[i].place);
-            runs++;
-        }
+    return run->shown && !run->failed && strcmp(run->column->key, first->column->key) == 0 &&
+           strcmp(dataset_of(run), dataset_of(first)) == 0;
+}
+
+/* Of the first `seeds` seeds. */
+static int count_on_page(const mfm_reproduce *r, const mfm_plan_of_runs *plan,
+                         const mfm_paper_run *first, int seeds, words *w)
+{
+    int runs = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        for (int s = 0; s < seeds && is_on_page(&plan->item[i], first); s++)
+            if (plan->item[i].seed == r->seeds[s]) {
+                runs++;
+                if (w)
+                    add(w, plan->item[i].place);
+            }
+    return runs;
+}
+
+static void add_priors(const mfm_reproduce *r, const mfm_paper_run *first, words *w)
+{
     for (int c = 0; c < r->table->n_columns; c++) {
-        const char *prior = r->table->columns[c].prior;
-        const char *before = c ? r->table->columns[c - 1].prior : NULL;
-        if (prior && (!before || strcmp(prior, before) != 0)) {
-            add(&w, "--test-prior");
-            add(&w, prior);
+        const mfm_paper_column *column = &r->table->columns[c];
+        if (column->prior && strcmp(column->key, first->column->key) == 0) {
+            add(w, "--test-prior");
+            add(w, column->prior);
         }
     }
+    if (r->prior) {
+        add(w, "--test-prior");
+        add(w, r->prior);
+    }
+}
+
+static int write_page(const mfm_reproduce *r, const mfm_plan_of_runs *plan,
+                      const mfm_paper_run *first, const char *page, const char *log)
+{
+    words w = {.ctx = r->ctx};
+    int seeds = r->n_seeds;
+    while (seeds > 1 && count_on_page(r, plan, first, seeds, NULL) > MFM_PAGE_MOST_RUNS)
+        seeds--;
+    add_all(&w, "onnx-mfm report");
+    count_on_page(r, plan, first, seeds, &w);
+    add_priors(r, first, &w);
+    if (r->threads)
+        add_number(&w, "--threads", r->threads);
     add(&w, "-o");
-    if (*page)
-        add(&w, *page);
-    if (runs > 0 && log && *page)
-        code = carry_out(&w, log, true);
-    mfm_free(r->ctx, log);
+    add(&w, page);
+    const int code = carry_out(&w, log, true);
     clear_words(&w);
-    return code || runs == 0
-               ? mfm_fail(r->ctx, MFM_EDATA, "no report was written: %s/%s/report.log tells why",
-                          r->folder, r->table->name)
-               : MFM_OK;
+    if (code)
+        return mfm_fail(r->ctx, MFM_EDATA, "%s was not written: %s tells why", page, log);
+    mfm_print(stderr, "wrote %s", page);
+    if (seeds < r->n_seeds)
+        mfm_print(stderr, " (%d of %d seeds: a page compares up to %d runs)", seeds, r->n_seeds,
+                  MFM_PAGE_MOST_RUNS);
+    mfm_print(stderr, "\n");
+    return MFM_OK;
+}
+
+/* The first run of each page; NULL: one that stands on the page of an earlier one, or on none. */
+static const mfm_paper_run *begins_page(const mfm_plan_of_runs *plan, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (is_on_page(&plan->item[k], &plan->item[i]))
+            return NULL;
+    return is_on_page(&plan->item[i], &plan->item[i]) ? &plan->item[i] : NULL;
+}
+
+static char *name_page(const mfm_reproduce *r, const mfm_paper_run *first, int pages)
+{
+    const char *data = first->row->data ? first->row->data : "";
+    if (pages == 1)
+        return mfm_format(r->ctx, "%s/%s.html", r->folder, r->target);
+    return mfm_format(r->ctx, "%s/%s-%s%s%s.html", r->folder, r->target, data, *data ? "-" : "",
+                      first->column->key);
+}
+
+int mfm_reproduce_report(const mfm_reproduce *r, const mfm_plan_of_runs *plan)
+{
+    char *log = mfm_format(r->ctx, "%s/%s/report.log", r->folder, r->table->name);
+    int pages = 0, status = log ? MFM_OK : MFM_ENOMEM;
+    for (size_t i = 0; i < plan->count; i++)
+        pages += begins_page(plan, i) != NULL;
+    if (!status && pages == 0)
+        status = mfm_fail(r->ctx, MFM_EDATA, "no run came to its end: there is nothing to report");
+    for (size_t i = 0; i < plan->count && !status; i++) {
+        const mfm_paper_run *first = begins_page(plan, i);
+        char *page = first ? name_page(r, first, pages) : NULL;
+        if (first)
+            status = page ? write_page(r, plan, first, page, log) : MFM_ENOMEM;
+        mfm_free(r->ctx, page);
+    }
+    mfm_free(r->ctx, log);
+    return status;
 }

@@ -75,9 +75,10 @@ typedef struct mfm_page_run {
     int n_scatters;
     const mfm_page_mistake *mistakes;
     int n_mistakes;
-    /* Label distributions that its test images are drawn to have: names, and images [classes]. */
+    /* Label distributions that its test images are drawn to have: names, and what it does with the
+     * images that are drawn. */
     const char *const *prior_names;
-    const double *const *priors;
+    const mfm_confusion *priors;
     int n_priors;
 } mfm_page_run;
 

@@ -4,22 +4,22 @@
 
 #include "core/report/page/page_parts.h"
 
-enum { NAME = 160 };
+enum { NAME = MFM_PAGE_SERIES_NAME };
 
-/* "base, mean 71.20 %" */
-static void name_with_mean(const mfm_page *p, const mfm_page_run *r, char name[NAME])
+void mfm_page_name_with_mean(const char *run, const double *recall, int classes,
+                             char name[MFM_PAGE_SERIES_NAME])
 {
     double sum = 0;
-    int classes = 0;
-    for (int c = 0; c < p->classes; c++)
-        if (!isnan(r->recall[c])) {
-            sum += r->recall[c];
-            classes++;
+    int tested = 0;
+    for (int c = 0; c < classes; c++)
+        if (!isnan(recall[c])) {
+            sum += recall[c];
+            tested++;
         }
-    if (classes)
-        snprintf(name, NAME, "%.100s, mean %.2f %%", r->name, sum / classes);
+    if (tested)
+        snprintf(name, MFM_PAGE_SERIES_NAME, "%.100s, mean %.2f %%", run, sum / tested);
     else
-        snprintf(name, NAME, "%.100s", r->name);
+        snprintf(name, MFM_PAGE_SERIES_NAME, "%.100s", run);
 }
 
 /* Runs without a finished epoch have no bars. */
@@ -31,7 +31,7 @@ static void add_recall(mfm_page_text *t, const mfm_page *p)
     int n = 0;
     for (int i = 0; i < p->n_runs && n < MFM_PAGE_MOST_RUNS; i++)
         if (p->runs[i].recall) {
-            name_with_mean(p, &p->runs[i], names[n]);
+            mfm_page_name_with_mean(p->runs[i].name, p->runs[i].recall, p->classes, names[n]);
             series[n] = names[n];
             values[n++] = p->runs[i].recall;
         }
@@ -167,27 +167,6 @@ static void add_distribution(mfm_page_text *t, const mfm_page *p, int run)
     mfm_free(m->ctx, room);
 }
 
-/* Of the first run that has them: runs of one page have their test images in common. */
-static void add_priors(mfm_page_text *t, const mfm_page *p)
-{
-    int run = 0;
-    while (run < p->n_runs && p->runs[run].n_priors == 0)
-        run++;
-    if (run == p->n_runs)
-        return;
-    const mfm_page_run *r = &p->runs[run];
-    const mfm_bars bars = {.title = "Test images, drawn by label distribution",
-                           .unit = "images",
-                           .names = p->class_names,
-                           .count = p->classes,
-                           .series = r->n_priors,
-                           .series_names = r->prior_names,
-                           .values = r->priors};
-    mfm_page_figure(t, "test-priors", -1, mfm_svg_bars_width(&bars));
-    mfm_svg_bars(&t->markup, &bars);
-    mfm_page_figure_end(t);
-}
-
 void mfm_page_classes(mfm_page_text *t, const mfm_page *p)
 {
     mfm_markup_add(&t->markup, "<h2>Classes</h2>\n<div class=\"row\">\n");
@@ -197,6 +176,6 @@ void mfm_page_classes(mfm_page_text *t, const mfm_page *p)
     for (int i = 0; i < p->n_runs; i++)
         if (p->runs[i].confusion)
             add_distribution(t, p, i);
-    add_priors(t, p);
+    mfm_page_priors(t, p);
     mfm_markup_add(&t->markup, "</div>\n");
 }

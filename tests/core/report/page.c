@@ -165,6 +165,7 @@ static void evaluated_run(void)
                                              .guesses = 2,
                                              .guess = {0, 1},
                                              .share = {90, 10}};
+    static const char *const prior_names[] = {"a & b"};
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     mfm_confusion confusion;
     mfm_predictions predictions;
@@ -180,9 +181,12 @@ static void evaluated_run(void)
     run.scatters = &scatter;
     run.mistakes = &mistake;
     run.n_scatters = run.n_mistakes = 1;
+    run.prior_names = prior_names;
+    run.priors = &confusion;
+    run.n_priors = 1;
     const mfm_page page = page_of_runs(&run, 1);
     make(ctx, &page);
-    CU_ASSERT_EQUAL(text.n_figures, 9);
+    CU_ASSERT_EQUAL(text.n_figures, 12);
     CU_ASSERT_EQUAL(seen("a run: error 20.00 %"), 2); /* title and label */
     CU_ASSERT_EQUAL(seen("a run, ECE 10.00 %"), 3);   /* and for the pointer */
     CU_ASSERT_EQUAL(seen("gamma.&lt;l&gt; (KL 0.500)"), 2);
@@ -191,6 +195,12 @@ static void evaluated_run(void)
     CU_ASSERT_EQUAL(seen("&lt;b&gt;cat&lt;/b&gt; 90.0 %<br/>"), 1);
     CU_ASSERT_EQUAL(seen("dog/&lt;7&gt;.jpg</span></figure>"), 1);
     CU_ASSERT_EQUAL(seen("<title>&lt;b&gt;cat&lt;/b&gt;, predicted: 80 %"), 1);
+    CU_ASSERT_EQUAL(seen("Test images, drawn as a &amp; b</text>"), 1);
+    CU_ASSERT_EQUAL(seen("Recall on test images drawn as a &amp; b, %</text>"), 1);
+    CU_ASSERT_EQUAL(seen("<title>&lt;b&gt;cat&lt;/b&gt;: 100 %"), 1);
+    CU_ASSERT_EQUAL(seen("<title>&lt;b&gt;cat&lt;/b&gt;, drawn: 60 %"), 1);
+    CU_ASSERT_EQUAL(seen("<title>&lt;b&gt;cat&lt;/b&gt;, predicted by a run: 80 %"), 1);
+    CU_ASSERT_EQUAL(seen("<title>&lt;b&gt;cat&lt;/b&gt;: 3 images"), 1);
     mfm_markup_clear(&text.markup);
     mfm_confusion_clear(ctx, &confusion);
     mfm_predictions_clear(ctx, &predictions);
