@@ -36,8 +36,8 @@ expect_stdout '^\| BaseModel \| 26.90 \| [0-9.]+ \| 43.15 \| [0-9.]+ \| 1 of 200
 expect_file runs/table1-cifar100-10.html
 grep -q '10 classes' runs/table1-cifar10-100.html || fail "not the page of CIFAR-10"
 grep -q '100 classes' runs/table1-cifar100-10.html || fail "not the page of CIFAR-100"
-# Figures 1 and 4 are of test images drawn as Test-1: of 10 images a class 1, 1, 1, 1, 1, 3, 4, 5, 7,
-# 10, which are 34.
+# Figures 1 and 4 are of test images drawn as Test-1: of 10 images a class 1, 1, 1, 1, 1, 3, 4, 5,
+# 7, 10, which are 34.
 expect_exit 0 reproduce figure1 --cifar10 cifar10:ten $options
 grep -q seed .stderr && fail "figure1 trained again"
 expect_stderr '^wrote runs/figure1.html$'
