@@ -1,7 +1,9 @@
 """The rows of the comparison. A row names the measurements that it needs (measure.py) and makes of
 the best of each its figures, one number with a goal at the end."""
 import photograph_cases
+from rivals import rival_cases
 from row import Row, mebibytes, milliseconds
+from zoo import zoo_cases
 
 LAST = {"lenet": ("fc1",), "resnet32": ("layer3.4.conv2",)}
 STAGES = ("layer1.4.conv2", "layer2.4.conv2", "layer3.4.conv2")
@@ -152,4 +154,4 @@ def rows(option):
         *step_rows(option, "photographs", "vgg11", "plain", 8, 1.2),
         rate_row(option), *memory_rows(option), *eval_rows(option), *thread_rows(option),
         *batch_rows(option), start_row(option), *file_rows(option),
-        *photograph_cases.rows(option)]
+        *photograph_cases.rows(option), *rival_cases.rows(option), *zoo_cases.rows(option)]

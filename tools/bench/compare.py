@@ -2,14 +2,17 @@
 """Measures the engine beside PyTorch and ONNX Runtime, in one run on one machine.
 
     python3 compare.py --tool build/release/tools/onnx-mfm [CASE...] [--rounds N] [--threads T]
-                       [--python PYTHON]... [--ort-python PYTHON] [--json FILE]
+                       [--python PYTHON]... [--ort-python PYTHON] [--rival NAME=PYTHON]...
+                       [--cache FOLDER] [--compiled] [--journal FILE] [--json FILE]
 
 Cases: resnet32 stages lenet photographs rate memory eval threads batches start files folder frozen
-decode peak (all).
+decode peak rivals zoo zoo-mfm zoo-eval (all).
 Every --python is one more PyTorch to compare with (default: /usr/bin/python3, Debian's). The
 measurements of the chosen cases are taken in turns, `rounds` times, each in a process of its own;
 what counts is the best of the medians. Prints a Markdown table; --json keeps every
-figure.
+figure. --journal keeps each measurement as it comes, and a run that was cut short goes on from
+there when it is called again. Of rivals tells rivals/rival_cases.py, of torchvision's classifiers
+zoo/zoo_cases.py.
 """
 import argparse
 import json
@@ -21,6 +24,7 @@ import tempfile
 
 import cases
 from measure import Lab
+from rivals.rival_cases import NETWORKS
 
 
 def options():
@@ -34,10 +38,21 @@ def options():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--iterations", type=int, default=15,
                         help="steps of a measurement, more for small networks, fewer for large")
+    parser.add_argument("--rival", action="append", default=[], metavar="NAME=PYTHON",
+                        help="a Python that has this rival: " + " ".join(NETWORKS))
+    parser.add_argument("--cache", default="bench-cache",
+                        help="folder of the files of torchvision (default: bench-cache)")
+    parser.add_argument("--compiled", action="store_true",
+                        help="torch.compile too, for classifiers of torchvision")
+    parser.add_argument("--journal", help="file that keeps each measurement as it comes")
     parser.add_argument("--json", help="file for every figure")
     option = parser.parse_args()
     option.pythons = {torch_version(python): python
                       for python in option.python or ["/usr/bin/python3"]}
+    option.rivals = dict(word.split("=", 1) for word in option.rival if "=" in word)
+    for word in option.rival:
+        if word.split("=", 1)[0] not in NETWORKS or "=" not in word:
+            sys.exit("--rival is NAME=PYTHON, NAME one of " + " ".join(NETWORKS))
     return option
 
 
@@ -88,6 +103,8 @@ def main():
         lab = Lab(option, folder)
         for turn in range(option.rounds):
             for i, key in enumerate(keys):
+                if len(lab.journal.runs(key)) > turn:
+                    continue
                 print("round %d/%d, %d/%d: %s" % (turn + 1, option.rounds, i + 1, len(keys),
                                                   " ".join(str(word) for word in key)),
                       file=sys.stderr, flush=True)
@@ -97,7 +114,7 @@ def main():
     if option.json:
         with open(option.json, "w", encoding="utf-8") as file:
             json.dump({"machine": machine(), "threads": option.threads, "rounds": option.rounds,
-                       "rows": table, "figures": [{"key": key, "runs": lab.figures[key]}
+                       "rows": table, "figures": [{"key": key, "runs": lab.journal.runs(key)}
                                                   for key in keys]}, file, indent=1)
 
 

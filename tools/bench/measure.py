@@ -8,8 +8,8 @@ which need the same one share it:
     ("inspect", network)                                 the whole command
     ("memory", network, method, batch, layers, threads)  what inspect --batch predicts
 
-and those of photographs.py. layers is a tuple of names. Figures are dictionaries as the programs
-print them.
+and those of photographs.py, rivals/rival_cases.py and zoo/zoo_cases.py. layers is a tuple of names.
+Figures are dictionaries as the programs print them.
 """
 import json
 import os
@@ -17,7 +17,10 @@ import subprocess
 import sys
 import time
 
+from journal import Journal
 from photographs import Photographs
+from rivals.rival_cases import Rivals
+from zoo.zoo_cases import PREFIX, Zoo
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INPUTS = {"lenet": "1,28,28", "resnet32": "3,32,32", "resnet18": "3,224,224",
@@ -25,17 +28,24 @@ INPUTS = {"lenet": "1,28,28", "resnet32": "3,32,32", "resnet18": "3,224,224",
 LAYOUTS = ("channels_last", "contiguous")
 
 
-class Lab(Photographs):
-    """option: tool, pythons {peer: interpreter}, ort_python, iterations."""
+class Lab(Photographs, Rivals, Zoo):
+    """option: tool, pythons {peer: interpreter}, ort_python, iterations, journal."""
 
     def __init__(self, option, folder):
         self.option, self.folder = option, folder
-        self.figures = {}
+        tool = os.stat(option.tool)
+        self.journal = Journal(option.journal, [tool.st_size, tool.st_mtime, option.iterations])
 
     def model(self, network):
+        if network.startswith(PREFIX):
+            return self.make_zoo_model(network)
         path = os.path.join(self.folder, network + ".onnx")
-        if not os.path.exists(path):
+        if os.path.exists(path):
+            return path
+        if network in INPUTS:
             self.run([self.option.tool, "new", network, "--input", INPUTS[network], "-o", path])
+        else:
+            self.make_rival_model(network, path)
         return path
 
     def run(self, command):
@@ -50,7 +60,7 @@ class Lab(Photographs):
 
     def iterations(self, network):
         """Steps of milliseconds are repeated more often, steps of seconds less."""
-        factor = {"lenet": 4, "resnet32": 1}.get(network, 0.34)
+        factor = {"lenet": 4, "lenet5": 4, "resnet32": 1}.get(network, 0.34)
         return max(2, round(factor * self.option.iterations))
 
     def step(self, network, method, batch, layers, threads):
@@ -91,9 +101,8 @@ class Lab(Photographs):
         return dict(next(row for row in told if row["step"] == method), seconds=0)
 
     def measure(self, key):
-        figures = getattr(self, key[0])(*key[1:])
-        self.figures.setdefault(key, []).append(figures)
+        self.journal.add(key, getattr(self, key[0])(*key[1:]))
 
     def best(self, key):
         """Another user of the machine can only make a step slower: the fastest median counts."""
-        return min(self.figures[key], key=lambda figures: figures["seconds"])
+        return min(self.journal.runs(key), key=lambda figures: figures["seconds"])

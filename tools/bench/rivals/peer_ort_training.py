@@ -21,10 +21,10 @@ class Rival:
         onnxruntime.set_default_logger_severity(3)
         model = onnx.load(option.model)
         names = training.trained(model)
-        artifacts.generate_artifacts(
-            model, requires_grad=names, loss=artifacts.LossType.CrossEntropyLoss,
-            frozen_params=[name for name in training.floats(model) if name not in names],
-            optimizer=artifacts.OptimType.SGD, artifact_directory=folder)
+        fixed = [name for name in training.floats(model) if name not in names]
+        training.quietly(2, lambda: artifacts.generate_artifacts(
+            model, requires_grad=names, frozen_params=fixed, artifact_directory=folder,
+            loss=artifacts.LossType.CrossEntropyLoss, optimizer=artifacts.OptimType.SGD))
         at = lambda name: os.path.join(folder, name)
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads, settings.inter_op_num_threads = option.threads, 1

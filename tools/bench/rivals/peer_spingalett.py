@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 """Times a training step of Spingalett.
 
-Version 1.5.0 does not read Slice, with which ResNets for CIFAR shorten (LeNet and ResNet-18 import).
-Images are channels-last rows. The loss is taken outside, as the import sets another one. The command
-line is that of training.py.
+Version 1.5.0 does not read Slice, with which ResNets for CIFAR shorten (LeNet and ResNet-18
+import). Images are channels-last rows. The loss is taken outside, as the import sets another one.
+The command line is that of training.py.
 """
-import os
-
 import training
 
 
@@ -17,7 +15,8 @@ class Rival:
         import spingalett
         spingalett.set_num_threads(option.threads)
         spingalett.set_compute_mode(spingalett.ComputeMode.OPENMP)
-        self.network = quietly(lambda: spingalett.Network.from_onnx(option.model))
+        self.network = training.quietly(
+            1, lambda: spingalett.Network.from_onnx(option.model))
         self.trainer = spingalett.Trainer(self.network, option.batch)
         self.rule = {"optimizer": spingalett.Optimizer.MOMENTUM, "learning_rate": option.rate,
                      "momentum": training.MOMENTUM}
@@ -58,16 +57,6 @@ class Rival:
         loss = self.forward_backward()
         self.trainer.step(**self.rule)
         return loss
-
-
-def quietly(call):
-    """The library tells of each layer on file descriptor 1."""
-    kept, silent = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, 1)
-    try:
-        return call()
-    finally:
-        os.dup2(kept, 1)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
     python3 peer_NAME.py MODEL REFERENCE [--batch N] [--threads T] [--iterations N] [--rate X]
 
 MODEL is an ONNX file. REFERENCE is a folder with images.raw and labels.raw, one batch as float32,
-and in NAME.npy the gradient of the mean cross-entropy by each trained parameter (onnx-mfm grad). Each
-peer trains on that batch by SGD, with momentum 0.9 where it has that, and prints one JSON line: the
-median of the steps after two to warm up, the peak resident memory of the process, the loss of the
-first step and of the last, and how far its gradient is from the reference, as the norm of the
-difference over the norm, of all parameters together and of the worst.
+and in NAME.npy the gradient of the mean cross-entropy by each trained parameter (onnx-mfm grad).
+Each peer trains on that batch by SGD, with momentum 0.9 where it has that, and prints one JSON
+line: the median of the steps after two to warm up, the peak resident memory of the process, the
+loss of the first step and of the last, and how far its gradient is from the reference, as the norm
+of the difference over the norm, of all parameters together and of the worst.
 """
 import argparse
 import json
@@ -116,6 +116,18 @@ def difference(option, gradients):
     if missing:
         sys.exit("no gradient of " + ", ".join(sorted(missing)))
     return {"gradient_error": (error / size) ** 0.5, "worst": worst}
+
+
+def quietly(descriptor, call):
+    """What a library tells of each layer stays out of the output: 1 or 2."""
+    kept, silent = os.dup(descriptor), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, descriptor)
+    try:
+        return call()
+    finally:
+        os.dup2(kept, descriptor)
+        os.close(kept)
+        os.close(silent)
 
 
 def measure(option, rival):
