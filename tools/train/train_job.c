@@ -184,13 +184,6 @@ int mfm_train_job_load_checkpoint(mfm_train_job *job)
                         "a new run with --run DIR",
                         job->model_path);
     }
-    const json_int_t threads = json_integer_value(json_object_get(job->stored, "threads"));
-    if (threads != job->threads)
-        mfm_warn(job->ctx,
-                 "the run began with %lld thread%s, now there %s %d: results agree only "
-                 "up to rounding",
-                 (long long)threads, threads == 1 ? "" : "s", job->threads == 1 ? "is" : "are",
-                 job->threads);
     mfm_model_free(job->session.model);
     job->session.model = job->checkpoint;
     job->checkpoint = NULL;

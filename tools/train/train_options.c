@@ -55,7 +55,7 @@ static const mfm_option output_table[] = {
      FIELD(threads),
      .silent_default = true,
      .scope = MFM_OPTION_LOCAL,
-     .help = "processors to use (default: all); results repeat exactly for one number of them"},
+     .help = "processors to use (default: all); results are the same for any number of them"},
 };
 
 static const char *no_shift(const void *values, const mfm_run_facts *run)

@@ -1,24 +1,27 @@
 /*
- * The gradient of the weights of a convolution by 3 x 3 through the transforms of winograd.h, for
- * chunks of few tiles: to transform back the sums of each takes longer than to make them. Here all
- * tiles are transformed first; then at each point, with N [T, O] the tiles of gy and V [T, C] those
- * of x, S [O, C] = N^T V,   the rows of a chunk summed apart, chunks added along the tree in
- * registers; and S is transformed back once. Points are dealt out to the threads.
+ * The gradient of the weights of a convolution by 3 x 3 through the transforms of winograd.h, where
+ * tiles are few and kernels many: the sums of a chunk at all points would go to memory and back for
+ * each chunk. Here all tiles are transformed first; then for a block of kernels at a time, with
+ * N [T, 16] the tiles of gy and V [T, width] those of x at a point, and for each chunk,
+ *     S [16, width] = N^T V,   the rows of the chunk; transformed back; added along the tree,
+ * all of it in a core's cache. Blocks are dealt out to the threads.
  *
- * Scratch: V, N and S at all points.
+ * Scratch: V and N at all points, then for each thread S and the sums of the levels of the tree.
  */
 #include <omp.h>
 
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
 #include "core/engine/kernels/conv/panel.h"
-#include "core/engine/kernels/conv/winograd_kernels.h"
 #include "core/engine/kernels/conv/winograd_tiles.h"
 #include "core/engine/kernels/vec.h"
 
 enum {
     POINTS = MFM_WINOGRAD_POINTS,
     LANES = MFM_VEC_LANES,
+    TAPS = 9,
+    WIDTH = 4 * LANES, /* channels of a block, of LANES results */
+    LEVELS = 5,
     MOST_TILES = 8 /* that the transformed tiles take so many times the room of a sum, or less */
 };
 
@@ -80,10 +83,13 @@ static size_t gradient_reals(const chunked *k)
     return (size_t)(POINTS * mfm_winograd_step(k->d.tiles, k->d.to.room));
 }
 
+enum { BLOCK_SUMS = POINTS * LANES * WIDTH, BLOCK_WEIGHTS = TAPS * LANES * WIDTH };
+enum { OWN = BLOCK_SUMS + LEVELS * BLOCK_WEIGHTS };
+
 static size_t scratch_size(const void *state)
 {
     const chunked *k = state;
-    return input_reals(k) + gradient_reals(k) + (size_t)(POINTS * k->d.to.room * k->c);
+    return input_reals(k) + gradient_reals(k) + (size_t)k->parts * OWN;
 }
 
 static size_t nothing(const void *state)
@@ -101,36 +107,99 @@ static void read_tiles(const chunked *k, int part, const real *gy, const real *x
     mfm_winograd_gradient_block(&k->d, gy, b, n + first * LANES);
 }
 
-static void sum_point(const chunked *k, int64_t point, const real *v, const real *n, real *s)
+/* A block of kernels: LANES results from `row` on by `width` channels from `column` on. */
+typedef struct block {
+    int64_t row, column, width;
+    const real *v, *n;
+    real *s;
+} block;
+
+/* to [LANES, TAPS, width] = the gradient of one chunk */
+static void sum_chunk(const chunked *k, const block *b, int chunk, real *to)
 {
-    const int64_t tiles = k->d.tiles, room = k->d.to.room;
-    const mfm_panel_outer outer = {.rows = tiles,
-                                   .height = room,
-                                   .width = k->c,
-                                   .a = n + point * mfm_winograd_step(tiles, room),
-                                   .b = v + point * mfm_winograd_step(tiles, k->c),
-                                   .c = s + point * room * k->c,
-                                   .a_step = tiles * LANES,
-                                   .b_step = tiles * LANES};
-    mfm_panel_sum_chunks(&outer, k->chunks, k->begin);
+    const int64_t tiles = k->d.tiles, first = k->begin[chunk];
+    const int64_t n_step = mfm_winograd_step(tiles, k->d.to.room);
+    const int64_t v_step = mfm_winograd_step(tiles, k->c), s_step = LANES * b->width;
+    for (int64_t point = 0; point < POINTS; point++) {
+        const mfm_panel_outer outer = {.rows = k->begin[chunk + 1] - first,
+                                       .height = LANES,
+                                       .width = b->width,
+                                       .a = b->n + point * n_step + b->row * tiles + first * LANES,
+                                       .b = b->v + point * v_step + b->column * tiles +
+                                            first * LANES,
+                                       .c = b->s + point * s_step,
+                                       .a_step = tiles * LANES,
+                                       .b_step = tiles * LANES};
+        mfm_panel_add_outer(&outer);
+    }
+    for (int64_t r = 0; r < LANES && b->row + r < k->o; r++)
+        for (int64_t i = 0; i < b->width; i += LANES)
+            mfm_winograd_kernel_gradient(b->s + r * b->width + i, s_step,
+                                         to + r * TAPS * b->width + i, b->width, false);
+}
+
+/* The sum of chunks [first, end), some of which have tiles, in `to`; `rest` is room for the levels
+ * below. */
+static void sum_chunks(const chunked *k, const block *b, int first, int end, real *restrict to,
+                       real *restrict rest)
+{
+    const int middle = (first + end) / 2;
+    if (end - first == 1) {
+        sum_chunk(k, b, first, to);
+        return;
+    }
+    const bool left = k->begin[first] < k->begin[middle];
+    const bool right = k->begin[middle] < k->begin[end];
+    if (left)
+        sum_chunks(k, b, first, middle, to, rest);
+    if (right && !left)
+        sum_chunks(k, b, middle, end, to, rest);
+    if (!left || !right)
+        return;
+    sum_chunks(k, b, middle, end, rest, rest + BLOCK_WEIGHTS);
+    const int64_t rows = k->o - b->row < LANES ? k->o - b->row : LANES;
+    for (int64_t i = 0; i < rows * TAPS * b->width; i++)
+        to[i] += rest[i];
+}
+
+static void put_block(const chunked *k, const block *b, const real *sum, real *gw, bool add)
+{
+    for (int64_t r = 0; r < LANES && b->row + r < k->o; r++)
+        for (int64_t t = 0; t < TAPS; t++) {
+            real *restrict to = gw + ((b->row + r) * TAPS + t) * k->c + b->column;
+            const real *restrict from = sum + (r * TAPS + t) * b->width;
+            for (int64_t i = 0; i < b->width; i++)
+                to[i] = (add ? to[i] : 0) + from[i];
+        }
 }
 
 static void weights_at_once(const void *state, const real *gy, const real *x, real *gw, bool add,
                             real *scratch)
 {
     const chunked *k = state;
-    real *v = scratch, *n = v + input_reals(k), *s = n + gradient_reals(k);
+    real *v = scratch, *n = v + input_reals(k), *rest = n + gradient_reals(k);
+    const int64_t columns = (k->c + WIDTH - 1) / WIDTH;
+    const int64_t blocks = k->d.to.room / LANES * columns;
 #pragma omp parallel num_threads(k->parts)
     {
+        real *own = rest + (int64_t)omp_get_thread_num() * OWN;
 #pragma omp for schedule(static)
         for (int part = 0; part < k->parts; part++)
             read_tiles(k, part, gy, x, v, n);
-#pragma omp for schedule(dynamic, 1)
-        for (int64_t point = 0; point < POINTS; point++)
-            sum_point(k, point, v, n, s);
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < blocks; i++) {
+            const int64_t column = i % columns * WIDTH;
+            const block b = {.row = i / columns * LANES,
+                             .column = column,
+                             .width = k->c - column < WIDTH ? k->c - column : WIDTH,
+                             .v = v,
+                             .n = n,
+                             .s = own};
+            real *sum = own + BLOCK_SUMS;
+            sum_chunks(k, &b, 0, k->chunks, sum, sum + BLOCK_WEIGHTS);
+            put_block(k, &b, sum, gw, add);
+        }
     }
-    const mfm_kernels kernels = {k->d.form, k->o, k->c, k->d.to.room, k->parts};
-    mfm_winograd_kernel_sums(kernels, s, gw, add);
 }
 
 const mfm_conv_impl mfm_conv_winograd_chunks = {

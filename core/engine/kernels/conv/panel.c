@@ -94,15 +94,15 @@ enum {
                                          : 8
 };
 
-/* sum += the rows [first, end) */
-static inline __attribute__((always_inline)) void outer_rows(int rows, int vecs,
-                                                             const mfm_panel_outer *p, int64_t row,
-                                                             int64_t column, int64_t first,
-                                                             int64_t end, sums sum)
+static inline __attribute__((always_inline)) void outer(int rows, int vecs,
+                                                        const mfm_panel_outer *p, int64_t row,
+                                                        int64_t column)
 {
-    const real *a = p->a + row / LANES * p->a_step + row % LANES + first * LANES;
-    const real *b = p->b + column / LANES * p->b_step + first * LANES;
-    for (int64_t d = first; d < end; d++, a += LANES, b += LANES) {
+    sums sum;
+    clear(rows, vecs, sum);
+    const real *a = p->a + row / LANES * p->a_step + row % LANES;
+    const real *b = p->b + column / LANES * p->b_step;
+    for (int64_t d = 0; d < p->rows; d++, a += LANES, b += LANES) {
         mfm_vec of_b[MAX_VECS];
 #pragma GCC unroll 4
         for (int v = 0; v < vecs; v++)
@@ -113,15 +113,6 @@ static inline __attribute__((always_inline)) void outer_rows(int rows, int vecs,
             for (int v = 0; v < vecs; v++)
                 sum[r][v] += of_b[v] * a[r];
     }
-}
-
-static inline __attribute__((always_inline)) void outer(int rows, int vecs,
-                                                        const mfm_panel_outer *p, int64_t row,
-                                                        int64_t column)
-{
-    sums sum;
-    clear(rows, vecs, sum);
-    outer_rows(rows, vecs, p, row, column, 0, p->rows, sum);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
         real *c = p->c + (row + r) * p->width + column;
@@ -145,61 +136,4 @@ void mfm_panel_add_outer(const mfm_panel_outer *p)
     for (; column < p->width; column += LANES)
         for (int64_t row = 0; row < p->height; row += OUTER_OF_LESS)
             outer(OUTER_OF_LESS, 1, p, row, column);
-}
-
-/* Sums of whole parts of the tree wait on a stack, at most one a level; bit l of `full` tells
- * whether there is one of 2^l chunks. */
-enum { LEVELS = 5 };
-
-static inline __attribute__((always_inline)) void chunked(int rows, int vecs,
-                                                          const mfm_panel_outer *p, int chunks,
-                                                          const int64_t *begin, int64_t row,
-                                                          int64_t column)
-{
-    sums waiting[LEVELS], sum;
-    unsigned full = 0;
-    clear(rows, vecs, sum);
-    for (int i = 0; i < chunks; i++) {
-        int level = 0;
-        if (i > 0)
-            clear(rows, vecs, sum);
-        outer_rows(rows, vecs, p, row, column, begin[i], begin[i + 1], sum);
-        bool any = begin[i] < begin[i + 1];
-        for (; i >> level & 1; level++) {
-            if (!(full >> level & 1))
-                continue;
-            full &= ~(1u << level);
-#pragma GCC unroll 8
-            for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-                for (int v = 0; v < vecs; v++)
-                    sum[r][v] = any ? waiting[level][r][v] + sum[r][v] : waiting[level][r][v];
-            any = true;
-        }
-        full |= (unsigned)any << level;
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-            for (int v = 0; v < vecs; v++)
-                waiting[level][r][v] = sum[r][v];
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vecs; v++)
-            mfm_vec_store(p->c + (row + r) * p->width + column + v * LANES, sum[r][v]);
-}
-
-void mfm_panel_sum_chunks(const mfm_panel_outer *p, int chunks, const int64_t *begin)
-{
-    int64_t column = 0;
-    for (; MANY && column + 4 * LANES <= p->width; column += 4 * LANES)
-        for (int64_t row = 0; row < p->height; row += OUTER_OF_FOUR)
-            chunked(OUTER_OF_FOUR, 4, p, chunks, begin, row, column);
-    for (; column + 2 * LANES <= p->width; column += 2 * LANES)
-        for (int64_t row = 0; row < p->height; row += OUTER_OF_LESS)
-            chunked(OUTER_OF_LESS, 2, p, chunks, begin, row, column);
-    for (; column < p->width; column += LANES)
-        for (int64_t row = 0; row < p->height; row += OUTER_OF_LESS)
-            chunked(OUTER_OF_LESS, 1, p, chunks, begin, row, column);
 }

@@ -33,8 +33,5 @@ typedef struct mfm_panel_outer {
     bool add;
 } mfm_panel_outer;
 void mfm_panel_add_outer(const mfm_panel_outer *outer);
-/* The same, overwriting c, where the rows [begin[i], begin[i + 1]) belong to chunk i, a power of
- * two of them: the sum of each is taken apart, and they are added along the tree of share.h. */
-void mfm_panel_sum_chunks(const mfm_panel_outer *outer, int chunks, const int64_t *begin);
 
 #endif

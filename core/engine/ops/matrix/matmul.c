@@ -134,10 +134,10 @@ static void by_element(const geometry *g, const real *a, const real *b, real *y,
     for (int64_t i = 0; i < g->m; i++)
         for (int64_t j = 0; j < g->n; j++) {
             real *to = y + i * g->y.row + j * g->y.column;
-            real sum = add ? *to : 0;
+            real sum = 0;
             for (int64_t l = 0; l < g->k; l++)
                 sum += a[i * g->a.row + l * g->a.column] * b[l * g->b.row + j * g->b.column];
-            *to = sum;
+            *to = add ? *to + sum : sum;
         }
 }
 
@@ -260,18 +260,58 @@ static void adjoint_a(const mfm_node *node, const real *gy, const real *b, real 
     multiply(&back, gy, b, ga, mfm_shape_count(&node->in[0]->shape), add);
 }
 
-static void adjoint_b(const mfm_node *node, const real *gy, const real *a, real *gb, bool add)
+/* The adjoint of B as it runs: y = B, k over the rows of the results. */
+static geometry adjoint_of_b(const mfm_node *node)
 {
     const geometry g = running_geometry(node);
-    const mfm_share share = mfm_share_for(&node->share, g.m);
-    const geometry back = {.batch = g.batch,
-                           .m = g.k,
-                           .n = g.n,
-                           .k = g.m,
-                           .a = transposed(g.a),
-                           .b = g.y,
-                           .y = g.b,
-                           .share = g.batch.rank == 0 ? &share : NULL};
+    return (geometry){
+        .batch = g.batch, .m = g.k, .n = g.n, .k = g.m, .a = transposed(g.a), .b = g.y, .y = g.b};
+}
+
+/* Whether it is summed over the samples, axis 0 of a stack. */
+static bool sums_stack(const mfm_node *node, const geometry *back)
+{
+    return back->batch.rank > 0 && back->y.batch[0] == 0 && node->share.samples &&
+           back->batch.dim[0] == mfm_share_count(&node->share);
+}
+
+static int setup(mfm_ctx *ctx, mfm_node *node)
+{
+    const geometry back = adjoint_of_b(node);
+    (void)ctx;
+    if (sums_stack(node, &back))
+        node->scratch_size = MFM_CHUNKS * (size_t)mfm_shape_count(&node->in[1]->shape);
+    return MFM_OK;
+}
+
+/* Chunk by chunk, added along the tree. */
+static void sum_stack(const mfm_node *node, const geometry *back, const real *gy, const real *a,
+                      real *gb, bool add)
+{
+    const mfm_share *share = &node->share;
+    const int64_t count = mfm_shape_count(&node->in[1]->shape), n = back->batch.dim[0];
+    for (int chunk = 0; chunk < share->end - share->first; chunk++) {
+        const int64_t first = mfm_share_row(share, n, chunk);
+        geometry part = *back;
+        part.batch.dim[0] = mfm_share_row(share, n, chunk + 1) - first;
+        if (part.batch.dim[0])
+            multiply(&part, a + first * back->a.batch[0], gy + first * back->b.batch[0],
+                     node->scratch + chunk * count, count, false);
+    }
+    mfm_share_add_reals(share, node->scratch, (size_t)count);
+    for (int64_t i = 0; i < count; i++)
+        gb[i] = (add ? gb[i] : 0) + node->scratch[i];
+}
+
+static void adjoint_b(const mfm_node *node, const real *gy, const real *a, real *gb, bool add)
+{
+    geometry back = adjoint_of_b(node);
+    const mfm_share share = mfm_share_for(&node->share, back.k);
+    if (sums_stack(node, &back)) {
+        sum_stack(node, &back, gy, a, gb, add);
+        return;
+    }
+    back.share = back.batch.rank == 0 ? &share : NULL;
     multiply(&back, a, gy, gb, mfm_shape_count(&node->in[1]->shape), add);
 }
 
@@ -325,6 +365,7 @@ const mfm_op mfm_op_matmul = {
 const mfm_impl mfm_cpu_matmul = {
     .op = &mfm_op_matmul,
     .backend = MFM_CPU,
+    .setup = setup,
     .rule = &mfm_rule_bilinear,
     .parts = &parts,
     .reads = MFM_READS_IN,

@@ -73,7 +73,8 @@ int mfm_image_norm_setup(mfm_ctx *ctx, mfm_node *node)
     node->saved_size = 2 * (size_t)(v.n * v.groups);
     const size_t doubles = MAX_SUMS * all + 2 * (size_t)v.channels;
     node->scratch_size = doubles * (sizeof(double) / sizeof(real)) +
-                         mfm_channels_scratch(v.block, MAX_SUMS) + (2 + MFM_MAX_STREAMS) * all;
+                         mfm_channels_scratch(v.block, MAX_SUMS) + (2 + MFM_MAX_STREAMS) * all +
+                         2 * MFM_CHUNKS * (size_t)v.channels;
     return MFM_OK;
 }
 
@@ -86,7 +87,8 @@ typedef struct pass {
     double epsilon;
     real *mean, *invstd; /* saved */
     double *total;       /* [blocks, sums, columns] */
-    double *shares;      /* [2, channels]: of the adjoints of scale and bias */
+    double *shares;      /* [2, channels]: a chunk's of the adjoints of scale and bias */
+    real *chunks;        /* [MFM_CHUNKS, 2, channels]: the same of all */
     void *partials;
     real *center;            /* [blocks, columns] */
     real *constant, *factor; /* [blocks, columns], [blocks, MFM_MAX_STREAMS, columns] */
@@ -109,6 +111,7 @@ static pass begin(const mfm_node *node)
     p.center = partials + mfm_channels_scratch(p.v.block, MAX_SUMS);
     p.constant = p.center + all;
     p.factor = p.constant + all;
+    p.chunks = p.factor + MFM_MAX_STREAMS * all;
     p.stream[MFM_X] = mfm_in(node, MFM_IMAGE_NORM_INPUT, MFM_X);
     for (int lane = 0; lane < MFM_LANES; lane++)
         p.sum[lane] = -1;
@@ -321,30 +324,27 @@ static double scale_share(const pass *p, const means *m, enum mfm_lane lane, int
                    m->dmu * sum_of(p, MFM_G, n, c) - m->r * along);
 }
 
-static void write_parameter(const pass *p, int input, enum mfm_lane lane, const double *shares)
+/* to [channels / per] = the shares of the channels that have one parameter */
+static void gather_shares(const pass *p, const double *shares, real *to)
 {
-    real *to = mfm_in(p->node, input, lane);
-    const bool add = mfm_accumulates(p->node, input, lane);
     const int64_t per = p->v.per_scale;
-    for (int64_t i = 0; to && i < p->v.channels / per; i++) {
+    for (int64_t i = 0; i < p->v.channels / per; i++) {
         double sum = 0;
         for (int64_t c = i * per; c < (i + 1) * per; c++)
             sum += shares[c];
-        to[i] = (add ? to[i] : 0) + (real)sum;
+        to[i] = (real)sum;
     }
 }
 
-/* Writes or adds the adjoints (G) or their tangents (DG) of scale and bias. */
-static void parameter_adjoints(const pass *p, enum mfm_lane lane)
+/* What images [first, end) give to scale and bias. */
+static void sum_images(const pass *p, enum mfm_lane lane, int64_t first, int64_t end, real *to)
 {
     const images *v = &p->v;
     const int64_t size = v->channels / v->groups;
     double *scale = p->shares, *bias = p->shares + v->channels;
-    if (!mfm_in(p->node, MFM_IMAGE_NORM_SCALE, lane) && !mfm_in(p->node, MFM_IMAGE_NORM_BIAS, lane))
-        return;
     for (int64_t c = 0; c < 2 * v->channels; c++)
         p->shares[c] = 0;
-    for (int64_t n = 0; n < v->n; n++)
+    for (int64_t n = first; n < end; n++)
         for (int64_t group = 0; group < v->groups; group++) {
             const means m = means_of(p, n, group);
             for (int64_t c = group * size; c < (group + 1) * size; c++) {
@@ -352,8 +352,33 @@ static void parameter_adjoints(const pass *p, enum mfm_lane lane)
                 bias[c] += sum_of(p, lane, n, c);
             }
         }
-    write_parameter(p, MFM_IMAGE_NORM_SCALE, lane, scale);
-    write_parameter(p, MFM_IMAGE_NORM_BIAS, lane, bias);
+    gather_shares(p, scale, to);
+    gather_shares(p, bias, to + v->channels);
+}
+
+static void write_parameter(const pass *p, int input, enum mfm_lane lane, const real *sums)
+{
+    real *to = mfm_in(p->node, input, lane);
+    const bool add = mfm_accumulates(p->node, input, lane);
+    for (int64_t i = 0; to && i < p->v.channels / p->v.per_scale; i++)
+        to[i] = (add ? to[i] : 0) + sums[i];
+}
+
+/* Writes or adds the adjoints (G) or their tangents (DG) of scale and bias: the sums over the
+ * images of each chunk, added along the tree. */
+static void parameter_adjoints(const pass *p, enum mfm_lane lane)
+{
+    const images *v = &p->v;
+    const mfm_share share = mfm_share_for(&p->node->share, v->n);
+    const int64_t length = 2 * v->channels;
+    if (!mfm_in(p->node, MFM_IMAGE_NORM_SCALE, lane) && !mfm_in(p->node, MFM_IMAGE_NORM_BIAS, lane))
+        return;
+    for (int chunk = 0; chunk < share.end - share.first; chunk++)
+        sum_images(p, lane, mfm_share_row(&share, v->n, chunk),
+                   mfm_share_row(&share, v->n, chunk + 1), p->chunks + chunk * length);
+    mfm_share_add_reals(&share, p->chunks, (size_t)length);
+    write_parameter(p, MFM_IMAGE_NORM_SCALE, lane, p->chunks);
+    write_parameter(p, MFM_IMAGE_NORM_BIAS, lane, p->chunks + v->channels);
 }
 
 static void adjoints(pass *p, terms_fn *terms_of, enum mfm_lane lane)

@@ -55,6 +55,14 @@ static enum mfm_layout layout_of(const mfm_probe *probe, int tensor)
     return probe->row_major >> tensor & 1 ? MFM_ROW_MAJOR : MFM_CHANNELS_LAST;
 }
 
+static mfm_share share_of(const mfm_sample *sample)
+{
+    const mfm_shape *first = &sample->in[0].shape;
+    if (sample->share.samples || sample->in[0].absent || first->rank == 0)
+        return sample->share;
+    return mfm_share_whole(first->dim[0]);
+}
+
 static int infer(mfm_probe *probe)
 {
     const mfm_sample *sample = probe->sample;
@@ -72,6 +80,7 @@ static int infer(mfm_probe *probe)
                              .attr = sample->attr,
                              .opset = sample->opset,
                              .training = sample->training,
+                             .share = share_of(sample),
                              .n_in = sample->n_in,
                              .n_out = sample->n_out,
                              .in = probe->in,

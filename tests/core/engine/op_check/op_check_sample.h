@@ -29,7 +29,8 @@ typedef struct mfm_sample {
     int n_in, n_out;
     int opset;
     bool training;
-    void *attr; /* owned */
+    mfm_share share; /* not in the text; zero: input 0 has all samples */
+    void *attr;      /* owned */
 } mfm_sample;
 
 /* text must outlive the sample. MFM_EDATA names the word that is wrong; nothing is left to clear.
