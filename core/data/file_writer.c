@@ -34,8 +34,7 @@ static int fail(const mfm_file_writer *w, int error)
 
 /* ---- where a path leads ---- */
 
-/* The path up to its last slash, "." without one; the caller frees it. */
-static char *folder_of(mfm_ctx *ctx, const char *path)
+char *mfm_folder_of(mfm_ctx *ctx, const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? mfm_format(ctx, "%.*s/", (int)(slash - path), path) : mfm_strdup(ctx, ".");
@@ -51,7 +50,7 @@ static const char *base_of(const char *path)
 static int own_descriptor(const mfm_file_writer *w, const char *path, int *descriptor)
 {
     const char *base = base_of(path);
-    char *folder = folder_of(w->ctx, path), own[64], real[PATH_MAX];
+    char *folder = mfm_folder_of(w->ctx, path), own[64], real[PATH_MAX];
     if (!folder)
         return MFM_ENOMEM;
     snprintf(own, sizeof own, "/proc/%ld/fd", (long)getpid());
@@ -166,7 +165,7 @@ static int open_beside(mfm_file_writer *w, const char *end)
     if (strlen(base) > NAME_MAX)
         return fail(w, ENAMETOOLONG);
     strcpy(w->base, base);
-    char *folder = folder_of(w->ctx, end);
+    char *folder = mfm_folder_of(w->ctx, end);
     if (!folder)
         return MFM_ENOMEM;
     w->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -21,6 +21,10 @@
 
 #include "core/base/context.h"
 
+/* The path up to its last slash, "." without one; the caller frees it. NULL with MFM_ENOMEM
+ * recorded. */
+char *mfm_folder_of(mfm_ctx *ctx, const char *path);
+
 #define MFM_TEMPORARY_SUFFIX ".mfm-tmp"
 
 typedef struct mfm_file_writer mfm_file_writer;

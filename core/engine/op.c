@@ -33,14 +33,6 @@ const mfm_op *mfm_op_find(const char *domain, const char *name, int opset)
     return NULL;
 }
 
-bool mfm_op_known(const char *domain, const char *name)
-{
-    for (int i = 0; mfm_ops[i]; i++)
-        if (same_name(mfm_ops[i], domain, name))
-            return true;
-    return false;
-}
-
 int mfm_infer_fail(mfm_ctx *ctx, const mfm_node *node, const char *format, ...)
 {
     va_list args;

@@ -222,8 +222,6 @@ static inline real *mfm_out(const mfm_node *node, int output, enum mfm_lane lane
 extern const mfm_op *const mfm_ops[];
 /* The operator for an op_type at an opset version; NULL when there is none. "ai.onnx" is "". */
 const mfm_op *mfm_op_find(const char *domain, const char *name, int opset);
-/* True when some opset version of it is supported. */
-bool mfm_op_known(const char *domain, const char *name);
 
 /* Fills an attribute struct with the defaults. */
 void mfm_attr_defaults(const mfm_op *op, void *attr);

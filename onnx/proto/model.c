@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/data/file_writer.h"
 #include "onnx/storage/external.h"
 #include "onnx/storage/file_read.h"
 #include "onnx/storage/outline.h"
@@ -115,19 +116,12 @@ int mfm_model_parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *na
     return status ? status : settle(model, unpack(*model, bytes, size), NULL);
 }
 
-/* The path up to its last slash; the caller frees it. */
-static char *folder_of(mfm_ctx *ctx, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? mfm_format(ctx, "%.*s/", (int)(slash - path), path) : mfm_strdup(ctx, ".");
-}
-
 int mfm_model_open(mfm_ctx *ctx, const char *path, mfm_model **model)
 {
     const int status = mfm_model_wrap(ctx, path, model);
     if (status)
         return status;
-    char *folder = folder_of(ctx, path);
+    char *folder = mfm_folder_of(ctx, path);
     const int opened = settle(model, folder ? unpack_file(*model) : MFM_ENOMEM, folder);
     mfm_free(ctx, folder);
     return opened;
@@ -140,7 +134,7 @@ int mfm_model_open_telling(mfm_ctx *ctx, const char *path,
     int status = mfm_model_wrap(ctx, path, model);
     if (status)
         return status;
-    char *folder = folder_of(ctx, path);
+    char *folder = mfm_folder_of(ctx, path);
     status = folder ? unpack_file(*model) : MFM_ENOMEM;
     if (!status)
         status = mfm_external_load(*model, folder);

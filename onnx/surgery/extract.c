@@ -98,47 +98,73 @@ static Onnx__ValueInfoProto *copy_info(const extraction *e, const Onnx__ValueInf
     return copy;
 }
 
-/* From the shapes that the model has at batches of 2 and 3: what differs is the batch. */
-static int find_dims(const extraction *e, const char *name, int64_t *dims, size_t *rank)
+/* A new entry for a value from its shapes at batches of 2 and 3: what differs is the batch. */
+static Onnx__ValueInfoProto *info_from(const extraction *e, const char *name, const mfm_shape *two,
+                                       const mfm_shape *three)
+{
+    int64_t dims[MFM_MAX_RANK];
+    for (int i = 0; i < two->rank; i++)
+        dims[i] = two->dim[i] == three->dim[i] ? two->dim[i] : -1;
+    return mfm_proto_value_info(e->model, name, dims, (size_t)two->rank, "batch");
+}
+
+/* Those that the file does not tell: names and where their infos go. */
+typedef struct untold {
+    const char **names;
+    int *values;
+    Onnx__ValueInfoProto ***infos;
+    size_t count;
+} untold;
+
+/* All from one import. */
+static int find_shapes(const extraction *e, const untold *u)
 {
     mfm_network *network = NULL;
-    mfm_shape *shapes = NULL;
-    int value, status = mfm_model_import_values(e->ctx, e->model, &name, 1, &network, &value);
+    int status = mfm_model_import_values(e->ctx, e->model, u->names, u->count, &network, u->values);
     const size_t n = status ? 0 : network->graph->n_values;
-    if (!status)
-        shapes = mfm_alloc(e->ctx, 2 * n, sizeof *shapes);
+    mfm_shape *shapes = status ? NULL : mfm_alloc(e->ctx, 2 * n, sizeof *shapes);
     if (!status)
         status = shapes ? mfm_graph_shapes(network->graph, 2, false, shapes) : MFM_ENOMEM;
     if (!status)
         status = mfm_graph_shapes(network->graph, 3, false, shapes + n);
-    for (int i = 0; !status && i < shapes[value].rank; i++) {
-        const int64_t at2 = shapes[value].dim[i], at3 = shapes[n + (size_t)value].dim[i];
-        dims[i] = at2 == at3 ? at2 : -1;
+    for (size_t i = 0; i < u->count && !status; i++) {
+        const mfm_shape *two = &shapes[u->values[i]];
+        *u->infos[i] = info_from(e, u->names[i], two, two + n);
+        status = *u->infos[i] ? MFM_OK : MFM_ENOMEM;
     }
-    if (!status)
-        *rank = (size_t)shapes[value].rank;
     mfm_free(e->ctx, shapes);
     mfm_network_free(e->ctx, network);
-    return status;
+    return status ? mfm_fail_in(e->ctx, status == MFM_ENOMEM ? status : MFM_ENOTSUP,
+                                "value '%s'%s: the file does not tell its shape", u->names[0],
+                                u->count > 1 ? " or another" : "")
+                  : MFM_OK;
 }
 
-/* A new entry for a list of inputs or outputs. */
-static int make_info(const extraction *e, const char *name, Onnx__ValueInfoProto **info)
+/* New entries for the lists of inputs and outputs: infos[n_inputs + n_outputs]. */
+static int make_infos(const extraction *e, Onnx__ValueInfoProto **infos)
 {
-    const Onnx__ValueInfoProto *told = told_info(e, name);
-    int64_t dims[MFM_MAX_RANK];
-    size_t rank = 0;
-    int status = MFM_OK;
-    if (has_shape(told)) {
-        *info = copy_info(e, told);
-    } else {
-        status = find_dims(e, name, dims, &rank);
-        if (status)
-            return mfm_fail_in(e->ctx, status == MFM_ENOMEM ? status : MFM_ENOTSUP,
-                               "value '%s': the file does not tell its shape", name);
-        *info = mfm_proto_value_info(e->model, name, dims, rank, "batch");
+    const size_t total = e->n_inputs + e->n_outputs;
+    untold u = {.names = mfm_alloc(e->ctx, total, sizeof *u.names),
+                .values = mfm_alloc(e->ctx, total, sizeof *u.values),
+                .infos = mfm_alloc(e->ctx, total, sizeof *u.infos)};
+    int status = u.names && u.values && u.infos ? MFM_OK : MFM_ENOMEM;
+    for (size_t i = 0; i < total && !status; i++) {
+        const char *name = i < e->n_inputs ? e->inputs[i] : e->outputs[i - e->n_inputs];
+        const Onnx__ValueInfoProto *told = told_info(e, name);
+        if (has_shape(told)) {
+            infos[i] = copy_info(e, told);
+            status = infos[i] ? MFM_OK : MFM_ENOMEM;
+            continue;
+        }
+        u.names[u.count] = name;
+        u.infos[u.count++] = &infos[i];
     }
-    return *info ? MFM_OK : MFM_ENOMEM;
+    if (!status && u.count)
+        status = find_shapes(e, &u);
+    mfm_free(e->ctx, u.names);
+    mfm_free(e->ctx, u.values);
+    mfm_free(e->ctx, u.infos);
+    return status;
 }
 
 /* ---- the edit ------------------------------------------------------------------------------- */
@@ -281,8 +307,8 @@ int mfm_model_extract(mfm_ctx *ctx, mfm_model *model, const char *const *inputs,
         status = check_value(&e, i < n_inputs ? inputs[i] : outputs[i - n_inputs]);
     for (size_t i = 0; i < n_outputs && !status; i++)
         status = check_written(&e, outputs[i]);
-    for (size_t i = 0; i < total && !status; i++)
-        status = make_info(&e, i < n_inputs ? inputs[i] : outputs[i - n_inputs], &infos[i]);
+    if (!status)
+        status = make_infos(&e, infos);
     if (!status)
         status = edit(&e, infos, infos + n_inputs);
     for (size_t i = 0; infos && i < total; i++)

@@ -1,7 +1,6 @@
 #include "core/train/problem/problem.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "core/engine/fuse.h"
 #include "core/engine/layout.h"
@@ -196,12 +195,4 @@ int mfm_problem_finish(mfm_problem *p)
         status = rewrite(p);
     mfm_problem_set_epoch(p, 0);
     return status;
-}
-
-const mfm_hyper *mfm_problem_hyper(const mfm_problem *p, const char *name)
-{
-    for (int i = 0; i < p->n_hypers; i++)
-        if (strcmp(p->hypers[i].name, name) == 0)
-            return &p->hypers[i];
-    return NULL;
 }

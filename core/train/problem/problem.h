@@ -123,8 +123,6 @@ void mfm_problem_set_costs(const mfm_problem *problem, const real *costs);
 void mfm_problem_bind(const mfm_problem *problem, mfm_plan *plan, const mfm_batch *batch);
 /* The input that the images are given to: of the prefix where that alone has them. */
 const mfm_shape *mfm_problem_image_shape(const mfm_problem *problem);
-/* The hyper graph of that name; NULL when there is none. */
-const mfm_hyper *mfm_problem_hyper(const mfm_problem *problem, const char *name);
 
 /* ---- for those who build one ---------------------------------------------------------------- */
 
