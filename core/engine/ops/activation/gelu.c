@@ -1,9 +1,9 @@
 /*
  * Gelu (ONNX 20): y = x F(x), with F the distribution of a standard normal number and f its
- * density, F = (1 + erf(x / sqrt(2))) / 2,   f = exp(-x^2 / 2) / sqrt(2 pi) y' = F + x f y'' = (2 -
- * x^2) f or, with approximate = tanh, y = x (1 + t) / 2,   t = tanh(u),   u = k (x + c x^3),   k =
- * sqrt(2 / pi), c = 0.044715 y' = (1 + t) / 2 + x t' / 2       t' = (1 - t^2) u' y'' = t' + x t'' /
- * 2              t'' = (1 - t^2) u'' - 2 t t' u'
+ * density, F = (1 + erf(x / sqrt(2))) / 2,     f = exp(-x^2 / 2) / sqrt(2 pi) y' = F + x f y'' = (2
+ * - x^2) f or, with approximate = tanh, y = x (1 + t) / 2,                  t = tanh(u) u = k (x +
+ * c x^3),                  k = sqrt(2 / pi), c = 0.044715 y' = (1 + t) / 2 + x t' / 2         t' =
+ * (1 - t^2) u' y'' = t' + x t'' / 2                t'' = (1 - t^2) u'' - 2 t t' u'
  */
 #include "core/engine/fusion.h"
 #include "core/engine/kernels/vec_math.h"
@@ -93,29 +93,49 @@ static const char *const samples[] = {"[2,3,5,5]",
                                       "[]",
                                       NULL};
 
-/* As exporters write it before there was a Gelu: with a division or a product, and the half before,
- * behind or within. */
-static const char *const fuses[] = {
-    "a = Div X root; b = Erf a; c = Add b one; d = Mul X c; Y = Mul d half",
-    "a = Mul X root; b = Erf a; c = Add b one; d = Mul X c; Y = Mul d half",
-    "a = Div X root; b = Erf a; c = Add b one; d = Mul X half; Y = Mul d c",
-    "a = Mul X root; b = Erf a; c = Add b one; d = Mul X half; Y = Mul d c",
-    "a = Div X root; b = Erf a; c = Add b one; d = Mul c half; Y = Mul X d",
-    "a = Mul X root; b = Erf a; c = Add b one; d = Mul c half; Y = Mul X d",
-    NULL};
+/* As exporters write it before there was a Gelu: with a division or a product, the cube as a power
+ * or as products, and the half before, behind or within. */
+#define HALF_BEHIND  "d = Mul X c; Y = Mul d half"
+#define HALF_BEFORE  "d = Mul X half; Y = Mul d c"
+#define HALF_WITHIN  "d = Mul c half; Y = Mul X d"
+#define BY_QUOTIENT  "a = Div X root; b = Erf a; c = Add b one; "
+#define BY_PRODUCT   "a = Mul X root; b = Erf a; c = Add b one; "
+#define TANH_OF_CUBE "k = Mul p kappa; s = Add X k; u = Mul s beta; t = Tanh u; c = Add t one; "
+#define BY_POWER     "p = Pow X three; " TANH_OF_CUBE
+#define BY_PRODUCTS  "q = Mul X X; p = Mul X q; " TANH_OF_CUBE
 
-static bool near(const mfm_fusion *chain, const char *name, double wanted)
+static const char *const fuses[] = {BY_QUOTIENT HALF_BEHIND,
+                                    BY_QUOTIENT HALF_BEFORE,
+                                    BY_QUOTIENT HALF_WITHIN,
+                                    BY_PRODUCT HALF_BEHIND,
+                                    BY_PRODUCT HALF_BEFORE,
+                                    BY_PRODUCT HALF_WITHIN,
+                                    BY_POWER HALF_BEHIND,
+                                    BY_POWER HALF_BEFORE,
+                                    BY_POWER HALF_WITHIN,
+                                    BY_PRODUCTS HALF_BEHIND,
+                                    BY_PRODUCTS HALF_BEFORE,
+                                    BY_PRODUCTS HALF_WITHIN,
+                                    NULL};
+
+static bool near(const mfm_fusion *chain, const char *name, double wanted, double distance)
 {
     double number;
-    return mfm_fusion_number(chain, name, &number) && fabs(number - wanted) < 1e-5;
+    return mfm_fusion_number(chain, name, &number) && fabs(number - wanted) <= distance;
 }
 
 /* The root is that of 2 where it divides, and of 1/2 where it multiplies. */
 static bool fused(const mfm_fusion *chain, void *attr)
 {
-    ((gelu_attr *)attr)->approximate = EXACT;
-    return near(chain, "half", 0.5) && near(chain, "one", 1) &&
-           near(chain, "root", mfm_fusion_is(chain, "a", "Div") ? 2 * ROOT_HALF : ROOT_HALF);
+    const bool by_tanh = mfm_fusion_shape(chain, "t") != NULL;
+    const bool by_power = by_tanh && mfm_fusion_is(chain, "p", "Pow");
+    ((gelu_attr *)attr)->approximate = by_tanh ? BY_TANH : EXACT;
+    if (!near(chain, "half", 0.5, 1e-5) || !near(chain, "one", 1, 1e-5))
+        return false;
+    if (by_tanh)
+        return near(chain, "kappa", C, 1e-7) && near(chain, "beta", K, 1e-5) &&
+               (!by_power || near(chain, "three", 3, 0));
+    return near(chain, "root", mfm_fusion_is(chain, "a", "Div") ? 2 * ROOT_HALF : ROOT_HALF, 1e-5);
 }
 
 const mfm_op mfm_op_gelu = {
