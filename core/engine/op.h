@@ -81,7 +81,8 @@ typedef struct mfm_attr_def {
     const char *choices; /* CHOICE: "NOTSET|SAME_UPPER|..." */
     int from_input;      /* > 0: from opset `since` on, ONNX gives it as this (constant) input */
     int since;
-    bool batch;   /* INTS: -1 stands for the batch size, which input `like` then has at axis 0 */
+    bool batch; /* INTS: -k stands for k times the batch size, which input `like` then has at axis 0
+                 */
     bool lengths; /* INTS: lengths of the result, where -1 is what is left, 0 what the input has */
     bool by_axis; /* INTS: lengths of the result by axis (of `axes`), where 0 is what the input has
                    */

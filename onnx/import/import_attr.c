@@ -120,12 +120,15 @@ static int list_from_input(mfm_importer *im, const Onnx__NodeProto *node, const 
         return mfm_import_axis_list(im, node, numbers, field);
     for (int64_t i = 0; i < count; i++) {
         const mfm_number *number = &numbers->v[i];
-        const bool batch = def->batch && number->i == 0 && number->n == 1;
+        const bool batch = def->batch && number->i == 0 && number->n > 0;
         if (number->n && !batch)
             return mfm_import_fail(im, node, MFM_ENOTSUP,
                                    "%s: depends on the batch size in a way that is not supported",
                                    def->name);
-        values[i] = batch ? -1 : number->i;
+        if (def->batch && !number->n && number->i < 0)
+            return mfm_import_fail(im, node, MFM_EDATA, "%s: %lld: must not be negative", def->name,
+                                   (long long)number->i);
+        values[i] = batch ? -number->n : number->i;
     }
     return set_ints(im, node, def->name, values, (size_t)count, field);
 }

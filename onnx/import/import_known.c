@@ -1,4 +1,5 @@
 /* Which nodes can be imported, as far as the file shows without any number. */
+#include "onnx/expand/expand.h"
 #include "onnx/import/import_parts.h"
 
 /* Whether all that a node reads may be known when importing. */
@@ -32,7 +33,7 @@ static int find_supported(const mfm_model *model, mfm_strmap *known, bool *suppo
         const Onnx__NodeProto *node = graph->node[i];
         const bool folded = is_known(known, node);
         supported[i] = folded || mfm_proto_is(node, "Cast") || mfm_proto_is(node, "CastLike") ||
-                       mfm_import_op(model, node) != NULL;
+                       mfm_import_op(model, node) || mfm_expansion_of(model, node);
         for (size_t k = 0; folded && k < node->n_output && !status; k++)
             status = mfm_strmap_set(known, node->output[k], 0);
     }

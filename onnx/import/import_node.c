@@ -1,6 +1,7 @@
 /* How a node of the file becomes one of the graph: as another name, as numbers that are known, or
  * as the operator that carries it out. */
 #include "onnx/functions/flat.h"
+#include "onnx/expand/expand.h"
 #include "onnx/import/import_parts.h"
 #include "onnx/storage/tensor_data.h"
 
@@ -59,6 +60,17 @@ static bool is_float(const mfm_importer *im, const char *name)
     return b && (b->value >= 0 || (b->tensor && mfm_tensor_is_float(b->tensor)));
 }
 
+/* Truth values that the graph computes, cast to such. */
+static bool casts_truth(const mfm_importer *im, const Onnx__NodeProto *node)
+{
+    const Onnx__AttributeProto *to = mfm_proto_attr(node, "to");
+    const mfm_binding *b = node->n_input == 1 ? mfm_import_find(im, node->input[0]) : NULL;
+    return mfm_proto_is(node, "Cast") && node->n_output == 1 && to &&
+           to->i == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL && b && b->value >= 0 &&
+           im->graph->values[b->value].kind == MFM_VALUE_NODE &&
+           im->graph->values[b->value].role == MFM_INDEX;
+}
+
 static bool casts_floats(const mfm_importer *im, const Onnx__NodeProto *node)
 {
     if (node->n_output != 1 || node->n_input == 0 || !is_float(im, node->input[0]))
@@ -115,7 +127,7 @@ static bool asks_for_batch(const mfm_op *op, const void *attr)
         const mfm_ints *list =
             (const mfm_ints *)(const void *)((const char *)attr + (def->batch ? def->offset : 0));
         for (int i = 0; def->batch && i < list->count; i++)
-            if (list->v[i] == -1)
+            if (list->v[i] < 0)
                 return true;
     }
     return false;
@@ -223,5 +235,8 @@ int mfm_import_node(mfm_importer *im, const Onnx__NodeProto *node)
     const int status = mfm_import_fold(im, node, opset_of(im->model, node), &folded);
     if (status || folded)
         return status;
-    return casts_floats(im, node) ? import_cast(im, node) : import_operator(im, node);
+    if (casts_floats(im, node) || casts_truth(im, node))
+        return import_cast(im, node);
+    const mfm_expansion *expansion = mfm_expansion_of(im->model, node);
+    return expansion ? expansion->make(im, node) : import_operator(im, node);
 }

@@ -33,17 +33,17 @@ enum rule {
 
 /* The operators of each rule, between spaces. */
 static const char *const operators[RULES] = {
-    [SAME] =
-        " Abs Asinh Atan AveragePool BatchNormalization Cast CastLike Ceil Celu Clip Concat Conv "
-        "ConvTranspose Cos Cosh CumSum DepthToSpace DequantizeLinear Dropout Elu Erf Exp "
-        "Floor GatherElements Gelu GlobalAveragePool GlobalLpPool GlobalMaxPool "
-        "GroupNormalization HardSigmoid HardSwish Hardmax Identity "
-        "InstanceNormalization LRN LayerNormalization LeakyRelu Log LogSoftmax "
-        "LpNormalization LpPool MaxPool MeanVarianceNormalization Mish Neg Not PRelu "
-        "Pad QuantizeLinear RMSNormalization Reciprocal Relu Resize Round "
-        "ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh Slice Softmax Softplus "
-        "Softsign SpaceToDepth Split Sqrt Swish Tan Tanh ThresholdedRelu Tile TopK "
-        "Transpose Trilu Upsample ",
+    [SAME] = " Abs Asinh Atan Attention AveragePool BatchNormalization Cast CastLike Ceil Celu "
+             "Clip Concat Conv "
+             "ConvTranspose Cos Cosh CumSum DepthToSpace DequantizeLinear Dropout Elu Erf Exp "
+             "Floor GatherElements Gelu GlobalAveragePool GlobalLpPool GlobalMaxPool "
+             "GroupNormalization HardSigmoid HardSwish Hardmax Identity "
+             "InstanceNormalization LRN LayerNormalization LeakyRelu Log LogSoftmax "
+             "LpNormalization LpPool MaxPool MeanVarianceNormalization Mish Neg Not PRelu "
+             "Pad QuantizeLinear RMSNormalization Reciprocal Relu Resize Round "
+             "ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh Slice Softmax Softplus "
+             "Softsign SpaceToDepth Split Sqrt Swish Tan Tanh ThresholdedRelu Tile TopK "
+             "Transpose Trilu Upsample ",
     [BROADCAST] = " Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod "
                   "Mul Or Pow Sub Sum Where Xor ",
     [TWO] = " Flatten Gemm NonZero ",

@@ -189,6 +189,9 @@ static unsigned place_of(const finder *f, size_t at, size_t i)
         return place_among_constants(f, at, i);
     if (mfm_proto_is(node, "CastLike"))
         return 0;
+    /* Positions are computed from sizes alone, too, and pass through layers with weights. */
+    if (op && role_at(op, i) == MFM_PARAM)
+        return WEIGHT;
     if (computes_sizes(f, at)) /* what is stretched to the batch is no size */
         return i == 0 && op && takes_batch(op) ? OPERAND : SETTING;
     if (!op)
@@ -196,10 +199,9 @@ static unsigned place_of(const finder *f, size_t at, size_t i)
     switch (role_at(op, i)) {
     case MFM_STATE:
         return STATE;
-    case MFM_PARAM:
-        return WEIGHT;
     case MFM_INDEX:
         return 0;
+    case MFM_PARAM:
     case MFM_DATA:
         break;
     }

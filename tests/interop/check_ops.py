@@ -7,6 +7,7 @@ import onnx
 import small
 from small import node
 
+TRUTH = onnx.helper.make_tensor("value", onnx.TensorProto.BOOL, [1], [False])
 CONSTANTS = {name: np.array(value, np.int64) for name, value in {
     "maps": [-1, 4, 6, 6], "groups": [0, 2, -1], "line": [0, 4, 36],
     "box": [-1, 4, 3, 6, 2],
@@ -20,7 +21,11 @@ CONSTANTS.update({
     "b41": small.weights(4, 1, 1, seed=1),
     "mask": np.arange(36).reshape(6, 6) % 5 < 2,
     "w1": small.weights(1, 1, 3), "w2": small.weights(4, 4, 3, 3, seed=2),
-    "two_maps": np.array([[2], [0]]), "other_maps": np.array([[3], [0]]),
+    "aq": small.weights(36, 16), "ak": small.weights(36, 8), "av": small.weights(36, 8, seed=1),
+    "bias66": small.weights(4, 6, 6), "first": np.array([0]), "six": np.array([6]),
+    "one": np.array([1]), "i1_": np.array([1]), "w3": small.weights(4, 1, 1, 1),
+    "map": small.weights(1, 4, 6, 6, seed=3), "two_maps": np.array([[2], [0]]),
+    "other_maps": np.array([[3], [0]]),
     "one_map": np.array([[1], [1]]), "e1": small.weights(5, 4), "e2": small.weights(7, 4, 6),
     "nowhere": np.zeros(4, np.float32),
     "s4": small.weights(4) + 1, "b4": small.weights(4, seed=1),
@@ -125,6 +130,29 @@ WEIGHTS = [
     ("attention by Einsum", 17, [
         node("Reshape", "r line", "t"), node("Einsum", "t t", "u", equation="bci,bcj->bij"),
         node("Softmax", "u", "v"), node("Einsum", "v t", "z", equation="bij,bcj->bci")]),
+    ("Attention of lines", 23, [
+        node("Reshape", "r line", "t"), node("MatMul", "t aq", "a"), node("MatMul", "t ak", "b"),
+        node("MatMul", "t av", "c_"), node("Attention", "a b c_", "z", q_num_heads=4,
+                                           kv_num_heads=2, softcap=2.0, is_causal=1)]),
+    ("Attention by heads with a bias", 24, [
+        node("Attention", "r r r bias66", "z", scale=0.7)]),
+    ("Attention with a mask of truth values", 23, [node("Attention", "r r r mask", "z")]),
+    ("positions in a batch of zeros", 17, [
+        node("Shape", "r", "n"), node("Gather", "n first", "m"), node("Concat", "m six six", "s",
+                                                                       axis=0),
+        node("ConstantOfShape", "s", "f", value=TRUTH), node("Cast", "f", "f_", to=9),
+        node("Not", "f_", "g_"),
+        node("Cast", "g_", "h_", to=1), node("CumSum", "h_ i1", "u"),
+        node("Unsqueeze", "u i1_", "v"), node("Conv", "v w3", "p"), node("Add", "r p", "z")]),
+    ("positions in a batch of numbers", 17, [
+        node("Shape", "r", "n"), node("Gather", "n first", "m"), node("Concat", "m six six", "s",
+                                                                       axis=0),
+        node("ConstantOfShape", "s", "f"), node("Cast", "f", "b_", to=9), node("Not", "b_", "g_"),
+        node("Cast", "g_", "h_", to=1), node("Unsqueeze", "h_ i1_", "v"), node("Add", "r v", "z")]),
+    ("a map tiled to the batch", 13, [
+        node("Shape", "r", "n"), node("Gather", "n first", "m"), node("Concat", "m one one one",
+                                                                      "s", axis=0),
+        node("Tile", "map s", "t"), node("Add", "r t", "z")]),
     ("efficient channel attention", 13, [
         node("GlobalAveragePool", "r", "t"), node("Reshape", "t onerow", "u"),
         node("Conv", "u w1", "v", pads=[1, 1]), node("Sigmoid", "v", "s"),
@@ -141,7 +169,7 @@ def width(nodes, made, opset, batch):
         nodes, "part", [value("x", [batch, 1, 8, 8])], [value("z", None)],
         [onnx.numpy_helper.from_array(v, k) for k, v in made.items()])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)],
-                                   ir_version=8)
+                                   ir_version=8 if opset < 21 else 11)
     session = small.onnxruntime.InferenceSession(model.SerializeToString(),
                                                  providers=["CPUExecutionProvider"])
     return session.run(None, {"x": np.zeros((batch, 1, 8, 8), np.float32)})[0].size // batch

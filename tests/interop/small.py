@@ -56,7 +56,7 @@ def save(path, nodes, tensors, x=("n", 1, 8, 8), y=("n", CLASSES), opset=17, inf
         [numpy_helper.from_array(np.asarray(v), k) for k, v in tensors.items()],
         value_info=[value(*i) for i in info])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)],
-                                ir_version=8), str(path))
+                                ir_version=8 if opset < 21 else 11), str(path))
     return path
 
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/engine/op.h"
+#include "onnx/expand/expand.h"
 #include "tools/options/options.h"
 
 typedef struct options {
@@ -88,6 +89,10 @@ static void print_markdown(void)
         print_attrs(op);
         printf(" |\n");
     }
+    printf("\nCarried out as several of these, and kept in the file as they are:\n\n"
+           "| operator | opset | what it computes |\n|---|---|---|\n");
+    for (const mfm_expansion *e = mfm_expansions; e->name; e++)
+        printf("| %s | %d- | %s |\n", e->name, e->since, e->summary);
 }
 
 static void print_list(void)
@@ -98,6 +103,8 @@ static void print_list(void)
         if (!*mfm_ops[i]->domain)
             printf("%-20s %-6s %s\n", mfm_ops[i]->name, opsets(mfm_ops[i], text),
                    mfm_ops[i]->summary);
+    for (const mfm_expansion *e = mfm_expansions; e->name; e++)
+        printf("%-20s %d-    %s\n", e->name, e->since, e->summary);
 }
 
 int mfm_cmd_ops(mfm_ctx *ctx, int argc, const char **argv)

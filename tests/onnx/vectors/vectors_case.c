@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/engine/plan/plan.h"
+#include "onnx/expand/expand.h"
 #include "onnx/import/import_parts.h"
 #include "onnx/storage/tensor_data.h"
 #include "onnx/proto/validate.h"
@@ -104,7 +105,8 @@ static bool every_operator_known(const vector *v)
         const Onnx__NodeProto *node = graph_of(v)->node[i];
         const char *domain = mfm_proto_text(node->domain);
         if (strcmp(node->op_type, "Constant") != 0 &&
-            !mfm_op_find(domain, node->op_type, (int)mfm_model_opset(v->model, domain)))
+            !mfm_op_find(domain, node->op_type, (int)mfm_model_opset(v->model, domain)) &&
+            !mfm_expansion_of(v->model, node))
             return false;
     }
     return true;

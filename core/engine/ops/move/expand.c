@@ -1,6 +1,6 @@
 /* Expand, opset 8 and later: the input broadcast with a shape, which may also be smaller than the
- * input's along some axes. Import writes the batch size into the shape as -1; then the length is
- * that of axis 0 of `like`, whose numbers do not matter. */
+ * input's along some axes. Import writes k times the batch size into the shape as -k; the batch
+ * size is the length of axis 0 of `like`, whose numbers do not matter. */
 #include "core/engine/kernels/broadcast.h"
 #include "core/engine/rules.h"
 
@@ -16,10 +16,14 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
                               MFM_MAX_RANK);
     mfm_shape shape = {.rank = given->count};
     for (int i = 0; i < given->count; i++) {
-        const bool batch = given->v[i] == -1;
+        const bool batch = given->v[i] < 0;
         if (batch && (node->n_in < 2 || !node->in[1] || node->in[1]->shape.rank < 1))
-            return mfm_infer_fail(ctx, node, "shape: -1 at place %d: there is no batch", i);
-        shape.dim[i] = batch ? node->in[1]->shape.dim[0] : given->v[i];
+            return mfm_infer_fail(ctx, node, "shape: %lld at place %d: there is no batch",
+                                  (long long)given->v[i], i);
+        shape.dim[i] = given->v[i];
+        if (batch && __builtin_mul_overflow(node->in[1]->shape.dim[0], -given->v[i], &shape.dim[i]))
+            return mfm_infer_fail(ctx, node, "shape: %lld times the batch size: too long",
+                                  -(long long)given->v[i]);
     }
     if (!mfm_broadcast_shape(&node->in[0]->shape, &shape, &node->out[0]->shape)) {
         char a[MFM_SHAPE_TEXT], b[MFM_SHAPE_TEXT];
@@ -67,6 +71,7 @@ static const char *const samples[] = {"[3,1] shape=3,4",
                                       "[] shape=2,3",
                                       "[1,1,3] [2,3]<2 shape=-1,4,3",
                                       "[2] [3]<2 shape=-1,2",
+                                      "[1,3] [2]<2 shape=-4,3",
                                       NULL};
 
 const mfm_op mfm_op_expand = {

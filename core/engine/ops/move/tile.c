@@ -1,6 +1,7 @@
 /*
  * Tile (ONNX 6, 13): the input repeats[i] times along each axis i. Version 1 had one axis as an
- * input.
+ * input. Import writes k times the batch size into the repeats as -k; the batch size is the length
+ * of axis 0 of `like`, whose numbers do not matter.
  *
  * Axes of length 1 are stretched; along the others, one copy of the input lies beside the other.
  */
@@ -12,6 +13,19 @@ typedef struct tile_attr {
     mfm_ints repeats;
 } tile_attr;
 
+/* How often along axis i; -1 where that is no number. */
+static int64_t repeats_along(const mfm_node *node, int i)
+{
+    const mfm_ints *repeats = &((const tile_attr *)node->attr)->repeats;
+    int64_t count = repeats->v[i];
+    if (count >= 0)
+        return count;
+    if (node->n_in < 2 || !node->in[1] || node->in[1]->shape.rank < 1 || count == INT64_MIN ||
+        __builtin_mul_overflow(-count, node->in[1]->shape.dim[0], &count))
+        return -1;
+    return count;
+}
+
 static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     const mfm_ints *repeats = &((const tile_attr *)node->attr)->repeats;
@@ -20,7 +34,8 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
         return mfm_infer_fail(ctx, node, "repeats: %d entries: the input has %d axes",
                               repeats->count, y.rank);
     for (int i = 0; i < y.rank; i++)
-        if (repeats->v[i] < 1 || __builtin_mul_overflow(y.dim[i], repeats->v[i], &y.dim[i]))
+        if (repeats_along(node, i) < 1 ||
+            __builtin_mul_overflow(y.dim[i], repeats_along(node, i), &y.dim[i]))
             return mfm_infer_fail(ctx, node, "repeats: %lld: must be a count of at least 1",
                                   (long long)repeats->v[i]);
     node->out[0]->shape = y;
@@ -37,15 +52,14 @@ typedef struct tiles {
 
 static tiles tiles_of(const mfm_node *node)
 {
-    const mfm_ints *repeats = &((const tile_attr *)node->attr)->repeats;
     tiles t = {.shape = node->in[0]->shape, .count = 1};
     mfm_shape_strides(&node->in[0]->shape, t.x);
     mfm_shape_strides(&node->out[0]->shape, t.y);
     for (int i = 0; i < t.shape.rank; i++) {
         const bool stretched = t.shape.dim[i] == 1;
-        t.copies[i] = stretched ? 1 : repeats->v[i];
+        t.copies[i] = stretched ? 1 : repeats_along(node, i);
         t.count *= t.copies[i];
-        t.shape.dim[i] = stretched ? repeats->v[i] : t.shape.dim[i];
+        t.shape.dim[i] = stretched ? repeats_along(node, i) : t.shape.dim[i];
         t.x[i] = stretched ? 0 : t.x[i];
     }
     return t;
@@ -82,7 +96,8 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
 
 static const mfm_linear parts = {apply, adjoint};
 
-static const mfm_port inputs[] = {{"input", MFM_DATA, false, false}, {0}};
+static const mfm_port inputs[] = {
+    {"input", MFM_DATA, false, false}, {"like", MFM_INDEX, true, false}, {0}};
 static const mfm_port outputs[] = {{"output", MFM_DATA, false, false}, {0}};
 
 static const mfm_attr_def attrs[] = {{.name = "repeats",
@@ -90,13 +105,15 @@ static const mfm_attr_def attrs[] = {{.name = "repeats",
                                       .offset = offsetof(tile_attr, repeats),
                                       .required = true,
                                       .from_input = 1,
-                                      .since = 6},
+                                      .since = 6,
+                                      .batch = true},
                                      {0}};
 
 static const char *const samples[] = {"[2,3] repeats=2,3",         "[2,3,4,5] repeats=1,2,1,3",
                                       "[2,1,1,3] repeats=1,2,4,1", "[1,1,5] repeats=3,4,1",
                                       "[1,2,3] repeats=3,2,1",     "[3] repeats=1",
-                                      "[2,3] repeats=2,2 opset=6", NULL};
+                                      "[2,3] repeats=2,2 opset=6", "[1,3] [4,2]<2 repeats=-1,2",
+                                      "[2,3] [3]<2 repeats=-2,1",  NULL};
 
 const mfm_op mfm_op_tile = {
     .name = "Tile",

@@ -1,0 +1,110 @@
+#include "onnx/expand/expand.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "onnx/expand/expand_parts.h"
+#include "onnx/functions/flat.h"
+
+const mfm_expansion mfm_expansions[] = {
+    {"Attention", 23, "softmax(scale Q K^T + mask) V by heads, without a cache",
+     mfm_expand_attention},
+    {"Cast", 6, "numbers as truth values: those that are not 0", mfm_expand_cast},
+    {"ConstantOfShape", 9, "one number everywhere, in a shape that depends on the batch size",
+     mfm_expand_fill},
+    {NULL, 0, NULL, NULL}};
+
+const mfm_expansion *mfm_expansion_of(const mfm_model *model, const Onnx__NodeProto *node)
+{
+    for (const mfm_expansion *e = mfm_expansions; e->name; e++)
+        if (mfm_proto_is(node, e->name) && mfm_node_opset(model, node) >= e->since)
+            return e;
+    return NULL;
+}
+
+enum { OPSET = 13, WORDS = 256 };
+
+/* Sets the attributes of "Reshape shape=0,0,-1 allowzero=0". */
+static int read_attributes(mfm_ctx *ctx, const mfm_op *op, char *words, void *attr)
+{
+    char *rest;
+    int status = MFM_OK;
+    mfm_attr_defaults(op, attr);
+    strtok_r(words, " ", &rest);
+    for (char *word; !status && (word = strtok_r(NULL, " ", &rest));) {
+        char *value = strchr(word, '=');
+        *value++ = '\0';
+        status = mfm_attr_parse(ctx, op, attr, word, value);
+    }
+    return status;
+}
+
+int mfm_parts_add(mfm_parts *p, const char *what, int a, int b, int c)
+{
+    const int in[] = {a, b, c};
+    char words[WORDS];
+    int n_in = 0, out = MFM_NO_VALUE;
+    bool on_images = false;
+    if (p->status)
+        return MFM_NO_VALUE;
+    for (; n_in < 3 && in[n_in] != MFM_NO_VALUE; n_in++)
+        on_images |= p->im->on_images[in[n_in]];
+    snprintf(words, sizeof words, "%.*s", (int)strcspn(what, " "), what);
+    const mfm_op *op = mfm_op_find("", words, OPSET);
+    snprintf(words, sizeof words, "%s", what);
+    void *attr = mfm_alloc(p->im->ctx, 1, op->attr_size);
+    p->status = attr ? read_attributes(p->im->ctx, op, words, attr) : MFM_ENOMEM;
+    if (!p->status)
+        p->status =
+            mfm_graph_add(p->im->graph, op, OPSET, p->node->name, attr, in, n_in, NULL, 1, &out);
+    if (!p->status)
+        p->status = mfm_import_bind_output(p->im, "", out, on_images);
+    mfm_free(p->im->ctx, attr);
+    return out;
+}
+
+int mfm_parts_const(mfm_parts *p, const mfm_shape *shape, const real *numbers)
+{
+    int value = MFM_NO_VALUE;
+    if (!p->status)
+        p->status = mfm_graph_const(p->im->graph, "", shape, numbers, &value);
+    if (!p->status)
+        p->status = mfm_import_bind_output(p->im, "", value, false);
+    return value;
+}
+
+int mfm_parts_number(mfm_parts *p, double number)
+{
+    const mfm_shape scalar = {.rank = 0};
+    const real one = (real)number;
+    return mfm_parts_const(p, &scalar, &one);
+}
+
+int mfm_parts_input(mfm_parts *p, size_t input, enum mfm_role role)
+{
+    int value = MFM_NO_VALUE;
+    if (!p->status && input < p->node->n_input && p->node->input[input][0])
+        p->status = mfm_import_argument(p->im, p->node, input, role, &value);
+    return value;
+}
+
+mfm_shape mfm_parts_shape(mfm_parts *p, int value)
+{
+    mfm_shape shape = {.rank = 0};
+    if (!p->status && value != MFM_NO_VALUE)
+        p->status = mfm_import_shape(p->im, value, mfm_fold_batches[0], &shape);
+    return shape;
+}
+
+bool mfm_parts_wants(const mfm_parts *p, size_t output)
+{
+    return output < p->node->n_output && p->node->output[output][0] &&
+           mfm_strmap_get(&p->im->needed, p->node->output[output], NULL);
+}
+
+void mfm_parts_output(mfm_parts *p, size_t output, int value)
+{
+    if (!p->status)
+        p->status =
+            mfm_import_bind_value(p->im, p->node->output[output], value, p->im->on_images[value]);
+}
