@@ -34,6 +34,7 @@ figures() {
         printf "%.2f %% [+]- %.2f", m, sqrt(v / (n - 1)) }'
 }
 expect_told '^3 seeds, 0 diverged$'
+expect_told '^mean and standard deviation over all 3:$'
 expect_told "^  test error, last epoch +$(figures test_error)\$"
 expect_told "^  validation error, last epoch +$(figures validation_error)\$"
 expect_told '^  recall of classes with medium +[0-9.]+ % [+]- [0-9.]+$'

@@ -241,7 +241,8 @@ static int print_summary(const seed_runs *all)
     for (size_t i = 0, told = 0; i < all->count; i++)
         if (all->runs[i].diverged)
             printf("%s%llu", told++ ? ", " : ": seed ", (unsigned long long)all->runs[i].seed);
-    printf("\nmean and standard deviation over the other %zu:\n", good);
+    printf("\nmean and standard deviation over %s %zu:\n", good < all->count ? "the other" : "all",
+           good);
     for (int i = 0; i < FIGURES; i++) {
         double mean, deviation;
         if (measure(all, &figures[i], &mean, &deviation) == 0)
