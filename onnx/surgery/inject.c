@@ -6,6 +6,7 @@
 #include "onnx/surgery/inject_parts.h"
 #include "onnx/functions/flat.h"
 #include "onnx/layers/layers.h"
+#include "onnx/storage/tensor_data.h"
 #include "onnx/surgery/rewire.h"
 
 enum { DEFAULT_HIDDEN = 100, MOST_CLASSES = 1 << 20, MOST_HIDDEN = 1 << 16 };
@@ -14,6 +15,7 @@ enum { DEFAULT_HIDDEN = 100, MOST_CLASSES = 1 << 20, MOST_HIDDEN = 1 << 16 };
 typedef struct place {
     mfm_point point;
     size_t layer;
+    int32_t type; /* of its elements */
 } place;
 
 static int check_options(mfm_injector *in)
@@ -174,10 +176,9 @@ static int check_place(const mfm_injector *in, const mfm_layers *layers, const p
     const mfm_layer *layer = &layers->layers[p->layer];
     const mfm_link *weight = mfm_links_input(&layers->links, layer->node, 1);
     const char *title = mfm_layer_title(layer);
-    if (weight->initializer &&
-        weight->initializer->data_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
-        return mfm_fail(in->ctx, MFM_ENOTSUP, "cannot modulate %s: its weights are not float32",
-                        title);
+    if (weight->initializer && !mfm_tensor_is_float(weight->initializer))
+        return mfm_fail(in->ctx, MFM_ENOTSUP,
+                        "cannot modulate %s: its weights are not floating-point numbers", title);
     if (p->point.channels < 1 || p->point.channels > INT32_MAX / 4)
         return mfm_fail(in->ctx, MFM_ENOTSUP,
                         "cannot modulate %s: the file does not tell how many channels it has",
@@ -231,12 +232,20 @@ static void insert_place(const mfm_layers *layers, place *places, size_t count, 
     places[at] = fresh;
 }
 
+/* Features are of the type of the layer's weights; of weights that are computed, float32. */
+static int32_t type_of(const mfm_layers *layers, size_t layer)
+{
+    const mfm_link *weight = mfm_links_input(&layers->links, layers->layers[layer].node, 1);
+    return weight->initializer ? weight->initializer->data_type
+                               : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+}
+
 /* Several layers may share one place: the sum of a block. */
 static int find_places(mfm_injector *in, const mfm_layers *layers, const size_t *picked, size_t n,
                        place *places, size_t *count)
 {
     for (size_t i = 0; i < n; i++) {
-        place p = {.layer = picked[i]};
+        place p = {.layer = picked[i], .type = type_of(layers, picked[i])};
         int status = mfm_layers_point(in->ctx, layers, picked[i], in->options->position, &p.point);
         if (!status && p.point.rank == 0)
             status = find_rank(in, p.point.value, &p.point.rank);
@@ -271,13 +280,16 @@ static int copy_sites(mfm_injector *in, const mfm_layers *layers, const size_t *
     if (!places)
         return MFM_ENOMEM;
     int status = find_places(in, layers, picked, n, places, &count);
-    if (!status)
+    if (!status) {
         in->info->sites = mfm_alloc(in->ctx, count, sizeof *in->info->sites);
-    if (!status && !in->info->sites)
+        in->types = mfm_alloc(in->ctx, count, sizeof *in->types);
+    }
+    if (!status && (!in->info->sites || !in->types))
         status = MFM_ENOMEM;
     for (size_t i = 0; i < count && !status; i++) {
         in->info->n_sites++;
         status = copy_site(in, layers, &places[i], &in->info->sites[i]);
+        in->types[i] = places[i].type;
     }
     mfm_free(in->ctx, places);
     return status;
@@ -379,25 +391,6 @@ static size_t after_producer(const mfm_injector *in, const char *value)
     return graph->n_node;
 }
 
-/* output = value + switch * (scale * value + shift), without what is absent. */
-static void add_modulation(mfm_injector *in, mfm_inject_site *site, const char *scale,
-                           const char *shift)
-{
-    const char *x = site->value, *delta = shift;
-    if (!scale || !shift)
-        return;
-    if (scale[0])
-        delta = mfm_inject_node(in, "Mul", "mfm.scaled", (const char *const[]){x, scale}, 2, NULL,
-                                NULL);
-    if (scale[0] && shift[0])
-        delta = mfm_inject_node(in, "Add", "mfm.shifted", (const char *const[]){delta, shift}, 2,
-                                NULL, NULL);
-    delta = mfm_inject_node(in, "Mul", "mfm.switched", (const char *const[]){delta, in->info->gate},
-                            2, NULL, NULL);
-    mfm_inject_node(in, "Add", "mfm.modulate", (const char *const[]){x, delta}, 2, site->output,
-                    NULL);
-}
-
 static void add_site(mfm_injector *in, const mfm_inject_net *net, size_t index, int64_t column)
 {
     mfm_inject_site *site = &in->info->sites[index];
@@ -408,7 +401,7 @@ static void add_site(mfm_injector *in, const mfm_inject_net *net, size_t index, 
     mfm_inject_factors(in, net, index, column, &scale, &shift);
     site->scale = keep_name(in, scale);
     site->shift = keep_name(in, shift);
-    add_modulation(in, site, scale, shift);
+    mfm_inject_modulation(in, site, in->types[index], scale, shift);
 }
 
 /* Before IR 4 a default cannot be overridden: runtimes take it for a constant. What IR 4 changes is
@@ -473,5 +466,6 @@ int mfm_model_inject(mfm_ctx *ctx, mfm_model *model, const mfm_inject_options *o
     mfm_names_free(in.names);
     mfm_inject_info_free(ctx, in.info);
     mfm_network_free(ctx, in.network);
+    mfm_free(ctx, in.types);
     return in.status;
 }

@@ -48,8 +48,9 @@ typedef struct mfm_inject_options {
 
 /* Edits the model. MFM_EINVAL: it has a modulator already, a layer does not exist or has no such
  * position, or the options contradict each other (neither scale nor shift; no shift asked of a form
- * that has none). MFM_ENOTSUP: an operator set below 7, weights that are not float32, a layer whose
- * number of channels the file does not tell. After a failure the model is fit only to be freed. */
+ * that has none). MFM_ENOTSUP: an operator set below 7, weights that are no floating-point numbers,
+ * a layer whose number of channels the file does not tell. After a failure the model is fit only to
+ * be freed. */
 int mfm_model_inject(mfm_ctx *ctx, mfm_model *model, const mfm_inject_options *options);
 
 /* Takes out exactly what was put in: the bytes are those before mfm_model_inject, apart from what

@@ -118,19 +118,34 @@ static bool made_by(checker *c, const char *name, const char *op_type, const cha
     return strcmp(node->input[at], one) == 0 && strcmp(*other, one) != 0;
 }
 
+/* What a listed Cast that makes `name` reads, which it marks; else the name itself. */
+static const char *behind_cast(checker *c, const char *name)
+{
+    const mfm_link *value = mfm_links_find(&c->links, name);
+    if (!value || value->producer == MFM_NOWHERE || c->marks[value->producer] != LISTED)
+        return name;
+    const Onnx__NodeProto *node = c->graph->node[value->producer];
+    if (!mfm_proto_is(node, "Cast") || node->n_input != 1 || node->n_output != 1)
+        return name;
+    c->marks[value->producer] = OF_SITE;
+    return node->input[0];
+}
+
+/* Features of another type than float32 are cast for the product, and the change of them back. */
 static bool is_modulation(checker *c, const mfm_inject_site *site)
 {
     const char *value, *product;
     if (!site->scale[0] && !site->shift[0])
         return false;
     if (!made_by(c, site->output, "Add", site->value, &value) ||
-        !made_by(c, value, "Mul", c->info->gate, &value))
+        !made_by(c, behind_cast(c, value), "Mul", c->info->gate, &value))
         return false;
     if (!site->scale[0])
         return strcmp(value, site->shift) == 0;
     if (site->shift[0] && !made_by(c, value, "Add", site->shift, &value))
         return false;
-    return made_by(c, value, "Mul", site->value, &product) && strcmp(product, site->scale) == 0;
+    return made_by(c, value, "Mul", site->scale, &product) &&
+           strcmp(behind_cast(c, product), site->value) == 0;
 }
 
 static int check_site(checker *c, const mfm_inject_site *site)

@@ -265,3 +265,36 @@ int mfm_model_modulates_nothing(mfm_ctx *ctx, const mfm_model *model, bool *noth
     mfm_inject_info_free(ctx, info);
     return status;
 }
+
+static const char *add_cast(mfm_injector *in, const char *x, int32_t type)
+{
+    Onnx__NodeProto *node;
+    const char *y = mfm_inject_node(in, "Cast", "mfm.cast", &x, 1, NULL, &node);
+    if (node)
+        mfm_inject_keep(in, mfm_proto_attr_int(in->model, node, "to", type));
+    return y;
+}
+
+void mfm_inject_modulation(mfm_injector *in, mfm_inject_site *site, int32_t type, const char *scale,
+                           const char *shift)
+{
+    const bool cast = type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    const char *delta = shift;
+    if (!scale || !shift)
+        return;
+    const char *x = cast && scale[0]
+                        ? add_cast(in, site->value, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
+                        : site->value;
+    if (scale[0])
+        delta = mfm_inject_node(in, "Mul", "mfm.scaled", (const char *const[]){x, scale}, 2, NULL,
+                                NULL);
+    if (scale[0] && shift[0])
+        delta = mfm_inject_node(in, "Add", "mfm.shifted", (const char *const[]){delta, shift}, 2,
+                                NULL, NULL);
+    delta = mfm_inject_node(in, "Mul", "mfm.switched", (const char *const[]){delta, in->info->gate},
+                            2, NULL, NULL);
+    if (cast)
+        delta = add_cast(in, delta, type);
+    mfm_inject_node(in, "Add", "mfm.modulate", (const char *const[]){site->value, delta}, 2,
+                    site->output, NULL);
+}

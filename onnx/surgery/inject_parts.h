@@ -15,6 +15,7 @@ typedef struct mfm_injector {
     bool has_scale, has_shift;
     bool opened;
     struct mfm_network *network; /* what training makes of the model as it was; NULL */
+    int32_t *types;              /* of the elements of each site's features */
     size_t at;                   /* where in the graph the next node goes */
     int status;                  /* the first failure; the calls below then do nothing */
 } mfm_injector;
@@ -50,5 +51,11 @@ void mfm_inject_network(mfm_injector *in, int64_t channels, mfm_inject_net *net)
 /* scale and shift of site k, whose first column is at `column`; "" for what it does not have. */
 void mfm_inject_factors(mfm_injector *in, const mfm_inject_net *net, size_t site, int64_t column,
                         const char **scale, const char **shift);
+
+/* output = value + switch * (scale * value + shift), without what is "". The modulator is float32:
+ * features of another element type are cast for it, and what it adds is cast back, so that with the
+ * switch at 0 they stay as they are to the last bit. NULL for scale or shift: a failure before. */
+void mfm_inject_modulation(mfm_injector *in, mfm_inject_site *site, int32_t type, const char *scale,
+                           const char *shift);
 
 #endif

@@ -146,6 +146,58 @@ def modulated(program, made):
     return ""
 
 
+def typed(program, kind, width, form):
+    """A file of another float type: ONNX Runtime takes what comes out, with the switch at 0 for the
+    same bits and at 1 for what the engine has; strip gives the bytes before; training works."""
+    dense = [node("Flatten", "x", "f0"), node("Gemm", "f0 u", "c"), node("Relu", "c", "r")]
+    conv = [node("Conv", "x w", "c"), node("Relu", "c", "r")]
+    tensors = {"w": small.weights(4, 1, 3, 3), "u": small.weights(64, 144, scale=0.1)}
+    # ONNX Runtime has no convolution in double.
+    tail, more = small.head(144)
+    nodes, tensors = (conv, {"w": tensors["w"]}) if width == 16 else (dense, {"u": tensors["u"]})
+    number = onnx.helper.tensor_dtype_to_np_dtype(kind)
+    value = lambda name, shape: onnx.helper.make_tensor_value_info(name, kind, shape)
+    graph = onnx.helper.make_graph(
+        nodes + tail, "typed", [value("x", ("n", 1, 8, 8))], [value("y", ("n", 3))],
+        [onnx.numpy_helper.from_array(v.astype(number), k) for k, v in {**tensors, **more}.items()])
+    path = program.folder / ("typed_%d.onnx" % width)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)],
+                                     ir_version=8), str(path))
+    images = program.data.test[:5].astype(number)
+    out, messages = injected(program, path, "--layer", "conv:1" if width == 16 else "fc:1",
+                             "--modulation", form)
+    if out is None:
+        return messages
+    onnx.checker.check_model(str(out), full_check=True)
+    if small.runtime(out, images).tobytes() != small.runtime(path, images).tobytes():
+        return "other logits with the switch at 0"
+    lively, plain = out.with_name("lively.onnx"), out.with_name("plain.onnx")
+    program("strip", out, "-o", plain)
+    if plain.read_bytes() != path.read_bytes():
+        return "strip gives other bytes"
+    check_injected.give_modulator_weights(out, lively)
+    label = np.random.default_rng(3).dirichlet(np.ones(3), 5).astype("<f4")
+    label.tofile(program.folder / "label")
+    images.astype("<f4").tofile(program.folder / "images")
+    status, _, messages = program("run", lively, "--input", program.folder / "images",
+                                  "--soft-label", program.folder / "label", "--switch", 1, "-o",
+                                  program.folder / "on")
+    if status:
+        return messages
+    want = small.runtime(lively, images, **{"mfm.soft_label": label,
+                                            "mfm.switch": np.ones(1, np.float32)})
+    got = np.fromfile(program.folder / "on", "<f4").reshape(want.shape)
+    apart = np.abs(got - want).max() / np.abs(want).max()
+    if np.abs(want - small.runtime(path, images)).max() < 1e-3 or apart > (
+            4e-3 if width == 16 else 1e-5):
+        return "with the switch at 1 %g apart" % apart
+    status, _, messages, written = program.train(
+        path, "--epochs", 2, "--batch", 15, "--method", "mfm", "--layer",
+        "conv:1" if width == 16 else "fc:1", "--meta-batch", 6, "--meta-per-class", 4)
+    kinds = {t.data_type for t in onnx.load(str(written)).graph.initializer} if not status else 0
+    return messages if status else "" if kinds == {kind} else "types %s" % kinds
+
+
 def softmax(z):
     e = np.exp(z - z.max(1, keepdims=True))
     return e / e.sum(1, keepdims=True)
@@ -173,6 +225,9 @@ def checks(program):
     yield "tokens are modulated, and trained, per channel", modulated(program, tokens(TOKENS))
     yield "a rank that only training finds out", accepted(
         program, "chosen", tokens(CHOSEN), "--layer", "fc:1")
+    for form in ("film", "attention"):
+        yield "float16, " + form, typed(program, onnx.TensorProto.FLOAT16, 16, form)
+        yield "double, " + form, typed(program, onnx.TensorProto.DOUBLE, 64, form)
     yield "tokens in front of their images are refused", refused(
         program, "turned", tokens(TURNED), "for two images", "--layer", "fc:1")
     yield "tokens of what cannot be imported are refused", refused(
