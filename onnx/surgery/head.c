@@ -13,6 +13,7 @@
 #include "onnx/surgery/inject_info.h"
 #include "onnx/proto/names.h"
 #include "onnx/storage/remote.h"
+#include "onnx/storage/tensor_data.h"
 #include "onnx/surgery/trim.h"
 #include "onnx/proto/validate.h"
 
@@ -27,6 +28,7 @@ typedef struct header {
     const mfm_head_options *options;
     mfm_head_place place;
     int64_t opset;
+    int32_t type; /* of features and weights */
     mfm_names *names;
     const char *last; /* the value that the next node reads */
     size_t added;
@@ -51,8 +53,31 @@ static int check_options(mfm_ctx *ctx, const mfm_model *model, const mfm_head_op
     return MFM_OK;
 }
 
-/* Weights and features must be of one type, and the engine's head is of float32. */
-static int check_types(const header *h)
+/* The type of the weights that layers read directly, which is that of features: one, or float32
+ * where all are computed. */
+static int find_type(header *h)
+{
+    const Onnx__GraphProto *graph = h->model->proto->graph;
+    for (size_t i = 0; i < graph->n_node; i++) {
+        const Onnx__NodeProto *node = graph->node[i];
+        const bool layer = mfm_proto_is(node, "Conv") || mfm_proto_is(node, "Gemm") ||
+                           mfm_proto_is(node, "MatMul");
+        const Onnx__TensorProto *weight =
+            layer && node->n_input > 1 ? mfm_proto_initializer(h->model, node->input[1]) : NULL;
+        if (!weight || !mfm_tensor_is_float(weight))
+            continue;
+        if (h->type && h->type != weight->data_type)
+            return mfm_fail(h->ctx, MFM_ENOTSUP,
+                            "%s: weight '%s': of another element type than others: a head needs "
+                            "one type of weights",
+                            mfm_model_path(h->model), mfm_proto_text(weight->name));
+        h->type = weight->data_type;
+    }
+    h->type = h->type ? h->type : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    return MFM_OK;
+}
+
+static int check_types(header *h)
 {
     const Onnx__GraphProto *graph = h->model->proto->graph;
     for (size_t i = 0; i < graph->n_input; i++) {
@@ -60,12 +85,12 @@ static int check_types(const header *h)
         const bool tensor = type && type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
         if (mfm_proto_initializer(h->model, graph->input[i]->name))
             continue;
-        if (!tensor || type->tensor_type->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
+        if (!tensor || !mfm_type_is_float(type->tensor_type->elem_type))
             return mfm_fail(h->ctx, MFM_ENOTSUP,
-                            "%s: input '%s': a head needs images and features of float32",
+                            "%s: input '%s': a head needs images of floating-point numbers",
                             mfm_model_path(h->model), graph->input[i]->name);
     }
-    return MFM_OK;
+    return find_type(h);
 }
 
 static bool is_made(const mfm_model *model, const char *name)
@@ -180,15 +205,37 @@ static int add_node(header *h, const char *op_type, const char *name, const char
     return MFM_OK;
 }
 
+/* Of h->type, rounded to it; not yet hung anywhere. */
+static Onnx__TensorProto *make_tensor(header *h, const char *name, const int64_t *dims, size_t rank,
+                                      const float *numbers)
+{
+    enum { FLOAT = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT };
+    if (h->type == FLOAT)
+        return mfm_proto_tensor(h->model, name, FLOAT, dims, rank, numbers);
+    /* Made with at least as many bytes, zeros in any type. */
+    Onnx__TensorProto *t =
+        mfm_proto_tensor(h->model, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, dims, rank, NULL);
+    const size_t count = t ? t->raw_data.len / sizeof(int64_t) : 0;
+    real *values = t ? mfm_alloc(h->ctx, count, sizeof *values) : NULL;
+    if (!values) {
+        mfm_proto_discard(h->model, t);
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++)
+        values[i] = (real)numbers[i];
+    t->data_type = h->type;
+    t->raw_data.len = count * mfm_element_bits(h->type) / 8;
+    mfm_tensor_set_reals(t, values);
+    mfm_free(h->ctx, values);
+    return t;
+}
+
 /* *name is what it is called. */
 static int add_tensor(header *h, const char *base, const int64_t *dims, size_t rank,
                       const float *numbers, const char **name)
 {
     int status = mfm_names_unique(h->names, base, name);
-    Onnx__TensorProto *tensor =
-        status ? NULL
-               : mfm_proto_tensor(h->model, *name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, dims, rank,
-                                  numbers);
+    Onnx__TensorProto *tensor = status ? NULL : make_tensor(h, *name, dims, rank, numbers);
     if (!tensor)
         return status ? status : mfm_code(h->ctx);
     status = mfm_proto_add_initializer(h->model, tensor);
@@ -276,6 +323,8 @@ static int tell_output(header *h)
     Onnx__ValueInfoProto *output = h->model->proto->graph->output[0];
     Onnx__TypeProto__Tensor *tensor = output->type ? output->type->tensor_type : NULL;
     Onnx__TensorShapeProto *shape = tensor ? tensor->shape : NULL;
+    if (tensor)
+        tensor->elem_type = h->type;
     if (!shape)
         return MFM_OK;
     if (shape->n_dim < 2)

@@ -48,8 +48,9 @@ typedef struct mfm_head_report {
 /* The model has no modulator and no training state. MFM_EINVAL: no or several layers make the first
  * output, no layer is called so (with the nearest names), it is the classifier itself, or no
  * weights lie before the features: nothing is edited then. MFM_ENOTSUP: features whose width the
- * file does not tell, or of another type than float32. After any other failure than MFM_EINVAL the
- * model is fit only to be freed. report may be NULL. */
+ * file does not tell, layers whose weights are of several element types; the fresh weights are of
+ * theirs. After any other failure than MFM_EINVAL the model is fit only to be freed. report may be
+ * NULL. */
 int mfm_model_new_head(mfm_ctx *ctx, mfm_model *model, const mfm_head_options *options,
                        mfm_head_report *report);
 

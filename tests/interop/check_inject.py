@@ -146,6 +146,20 @@ def modulated(program, made):
     return ""
 
 
+def headed(program, path, images, kind):
+    """A fresh classifier is of the file's type, and ONNX Runtime computes what the engine does."""
+    onnx.checker.check_model(str(path), full_check=True)
+    model = onnx.load(str(path))
+    want = small.runtime(path, images)
+    got, messages = program.logits(path, images)
+    if got is None:
+        return messages
+    if {t.data_type for t in model.graph.initializer} != {kind} or want.shape != (5, 5):
+        return "other types or classes"
+    apart = np.abs(got - want).max() / np.abs(want).max()
+    return "" if np.abs(want).max() > 1e-3 and apart < 4e-3 else "%g apart" % apart
+
+
 def typed(program, kind, width, form):
     """A file of another float type: ONNX Runtime takes what comes out, with the switch at 0 for the
     same bits and at 1 for what the engine has; strip gives the bytes before; training works."""
@@ -175,6 +189,10 @@ def typed(program, kind, width, form):
     program("strip", out, "-o", plain)
     if plain.read_bytes() != path.read_bytes():
         return "strip gives other bytes"
+    status, _, messages = program("head", path, "-o", out.with_name("headed.onnx"), "--classes", 5)
+    wrong = messages if status else headed(program, out.with_name("headed.onnx"), images, kind)
+    if wrong:
+        return "head: " + wrong
     check_injected.give_modulator_weights(out, lively)
     label = np.random.default_rng(3).dirichlet(np.ones(3), 5).astype("<f4")
     label.tofile(program.folder / "label")
