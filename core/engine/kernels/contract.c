@@ -1,8 +1,8 @@
 #include "core/engine/kernels/contract.h"
 
-#include "core/engine/kernels/blas.h"
+#include "core/engine/kernels/gemm.h"
 
-/* Matrices with less work for each element of theirs are no work for BLAS. */
+/* Matrices with less work for each element of theirs are no worth a matrix product. */
 enum { LEAST_SHARED = 4 };
 
 /* Labels that are one loop, of a kind: which of a, b and y have them. */
@@ -253,12 +253,34 @@ static void by_matrices(const mfm_contraction *c, const products *p, const real 
     for (int64_t i = 0; i < p->batch.count; i++) {
         const real *ai = a + start_of(c, &p->a, i), *bi = b + start_of(c, &p->b, i);
         real *yi = y + start_of(c, &p->y, i);
+        mfm_gemm product = {.transpose_a = p->a.transposed,
+                            .transpose_b = p->b.transposed,
+                            .m = m,
+                            .n = n,
+                            .k = k,
+                            .alpha = 1,
+                            .a = ai,
+                            .lda = p->a.ld,
+                            .b = bi,
+                            .ldb = p->b.ld,
+                            .add = add,
+                            .c = yi,
+                            .ldc = p->y.ld};
         if (p->y.transposed) /* y^T = b^T a^T */
-            mfm_gemm(!p->b.transposed, !p->a.transposed, n, m, k, 1, bi, p->b.ld, ai, p->a.ld,
-                     add ? 1 : 0, yi, p->y.ld);
-        else
-            mfm_gemm(p->a.transposed, p->b.transposed, m, n, k, 1, ai, p->a.ld, bi, p->b.ld,
-                     add ? 1 : 0, yi, p->y.ld);
+            product = (mfm_gemm){.transpose_a = !p->b.transposed,
+                                 .transpose_b = !p->a.transposed,
+                                 .m = n,
+                                 .n = m,
+                                 .k = k,
+                                 .alpha = 1,
+                                 .a = bi,
+                                 .lda = p->b.ld,
+                                 .b = ai,
+                                 .ldb = p->a.ld,
+                                 .add = add,
+                                 .c = yi,
+                                 .ldc = p->y.ld};
+        mfm_gemm_run(&product);
     }
 }
 

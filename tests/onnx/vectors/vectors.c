@@ -2,12 +2,14 @@
  * ONNX's own test vectors of the operators that the engine has, wherever all of a model's operators
  * are among them: imported without the rules for classifiers, run forward, compared.
  *
- *     test-onnx-vectors FOLDER FLOOR
+ *     test-onnx-vectors FOLDER FLOOR [all]
  *
  * FOLDER holds node/, simple/ and so on. Fails on any difference, and when fewer than FLOOR vectors
- * could be run; ends with 77, "skipped", when FOLDER is not there.
+ * could be run; ends with 77, "skipped", when FOLDER is not there. With `all`, there is a line for
+ * every vector, not only for those that did not pass.
  */
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@ typedef struct tally {
 typedef struct report {
     tally tallies[MOST_OPERATORS];
     size_t n_tallies, total[VECTOR_FAILED + 1], other_operators, ignored_outputs;
+    bool all;
 } report;
 
 static tally *tally_for(report *r, const char *op_type)
@@ -43,12 +46,14 @@ static void add(report *r, const char *name, const vector_result *result)
     static const char *const words[] = {"passed", "skipped", "REFUSED", "FAILED"};
     if (result->outcome == VECTOR_SKIPPED && strcmp(result->reason, "other operators") == 0) {
         r->other_operators++;
+        if (r->all)
+            printf("other %s: %s\n", name, result->op_type);
         return;
     }
     r->total[result->outcome]++;
     r->ignored_outputs += result->ignored;
     tally_for(r, result->op_type)->count[result->outcome]++;
-    if (result->outcome != VECTOR_PASSED)
+    if (r->all || result->outcome != VECTOR_PASSED)
         printf("%s %s: %s\n", words[result->outcome], name, result->reason);
 }
 
@@ -101,6 +106,7 @@ int main(int argc, char **argv)
     const size_t least = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
     if (argc < 2)
         return EXIT_FAILURE;
+    r.all = argc > 3;
     if (run_kind(&r, argv[1], "node") < 0) {
         printf("%s/node: not there\n", argv[1]);
         return SKIPPED_TEST;

@@ -10,7 +10,8 @@
  *     g_i = [g, x_j for j != i], which has the labels of x_i
  *     g_i' = [g', x_j ..] + sum_j [g, x_j', the others]
  * More than two factors are multiplied one after the other; what is between keeps the labels that
- * are still to come.
+ * are still to come. Sums over samples, the first axis of the result, go chunk by chunk along the
+ * tree of core/base/share.h.
  */
 #include <string.h>
 
@@ -19,6 +20,13 @@
 #include "core/engine/ops/matrix/einsum_equation.h"
 
 typedef mfm_einsum_term term;
+
+typedef struct geometry {
+    mfm_einsum e;
+    term x[MFM_EINSUM_OPERANDS], y;
+    const mfm_share *share;
+    int samples; /* their label; -1: there is none */
+} geometry;
 
 /* ---- products of several factors ------------------------------------------------------------ */
 
@@ -46,15 +54,19 @@ static term between(const mfm_einsum *e, const term *a, const term *b, const fac
     return t;
 }
 
-/* Labels that have been summed already, or are still to come, are left out. */
-static mfm_contraction contraction_of(const mfm_einsum *e, const term *a, const term *b,
-                                      const term *y, bool last)
+/* Labels that have been summed already, or are still to come, are left out. *samples: where the
+ * label of the samples is, if they are summed; else -1. */
+static mfm_contraction contraction_of(const geometry *g, const term *a, const term *b,
+                                      const term *y, bool last, int *samples)
 {
     mfm_contraction c = {.labels = 0};
-    for (int label = 0; label < e->labels; label++) {
+    *samples = -1;
+    for (int label = 0; label < g->e.labels; label++) {
         if (!a->stride[label] && !b->stride[label] && !(last && y->stride[label]))
             continue;
-        c.dim[c.labels] = e->dim[label];
+        if (label == g->samples && !y->stride[label])
+            *samples = c.labels;
+        c.dim[c.labels] = g->e.dim[label];
         c.a[c.labels] = a->stride[label];
         c.b[c.labels] = b->stride[label];
         c.y[c.labels++] = y->stride[label];
@@ -62,12 +74,65 @@ static mfm_contraction contraction_of(const mfm_einsum *e, const term *a, const 
     return c;
 }
 
+/* The contraction over the samples of a chunk, and where its operands begin. */
+static mfm_contraction chunk_of(const geometry *g, mfm_contraction c, int samples, int chunk,
+                                int64_t *first)
+{
+    const int64_t rows = c.dim[samples];
+    *first = mfm_share_row(g->share, rows, chunk);
+    c.dim[samples] = mfm_share_row(g->share, rows, chunk + 1) - *first;
+    return c;
+}
+
+static int chunks(const geometry *g)
+{
+    return g->share->end - g->share->first;
+}
+
+/* Room that a contraction with a result of `count` numbers takes. */
+static size_t room_of(const geometry *g, const mfm_contraction *c, int samples, int64_t count)
+{
+    size_t most = mfm_contract_scratch(c);
+    int64_t first;
+    if (samples < 0)
+        return most;
+    for (int chunk = 0; chunk < chunks(g); chunk++) {
+        const mfm_contraction part = chunk_of(g, *c, samples, chunk, &first);
+        const size_t room = part.dim[samples] ? mfm_contract_scratch(&part) : 0;
+        most = room > most ? room : most;
+    }
+    return most + MFM_CHUNKS * (size_t)count;
+}
+
+/* As mfm_contract, chunk by chunk where samples are summed. */
+static void contract(const geometry *g, const mfm_contraction *c, int samples, const real *a,
+                     const real *b, real *y, int64_t count, bool add, real *scratch)
+{
+    real *room = scratch + MFM_CHUNKS * count;
+    if (samples < 0) {
+        mfm_contract(c, a, b, y, add, scratch);
+        return;
+    }
+    for (int chunk = 0; chunk < chunks(g); chunk++) {
+        int64_t first;
+        real *sum = scratch + chunk * count;
+        const mfm_contraction part = chunk_of(g, *c, samples, chunk, &first);
+        if (!part.dim[samples])
+            continue;
+        memset(sum, 0, (size_t)count * sizeof *sum); /* also where no label reaches */
+        mfm_contract(&part, a + first * c->a[samples], b + first * c->b[samples], sum, false, room);
+    }
+    mfm_share_add_reals(g->share, scratch, (size_t)count);
+    for (int64_t i = 0; i < count; i++)
+        y[i] = (add ? y[i] : 0) + scratch[i];
+}
+
 static const real one = 1;
 static const term scalar = {.count = 1};
 
 /* y = [y +] the product of n factors, and how much room that takes. Where `to` is NULL, only the
  * latter. */
-static size_t multiply(const mfm_einsum *e, const factor *factors, int n, const term *y, real *to,
+static size_t multiply(const geometry *g, const factor *factors, int n, const term *y, real *to,
                        bool add, real *scratch)
 {
     size_t kept = 0, most = 0;
@@ -77,14 +142,16 @@ static size_t multiply(const mfm_einsum *e, const factor *factors, int n, const 
         const factor right = i < n ? factors[i] : (factor){&scalar, &one};
         const bool last = i >= n - 1;
         term *t = &so_far[i % 2];
-        *t = last ? *y : between(e, left.as, right.as, factors + i + 1, n - i - 1, y);
-        const mfm_contraction c = contraction_of(e, left.as, right.as, t, last);
+        *t = last ? *y : between(&g->e, left.as, right.as, factors + i + 1, n - i - 1, y);
+        int samples;
+        const mfm_contraction c = contraction_of(g, left.as, right.as, t, last, &samples);
         real *result = last ? to : scratch + kept;
         kept += last ? 0 : (size_t)t->count;
-        const size_t room = mfm_contract_scratch(&c);
+        const size_t room = room_of(g, &c, samples, t->count);
         most = kept + room > most ? kept + room : most;
         if (to)
-            mfm_contract(&c, left.data, right.data, result, last && add, scratch + kept);
+            contract(g, &c, samples, left.data, right.data, result, t->count, last && add,
+                     scratch + kept);
         left = (factor){t, result};
     }
     return most;
@@ -96,11 +163,6 @@ typedef struct einsum_attr {
     char equation[MFM_MAX_TEXT];
 } einsum_attr;
 
-typedef struct geometry {
-    mfm_einsum e;
-    term x[MFM_EINSUM_OPERANDS], y;
-} geometry;
-
 /* The shapes have been checked. */
 static geometry geometry_of(const mfm_node *node)
 {
@@ -109,6 +171,11 @@ static geometry geometry_of(const mfm_node *node)
     for (int i = 0; i < node->n_in; i++)
         g.x[i] = mfm_einsum_term_of(&g.e, i, &node->in[i]->shape);
     g.y = mfm_einsum_term_of(&g.e, node->n_in, &node->out[0]->shape);
+    g.share = &node->share;
+    const mfm_einsum_axes *y = &g.e.axes[node->n_in];
+    const bool whole =
+        y->rank && node->share.samples && g.e.dim[y->label[0]] == mfm_share_count(&node->share);
+    g.samples = whole ? y->label[0] : -1;
     return g;
 }
 
@@ -118,7 +185,7 @@ static void product(const mfm_node *node, const geometry *g, int moving, real *y
     factor factors[MFM_EINSUM_OPERANDS];
     for (int i = 0; i < node->n_in; i++)
         factors[i] = (factor){&g->x[i], mfm_in(node, i, i == moving ? MFM_DX : MFM_X)};
-    multiply(&g->e, factors, node->n_in, &g->y, y, add, node->scratch);
+    multiply(g, factors, node->n_in, &g->y, y, add, node->scratch);
 }
 
 /* Whether each number of the operand has a place of its own in the equation: no diagonal. */
@@ -148,7 +215,7 @@ static void product_against(const mfm_node *node, const geometry *g, const real 
         clear(&g->x[input], to);
         add = true;
     }
-    multiply(&g->e, factors, n, &g->x[input], to, add, node->scratch);
+    multiply(g, factors, n, &g->x[input], to, add, node->scratch);
 }
 
 static void forward(const mfm_node *node)
@@ -222,7 +289,7 @@ static int setup(mfm_ctx *ctx, mfm_node *node)
     (void)ctx;
     for (int i = 0; i < node->n_in; i++)
         factors[i] = (factor){&g.x[i], NULL};
-    node->scratch_size = multiply(&g.e, factors, node->n_in, &g.y, NULL, false, NULL);
+    node->scratch_size = multiply(&g, factors, node->n_in, &g.y, NULL, false, NULL);
     for (int input = 0; input < node->n_in; input++) {
         int n = 0;
         factors[n++] = (factor){&g.y, NULL};
@@ -230,7 +297,7 @@ static int setup(mfm_ctx *ctx, mfm_node *node)
             if (i != input)
                 factors[n++] = (factor){&g.x[i], NULL};
         node->scratch_size =
-            larger(node->scratch_size, multiply(&g.e, factors, n, &g.x[input], NULL, false, NULL));
+            larger(node->scratch_size, multiply(&g, factors, n, &g.x[input], NULL, false, NULL));
     }
     return MFM_OK;
 }
