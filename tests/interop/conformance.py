@@ -45,6 +45,26 @@ def by_operator(results):
     return [(operator, *(c[o] or "" for o in OUTCOMES)) for operator, c in sorted(counts.items())]
 
 
+INTRODUCTION = """# Conformance
+
+The onnx project's test vectors of single operators, imported and run forward, compared with the
+expected outputs to 1e-5. The page is made, and compared, by `tests/interop/node_vectors.py`.
+"""
+NOTES = """
+A vector of an operator in its expanded form, as ONNX defines it by others, counts for the operator
+itself. Outputs behind the first are compared where the operator has them. What is computed from the
+file alone is no operator's: an output of that kind is refused.
+
+## By operator
+"""
+OTHERS = """
+## Not supported
+
+Vectors with an operator that is none of [those that are](operators.md), nor folded, by what they
+stand for:
+"""
+
+
 def page(lines, operators, left_out, version):
     results = list(read(lines, operators))
     total = Counter(outcome for outcome, *_ in results)
@@ -52,23 +72,13 @@ def page(lines, operators, left_out, version):
     skipped = Counter(reason for outcome, _, _, reason in results if outcome == "skipped")
     refused = sorted((operator, name, reason) for outcome, name, operator, reason in results
                      if outcome == "refused")
-    text = [
-        "# Conformance", "",
-        "The onnx project's test vectors of single operators, imported and run forward, compared with",
-        "the expected outputs to 1e-5. The page is made, and compared, by",
-        "`tests/interop/node_vectors.py`.", "", version_line(version), "",
-        *table(("outcome", "vectors"), [
-            ("passed", total["passed"]), ("refused, with the reason below", total["refused"]),
-            *(("skipped: " + reason, count) for reason, count in sorted(skipped.items())),
-            ("failed", total["failed"]),
-            ("of operators that are not supported", total["other"]),
-            ("with inputs or outputs that are no tensors, or rounded", left_out)]), "",
-        "A vector of an operator in its expanded form, as ONNX defines it by others, counts for the",
-        "operator itself. Outputs behind the first are compared where the operator has them.", "",
-        "## By operator", "",
-        *table(("operator",) + OUTCOMES, by_operator(results)), "",
-        "## Refused", "", *table(("operator", "vector", "reason"), refused), "",
-        "## Not supported", "",
-        "Vectors with an operator that is none of [those that are](operators.md), nor folded:", "",
-        ", ".join("%s (%d)" % one for one in sorted(others.items())) + ".", ""]
-    return "\n".join(text)
+    outcomes = [("passed", total["passed"]), ("refused, with the reason below", total["refused"]),
+                *(("skipped: " + reason, count) for reason, count in sorted(skipped.items())),
+                ("failed", total["failed"]),
+                ("of operators that are not supported", total["other"]),
+                ("with inputs or outputs that are no tensors, or rounded", left_out)]
+    return "\n".join([
+        INTRODUCTION, version_line(version), "", *table(("outcome", "vectors"), outcomes), NOTES,
+        *table(("operator",) + OUTCOMES, by_operator(results)), "", "## Refused", "",
+        *table(("operator", "vector", "reason"), refused), OTHERS,
+        ", ".join("%s (%d)" % one for one in sorted(others.items())) + ".", ""])

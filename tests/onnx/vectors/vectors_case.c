@@ -106,7 +106,7 @@ static bool every_operator_known(const vector *v)
         const char *domain = mfm_proto_text(node->domain);
         if (strcmp(node->op_type, "Constant") != 0 &&
             !mfm_op_find(domain, node->op_type, (int)mfm_model_opset(v->model, domain)) &&
-            !mfm_expansion_of(v->model, node))
+            !mfm_expansion_of(v->model, node) && !mfm_fold_knows(node))
             return false;
     }
     return true;
