@@ -373,7 +373,7 @@ enum { MESSAGE = 2048 };
 /* Rank r's text for all. */
 static void hand_round(mfm_comm *c, int r, char text[MESSAGE])
 {
-    size_t begin[MFM_CHUNKS + 1];
+    size_t begin[MFM_CHUNKS + 1] = {0};
     for (int i = 0; i <= c->ranks; i++)
         begin[i] = i > r ? MESSAGE : 0;
     mfm_comm_gather(c, text, begin);
