@@ -18,6 +18,8 @@ typedef struct mfm_expansion {
     int since;        /* opset */
     const char *summary;
     int (*make)(mfm_importer *im, const Onnx__NodeProto *node);
+    /* Whether this node is one; NULL: every one that the engine has no operator for, or folds. */
+    bool (*applies)(const mfm_importer *im, const Onnx__NodeProto *node);
 } mfm_expansion;
 
 /* Every one, ended by one without a name. */

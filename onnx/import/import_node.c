@@ -238,5 +238,6 @@ int mfm_import_node(mfm_importer *im, const Onnx__NodeProto *node)
     if (casts_floats(im, node) || casts_truth(im, node))
         return import_cast(im, node);
     const mfm_expansion *expansion = mfm_expansion_of(im->model, node);
-    return expansion ? expansion->make(im, node) : import_operator(im, node);
+    const bool expands = expansion && (!expansion->applies || expansion->applies(im, node));
+    return expands ? expansion->make(im, node) : import_operator(im, node);
 }
