@@ -237,7 +237,7 @@ static void a_parameter_is_stretched_to_the_batch(void)
     finish(&t);
     t = start(8, 13);
     token(t.model, true);
-    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "Expand 'expand'", "batch"));
+    CU_ASSERT(REFUSED(&t, MFM_EDATA, "at batch 3", "Add", "[3,4,4,4] and [6,4,4,4]"));
     finish(&t);
 }
 
