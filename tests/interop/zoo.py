@@ -323,8 +323,9 @@ def page(results):
           "asks; files by\n`tests/interop/zoo_files.py`, weights at random except where the file "
           "comes with them. x: it holds.\n")
     print("Differences are float32's: a derivative that is %g or more away from the best of\n"
-          "several step widths counts as a failure; kinks of Relu and MaxPool, and rounding, may be why.\n"
-          "Not every file that `zoo_files.py` can make has been tried.\n" % DERIVATIVE)
+          "several step widths counts as a failure; kinks of Relu and MaxPool, and rounding,\n"
+          "may be why. Not every file that `zoo_files.py` can make has been tried.\n" %
+          DERIVATIVE)
     print("%d files, %d import, %d pass everything.\n" %
           (len(rows), sum(r["import"] is True for r in rows.values()), len(good)))
     reasons = []
