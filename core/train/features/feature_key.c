@@ -1,6 +1,5 @@
 #include "core/train/features/feature_key.h"
 
-#include <omp.h>
 #include <string.h>
 
 static void add_number(mfm_digest *key, uint64_t number)
@@ -82,7 +81,6 @@ mfm_digest mfm_feature_key(const mfm_prefix *prefix, const mfm_preprocess *prepr
     add_text(&key, MFM_VERSION);
     add_number(&key, sizeof(real));
     add_number(&key, part);
-    add_number(&key, (uint64_t)omp_get_max_threads());
     add_prefix(&key, prefix);
     add_preprocess(&key, preprocess);
     return key;

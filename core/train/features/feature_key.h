@@ -1,7 +1,7 @@
 /*
  * What makes a row of features that it is: two keys. That of a prefix is the same for rows that may
  * lie in one file: what is computed, from which numbers, on images prepared how, in parts of which
- * size and by how many threads, by which version. The name of a row tells the image by its content,
+ * size, by which version. The name of a row tells the image by its content,
  * and which augmented copy of it: the same image under another name, in another split or another
  * order has the same row.
  */

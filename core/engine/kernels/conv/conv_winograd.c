@@ -66,6 +66,9 @@ static bool fits_form(const mfm_winograd_form *form, const mfm_conv_shape *s,
     const int64_t tiles =
         ((rows + form->out - 1) / form->out) * ((columns + form->out - 1) / form->out);
     const int64_t enough = which == MFM_CONV_WEIGHTS ? 2 * FEW_TILES : FEW_TILES;
+    /* Sums of chunks of few tiles would be transformed back for next to nothing. */
+    if (which == MFM_CONV_WEIGHTS && mfm_conv_direct.fits(s, which))
+        return false;
     /* Worth while when a third of the products of the sums is saved: */
     return mfm_conv_samples(s) * tiles >= enough &&
            3 * tiles * form->points <= 2 * s->oh * s->ow * TAPS;
