@@ -14,6 +14,7 @@ mfm_share mfm_options_share(const mfm_train_options *o, uint32_t batch)
     static const mfm_exchange planned = {.ranks = 0}; /* it is there, and never called */
     mfm_share share = !o->comm && o->ranks > 1 ? mfm_share_of(batch, 0, o->ranks, &planned)
                                                : mfm_comm_share(o->comm, batch);
+    share.local_statistics = o->local_statistics;
     return share;
 }
 

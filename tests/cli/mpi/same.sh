@@ -41,6 +41,20 @@ same "3" crt lenet.onnx --method crt $data
 same "2" lws lenet.onnx --method lws $data
 same "4" mislas lenet.onnx --method mislas $data
 
+# Batch normalisation over all ranks, with crops and flips; features of frozen layers, kept in a
+# file by rank 0 and read by the others.
+same "3" resnet-a resnet.onnx --method base $data --epochs 1 --augment shift:2,flip
+same "4" resnet-m resnet.onnx --method mfm --layer block:2 --layer block:5 --layer last_conv $data \
+    --epochs 1
+same "2" frozen resnet.onnx --method base --freeze-before block:7 $data --epochs 1
+expect_ranks 0 3 train resnet.onnx --method base --freeze-before block:7 $data --epochs 1 \
+    --feature-cache features -o cached.onnx
+expect_same frozen.onnx cached.onnx
+# Each rank's own batch statistics are another training, with running statistics alike on all.
+expect_ranks 0 2 train resnet.onnx --method base $data --epochs 1 --augment shift:2,flip \
+    --batch-norm local -o local.onnx
+expect_different resnet-a.onnx local.onnx
+
 # Two branches share weights, whose gradients are added over a rank's samples and both branches
 # before they are over the ranks: the same but for rounding.
 expect_exit 0 train resnet.onnx --method bbn $data --batch 58 --epochs 1 -o bbn.onnx
