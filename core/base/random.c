@@ -1,6 +1,7 @@
 #include "core/base/random.h"
 
 #include <math.h>
+#include <string.h>
 
 /* One Philox round constant pair and the two Weyl increments of the key schedule. */
 #define PHILOX_M0 0xD2511F53u
@@ -15,12 +16,23 @@ static uint64_t mix(uint64_t x) /* the finaliser of SplitMix64: spreads (node, s
     return x ^ (x >> 31);
 }
 
+/* The key schedule begins with these words; the counter's upper half is (step, stream). */
+static uint64_t key_words(const mfm_key *key)
+{
+    return mix(key->seed + 0x9E3779B97F4A7C15u * (1 + (uint64_t)key->node));
+}
+
+static uint32_t upper_word(const mfm_key *key)
+{
+    return (uint32_t)((key->step >> 32) & 0xFFFF) | (key->stream << 16);
+}
+
 void mfm_random4(const mfm_key *key, uint64_t index, uint32_t words[4])
 {
     uint32_t c0 = (uint32_t)index, c1 = (uint32_t)(index >> 32);
     uint32_t c2 = (uint32_t)key->step;
-    uint32_t c3 = (uint32_t)((key->step >> 32) & 0xFFFF) | (key->stream << 16);
-    const uint64_t spread = mix(key->seed + 0x9E3779B97F4A7C15u * (1 + (uint64_t)key->node));
+    uint32_t c3 = upper_word(key);
+    const uint64_t spread = key_words(key);
     uint32_t k0 = (uint32_t)spread, k1 = (uint32_t)(spread >> 32);
     for (int round = 0; round < 10; round++) {
         const uint64_t p0 = (uint64_t)PHILOX_M0 * c0, p1 = (uint64_t)PHILOX_M1 * c2;
@@ -54,6 +66,48 @@ double mfm_random_uniform(const mfm_key *key, uint64_t index)
     uint32_t words[4];
     mfm_random4(key, index, words);
     return unit(words[0], words[1]);
+}
+
+/* The rounds of mfm_random4 over vectors of counters. Words lie in 64 bits each, which is what the
+ * products need, and what the compiler makes vectors of. */
+enum { LANES = 16 };
+
+static void uniforms(const mfm_key *key, uint64_t first, double u[LANES])
+{
+    const uint64_t low = 0xFFFFFFFFu, spread = key_words(key);
+    uint64_t k0 = spread & low, k1 = spread >> 32;
+    uint64_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
+    for (int i = 0; i < LANES; i++) {
+        c0[i] = (first + (uint64_t)i) & low;
+        c1[i] = (first + (uint64_t)i) >> 32;
+        c2[i] = (uint32_t)key->step;
+        c3[i] = upper_word(key);
+    }
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < LANES; i++) {
+            const uint64_t p0 = PHILOX_M0 * (c0[i] & low), p1 = PHILOX_M1 * (c2[i] & low);
+            c0[i] = (p1 >> 32) ^ c1[i] ^ k0;
+            c2[i] = (p0 >> 32) ^ c3[i] ^ k1;
+            c1[i] = p1 & low;
+            c3[i] = p0 & low;
+        }
+        k0 = (k0 + PHILOX_W0) & low;
+        k1 = (k1 + PHILOX_W1) & low;
+    }
+    for (int i = 0; i < LANES; i++)
+        u[i] = unit((uint32_t)c0[i], (uint32_t)c1[i]);
+}
+
+void mfm_random_uniforms(const mfm_key *key, uint64_t first, size_t n, double *u)
+{
+    double rest[LANES];
+    size_t done = 0;
+    for (; done + LANES <= n; done += LANES)
+        uniforms(key, first + done, u + done);
+    if (done < n) {
+        uniforms(key, first + done, rest);
+        memcpy(u + done, rest, (n - done) * sizeof *u);
+    }
 }
 
 double mfm_random_normal(const mfm_key *key, uint64_t index)

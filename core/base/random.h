@@ -6,6 +6,7 @@
 #ifndef MFM_RANDOM_H
 #define MFM_RANDOM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/linkage.h"
@@ -40,6 +41,8 @@ void mfm_random4(const mfm_key *key, uint64_t index, uint32_t words[4]);
 uint32_t mfm_random_u32(const mfm_key *key, uint64_t index);
 /* Uniform in [0, 1), 53 bits. */
 double mfm_random_uniform(const mfm_key *key, uint64_t index);
+/* u[i] = mfm_random_uniform(key, first + i), in vectors: for many. */
+void mfm_random_uniforms(const mfm_key *key, uint64_t first, size_t n, double *u);
 /* Standard normal (Box-Muller). */
 double mfm_random_normal(const mfm_key *key, uint64_t index);
 /* Uniform in 0 .. bound-1, without modulo bias beyond 2^-32; bound > 0. */

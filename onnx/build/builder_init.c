@@ -21,8 +21,15 @@ static void draw_normal(const mfm_key *key, double deviation, int64_t count, flo
 
 static void draw_uniform(const mfm_key *key, double bound, int64_t count, float *weight)
 {
-    for (int64_t i = 0; i < count; i++)
-        weight[i] = (float)(bound * (2 * mfm_random_uniform(key, (uint64_t)i) - 1));
+    enum { BLOCK = 256 };
+#pragma omp parallel for schedule(static) if (count > 65536)
+    for (int64_t i = 0; i < count; i += BLOCK) {
+        const int64_t n = count - i < BLOCK ? count - i : BLOCK;
+        double u[BLOCK];
+        mfm_random_uniforms(key, (uint64_t)i, (size_t)n, u);
+        for (int64_t k = 0; k < n; k++)
+            weight[i + k] = (float)(bound * (2 * u[k] - 1));
+    }
 }
 
 void mfm_builder_draw(uint64_t seed, uint32_t number, enum mfm_init init, const mfm_shape *shape,

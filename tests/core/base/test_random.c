@@ -47,6 +47,21 @@ static void test_parts_of_the_key(void)
     CU_ASSERT_NOT_EQUAL(mfm_random_u32(&key, 1), mfm_random_u32(&key, ((uint64_t)1 << 32) + 1));
 }
 
+/* Lengths that no vector divides, counters that reach beyond 32 bits, and not a number more. */
+static void test_many_are_the_single_ones(void)
+{
+    const uint64_t firsts[] = {0, 5, ((uint64_t)1 << 32) - 20, UINT64_MAX - 7};
+    for (size_t f = 0; f < 4; f++)
+        for (size_t n = 0; n <= 70; n++) {
+            double u[72];
+            u[n] = -1;
+            mfm_random_uniforms(&key, firsts[f], n, u);
+            for (size_t i = 0; i < n; i++)
+                CU_ASSERT_EQUAL(u[i], mfm_random_uniform(&key, firsts[f] + i));
+            CU_ASSERT_EQUAL(u[n], -1);
+        }
+}
+
 /* Moments within five standard errors: mean 1/2, variance 1/12 (whose own variance is 1/180). */
 static void test_uniform(void)
 {
@@ -163,6 +178,7 @@ static void test_shuffle_is_uniform(void)
 static const mfm_case cases[] = {
     {"a draw depends on its key and index alone", test_determinism},
     {"every part of the key counts", test_parts_of_the_key},
+    {"many draws at once are the single ones", test_many_are_the_single_ones},
     {"uniform draws have the mean and variance of [0, 1)", test_uniform},
     {"normal draws have the moments of the standard normal", test_normal},
     {"streams, steps, nodes and indices are uncorrelated", test_independence},

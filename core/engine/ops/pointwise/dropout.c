@@ -31,7 +31,7 @@ static const mfm_attr_def attrs[] = {
     {.name = "seed", .type = MFM_INT, .offset = offsetof(dropout_attr, seed)},
     {0}};
 
-enum { PARALLEL_FROM = 16384 };
+enum { PARALLEL_FROM = 16384, BLOCK = 256 /* elements drawn at once */ };
 
 static bool drops(const mfm_node *node)
 {
@@ -64,8 +64,13 @@ static void draw_mask(const mfm_node *node, int64_t count)
     const int64_t samples = mfm_share_count(&node->share);
     const int64_t before = samples > 0 ? count / samples * mfm_share_first(&node->share) : 0;
 #pragma omp parallel for if (count >= PARALLEL_FROM)
-    for (int64_t i = 0; i < count; i++)
-        node->saved[i] = mfm_random_uniform(&node->key, (uint64_t)(before + i)) < ratio ? 0 : kept;
+    for (int64_t i = 0; i < count; i += BLOCK) {
+        const int64_t n = count - i < BLOCK ? count - i : BLOCK;
+        double u[BLOCK];
+        mfm_random_uniforms(&node->key, (uint64_t)(before + i), (size_t)n, u);
+        for (int64_t k = 0; k < n; k++)
+            node->saved[i + k] = u[k] < ratio ? 0 : kept;
+    }
 }
 
 /* to = [to +] mask from */
