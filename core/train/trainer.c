@@ -27,6 +27,8 @@ typedef struct trainer {
     double session_seconds;    /* spent in steps */
     double evaluation_seconds; /* an evaluation takes; 0: none has been measured */
     double saved_at;           /* on the clock of now() */
+    double saving_seconds;     /* the last checkpoint took; 0: there was none */
+    bool unsaved;              /* the last epoch has no checkpoint of its own */
     uint64_t epoch;            /* under way */
     bool by_itself;            /* this rank does something that the others wait for */
 } trainer;
@@ -232,10 +234,13 @@ static int save(trainer *r)
 {
     if (!r->events->save)
         return MFM_OK;
+    const double start = now();
     int status = mfm_training_check_finite(r->training);
     if (!status)
         status = r->events->save(r->events->self, r->training);
     r->saved_at = now();
+    r->saving_seconds = r->saved_at - start;
+    r->unsaved = false;
     return status;
 }
 
@@ -356,6 +361,18 @@ static void count_epoch(mfm_counters *c, mfm_epoch_report *report)
     c->epoch_steps = c->epoch_meta_steps = 0;
 }
 
+static int save_epoch(trainer *r, const mfm_epoch_report *report)
+{
+    const mfm_problem *p = r->training->problem;
+    const size_t numbers =
+        p->main->params_size + (p->prefix.graph ? p->prefix.graph->params_size : 0);
+    const bool spares = r->events->spare_from > 0 && numbers >= r->events->spare_from;
+    const bool must = report->best_validated || report->epoch == r->training->options.epochs;
+    r->unsaved = true;
+    return !spares || mfm_epoch_saves(must, r->saving_seconds, now() - r->saved_at) ? save(r)
+                                                                                    : MFM_OK;
+}
+
 /* The counters are those of an epoch under way until its evaluation is over: a checkpoint that is
  * kept before has the evaluation repeated. */
 static int finish_epoch(trainer *r)
@@ -378,7 +395,7 @@ static int finish_epoch(trainer *r)
     count_epoch(c, &report);
     if (r->events->on_epoch)
         status = r->events->on_epoch(r->events->self, &report);
-    return status ? status : save(r);
+    return status ? status : save_epoch(r, &report);
 }
 
 /* The loss's costs: they change before an epoch's first step, with no checkpoint in between. */
@@ -438,20 +455,14 @@ static int run_epochs(trainer *r)
         const int status = run_epoch(r);
         if (status)
             return status;
-        if (stopped(r) && r->epoch + 1 < t->options.epochs)
-            return mfm_fail(t->ctx, MFM_EINTR,
-                            "interrupted after epoch %llu: the checkpoint is kept",
-                            (unsigned long long)r->epoch + 1);
+        if (!stopped(r) || r->epoch + 1 == t->options.epochs)
+            continue;
+        if (r->unsaved)
+            return interrupt(r, "epoch", r->epoch + 1, "");
+        return mfm_fail(t->ctx, MFM_EINTR, "interrupted after epoch %llu: the checkpoint is kept",
+                        (unsigned long long)r->epoch + 1);
     }
     return MFM_OK;
-}
-
-uint64_t mfm_epochs_finished(const mfm_training *t, const mfm_split *split)
-{
-    const mfm_counters *c = &t->counters;
-    const bool under_way = c->epoch_steps > 0 && c->step > 0;
-    return mfm_epoch_of_step(under_way ? c->step - 1 : c->step, split->train_count,
-                             t->options.batch);
 }
 
 int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_train_events *events,

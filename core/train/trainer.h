@@ -51,11 +51,14 @@ typedef struct mfm_train_events {
     /* After each step, and after each batch of an evaluation. */
     void (*on_progress)(void *self, const mfm_progress *progress);
     int (*on_epoch)(void *self, const mfm_epoch_report *report);
-    /* Keep a checkpoint: called after each epoch, when the run is interrupted, and within an epoch
-     * when the last one is save_seconds old (0: never). All numbers have been found finite. When it
-     * is called has no influence on results. */
+    /* Keep a checkpoint: called after each epoch (but see spare_from), when the run is interrupted,
+     * and within an epoch when the last one is save_seconds old (0: never). All numbers have been
+     * found finite. When it is called has no influence on results. */
     int (*save)(void *self, const mfm_training *training);
     double save_seconds;
+    /* Numbers in the model, frozen ones with them, from which epochs that are short beside their
+     * checkpoint do without (mfm_epoch_saves). 0: none does. */
+    size_t spare_from;
     /* While the features of frozen layers are computed, before the first step: of some images. */
     void (*on_features)(void *self, uint32_t done, uint32_t total);
     /* Something worth knowing of the run, a line without its end. */
@@ -65,6 +68,12 @@ typedef struct mfm_train_events {
 /* Epochs of the run that are over, their evaluation included. One whose steps have all been taken,
  * but whose evaluation was interrupted, is not: going on begins with that evaluation. */
 uint64_t mfm_epochs_finished(const mfm_training *training, const mfm_split *split);
+
+/* Whether an epoch of a large model has a checkpoint of its own. The last has, and one with the
+ * lowest validation error so far; else it is left out until four times as long has passed since the
+ * last one as that took to write: a head on kept features trains an epoch in the twentieth part of
+ * the time that its network's file takes. */
+bool mfm_epoch_saves(bool must, double saving_seconds, double seconds_since);
 
 /* Trains from training->counters.step to the end of the last epoch. *stop (may be NULL) is looked
  * at after each step and each batch of an evaluation but the last: when set, the checkpoint is kept

@@ -46,8 +46,10 @@ static const mfm_option output_table[] = {
      .max = 1e6,
      FIELD(checkpoint_minutes),
      .scope = MFM_OPTION_CHANGEABLE,
-     .help = "a checkpoint every N minutes, besides those of each epoch (0: only those); results "
-             "stay the same"},
+     .help =
+         "a checkpoint every N minutes, besides those of each epoch (0: only those), of which a "
+         "model of 16 MiB or more has none after epochs that are short beside the writing; "
+         "results stay the same"},
     {.name = "threads",
      .kind = MFM_OPTION_UINT,
      .value = "N",

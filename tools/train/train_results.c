@@ -20,7 +20,7 @@
 #include "tools/report/run_report.h"
 #include "tools/train/train_job.h"
 
-enum { RAREST = 5, PAGE_SECONDS = 5 };
+enum { RAREST = 5, PAGE_SECONDS = 5, LARGE = 1 << 22 /* numbers: 16 MiB */ };
 
 /* Percent points by which the written file may differ from the run's last evaluation: weights that
  * the file keeps in 16 bits are rounded. */
@@ -244,7 +244,8 @@ mfm_train_events mfm_train_job_events(mfm_train_job *job)
                               .on_features = on_features,
                               .on_note = on_note,
                               .save = on_save,
-                              .save_seconds = 60 * job->arguments.checkpoint_minutes};
+                              .save_seconds = 60 * job->arguments.checkpoint_minutes,
+                              .spare_from = LARGE};
 }
 
 int mfm_train_job_interrupted(mfm_train_job *job)

@@ -311,6 +311,36 @@ static void test_checkpoints_by_time(void)
     session_clear(&often);
 }
 
+/* Which epochs are left out depends on the clock, what must be kept does not. */
+static void test_spared_checkpoints(void)
+{
+    session s;
+    session_init(&s, &lenet, "base");
+    s.spare_from = 1;
+    session_start(&s);
+    must(s.p.ctx, session_run(&s));
+    CU_ASSERT(s.saves >= 2 && s.saves <= SESSION_EPOCHS);
+    CU_ASSERT_EQUAL(s.last_saved, s.training->counters.step);
+    session_clear(&s);
+    session_init(&s, &lenet, "base");
+    s.spare_from = 1;
+    s.stop_at = 8;
+    session_start(&s);
+    CU_ASSERT_EQUAL(session_run(&s), MFM_EINTR);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(s.p.ctx), "after epoch 2:"));
+    CU_ASSERT_EQUAL(s.last_saved, 8);
+    CU_ASSERT_EQUAL(s.saves, 2);
+    session_clear(&s);
+}
+
+static void test_epoch_saves(void)
+{
+    CU_ASSERT_TRUE(mfm_epoch_saves(false, 0, 0));
+    CU_ASSERT_FALSE(mfm_epoch_saves(false, 2, 7.9));
+    CU_ASSERT_TRUE(mfm_epoch_saves(false, 2, 8));
+    CU_ASSERT_TRUE(mfm_epoch_saves(true, 2, 0));
+}
+
 static void test_event_fails(void)
 {
     session s;
@@ -342,6 +372,9 @@ static const mfm_case cases[] = {
     {"a loss that is not measured is none", test_not_measured},
     {"a stop keeps a checkpoint of that step", test_stops},
     {"a stop after the last step changes nothing", test_stop_at_the_end},
+    {"an epoch's checkpoint is worth four times its writing, or needed", test_epoch_saves},
+    {"epochs without a checkpoint: the last has one, and the one where a run stops",
+     test_spared_checkpoints},
     {"checkpoints by time come between steps and in evaluations, and change nothing",
      test_checkpoints_by_time},
     {"an event that fails ends the run with its code", test_event_fails},

@@ -1,6 +1,7 @@
 #include "tests/core/train/support/session.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "onnx/checkpoint.h"
 
@@ -97,6 +98,9 @@ static void on_note(void *self, const char *note)
 static int save(void *self, const mfm_training *training)
 {
     session *s = self;
+    const struct timespec a_while = {.tv_nsec = 20000000};
+    if (s->spare_from)
+        nanosleep(&a_while, NULL);
     s->saves++;
     s->last_saved = training->counters.step;
     if (s->fail_save)
@@ -142,6 +146,7 @@ int session_run(session *s)
                                      .on_epoch = on_epoch,
                                      .save = save,
                                      .save_seconds = s->save_seconds,
+                                     .spare_from = s->spare_from,
                                      .on_note = on_note};
     return mfm_train(s->training, &data, &events, &s->stop);
 }

@@ -20,6 +20,7 @@ typedef struct session {
     uint64_t stop_at;          /* asks for a stop after this step; 0: never */
     uint32_t stop_evaluated;   /* asks for one within an evaluation, after that many images */
     double save_seconds;       /* as in mfm_train_events */
+    size_t spare_from;         /* the same; saving then takes some time */
     const char *checkpoint;    /* path that save writes to; NULL: saving only counts */
     int fail_save, fail_epoch; /* results of the events */
     int steps, epochs, saves;
