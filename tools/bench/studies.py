@@ -59,6 +59,10 @@ STUDIES = {
                                        "--lr-decay 0.01",
             "cRT": {"start": "base", "epochs": 10, "options": "--method crt --milestones 6,8"},
             "LWS": {"start": "base", "epochs": 10, "options": "--method lws --milestones 6,8"},
+            "MiSLAS": {"start": "mixup", "epochs": 10, "options":
+                       "--method mislas --classifier-rate 0.5 --statistics kept --sampler "
+                       "class-balanced --loss label-aware-smoothing --smoothing-head 0.3 "
+                       "--smoothing-tail 0 --milestones 6,8"},
         },
     },
     "tail1000": {
