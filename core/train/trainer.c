@@ -339,28 +339,6 @@ static int evaluate(trainer *r, mfm_epoch_report *report)
     return status;
 }
 
-/* The first of equal epochs stays the best. */
-static void count_epoch(mfm_counters *c, mfm_epoch_report *report)
-{
-    report->best = c->best_epoch == 0 || report->test_error < c->best_error;
-    c->last_error = report->test_error;
-    if (report->best) {
-        c->best_error = report->test_error;
-        c->best_epoch = report->epoch;
-    }
-    report->best_validated =
-        !isnan(report->validation_error) &&
-        (c->best_validation_epoch == 0 || report->validation_error < c->best_validation_error);
-    c->last_validation_error = report->validation_error;
-    if (report->best_validated) {
-        c->best_validation_error = report->validation_error;
-        c->best_validation_epoch = report->epoch;
-        c->best_validation_test_error = report->test_error;
-    }
-    c->train_loss_sum = c->meta_loss_sum = 0;
-    c->epoch_steps = c->epoch_meta_steps = 0;
-}
-
 static int save_epoch(trainer *r, const mfm_epoch_report *report)
 {
     const mfm_problem *p = r->training->problem;
@@ -392,7 +370,7 @@ static int finish_epoch(trainer *r)
     report.train_loss = steps > 0 ? c->train_loss_sum / steps : NAN;
     report.meta_loss = c->epoch_meta_steps ? c->meta_loss_sum / (double)c->epoch_meta_steps : NAN;
     report.seconds = c->seconds;
-    count_epoch(c, &report);
+    mfm_count_epoch(c, &report);
     if (r->events->on_epoch)
         status = r->events->on_epoch(r->events->self, &report);
     return status ? status : save_epoch(r, &report);

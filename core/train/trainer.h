@@ -69,6 +69,9 @@ typedef struct mfm_train_events {
  * but whose evaluation was interrupted, is not: going on begins with that evaluation. */
 uint64_t mfm_epochs_finished(const mfm_training *training, const mfm_split *split);
 
+/* An evaluated epoch is over: sets report->best and ->best_validated, the first of equals. */
+void mfm_count_epoch(mfm_counters *counters, mfm_epoch_report *report);
+
 /* Whether an epoch of a large model has a checkpoint of its own. The last has, and one with the
  * lowest validation error so far; else it is left out until four times as long has passed since the
  * last one as that took to write: a head on kept features trains an epoch in the twentieth part of
