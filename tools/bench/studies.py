@@ -36,6 +36,7 @@ STUDIES = {
             "logit adjustment": "--method base --loss logit-adjustment",
             "label smoothing": "--method base --loss label-smoothing",
             "label-aware smoothing": "--method base --loss label-aware-smoothing",
+            "CoSen": "--method base --loss cosen",
             "class-balanced sampler": "--method base --sampler class-balanced",
             "square-root sampler": "--method base --sampler square-root",
             "progressive sampler": "--method base --sampler progressive",
