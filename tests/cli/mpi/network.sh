@@ -57,8 +57,9 @@ END
 chmod +x hop
 # Two hosts on one machine would find each other's memory: TCP alone is to be used.
 over_network() {
-    at $one env UCX_TLS=tcp,self mpirun.mpich -launcher ssh -launcher-exec "$work/hop" \
-        -localhost 10.99.0.1 -hosts 10.99.0.1,10.99.0.2 -n 2 "$TOOL" "$@"
+    # The limit is for a launcher that does not hear from the other host any more.
+    at $one env UCX_TLS=tcp,self timeout -k 5 120 mpirun.mpich -launcher ssh \
+        -launcher-exec "$work/hop" -localhost 10.99.0.1 -hosts 10.99.0.1,10.99.0.2 -n 2 "$TOOL" "$@"
 }
 sent() {
     at $one cat /sys/class/net/near/statistics/tx_bytes
