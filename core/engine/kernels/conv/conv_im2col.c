@@ -48,7 +48,7 @@ static int make(mfm_ctx *ctx, const mfm_conv_shape *shape, unsigned directions, 
     const int64_t all = shape->n * shape->oh;
     int64_t rows =
         conv->pointwise ? BLOCK_WINDOWS / shape->ow : BLOCK_REALS / conv->length / shape->ow;
-    rows = rows < 1 ? 1 : rows;
+    rows = rows < 1 ? 1 : rows < shape->oh ? rows : rows / shape->oh * shape->oh;
     conv->rows = rows < all ? rows : all;
     conv->columns = conv->pointwise ? 0 : (size_t)(conv->rows * shape->ow * conv->length);
     conv->sums = directions >> MFM_CONV_WEIGHTS & 1;
@@ -68,15 +68,17 @@ static size_t scratch_size(const void *state)
     return conv->columns + (conv->sums ? (size_t)mfm_conv_weight_count(&conv->shape) : 0);
 }
 
-/* Windows [r0, r1) of one group: result rows per block, and where block and group begin. */
+/* Result rows [r0, r1) of one group. A block has whole images or lies within one, so that windows
+ * are added to an image in the same order whichever images are at hand. */
 typedef struct block {
     int64_t group, r0, r1, windows;
 } block;
 
 static block block_at(const im2col *conv, int64_t group, int64_t r0)
 {
-    const int64_t all = conv->shape.n * conv->shape.oh;
-    const int64_t r1 = r0 + conv->rows < all ? r0 + conv->rows : all;
+    const int64_t all = conv->shape.n * conv->shape.oh, oh = conv->shape.oh;
+    const int64_t image_end = conv->rows < oh ? (r0 / oh + 1) * oh : all;
+    const int64_t r1 = r0 + conv->rows < image_end ? r0 + conv->rows : image_end;
     return (block){group, r0, r1, (r1 - r0) * conv->shape.ow};
 }
 
@@ -119,9 +121,9 @@ static void forward(const void *state, const real *x, const real *w, real *y, bo
 {
     const im2col *conv = state;
     const mfm_conv_shape *s = &conv->shape;
+    const int64_t all = s->n * s->oh;
     for (int64_t group = 0; group < s->groups; group++)
-        for (int64_t r = 0; r < s->n * s->oh; r += conv->rows) {
-            const block b = block_at(conv, group, r);
+        for (block b = block_at(conv, group, 0); b.r0 < all; b = block_at(conv, group, b.r1)) {
             int64_t row_length;
             const real *columns = columns_of(conv, &b, x, scratch, &row_length);
             mfm_gemm_run(&(mfm_gemm){.transpose_b = true,
@@ -144,11 +146,11 @@ static void backward_data(const void *state, const real *gy, const real *w, real
 {
     const im2col *conv = state;
     const mfm_conv_shape *s = &conv->shape;
+    const int64_t all = s->n * s->oh;
     if (!add && !conv->pointwise)
         memset(gx, 0, (size_t)mfm_conv_image_count(s) * sizeof *gx);
     for (int64_t group = 0; group < s->groups; group++)
-        for (int64_t r = 0; r < s->n * s->oh; r += conv->rows) {
-            const block b = block_at(conv, group, r);
+        for (block b = block_at(conv, group, 0); b.r0 < all; b = block_at(conv, group, b.r1)) {
             real *to = conv->pointwise ? gx + image_at(conv, &b) : scratch;
             mfm_gemm_run(&(mfm_gemm){.m = b.windows,
                                      .n = conv->length,
@@ -171,11 +173,10 @@ static void backward_weights(const void *state, const real *gy, const real *x, r
 {
     const im2col *conv = state;
     const mfm_conv_shape *s = &conv->shape;
-    const int64_t count = mfm_conv_weight_count(s);
+    const int64_t count = mfm_conv_weight_count(s), all = s->n * s->oh;
     real *to = add ? scratch + conv->columns : gw;
     for (int64_t group = 0; group < s->groups; group++)
-        for (int64_t r = 0; r < s->n * s->oh; r += conv->rows) {
-            const block b = block_at(conv, group, r);
+        for (block b = block_at(conv, group, 0); b.r0 < all; b = block_at(conv, group, b.r1)) {
             int64_t row_length;
             const real *columns = columns_of(conv, &b, x, scratch, &row_length);
             mfm_gemm_run(&(mfm_gemm){.transpose_a = true,
@@ -187,7 +188,7 @@ static void backward_weights(const void *state, const real *gy, const real *x, r
                                      .lda = s->o,
                                      .b = columns,
                                      .ldb = row_length,
-                                     .add = r > 0,
+                                     .add = b.r0 > 0,
                                      .c = to + weights_at(conv, &b),
                                      .ldc = conv->length});
         }
