@@ -93,7 +93,9 @@ INLINE void store(int rows, int vecs, const mfm_gemm *p, bool add, int lanes, re
             const size_t size = (size_t)lanes * sizeof *to;
             if (add && !whole)
                 memcpy(part, to, size);
-            mfm_vec result = sum[r][v] * p->alpha;
+            /* Rounded before it is added: no tile may make one operation of the two. */
+            const volatile mfm_vec product = sum[r][v] * p->alpha;
+            mfm_vec result = product;
             if (add)
                 result = mfm_vec_load(whole ? to : part) + result;
             mfm_vec_store(whole ? to : part, result);
