@@ -95,7 +95,7 @@ typedef struct network {
 
 static int gelu_of(mfm_net *net, int x, const network *n)
 {
-    return n->kappa ? gelu_by_tanh(net, x, n->kappa, n->turned) : gelu(net, x, n->root, n->turned);
+    return n->kappa != 0 ? gelu_by_tanh(net, x, n->kappa, n->turned) : gelu(net, x, n->root, n->turned);
 }
 
 static mfm_bench build(const network *n, bool fuse, fuse_inputs *inputs)
@@ -116,7 +116,7 @@ static void check(const network *n, int norms, int gelus)
     mfm_bench plain = build(n, false, &inputs[0]), fused = build(n, true, &inputs[1]);
     CU_ASSERT_EQUAL(fuse_count(fused.graph, "LayerNormalization"), norms);
     CU_ASSERT_EQUAL(fuse_count(fused.graph, "Gelu"), gelus);
-    CU_ASSERT_EQUAL(fuse_count(fused.graph, n->kappa ? "Tanh" : "Erf"), 1 - gelus);
+    CU_ASSERT_EQUAL(fuse_count(fused.graph, n->kappa != 0 ? "Tanh" : "Erf"), 1 - gelus);
     fuse_expect_same(&fused, &plain, sizeof(real) == 8 ? 1e-10 : 1e-4);
     fuse_finish(&plain);
     fuse_finish(&fused);
