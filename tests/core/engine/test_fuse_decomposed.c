@@ -95,7 +95,8 @@ typedef struct network {
 
 static int gelu_of(mfm_net *net, int x, const network *n)
 {
-    return n->kappa != 0 ? gelu_by_tanh(net, x, n->kappa, n->turned) : gelu(net, x, n->root, n->turned);
+    return n->kappa != 0 ? gelu_by_tanh(net, x, n->kappa, n->turned)
+                         : gelu(net, x, n->root, n->turned);
 }
 
 static mfm_bench build(const network *n, bool fuse, fuse_inputs *inputs)
