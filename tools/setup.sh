@@ -9,7 +9,7 @@
 set -eu
 
 build="build-essential cmake ninja-build pkg-config libprotobuf-c-dev protobuf-c-compiler
-    libonnx-dev libopenblas-openmp-dev libdnnl-dev zlib1g-dev libxxhash-dev libjansson-dev
+    libonnx-dev libdnnl-dev zlib1g-dev libxxhash-dev libjansson-dev
     libpopt-dev libjpeg-dev libpng-dev
     libcunit1-dev libopenmpi-dev"
 packages=$build

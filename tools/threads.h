@@ -13,8 +13,8 @@ void mfm_calm_threads(char **argv);
 
 /* Makes `threads` of them (0: as many as the system says) what every parallel part has. Where
  * OMP_THREAD_LIMIT, OMP_DYNAMIC or the system grants fewer, those are used, with a warning:
- * libraries that count on the others would wait for them for ever. *used is the number. MFM_ENOMEM
- * where a limit of the address space leaves too little for them. */
+ * libraries that count on the others would wait for them for ever. *used is the number. A limit of
+ * the address space (ulimit -v) grants as many as it has room for the stacks of. MFM_ENOMEM. */
 int mfm_use_threads(mfm_ctx *ctx, unsigned threads, int *used);
 /* The number that would be asked for, for plans that are not carried out. */
 void mfm_assume_threads(unsigned threads);

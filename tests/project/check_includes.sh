@@ -36,8 +36,10 @@ BEGIN {
     if ((to in rank) && rank[to] > rank[from])
         breach(from " may not include " to)
     only("^[<\"](.*[.]pb-c[.]h|protobuf-c/)", "^(onnx|tests/onnx)/", "protobuf-c belongs to onnx/")
-    only("^[<\"](cblas|dnnl|oneapi)", "^core/engine/kernels/",
-         "matrix and convolution libraries belong to core/engine/kernels/")
+    only("^[<\"](dnnl|oneapi)", "^core/engine/kernels/",
+         "convolution libraries belong to core/engine/kernels/")
+    only("^[<\"](cblas|mkl|f77blas)", "^$",
+         "matrix products are core/engine/kernels/gemm.h, which says why")
     only("^[<\"]mpi[.]h", "^core/train/comm/transport_mpi[.]c",
          "MPI belongs to core/train/comm/transport_mpi.c")
     only("^[<\"]jansson", "^(onnx|core/report|tools|tests)/",

@@ -39,7 +39,6 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/onnx-mfm-config-version.
     COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/onnx-mfm-config.cmake"
     "${PROJECT_BINARY_DIR}/onnx-mfm-config-version.cmake"
-    "${PROJECT_SOURCE_DIR}/third_party/FindOpenBLAS.cmake"
     "${PROJECT_SOURCE_DIR}/third_party/FindOneDNN.cmake"
     DESTINATION "${mfm_package_dir}")
 
@@ -51,8 +50,6 @@ if(NOT BUILD_SHARED_LIBS)
     if(JPEG_FOUND AND PNG_FOUND)
         string(APPEND mfm_pc_requires ", libjpeg, libpng")
     endif()
-    get_filename_component(openblas_dir "${OpenBLAS_LIBRARY}" DIRECTORY)
-    string(APPEND mfm_pc_libs "-L${openblas_dir} -Wl,-rpath,${openblas_dir} -lopenblas")
     if(TARGET OneDNN::OneDNN)
         string(APPEND mfm_pc_libs " -ldnnl")
     endif()

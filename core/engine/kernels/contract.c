@@ -74,7 +74,7 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* As BLAS takes it: row-major, or the transpose of such; otherwise a row-major copy. */
+/* As mfm_gemm takes it: row-major, or the transpose of such; otherwise a row-major copy. */
 static void place(const mfm_contraction *c, matrices *m)
 {
     const int64_t row = merged_stride(c, m->rows, m->stride);

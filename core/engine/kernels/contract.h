@@ -5,9 +5,9 @@
  * it. Two labels may step through one axis together (a diagonal).
  *
  * Labels of y and one operand make the rows and columns of matrices, those of both operands alone
- * are summed, those of all three count products; so it is carried out as matrix products by BLAS,
- * over copies where an operand does not lie as BLAS takes it. Labels of one operand alone are
- * summed while copying. Products too thin for BLAS go element by element.
+ * are summed, those of all three count products; so it is carried out as matrix products, by
+ * mfm_gemm, over copies where an operand does not lie as that takes it. Labels of one operand alone
+ * are summed while copying. Products too thin for matrices go element by element.
  */
 #ifndef MFM_CONTRACT_H
 #define MFM_CONTRACT_H

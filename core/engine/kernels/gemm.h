@@ -3,6 +3,9 @@
  * number of threads and the place of its row or column: one chain of multiplications and additions
  * over k, in blocks of fixed length whose sums are added in order; or, where k runs over samples,
  * one chain for each chunk, and chunks added along the tree of core/base/share.h.
+ *
+ * A BLAS promises none of that: it chooses its kernels by the sizes, the number of rows among them,
+ * so that a sample's bits would depend on how many samples are at hand.
  */
 #ifndef MFM_GEMM_H
 #define MFM_GEMM_H

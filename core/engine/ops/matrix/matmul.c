@@ -113,7 +113,7 @@ static view transposed(view v)
     return v;
 }
 
-/* A matrix as BLAS takes it: row-major, or the transpose of such. */
+/* A matrix as mfm_gemm takes it: row-major, or the transpose of such. */
 static bool fits(const view *v, int64_t rows, int64_t columns, bool *transpose, int64_t *ld)
 {
     if (v->column == 1 && (v->row >= columns || rows == 1)) {
