@@ -67,8 +67,11 @@ typedef struct mfm_heat {
     const char *const *names; /* [n] */
     const uint32_t *count;    /* [n, n]: row is the true class, column the predicted one */
     int n;
+    bool large; /* many classes have cells that can be told apart, and all their names */
 } mfm_heat;
 
+/* The width that the picture takes, at which its letters are of the page's size. */
+double mfm_svg_heat_width(const mfm_heat *heat);
 void mfm_svg_heat(mfm_markup *markup, const mfm_heat *heat);
 
 /* Points in the plane, in the colour of their class. */

@@ -1,14 +1,12 @@
 #include <math.h>
-#include <string.h>
 
 #include "core/report/charts/svg.h"
 #include "core/report/charts/svg_frame.h"
 
 enum { MOST_TICKS = 5, MOST_NAMES = 120, LONGEST_NAME = 18, ROOM = 20, MOST_SERIES = 24 };
 
-/* Under a name that is turned by 40 degrees, its letters being about 6 wide; the least widths of a
- * bar and of a group with a name, and of a bar that has its number above. */
-static const double room_of_a_letter = 4.2, least_bar = 5, least_group = 16, numbered_bar = 24;
+/* The least widths of a bar and of a group with a name, and of a bar that has its number above. */
+static const double least_bar = 5, least_group = 16, numbered_bar = 24;
 
 static mfm_scale scale_of(const mfm_bars *b)
 {
@@ -37,28 +35,16 @@ double mfm_svg_bars_width(const mfm_bars *b)
                 MFM_CHART_LEFT + MFM_CHART_RIGHT + (b->count > 200 ? 0 : fmax(bars, names)));
 }
 
-static double room_below(const mfm_bars *b)
+static double distance_of_groups(const mfm_bars *b)
 {
-    size_t longest = 0;
-    for (int i = 0; i < b->count && has_names(b); i++) {
-        const size_t length = mfm_svg_shown(b->names[i], LONGEST_NAME);
-        longest = length > longest ? length : longest;
-    }
-    return ROOM + room_of_a_letter * (double)longest;
+    return (mfm_svg_bars_width(b) - MFM_CHART_LEFT - MFM_CHART_RIGHT) / b->count;
 }
 
-static void add_name(mfm_markup *m, const mfm_frame *f, const char *name, double x)
+static double room_below(const mfm_bars *b)
 {
-    const double y = f->bottom + 11;
-    const size_t length = mfm_svg_shown(name, LONGEST_NAME);
-    char text[LONGEST_NAME + 1] = "";
-    memcpy(text, name, length);
-    mfm_markup_add(m,
-                   "<text class=\"name\" x=\"%.2f\" y=\"%g\" "
-                   "transform=\"rotate(-40 %.2f %g)\">",
-                   x, y, x, y);
-    mfm_markup_text(m, text);
-    mfm_markup_add(m, "%s</text>\n", name[length] ? "&#8230;" : "");
+    const double turn = mfm_svg_names_turn(distance_of_groups(b)) * acos(-1) / 180;
+    return ROOM -
+           (has_names(b) ? mfm_svg_names_width(b->names, b->count, LONGEST_NAME) * sin(turn) : 0);
 }
 
 /* Bar s of group i, of `wide` from x on. */
@@ -111,7 +97,8 @@ void mfm_svg_bars(mfm_markup *m, const mfm_bars *b)
         for (int s = 0; s < b->series; s++)
             add_bar(m, &frame, b, s, i, left + wide * s, wide);
         if (has_names(b))
-            add_name(m, &frame, b->names[i], frame.left + slot * (i + 0.5));
+            mfm_svg_name(m, b->names[i], LONGEST_NAME, frame.left + slot * (i + 0.5) + 3,
+                         frame.bottom + 11, mfm_svg_names_turn(slot), false);
     }
     if (!has_names(b))
         add_numbers(m, &frame, b->count);

@@ -37,5 +37,15 @@ int mfm_svg_legend(mfm_markup *markup, const mfm_legend *legend, int count, doub
 
 /* Bytes of a name of which no more than `most` are shown, whole characters of UTF-8. */
 size_t mfm_svg_shown(const char *name, size_t most);
+/* The width of so many bytes of a text, about: fonts differ. */
+double mfm_svg_text_width(const char *text, size_t length);
+/* A class's name that ends at (x, y), turned by so many degrees, cut after `most` bytes. In small
+ * letters they are 9 high instead of 11. */
+void mfm_svg_name(mfm_markup *markup, const char *name, size_t most, double x, double y,
+                  double turn, bool small);
+/* The width that the longest of these names takes in letters of the usual size. */
+double mfm_svg_names_width(const char *const *names, int count, size_t most);
+/* Degrees by which names at such distances are turned: the denser, the steeper. */
+double mfm_svg_names_turn(double distance);
 
 #endif

@@ -10,7 +10,7 @@ static const char head[] =
     "<meta charset=\"utf-8\"/>\n"
     "<meta http-equiv=\"Content-Security-Policy\" "
     "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "script-src 'sha256-AFME4QKqm9I/KQJnk71hyRLLGrc9rBidDMgxOmyxrgc='\"/>\n"
+    "script-src 'sha256-5VUGmX2PDvv/jLcNeNtzO8m2inNcZfd023OKUhM6NaY='\"/>\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
     "<meta name=\"color-scheme\" content=\"light dark\"/>\n";
 
@@ -23,7 +23,7 @@ static const char script[] =
     "  function compare(a, b) {\n"
     "    var x = parseFloat(a), y = parseFloat(b);\n"
     "    if (a === \"\" || b === \"\") return (a === \"\") - (b === \"\");\n"
-    "    return isNaN(x) || isNaN(y) ? a.localeCompare(b) : x - y;\n"
+    "    return isNaN(x) || isNaN(y) ? a.localeCompare(b, \"en\", { numeric: true }) : x - y;\n"
     "  }\n"
     "  function sort(column) {\n"
     "    var was = heads[column].getAttribute(\"aria-sort\");\n"
@@ -64,7 +64,11 @@ static const char style[] =
     "  padding: .15rem 1.1rem .15rem 0; border-bottom: 1px solid var(--rule); }\n"
     "th { font-weight: 600; } .n { text-align: right; font-variant-numeric: tabular-nums;\n"
     "  white-space: nowrap; } tr.mean td { font-weight: 600; }\n"
-    ".scroll td, .scroll th { white-space: nowrap; padding-right: .75rem; } .key { display: "
+    ".scroll td, .scroll th { white-space: nowrap; padding-right: .75rem; }\n"
+    ".runs { font-size: .85rem; } .runs small { font-weight: 400; color: var(--quiet); }\n"
+    ".runs td:first-child, .runs th:first-child { position: sticky; left: 0; background: "
+    "var(--back); }\n"
+    ".key { display: "
     "inline-block; width: .7em;\n"
     "  height: .7em; margin-right: .45em; border-radius: 2px; }\n"
     ".two { columns: 2 22rem; } pre { white-space: pre-wrap; background: var(--hover);\n"
@@ -78,7 +82,12 @@ static const char style[] =
     ".sort th[tabindex] { cursor: pointer; } th[aria-sort=ascending]::after { content: \" "
     "\\2191\"; }\n"
     "th[aria-sort=descending]::after { content: \" \\2193\"; }\n"
-    "@media print { figure, table { break-inside: avoid; } }\n";
+    ".sort th[tabindex]:hover { text-decoration: underline; }\n"
+    ".sort th[tabindex]:focus-visible { outline: 2px solid var(--c0); outline-offset: -2px; }\n"
+    "@media print { figure, tr, .pictures figure { break-inside: avoid; }\n"
+    "  .scroll, .wide { overflow: visible; } .wide > div { min-width: 0 !important; }\n"
+    "  .runs { font-size: 7pt; } .runs td, .runs th { padding-right: .4rem; }\n"
+    "  h2, h3 { break-after: avoid; } .key { print-color-adjust: exact; } }\n";
 
 int mfm_page_lowest(const double *errors, int count)
 {
@@ -116,10 +125,11 @@ static void add_head(mfm_markup *m, const mfm_page *p)
     if (p->under_way)
         mfm_markup_add(m, "<meta http-equiv=\"refresh\" content=\"30\"/>\n");
     mfm_markup_element(m, "title", p->title);
-    mfm_markup_add(m,
-                   "\n<style>\n:root { %s }\n@media (prefers-color-scheme: dark) { :root { %s } }\n"
-                   "@media print { :root { %s } }\n%s%s</style>\n</head>\n<body>\n",
-                   mfm_svg_light, mfm_svg_dark, mfm_svg_print, style, mfm_svg_style);
+    mfm_markup_add(
+        m,
+        "\n<style>\n:root { %s }\n@media screen and (prefers-color-scheme: dark) { :root { %s } }\n"
+        "@media print { :root { %s } }\n%s%s</style>\n</head>\n<body>\n",
+        mfm_svg_light, mfm_svg_dark, mfm_svg_print, style, mfm_svg_style);
 }
 
 int mfm_page_html(mfm_ctx *ctx, const mfm_page *page, mfm_page_text *text)

@@ -38,7 +38,7 @@ static void add_number(mfm_markup *m, double number, double deviation)
     if (!isnan(number))
         mfm_markup_add(m, "%.2f", number);
     if (!isnan(number) && !isnan(deviation))
-        mfm_markup_add(m, " &#177; %.2f", deviation);
+        mfm_markup_add(m, "<small> &#177; %.2f</small>", deviation);
     mfm_markup_add(m, "</td>");
 }
 
@@ -131,9 +131,10 @@ void mfm_page_table(mfm_page_text *text, const mfm_page *p)
     bool shown[COLUMNS];
     choose_columns(p, shown);
     mfm_markup_add(
-        m, "<h2>Runs</h2>\n<div class=\"scroll\"><table class=\"sort\">\n<thead><tr><th>run</th>"
-           "<th>method</th><th>data</th><th class=\"n\">imbalance</th>"
-           "<th class=\"n\">seed</th><th class=\"n\">epochs</th>");
+        m,
+        "<h2>Runs</h2>\n<div class=\"scroll runs\"><table class=\"sort\">\n<thead><tr><th>run</th>"
+        "<th>method</th><th>data</th><th class=\"n\">imbalance</th>"
+        "<th class=\"n\">seed</th><th class=\"n\">epochs</th>");
     for (int i = 0; i < COLUMNS; i++)
         if (shown[i])
             mfm_markup_add(m, "<th class=\"n\">%s</th>", names[i]);

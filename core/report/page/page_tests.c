@@ -6,6 +6,7 @@
 
 enum { NAME = 160 };
 
+/* Of several runs side by side: the page of one has it large. */
 static void add_confusions(mfm_page_text *t, const mfm_page *p)
 {
     char title[NAME];
@@ -16,11 +17,13 @@ static void add_confusions(mfm_page_text *t, const mfm_page *p)
             continue;
         snprintf(title, sizeof title, "%.100s: error %.2f %%", r->name,
                  mfm_confusion_error(r->confusion));
-        mfm_page_figure(t, "confusion", i, 0);
-        mfm_svg_heat(&t->markup, &(mfm_heat){.title = title,
-                                             .names = p->class_names,
-                                             .count = r->confusion->count,
-                                             .n = p->classes});
+        const mfm_heat heat = {.title = title,
+                               .names = p->class_names,
+                               .count = r->confusion->count,
+                               .n = p->classes,
+                               .large = p->n_runs == 1};
+        mfm_page_figure(t, "confusion", i, mfm_svg_heat_width(&heat));
+        mfm_svg_heat(&t->markup, &heat);
         mfm_page_figure_end(t);
     }
     mfm_markup_add(&t->markup, "</div>\n");

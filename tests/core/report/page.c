@@ -141,8 +141,8 @@ static void several_runs(void)
     make(ctx, &page);
     CU_ASSERT_EQUAL(seen("<td>mean of 2</td>"), 1);
     CU_ASSERT_EQUAL(seen("mean of"), 1);
-    CU_ASSERT_EQUAL(seen("<td class=\"n\">14.00 &#177; 2.12</td>"
-                         "<td class=\"n\">13.25 &#177; 1.41</td>"),
+    CU_ASSERT_EQUAL(seen("<td class=\"n\">14.00<small> &#177; 2.12</small></td>"
+                         "<td class=\"n\">13.25<small> &#177; 1.41</small></td>"),
                     1);
     CU_ASSERT_EQUAL(seen("<title>epoch 3\none: 12.5 %\ntwo: 15.5 %\nthree: 12.5 %</title>"), 1);
     CU_ASSERT_EQUAL(seen("one, mean 79.25 %"), 4); /* the legend, and three bars */

@@ -1,6 +1,7 @@
 #include "core/report/charts/svg.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/suite.h"
@@ -82,7 +83,9 @@ static void test_groups(void)
     finish();
 }
 
-/* 18 bytes of a name are shown, and no half character; a pointer over the bar shows it all. */
+/* 18 bytes of a name are shown, and no half character; a pointer over the bar shows it all. Of
+ * a .. r, 3 letters (i, j, l) are 4 wide, m is 10, the other 14 are 6.6, and the ellipsis is 11:
+ * 125.4 in all. Turned by 40 degrees that is 125.4 x 0.642788 = 80.606 high, below 202 and 20. */
 static void test_long_names(void)
 {
     start();
@@ -96,7 +99,7 @@ static void test_long_names(void)
     CU_ASSERT_EQUAL(count(">abcdefghijklmnopqr&#8230;</text>"), 1);
     CU_ASSERT_EQUAL(count(">abcdefghijklmnopq&#8230;</text>"), 1);
     CU_ASSERT_EQUAL(count("<title>abcdefghijklmnopqrstuvwxyz: 1 u</title>"), 1);
-    CU_ASSERT_EQUAL(count("viewBox=\"0 0 400 297.6\""), 1); /* 202 + 20 + 18 letters of 4.2 */
+    CU_ASSERT_EQUAL(count("viewBox=\"0 0 400 302.606\""), 1);
     finish();
 }
 
@@ -254,6 +257,90 @@ static void test_heat(void)
     finish();
 }
 
+/* 67 classes by themselves: cells of 11 right of names that take 10 + 6.6, and 6 at the edge, 759.6
+ * in all; each row and column has its name. Beside others they take 400, with every sixth name. */
+static void test_large_heat(void)
+{
+    start();
+    static const char *names[67];
+    static uint32_t counts[67 * 67];
+    for (int i = 0; i < 67; i++) {
+        names[i] = "n";
+        counts[68 * i] = 1;
+    }
+    mfm_heat heat = {.title = "t", .names = names, .count = counts, .n = 67, .large = true};
+    CU_ASSERT_DOUBLE_EQUAL(mfm_svg_heat_width(&heat), 759.6, 1e-9);
+    mfm_svg_heat(&m, &heat);
+    CU_ASSERT_EQUAL(count("<svg viewBox=\"0 0 759.6 "), 1);
+    CU_ASSERT_EQUAL(count("x=\"16.60\" y=\"26.00\" width=\"11.00\" height=\"11.00\""), 1);
+    CU_ASSERT_EQUAL(count("x=\"742.60\" y=\"752.00\" width=\"11.00\" height=\"11.00\""), 1);
+    CU_ASSERT_EQUAL(count("class=\"name small\""), 2 * 67);
+    CU_ASSERT_EQUAL(count("class=\"value"), 0);
+    mfm_markup_clear(&m);
+    mfm_markup_init(&m, ctx);
+    heat.large = false;
+    CU_ASSERT_EQUAL(mfm_svg_heat_width(&heat), 400);
+    mfm_svg_heat(&m, &heat);
+    CU_ASSERT_EQUAL(count("class=\"name\""), 2 * 12);
+    finish();
+}
+
+static void colour_of(const char *scheme, const char *name, double rgb[3])
+{
+    const char *at = strstr(scheme, name);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    const char *hex = strchr(at, '#') + 1;
+    const bool brief = strspn(hex, "0123456789abcdef") == 3;
+    for (int i = 0; i < 3; i++) {
+        const char digits[] = {hex[brief ? i : 2 * i], hex[brief ? i : 2 * i + 1], 0};
+        rgb[i] = (double)strtol(digits, NULL, 16) / 255;
+    }
+}
+
+/* WCAG 2.1, "relative luminance". */
+static double luminance(const double rgb[3])
+{
+    static const double weight[] = {0.2126, 0.7152, 0.0722};
+    double sum = 0;
+    for (int i = 0; i < 3; i++)
+        sum +=
+            weight[i] * (rgb[i] <= 0.03928 ? rgb[i] / 12.92 : pow((rgb[i] + 0.055) / 1.055, 2.4));
+    return sum;
+}
+
+/* WCAG 2.1, "contrast ratio", of a number in a colour on a cell that is so much of c0. */
+static double contrast(const char *scheme, const char *name, double share)
+{
+    double back[3], full[3], number[3], cell[3];
+    colour_of(scheme, "--back:", back);
+    colour_of(scheme, "--c0:", full);
+    colour_of(scheme, name, number);
+    for (int i = 0; i < 3; i++)
+        cell[i] = share * full[i] + (1 - share) * back[i];
+    const double a = luminance(cell), b = luminance(number);
+    return (fmax(a, b) + 0.05) / (fmin(a, b) + 0.05);
+}
+
+/* Of 100 images, k are right: dark letters up to 55, black ones up to 82, then light ones (the
+ * other way about where the page is dark). All can be read. */
+static void test_numbers_of_cells(void)
+{
+    static const char *const names[] = {"a", "b"};
+    for (uint32_t k = 1; k <= 100; k++) {
+        start();
+        const uint32_t counts[] = {k, 100 - k, 0, 0};
+        mfm_svg_heat(&m, &(mfm_heat){.title = "t", .names = names, .count = counts, .n = 2});
+        const char *shown = k <= 55 ? "onlight" : k <= 82 ? "onmid" : "ondark";
+        const char *colour = k <= 55 ? "--text:" : k <= 82 ? "--mid:" : "--back:";
+        const char *first = strstr(m.text, "class=\"value ");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+        CU_ASSERT_EQUAL(strncmp(first + 13, shown, strlen(shown)), 0);
+        CU_ASSERT(contrast(mfm_svg_light, colour, k / 100.) > 3.8);
+        CU_ASSERT(contrast(mfm_svg_dark, colour, k / 100.) > 3.8);
+        finish();
+    }
+}
+
 /* The square around (0, 0) and (2, 1) has side 2: 340 units across; both lie half a unit inside. */
 static void test_scatter(void)
 {
@@ -309,6 +396,8 @@ static const mfm_case cases[] = {
     {"percent of percent", test_percent},
     {"no lines", test_no_lines},
     {"a row's shares shade its cells", test_heat},
+    {"many classes by themselves are large", test_large_heat},
+    {"numbers can be read on their cells", test_numbers_of_cells},
     {"points lie in a square", test_scatter},
     {"a figure stands by itself", test_file},
 };
