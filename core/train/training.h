@@ -38,6 +38,7 @@ struct mfm_train_options {
     const mfm_finishing *finishing;       /* of what is evaluated and written; NULL: none */
     double feature_memory;     /* MiB for features of a frozen prefix; 0: none are kept there */
     const char *feature_cache; /* folder that has them from run to run; NULL: none */
+    double feature_cache_size; /* MiB that its files may take; 0: any number */
     uint32_t augmented_copies; /* of each image that is augmented; 0: a new one each time */
     uint64_t seed;
     struct mfm_comm *comm; /* the ranks that train together; NULL: one */

@@ -53,11 +53,39 @@ for after in 0.02 0.05 0.1 0.2 0.4; do
     kill -KILL $pid 2>/dev/null
     wait $pid 2>/dev/null
     run again --feature-cache cache
-    expect_no_stderr_but '^epoch |^the features'
+    expect_no_stderr_but '^epoch |^the features|at its end are damaged or cut short'
     expect_same again.onnx plain.onnx
     [ "$after" = 0.1 ] || rm -r cache
 done
 [ -d cache ] || run again --feature-cache cache
+
+# Cut anywhere: the rows before the cut are read, and the others added.
+for size in 20000 20001 100; do
+    file=$(ls cache/*.features)
+    truncate -s $size "$file"
+    run again --feature-cache cache
+    expect_stderr "warning: $file: [0-9]+ bytes at its end are damaged or cut short: the [0-9]+ rows"
+    expect_same again.onnx plain.onnx
+    run again --feature-cache cache
+    expect_stderr "$read_from"
+done
+
+# Bounded: files of other models that were used least recently are removed, and said to be.
+file=$(ls cache/*.features)
+for key in 00000000000000000000000000000001 00000000000000000000000000000002; do
+    cp "$file" cache/$key.features
+    touch -d '2001-01-01' cache/$key.features
+done
+touch cache/00000000000000000000000000000001.features
+own=$(wc -c <"$file")
+run again --feature-cache cache --feature-cache-size "$(awk "BEGIN { print 2.5 * $own / 1048576 }")"
+expect_stderr "$read_from[0-9.]+ MiB; 1 files of features used least recently, [0-9.]+ MiB, are removed"
+expect_same again.onnx plain.onnx
+[ -f "$file" ] && [ -f cache/00000000000000000000000000000001.features ] &&
+    [ ! -f cache/00000000000000000000000000000002.features ] || fail "another file is removed"
+rm cache/0000*
+run again --feature-cache-size 1
+expect_stderr 'warning: --feature-cache-size has no effect: there is no --feature-cache'
 
 # A file of something else, rows that were changed, a place that cannot be.
 rm -rf cache
@@ -84,8 +112,9 @@ expect_stderr "$images are computed once: .* kept in there/"
 # Options that do nothing say so.
 rm -rf again.onnx again.run
 expect_exit 0 train new.onnx -o again.onnx --data idx:four --method base --epochs 1 --batch 16 \
-    --threads 1 --feature-cache cache --augmented-copies 2 --feature-memory 5 --augment flip
-for option in feature-cache augmented-copies feature-memory; do
+    --threads 1 --feature-cache cache --feature-cache-size 5 --augmented-copies 2 \
+    --feature-memory 5 --augment flip
+for option in feature-cache feature-cache-size augmented-copies feature-memory; do
     expect_stderr "warning: --$option has no effect: no layer is frozen"
 done
 run again --augmented-copies 3

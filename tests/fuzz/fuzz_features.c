@@ -1,6 +1,6 @@
 /*
- * Files of features, as they are and with a digest that is right whatever was changed: what is
- * accepted gives rows within the file alone, and each has the digest that its entry tells.
+ * Files of features, as they are and with digests of entries that are right whatever was changed:
+ * what is accepted gives rows within the file alone, and each has the digest that its entry tells.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "core/train/features/feature_file.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { MEMORY = 1 << 20, WIDTH = 3, MOST_BYTES = 1 << 14, HEAD = 64, ENTRY = 32, END = 24 };
+enum { MEMORY = 1 << 20, WIDTH = 3, MOST_BYTES = 1 << 14, HEAD = 64, ENTRY = 48 };
 
 static mfm_digest key_of_seeds(void)
 {
@@ -38,28 +38,31 @@ static const char *file_of(const uint8_t *bytes, size_t size)
     return path;
 }
 
+static const uint8_t *entry_of(const uint8_t *bytes, uint32_t row)
+{
+    return bytes + HEAD + (size_t)row * (ENTRY + WIDTH * sizeof(real));
+}
+
 static void check_rows(const mfm_ctx *ctx, const mfm_feature_file *file, const uint8_t *bytes)
 {
     const uint32_t count = mfm_feature_file_count(file);
     real row[WIDTH];
     for (uint32_t i = 0; i < count; i++) {
         mfm_digest name, told;
-        const uint8_t *entry = bytes + HEAD + count * sizeof row + (size_t)i * ENTRY;
-        memcpy(&name, entry, sizeof name);
+        memcpy(&name, entry_of(bytes, i), sizeof name);
         const uint32_t found = mfm_feature_file_find(file, &name);
         fuzz_need(found < count, ctx, "a name that is there is found");
         const int status = mfm_feature_file_read(file, found, row);
         fuzz_need_reason(status, ctx);
-        memcpy(&told, bytes + HEAD + count * sizeof row + (size_t)found * ENTRY + 16, sizeof told);
+        memcpy(&told, entry_of(bytes, found) + sizeof name, sizeof told);
         const mfm_digest digest = mfm_digest_of(row, sizeof row);
         fuzz_need(status || mfm_digest_same(&digest, &told), ctx, "a row has its digest");
     }
     /* libFuzzer learns this name, too, and writes files that have it. */
     const mfm_digest other = mfm_digest_of("no image", 8);
     const uint32_t found = mfm_feature_file_find(file, &other);
-    const uint8_t *entries = bytes + HEAD + count * sizeof row;
-    fuzz_need(found >= count || memcmp(entries + (size_t)found * ENTRY, &other, sizeof other) == 0,
-              ctx, "what is not there is not found");
+    fuzz_need(found >= count || memcmp(entry_of(bytes, found), &other, sizeof other) == 0, ctx,
+              "what is not there is not found");
 }
 
 static void try_file(mfm_ctx *ctx, const uint8_t *bytes, size_t size)
@@ -76,21 +79,17 @@ static void try_file(mfm_ctx *ctx, const uint8_t *bytes, size_t size)
     mfm_feature_file_close(file);
 }
 
-/* Gives the bytes the digest that they have now, where they are long enough for the number of rows
- * that they tell. */
+/* Gives each entry the digest that it would have. */
 static void mend(uint8_t *bytes, size_t size)
 {
-    uint64_t count;
-    if (size < HEAD + END)
+    if (size < HEAD)
         return;
-    memcpy(&count, bytes + size - END, sizeof count);
-    if (count > (size - HEAD - END) / ENTRY)
-        return;
-    const size_t entries = (size_t)count * ENTRY;
-    mfm_digest d = mfm_digest_of(bytes, HEAD);
-    d = mfm_digest_more(d, bytes + size - END - entries, entries);
-    d = mfm_digest_number(d, count);
-    memcpy(bytes + size - sizeof d, &d, sizeof d);
+    for (uint32_t i = 0; (size_t)(entry_of(bytes, i + 1) - bytes) <= size; i++) {
+        uint8_t *entry = bytes + (entry_of(bytes, i) - bytes);
+        mfm_digest d = mfm_digest_more(mfm_digest_of(bytes, HEAD), entry, ENTRY - sizeof d);
+        d = mfm_digest_number(d, i);
+        memcpy(entry + ENTRY - sizeof d, &d, sizeof d);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -119,16 +118,16 @@ static bool seed(fuzz_take *take, void *self, uint32_t rows)
     const int made = mkstemp(path);
     const mfm_digest key = key_of_seeds();
     mfm_ctx *ctx = mfm_ctx_new(NULL);
-    mfm_feature_writer *w = NULL;
-    bool good = made >= 0 && ctx && !mfm_feature_writer_open(ctx, path, &key, WIDTH, NULL, &w);
+    mfm_feature_file *f = NULL;
+    bool good = made >= 0 && ctx && !mfm_feature_file_new(ctx, path, &key, WIDTH, &f);
     for (uint32_t i = 0; i < rows && good; i++) {
         const mfm_digest name = mfm_digest_number(key, i);
         const real row[WIDTH] = {(real)i, 1, -1};
         uint32_t number;
-        good = !mfm_feature_writer_put(w, &name, row, &number);
+        good = !mfm_feature_file_add(f, &name, row, &number);
     }
-    good = good && !mfm_feature_writer_commit(w);
-    mfm_feature_writer_close(w);
+    good = good && !mfm_feature_file_sync(f);
+    mfm_feature_file_close(f);
     FILE *file = good ? fopen(path, "rb") : NULL;
     const size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
     if (file)

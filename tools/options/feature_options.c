@@ -10,6 +10,13 @@ static const char *one_form(const void *values, const mfm_run_facts *run)
     return run->augment->count ? NULL : "--augment is none: an image has one form";
 }
 
+static const char *no_cache(const void *values, const mfm_run_facts *run)
+{
+    const mfm_feature_arguments *a = values;
+    (void)run;
+    return a->cache ? NULL : "there is no --feature-cache";
+}
+
 const mfm_option mfm_feature_table[MFM_FEATURE_OPTIONS] = {
     {.name = "feature-memory",
      .kind = MFM_OPTION_REAL,
@@ -28,6 +35,17 @@ const mfm_option mfm_feature_table[MFM_FEATURE_OPTIONS] = {
      .offset = offsetof(mfm_feature_arguments, cache),
      .help = "folder where these features are also kept in a file, for the next run with the same "
              "frozen layers, and where --feature-memory leaves no room"},
+    {.name = "feature-cache-size",
+     .kind = MFM_OPTION_REAL,
+     .value = "MIB",
+     .max = 1e9,
+     .silent_default = true,
+     .scope = MFM_OPTION_CHANGEABLE,
+     .offset = offsetof(mfm_feature_arguments, cache_size),
+     .idle = no_cache,
+     .help = "what all files of --feature-cache may take: those of other models that were used "
+             "least recently are removed, and no more is added to this one (default: nothing is "
+             "removed)"},
     {.name = "augmented-copies",
      .kind = MFM_OPTION_UINT,
      .value = "K",

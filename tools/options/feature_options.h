@@ -7,10 +7,11 @@
 typedef struct mfm_feature_arguments {
     double memory;     /* MiB */
     const char *cache; /* folder; NULL: none */
+    double cache_size; /* MiB; 0: any number */
     uint64_t copies;   /* augmented ones of each image; 0: as many as are asked for */
 } mfm_feature_arguments;
 
-enum { MFM_FEATURE_OPTIONS = 3 };
+enum { MFM_FEATURE_OPTIONS = 4 };
 
 /* What holds when no option is given. */
 extern const mfm_feature_arguments mfm_feature_defaults;

@@ -474,6 +474,7 @@ mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arg
                                  .sharpness = a->sharpness,
                                  .feature_memory = a->features.memory,
                                  .feature_cache = a->features.cache,
+                                 .feature_cache_size = a->features.cache_size,
                                  .augmented_copies = (uint32_t)a->features.copies,
                                  .sampler = mfm_sampler_find(a->sampler),
                                  .meta_sampler = mfm_sampler_find(meta_samplers[a->meta_sampler]),

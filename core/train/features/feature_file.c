@@ -3,37 +3,36 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/data/file_writer.h"
 
 /*
- * head | rows [count, width] | entries [count] | end: numbers as this machine has them, which the
- * head's `order` and `number` tell from other machines' and builds'.
+ * head | records, each an entry and its row: numbers as this machine has them, which the head's
+ * `order` and `number` tell from other machines' and builds'.
  */
-enum { VERSION = 1, ORDER = 0x01020304 };
-static const char magic[8] = {'m', 'f', 'm', '.', 'f', 'e', 'a', 't'};
+enum { VERSION = 2, ORDER = 0x01020304 };
 
 typedef struct head {
     char magic[8];
     uint32_t order, version, number, unused; /* number: bytes of one */
     mfm_digest key;
     uint64_t width;
-    uint8_t padding[16]; /* rows begin at a multiple of 64 bytes */
+    uint8_t padding[16];
 } head;
 
 typedef struct entry {
     mfm_digest name, row;
 } entry;
 
-typedef struct end {
-    uint64_t count;
-    mfm_digest digest; /* of the head, then of the entries, then of the count */
-} end;
+typedef struct record {
+    entry entry;
+    mfm_digest check; /* of the head, the entry, and the record's number: it is of this place */
+} record;
 
-_Static_assert(sizeof(head) == 64 && sizeof(entry) == 32 && sizeof(end) == 24,
-               "no padding but what is said");
+_Static_assert(sizeof(head) == 64 && sizeof(record) == 48, "no padding but what is said");
 
 static head head_of(const mfm_digest *key, size_t width)
 {
@@ -42,29 +41,43 @@ static head head_of(const mfm_digest *key, size_t width)
               .number = sizeof(real),
               .key = *key,
               .width = (uint64_t)width};
-    memcpy(h.magic, magic, sizeof magic);
+    memcpy(h.magic, MFM_FEATURE_MAGIC, sizeof h.magic);
     return h;
 }
-
-static mfm_digest digest_of(const head *h, const entry *entries, uint64_t count)
-{
-    const mfm_digest d =
-        mfm_digest_more(mfm_digest_of(h, sizeof *h), entries, (size_t)count * sizeof *entries);
-    return mfm_digest_number(d, count);
-}
-
-/* ---- reading --------------------------------------------------------------------------------- */
 
 struct mfm_feature_file {
     mfm_ctx *ctx;
     char *path;
     int file;
+    head head;
     size_t width;
     uint32_t count;
+    size_t room;     /* for entries */
     entry *entries;  /* [count] */
     uint32_t *slots; /* [n_slots] rows by their names: at the first free slot from the name's own */
-    size_t n_slots;  /* a power of two, more than count */
+    size_t n_slots;  /* a power of two, more than the rows in it */
+    uint64_t dropped;
+    char *record;   /* room for one, while rows are added */
+    uint32_t began; /* rows there were before */
 };
+
+static record record_of(const mfm_feature_file *f, const entry *e, uint32_t number)
+{
+    const mfm_digest d = mfm_digest_more(mfm_digest_of(&f->head, sizeof f->head), e, sizeof *e);
+    return (record){.entry = *e, .check = mfm_digest_number(d, number)};
+}
+
+static size_t record_size(const mfm_feature_file *f)
+{
+    return sizeof(record) + f->width * sizeof(real);
+}
+
+uint64_t mfm_feature_file_size(const mfm_feature_file *f, uint32_t rows)
+{
+    return sizeof(head) + rows * (uint64_t)record_size(f);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static int damaged(const mfm_feature_file *f, const char *why)
 {
@@ -83,11 +96,6 @@ static int read_at(const mfm_feature_file *f, void *to, size_t size, uint64_t at
         done += (size_t)got;
     }
     return MFM_OK;
-}
-
-static uint64_t place_of(const mfm_feature_file *f, uint64_t row)
-{
-    return sizeof(head) + row * f->width * sizeof(real);
 }
 
 static size_t slot_of(const mfm_feature_file *f, const mfm_digest *name)
@@ -115,52 +123,75 @@ static int make_slots(mfm_feature_file *f)
     return MFM_OK;
 }
 
-/* What the head must be is known, and so is the size of all else once the count is. */
-static int check_ends(mfm_feature_file *f, const head *right, uint64_t size, end *last)
+static int check_head(const mfm_feature_file *f, uint64_t size)
 {
     head first;
-    const uint64_t a_row = f->width * sizeof(real) + sizeof(entry);
-    if (size < sizeof(head) + sizeof(end))
+    if (size < sizeof first)
         return damaged(f, "it is cut short");
-    int status = read_at(f, &first, sizeof first, 0);
-    if (!status)
-        status = read_at(f, last, sizeof *last, size - sizeof *last);
+    const int status = read_at(f, &first, sizeof first, 0);
     if (status)
         return status;
-    if (memcmp(first.magic, magic, sizeof magic) != 0)
+    if (memcmp(first.magic, f->head.magic, sizeof first.magic) != 0)
         return damaged(f, "it is no file of features");
-    if (memcmp(&first, right, sizeof first) != 0)
+    if (first.order == ORDER && first.version < VERSION)
+        return damaged(f, "an earlier version of this program wrote it");
+    if (memcmp(&first, &f->head, sizeof first) != 0)
         return damaged(f, "its features are of another model, program or machine");
-    const uint64_t rest = size - sizeof(head) - sizeof(end);
-    if (last->count >= MFM_NO_FEATURES || rest % a_row != 0 || rest / a_row != last->count)
-        return damaged(f, "it is damaged or cut short");
-    f->count = (uint32_t)last->count;
     return MFM_OK;
 }
 
-static int read_entries(mfm_feature_file *f, const head *right, const end *last)
-{
-    f->entries = mfm_alloc(f->ctx, f->count, sizeof *f->entries);
-    if (!f->entries)
-        return MFM_ENOMEM;
-    const int status = read_at(f, f->entries, f->count * sizeof *f->entries, place_of(f, f->count));
-    if (status)
-        return status;
-    const mfm_digest found = digest_of(right, f->entries, f->count);
-    return mfm_digest_same(&found, &last->digest) ? make_slots(f) : damaged(f, "it is damaged");
-}
-
-static int load(mfm_feature_file *f, const mfm_digest *key)
+/* Rows from `count` on, up to the first that is not whole. Behind it is what is dropped. */
+static int read_entries(mfm_feature_file *f)
 {
     struct stat st;
-    const head right = head_of(key, f->width);
-    end last;
+    if (fstat(f->file, &st))
+        return mfm_fail(f->ctx, MFM_EIO, "cannot read %s: %s", f->path, strerror(errno));
+    const uint64_t size = (uint64_t)st.st_size;
+    while (f->count + 1 < MFM_NO_FEATURES && mfm_feature_file_size(f, f->count + 1) <= size) {
+        record found;
+        int status = read_at(f, &found, sizeof found, mfm_feature_file_size(f, f->count));
+        if (status)
+            return status;
+        const record right = record_of(f, &found.entry, f->count);
+        if (!mfm_digest_same(&right.check, &found.check))
+            break;
+        status = mfm_grow(f->ctx, &f->entries, f->count, &f->room, sizeof *f->entries);
+        if (status)
+            return status;
+        f->entries[f->count++] = found.entry;
+    }
+    const uint64_t whole = mfm_feature_file_size(f, f->count);
+    f->dropped = size > whole ? size - whole : 0;
+    return MFM_OK;
+}
+
+/* Who adds has not yet written what is cut short. Where files cannot be locked, nobody adds. */
+static bool somebody_adds(const mfm_feature_file *f)
+{
+    if (flock(f->file, LOCK_SH | LOCK_NB))
+        return errno == EWOULDBLOCK;
+    flock(f->file, LOCK_UN);
+    return false;
+}
+
+static int load(mfm_feature_file *f)
+{
+    struct stat st;
     if (fstat(f->file, &st))
         return mfm_fail(f->ctx, MFM_EIO, "cannot read %s: %s", f->path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return damaged(f, "it is no regular file");
-    const int status = check_ends(f, &right, (uint64_t)st.st_size, &last);
-    return status ? status : read_entries(f, &right, &last);
+    const bool growing = somebody_adds(f);
+    int status = check_head(f, (uint64_t)st.st_size);
+    if (!status)
+        status = read_entries(f);
+    if (!status)
+        status = make_slots(f);
+    if (growing)
+        f->dropped = 0;
+    if (!status)
+        futimens(f->file, NULL); /* what may not be touched may be read all the same */
+    return status;
 }
 
 int mfm_feature_file_open(mfm_ctx *ctx, const char *path, const mfm_digest *key, size_t width,
@@ -177,9 +208,12 @@ int mfm_feature_file_open(mfm_ctx *ctx, const char *path, const mfm_digest *key,
         close(file);
         return MFM_ENOMEM;
     }
-    *f =
-        (mfm_feature_file){.ctx = ctx, .file = file, .width = width, .path = mfm_strdup(ctx, path)};
-    const int status = f->path ? load(f, key) : MFM_ENOMEM;
+    *f = (mfm_feature_file){.ctx = ctx,
+                            .file = file,
+                            .head = head_of(key, width),
+                            .width = width,
+                            .path = mfm_strdup(ctx, path)};
+    const int status = f->path ? load(f) : MFM_ENOMEM;
     if (status)
         mfm_feature_file_close(f);
     else
@@ -195,12 +229,18 @@ void mfm_feature_file_close(mfm_feature_file *f)
     mfm_free(f->ctx, f->path);
     mfm_free(f->ctx, f->entries);
     mfm_free(f->ctx, f->slots);
+    mfm_free(f->ctx, f->record);
     mfm_free(f->ctx, f);
 }
 
 uint32_t mfm_feature_file_count(const mfm_feature_file *f)
 {
     return f ? f->count : 0;
+}
+
+uint64_t mfm_feature_file_dropped(const mfm_feature_file *f)
+{
+    return f->dropped;
 }
 
 uint32_t mfm_feature_file_find(const mfm_feature_file *f, const mfm_digest *name)
@@ -210,7 +250,8 @@ uint32_t mfm_feature_file_find(const mfm_feature_file *f, const mfm_digest *name
 
 int mfm_feature_file_read(const mfm_feature_file *f, uint32_t row, real *to)
 {
-    const int status = read_at(f, to, f->width * sizeof *to, place_of(f, row));
+    const int status =
+        read_at(f, to, f->width * sizeof *to, mfm_feature_file_size(f, row) + sizeof(record));
     if (status)
         return status;
     const mfm_digest found = mfm_digest_of(to, f->width * sizeof *to);
@@ -219,88 +260,129 @@ int mfm_feature_file_read(const mfm_feature_file *f, uint32_t row, real *to)
 
 size_t mfm_feature_file_bytes(const mfm_feature_file *f)
 {
-    return f ? f->count * sizeof *f->entries + f->n_slots * sizeof *f->slots : 0;
+    return f ? f->room * sizeof *f->entries + f->n_slots * sizeof *f->slots : 0;
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
-struct mfm_feature_writer {
-    mfm_ctx *ctx;
-    mfm_file_writer *out;
-    head head;
-    size_t size; /* bytes of a row */
-    entry *entries;
-    size_t count, room;
-};
-
-static int add(mfm_feature_writer *w, const mfm_digest *name, const mfm_digest *digest,
-               const real *row)
+int mfm_feature_file_new(mfm_ctx *ctx, const char *path, const mfm_digest *key, size_t width,
+                         mfm_feature_file **result)
 {
-    if (w->count + 1 >= MFM_NO_FEATURES)
-        return mfm_fail(w->ctx, MFM_ENOTSUP, "a file of features: more than 2^32 - 2 rows");
-    const int status = mfm_grow(w->ctx, &w->entries, w->count, &w->room, sizeof *w->entries);
+    const head h = head_of(key, width);
+    mfm_file_writer *out;
+    *result = NULL;
+    int status = mfm_file_writer_open(ctx, path, &out);
     if (status)
         return status;
-    mfm_file_writer_put(w->out, row, w->size);
-    w->entries[w->count++] = (entry){*name, *digest};
-    return mfm_file_writer_failed(w->out) ? mfm_file_writer_commit(w->out, NULL) : MFM_OK;
+    mfm_file_writer_put(out, &h, sizeof h);
+    status = mfm_file_writer_commit(out, NULL);
+    mfm_file_writer_close(out);
+    return status ? status : mfm_feature_file_open(ctx, path, key, width, result);
 }
 
-static int copy_rows(mfm_feature_writer *w, const mfm_feature_file *old)
+static int unwritable(const mfm_feature_file *f, const char *why)
 {
-    real *row = mfm_alloc(w->ctx, old->width, sizeof *row);
-    int status = row ? MFM_OK : MFM_ENOMEM;
-    for (uint32_t i = 0; i < old->count && !status; i++) {
-        status = mfm_feature_file_read(old, i, row);
-        if (!status)
-            status = add(w, &old->entries[i].name, &old->entries[i].row, row);
-    }
-    mfm_free(w->ctx, row);
-    return status;
+    return mfm_fail(f->ctx, MFM_EIO, "cannot write %s: %s", f->path, why);
 }
 
-int mfm_feature_writer_open(mfm_ctx *ctx, const char *path, const mfm_digest *key, size_t width,
-                            const mfm_feature_file *old, mfm_feature_writer **result)
+static bool still_there(const mfm_feature_file *f)
 {
-    *result = NULL;
-    mfm_feature_writer *w = mfm_alloc(ctx, 1, sizeof *w);
-    if (!w)
-        return MFM_ENOMEM;
-    *w =
-        (mfm_feature_writer){.ctx = ctx, .head = head_of(key, width), .size = width * sizeof(real)};
-    int status = mfm_file_writer_open(ctx, path, &w->out);
-    if (!status)
-        mfm_file_writer_put(w->out, &w->head, sizeof w->head);
-    if (!status && old)
-        status = copy_rows(w, old);
+    struct stat held, there;
+    return fstat(f->file, &held) == 0 && stat(f->path, &there) == 0 &&
+           held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+}
+
+/* Others may have added to the file since it was opened, and been killed. */
+static int prepare(mfm_feature_file *f)
+{
+    const int status = read_entries(f);
     if (status)
-        mfm_feature_writer_close(w);
-    else
-        *result = w;
+        return status;
+    if (f->dropped && ftruncate(f->file, (off_t)mfm_feature_file_size(f, f->count)))
+        return unwritable(f, strerror(errno));
+    f->dropped = 0;
+    f->began = f->count;
+    f->record = mfm_alloc(f->ctx, 1, record_size(f));
+    return f->record ? MFM_OK : MFM_ENOMEM;
+}
+
+/* The file is read and written from now on. */
+static int begin(mfm_feature_file *f)
+{
+    const int file = open(f->path, O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0)
+        return unwritable(f, strerror(errno));
+    if (!still_there(f) || (flock(file, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)) {
+        close(file);
+        return unwritable(f, "another run writes it");
+    }
+    close(f->file);
+    f->file = file;
+    const int status = still_there(f) ? prepare(f) : unwritable(f, "another run writes it");
+    if (status)
+        flock(file, LOCK_UN);
     return status;
 }
 
-int mfm_feature_writer_put(mfm_feature_writer *w, const mfm_digest *name, const real *row,
-                           uint32_t *number)
+static int write_record(const mfm_feature_file *f)
 {
-    const mfm_digest digest = mfm_digest_of(row, w->size);
-    *number = (uint32_t)w->count;
-    return add(w, name, &digest, row);
+    for (size_t done = 0; done < record_size(f);) {
+        const ssize_t put = write(f->file, f->record + done, record_size(f) - done);
+        if (put < 0 && errno != EINTR)
+            return unwritable(f, strerror(errno));
+        done += put > 0 ? (size_t)put : 0;
+    }
+    return MFM_OK;
 }
 
-int mfm_feature_writer_commit(mfm_feature_writer *w)
+int mfm_feature_file_add(mfm_feature_file *f, const mfm_digest *name, const real *row,
+                         uint32_t *number)
 {
-    const end last = {.count = w->count, .digest = digest_of(&w->head, w->entries, w->count)};
-    mfm_file_writer_put(w->out, w->entries, w->count * sizeof *w->entries);
-    mfm_file_writer_put(w->out, &last, sizeof last);
-    return mfm_file_writer_commit(w->out, NULL);
+    int status = f->record ? MFM_OK : begin(f);
+    if (status)
+        return status;
+    if (f->count + 2 >= MFM_NO_FEATURES)
+        return mfm_fail(f->ctx, MFM_ENOTSUP, "%s: more than 2^32 - 3 rows", f->path);
+    status = mfm_grow(f->ctx, &f->entries, f->count, &f->room, sizeof *f->entries);
+    if (status)
+        return status;
+    const entry e = {*name, mfm_digest_of(row, f->width * sizeof *row)};
+    const record r = record_of(f, &e, f->count);
+    memcpy(f->record, &r, sizeof r);
+    memcpy(f->record + sizeof r, row, f->width * sizeof *row);
+    status = write_record(f);
+    if (status)
+        return status;
+    *number = f->count;
+    f->entries[f->count++] = e;
+    return MFM_OK;
 }
 
-void mfm_feature_writer_close(mfm_feature_writer *w)
+static void end_adding(mfm_feature_file *f)
 {
-    if (!w)
+    flock(f->file, LOCK_UN);
+    mfm_free(f->ctx, f->record);
+    f->record = NULL;
+}
+
+int mfm_feature_file_sync(mfm_feature_file *f)
+{
+    if (!f->record)
+        return MFM_OK;
+    if (fsync(f->file))
+        return unwritable(f, strerror(errno));
+    end_adding(f);
+    return MFM_OK;
+}
+
+void mfm_feature_file_take_back(mfm_feature_file *f)
+{
+    if (!f->record)
         return;
-    mfm_file_writer_close(w->out);
-    mfm_free(w->ctx, w->entries);
-    mfm_free(w->ctx, w);
+    /* What cannot be cut off is whole rows, and perhaps a part that the next who opens it drops. */
+    if (ftruncate(f->file, (off_t)mfm_feature_file_size(f, f->began)) == 0)
+        f->count = f->began;
+    if (!f->count && still_there(f))
+        unlink(f->path);
+    end_adding(f);
 }

@@ -15,6 +15,7 @@ typedef struct keeper {
     mfm_frozen_features *f;
     const mfm_feature_keeping *how;
     mfm_feature_cache cache;
+    mfm_feature_pruned pruned;
     real *rows;          /* [part, width] */
     uint32_t *sample;    /* [2, part] */
     size_t left;         /* bytes of memory */
@@ -327,7 +328,7 @@ static void forget_sets(keeper *k)
         mfm_feature_set_clear(k->ctx, &k->f->sets[--k->f->n_sets]);
 }
 
-/* Rows beyond those of the old file are nowhere. */
+/* Rows that were taken back are nowhere. */
 static void drop_unwritten(keeper *k)
 {
     mfm_frozen_features *f = k->f;
@@ -365,18 +366,6 @@ static int keep_all(keeper *k, const mfm_feature_images *list, int n)
     return status;
 }
 
-/* What has been computed until somebody ended it is kept; the message stays that of the end. */
-static int keep_begun(keeper *k, int status)
-{
-    char *message = mfm_strdup(k->ctx, mfm_message(k->ctx));
-    if (!message)
-        return status;
-    mfm_feature_cache_commit(&k->cache);
-    status = mfm_fail(k->ctx, status, "%s", message);
-    mfm_free(k->ctx, message);
-    return status;
-}
-
 /* Sets without data read from the file from now on. */
 static int hand_over(keeper *k)
 {
@@ -388,6 +377,23 @@ static int hand_over(keeper *k)
     k->f->file = k->cache.file;
     k->cache.file = NULL;
     return mfm_vector_new(k->ctx, NULL, k->f->width, &k->f->from_file);
+}
+
+/* Where the rows of the sets are; returns the length of the text. */
+static int tell_place(const keeper *k, size_t size, char *to, size_t room)
+{
+    const unsigned long long read = k->read, made = k->made;
+    if (!k->cache.path || k->cache.unwritable)
+        return snprintf(to, room, " images are computed once: %.1f MiB", mib(size));
+    if (!read)
+        return snprintf(to, room, " images are computed once: %.1f MiB, kept in %.512s", mib(size),
+                        k->cache.path);
+    if (!made)
+        return snprintf(to, room, " images are read from %.512s: %.1f MiB", k->cache.path,
+                        mib(size));
+    return snprintf(to, room,
+                    " images: %llu are read from %.512s, %llu computed once and added: %.1f MiB",
+                    read, k->cache.path, made, mib(size));
 }
 
 static void tell(const keeper *k, char note[MFM_FEATURE_NOTE])
@@ -402,22 +408,12 @@ static void tell(const keeper *k, char note[MFM_FEATURE_NOTE])
             used += (size_t)snprintf(note + used, MFM_FEATURE_NOTE - used, " (%u copies of each)",
                                      set->copies);
     }
-    if (!used)
-        return;
-    char *to = note + used;
-    const size_t room = MFM_FEATURE_NOTE - used;
-    const unsigned long long read = k->read, made = k->made;
-    if (!k->cache.path || k->cache.unwritable)
-        snprintf(to, room, " images are computed once: %.1f MiB", mib(size));
-    else if (!read)
-        snprintf(to, room, " images are computed once: %.1f MiB, kept in %.512s", mib(size),
-                 k->cache.path);
-    else if (!made)
-        snprintf(to, room, " images are read from %.512s: %.1f MiB", k->cache.path, mib(size));
-    else
-        snprintf(to, room,
-                 " images: %llu are read from %.512s, %llu computed once and added: %.1f MiB", read,
-                 k->cache.path, made, mib(size));
+    if (used)
+        used += (size_t)tell_place(k, size, note + used, MFM_FEATURE_NOTE - used);
+    if (k->pruned.files)
+        snprintf(note + used, MFM_FEATURE_NOTE - used,
+                 "%s%zu files of features used least recently, %.1f MiB, are removed",
+                 used ? "; " : "", k->pruned.files, k->pruned.bytes / 0x1p20);
 }
 
 static int prepare(keeper *k)
@@ -430,7 +426,8 @@ static int prepare(keeper *k)
     if (status || !k->how->cache)
         return status;
     const mfm_digest key = mfm_feature_key(&f->problem->prefix, k->how->preprocess, f->part);
-    return mfm_feature_cache_open(k->ctx, k->how->cache, &key, f->width, &k->cache);
+    return mfm_feature_cache_open(k->ctx, k->how->cache, k->how->cache_size, &key, f->width,
+                                  &k->cache);
 }
 
 int mfm_keep_features(mfm_ctx *ctx, mfm_frozen_features *features, const mfm_feature_images *list,
@@ -445,8 +442,8 @@ int mfm_keep_features(mfm_ctx *ctx, mfm_frozen_features *features, const mfm_fea
         status = keep_all(&k, list, n);
     if (status == MFM_CACHE_ANEW)
         status = keep_all(&k, list, n);
-    if (status == MFM_EINTR && k.cache.writer)
-        status = keep_begun(&k, status);
+    if (!status)
+        status = mfm_feature_cache_prune(&k.cache, &k.pruned);
     if (!status)
         status = hand_over(&k);
     if (!status)

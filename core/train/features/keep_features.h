@@ -6,6 +6,7 @@
  * Rows of a file are those that would be computed: of one prefix, program and machine
  * (feature_key.h), found by the images' content, checked against damage, and a sample of them is
  * computed anew. A file that fails is not used, but written anew.
+ * A row is in the file as soon as it is computed: a kill loses none.
  */
 #ifndef MFM_KEEP_FEATURES_H
 #define MFM_KEEP_FEATURES_H
@@ -27,6 +28,7 @@ typedef struct mfm_feature_keeping {
     uint64_t seed;                     /* of augmented copies */
     size_t memory;                     /* bytes that may be taken */
     const char *cache;                 /* folder, which is made where it is not there; NULL: none */
+    double cache_size;                 /* bytes of its files; 0: any number */
     const mfm_evaluation_watch *watch; /* who may end it; NULL: nobody */
 } mfm_feature_keeping;
 

@@ -67,6 +67,7 @@ int mfm_keep_run_features(mfm_training *t, const mfm_train_data *data,
                                      .seed = o->seed,
                                      .memory = (size_t)(o->feature_memory * 0x1p20),
                                      .cache = o->feature_cache,
+                                     .cache_size = o->feature_cache_size * 0x1p20,
                                      .watch = watch};
     char note[MFM_FEATURE_NOTE] = "";
     if (!t->features)

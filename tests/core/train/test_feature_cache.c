@@ -29,6 +29,7 @@ typedef struct asked {
     const char *method;
     double memory;     /* MiB */
     const char *cache; /* folder */
+    double cache_size; /* MiB */
     uint32_t copies;   /* 0: without augmentation */
     const char *frozen;
     double scale;        /* of a frozen weight; 0: as it is */
@@ -81,6 +82,7 @@ static void run(result *r, const asked *a)
         s->data.preprocess.augment = (mfm_augment){.count = 0};
     s->options.feature_memory = a->memory;
     s->options.feature_cache = a->cache;
+    s->options.feature_cache_size = a->cache_size;
     s->options.augmented_copies = a->copies;
     s->options.mixing = a->mixing;
     freeze(s->p.network->graph, a->frozen ? a->frozen : "conv*");
@@ -243,14 +245,14 @@ static void flip(const char *path, long at)
 
 /* One line says so, the results are the same, and the next run reads what this one wrote. */
 static void check_damaged(const test_folder *folder, const result *none, double memory,
-                          const char *words)
+                          const char *words, const char *note)
 {
     result r;
     run(&r, &(asked){.memory = memory, .cache = folder->path});
     CU_ASSERT_EQUAL(r.warnings.count, 1);
-    CU_ASSERT_PTR_NOT_NULL(strstr(r.warnings.last, words));
-    CU_ASSERT_PTR_NOT_NULL(strstr(r.warnings.last, "the features are computed anew"));
-    CU_ASSERT(noted(&r, "kept in "));
+    if (!strstr(r.warnings.last, words))
+        CU_FAIL("another warning");
+    CU_ASSERT(noted(&r, note));
     CU_ASSERT(same(none, &r));
     session_clear(&r.s);
     run(&r, &(asked){.memory = memory, .cache = folder->path});
@@ -260,26 +262,47 @@ static void check_damaged(const test_folder *folder, const result *none, double 
     session_clear(&r.s);
 }
 
+/* What lies behind a damaged entry, or a cut, is computed again; other damage tells that nothing of
+ * the file is as it was. */
 static void test_damage(void)
 {
+    const char *anew = "the features are computed anew",
+               *cut = "at its end are damaged or cut short";
     const test_folder folder = folder_new();
     char path[PATH_SIZE];
     result none, r;
+    uint64_t width;
     run(&none, &(asked){.memory = 0});
     run(&r, &(asked){.memory = 4, .cache = folder.path});
     session_clear(&r.s);
     CU_ASSERT_EQUAL_FATAL(only_file(&folder, path), 1);
-    const long size = size_of(path), places[] = {20, 40, 70, size / 2, size - 60, size - 10};
-    for (int i = 0; i < 6; i++) {
-        flip(path, places[i]);
-        check_damaged(&folder, &none, i % 2 ? 4 : 0, "");
+    FILE *file = fopen(path, "rb");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    fseek(file, 40, SEEK_SET);
+    CU_ASSERT_EQUAL_FATAL(fread(&width, sizeof width, 1, file), 1);
+    fclose(file);
+    const long record = 48 + (long)(width * sizeof(real)), size = size_of(path);
+    const long middle = 64 + (size - 64) / record / 2 * record;
+    const long anew_at[] = {20, 40, 64 + 48, middle + 60, size - 10};
+    for (int i = 0; i < 5; i++) {
+        flip(path, anew_at[i]);
+        check_damaged(&folder, &none, i % 2 ? 4 : 0, anew, "kept in ");
     }
+    flip(path, middle + 5);
+    check_damaged(&folder, &none, 4, cut, "computed once and added");
+    flip(path, middle + 40);
+    check_damaged(&folder, &none, 0, cut, "computed once and added");
     CU_ASSERT_EQUAL(truncate(path, size - 1), 0);
-    check_damaged(&folder, &none, 4, "cut short");
-    CU_ASSERT_EQUAL(truncate(path, size / 2), 0);
-    check_damaged(&folder, &none, 0, "cut short");
+    check_damaged(&folder, &none, 4, cut, "computed once and added");
+    CU_ASSERT_EQUAL(truncate(path, middle + 1), 0);
+    check_damaged(&folder, &none, 0, cut, "computed once and added");
+    CU_ASSERT_EQUAL(truncate(path, 65), 0);
+    check_damaged(&folder, &none, 0, cut, "kept in ");
+    CU_ASSERT_EQUAL(size_of(path), size);
+    CU_ASSERT_EQUAL(truncate(path, 63), 0);
+    check_damaged(&folder, &none, 4, "it is cut short: the features are computed anew", "kept in ");
     CU_ASSERT_EQUAL(truncate(path, 0), 0);
-    check_damaged(&folder, &none, 4, "cut short");
+    check_damaged(&folder, &none, 0, "it is cut short: the features are computed anew", "kept in ");
     session_clear(&none.s);
     folder_remove(&folder);
 }
@@ -292,23 +315,23 @@ static void change_numbers(mfm_ctx *ctx, const char *path)
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
     const size_t size = fread(bytes, 1, sizeof bytes, file);
     fclose(file);
-    CU_ASSERT_FATAL(size > 88 && size < sizeof bytes);
+    CU_ASSERT_FATAL(size > 64 && size < sizeof bytes);
     mfm_digest key, name;
-    uint64_t width, count;
+    uint64_t width;
     memcpy(&key, bytes + 24, sizeof key);
     memcpy(&width, bytes + 40, sizeof width);
-    memcpy(&count, bytes + size - 24, sizeof count);
-    mfm_feature_writer *w;
-    must(ctx, mfm_feature_writer_open(ctx, path, &key, (size_t)width, NULL, &w));
-    for (uint64_t i = 0; i < count; i++) {
-        real *row = (real *)(void *)(bytes + 64 + i * width * sizeof(real));
+    const size_t record = 48 + width * sizeof(real);
+    mfm_feature_file *f;
+    must(ctx, mfm_feature_file_new(ctx, path, &key, (size_t)width, &f));
+    for (size_t at = 64; at < size; at += record) {
+        real *row = (real *)(void *)(bytes + at + 48);
         uint32_t number;
-        memcpy(&name, bytes + 64 + count * width * sizeof(real) + 32 * i, sizeof name);
+        memcpy(&name, bytes + at, sizeof name);
         row[0] += (real)1e-6 + row[0] * (real)1e-6;
-        must(ctx, mfm_feature_writer_put(w, &name, row, &number));
+        must(ctx, mfm_feature_file_add(f, &name, row, &number));
     }
-    must(ctx, mfm_feature_writer_commit(w));
-    mfm_feature_writer_close(w);
+    must(ctx, mfm_feature_file_sync(f));
+    mfm_feature_file_close(f);
 }
 
 static void test_other_numbers(void)
@@ -322,7 +345,7 @@ static void test_other_numbers(void)
         CU_ASSERT_EQUAL_FATAL(only_file(&folder, path), 1);
         change_numbers(r.s.p.ctx, path);
         session_clear(&r.s);
-        check_damaged(&folder, &none, i ? 4 : 0, "this program computes other numbers");
+        check_damaged(&folder, &none, i ? 4 : 0, "this program computes other numbers", "kept in ");
     }
     session_clear(&none.s);
     folder_remove(&folder);
@@ -370,6 +393,35 @@ static void test_full(void)
         CU_ASSERT_EQUAL(only_file(&folder, path), 0);
         session_clear(&r.s);
     }
+    session_clear(&none.s);
+    folder_remove(&folder);
+}
+
+/* ---- how much of the disk -------------------------------------------------------------------- */
+
+/* No more is added than there is room for; what was added is read again. */
+static void test_bound(void)
+{
+    const test_folder folder = folder_new();
+    char path[PATH_SIZE];
+    const double bound = 20000;
+    result none, r;
+    run(&none, &(asked){.memory = 4});
+    for (int i = 0; i < 4; i++) {
+        run(&r,
+            &(asked){.memory = i % 2 ? 0 : 4, .cache = folder.path, .cache_size = bound / 0x1p20});
+        CU_ASSERT_EQUAL(r.warnings.count, 1);
+        CU_ASSERT_PTR_NOT_NULL(
+            strstr(r.warnings.last, "--feature-cache-size 0.0190735 leaves room"));
+        CU_ASSERT(same(&none, &r));
+        CU_ASSERT_EQUAL_FATAL(only_file(&folder, path), 1);
+        CU_ASSERT(size_of(path) > 10000 && (double)size_of(path) <= bound);
+        session_clear(&r.s);
+    }
+    run(&r, &(asked){.memory = 4, .cache = folder.path});
+    CU_ASSERT(noted(&r, "computed once and added"));
+    CU_ASSERT(same(&none, &r));
+    session_clear(&r.s);
     session_clear(&none.s);
     folder_remove(&folder);
 }
@@ -435,10 +487,11 @@ static const mfm_case cases[] = {
     {"features that no memory has room for lie in the file", test_file_alone},
     {"another split reads the same file, another model and other layers have their own",
      test_others},
-    {"a file that is damaged, anywhere, is told and written anew", test_damage},
+    {"a file that is damaged, anywhere, is told; what is whole before a cut is used", test_damage},
     {"a file with other numbers is told and written anew", test_other_numbers},
     {"a run that is interrupted keeps what it has computed", test_interrupted},
     {"a disk that is full is told, and changes nothing", test_full},
+    {"a bound ends what is added", test_bound},
     {"augmented copies are the same in memory, in a file and in the batch", test_copies},
     {"batches that are mixed read no features that are kept", test_mixed},
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/train/features/feature_file.h"
@@ -53,30 +54,41 @@ static void place_clear(place *p)
     mfm_ctx_free(p->ctx);
 }
 
-/* Rows first .. end - 1, behind those that are there (old). */
-static int write_rows(mfm_ctx *ctx, const place *p, const mfm_feature_file *old, uint32_t first,
-                      uint32_t end)
+static int open_file(mfm_ctx *ctx, const place *p, mfm_feature_file **file)
 {
-    mfm_feature_writer *w;
-    int status = mfm_feature_writer_open(ctx, p->path, &p->key, WIDTH, old, &w);
+    return mfm_feature_file_open(ctx, p->path, &p->key, WIDTH, file);
+}
+
+static int put_rows(mfm_feature_file *file, uint32_t first, uint32_t end)
+{
+    int status = MFM_OK;
     for (uint32_t i = first; i < end && !status; i++) {
         real row[WIDTH];
         uint32_t number;
         const mfm_digest name = name_of(i);
         row_of(i, row);
-        status = mfm_feature_writer_put(w, &name, row, &number);
+        status = mfm_feature_file_add(file, &name, row, &number);
         if (!status)
             CU_ASSERT_EQUAL(number, i);
     }
-    if (!status)
-        status = mfm_feature_writer_commit(w);
-    mfm_feature_writer_close(w);
     return status;
 }
 
-static int open_file(mfm_ctx *ctx, const place *p, mfm_feature_file **file)
+static int add_rows(mfm_feature_file *file, uint32_t first, uint32_t end)
 {
-    return mfm_feature_file_open(ctx, p->path, &p->key, WIDTH, file);
+    const int status = put_rows(file, first, end);
+    return status ? status : mfm_feature_file_sync(file);
+}
+
+/* A new file with the first rows. */
+static int write_rows(mfm_ctx *ctx, const place *p, uint32_t end)
+{
+    mfm_feature_file *file;
+    int status = mfm_feature_file_new(ctx, p->path, &p->key, WIDTH, &file);
+    if (!status)
+        status = add_rows(file, 0, end);
+    mfm_feature_file_close(file);
+    return status;
 }
 
 /* Every row that it gives is the one that was put; returns how many it gives. */
@@ -99,27 +111,65 @@ static uint32_t count_right(const mfm_feature_file *file, uint32_t most)
 static void test_rows(void)
 {
     place p;
-    mfm_feature_file *file;
+    mfm_feature_file *file, *reader;
     place_init(&p);
     CU_ASSERT_EQUAL(open_file(p.ctx, &p, &file), MFM_OK); /* none is there */
     CU_ASSERT_PTR_NULL(file);
     CU_ASSERT_EQUAL(mfm_feature_file_count(file), 0);
     CU_ASSERT_EQUAL(mfm_feature_file_find(file, &p.key), MFM_NO_FEATURES);
-    CU_ASSERT_EQUAL_FATAL(write_rows(p.ctx, &p, NULL, 0, ROWS), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(write_rows(p.ctx, &p, ROWS), MFM_OK);
     CU_ASSERT_EQUAL_FATAL(open_file(p.ctx, &p, &file), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(open_file(p.ctx, &p, &reader), MFM_OK);
     CU_ASSERT_EQUAL(mfm_feature_file_count(file), ROWS);
     CU_ASSERT_EQUAL(count_right(file, ROWS + 3), ROWS);
-    /* More behind them; the file that is open stays what it was. */
-    CU_ASSERT_EQUAL_FATAL(write_rows(p.ctx, &p, file, ROWS, ROWS + 3), MFM_OK);
-    CU_ASSERT_EQUAL(count_right(file, ROWS + 3), ROWS);
+    /* More behind them; who has opened it before keeps what was there. */
+    CU_ASSERT_EQUAL_FATAL(add_rows(file, ROWS, ROWS + 3), MFM_OK);
+    CU_ASSERT_EQUAL(mfm_feature_file_count(file), ROWS + 3);
+    CU_ASSERT_EQUAL(count_right(reader, ROWS + 3), ROWS);
+    /* And who then adds does so behind what others have added. */
+    CU_ASSERT_EQUAL_FATAL(add_rows(reader, ROWS + 3, ROWS + 4), MFM_OK);
+    mfm_feature_file_close(reader);
     mfm_feature_file_close(file);
     CU_ASSERT_EQUAL_FATAL(open_file(p.ctx, &p, &file), MFM_OK);
-    CU_ASSERT_EQUAL(count_right(file, ROWS + 3), ROWS + 3);
+    CU_ASSERT_EQUAL(count_right(file, ROWS + 5), ROWS + 4);
+    /* A new one in its place: the old one stays with who has it. */
+    CU_ASSERT_EQUAL_FATAL(write_rows(p.ctx, &p, 0), MFM_OK);
+    CU_ASSERT_EQUAL(count_right(file, ROWS + 5), ROWS + 4);
+    CU_ASSERT_EQUAL(add_rows(file, ROWS + 4, ROWS + 5), MFM_EIO);
     mfm_feature_file_close(file);
-    CU_ASSERT_EQUAL_FATAL(write_rows(p.ctx, &p, NULL, 0, 0), MFM_OK); /* an empty one */
     CU_ASSERT_EQUAL_FATAL(open_file(p.ctx, &p, &file), MFM_OK);
     CU_ASSERT_EQUAL(count_right(file, ROWS), 0);
     mfm_feature_file_close(file);
+    place_clear(&p);
+}
+
+/* One at a time; the other may read, and sees no damage in what is being written. */
+static void test_two(void)
+{
+    place p;
+    mfm_feature_file *first, *second;
+    real row[WIDTH];
+    uint32_t number;
+    place_init(&p);
+    const mfm_digest name = name_of(0);
+    row_of(0, row);
+    CU_ASSERT_EQUAL_FATAL(mfm_feature_file_new(p.ctx, p.path, &p.key, WIDTH, &first), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_feature_file_add(first, &name, row, &number), MFM_OK);
+    FILE *part = fopen(p.path, "ab");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(part);
+    CU_ASSERT_EQUAL(fwrite(row, 1, 7, part), 7);
+    fclose(part);
+    CU_ASSERT_EQUAL_FATAL(open_file(p.ctx, &p, &second), MFM_OK);
+    CU_ASSERT_EQUAL(count_right(second, 3), 1);
+    CU_ASSERT_EQUAL(mfm_feature_file_dropped(second), 0);
+    CU_ASSERT_EQUAL(add_rows(second, 1, 2), MFM_EIO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(p.ctx), "another run writes it"));
+    mfm_feature_file_close(first);
+    CU_ASSERT_EQUAL(add_rows(second, 1, 2), MFM_OK); /* in the place of the part */
+    mfm_feature_file_close(second);
+    CU_ASSERT_EQUAL_FATAL(open_file(p.ctx, &p, &second), MFM_OK);
+    CU_ASSERT_EQUAL(count_right(second, 3), 2);
+    mfm_feature_file_close(second);
     place_clear(&p);
 }
 
@@ -128,11 +178,18 @@ static void test_foreign(void)
     place p;
     mfm_feature_file *file;
     place_init(&p);
-    CU_ASSERT_EQUAL_FATAL(write_rows(p.ctx, &p, NULL, 0, ROWS), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(write_rows(p.ctx, &p, ROWS), MFM_OK);
     const mfm_digest other = key_of("another prefix");
     CU_ASSERT_EQUAL(mfm_feature_file_open(p.ctx, p.path, &other, WIDTH, &file), MFM_EDATA);
     CU_ASSERT_PTR_NULL(file);
     CU_ASSERT_EQUAL(mfm_feature_file_open(p.ctx, p.path, &p.key, WIDTH + 1, &file), MFM_EDATA);
+    /* The layout before: rows, then entries of 32 bytes, then an end. */
+    static uint8_t bytes[MOST];
+    const size_t size = read_whole(&p.folder, "x.features", bytes, sizeof bytes);
+    bytes[12] = 1; /* its version */
+    write_file(&p.folder, "x.features", bytes, size);
+    CU_ASSERT_EQUAL(open_file(p.ctx, &p, &file), MFM_EDATA);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(p.ctx), "an earlier version of this program"));
     write_file(&p.folder, "x.features",
                "an image, perhaps, or whatever else is long enough to have "
                "a head and an end of such a file, and some more",
@@ -144,47 +201,100 @@ static void test_foreign(void)
     unlink(p.path);
     CU_ASSERT_EQUAL_FATAL(mkdir(p.path, 0777), 0);
     CU_ASSERT_EQUAL(open_file(p.ctx, &p, &file), MFM_EDATA);
-    CU_ASSERT_EQUAL(write_rows(p.ctx, &p, NULL, 0, ROWS), MFM_EIO);
+    CU_ASSERT_EQUAL(write_rows(p.ctx, &p, ROWS), MFM_EIO);
     rmdir(p.path);
     place_clear(&p);
 }
 
-/* Of a file that was damaged at one place: refused, or right rows alone. */
-static bool try_damaged(const place *p, const uint8_t *bytes, size_t size)
+/* Of a file that was damaged at one place: how many rows it gives, all of them right; and once
+ * rows are added again, it has all. */
+static uint32_t try_damaged(const place *p, const uint8_t *bytes, size_t size, bool *told)
 {
     mfm_feature_file *file;
     write_file(&p->folder, "x.features", bytes, size);
     const int status = open_file(p->ctx, p, &file);
     CU_ASSERT(status == MFM_OK || status == MFM_EDATA);
-    const uint32_t right = status ? 0 : count_right(file, ROWS);
+    const uint32_t right = count_right(file, ROWS), count = mfm_feature_file_count(file);
+    *told = status || mfm_feature_file_dropped(file) || right < count;
+    if (!status)
+        CU_ASSERT_EQUAL_FATAL(put_rows(file, count, ROWS + 1), MFM_OK);
     mfm_feature_file_close(file);
-    return right == ROWS;
+    if (status)
+        return 0;
+    CU_ASSERT_EQUAL_FATAL(open_file(p->ctx, p, &file), MFM_OK);
+    CU_ASSERT_EQUAL(mfm_feature_file_dropped(file), 0);
+    CU_ASSERT_EQUAL(count_right(file, ROWS + 1), ROWS + 1 - (count - right));
+    mfm_feature_file_close(file);
+    return right;
 }
 
 static void test_damage(void)
 {
+    enum { HEAD = 64, ENTRY = 48, RECORD = ENTRY + WIDTH * sizeof(real) };
     static uint8_t bytes[MOST];
     place p;
+    bool told;
     place_init(&p);
-    CU_ASSERT_EQUAL_FATAL(write_rows(p.ctx, &p, NULL, 0, ROWS), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(write_rows(p.ctx, &p, ROWS), MFM_OK);
     const size_t size = read_whole(&p.folder, "x.features", bytes, sizeof bytes);
-    CU_ASSERT_EQUAL(size, 64 + ROWS * (WIDTH * sizeof(real) + 32) + 24);
-    CU_ASSERT(try_damaged(&p, bytes, size));
+    CU_ASSERT_EQUAL(size, HEAD + ROWS * RECORD);
+    CU_ASSERT_EQUAL(try_damaged(&p, bytes, size, &told), ROWS);
+    CU_ASSERT_FALSE(told);
     for (size_t i = 0; i < size; i++) {
+        const size_t record = i < HEAD ? 0 : (i - HEAD) / RECORD;
+        const bool in_row = i >= HEAD && (i - HEAD) % RECORD >= ENTRY;
         bytes[i] ^= (uint8_t)(1u << i % 8);
-        CU_ASSERT_FALSE(try_damaged(&p, bytes, size));
+        const uint32_t right = try_damaged(&p, bytes, size, &told);
+        CU_ASSERT_EQUAL(right, in_row ? ROWS - 1 : record); /* a row is damaged by itself */
+        CU_ASSERT(told);
         bytes[i] ^= (uint8_t)(1u << i % 8);
-        CU_ASSERT_FALSE(try_damaged(&p, bytes, i)); /* cut there */
+        CU_ASSERT_EQUAL(try_damaged(&p, bytes, i, &told), record); /* cut there */
+        CU_ASSERT_EQUAL(told, i < HEAD || (i - HEAD) % RECORD != 0);
     }
-    CU_ASSERT_FALSE(try_damaged(&p, bytes, size + 1));
-    CU_ASSERT(try_damaged(&p, bytes, size));
-    /* A damaged row is not copied into another file. */
+    /* A record in another's place. */
+    memmove(bytes + HEAD + RECORD, bytes + HEAD, RECORD);
+    CU_ASSERT_EQUAL(try_damaged(&p, bytes, size, &told), 1);
+    CU_ASSERT(told);
+    place_clear(&p);
+}
+
+/* The child adds rows until it is killed. */
+static void add_until_killed(const place *p)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_feature_file *file = NULL;
+    if (ctx && !mfm_feature_file_new(ctx, p->path, &p->key, WIDTH, &file))
+        put_rows(file, 0, MFM_NO_FEATURES);
+    _exit(1);
+}
+
+static void test_killed(void)
+{
+    enum { ENOUGH = 64 + 50 * 68 };
+    place p;
+    int how;
+    struct stat st = {.st_size = 0};
     mfm_feature_file *file;
-    bytes[70] ^= 1;
-    write_file(&p.folder, "x.features", bytes, size);
+    place_init(&p);
+    const pid_t child = fork();
+    CU_ASSERT_FATAL(child >= 0);
+    if (child == 0)
+        add_until_killed(&p);
+    while (st.st_size < ENOUGH && waitpid(child, &how, WNOHANG) == 0)
+        if (stat(p.path, &st))
+            st.st_size = 0;
+    kill(child, SIGKILL);
+    CU_ASSERT_EQUAL_FATAL(waitpid(child, &how, 0), child);
+    CU_ASSERT_FATAL(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
     CU_ASSERT_EQUAL_FATAL(open_file(p.ctx, &p, &file), MFM_OK);
-    CU_ASSERT_EQUAL(count_right(file, ROWS), ROWS - 1);
-    CU_ASSERT_EQUAL(write_rows(p.ctx, &p, file, ROWS, ROWS + 1), MFM_EDATA);
+    const uint32_t count = mfm_feature_file_count(file);
+    CU_ASSERT(count >= 50);
+    CU_ASSERT(mfm_feature_file_dropped(file) < 68); /* at most a part of one */
+    CU_ASSERT_EQUAL(count_right(file, count), count);
+    CU_ASSERT_EQUAL(add_rows(file, count, count + 2), MFM_OK); /* nobody has it any more */
+    mfm_feature_file_close(file);
+    CU_ASSERT_EQUAL_FATAL(open_file(p.ctx, &p, &file), MFM_OK);
+    CU_ASSERT_EQUAL(count_right(file, count + 3), count + 2);
     mfm_feature_file_close(file);
     place_clear(&p);
 }
@@ -196,39 +306,52 @@ static void test_full(void)
     mfm_feature_file *file;
     struct rlimit before, small;
     place_init(&p);
-    CU_ASSERT_EQUAL_FATAL(write_rows(p.ctx, &p, NULL, 0, ROWS), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(write_rows(p.ctx, &p, ROWS), MFM_OK);
     CU_ASSERT_EQUAL_FATAL(open_file(p.ctx, &p, &file), MFM_OK);
     getrlimit(RLIMIT_FSIZE, &before);
     small = before;
-    small.rlim_cur = 200;
+    small.rlim_cur = 64 + ROWS * 68 + 100; /* one row more, and a part of the next */
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &small);
-    CU_ASSERT_EQUAL(write_rows(p.ctx, &p, file, ROWS, ROWS + 1), MFM_EIO);
+    CU_ASSERT_EQUAL(add_rows(file, ROWS, ROWS + 5), MFM_EIO);
     setrlimit(RLIMIT_FSIZE, &before);
     CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(p.ctx), strerror(EFBIG)));
+    CU_ASSERT_EQUAL(mfm_feature_file_count(file), ROWS + 1);
+    mfm_feature_file_take_back(file);
+    CU_ASSERT_EQUAL(mfm_feature_file_count(file), ROWS);
     mfm_feature_file_close(file);
     CU_ASSERT_EQUAL_FATAL(open_file(p.ctx, &p, &file), MFM_OK);
+    CU_ASSERT_EQUAL(mfm_feature_file_dropped(file), 0);
     CU_ASSERT_EQUAL(count_right(file, ROWS), ROWS);
     mfm_feature_file_close(file);
+    /* One that had no rows goes. */
+    CU_ASSERT_EQUAL_FATAL(mfm_feature_file_new(p.ctx, p.path, &p.key, WIDTH, &file), MFM_OK);
+    setrlimit(RLIMIT_FSIZE, &small);
+    CU_ASSERT_EQUAL(add_rows(file, 0, ROWS + 5), MFM_EIO);
+    setrlimit(RLIMIT_FSIZE, &before);
+    mfm_feature_file_take_back(file);
+    mfm_feature_file_close(file);
+    CU_ASSERT_EQUAL(access(p.path, F_OK), -1);
     place_clear(&p);
 }
 
 static int write_and_read(mfm_ctx *ctx, void *self)
 {
     const place *p = self;
-    mfm_feature_file *file = NULL, *more = NULL;
+    mfm_feature_file *file = NULL;
     unlink(p->path);
-    int status = write_rows(ctx, p, NULL, 0, 3);
+    int status = write_rows(ctx, p, 3);
     if (!status)
         status = open_file(ctx, p, &file);
     if (!status)
-        status = write_rows(ctx, p, file, 3, ROWS);
-    if (!status)
-        status = open_file(ctx, p, &more);
-    if (!status)
-        CU_ASSERT_EQUAL(count_right(more, ROWS), ROWS);
+        status = add_rows(file, 3, ROWS);
     mfm_feature_file_close(file);
-    mfm_feature_file_close(more);
+    file = NULL;
+    if (!status)
+        status = open_file(ctx, p, &file);
+    if (!status)
+        CU_ASSERT_EQUAL(count_right(file, ROWS), ROWS);
+    mfm_feature_file_close(file);
     return status;
 }
 
@@ -244,6 +367,8 @@ static const mfm_case cases[] = {
     {"rows come back by their names, and more may follow", test_rows},
     {"what is of another prefix, or no such file, is refused", test_foreign},
     {"a bit that is turned, and a file that is cut, at any place", test_damage},
+    {"one process adds at a time, and others read", test_two},
+    {"what a killed process has added is there", test_killed},
     {"a disk that is full leaves what was there", test_full},
     {"every refused allocation is told", test_memory},
 };
