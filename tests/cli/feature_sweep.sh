@@ -52,7 +52,9 @@ while :; do
         disturb $n $how $((n % 2))
         cmp -s out.onnx whole.onnx || fail "another result"
         [ "$code" -eq 0 ] || fail "a cache that cannot be written ends the run"
-        expect_stderr 'warning: cannot write cache/.*: features are kept in'
+        # Closing what has been synced may be refused, too: nothing is lost by it.
+        [ "$(cat cache/*.features 2>/dev/null | wc -c)" -eq "$full" ] ||
+            expect_stderr 'warning: cannot write cache/.*: features are kept in'
         check_next
     done
     swept=$((swept + 1))

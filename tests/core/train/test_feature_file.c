@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/train/features/feature_file.h"
@@ -258,13 +259,17 @@ static void test_damage(void)
     place_clear(&p);
 }
 
-/* The child adds rows until it is killed. */
+enum { HANGS = 120 }; /* seconds */
+
+/* The child adds rows, and is killed meanwhile or then; or by itself, where nobody does so. */
 static void add_until_killed(const place *p)
 {
+    alarm(HANGS);
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     mfm_feature_file *file = NULL;
     if (ctx && !mfm_feature_file_new(ctx, p->path, &p->key, WIDTH, &file))
-        put_rows(file, 0, MFM_NO_FEATURES);
+        put_rows(file, 0, 1 << 16);
+    pause();
     _exit(1);
 }
 
@@ -280,11 +285,13 @@ static void test_killed(void)
     CU_ASSERT_FATAL(child >= 0);
     if (child == 0)
         add_until_killed(&p);
-    while (st.st_size < ENOUGH && waitpid(child, &how, WNOHANG) == 0)
+    const time_t start = time(NULL);
+    while (st.st_size < ENOUGH && time(NULL) - start < HANGS)
         if (stat(p.path, &st))
             st.st_size = 0;
     kill(child, SIGKILL);
     CU_ASSERT_EQUAL_FATAL(waitpid(child, &how, 0), child);
+    CU_ASSERT_FATAL(st.st_size >= ENOUGH);
     CU_ASSERT_FATAL(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
     CU_ASSERT_EQUAL_FATAL(open_file(p.ctx, &p, &file), MFM_OK);
     const uint32_t count = mfm_feature_file_count(file);
