@@ -56,13 +56,30 @@ static int check_features(const mfm_injector *in, const mfm_inject_site *site,
                           const mfm_shape *shape)
 {
     char text[MFM_SHAPE_TEXT];
-    if (shape->rank == site->rank && shape->dim[0] == 2 && shape->dim[site->axis] == site->channels)
+    const bool fits = shape->rank == site->rank && shape->dim[0] == 2 &&
+                      shape->dim[site->axis] == site->channels;
+    /* Between a layer and the end of its block features may be turned. */
+    if (fits && site->axis > 1 && site->position == MFM_AT_BLOCK &&
+        shape->dim[1] == site->channels)
+        return mfm_fail(in->ctx, MFM_ENOTSUP,
+                        "cannot modulate the block of %s: its features are %s for two images: "
+                        "which axis has the %lld channels does not show: modulate the layer",
+                        site->layer, mfm_shape_text(shape, text), (long long)site->channels);
+    if (fits)
         return MFM_OK;
     return mfm_fail(in->ctx, MFM_ENOTSUP,
                     "cannot modulate %s: its features are %s for two images: [images, channels, "
                     "...] is needed, with %lld channels and rank %d",
                     site->layer, mfm_shape_text(shape, text), (long long)site->channels,
                     site->rank);
+}
+
+/* A block that works channels last, and turns what it adds to its input: ConvNeXt. */
+static void turn_back(mfm_inject_site *site, const mfm_shape *shape)
+{
+    if (site->position == MFM_AT_BLOCK && site->rank == shape->rank && site->rank > 2 &&
+        shape->dim[site->axis] != site->channels && shape->dim[1] == site->channels)
+        site->axis = 1;
 }
 
 static int check_with_network(mfm_injector *in, mfm_network *network)
@@ -72,22 +89,25 @@ static int check_with_network(mfm_injector *in, mfm_network *network)
         return MFM_ENOMEM;
     int status = mfm_graph_shapes(network->graph, 2, false, shapes);
     for (size_t i = 0; i < in->info->n_sites && !status; i++) {
-        const int value = mfm_graph_find(network->graph, in->info->sites[i].value);
-        if (value >= 0)
-            status = check_features(in, &in->info->sites[i], &shapes[value]);
+        mfm_inject_site *site = &in->info->sites[i];
+        const int value = mfm_graph_find(network->graph, site->value);
+        if (value < 0)
+            continue;
+        turn_back(site, &shapes[value]);
+        status = check_features(in, site, &shapes[value]);
     }
     mfm_free(in->ctx, shapes);
     return status;
 }
 
-/* Of three axes it takes the engine to tell that the first is the batch: networks of tokens often
+/* Of three axes or more it takes the engine to tell that the first is the batch: networks of tokens often
  * have it second. */
 static int check_without_network(const mfm_injector *in)
 {
     for (size_t i = 0; i < in->info->n_sites; i++)
-        if (in->info->sites[i].axis == 2)
+        if (in->info->sites[i].axis > 1)
             return mfm_fail_in(in->ctx, MFM_ENOTSUP,
-                               "cannot modulate %s: whether its features are [batch, tokens, "
+                               "cannot modulate %s: whether its features are [batch, ..., "
                                "features] shows only in a model that can be trained",
                                in->info->sites[i].layer);
     return MFM_OK;
@@ -188,11 +208,10 @@ static int check_place(const mfm_injector *in, const mfm_layers *layers, const p
                         "cannot modulate %s: the operators before it do not tell the rank of its "
                         "features",
                         title);
-    const bool image = layer->kind == MFM_LAYER_CONV;
-    if (p->point.rank < 2 || p->point.rank > MFM_LINK_RANK || (!image && p->point.rank > 3))
+    if (p->point.rank < 2 || p->point.rank > MFM_LINK_RANK)
         return mfm_fail(in->ctx, MFM_ENOTSUP,
-                        "cannot modulate %s: rank %d: images, [batch, features], or [batch, "
-                        "tokens, features]",
+                        "cannot modulate %s: rank %d: images, [batch, features], or [batch, ..., "
+                        "features]",
                         title, p->point.rank);
     return MFM_OK;
 }
@@ -267,7 +286,7 @@ static int copy_site(mfm_injector *in, const mfm_layers *layers, const place *p,
     site->position = in->options->position;
     site->channels = p->point.channels;
     site->rank = p->point.rank;
-    site->axis = layers->layers[p->layer].kind == MFM_LAYER_FC && site->rank == 3 ? 2 : 1;
+    site->axis = layers->layers[p->layer].kind == MFM_LAYER_FC ? site->rank - 1 : 1;
     site->layer = mfm_strdup(in->ctx, mfm_layer_title(&layers->layers[p->layer]));
     site->value = mfm_strdup(in->ctx, p->point.value);
     return site->layer && site->value ? MFM_OK : MFM_ENOMEM;

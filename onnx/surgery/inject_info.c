@@ -179,8 +179,8 @@ static int read_site(mfm_ctx *ctx, const json_t *object, mfm_inject_site *site)
     site->rank = (int)rank;
     if (!status && json_object_get(object, "axis"))
         status = read_int(ctx, object, "axis", 1, &axis);
-    if (!status && axis != 1 && !(axis == 2 && rank == 3))
-        status = damaged(ctx, "axis", "1, or 2 of [n, tokens, channels]");
+    if (!status && axis != 1 && axis != rank - 1)
+        status = damaged(ctx, "axis", "1, or the last");
     site->axis = (int)axis;
     site->renamed = json_is_true(json_object_get(object, "renamed"));
     return status;

@@ -58,7 +58,7 @@ typedef struct mfm_inject_site {
     mfm_position position;
     int64_t channels;
     int rank;     /* of the feature */
-    int axis;     /* of its channels: 1; 2 of tokens, [n, tokens, channels] */
+    int axis;     /* of its channels: 1, or the last of [n, ..., channels] */
     bool renamed; /* X was a graph output: output has its name, and value is the inserted one */
 } mfm_inject_site;
 

@@ -190,7 +190,7 @@ static const char *add_gamma(mfm_injector *in, const char *z, int64_t channels)
                            (const char *const[]){z, add_scalar(in, "mfm.one", 1)}, 2, NULL, NULL);
 }
 
-/* [n, channels] to [n, channels, 1, ...], or [n, 1, channels]. */
+/* [n, channels] to [n, channels, 1, ...], or [n, 1, ..., channels]. */
 static const char *add_broadcast(mfm_injector *in, const char *base, const char *x,
                                  const mfm_inject_site *site)
 {

@@ -16,7 +16,8 @@ INTS = {"rows": np.array([-1, 256], np.int64), "tokens": np.array([0, 4, 64], np
         "flat": np.array([-1, 64], np.int64), "a1": np.array([1], np.int64),
         "a23": np.array([2, 3], np.int64)}
 WEIGHTS = {"k": small.weights(64, 5), "k5": small.weights(5, 3), "e": small.weights(4, 6),
-           "e6": small.weights(6, 3), "d": small.weights(8, 8, 4), "n": small.weights(6)}
+           "e6": small.weights(6, 3), "e44": small.weights(4, 4), "e43": small.weights(4, 3),
+           "e88": small.weights(8, 8), "e83": small.weights(8, 3), "d": small.weights(8, 8, 4), "n": small.weights(6)}
 
 
 def conv_net(info=(), opset=17):
@@ -40,6 +41,18 @@ TOKENS = [node("Reshape", "r tokens", "t"), node("MatMul", "t k", "m"), node("Re
 LAST = [node("Transpose", "r", "t", perm=[0, 2, 3, 1]), node("MatMul", "t e", "m"),
         node("Relu", "m", "a"), node("ReduceMean", "a", "p", axes=[1, 2], keepdims=0),
         node("MatMul", "p e6", "y")]
+# Blocks that work channels last: turned back before their sum, as in ConvNeXt, or not, as in Swin;
+# and one with as many channels as rows.
+MIXED = [node("Transpose", "r", "t", perm=[0, 2, 3, 1]), node("MatMul", "t e44", "m"),
+         node("Transpose", "m", "b", perm=[0, 3, 1, 2]), node("Add", "b r", "s"),
+         node("GlobalAveragePool", "s", "g"), node("Flatten", "g", "p"),
+         node("MatMul", "p e43", "y")]
+LAST_BLOCK = [node("Transpose", "r", "t", perm=[0, 2, 3, 1]), node("MatMul", "t e44", "m"),
+              node("Add", "m t", "s"), node("ReduceMean", "s", "p", axes=[1, 2], keepdims=0),
+              node("MatMul", "p e43", "y")]
+SQUARE = [node("Transpose", "r", "t", perm=[0, 2, 1, 3]), node("MatMul", "t e88", "m"),
+          node("Add", "m t", "s"), node("ReduceMean", "s", "p", axes=[1, 2], keepdims=0),
+          node("MatMul", "p e83", "y")]
 # Tokens first, [4,n,64], and tokens behind an operator that the engine does not have.
 TURNED = [node("Reshape", "r tokens", "t0"), node("Transpose", "t0", "t", perm=[1, 0, 2]),
           node("MatMul", "t k", "m"), node("Relu", "m", "a"),
@@ -108,8 +121,17 @@ def refused(program, name, made, words, *options):
     return "it was injected" if out else "" if words in messages else messages
 
 
-def modulated(program, made):
-    """With weights that are not 0 the engine modulates as ONNX Runtime does; and it trains."""
+def site_of(out):
+    """The axis and the number of channels that the record of an injected file tells."""
+    record = next(p.value for p in onnx.load(out).metadata_props if p.key == "mfm.inject")
+    site = json.loads(record)["sites"][0]
+    return site.get("axis", 1), site["channels"]
+
+
+def modulated(program, made, layer="fc:1", want_axis=None):
+    """With weights that are not 0 the engine modulates as ONNX Runtime does; and it trains. The
+    record has the axis and the channels of want_axis."""
+    place = ["--layer", layer] + (["--position", "block"] if "block" in layer else [])
     (nodes, tensors), info, opset = made
     path = small.save(program.folder / "modulated.onnx", nodes, tensors, info=info, opset=opset)
     images = program.data.test[:5]
@@ -117,9 +139,11 @@ def modulated(program, made):
     label.tofile(program.folder / "label")
     images.astype("<f4").tofile(program.folder / "images")
     for form in ("scaled-softmax", "film", "attention"):
-        out, messages = injected(program, path, "--layer", "fc:1", "--modulation", form)
+        out, messages = injected(program, path, *place, "--modulation", form)
         if out is None:
             return messages
+        if want_axis and want_axis != site_of(out):
+            return "axis and channels: %s, not %s" % (site_of(out), want_axis)
         lively = out.with_name("lively.onnx")
         check_injected.give_modulator_weights(out, lively)
         status, _, messages = program("run", lively, "--input", program.folder / "images",
@@ -135,7 +159,7 @@ def modulated(program, made):
         if np.abs(got - want).max() > 1e-4:
             return "%s: differs by %g" % (form, np.abs(got - want).max())
         status, lines, messages, written = program.train(
-            path, "--epochs", 2, "--batch", 15, "--method", "mfm", "--layer", "fc:1",
+            path, "--epochs", 2, "--batch", 15, "--method", "mfm", *place,
             "--meta-batch", 6, "--meta-per-class", 4, "--modulation", form)
         if status:
             return messages
@@ -237,10 +261,16 @@ def checks(program):
                                               "fc:2")
     for what, info in (("nothing", ()), ("rank 2", [("m", ("n", 6))])):
         name = "channels last, declared %s" % what
-        yield name + ", are refused", refused(program, name, tokens(LAST, info), "rank 4",
-                                              "--layer", "fc:1")
+        yield name, accepted(program, name, tokens(LAST, info), "--layer", "fc:1")
         yield name + ", last layer", accepted(program, name, tokens(LAST, info), "--layer", "fc:2")
     yield "tokens are modulated, and trained, per channel", modulated(program, tokens(TOKENS))
+    yield "and so are images with their channels last", modulated(program, tokens(LAST))
+    yield "what a block gives channels first", modulated(program, tokens(MIXED), "block:1", (1, 4))
+    yield "and channels last", modulated(program, tokens(LAST_BLOCK), "block:1", (3, 4))
+    yield "a block whose channels do not show is refused", refused(
+        program, "square", tokens(SQUARE), "does not show", "--layer", "block:1", "--position",
+        "block")
+    yield "a layer of it is not", modulated(program, tokens(SQUARE), "fc:1", (3, 8))
     yield "a rank that only training finds out", accepted(
         program, "chosen", tokens(CHOSEN), "--layer", "fc:1")
     for form in ("film", "attention"):
@@ -249,7 +279,7 @@ def checks(program):
     yield "tokens in front of their images are refused", refused(
         program, "turned", tokens(TURNED), "for two images", "--layer", "fc:1")
     yield "tokens of what cannot be imported are refused", refused(
-        program, "unknown", tokens(UNKNOWN), "[batch, tokens, features]", "--layer", "fc:1")
+        program, "unknown", tokens(UNKNOWN), "[batch, ..., features]", "--layer", "fc:1")
     yield "rows that are no images are refused", refused(
         program, "rows", tokens(ROWS), "for two images", "--layer", "fc:1")
     yield "an operator that is not trained", accepted(

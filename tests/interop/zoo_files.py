@@ -9,7 +9,8 @@
     python3 zoo_files.py FOLDER sim FILE...       what onnxsim makes of files
     python3 zoo_files.py FOLDER slim FILE...      what OnnxSlim makes of files
 
-writes FOLDER/GROUP_NAME.onnx where that does not exist. The light models have ConstantOfShape nodes
+writes FOLDER/GROUP_NAME.onnx where that does not exist. NAME@SIZE is a network of torchvision for
+images of SIZE x SIZE, which tries the same nodes in less time. The light models have ConstantOfShape nodes
 in the place of their weights: those of more than one number become initialisers, drawn at random.
 """
 import logging
@@ -35,8 +36,13 @@ def network(group, name):
         made = timm.create_model(name, pretrained=False, exportable=True)
         return made, made.default_cfg["input_size"]
     import torchvision
-    size = 299 if name == "inception_v3" else 224
+    name, _, size = name.partition("@")
+    size = int(size or (299 if name == "inception_v3" else 224))
     more = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
+    if name.startswith("vit_"):
+        more = {"image_size": size}
+    if name == "maxvit_t":
+        more = {"input_size": (size, size), "partition_size": size // 32}
     return torchvision.models.get_model(name, weights=None, **more), (3, size, size)
 
 
