@@ -14,6 +14,13 @@ void mfm_folded_free(mfm_ctx *ctx, mfm_folded *folded)
     mfm_free(ctx, folded);
 }
 
+void mfm_folded_drop(mfm_folder *folder, mfm_folded *folded)
+{
+    if (folded)
+        folder->used -= mfm_shape_count(&folded->shape);
+    mfm_folded_free(folder->ctx, folded);
+}
+
 bool mfm_folded_is_real(const mfm_folded *folded)
 {
     return mfm_type_is_float(folded->type);
@@ -39,7 +46,8 @@ static bool within_limits(const mfm_folder *folder, const mfm_shape *shape)
         if (count > MFM_FOLD_MOST)
             return false;
     }
-    return shape->rank <= MFM_MAX_RANK && folder->used + count <= MFM_FOLD_MOST_ALL;
+    return shape->rank <= MFM_MAX_RANK && folder->used + count <= MFM_FOLD_MOST_ALL &&
+           folder->made + count <= MFM_FOLD_MOST_MADE;
 }
 
 int mfm_folded_new(mfm_folder *folder, int32_t type, const mfm_shape *shape, mfm_folded **folded)
@@ -59,6 +67,7 @@ int mfm_folded_new(mfm_folder *folder, int32_t type, const mfm_shape *shape, mfm
         return MFM_ENOMEM;
     }
     folder->used += count;
+    folder->made += count;
     *folded = made;
     return MFM_OK;
 }

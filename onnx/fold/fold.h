@@ -30,18 +30,21 @@ typedef struct mfm_folded {
     mfm_number *v; /* [mfm_shape_count(shape)], row-major */
 } mfm_folded;
 
-/* Most numbers of one folded value, and of all of an import together: files that are more than
- * that compute with data. */
-enum { MFM_FOLD_MOST = 1 << 20, MFM_FOLD_MOST_ALL = 1 << 23 };
+/* Most numbers of one folded value, of all that are there at a time, and of all that are ever made:
+ * files that are more than that compute with data. */
+enum { MFM_FOLD_MOST = 1 << 20, MFM_FOLD_MOST_ALL = 1 << 23, MFM_FOLD_MOST_MADE = 1 << 27 };
 
 typedef struct mfm_folder {
     mfm_ctx *ctx;
     const mfm_model *model;
-    int64_t used; /* numbers so far */
+    int64_t used; /* numbers that are there */
+    int64_t made; /* and that were ever */
 } mfm_folder;
 
 /* Released with mfm_folded_free. */
 void mfm_folded_free(mfm_ctx *ctx, mfm_folded *folded);
+/* Likewise, of the folder's numbers: makes room for others. */
+void mfm_folded_drop(mfm_folder *folder, mfm_folded *folded);
 bool mfm_folded_is_real(const mfm_folded *folded);
 /* Whether some number depends on the batch size. */
 bool mfm_folded_varies(const mfm_folded *folded);

@@ -18,17 +18,25 @@ static bool node_needed(const mfm_importer *im, const Onnx__NodeProto *node)
     return false;
 }
 
-/* By the output that is chosen, or the first n_outputs of the graph, and by what is wanted by name.
- */
+/* Nodes are asked from the last on, so that the first to need a value is the last to read it. */
+static int need(mfm_importer *im, const char *name, size_t reader)
+{
+    return mfm_strmap_get(&im->needed, name, NULL) ? MFM_OK
+                                                   : mfm_strmap_set(&im->needed, name, reader);
+}
+
+/* By the output that is chosen, or the first n_outputs of the graph, and by what is wanted by name:
+ * these are read behind the last node. */
 static int find_needed(mfm_importer *im, size_t n_outputs)
 {
+    const size_t end = im->proto->n_node;
     int status = MFM_OK;
     if (im->output)
-        status = mfm_strmap_set(&im->needed, im->output, 0);
+        status = need(im, im->output, end);
     for (size_t i = 0; i < n_outputs && !status && !im->output; i++)
-        status = mfm_strmap_set(&im->needed, im->proto->output[i]->name, 0);
+        status = need(im, im->proto->output[i]->name, end);
     for (size_t i = 0; i < im->n_wanted && !status; i++)
-        status = mfm_strmap_set(&im->needed, im->wanted[i], 0);
+        status = need(im, im->wanted[i], end);
     for (size_t i = im->proto->n_node; i-- > 0 && !status;) {
         const Onnx__NodeProto *node = im->proto->node[i];
         if (!node_needed(im, node))
@@ -36,7 +44,7 @@ static int find_needed(mfm_importer *im, size_t n_outputs)
         const size_t n_read = mfm_import_own_statistics(im, node) ? 3 : node->n_input;
         for (size_t j = 0; j < n_read && !status; j++)
             if (node->input[j][0])
-                status = mfm_strmap_set(&im->needed, node->input[j], 0);
+                status = need(im, node->input[j], i);
     }
     return status;
 }
@@ -86,10 +94,13 @@ static int check_supported(mfm_importer *im)
 static int import_nodes(mfm_importer *im)
 {
     for (size_t i = 0; i < im->proto->n_node; i++) {
-        const int status =
-            node_needed(im, im->proto->node[i]) ? mfm_import_node(im, im->proto->node[i]) : MFM_OK;
+        const Onnx__NodeProto *node = im->proto->node[i];
+        if (!node_needed(im, node))
+            continue;
+        const int status = mfm_import_node(im, node);
         if (status)
             return status;
+        mfm_import_release(im, node, i);
     }
     return MFM_OK;
 }

@@ -1,7 +1,15 @@
+#include <stdint.h>
 #include <string.h>
 
 #include "onnx/import/import_parts.h"
 #include "onnx/storage/tensor_data.h"
+
+/* Nothing reads what is not in the map: it stays. */
+static size_t last_use(const mfm_importer *im, const char *name)
+{
+    size_t node;
+    return mfm_strmap_get(&im->needed, name, &node) ? node : SIZE_MAX;
+}
 
 int mfm_import_bind(mfm_importer *im, const mfm_binding *binding)
 {
@@ -9,9 +17,31 @@ int mfm_import_bind(mfm_importer *im, const mfm_binding *binding)
                           sizeof *im->bindings);
     if (!status)
         status = mfm_strmap_set(&im->names, binding->name, im->n_bindings);
-    if (!status)
-        im->bindings[im->n_bindings++] = *binding;
-    return status;
+    if (status)
+        return status;
+    mfm_binding *made = &im->bindings[im->n_bindings++];
+    *made = *binding;
+    made->last_use = last_use(im, binding->name);
+    return MFM_OK;
+}
+
+int mfm_import_alias(mfm_importer *im, const char *name, size_t binding)
+{
+    mfm_binding *b = &im->bindings[binding];
+    const size_t last = last_use(im, name);
+    b->last_use = last > b->last_use ? last : b->last_use;
+    return mfm_strmap_set(&im->names, name, binding);
+}
+
+void mfm_import_release(mfm_importer *im, const Onnx__NodeProto *node, size_t i)
+{
+    for (size_t k = 0; k < node->n_input; k++) {
+        mfm_binding *b = mfm_import_find(im, node->input[k]);
+        if (!b || !b->folded || b->last_use > i)
+            continue;
+        mfm_folded_drop(&im->folder, b->folded);
+        b->folded = NULL;
+    }
 }
 
 mfm_binding *mfm_import_find(const mfm_importer *im, const char *name)

@@ -46,7 +46,7 @@ static int import_identity(mfm_importer *im, const Onnx__NodeProto *node)
     mfm_binding alias = *from;
     alias.name = node->output[0];
     if (!alias.tensor && alias.folded)
-        return mfm_strmap_set(&im->names, alias.name, (size_t)(from - im->bindings));
+        return mfm_import_alias(im, alias.name, (size_t)(from - im->bindings));
     if (alias.tensor)
         alias.param = alias.state = alias.fixed = -1;
     alias.folded = NULL;
@@ -91,7 +91,7 @@ static int import_cast(mfm_importer *im, const Onnx__NodeProto *node)
         mfm_warn(im->ctx, "%s: Cast '%s': the file goes on in 16 bits, training in %zu",
                  mfm_model_path(im->model), node->output[0], 8 * sizeof(real));
     mfm_strmap_get(&im->names, node->input[0], &source);
-    return mfm_strmap_set(&im->names, node->output[0], source);
+    return mfm_import_alias(im, node->output[0], source);
 }
 
 /* ---- a node of the graph -------------------------------------------------------------------- */

@@ -22,6 +22,7 @@ typedef struct mfm_binding {
     bool constant;                   /* of a Constant node: trained only where a weight stands */
     int param, state, fixed;         /* graph values made from it; -1 */
     mfm_folded *folded;              /* its numbers, once they were asked for; NULL */
+    size_t last_use;                 /* the last node that reads it, by any of its names */
 } mfm_binding;
 
 typedef struct mfm_importer {
@@ -36,7 +37,7 @@ typedef struct mfm_importer {
     mfm_binding *bindings;
     size_t n_bindings, bindings_capacity;
     mfm_strmap names;   /* name -> binding */
-    mfm_strmap needed;  /* values that the wanted outputs depend on */
+    mfm_strmap needed;  /* values that the wanted outputs depend on -> the last node that reads */
     uint8_t *on_images; /* per graph value: depends on the images */
     size_t on_images_capacity;
     int64_t frozen_batch; /* the images' first dimension when the file fixes it; 0 */
@@ -66,6 +67,10 @@ int mfm_import_find_supported(const mfm_model *model, bool *supported);
 
 /* import_bind.c. Names are borrowed from the model. */
 int mfm_import_bind(mfm_importer *im, const mfm_binding *binding);
+/* Another name for what is bound. */
+int mfm_import_alias(mfm_importer *im, const char *name, size_t binding);
+/* Gives up the numbers that node number i was the last to read. */
+void mfm_import_release(mfm_importer *im, const Onnx__NodeProto *node, size_t i);
 mfm_binding *mfm_import_find(const mfm_importer *im, const char *name);
 int mfm_import_bind_value(mfm_importer *im, const char *name, int value, bool on_images);
 /* An output of a node, which "" leaves without a name. */

@@ -439,7 +439,32 @@ def check_chain(program, seed):
     return "", accepted
 
 
+def check_many(program):
+    """Numbers that are read once make room for others: 64 times 2^20 of them, more than fit at a
+    time. What has two names stays for both."""
+    whole = onnx_numbers(7)
+    nodes = [constant("million", ints(1 << 20)), constant("three", ints(3)),
+             helper.make_node("ConstantOfShape", ["three"], ["kept"], value=whole),
+             helper.make_node("Identity", ["kept"], ["alias"]),
+             helper.make_node("Neg", ["kept"], ["sum0"])]
+    for k in range(64):
+        nodes += [helper.make_node("ConstantOfShape", ["million"], ["big%d" % k], value=whole),
+                  helper.make_node("ReduceMax", ["big%d" % k], ["max%d" % k], keepdims=0),
+                  helper.make_node("Add", ["sum%d" % k, "max%d" % k], ["sum%d" % (k + 1)])]
+    nodes.append(helper.make_node("Mul", ["sum64", "alias"], ["last"]))
+    path = program.folder / "many.onnx"
+    small.save(path, *network(nodes, as_row(nodes, "last", 3), 3), y=("n", 3), opset=18)
+    got, messages = program.logits(path, program.data.test[:2])
+    want = np.full(3, (64 * 7 - 7) * 7)
+    return messages if got is None else "" if same(got, want) else "%s, not %s" % (got[0], want)
+
+
+def onnx_numbers(number):
+    return numpy_helper.from_array(ints(number), "value")
+
+
 def checks(program):
+    yield "numbers that are read make room", check_many(program)
     for name, make in OPERATORS.items():
         yield "%s of constants" % name, check_operator(program, name, make)
     accepted = 0
