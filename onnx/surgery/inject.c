@@ -56,11 +56,10 @@ static int check_features(const mfm_injector *in, const mfm_inject_site *site,
                           const mfm_shape *shape)
 {
     char text[MFM_SHAPE_TEXT];
-    const bool fits = shape->rank == site->rank && shape->dim[0] == 2 &&
-                      shape->dim[site->axis] == site->channels;
+    const bool fits =
+        shape->rank == site->rank && shape->dim[0] == 2 && shape->dim[site->axis] == site->channels;
     /* Between a layer and the end of its block features may be turned. */
-    if (fits && site->axis > 1 && site->position == MFM_AT_BLOCK &&
-        shape->dim[1] == site->channels)
+    if (fits && site->axis > 1 && site->position == MFM_AT_BLOCK && shape->dim[1] == site->channels)
         return mfm_fail(in->ctx, MFM_ENOTSUP,
                         "cannot modulate the block of %s: its features are %s for two images: "
                         "which axis has the %lld channels does not show: modulate the layer",
@@ -100,8 +99,8 @@ static int check_with_network(mfm_injector *in, mfm_network *network)
     return status;
 }
 
-/* Of three axes or more it takes the engine to tell that the first is the batch: networks of tokens often
- * have it second. */
+/* Of three axes or more it takes the engine to tell that the first is the batch: networks of tokens
+ * often have it second. */
 static int check_without_network(const mfm_injector *in)
 {
     for (size_t i = 0; i < in->info->n_sites; i++)

@@ -17,7 +17,8 @@ INTS = {"rows": np.array([-1, 256], np.int64), "tokens": np.array([0, 4, 64], np
         "a23": np.array([2, 3], np.int64)}
 WEIGHTS = {"k": small.weights(64, 5), "k5": small.weights(5, 3), "e": small.weights(4, 6),
            "e6": small.weights(6, 3), "e44": small.weights(4, 4), "e43": small.weights(4, 3),
-           "e88": small.weights(8, 8), "e83": small.weights(8, 3), "d": small.weights(8, 8, 4), "n": small.weights(6)}
+           "e88": small.weights(8, 8), "e83": small.weights(8, 3), "d": small.weights(8, 8, 4),
+           "n": small.weights(6)}
 
 
 def conv_net(info=(), opset=17):

@@ -10,8 +10,9 @@
     python3 zoo_files.py FOLDER slim FILE...      what OnnxSlim makes of files
 
 writes FOLDER/GROUP_NAME.onnx where that does not exist. NAME@SIZE is a network of torchvision for
-images of SIZE x SIZE, which tries the same nodes in less time. The light models have ConstantOfShape nodes
-in the place of their weights: those of more than one number become initialisers, drawn at random.
+images of SIZE x SIZE, which tries the same nodes in less time. The light models have
+ConstantOfShape nodes in the place of their weights: those of more than one number become
+initialisers, drawn at random.
 """
 import logging
 import sys
@@ -41,8 +42,6 @@ def network(group, name):
     more = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
     if name.startswith("vit_"):
         more = {"image_size": size}
-    if name == "maxvit_t":
-        more = {"input_size": (size, size), "partition_size": size // 32}
     return torchvision.models.get_model(name, weights=None, **more), (3, size, size)
 
 
