@@ -103,6 +103,19 @@ expect_stderr 'are not those of the run'
 
 expect_exit 0 report runs/mfm --json -o less.html --metrics-only
 grep -q '"method": "mfm"' .stdout || fail "no method in the JSON"
+# Charts have one list of classes: runs of other classes are refused, by number and by name.
+make_data three 3 40 10
+expect_exit 0 new lenet -o three.onnx --classes 3 --input 1,20,20
+expect_exit 0 train three.onnx -o three-trained.onnx --method base --data idx:three --epochs 1 \
+    --milestones none --threads 1 --run three.run
+expect_refusal 3 'three.run has 3 classes, runs/mfm has 4: a page compares runs of the same classes' \
+    report runs/mfm three.run -o x.html
+cp -r runs/mfm renamed
+sed 's/"name": "2"/"name": "two"/' runs/mfm/run.json >renamed/run.json
+expect_refusal 3 'class 2 of renamed is two, of runs/mfm 2: a page compares runs of the same' \
+    report runs/mfm renamed -o x.html --metrics-only
+expect_exit 0 report renamed -o x.html --metrics-only
+rm x.html
 expect_refusal 3 'nowhere: no run in this folder' report nowhere -o x.html
 expect_refusal 2 '--test-prior beside --metrics-only' report runs/mfm --metrics-only \
     --test-prior test1 -o x.html

@@ -48,6 +48,12 @@ expect_exit 0 reproduce table5 --rows base --cifar10 cifar10:cifar --epochs 1 --
 expect_stdout '^\| \| Test-1, 100, paper \| here \|.* Test-2, 10, paper \| here \| epochs \|$'
 expect_stdout '^\| BaseModel \| 42.13 \| [0-9.]+ \| 28.03 \| [0-9.]+ \| 15.34 \| [0-9.]+ \| 29.53'
 [ -s runs/table5/base/100/seed-1.test2.json ] || fail "it was not evaluated on Test-2"
+# What the published figures of a row are is told below; notes are counted among the rows shown.
+expect_exit 0 reproduce table1 --rows cb --columns cifar10-100 --cifar10 cifar10:cifar --epochs 1 \
+    --seeds 1 --threads 1 --run runs
+expect_stdout '^\| CB \[1\] \| 25.43 \| [0-9.]+ \| 1 of 200 \|$'
+expect_stdout '^\[1\] the published row is the best of a search over losses, gamma and beta; its 12.90'
+[ "$(grep -c '^\[' .stdout)" -eq 1 ] || fail "notes of rows that are not shown"
 # A run that fails is told, and the others stand.
 cp runs/models/lenet-10-seed-1.onnx kept
 echo no model >runs/models/lenet-10-seed-1.onnx

@@ -19,6 +19,9 @@ rows() {
 
 expect_exit 0 reproduce table1 --cifar10 cifar10:ten --columns cifar10-100 $options
 rows table1 9
+expect_stdout '^\| Focal \[1\] \|'
+expect_stdout '^\| CB \[2\] \| 25.43 \|'
+expect_stdout '^\[2\] the published row is the best of a search over losses, gamma and beta; '
 expect_stdout '^\| \| CIFAR-10, 100, paper \| here \| epochs \|$'
 expect_stdout '^\| BBN \[4\] \| 20.18 \| [0-9.]+ \| 1 of 200 \|$'
 expect_stdout '^\| MW-Net \[6\] \| 24.79 \| [0-9.]+ \| 1 of 100 \|$'
