@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -178,6 +180,69 @@ int mfm_read_file(mfm_ctx *ctx, const char *path, char **bytes, size_t *size)
     else
         status = read_all(ctx, fd, path, *size = (size_t)st.st_size, bytes);
     close(fd);
+    return status;
+}
+
+/* ---- standard input ---- */
+
+static const char standard_input[] = "standard input";
+
+/* A file from its beginning, which may be opened again: one that another user has opened may not.
+ */
+static bool stays(void)
+{
+    struct stat st;
+    return fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
+           lseek(STDIN_FILENO, 0, SEEK_CUR) == 0 && access(MFM_STANDARD_INPUT, R_OK) == 0;
+}
+
+static int put_all(mfm_ctx *ctx, int to, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        const ssize_t put = write(to, bytes, size);
+        if (put < 0 && errno != EINTR)
+            return mfm_fail_errno(ctx, errno, "keep", standard_input);
+        bytes += put > 0 ? put : 0;
+        size -= put > 0 ? (size_t)put : 0;
+    }
+    return MFM_OK;
+}
+
+static int copy_standard_input(mfm_ctx *ctx, int to)
+{
+    enum { BLOCK = 1 << 16 };
+    char *block = mfm_alloc(ctx, BLOCK, 1);
+    int status = block ? MFM_OK : MFM_ENOMEM;
+    ssize_t got = 1;
+    for (size_t have = 0; !status && got != 0; have += got > 0 ? (size_t)got : 0) {
+        got = read(STDIN_FILENO, block, BLOCK);
+        if (got < 0 && errno != EINTR)
+            status = mfm_fail_errno(ctx, errno, "read", standard_input);
+        else if (got > 0 && have + (size_t)got > INT_MAX)
+            status =
+                mfm_fail(ctx, MFM_ENOTSUP, "cannot read %s: a model ends at 2 GiB", standard_input);
+        else if (got > 0)
+            status = put_all(ctx, to, block, (size_t)got);
+    }
+    mfm_free(ctx, block);
+    return status;
+}
+
+int mfm_keep_standard_input(mfm_ctx *ctx)
+{
+    if (isatty(STDIN_FILENO))
+        return mfm_fail(ctx, MFM_EIO,
+                        "cannot read %s: it is a terminal: lead a file or a program into it",
+                        standard_input);
+    if (stays())
+        return MFM_OK;
+    const int copy = memfd_create("standard-input", MFD_CLOEXEC);
+    if (copy < 0)
+        return mfm_fail_errno(ctx, errno, "keep", standard_input);
+    int status = copy_standard_input(ctx, copy);
+    if (!status && (lseek(copy, 0, SEEK_SET) < 0 || dup2(copy, STDIN_FILENO) < 0))
+        status = mfm_fail_errno(ctx, errno, "keep", standard_input);
+    close(copy);
     return status;
 }
 

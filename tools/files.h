@@ -24,6 +24,13 @@ int mfm_write_output(mfm_ctx *ctx, const char *path, const void *bytes, size_t s
 /* What messages call the path. */
 const char *mfm_output_name(const char *path);
 
+/* Where standard input is read as a file. */
+#define MFM_STANDARD_INPUT "/dev/stdin"
+/* After it MFM_STANDARD_INPUT can be opened, any number of times, and each gives the same bytes
+ * from the beginning: what comes through a pipe is kept in memory, and becomes standard input.
+ * MFM_EIO also for a terminal, MFM_ENOTSUP beyond protobuf's 2 GiB. */
+int mfm_keep_standard_input(mfm_ctx *ctx);
+
 /* Puts bytes into a file, as a whole or not at all. */
 int mfm_write_file(mfm_ctx *ctx, const char *path, const void *bytes, size_t size);
 /* A folder, with every one above it. */

@@ -95,6 +95,12 @@ static int unpack_file(mfm_model *model)
     return status == MFM_EDATA ? unpack_whole(model, size) : status;
 }
 
+/* What lies in /dev (standard input) is no file of a folder, and has nothing beside it. */
+static bool has_folder(const char *path)
+{
+    return strncmp(path, "/dev/", 5) != 0;
+}
+
 /* folder is where external data lies, NULL for nowhere. A model that is not whole is freed. */
 static int settle(mfm_model **model, int status, const char *folder)
 {
@@ -122,7 +128,8 @@ int mfm_model_open(mfm_ctx *ctx, const char *path, mfm_model **model)
     if (status)
         return status;
     char *folder = mfm_folder_of(ctx, path);
-    const int opened = settle(model, folder ? unpack_file(*model) : MFM_ENOMEM, folder);
+    const int opened =
+        settle(model, folder ? unpack_file(*model) : MFM_ENOMEM, has_folder(path) ? folder : NULL);
     mfm_free(ctx, folder);
     return opened;
 }
@@ -137,7 +144,7 @@ int mfm_model_open_telling(mfm_ctx *ctx, const char *path,
     char *folder = mfm_folder_of(ctx, path);
     status = folder ? unpack_file(*model) : MFM_ENOMEM;
     if (!status)
-        status = mfm_external_load(*model, folder);
+        status = mfm_external_load(*model, has_folder(path) ? folder : NULL);
     if (status && status != MFM_ENOMEM)
         tell(self, mfm_message(ctx));
     if (!status)

@@ -324,7 +324,8 @@ static int load_tensor(void *self, Onnx__TensorProto *t)
     if (t->data_location != ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         return MFM_OK;
     if (!l->folder)
-        return refuse(l, t, MFM_ENOTSUP, "the model is not read from a file: no folder to look in");
+        return refuse(l, t, MFM_ENOTSUP,
+                      "it lies beside the model's file, and the model was not read from a file");
     range r;
     int fd = -1;
     bool stays = false;

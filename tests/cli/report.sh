@@ -108,7 +108,7 @@ make_data three 3 40 10
 expect_exit 0 new lenet -o three.onnx --classes 3 --input 1,20,20
 expect_exit 0 train three.onnx -o three-trained.onnx --method base --data idx:three --epochs 1 \
     --milestones none --threads 1 --run three.run
-expect_refusal 3 'three.run has 3 classes, runs/mfm has 4: a page compares runs of the same classes' \
+expect_refusal 3 'three.run has 3 classes, runs/mfm has 4: a page compares runs of the same' \
     report runs/mfm three.run -o x.html
 cp -r runs/mfm renamed
 sed 's/"name": "2"/"name": "two"/' runs/mfm/run.json >renamed/run.json

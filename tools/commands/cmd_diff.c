@@ -1,7 +1,9 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "onnx/info/diff.h"
+#include "tools/files.h"
 #include "tools/options/options.h"
 #include "tools/show/print_json.h"
 #include "tools/show/printable.h"
@@ -145,19 +147,32 @@ static int compare(mfm_ctx *ctx, const mfm_model *a, const mfm_model *b, const o
     return status;
 }
 
+/* Its path, which like the first can be standard input. */
+static int open_other(mfm_ctx *ctx, const mfm_arguments *arguments, const char **path)
+{
+    *path = mfm_arguments_rest_at(arguments, 0);
+    if (strcmp(*path, "-") != 0)
+        return MFM_OK;
+    *path = MFM_STANDARD_INPUT;
+    return mfm_keep_standard_input(ctx);
+}
+
 int mfm_cmd_diff(mfm_ctx *ctx, int argc, const char **argv)
 {
     options o = {.tolerance = 0};
     mfm_arguments arguments;
     mfm_model *a = NULL, *b = NULL;
+    const char *other = NULL;
     int status = mfm_options_parse(ctx, &diff_options, argc, argv, &o, &arguments);
     if (!status && mfm_arguments_rest(&arguments) != 1)
         status = mfm_fail(ctx, MFM_EUSAGE, "%zu models: two are compared",
                           mfm_arguments_rest(&arguments) + 1);
     if (!status)
+        status = open_other(ctx, &arguments, &other);
+    if (!status)
         status = mfm_model_load(ctx, arguments.positional, &a);
     if (!status)
-        status = mfm_model_load(ctx, mfm_arguments_rest_at(&arguments, 0), &b);
+        status = mfm_model_load(ctx, other, &b);
     if (!status)
         status = compare(ctx, a, b, &o);
     mfm_model_free(a);

@@ -6,6 +6,7 @@
 #include "core/base/words.h"
 #include "onnx/info/preprocess_info.h"
 #include "tools/class_names.h"
+#include "tools/files.h"
 #include "tools/infer/image_paths.h"
 #include "tools/infer/prediction.h"
 #include "tools/interrupt.h"
@@ -280,6 +281,11 @@ static int predict_all(classification *c)
 static int collect_images(classification *c, const mfm_arguments *arguments)
 {
     int status = MFM_OK;
+    const bool taken = strcmp(arguments->positional, MFM_STANDARD_INPUT) == 0;
+    for (size_t i = 0; taken && i < mfm_arguments_rest(arguments); i++)
+        if (strcmp(mfm_arguments_rest_at(arguments, i), "-") == 0)
+            return mfm_fail(c->ctx, MFM_EUSAGE,
+                            "-: standard input is the model, and cannot be a list of images too");
     for (size_t i = 0; i < mfm_arguments_rest(arguments) && !status; i++)
         status = mfm_image_paths_add(c->ctx, mfm_arguments_rest_at(arguments, i), &c->images);
     if (!status && c->images.count == 0)

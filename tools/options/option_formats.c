@@ -90,6 +90,8 @@ static void print_page(const mfm_option_table *table, const char *command, const
     print_synopsis(table, command);
     printf(".SH DESCRIPTION\n");
     mfm_roff_text(table->purpose);
+    printf("\n");
+    mfm_roff_text(mfm_option_model_note(table));
     printf("\n.SH OPTIONS\n");
     print_options(table, values);
     if (table->notes || table->more)

@@ -62,6 +62,12 @@ static bool has_default(const mfm_option *option, const void *field)
     }
 }
 
+const char *mfm_option_model_note(const mfm_option_table *table)
+{
+    const bool takes = table->positional && strcmp(table->positional, "MODEL") == 0;
+    return takes && !table->keeps_model ? "MODEL is an ONNX file, or - for standard input." : "";
+}
+
 void mfm_option_describe(const mfm_option *option, const void *field, char text[MFM_OPTION_TEXT])
 {
     text[0] = '\0';

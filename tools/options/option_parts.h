@@ -21,6 +21,8 @@ bool mfm_option_at(const mfm_option_table *table, size_t index, mfm_option_entry
 int mfm_option_set(mfm_ctx *ctx, const mfm_option *option, const char *text, bool first,
                    void *field);
 
+/* What MODEL can be; "" where there is none. */
+const char *mfm_option_model_note(const mfm_option_table *table);
 /* The help line: what it is, the choices, the default that field holds. */
 void mfm_option_describe(const mfm_option *option, const void *field, char text[MFM_OPTION_TEXT]);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "onnx/proto/nearest.h"
+#include "tools/files.h"
 #include "tools/options/option_formats.h"
 #include "tools/options/option_parts.h"
 
@@ -81,6 +82,9 @@ static int print_help(const parse *p)
     poptSetOtherOptionHelp(p->popt, usage);
     poptPrintHelp(p->popt, stdout, 0);
     printf("\n%s\n", p->table->purpose);
+    const char *model = mfm_option_model_note(p->table);
+    if (*model)
+        printf("%s\n", model);
     if (p->table->notes)
         printf("\n%s\n", p->table->notes);
     if (p->table->more) {
@@ -163,6 +167,15 @@ static int take_options(parse *p)
     return code < -1 ? popt_failure(p, code) : MFM_OK;
 }
 
+static int take_standard_input(parse *p)
+{
+    if (p->table->keeps_model)
+        return mfm_fail(p->ctx, MFM_EUSAGE, "MODEL cannot be standard input: %s",
+                        p->table->keeps_model);
+    p->arguments->positional = mfm_arguments_own(p->ctx, p->arguments, MFM_STANDARD_INPUT);
+    return p->arguments->positional ? mfm_keep_standard_input(p->ctx) : MFM_ENOMEM;
+}
+
 static int take_positional(parse *p)
 {
     const char *first = poptGetArg(p->popt);
@@ -181,6 +194,8 @@ static int take_positional(parse *p)
                         second, p->table->positional, first);
     if (!first[0])
         return mfm_fail(p->ctx, MFM_EUSAGE, "%s: '': it must not be empty", p->table->positional);
+    if (strcmp(p->table->positional, "MODEL") == 0 && strcmp(first, "-") == 0)
+        return take_standard_input(p);
     p->arguments->positional = mfm_arguments_own(p->ctx, p->arguments, first);
     return p->arguments->positional ? MFM_OK : MFM_ENOMEM;
 }

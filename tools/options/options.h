@@ -28,18 +28,19 @@ typedef struct mfm_option_group {
 
 typedef struct mfm_option_table {
     const char
-        *positional;     /* what the one argument without a name is called; NULL: there is none */
-    const char *rest;    /* what any number of further ones are called; NULL: there are none */
-    bool rest_may_lack;  /* even of none */
-    bool may_lack;       /* the command itself says when that argument is needed */
-    const char *purpose; /* a sentence or two above the options in the help */
-    const char *notes;   /* below them; NULL: none */
-    void (*more)(void);  /* prints further help; NULL: none */
+        *positional;    /* what the one argument without a name is called; NULL: there is none */
+    const char *rest;   /* what any number of further ones are called; NULL: there are none */
+    bool rest_may_lack; /* even of none */
+    bool may_lack;      /* the command itself says when that argument is needed */
+    const char *keeps_model;        /* why MODEL cannot be standard input; NULL: it can */
+    const char *purpose;            /* a sentence or two above the options in the help */
+    const char *notes;              /* below them; NULL: none */
+    void (*more)(void);             /* prints further help; NULL: none */
     const mfm_option_group *groups; /* ended by one without options */
 } mfm_option_table;
 
 typedef struct mfm_arguments {
-    const char *positional;
+    const char *positional;      /* a MODEL given as - is MFM_STANDARD_INPUT (tools/files.h) */
     size_t first_rest, n_rest;   /* further arguments without names, within owned */
     bool given[MFM_MAX_OPTIONS]; /* by position in the table */
     char **owned;                /* every text that the filled structure points to */

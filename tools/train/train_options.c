@@ -325,6 +325,7 @@ static void print_lists(void)
 static const mfm_option_table table = {
     .positional = "MODEL",
     .may_lack = true,
+    .keeps_model = "a run notes its file, for --resume and report",
     .purpose =
         "Trains a classifier on long-tailed images. A method with a modulator puts one into\n"
         "the model in memory, unless the model already has one; what is written is the\n"
