@@ -5,6 +5,7 @@
 
 #include "core/data/evaluation_images.h"
 #include "core/train/batch_size.h"
+#include "core/train/comm/bad_images_of_all.h"
 #include "core/train/comm/comm.h"
 #include "core/train/features/frozen_features.h"
 #include "core/data/sources/source.h"
@@ -243,6 +244,8 @@ int mfm_evaluate_some(mfm_evaluator *e, const mfm_images *images, const uint32_t
     int status = mfm_evaluation_images_open(e->ctx, images, indices, e->preprocess, &p.reading);
     if (!status)
         status = run_batches(e, &p, watch, confusion);
+    if (!status)
+        status = mfm_bad_images_of_all(e->comm, e->ctx, images);
     mfm_images_tell(e->ctx, images, true);
     mfm_evaluation_images_close(p.reading);
     *loss = p.counted ? p.sum / p.counted : NAN;

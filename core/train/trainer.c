@@ -3,6 +3,7 @@
 #include <math.h>
 #include <time.h>
 
+#include "core/train/comm/bad_images_of_all.h"
 #include "core/train/comm/comm.h"
 #include "core/train/evaluate.h"
 #include "core/train/features/run_features.h"
@@ -362,6 +363,8 @@ static int finish_epoch(trainer *r)
     if (!status)
         status = mfm_training_check_alike(t);
     if (!status)
+        status = mfm_bad_images_of_all(t->options.comm, t->ctx, &r->data->dataset->train);
+    if (!status)
         status = evaluate(r, &report);
     if (status)
         return status;
@@ -453,6 +456,7 @@ int mfm_train(mfm_training *training, const mfm_train_data *data, const mfm_trai
                  .saved_at = now(),
                  .session_first_step = training->counters.step};
     mfm_ctx *ctx = training->ctx;
+    mfm_leave_telling(training->options.comm, data->dataset);
     int status = check_batch(&r);
     if (!status)
         status = mfm_confusion_init(ctx, &r.confusion, (int)training->problem->classes);

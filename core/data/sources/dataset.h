@@ -34,6 +34,7 @@ typedef struct mfm_images {
     uint16_t *labels; /* [count] */
     const mfm_source_kind *source; /* NULL: memory */
     void *self;                    /* the source's own */
+    struct mfm_bad_images *bad;    /* the source's; NULL: all can be read */
     bool skips; /* those that cannot be read are left out: others take their places in training */
 } mfm_images;
 

@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <omp.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,21 +41,10 @@ void mfm_file_list_clear(mfm_ctx *ctx, mfm_file_list *list)
 
 /* ---- the source ---- */
 
-enum { MESSAGES = 10 };
-
-/* Images that could not be read, as readers find them; each counts once. */
-struct failures {
-    atomic_uchar *failed; /* [images] */
-    atomic_uint count;
-    char message[MESSAGES][MFM_PICTURE_MESSAGE]; /* of the first ones */
-    atomic_bool written[MESSAGES];
-    unsigned told, total_told; /* by the caller's thread */
-};
-
 struct files {
     char *folder;
     mfm_file_list list; /* without the labels, which the part has */
-    struct failures *failures;
+    mfm_bad_images *bad;
     size_t memory; /* of each reader, in bytes; 0: no budget */
 };
 
@@ -93,31 +81,9 @@ static int open_files(mfm_ctx *ctx, const void *self, void **result)
 
 static int note(const struct reader *reader, const mfm_picture *picture, int status)
 {
-    struct failures *f = reader->files->failures;
-    if (status != MFM_EDATA && status != MFM_EIO)
-        return status;
-    if (atomic_exchange(&f->failed[reader->index], 1))
-        return status;
-    const unsigned number = atomic_fetch_add(&f->count, 1);
-    if (number < MESSAGES) {
-        memcpy(f->message[number], picture->message, sizeof f->message[number]);
-        atomic_store(&f->written[number], true);
-    }
+    if (status == MFM_EDATA || status == MFM_EIO)
+        mfm_bad_images_note(reader->files->bad, reader->index, picture->message);
     return status;
-}
-
-static void tell(mfm_ctx *ctx, void *self, bool total)
-{
-    const struct files *files = self;
-    struct failures *f = files->failures;
-    const unsigned count = atomic_load(&f->count);
-    for (; f->told < count && f->told < MESSAGES && atomic_load(&f->written[f->told]); f->told++)
-        mfm_warn(ctx, "%s: it is left out", f->message[f->told]);
-    if (total && count > f->total_told) {
-        mfm_warn(ctx, "%s: %u of %u images cannot be read and are left out", files->folder, count,
-                 files->list.count);
-        f->total_told = count;
-    }
 }
 
 /* reader->path becomes that of the image. */
@@ -158,18 +124,6 @@ static int pixels(void *self, int reduce, mfm_picture *picture)
     return note(reader, picture, mfm_decoder_pixels(reader->decoder, reduce, picture));
 }
 
-static uint32_t failed(const void *self)
-{
-    const struct files *files = self;
-    return atomic_load(&files->failures->count);
-}
-
-static bool bad(const void *self, uint32_t index)
-{
-    const struct files *files = self;
-    return atomic_load(&files->failures->failed[index]);
-}
-
 static const char *path(const void *self, uint32_t index)
 {
     const struct files *files = self;
@@ -187,9 +141,7 @@ static void free_files(mfm_ctx *ctx, void *self)
 {
     struct files *files = self;
     mfm_file_list_clear(ctx, &files->list);
-    if (files->failures)
-        mfm_free(ctx, files->failures->failed);
-    mfm_free(ctx, files->failures);
+    mfm_bad_images_free(ctx, files->bad);
     mfm_free(ctx, files->folder);
     mfm_free(ctx, files);
 }
@@ -200,9 +152,6 @@ static const mfm_source_kind kind = {.open = open_files,
                                      .pixels = pixels,
                                      .digest = digest,
                                      .hash = hash,
-                                     .tell = tell,
-                                     .failed = failed,
-                                     .bad = bad,
                                      .path = path,
                                      .free = free_files,
                                      .decodes = true};
@@ -227,10 +176,7 @@ int mfm_file_images_new(mfm_ctx *ctx, const char *folder, const mfm_dataset_opti
     if (!files)
         return MFM_ENOMEM;
     files->folder = mfm_strdup(ctx, folder);
-    files->failures = mfm_alloc(ctx, 1, sizeof *files->failures);
-    if (files->failures)
-        files->failures->failed = mfm_alloc(ctx, list->count, sizeof *files->failures->failed);
-    if (!files->folder || !files->failures || !files->failures->failed) {
+    if (!files->folder || mfm_bad_images_new(ctx, folder, list->count, &files->bad)) {
         free_files(ctx, files);
         return MFM_ENOMEM;
     }
@@ -238,6 +184,7 @@ int mfm_file_images_new(mfm_ctx *ctx, const char *folder, const mfm_dataset_opti
                            .labels = list->labels,
                            .source = &kind,
                            .self = files,
+                           .bad = files->bad,
                            .skips = options->on_bad == MFM_BAD_SKIP};
     files->memory = share_of(options->memory);
     list->labels = NULL;

@@ -92,19 +92,24 @@ bool mfm_images_skip(const mfm_images *images, int status)
 
 void mfm_images_tell(mfm_ctx *ctx, const mfm_images *images, bool total)
 {
-    if (images->source && images->source->tell && images->skips)
-        images->source->tell(ctx, images->self, total);
+    if (images->bad && images->skips)
+        mfm_bad_images_tell(ctx, images->bad, total);
+}
+
+void mfm_images_hush(const mfm_images *images)
+{
+    if (images->bad)
+        mfm_bad_images_hush(images->bad);
 }
 
 bool mfm_images_left_out(const mfm_images *images, uint32_t index)
 {
-    return images->skips && images->source && images->source->bad &&
-           images->source->bad(images->self, index);
+    return images->skips && images->bad && mfm_bad_images_has(images->bad, index);
 }
 
 uint32_t mfm_images_failed(const mfm_images *images)
 {
-    return images->source && images->source->failed ? images->source->failed(images->self) : 0;
+    return images->bad ? mfm_bad_images_count(images->bad) : 0;
 }
 
 const char *mfm_images_path(const mfm_images *images, uint32_t index)

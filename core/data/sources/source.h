@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/data/sources/bad_images.h"
 #include "core/data/sources/dataset.h"
 #include "core/base/context.h"
 #include "core/base/digest.h"
@@ -22,7 +23,7 @@
 
 MFM_C_BEGIN
 
-enum { MFM_PICTURE_MESSAGE = 1024 };
+enum { MFM_PICTURE_MESSAGE = MFM_BAD_MESSAGE };
 
 /* The image that a reader is at. */
 typedef struct mfm_picture {
@@ -45,13 +46,6 @@ struct mfm_source_kind {
     int (*digest)(void *reader, uint32_t index, mfm_picture *picture, mfm_digest *digest);
     /* Goes on with a hash (core/data/fnv.h) by what tells the image from others. */
     uint64_t (*hash)(const void *self, uint32_t index, uint64_t hash);
-    /* Warns of the images that could not be read since the last time, the first ten by their
-     * messages; total: and how many there are, where more have come. NULL: none fail. */
-    void (*tell)(mfm_ctx *ctx, void *self, bool total);
-    /* How many could not be read so far, each once; NULL: none fail. */
-    uint32_t (*failed)(const void *self);
-    /* Whether an image is one of these; NULL: it is not. */
-    bool (*bad)(const void *self, uint32_t index);
     /* The file that an image lies in, relative to the dataset's folder; NULL: none of its own. */
     const char *(*path)(const void *self, uint32_t index);
     void (*free)(mfm_ctx *ctx, void *self);
@@ -72,8 +66,10 @@ int mfm_reader_pixels(mfm_reader *reader, int reduce);
 int mfm_reader_digest(mfm_reader *reader, uint32_t index, mfm_digest *digest);
 /* Whether images that fail with this status are left out. */
 bool mfm_images_skip(const mfm_images *images, int status);
-/* As `tell` of the source, where images are left out; for the thread whose context it is. */
+/* As mfm_bad_images_tell, where images are left out. */
 void mfm_images_tell(mfm_ctx *ctx, const mfm_images *images, bool total);
+/* As mfm_bad_images_hush. */
+void mfm_images_hush(const mfm_images *images);
 /* Whether an image could not be read so far, where such images are left out. */
 bool mfm_images_left_out(const mfm_images *images, uint32_t index);
 /* How many of a part could not be read so far. */
