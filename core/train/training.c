@@ -28,6 +28,11 @@ mfm_share mfm_training_meta_share(const mfm_training *t)
     return mfm_options_share(&t->options, t->options.meta_batch);
 }
 
+int mfm_training_gradient_sum(const mfm_training *t, mfm_gradient_sum **sum)
+{
+    return mfm_gradient_sum_new(t->ctx, t->options.comm, t->problem->main, MFM_GRADIENT_PART, sum);
+}
+
 void mfm_training_sum(const mfm_training *t, real *values, size_t count)
 {
     mfm_comm_sum_reals(t->options.comm, values, count);

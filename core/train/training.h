@@ -9,6 +9,7 @@
 #include "core/base/linkage.h"
 #include "core/train/finishing/finishing.h"
 #include "core/train/bilevel/hyper_training.h"
+#include "core/train/comm/gradient_sum.h"
 #include "core/train/methods/method.h"
 #include "core/train/optimizers/optimizer.h"
 #include "core/train/schedules/schedule.h"
@@ -124,7 +125,9 @@ void mfm_training_free(mfm_training *training);
 /* What this rank has of a training batch, and of a meta batch. */
 mfm_share mfm_training_share(const mfm_training *training);
 mfm_share mfm_training_meta_share(const mfm_training *training);
-/* The sum over all ranks of what each has of a gradient, laid out as the graph's parameters. */
+/* For sweeps over the problem's main graph. */
+int mfm_training_gradient_sum(const mfm_training *training, mfm_gradient_sum **sum);
+/* Of what each rank has, in place. */
 void mfm_training_sum(const mfm_training *training, real *values, size_t count);
 
 /* From here on the vector belongs to the run's state. */

@@ -295,6 +295,11 @@ static void restore_for(const mfm_plan *plan, int pass, size_t i, size_t *next,
 
 void mfm_plan_run(mfm_plan *plan, int pass)
 {
+    mfm_plan_run_heard(plan, pass, NULL);
+}
+
+void mfm_plan_run_heard(mfm_plan *plan, int pass, const mfm_plan_listener *listener)
+{
     assert(0 <= pass && pass < plan->spec.n_passes);
     assert(plan->is_placed); /* mfm_plan_bind_arena comes before */
     assert(pass == 0 || pass >= plan->next_pass);
@@ -315,6 +320,8 @@ void mfm_plan_run(mfm_plan *plan, int pass)
         call(&plan->instance.nodes[i], p->kind);
         if (observers)
             mfm_observers_tell(observers, plan, pass, (int)i, from);
+        if (listener)
+            listener->on_passed(listener->self, i);
     }
     if (observers)
         mfm_observers_tell(observers, plan, pass, MFM_WHOLE_PASS, begin);

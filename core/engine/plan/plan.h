@@ -94,6 +94,13 @@ void mfm_plan_set_step(mfm_plan *plan, enum mfm_stream stream, uint64_t seed, ui
  * All that it reads and writes has been bound. */
 void mfm_plan_run(mfm_plan *plan, int pass);
 
+/* Told after each node of the graph that a pass has run. */
+typedef struct mfm_plan_listener {
+    void (*on_passed)(void *self, size_t node);
+    void *self;
+} mfm_plan_listener;
+void mfm_plan_run_heard(mfm_plan *plan, int pass, const mfm_plan_listener *listener);
+
 /* A kept lane, or any lane of an input or parameter; NULL when it is not there. */
 real *mfm_plan_lane(const mfm_plan *plan, int value, enum mfm_lane lane);
 const mfm_shape *mfm_plan_shape(const mfm_plan *plan, int value);

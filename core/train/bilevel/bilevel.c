@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/train/bilevel/hyper_plan.h"
-#include "core/train/comm/comm.h"
+#include "core/train/comm/gradient_sum.h"
 #include "core/train/optimizers/optimizer.h"
 #include "core/train/vector.h"
 
@@ -82,6 +82,7 @@ struct mfm_bilevel {
     const char *names[TRAIN_PASSES]; /* by that number */
     mfm_hyper_plan *hypers[MFM_MAX_HYPERS];
     const real *hypergradients[MFM_MAX_HYPERS];
+    mfm_gradient_sum *sum;
     real *w;              /* the caller's */
     real *gradient;       /* g1, then g2 */
     real *virtual_w;      /* w^; NULL: w itself */
@@ -214,6 +215,9 @@ static int build(mfm_bilevel *b)
     if (!status)
         status = make_vectors(b);
     if (!status)
+        status = mfm_gradient_sum_new(b->ctx, b->spec.comm, b->problem->main, MFM_GRADIENT_PART,
+                                      &b->sum);
+    if (!status)
         connect(b);
     return status;
 }
@@ -244,6 +248,7 @@ void mfm_bilevel_free(mfm_bilevel *b)
         return;
     mfm_plan_free(b->train);
     mfm_plan_free(b->meta);
+    mfm_gradient_sum_free(b->sum);
     for (int i = 0; i < MFM_MAX_HYPERS; i++)
         mfm_hyper_plan_free(b->hypers[i]);
     mfm_free_aligned(b->ctx, b->gradient);
@@ -290,8 +295,7 @@ void mfm_bilevel_begin(mfm_bilevel *b, const mfm_batch *train, const uint32_t *r
 /* A sweep that leaves a gradient of w, of this rank's samples: then that of all. */
 static void run_backward(mfm_bilevel *b, int pass)
 {
-    mfm_plan_run(b->train, b->pass[pass]);
-    mfm_comm_sum_reals(b->spec.comm, b->gradient, b->problem->main->params_size);
+    mfm_gradient_sum_run(b->sum, b->train, b->pass[pass], b->gradient);
 }
 
 /* The objective for the phi that is there now, and its gradient. */
@@ -353,8 +357,7 @@ void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *meta, const mfm_virtua
     mfm_plan_run(b->meta, META_FORWARD);
     b->losses.meta = (double)*mfm_plan_lane(b->meta, loss, MFM_X);
     *mfm_plan_lane(b->meta, loss, MFM_G) = 1;
-    mfm_plan_run(b->meta, META_BACKWARD);
-    mfm_comm_sum_reals(b->spec.comm, b->v, b->problem->main->params_size);
+    mfm_gradient_sum_run(b->sum, b->meta, META_BACKWARD, b->v);
     scale_by_rates(b);
 }
 

@@ -8,27 +8,6 @@
 
 #include "core/train/comm/comm_parts.h"
 
-/* Bytes of which all ranks get all at once; and, above, those that one rank adds up at a time. */
-enum { SHORT = 8 << 10, PART = 256 << 10 };
-
-/* A row of a sum is added to another. */
-typedef struct addition {
-    int to, from;
-} addition;
-
-struct mfm_comm {
-    mfm_ctx *ctx;
-    const mfm_transport *transport;
-    mfm_comm_events events;
-    mfm_exchange exchange;
-    int rank, ranks;
-    char name[MFM_TRANSPORT_TEXT];
-    double timeout; /* seconds */
-    addition additions[MFM_CHUNKS];
-    int n_additions; /* ranks - 1 */
-    char *rows;      /* [ranks, PART] what others send; this rank's own row is not used */
-};
-
 /* ---- the tree ---- */
 
 /* The additions that make the sum of chunks [first, end) of what the ranks have; returns the rank
@@ -43,7 +22,7 @@ static int plan_sum(mfm_comm *c, int first, int end)
     const int middle = (first + end) / 2;
     assert(end - first > 1);
     const int to = plan_sum(c, first, middle), from = plan_sum(c, middle, end);
-    c->additions[c->n_additions++] = (addition){to, from};
+    c->additions[c->n_additions++] = (mfm_addition){to, from};
     return to;
 }
 
@@ -57,6 +36,14 @@ static void sum_doubles(void *self, double *values, size_t n)
 static void sum_reals(void *self, real *values, size_t n)
 {
     mfm_comm_sum_reals(self, values, n);
+}
+
+static void release(mfm_comm *c)
+{
+    mfm_behind_free(c);
+    mfm_free_aligned(c->ctx, c->at_hand.rows);
+    pthread_mutex_destroy(&c->turn);
+    mfm_free(c->ctx, c);
 }
 
 int mfm_comm_new(mfm_ctx *ctx, const mfm_transport *transport, int rank, int ranks,
@@ -80,25 +67,27 @@ int mfm_comm_new(mfm_ctx *ctx, const mfm_transport *transport, int rank, int ran
                                  .rank = rank,
                                  .ranks = ranks,
                                  .sum_doubles = sum_doubles,
-                                 .sum_reals = sum_reals}};
-    c->rows = mfm_alloc_aligned(ctx, (size_t)ranks, PART);
-    if (!c->rows) {
-        mfm_free(ctx, c);
-        return MFM_ENOMEM;
-    }
+                                 .sum_reals = sum_reals},
+                    .at_hand = {.channel = MFM_AT_HAND, .part = MFM_SUM_PART}};
+    pthread_mutex_init(&c->turn, NULL);
     plan_sum(c, 0, MFM_CHUNKS);
-    *comm = c;
-    return MFM_OK;
+    c->at_hand.rows = mfm_alloc_aligned(ctx, (size_t)ranks, c->at_hand.part);
+    if (c->at_hand.rows && !mfm_behind_new(c)) {
+        *comm = c;
+        return MFM_OK;
+    }
+    release(c);
+    return MFM_ENOMEM;
 }
 
 void mfm_comm_close(mfm_comm *c)
 {
     if (!c)
         return;
+    mfm_comm_finish_sums(c);
     mfm_comm_barrier(c);
     c->transport->end();
-    mfm_free_aligned(c->ctx, c->rows);
-    mfm_free(c->ctx, c);
+    release(c);
 }
 
 void mfm_comm_set_name(mfm_comm *c, const char *name)
@@ -139,7 +128,7 @@ mfm_share mfm_comm_share(const mfm_comm *c, int64_t samples)
 
 size_t mfm_comm_bytes(int ranks)
 {
-    return ranks > 1 ? (size_t)ranks * PART : 0;
+    return ranks > 1 ? (size_t)ranks * (MFM_SUM_PART + MFM_SUM_PART_BEHIND) : 0;
 }
 
 void mfm_comm_abort(mfm_comm *c, int exit_code)
@@ -168,17 +157,39 @@ static void lose(mfm_comm *c, int from)
     c->transport->abort(MFM_EXIT_LOST);
 }
 
+static void send(mfm_comm *c, const mfm_way *way, size_t to, const void *bytes, size_t size)
+{
+    pthread_mutex_lock(&c->turn);
+    c->transport->send(way->channel, (int)to, bytes, size);
+    pthread_mutex_unlock(&c->turn);
+}
+
+static void receive(mfm_comm *c, const mfm_way *way, size_t from, void *bytes, size_t size)
+{
+    pthread_mutex_lock(&c->turn);
+    c->transport->receive(way->channel, (int)from, bytes, size);
+    pthread_mutex_unlock(&c->turn);
+}
+
+static bool done(mfm_comm *c, const mfm_way *way, int *from)
+{
+    pthread_mutex_lock(&c->turn);
+    const bool all = c->transport->done(way->channel, from);
+    pthread_mutex_unlock(&c->turn);
+    return all;
+}
+
 /* Messages are short of microseconds at times, and minutes at others, when rank 0 writes a file:
  * it spins at first, gives way to who shares its processor, and sleeps after a tenth of a second.
  */
-static void wait_for_all(mfm_comm *c)
+static void wait_for_all(mfm_comm *c, const mfm_way *way)
 {
     enum { SPINS = 200 };
-    const struct timespec nap = {.tv_nsec = 1000000};
+    const struct timespec nap = {.tv_nsec = 1000000}, blink = {.tv_nsec = 20000};
     int from = 0;
     double start = 0;
-    for (unsigned tries = 0; !c->transport->done(&from); tries++) {
-        if (tries < SPINS)
+    for (unsigned tries = 0; !done(c, way, &from); tries++) {
+        if (tries < SPINS && !way->sleeps)
             continue;
         const double at = now();
         if (start == 0)
@@ -187,6 +198,8 @@ static void wait_for_all(mfm_comm *c)
             lose(c, from);
         if (at - start > 0.1)
             nanosleep(&nap, NULL);
+        else if (way->sleeps)
+            nanosleep(&blink, NULL);
         else
             sched_yield();
     }
@@ -219,31 +232,34 @@ typedef void add_fn(const mfm_comm *c, void *const *rows, size_t n);
 
 /* own: this rank's n numbers of `size` bytes, in whose place the sum is put. The other rows have
  * been received. */
-static void add_rows(const mfm_comm *c, void *own, size_t n, size_t size, add_fn *add)
+static void add_rows(const mfm_comm *c, const mfm_way *way, void *own, size_t n, size_t size,
+                     add_fn *add)
 {
     void *rows[MFM_CHUNKS];
     for (int r = 0; r < c->ranks; r++)
-        rows[r] = r == c->rank ? own : c->rows + (size_t)r * PART;
+        rows[r] = r == c->rank ? own : way->rows + (size_t)r * way->part;
     add(c, rows, n);
     if (c->rank != 0)
         memcpy(own, rows[0], n * size);
 }
 
-static void sum_short(mfm_comm *c, void *values, size_t n, size_t size, add_fn *add)
+static void sum_short(mfm_comm *c, const mfm_way *way, void *values, size_t n, size_t size,
+                      add_fn *add)
 {
-    for (int k = 1; k < c->ranks; k++) {
-        const int from = (c->rank + c->ranks - k) % c->ranks, to = (c->rank + k) % c->ranks;
-        c->transport->receive(from, c->rows + (size_t)from * PART, n * size);
-        c->transport->send(to, values, n * size);
+    const size_t ranks = (size_t)c->ranks, own = (size_t)c->rank;
+    for (size_t k = 1; k < ranks; k++) {
+        const size_t from = (own + ranks - k) % ranks, to = (own + k) % ranks;
+        receive(c, way, from, way->rows + from * way->part, n * size);
+        send(c, way, to, values, n * size);
     }
-    wait_for_all(c);
-    add_rows(c, values, n, size, add);
+    wait_for_all(c, way);
+    add_rows(c, way, values, n, size, add);
 }
 
-/* Part p of n numbers begins at n p / ranks: no part has more than PART bytes. */
-static void sum_parts(mfm_comm *c, char *values, size_t n, size_t size, add_fn *add)
+/* Part p of n numbers begins at n p / ranks: no part has more than way->part bytes. */
+static void sum_parts(mfm_comm *c, const mfm_way *way, char *values, size_t n, size_t size,
+                      add_fn *add)
 {
-    const mfm_transport *t = c->transport;
     const size_t ranks = (size_t)c->ranks, own = (size_t)c->rank;
     size_t at[MFM_CHUNKS + 1];
     for (size_t p = 0; p <= ranks; p++)
@@ -251,40 +267,45 @@ static void sum_parts(mfm_comm *c, char *values, size_t n, size_t size, add_fn *
     const size_t bytes = at[own + 1] - at[own];
     for (size_t k = 1; k < ranks; k++) {
         const size_t from = (own + ranks - k) % ranks, to = (own + k) % ranks;
-        t->receive((int)from, c->rows + from * PART, bytes);
-        t->send((int)to, values + at[to], at[to + 1] - at[to]);
+        receive(c, way, from, way->rows + from * way->part, bytes);
+        send(c, way, to, values + at[to], at[to + 1] - at[to]);
     }
-    wait_for_all(c);
-    add_rows(c, values + at[own], bytes / size, size, add);
+    wait_for_all(c, way);
+    add_rows(c, way, values + at[own], bytes / size, size, add);
     for (size_t k = 1; k < ranks; k++) {
         const size_t from = (own + ranks - k) % ranks, to = (own + k) % ranks;
-        t->receive((int)from, values + at[from], at[from + 1] - at[from]);
-        t->send((int)to, values + at[own], bytes);
+        receive(c, way, from, values + at[from], at[from + 1] - at[from]);
+        send(c, way, to, values + at[own], bytes);
     }
-    wait_for_all(c);
+    wait_for_all(c, way);
 }
 
-static void sum(mfm_comm *c, void *values, size_t n, size_t size, add_fn *add)
+static void sum(mfm_comm *c, const mfm_way *way, void *values, size_t n, size_t size, add_fn *add)
 {
-    const size_t most = (size_t)c->ranks * (PART / size);
-    if (n * size <= SHORT) {
-        sum_short(c, values, n, size, add);
+    const size_t most = (size_t)c->ranks * (way->part / size);
+    if (n * size <= MFM_SUM_SHORT) {
+        sum_short(c, way, values, n, size, add);
         return;
     }
     for (size_t at = 0; at < n; at += most)
-        sum_parts(c, (char *)values + at * size, n - at < most ? n - at : most, size, add);
+        sum_parts(c, way, (char *)values + at * size, n - at < most ? n - at : most, size, add);
+}
+
+void mfm_comm_sum_by(mfm_comm *c, const mfm_way *way, real *values, size_t n)
+{
+    sum(c, way, values, n, sizeof *values, add_reals);
 }
 
 void mfm_comm_sum_reals(mfm_comm *c, real *values, size_t n)
 {
     if (c && n > 0)
-        sum(c, values, n, sizeof *values, add_reals);
+        mfm_comm_sum_by(c, &c->at_hand, values, n);
 }
 
 void mfm_comm_sum_doubles(mfm_comm *c, double *values, size_t n)
 {
     if (c && n > 0)
-        sum(c, values, n, sizeof *values, add_doubles);
+        sum(c, &c->at_hand, values, n, sizeof *values, add_doubles);
 }
 
 /* ---- handing out ---- */
@@ -296,10 +317,10 @@ void mfm_comm_broadcast(mfm_comm *c, void *bytes, size_t size)
     for (size_t at = 0; c && at < size; at += AT_ONCE) {
         const size_t some = size - at < AT_ONCE ? size - at : AT_ONCE;
         if (c->rank != 0)
-            c->transport->receive(0, (char *)bytes + at, some);
+            receive(c, &c->at_hand, 0, (char *)bytes + at, some);
         for (int r = 1; c->rank == 0 && r < c->ranks; r++)
-            c->transport->send(r, (const char *)bytes + at, some);
-        wait_for_all(c);
+            send(c, &c->at_hand, (size_t)r, (const char *)bytes + at, some);
+        wait_for_all(c, &c->at_hand);
     }
 }
 
@@ -317,13 +338,13 @@ void mfm_comm_gather(mfm_comm *c, void *bytes, const size_t *begin)
             const size_t from = (own + ranks - k) % ranks, to = (own + k) % ranks;
             const size_t theirs = begin[from + 1] - begin[from], ours = begin[own + 1] - begin[own];
             if (at < theirs)
-                c->transport->receive((int)from, all + begin[from] + at,
-                                      theirs - at < AT_ONCE ? theirs - at : AT_ONCE);
+                receive(c, &c->at_hand, from, all + begin[from] + at,
+                        theirs - at < AT_ONCE ? theirs - at : AT_ONCE);
             if (at < ours)
-                c->transport->send((int)to, all + begin[own] + at,
-                                   ours - at < AT_ONCE ? ours - at : AT_ONCE);
+                send(c, &c->at_hand, to, all + begin[own] + at,
+                     ours - at < AT_ONCE ? ours - at : AT_ONCE);
         }
-        wait_for_all(c);
+        wait_for_all(c, &c->at_hand);
     }
 }
 

@@ -67,6 +67,11 @@ size_t mfm_comm_bytes(int ranks);
 /* Of each element over the ranks along the tree. */
 void mfm_comm_sum_reals(mfm_comm *comm, real *values, size_t n);
 void mfm_comm_sum_doubles(mfm_comm *comm, double *values, size_t n);
+/* The same, begun: it goes on in a thread of its own while this one computes, and nobody touches
+ * values until mfm_comm_finish_sums. Sums are begun in the same order on all ranks. */
+void mfm_comm_begin_sum(mfm_comm *comm, real *values, size_t n);
+/* Waits for all sums that were begun. */
+void mfm_comm_finish_sums(mfm_comm *comm);
 /* Rank 0's bytes for all. */
 void mfm_comm_broadcast(mfm_comm *comm, void *bytes, size_t size);
 /* Rank r has bytes[begin[r] .. begin[r + 1]), begin [ranks + 1]; afterwards all have all. */

@@ -9,20 +9,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { MFM_TRANSPORT_VERSION = 1, MFM_TRANSPORT_TEXT = 512 };
+enum { MFM_TRANSPORT_VERSION = 2, MFM_TRANSPORT_TEXT = 512 };
 
-/* Functions cannot fail but where they say so: what the network refuses ends all processes. */
+/* Messages of one channel do not wait for those of another. */
+enum mfm_channel { MFM_AT_HAND, MFM_BEHIND, MFM_CHANNELS };
+
+/* Functions cannot fail but where they say so: what the network refuses ends all processes. They
+ * are called by one thread at a time. */
 typedef struct mfm_transport {
     int version; /* MFM_TRANSPORT_VERSION */
     /* Joins the others; false, with a message, when that is not possible. name: "Open MPI 4.1.4" */
     bool (*begin)(int *rank, int *ranks, char name[MFM_TRANSPORT_TEXT],
                   char message[MFM_TRANSPORT_TEXT]);
-    /* Start to send, and to receive, size <= INT_MAX bytes. Between two ranks messages arrive in
-     * the order in which they were sent. */
-    void (*send)(int to, const void *bytes, size_t size);
-    void (*receive)(int from, void *bytes, size_t size);
-    /* Whether all that was started is done; else *from is a rank that is waited for. */
-    bool (*done)(int *from);
+    /* Start to send, and to receive, size <= INT_MAX bytes. Between two ranks the messages of a
+     * channel arrive in the order in which they were sent. */
+    void (*send)(enum mfm_channel channel, int to, const void *bytes, size_t size);
+    void (*receive)(enum mfm_channel channel, int from, void *bytes, size_t size);
+    /* Whether all that was started in the channel is done; else *from is a rank that is waited for.
+     */
+    bool (*done)(enum mfm_channel channel, int *from);
     /* Waits for all others, and leaves. */
     void (*end)(void);
     /* Ends all processes; does not return. */

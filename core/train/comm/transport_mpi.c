@@ -15,15 +15,17 @@
 enum { MOST = 4 * MFM_CHUNKS, TAG = 1 };
 
 /* Those that are under way, and whom each is from or to. MPI itself is one for a process. */
-static MPI_Request requests[MOST];
-static int peers[MOST], count;
+static struct {
+    MPI_Request requests[MOST];
+    int peers[MOST], count;
+} ways[MFM_CHANNELS];
 
 static bool begin(int *rank, int *ranks, char name[MFM_TRANSPORT_TEXT],
                   char message[MFM_TRANSPORT_TEXT])
 {
     char version[MPI_MAX_LIBRARY_VERSION_STRING];
     int length, provided;
-    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
+    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS) {
         snprintf(message, MFM_TRANSPORT_TEXT, "MPI does not start");
         return false;
     }
@@ -34,39 +36,43 @@ static bool begin(int *rank, int *ranks, char name[MFM_TRANSPORT_TEXT],
     snprintf(name, MFM_TRANSPORT_TEXT, "%.200s", version);
     for (char *c = name; *c; c++)
         *c = *c == '\t' ? ' ' : *c;
-    if (provided >= MPI_THREAD_FUNNELED)
+    if (provided >= MPI_THREAD_SERIALIZED)
         return true;
     snprintf(message, MFM_TRANSPORT_TEXT, "%s takes no program with threads", name);
     return false;
 }
 
-static void send(int to, const void *bytes, size_t size)
+static void send(enum mfm_channel channel, int to, const void *bytes, size_t size)
 {
-    peers[count] = to;
-    MPI_Isend(bytes, (int)size, MPI_BYTE, to, TAG, MPI_COMM_WORLD, &requests[count++]);
+    const int i = ways[channel].count++;
+    ways[channel].peers[i] = to;
+    MPI_Isend(bytes, (int)size, MPI_BYTE, to, TAG + (int)channel, MPI_COMM_WORLD,
+              &ways[channel].requests[i]);
 }
 
-static void receive(int from, void *bytes, size_t size)
+static void receive(enum mfm_channel channel, int from, void *bytes, size_t size)
 {
-    peers[count] = from;
-    MPI_Irecv(bytes, (int)size, MPI_BYTE, from, TAG, MPI_COMM_WORLD, &requests[count++]);
+    const int i = ways[channel].count++;
+    ways[channel].peers[i] = from;
+    MPI_Irecv(bytes, (int)size, MPI_BYTE, from, TAG + (int)channel, MPI_COMM_WORLD,
+              &ways[channel].requests[i]);
 }
 
 /* What is done has become MPI_REQUEST_NULL. */
-static bool done(int *from)
+static bool done(enum mfm_channel channel, int *from)
 {
     int all;
     MPI_Status statuses[MOST];
-    MPI_Testall(count, requests, &all, statuses);
+    MPI_Testall(ways[channel].count, ways[channel].requests, &all, statuses);
     if (all) {
-        count = 0;
+        ways[channel].count = 0;
         return true;
     }
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < ways[channel].count; i++) {
         int one;
-        MPI_Request_get_status(requests[i], &one, &statuses[i]);
+        MPI_Request_get_status(ways[channel].requests[i], &one, &statuses[i]);
         if (!one)
-            *from = peers[i];
+            *from = ways[channel].peers[i];
     }
     return false;
 }

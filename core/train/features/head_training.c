@@ -10,6 +10,7 @@ static const char *const pass_names[PASSES] = {[FORWARD] = "classifier forward",
 
 typedef struct head_state {
     mfm_plan *plan;
+    mfm_gradient_sum *sum;
     real *gradient;
 } head_state;
 
@@ -19,6 +20,7 @@ void mfm_head_end(mfm_training *t)
     if (!s)
         return;
     mfm_plan_free(s->plan);
+    mfm_gradient_sum_free(s->sum);
     mfm_free_aligned(t->ctx, s->gradient);
     mfm_free(t->ctx, s);
     t->method_state = NULL;
@@ -78,6 +80,8 @@ int mfm_head_begin(mfm_training *t)
     int status = make_plan(t, s);
     if (!status)
         status = mfm_vector_new(t->ctx, NULL, t->problem->main->params_size, &s->gradient);
+    if (!status)
+        status = mfm_training_gradient_sum(t, &s->sum);
     if (status)
         mfm_head_end(t);
     else
@@ -90,8 +94,7 @@ static void run_backward(const mfm_training *t)
 {
     const head_state *s = t->method_state;
     const mfm_problem *p = t->problem;
-    mfm_plan_run(s->plan, BACKWARD);
-    mfm_training_sum(t, s->gradient, p->main->params_size);
+    mfm_gradient_sum_run(s->sum, s->plan, BACKWARD, s->gradient);
     for (size_t i = 0; i < p->n_gives; i++)
         mfm_training_sum(t, mfm_plan_lane(s->plan, p->gives[i].main, MFM_G),
                          (size_t)mfm_shape_count(mfm_plan_shape(s->plan, p->gives[i].main)));

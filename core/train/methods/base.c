@@ -35,8 +35,8 @@ static const mfm_pass passes[PASSES] = {
 };
 
 typedef struct base_state {
-    const mfm_training *training;
     mfm_plan *plan;
+    mfm_gradient_sum *sum;
     real *gradient;
 } base_state;
 
@@ -46,6 +46,7 @@ static void end(mfm_training *t)
     if (!s)
         return;
     mfm_plan_free(s->plan);
+    mfm_gradient_sum_free(s->sum);
     mfm_free_aligned(t->ctx, s->gradient);
     mfm_free(t->ctx, s);
     t->method_state = NULL;
@@ -56,7 +57,6 @@ static int begin(mfm_training *t)
     base_state *s = mfm_alloc(t->ctx, 1, sizeof *s);
     if (!s)
         return MFM_ENOMEM;
-    s->training = t;
     t->method_state = s;
     const mfm_slot keep[2] = {{t->problem->plain.loss, MFM_X}, {t->problem->plain.loss, MFM_G}};
     const mfm_base_values *values = mfm_chosen_values(&t->options, &mfm_base_settings);
@@ -75,6 +75,8 @@ static int begin(mfm_training *t)
     int status = mfm_plan_new(t->ctx, t->problem->main, &spec, &s->plan);
     if (!status)
         status = mfm_vector_new(t->ctx, NULL, t->problem->main->params_size, &s->gradient);
+    if (!status)
+        status = mfm_training_gradient_sum(t, &s->sum);
     if (status) {
         end(t);
         return status;
@@ -88,8 +90,7 @@ static int begin(mfm_training *t)
 
 static const real *run_backward(const base_state *s, int pass)
 {
-    mfm_plan_run(s->plan, pass);
-    mfm_training_sum(s->training, s->gradient, s->training->problem->main->params_size);
+    mfm_gradient_sum_run(s->sum, s->plan, pass, s->gradient);
     return s->gradient;
 }
 

@@ -25,9 +25,9 @@ static const mfm_pass passes[PASSES] = {
 };
 
 typedef struct bbn_state {
-    const mfm_training *training;
     mfm_branch_inputs inputs;
     mfm_plan *plan;
+    mfm_gradient_sum *sum;
     real *gradient, *share;
 } bbn_state;
 
@@ -47,6 +47,7 @@ static void end(mfm_training *t)
     if (!s)
         return;
     mfm_plan_free(s->plan);
+    mfm_gradient_sum_free(s->sum);
     mfm_free_aligned(t->ctx, s->gradient);
     mfm_free_aligned(t->ctx, s->share);
     mfm_free(t->ctx, s);
@@ -71,6 +72,8 @@ static int make(mfm_training *t, bbn_state *s)
     int status = mfm_plan_new(t->ctx, t->problem->main, &spec, &s->plan);
     if (!status)
         status = mfm_vector_new(t->ctx, NULL, t->problem->main->params_size, &s->gradient);
+    if (!status)
+        status = mfm_training_gradient_sum(t, &s->sum);
     return status ? status : mfm_vector_new(t->ctx, NULL, 1, &s->share);
 }
 
@@ -79,7 +82,6 @@ static int begin(mfm_training *t)
     bbn_state *s = mfm_alloc(t->ctx, 1, sizeof *s);
     if (!s)
         return MFM_ENOMEM;
-    s->training = t;
     t->method_state = s;
     const int status = make(t, s);
     if (status) {
@@ -102,8 +104,7 @@ static double share_of(const mfm_training *t)
 
 static const real *run_backward(const bbn_state *s, int pass)
 {
-    mfm_plan_run(s->plan, pass);
-    mfm_training_sum(s->training, s->gradient, s->training->problem->main->params_size);
+    mfm_gradient_sum_run(s->sum, s->plan, pass, s->gradient);
     return s->gradient;
 }
 

@@ -74,7 +74,57 @@ static void sums_are_those_of_the_tree(void)
     }
 }
 
-/* What the test above would not see if the magnitudes were alike. */
+/* Gradients in the background, of all lengths, and batch statistics meanwhile. */
+static void sums_that_were_begun_are_those_of_the_tree(void)
+{
+    const mfm_share whole = mfm_share_whole(1600), own = mfm_comm_share(comm, 1600);
+    real *expected[LENGTHS], *got[LENGTHS];
+    for (int i = 0; i < LENGTHS; i++) {
+        expected[i] = malloc(lengths[i] * sizeof *expected[i]);
+        got[i] = malloc(lengths[i] * sizeof *got[i]);
+        fill_reals(&whole, expected[i], lengths[i]);
+        fill_reals(&own, got[i], lengths[i]);
+    }
+    for (int times = 0; times < 3; times++) {
+        for (int i = LENGTHS; i-- > 0;) {
+            double wide[17], expected_wide[17];
+            mfm_comm_begin_sum(comm, got[i], lengths[i]);
+            fill_doubles(&whole, expected_wide, 17);
+            fill_doubles(&own, wide, 17);
+            mfm_comm_sum_doubles(comm, wide, 17);
+            CU_ASSERT_EQUAL(memcmp(expected_wide, wide, sizeof wide), 0);
+        }
+        mfm_comm_finish_sums(comm);
+        for (int i = 0; i < LENGTHS; i++) {
+            CU_ASSERT_EQUAL(memcmp(expected[i], got[i], lengths[i] * sizeof *got[i]), 0);
+            fill_reals(&own, got[i], lengths[i]);
+        }
+    }
+    for (int i = 0; i < LENGTHS; i++) {
+        free(expected[i]);
+        free(got[i]);
+    }
+}
+
+/* More than wait in the queue at a time. */
+static void any_number_of_sums_can_be_begun(void)
+{
+    enum { SUMS = 300 };
+    const int ranks = mfm_comm_ranks(comm), all = ranks * (ranks + 1) / 2;
+    real values[SUMS];
+    int wrong = 0;
+    for (int i = 0; i < SUMS; i++) {
+        values[i] = (real)((1 + mfm_comm_rank(comm)) * i);
+        mfm_comm_begin_sum(comm, &values[i], 1);
+    }
+    mfm_comm_finish_sums(comm);
+    mfm_comm_finish_sums(comm);
+    for (int i = 0; i < SUMS; i++)
+        wrong += values[i] != (real)(all * i);
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
+/* What the tests above would not see if the magnitudes were alike. */
 static void another_order_would_show(void)
 {
     const size_t n = 1000;
@@ -172,6 +222,9 @@ static void differences_are_told(void)
 
 static const mfm_case cases[] = {
     {"a sum over ranks has the bits of the tree on one process", sums_are_those_of_the_tree},
+    {"a sum that was begun has them too, with other sums in between",
+     sums_that_were_begun_are_those_of_the_tree},
+    {"more sums than the queue holds can be begun", any_number_of_sums_can_be_begun},
     {"numbers of another order of additions differ", another_order_would_show},
     {"the engine's exchange adds over all ranks", the_exchange_is_the_sum},
     {"rank 0's bytes reach all", rank_0_hands_out},
