@@ -11,12 +11,14 @@ sum of a vector of n bytes over R nodes takes
     ring     2 (R - 1) latency + 2 (R - 1) / R n / link + n / add
     tree     2 log2(R) latency + 2 (R - 1) / R n / link + n / add            (halving, doubling)
 
-and one of a few numbers, which each sends to all, latency + (R - 1) (n / link + send).
+and one of a few numbers, which each sends to all, latency + (R - 1) (n / link + send). A gradient's
+sum goes on during the backward sweep that makes it (behind.c), two thirds of a plain step: what is
+longer than that is waited for. It can do no better: parts are whole one after the other.
 """
 import argparse
 import math
 
-PART = 256 << 10  # bytes that a node adds up at a time (core/train/comm/comm.c)
+PART = 1 << 20  # bytes that a node adds up at a time (core/train/comm/comm_parts.h)
 ADD = 4.9e9  # bytes a second through a sum of two ranks on one machine: measured, docs/scaling.md
 SEND = 0.4e-6  # seconds of the processor for a short message: measured
 NODE = 1.6e12  # operations a second: 32 cores at 50 GFLOP/s
@@ -60,8 +62,8 @@ def step(network, method, images, nodes, link, latency, how="direct", overlap=Fa
         sums_of_batches = layers * sweeps * short_sum(16 * channels / layers, nodes, link, latency)
     else:
         sums_of_batches = 0
-    if overlap:  # all of each sum behind its backward sweep, at best
-        return compute + sums_of_batches + max(0.0, sums - compute * 2 / 3)
+    if overlap:  # each sum behind its backward sweep, which takes two forward passes' time
+        return compute + sums_of_batches + max(0.0, sums - compute * 2 * vectors / forwards)
     return compute + sums_of_batches + sums
 
 
@@ -80,9 +82,9 @@ def table(most):
         for network in NETWORKS:
             for method in METHODS:
                 for label, how in (
-                    ("direct", {"how": "direct"}),
-                    ("ring", {"how": "ring"}),
-                    ("direct, hidden", {"how": "direct", "overlap": True}),
+                    ("during the sweep", {"overlap": True}),
+                    ("after it", {}),
+                    ("after it, ring", {"how": "ring"}),
                 ):
                     row = [efficiency(network, method, 32, n, link, latency, **how) for n in counts]
                     cells = " | ".join(f"{e:.0f}" for e in row)
