@@ -11,7 +11,8 @@
 
 /* ---- the list ---- */
 
-int mfm_file_list_add(mfm_ctx *ctx, mfm_file_list *list, const char *path, uint64_t size, int label)
+int mfm_file_list_add(mfm_ctx *ctx, mfm_file_list *list, const char *path, uint64_t size,
+                      mfm_file_id id, int label)
 {
     if (list->count == UINT32_MAX)
         return mfm_fail(ctx, MFM_EDATA, "%s: more than 2^32 - 1 images", path);
@@ -19,12 +20,15 @@ int mfm_file_list_add(mfm_ctx *ctx, mfm_file_list *list, const char *path, uint6
     if (status == MFM_OK)
         status = mfm_grow(ctx, &list->sizes, list->count, &list->size_room, sizeof *list->sizes);
     if (status == MFM_OK)
+        status = mfm_grow(ctx, &list->ids, list->count, &list->id_room, sizeof *list->ids);
+    if (status == MFM_OK)
         status = mfm_grow(ctx, &list->labels, list->count, &list->label_room, sizeof *list->labels);
     char *copy = status == MFM_OK ? mfm_strdup(ctx, path) : NULL;
     if (!copy)
         return MFM_ENOMEM;
     list->paths[list->count] = copy;
     list->sizes[list->count] = size;
+    list->ids[list->count] = id;
     list->labels[list->count++] = (uint16_t)label;
     return MFM_OK;
 }
@@ -35,6 +39,7 @@ void mfm_file_list_clear(mfm_ctx *ctx, mfm_file_list *list)
         mfm_free(ctx, list->paths[i]);
     mfm_free(ctx, list->paths);
     mfm_free(ctx, list->sizes);
+    mfm_free(ctx, list->ids);
     mfm_free(ctx, list->labels);
     *list = (mfm_file_list){0};
 }
@@ -43,7 +48,7 @@ void mfm_file_list_clear(mfm_ctx *ctx, mfm_file_list *list)
 
 struct files {
     char *folder;
-    mfm_file_list list; /* without the labels, which the part has */
+    mfm_file_list list; /* without the labels, which the part has, and ids */
     mfm_bad_images *bad;
     size_t memory; /* of each reader, in bytes; 0: no budget */
 };
@@ -187,6 +192,8 @@ int mfm_file_images_new(mfm_ctx *ctx, const char *folder, const mfm_dataset_opti
                            .bad = files->bad,
                            .skips = options->on_bad == MFM_BAD_SKIP};
     files->memory = share_of(options->memory);
+    mfm_free(ctx, list->ids);
+    list->ids = NULL;
     list->labels = NULL;
     files->list = *list;
     *list = (mfm_file_list){0};

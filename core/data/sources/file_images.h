@@ -4,17 +4,23 @@
 
 #include "core/data/sources/dataset.h"
 
+/* What tells a file from all others, whatever it is called; all 0: it is not there. */
+typedef struct mfm_file_id {
+    uint64_t device, inode;
+} mfm_file_id;
+
 /* A list of images that grows; zeroed at first. Paths are relative to a folder that all share. */
 typedef struct mfm_file_list {
     char **paths;
     uint64_t *sizes; /* of the files, in bytes */
+    mfm_file_id *ids;
     uint16_t *labels;
     uint32_t count;
-    size_t path_room, size_room, label_room;
+    size_t path_room, size_room, id_room, label_room;
 } mfm_file_list;
 
 int mfm_file_list_add(mfm_ctx *ctx, mfm_file_list *list, const char *path, uint64_t size,
-                      int label);
+                      mfm_file_id id, int label);
 void mfm_file_list_clear(mfm_ctx *ctx, mfm_file_list *list);
 
 /* Makes a part of the dataset of the list, which is empty afterwards. Of the options, on_bad and

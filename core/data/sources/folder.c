@@ -69,7 +69,7 @@ static int divide(mfm_image_scan *s)
     }
     for (uint32_t i = 0; status == MFM_OK && i < all.count; i++)
         status = mfm_file_list_add(s->ctx, tests[i] ? &s->test : &s->train, all.paths[i],
-                                   all.sizes[i], all.labels[i]);
+                                   all.sizes[i], all.ids[i], all.labels[i]);
     mfm_free(s->ctx, order);
     mfm_free(s->ctx, first);
     mfm_free(s->ctx, tests);
@@ -157,6 +157,8 @@ static int read_folder(mfm_ctx *ctx, const char *folder, unsigned parts, mfm_dat
     int status = dataset->options.list ? mfm_scan_list(&s) : mfm_scan_folder(&s);
     if (status == MFM_OK)
         status = settle_parts(&s);
+    if (status == MFM_OK)
+        status = mfm_scan_check_same_files(&s);
     if (status == MFM_OK && (parts & MFM_PART_TRAIN))
         status = tell_scarce(&s);
     if (status == MFM_OK && s.others)

@@ -127,7 +127,7 @@ static int leave_out(mfm_image_scan *s, const char *path)
 static int add_file(mfm_image_scan *s, const char *folder, const char *name, int label,
                     mfm_file_list *list)
 {
-    struct stat info;
+    struct stat info = {0};
     char *relative = mfm_format(s->ctx, "%s/%s", folder, name);
     char *path = relative ? mfm_format(s->ctx, "%s/%s", s->folder, relative) : NULL;
     int status = path ? MFM_OK : MFM_ENOMEM;
@@ -135,8 +135,8 @@ static int add_file(mfm_image_scan *s, const char *folder, const char *name, int
     if (image && !found && s->options->on_bad == MFM_BAD_STOP)
         status = mfm_fail(s->ctx, MFM_EIO, "%s: %s", path, strerror(errno));
     else if (image && (!found || S_ISREG(info.st_mode)))
-        status =
-            mfm_file_list_add(s->ctx, list, relative, found ? (uint64_t)info.st_size : 0, label);
+        status = mfm_file_list_add(s->ctx, list, relative, found ? (uint64_t)info.st_size : 0,
+                                   mfm_file_id_of(&info), label);
     else if (path)
         status = leave_out(s, path);
     mfm_free(s->ctx, path);

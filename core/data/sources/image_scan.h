@@ -26,9 +26,14 @@ int mfm_scan_folder(mfm_image_scan *scan);
 /* options->list tells. */
 int mfm_scan_list(mfm_image_scan *scan);
 void mfm_scan_clear(mfm_image_scan *scan);
+/* MFM_EDATA for a file that is in both parts, by links or other ways to it; those that are in a
+ * part more than once are warned of. */
+int mfm_scan_check_same_files(mfm_image_scan *scan);
 
 /* ---- for the two ---- */
 
+struct stat;
+mfm_file_id mfm_file_id_of(const struct stat *info);
 int mfm_scan_add_class(mfm_image_scan *scan, const char *name);
 /* After the last: sorts them and removes what is there twice. MFM_EDATA for two that differ by case
  * only, for none and for too many; `where` is for messages. Where the options tell the classes they

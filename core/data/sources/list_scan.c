@@ -30,7 +30,7 @@ static int take_class(void *self, const mfm_image_line *line)
 static int take_image(void *self, const mfm_image_line *line)
 {
     mfm_image_scan *s = self;
-    struct stat info;
+    struct stat info = {0};
     const char *path = line->field[0];
     const int label = mfm_scan_find_class(s, line->field[1]);
     char *whole =
@@ -45,7 +45,8 @@ static int take_image(void *self, const mfm_image_line *line)
     mfm_free(s->ctx, whole);
     return status ? status
                   : mfm_file_list_add(s->ctx, is_test(line) ? &s->test : &s->train, path,
-                                      found ? (uint64_t)info.st_size : 0, label);
+                                      found ? (uint64_t)info.st_size : 0, mfm_file_id_of(&info),
+                                      label);
 }
 
 static int by_bytes(const void *a, const void *b)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/data/evaluation_images.h"
 #include "core/data/image_reader.h"
@@ -409,6 +410,66 @@ static void a_file_is_padded_as_the_model_was_trained(void)
     end();
 }
 
+static void link_image(const char *what, const char *name)
+{
+    CU_ASSERT_EQUAL_FATAL(symlink(what, path_in(&folder, name)), 0);
+}
+
+static void one_file_teaches_or_tests(void)
+{
+    mfm_dataset *d;
+    begin();
+    add_folder("train");
+    add_folder("test");
+    add_two_classes("train/");
+    add_two_classes("test/");
+    CU_ASSERT_EQUAL_FATAL(open_data(&none, BOTH, &d), MFM_OK);
+    CU_ASSERT_EQUAL(warnings.count, 0);
+    mfm_dataset_free(ctx, d);
+    /* Twice in a part, under another name. */
+    link_image("1.jpg", "train/a/again.jpg");
+    CU_ASSERT_EQUAL_FATAL(open_data(&none, BOTH, &d), MFM_OK);
+    CU_ASSERT_EQUAL(warnings.count, 1);
+    mfm_dataset_free(ctx, d);
+    /* In both, by a link to it, and by a second name. */
+    link_image("../../train/a/1.jpg", "test/a/other.jpg");
+    refuse(&none, BOTH, MFM_EDATA,
+           ": train/a/1.jpg is for training and test/a/other.jpg for testing, and both are one");
+    refuse(&none, MFM_PART_TEST, MFM_EDATA, "both are one file: take one of them out");
+    unlink(path_in(&folder, "test/a/other.jpg"));
+    char from[PATH_SIZE];
+    snprintf(from, sizeof from, "%s", path_in(&folder, "test/a/1.jpg"));
+    CU_ASSERT_EQUAL_FATAL(link(from, path_in(&folder, "train/B/name.jpg")), 0);
+    refuse(&none, BOTH, MFM_EDATA,
+           ": train/B/name.jpg is for training and test/a/1.jpg for testing, and both are one");
+    unlink(path_in(&folder, "train/B/name.jpg"));
+    CU_ASSERT_EQUAL_FATAL(open_data(&none, BOTH, &d), MFM_OK);
+    mfm_dataset_free(ctx, d);
+    end();
+}
+
+/* A class that is one file under ten names: whatever is taken out is the rest, too. */
+static void a_share_is_of_files(void)
+{
+    const mfm_dataset_options half = {.test_part = 0.5};
+    mfm_dataset *d;
+    begin();
+    add_folder("a");
+    add_image("a/0.jpg", 7);
+    for (int i = 1; i < 10; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "a/%d.jpg", i);
+        link_image("0.jpg", name);
+    }
+    refuse(&half, BOTH, MFM_EDATA, "both are one file");
+    CU_ASSERT_EQUAL_FATAL(open_data(&none, MFM_PART_TRAIN, &d), MFM_OK);
+    CU_ASSERT_EQUAL(warnings.count, 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(warnings.last, ": 9 images are a file that is there under another"
+                                                 " name, such as a/0.jpg and a/1.jpg: "));
+    mfm_dataset_free(ctx, d);
+    end();
+}
+
 static const mfm_case cases[] = {
     {"a file by itself is what evaluation reads", a_file_by_itself_is_what_evaluation_reads},
     {"a file is padded as the model was trained", a_file_is_padded_as_the_model_was_trained},
@@ -417,6 +478,8 @@ static const mfm_case cases[] = {
     {"parts are folders where there are such", parts_are_folders_where_there_are_such},
     {"a test part may stand alone", a_test_part_may_stand_alone},
     {"folders that cannot be meant are refused", folders_that_cannot_be_meant_are_refused},
+    {"one file teaches or tests, whatever it is called", one_file_teaches_or_tests},
+    {"a share of files under several names is refused", a_share_is_of_files},
     {"a share is taken out for testing", a_share_is_taken_out_for_testing},
     {"batches are the same for any number of workers",
      batches_are_the_same_for_any_number_of_workers},

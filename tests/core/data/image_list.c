@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/data/sources/source.h"
 #include "core/data/split.h"
@@ -100,6 +101,13 @@ static void what_is_no_list_is_refused_by_its_line(void)
     refuse("1.png a train\n3.png a test\n", BOTH, MFM_EIO, "list.txt:2: ");
     CHECK_MESSAGE(ctx, "/3.png: No such file");
     refuse("1.png a train\n1.png a test\n", BOTH, MFM_EDATA, "1.png stands in it twice");
+    /* The same by another way, and by a link. */
+    CU_ASSERT_EQUAL_FATAL(mkdir(path_in(&folder, "b"), 0700), 0);
+    CU_ASSERT_EQUAL_FATAL(symlink("../1.png", path_in(&folder, "b/3.png")), 0);
+    refuse("1.png a train\nb/../1.png a test\n", BOTH, MFM_EDATA,
+           "list.txt: 1.png is for training and b/../1.png for testing, and both are one file");
+    refuse("2.png a train\nb/3.png a test\n./1.png a train\n", BOTH, MFM_EDATA,
+           "list.txt: ./1.png is for training and b/3.png for testing, and both are one file");
     refuse("1.png a train\n2.png b test\n", BOTH, MFM_EDATA, "class b has no training image");
     refuse("1.png a train\n2.png A test\n", BOTH, MFM_EDATA, "differ by case only");
     refuse("1.png a train\n2.png a train\n", BOTH, MFM_EDATA, "no line has the part test");
