@@ -1,13 +1,14 @@
 /*
- * A panel of up to four vectors of columns is taken at a time, for all rows in tiles that stay in
- * registers. Rows of op(b) are read where they lie; where columns of it lie together instead, they
- * are turned into a dense panel, block by block of k.
+ * A panel of up to four vectors of columns is taken at a time, row by row of c in tiles that stay
+ * in registers. Block by block of k, rows of op(b) are copied into dense panels, or turned into
+ * such where its columns lie together; few rows of c, or a small b, read them where they lie.
  */
 #include "core/engine/kernels/gemm.h"
 
 #include <omp.h>
 #include <string.h>
 
+#include "core/engine/kernels/gemm_few.h"
 #include "core/engine/kernels/transpose.h"
 #include "core/engine/kernels/vec.h"
 
@@ -18,10 +19,16 @@ enum {
     MAX_ROWS = 6,
     WIDTH = MAX_VECS * LANES,
     BLOCK = 256,               /* of k */
+    WIDE = 256,                /* columns of op(b) that are copied at a time */
+    STRIP = 32 * MAX_ROWS,     /* rows for which they are used while they are in a cache */
+    DENSE_FROM = 24,           /* rows that repay a copy */
+    DENSE_OVER = 1 << 16,      /* numbers of op(b), spread over more room than that */
     PARALLEL_FROM = 1 << 16,   /* multiplications */
     LEAST_ROWS = 4 * MAX_ROWS, /* of a part of a panel */
     PARTS_A_THREAD = 4,
-    LEVELS = 5
+    AHEAD = 32,      /* rows of a^T that are fetched before they are used, */
+    COPY_AHEAD = 16, /* of op(b), before they are copied */
+    LEVELS = 4
 };
 
 /* Columns of op(b) from some column on: row r at `at` + r * step, from row `safe` on at tail + (r -
@@ -31,6 +38,11 @@ typedef struct columns {
     int64_t step, safe;
     const real *tail;
 } columns;
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 typedef mfm_vec sums[MAX_ROWS][MAX_VECS];
 
@@ -53,18 +65,25 @@ INLINE void add_products(int rows, int vecs, const real *a, int64_t a_row, int64
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++)
         from[r] = a + r * a_row;
-    for (int64_t k = 0; k < count; k++, b += b_k) {
-        mfm_vec of_b[MAX_VECS];
-#pragma GCC unroll 4
-        for (int v = 0; v < vecs; v++)
-            of_b[v] = *(const volatile mfm_vec_at *)(b + v * LANES);
+    for (int64_t k = 0; k < count;) {
+        const int64_t end = smaller(k + LANES, count);
 #pragma GCC unroll 6
-        for (int r = 0; r < rows; r++) {
-            const real x = *from[r];
-            from[r] += a_k;
+        for (int r = 0; r < rows && a_k == 1; r++)
+            __builtin_prefetch(from[r] + rows * a_row);
+        for (; k < end; k++, b += b_k) {
+            mfm_vec of_b[MAX_VECS];
+            __builtin_prefetch(from[rows - 1] + AHEAD * a_k);
 #pragma GCC unroll 4
             for (int v = 0; v < vecs; v++)
-                sum[r][v] += of_b[v] * x;
+                of_b[v] = *(const volatile mfm_vec_at *)(b + v * LANES);
+#pragma GCC unroll 6
+            for (int r = 0; r < rows; r++) {
+                const real x = *from[r];
+                from[r] += a_k;
+#pragma GCC unroll 4
+                for (int v = 0; v < vecs; v++)
+                    sum[r][v] += of_b[v] * x;
+            }
         }
     }
 }
@@ -93,9 +112,12 @@ INLINE void store(int rows, int vecs, const mfm_gemm *p, bool add, int lanes, re
             const size_t size = (size_t)lanes * sizeof *to;
             if (add && !whole)
                 memcpy(part, to, size);
-            /* Rounded before it is added: no tile may make one operation of the two. */
-            const volatile mfm_vec product = sum[r][v] * p->alpha;
-            mfm_vec result = product;
+            mfm_vec result = sum[r][v];
+            if (p->alpha != 1) {
+                /* Rounded before it is added: no tile may make one operation of the two. */
+                const volatile mfm_vec product = result * p->alpha;
+                result = product;
+            }
             if (add)
                 result = mfm_vec_load(whole ? to : part) + result;
             mfm_vec_store(whole ? to : part, result);
@@ -104,72 +126,106 @@ INLINE void store(int rows, int vecs, const mfm_gemm *p, bool add, int lanes, re
         }
 }
 
-/* A tile: k [first, end) of rows from `row` on; c at its corner. */
+INLINE void copy(int rows, int vecs, sums to, sums from)
+{
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++)
+            to[r][v] = from[r][v];
+}
+
+/* sum = left + sum */
+INLINE void join(int rows, int vecs, sums left, sums sum)
+{
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++)
+            sum[r][v] = left[r][v] + sum[r][v];
+}
+
+/* The chunks of k that have rows, in order; then the sums that wait join, from the right on,
+ * `joins` of them: so the tree is added up. */
+typedef struct chunk {
+    int64_t first, end;
+    int joins;
+} chunk;
+
+typedef struct job {
+    mfm_gemm p;
+    int chunks; /* 0: k is one chain, block by block */
+    chunk chunk[MFM_CHUNKS];
+} job;
+
+/* A tile's sums, where k goes on in another block: of the chunk at hand, and of parts of the tree.
+ */
+typedef struct progress {
+    sums sum, waiting[LEVELS];
+} progress;
+
+/* A tile: k [first, end) of some rows; a at the first of them and k = 0, a_row from row to row, a_k
+ * along k; c at its corner. */
 typedef struct tile {
-    const mfm_gemm *p;
-    int64_t row, first, end;
+    const job *job;
+    const real *a;
+    int64_t a_row, a_k, first, end;
     columns b;
     int lanes;
     bool add;
+    int chunk, depth; /* by chunks: the first at hand, how many sums wait */
+    progress *progress;
     real *c;
 } tile;
 
-INLINE const real *row_of(const tile *t, int64_t *a_row, int64_t *a_k)
+/* The tile's part of c will be written. */
+INLINE void expect(int rows, int vecs, const tile *t)
 {
-    const mfm_gemm *p = t->p;
-    *a_row = p->transpose_a ? 1 : p->lda;
-    *a_k = p->transpose_a ? p->lda : 1;
-    return p->a + t->row * *a_row;
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++)
+            __builtin_prefetch(t->c + r * t->job->p.ldc + v * LANES, 1);
 }
 
 INLINE void in_order(int rows, int vecs, const tile *t)
 {
-    int64_t a_row, a_k;
-    const real *a = row_of(t, &a_row, &a_k);
     sums sum;
+    expect(rows, vecs, t);
     clear(rows, vecs, sum);
-    chain(rows, vecs, a, a_row, a_k, t->b, t->first, t->end, sum);
-    store(rows, vecs, t->p, t->add, t->lanes, t->c, sum);
+    chain(rows, vecs, t->a, t->a_row, t->a_k, t->b, t->first, t->end, sum);
+    store(rows, vecs, &t->job->p, t->add, t->lanes, t->c, sum);
 }
 
-/* Sums of whole parts of the tree wait on a stack, at most one a level; bit l of `full` tells
- * whether there is one of 2^l chunks. */
+/* A chunk that goes on beyond this block of k waits in `progress`; its chain stays one. */
 INLINE void by_chunks(int rows, int vecs, const tile *t)
 {
-    int64_t a_row, a_k;
-    const real *a = row_of(t, &a_row, &a_k);
-    const mfm_share *share = t->p->share;
-    sums waiting[LEVELS], sum;
-    unsigned full = 0;
-    clear(rows, vecs, sum);
-    for (int i = 0; i < share->end - share->first; i++) {
-        const int64_t first = mfm_share_row(share, t->end, i);
-        const int64_t end = mfm_share_row(share, t->end, i + 1);
-        bool any = first < end;
-        int level = 0;
-        if (any) {
-            clear(rows, vecs, sum);
-            chain(rows, vecs, a, a_row, a_k, t->b, first, end, sum);
+    const chunk *at = t->job->chunk + t->chunk, *last = t->job->chunk + t->job->chunks - 1;
+    progress *progress = t->progress;
+    int depth = t->depth;
+    sums sum;
+    if (at->first < t->first)
+        copy(rows, vecs, sum, progress->sum);
+    else
+        clear(rows, vecs, sum);
+    for (;; at++) {
+        const int64_t first = at->first > t->first ? at->first : t->first;
+        const int64_t end = at->end < t->end ? at->end : t->end;
+        chain(rows, vecs, t->a, t->a_row, t->a_k, t->b, first, end, sum);
+        if (at->end > t->end) {
+            copy(rows, vecs, progress->sum, sum);
+            return;
         }
-        for (; i >> level & 1; level++) {
-            if (!(full >> level & 1))
-                continue;
-            full &= ~(1u << level);
-#pragma GCC unroll 6
-            for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-                for (int v = 0; v < vecs; v++)
-                    sum[r][v] = any ? waiting[level][r][v] + sum[r][v] : waiting[level][r][v];
-            any = true;
-        }
-        full |= (unsigned)any << level;
-#pragma GCC unroll 6
-        for (int r = 0; r < rows && any; r++)
-#pragma GCC unroll 4
-            for (int v = 0; v < vecs; v++)
-                waiting[level][r][v] = sum[r][v];
+        for (int i = 0; i < at->joins; i++)
+            join(rows, vecs, progress->waiting[--depth], sum);
+        if (at == last)
+            break;
+        copy(rows, vecs, progress->waiting[depth++], sum);
+        if (at->end == t->end)
+            return;
+        clear(rows, vecs, sum);
     }
-    store(rows, vecs, t->p, t->add, t->lanes, t->c, sum);
+    store(rows, vecs, &t->job->p, t->add, t->lanes, t->c, sum);
 }
 
 #define TILES(R, V)                                                                                \
@@ -214,102 +270,238 @@ static tile_fn *const functions[2][MAX_VECS + 1][MAX_ROWS + 1] = {
 
 /* ---- panels --------------------------------------------------------------------------------- */
 
-/* `width` columns from `column` on, and a part of their rows. */
+/* Some columns and rows of c. */
 typedef struct part {
     int64_t column, width, first_row, end_row;
 } part;
 
-static void run_tiles(const mfm_gemm *p, const part *at, columns b, int64_t first, int64_t end)
+/* `t` is a tile as yet without rows; its a is at row 0. */
+static void run_tiles(const part *at, tile t)
 {
+    const job *job = t.job;
+    const mfm_gemm *p = &job->p;
     const int vecs = (int)((at->width + LANES - 1) / LANES);
-    tile_fn *const *run = functions[p->share != NULL][vecs];
-    tile t = {.p = p,
-              .first = first,
-              .end = end,
-              .b = b,
-              .lanes = (int)(at->width - (vecs - 1) * LANES),
-              .add = p->add || first > 0};
+    const bool goes_on = job->chunks > 0 && (t.first > 0 || t.end < p->k);
+    tile_fn *const *run = functions[job->chunks > 0][vecs];
+    t.lanes = (int)(at->width - (vecs - 1) * LANES);
+    t.a += at->first_row * t.a_row;
     for (int64_t row = at->first_row; row < at->end_row;) {
         const int64_t left = at->end_row - row;
         const int rows = left >= 6 && left != 8 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
-        t.row = row;
         t.c = p->c + row * p->ldc + at->column;
         run[rows](&t);
         row += rows;
+        t.a += rows * t.a_row;
+        t.progress += goes_on;
     }
 }
 
-/* Rows of op(b) where they lie. The last few, whose vectors reach beyond, are copied. */
-static void run_direct(const mfm_gemm *p, const part *at)
+static tile first_tile(const job *job)
+{
+    const mfm_gemm *p = &job->p;
+    return (tile){.job = job,
+                  .a = p->a,
+                  .a_row = p->transpose_a ? 1 : p->lda,
+                  .a_k = p->transpose_a ? p->lda : 1,
+                  .end = smaller(BLOCK, p->k),
+                  .add = p->add};
+}
+
+static bool next_block(tile *t)
+{
+    const job *job = t->job;
+    for (; t->chunk < job->chunks && job->chunk[t->chunk].end <= t->end; t->chunk++)
+        t->depth += 1 - job->chunk[t->chunk].joins;
+    t->first = t->end;
+    t->end = smaller(t->end + BLOCK, job->p.k);
+    t->add = t->add || job->chunks == 0;
+    return t->first < t->end;
+}
+
+/* Rows of op(b) where they lie. The last few, whose vectors reach beyond, are copied to `tail`. */
+static columns direct(const mfm_gemm *p, const part *at, real *tail)
 {
     const int64_t reach = (at->width + LANES - 1) / LANES * LANES - at->width;
     const int64_t beyond = at->column + at->width + reach - p->n; /* of the last row's end */
     const int64_t copied = beyond > 0 ? (beyond + p->ldb - 1) / p->ldb : 0;
-    real tail[LANES * WIDTH] = {0};
     columns b = {.at = p->b + at->column,
                  .step = p->ldb,
                  .safe = p->k > copied ? p->k - copied : 0,
                  .tail = tail};
-    for (int64_t k = b.safe; k < p->k; k++)
+    for (int64_t k = b.safe; k < p->k; k++) {
+        memset(tail + (k - b.safe) * WIDTH, 0, WIDTH * sizeof *tail);
         memcpy(tail + (k - b.safe) * WIDTH, b.at + k * p->ldb, (size_t)at->width * sizeof *tail);
-    if (p->share) {
-        run_tiles(p, at, b, 0, p->k);
-        return;
     }
-    for (int64_t k = 0; k == 0 || k < p->k; k += BLOCK)
-        run_tiles(p, at, b, k, p->k - k < BLOCK ? p->k : k + BLOCK);
+    return b;
 }
 
-/* panel [count, WIDTH], zeros beyond the width, of rows [k, k + count) of op(b) = b^T */
+/* panel [count, WIDTH], zeros beyond the width, of rows [k, k + count) of op(b) = b */
+static void copy_rows(const mfm_gemm *p, const part *at, int64_t k, int64_t count, real *panel)
+{
+    const real *b = p->b + k * p->ldb + at->column;
+    const size_t size = (size_t)at->width * sizeof *b;
+    for (int64_t i = 0; i < count; i++, b += p->ldb, panel += WIDTH) {
+        for (int64_t j = 0; j < at->width; j += 64 / (int64_t)sizeof *b)
+            __builtin_prefetch(b + COPY_AHEAD * p->ldb + j);
+        if (at->width == WIDTH) {
+            memcpy(panel, b, WIDTH * sizeof *b);
+        } else {
+            memcpy(panel, b, size);
+            memset(panel + at->width, 0, WIDTH * sizeof *b - size);
+        }
+    }
+}
+
+/* The same of op(b) = b^T; blocks at its edges by way of whole ones. */
 static void turn(const mfm_gemm *p, const part *at, int64_t k, int64_t count, real *panel)
 {
-    const real *b = p->b + at->column * p->ldb + k;
-    const int64_t whole = count / LANES * LANES, dense = at->width / LANES * LANES;
-    for (int64_t j = 0; j < dense; j += LANES)
-        for (int64_t i = 0; i < whole; i += LANES)
-            mfm_transpose_block(b + j * p->ldb + i, p->ldb, panel + i * WIDTH + j, WIDTH);
-    for (int64_t j = 0; j < (at->width + LANES - 1) / LANES * LANES; j++)
-        for (int64_t i = j < dense ? whole : 0; i < count; i++)
-            panel[i * WIDTH + j] = j < at->width ? b[j * p->ldb + i] : 0;
+    real whole[LANES * LANES] = {0}, turned[LANES * LANES];
+    for (int64_t j = 0; j < at->width; j += LANES)
+        for (int64_t i = 0; i < count; i += LANES) {
+            const real *b = p->b + (at->column + j) * p->ldb + k + i;
+            const int64_t wide = smaller(LANES, at->width - j), high = smaller(LANES, count - i);
+            if (wide == LANES && high == LANES) {
+                mfm_transpose_block(b, p->ldb, panel + i * WIDTH + j, WIDTH);
+                continue;
+            }
+            if (high == LANES)
+                for (int64_t l = 0; l < wide; l++)
+                    mfm_vec_store(whole + l * LANES, mfm_vec_load(b + l * p->ldb));
+            else
+                for (int64_t l = 0; l < wide; l++)
+                    memcpy(whole + l * LANES, b + l * p->ldb, (size_t)high * sizeof *b);
+            mfm_transpose_block(whole, LANES, turned, LANES);
+            for (int64_t l = 0; l < high; l++)
+                mfm_vec_store(panel + (i + l) * WIDTH + j, mfm_vec_load(turned + l * LANES));
+        }
 }
 
-static void run_turned(const mfm_gemm *p, const part *at)
+static columns dense(const mfm_gemm *p, const part *at, const tile *t, real *panel)
+{
+    if (p->transpose_b)
+        turn(p, at, t->first, t->end - t->first, panel);
+    else
+        copy_rows(p, at, t->first, t->end - t->first, panel);
+    return (columns){.at = panel - t->first * WIDTH, .step = WIDTH, .safe = t->end};
+}
+
+/* A part of c, at most WIDE columns of it, STRIP rows at a time for all columns of a block of k. */
+static void run_in_order(const job *job, const part *all)
+{
+    real panels[WIDE / WIDTH][BLOCK * WIDTH];
+    columns b[WIDE / WIDTH];
+    tile t = first_tile(job);
+    do {
+        for (int64_t row = all->first_row; row < all->end_row; row += STRIP) {
+            for (int64_t column = 0; column < all->width; column += WIDTH) {
+                const part at = {.column = all->column + column,
+                                 .width = smaller(WIDTH, all->width - column),
+                                 .first_row = row,
+                                 .end_row = smaller(row + STRIP, all->end_row)};
+                const int64_t i = column / WIDTH;
+                if (row == all->first_row)
+                    b[i] = dense(&job->p, &at, &t, panels[i]);
+                t.b = b[i];
+                run_tiles(&at, t);
+            }
+        }
+    } while (next_block(&t));
+}
+
+static void run_by_chunks(const job *job, const part *at)
 {
     real panel[BLOCK * WIDTH];
-    for (int64_t k = 0; k == 0 || k < p->k; k += BLOCK) {
-        const int64_t end = p->k - k < BLOCK ? p->k : k + BLOCK;
-        turn(p, at, k, end - k, panel);
-        const columns b = {.at = panel - k * WIDTH, .step = WIDTH, .safe = end, .tail = NULL};
-        run_tiles(p, at, b, k, end);
-    }
+    progress progress[STRIP / MAX_ROWS + 2];
+    tile t = first_tile(job);
+    t.progress = progress;
+    do {
+        t.b = dense(&job->p, at, &t, panel);
+        run_tiles(at, t);
+    } while (next_block(&t));
 }
 
-static int64_t smaller(int64_t a, int64_t b)
+/* Without a copy of op(b). */
+static void run_direct(const job *job, const part *at)
 {
-    return a < b ? a : b;
+    real tail[LANES * WIDTH];
+    progress progress;
+    tile t = first_tile(job);
+    t.b = direct(&job->p, at, tail);
+    if (job->chunks > 0) {
+        t.progress = &progress;
+        t.end = job->p.k;
+    }
+    do
+        run_tiles(at, t);
+    while (next_block(&t));
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+/* The chunks' order in the subtree of `count` chunks from i on; the number of those with rows. */
+static int list_chunks(job *job, int i, int count)
+{
+    const mfm_share *share = job->p.share;
+    if (count == 1) {
+        const int64_t first = mfm_share_row(share, job->p.k, i);
+        const int64_t end = mfm_share_row(share, job->p.k, i + 1);
+        if (first < end)
+            job->chunk[job->chunks++] = (chunk){.first = first, .end = end};
+        return first < end;
+    }
+    const int left = list_chunks(job, i, count / 2);
+    const int right = list_chunks(job, i + count / 2, count / 2);
+    if (left && right)
+        job->chunk[job->chunks - 1].joins++;
+    return left + right;
+}
+
+/* Into how many pieces the rows of every group of columns are cut: enough for all threads, none so
+ * low that a copy of op(b) would not pay. */
+static int64_t pieces_of(const job *job, int64_t groups, bool copies, int64_t threads)
+{
+    const int64_t m = job->p.m, strips = (m + STRIP - 1) / STRIP;
+    int64_t pieces = 1;
+    if (threads > 1 && groups > 0) {
+        const int64_t lowest = copies && groups * strips >= threads ? STRIP : LEAST_ROWS;
+        pieces = (PARTS_A_THREAD * threads + groups - 1) / groups;
+        if (groups % threads)
+            pieces = (pieces + threads - 1) / threads * threads;
+        pieces = smaller(pieces, m / lowest);
+    }
+    if (copies && job->chunks > 0 && pieces < strips) /* as many rows as sums can wait */
+        pieces = strips;
+    return pieces < 1 ? 1 : pieces;
 }
 
 void mfm_gemm_run(const mfm_gemm *product)
 {
-    mfm_gemm own = *product;
-    const mfm_gemm *p = &own;
-    if (own.transpose_b && own.k > BLOCK) /* not all of k is at hand at a time */
-        own.share = NULL;
-    const int64_t panels = (p->n + WIDTH - 1) / WIDTH;
-    const bool parallel = p->m * p->n * p->k >= PARALLEL_FROM && p->m * panels > MAX_ROWS;
-    const int64_t wanted = parallel ? PARTS_A_THREAD * omp_get_max_threads() : 1;
-    int64_t pieces = smaller((wanted + panels - 1) / (panels ? panels : 1), p->m / LEAST_ROWS);
-    pieces = pieces < 1 ? 1 : pieces;
-#pragma omp parallel for schedule(static) if (parallel)
-    for (int64_t i = 0; i < panels * pieces; i++) {
-        const int64_t column = i / pieces * WIDTH, piece = i % pieces;
+    if (mfm_gemm_has_few(product)) {
+        mfm_gemm_run_few(product);
+        return;
+    }
+    job job = {.p = *product};
+    const mfm_gemm *p = &job.p;
+    if (p->share && !(p->transpose_b && p->k > BLOCK))
+        list_chunks(&job, 0, p->share->end - p->share->first);
+    const bool copies =
+        p->transpose_b || (p->m >= DENSE_FROM && smaller(p->k, BLOCK) * p->ldb > DENSE_OVER);
+    const int64_t wide = copies && job.chunks == 0 ? WIDE : WIDTH;
+    const int64_t groups = (p->n + wide - 1) / wide;
+    const bool parallel = p->m * p->n * p->k >= PARALLEL_FROM && (p->m > MAX_ROWS || groups > 1);
+    const int64_t pieces = pieces_of(&job, groups, copies, parallel ? omp_get_max_threads() : 1);
+#pragma omp parallel for schedule(dynamic) if (parallel)
+    for (int64_t i = 0; i < groups * pieces; i++) {
+        const int64_t column = i / pieces * wide, piece = i % pieces;
         const part at = {.column = column,
-                         .width = smaller(WIDTH, p->n - column),
+                         .width = smaller(wide, p->n - column),
                          .first_row = p->m * piece / pieces,
                          .end_row = p->m * (piece + 1) / pieces};
-        if (p->transpose_b)
-            run_turned(p, &at);
+        if (!copies)
+            run_direct(&job, &at);
+        else if (job.chunks > 0)
+            run_by_chunks(&job, &at);
         else
-            run_direct(p, &at);
+            run_in_order(&job, &at);
     }
 }
