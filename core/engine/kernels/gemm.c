@@ -9,15 +9,14 @@
 #include <string.h>
 
 #include "core/engine/kernels/gemm_few.h"
-#include "core/engine/kernels/transpose.h"
+#include "core/engine/kernels/gemm_pack.h"
 #include "core/engine/kernels/vec.h"
 
 enum {
     LANES = MFM_VEC_LANES,
-    MANY = MFM_VEC_REGISTERS == 32,
-    MAX_VECS = MANY ? 4 : 2,
+    MAX_VECS = MFM_GEMM_PANEL / LANES,
     MAX_ROWS = 6,
-    WIDTH = MAX_VECS * LANES,
+    WIDTH = MFM_GEMM_PANEL,
     BLOCK = 256,               /* of k */
     WIDE = 256,                /* columns of op(b) that are copied at a time */
     STRIP = 32 * MAX_ROWS,     /* rows for which they are used while they are in a cache */
@@ -26,8 +25,7 @@ enum {
     PARALLEL_FROM = 1 << 16,   /* multiplications */
     LEAST_ROWS = 4 * MAX_ROWS, /* of a part of a panel */
     PARTS_A_THREAD = 4,
-    AHEAD = 32,      /* rows of a^T that are fetched before they are used, */
-    COPY_AHEAD = 16, /* of op(b), before they are copied */
+    AHEAD = 32, /* rows of a^T that are fetched before they are used */
     LEVELS = 4
 };
 
@@ -152,29 +150,29 @@ typedef struct chunk {
     int joins;
 } chunk;
 
-typedef struct job {
+typedef struct gemm_job {
     mfm_gemm p;
     int chunks; /* 0: k is one chain, block by block */
     chunk chunk[MFM_CHUNKS];
-} job;
+} gemm_job;
 
 /* A tile's sums, where k goes on in another block: of the chunk at hand, and of parts of the tree.
  */
-typedef struct progress {
+typedef struct tile_progress {
     sums sum, waiting[LEVELS];
-} progress;
+} tile_progress;
 
 /* A tile: k [first, end) of some rows; a at the first of them and k = 0, a_row from row to row, a_k
  * along k; c at its corner. */
 typedef struct tile {
-    const job *job;
+    const gemm_job *job;
     const real *a;
     int64_t a_row, a_k, first, end;
     columns b;
     int lanes;
     bool add;
     int chunk, depth; /* by chunks: the first at hand, how many sums wait */
-    progress *progress;
+    tile_progress *progress;
     real *c;
 } tile;
 
@@ -201,7 +199,7 @@ INLINE void in_order(int rows, int vecs, const tile *t)
 INLINE void by_chunks(int rows, int vecs, const tile *t)
 {
     const chunk *at = t->job->chunk + t->chunk, *last = t->job->chunk + t->job->chunks - 1;
-    progress *progress = t->progress;
+    tile_progress *progress = t->progress;
     int depth = t->depth;
     sums sum;
     if (at->first < t->first)
@@ -278,7 +276,7 @@ typedef struct part {
 /* `t` is a tile as yet without rows; its a is at row 0. */
 static void run_tiles(const part *at, tile t)
 {
-    const job *job = t.job;
+    const gemm_job *job = t.job;
     const mfm_gemm *p = &job->p;
     const int vecs = (int)((at->width + LANES - 1) / LANES);
     const bool goes_on = job->chunks > 0 && (t.first > 0 || t.end < p->k);
@@ -296,7 +294,7 @@ static void run_tiles(const part *at, tile t)
     }
 }
 
-static tile first_tile(const job *job)
+static tile first_tile(const gemm_job *job)
 {
     const mfm_gemm *p = &job->p;
     return (tile){.job = job,
@@ -309,7 +307,7 @@ static tile first_tile(const job *job)
 
 static bool next_block(tile *t)
 {
-    const job *job = t->job;
+    const gemm_job *job = t->job;
     for (; t->chunk < job->chunks && job->chunk[t->chunk].end <= t->end; t->chunk++)
         t->depth += 1 - job->chunk[t->chunk].joins;
     t->first = t->end;
@@ -335,58 +333,15 @@ static columns direct(const mfm_gemm *p, const part *at, real *tail)
     return b;
 }
 
-/* panel [count, WIDTH], zeros beyond the width, of rows [k, k + count) of op(b) = b */
-static void copy_rows(const mfm_gemm *p, const part *at, int64_t k, int64_t count, real *panel)
-{
-    const real *b = p->b + k * p->ldb + at->column;
-    const size_t size = (size_t)at->width * sizeof *b;
-    for (int64_t i = 0; i < count; i++, b += p->ldb, panel += WIDTH) {
-        for (int64_t j = 0; j < at->width; j += 64 / (int64_t)sizeof *b)
-            __builtin_prefetch(b + COPY_AHEAD * p->ldb + j);
-        if (at->width == WIDTH) {
-            memcpy(panel, b, WIDTH * sizeof *b);
-        } else {
-            memcpy(panel, b, size);
-            memset(panel + at->width, 0, WIDTH * sizeof *b - size);
-        }
-    }
-}
-
-/* The same of op(b) = b^T; blocks at its edges by way of whole ones. */
-static void turn(const mfm_gemm *p, const part *at, int64_t k, int64_t count, real *panel)
-{
-    real whole[LANES * LANES] = {0}, turned[LANES * LANES];
-    for (int64_t j = 0; j < at->width; j += LANES)
-        for (int64_t i = 0; i < count; i += LANES) {
-            const real *b = p->b + (at->column + j) * p->ldb + k + i;
-            const int64_t wide = smaller(LANES, at->width - j), high = smaller(LANES, count - i);
-            if (wide == LANES && high == LANES) {
-                mfm_transpose_block(b, p->ldb, panel + i * WIDTH + j, WIDTH);
-                continue;
-            }
-            if (high == LANES)
-                for (int64_t l = 0; l < wide; l++)
-                    mfm_vec_store(whole + l * LANES, mfm_vec_load(b + l * p->ldb));
-            else
-                for (int64_t l = 0; l < wide; l++)
-                    memcpy(whole + l * LANES, b + l * p->ldb, (size_t)high * sizeof *b);
-            mfm_transpose_block(whole, LANES, turned, LANES);
-            for (int64_t l = 0; l < high; l++)
-                mfm_vec_store(panel + (i + l) * WIDTH + j, mfm_vec_load(turned + l * LANES));
-        }
-}
-
+/* A dense panel of the block of k. */
 static columns dense(const mfm_gemm *p, const part *at, const tile *t, real *panel)
 {
-    if (p->transpose_b)
-        turn(p, at, t->first, t->end - t->first, panel);
-    else
-        copy_rows(p, at, t->first, t->end - t->first, panel);
+    mfm_gemm_pack(p, at->column, at->width, t->first, t->end - t->first, panel);
     return (columns){.at = panel - t->first * WIDTH, .step = WIDTH, .safe = t->end};
 }
 
 /* A part of c, at most WIDE columns of it, STRIP rows at a time for all columns of a block of k. */
-static void run_in_order(const job *job, const part *all)
+static void run_in_order(const gemm_job *job, const part *all)
 {
     real panels[WIDE / WIDTH][BLOCK * WIDTH];
     columns b[WIDE / WIDTH];
@@ -408,10 +363,10 @@ static void run_in_order(const job *job, const part *all)
     } while (next_block(&t));
 }
 
-static void run_by_chunks(const job *job, const part *at)
+static void run_by_chunks(const gemm_job *job, const part *at)
 {
     real panel[BLOCK * WIDTH];
-    progress progress[STRIP / MAX_ROWS + 2];
+    tile_progress progress[STRIP / MAX_ROWS + 2];
     tile t = first_tile(job);
     t.progress = progress;
     do {
@@ -421,10 +376,10 @@ static void run_by_chunks(const job *job, const part *at)
 }
 
 /* Without a copy of op(b). */
-static void run_direct(const job *job, const part *at)
+static void run_direct(const gemm_job *job, const part *at)
 {
     real tail[LANES * WIDTH];
-    progress progress;
+    tile_progress progress;
     tile t = first_tile(job);
     t.b = direct(&job->p, at, tail);
     if (job->chunks > 0) {
@@ -439,7 +394,7 @@ static void run_direct(const job *job, const part *at)
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 /* The chunks' order in the subtree of `count` chunks from i on; the number of those with rows. */
-static int list_chunks(job *job, int i, int count)
+static int list_chunks(gemm_job *job, int i, int count)
 {
     const mfm_share *share = job->p.share;
     if (count == 1) {
@@ -458,7 +413,7 @@ static int list_chunks(job *job, int i, int count)
 
 /* Into how many pieces the rows of every group of columns are cut: enough for all threads, none so
  * low that a copy of op(b) would not pay. */
-static int64_t pieces_of(const job *job, int64_t groups, bool copies, int64_t threads)
+static int64_t pieces_of(const gemm_job *job, int64_t groups, bool copies, int64_t threads)
 {
     const int64_t m = job->p.m, strips = (m + STRIP - 1) / STRIP;
     int64_t pieces = 1;
@@ -480,7 +435,7 @@ void mfm_gemm_run(const mfm_gemm *product)
         mfm_gemm_run_few(product);
         return;
     }
-    job job = {.p = *product};
+    gemm_job job = {.p = *product};
     const mfm_gemm *p = &job.p;
     if (p->share && !(p->transpose_b && p->k > BLOCK))
         list_chunks(&job, 0, p->share->end - p->share->first);
