@@ -123,6 +123,13 @@ def places():
     yield "scatterelements_add", 16, helper.make_node(
         "ScatterElements", ["x", "i", "u"], ["y"], axis=2, reduction="add"), {**x, **u}, {
             "i": np.minimum(at, 2)}
+    for reduction in ("max", "min"):
+        yield "scatterelements_" + reduction, 18, helper.make_node(
+            "ScatterElements", ["x", "i", "u"], ["y"], axis=2, reduction=reduction), {**x, **u}, {
+                "i": np.minimum(at, 2)}
+        yield "scatternd_" + reduction, 18, helper.make_node(
+            "ScatterND", ["x", "i", "v"], ["y"], reduction=reduction), {
+                **x, "v": numbers(2, 4, 5)}, {"i": np.array([[1], [1]])}
     for opset in (11, 13):
         yield "gatherelements_%d" % opset, opset, helper.make_node(
             "GatherElements", ["x", "i"], ["y"], axis=-1), x, {"i": at}

@@ -206,6 +206,54 @@ void mfm_places_take(const mfm_places *p, real *data, real *picked, bool add)
     }
 }
 
+/* Number k of a block, in the data and in what is picked. */
+static void within(const walk *w, int64_t k, int64_t *in_data, int64_t *in_picked)
+{
+    for (int i = w->block.rank - 1; i >= 0; i--) {
+        const int64_t at = k % w->block.dim[i];
+        k /= w->block.dim[i];
+        *in_data += at * w->block_data[i];
+        *in_picked += at * w->block_picked[i];
+    }
+}
+
+void mfm_places_choose(const mfm_places *p, int sign, const real *updates, const real *picked,
+                       real *best, real *to)
+{
+    walk w = start(p);
+    const int64_t length = w.block.rank ? mfm_shape_count(&w.block) : 1;
+    for (int64_t i = 0; i < w.count; i++, step(&w, false)) {
+        int64_t d, u;
+        offsets(&w, &d, &u);
+        for (int64_t k = 0; k < length; k++) {
+            int64_t a = d, b = u;
+            within(&w, k, &a, &b);
+            if (!((real)sign * updates[b] > (real)sign * best[a]))
+                continue;
+            best[a] = updates[b];
+            to[a] = picked ? picked[b] : 0;
+        }
+    }
+}
+
+void mfm_places_share(const mfm_places *p, const real *updates, const real *best, real *data,
+                      real *picked, bool add)
+{
+    walk w = start(p);
+    const int64_t length = w.block.rank ? mfm_shape_count(&w.block) : 1;
+    for (int64_t i = 0; i < w.count; i++, step(&w, false)) {
+        int64_t d, u;
+        offsets(&w, &d, &u);
+        for (int64_t k = 0; k < length; k++) {
+            int64_t a = d, b = u;
+            within(&w, k, &a, &b);
+            const bool is_best = updates[b] == best[a];
+            picked[b] = (add ? picked[b] : 0) + (is_best ? data[a] : 0);
+            data[a] = is_best ? 0 : data[a];
+        }
+    }
+}
+
 /* ---- gathering ------------------------------------------------------------------------------ */
 
 void mfm_gather_apply(const mfm_node *node, enum mfm_lane lane, mfm_places_of *of)
@@ -240,9 +288,9 @@ const mfm_port mfm_scatter_outputs[] = {{"output", MFM_DATA, false, false}, {0}}
 int mfm_scatter_check(mfm_ctx *ctx, const mfm_node *node, int reduction, const mfm_shape *picked)
 {
     char a[MFM_SHAPE_TEXT], b[MFM_SHAPE_TEXT];
-    if (reduction > MFM_SCATTER_ADD)
+    if (reduction == MFM_SCATTER_MUL)
         return mfm_infer_fail(ctx, node,
-                              "reduction: mul, max and min are not supported: none and add are");
+                              "reduction: mul is not supported: none, add, max and min are");
     if (!mfm_shape_equal(picked, &node->in[UPDATES]->shape))
         return mfm_infer_fail(ctx, node, "updates %s: must be %s as the indices tell",
                               mfm_shape_text(&node->in[UPDATES]->shape, a),
@@ -251,11 +299,11 @@ int mfm_scatter_check(mfm_ctx *ctx, const mfm_node *node, int reduction, const m
     return MFM_OK;
 }
 
-/* Room for an adjoint from which is taken. */
+/* Room for an adjoint from which is taken, and for the best values. */
 int mfm_scatter_setup(mfm_ctx *ctx, mfm_node *node, mfm_places_of *of)
 {
     const mfm_places p = of(node);
-    node->scratch_size = (size_t)mfm_shape_count(&node->out[0]->shape);
+    node->scratch_size = 2 * (size_t)mfm_shape_count(&node->out[0]->shape);
     return mfm_places_check(ctx, node, &p);
 }
 
@@ -269,13 +317,24 @@ static void copy(const mfm_tensor *source, const real *from, const mfm_tensor *r
     mfm_strided_copy(&source->shape, from, x, 1, to, y, add);
 }
 
+/* scratch gets X of the result. */
+static void choose(const mfm_node *node, const mfm_places *p, int reduction, const real *picked,
+                   real *to)
+{
+    copy(node->in[DATA], mfm_in(node, DATA, MFM_X), node->out[0], node->scratch, false);
+    mfm_places_choose(p, reduction == MFM_SCATTER_MAX ? 1 : -1, mfm_in(node, UPDATES, MFM_X),
+                      picked, node->scratch, to);
+}
+
 void mfm_scatter_apply(const mfm_node *node, enum mfm_lane lane, mfm_places_of *of, int reduction)
 {
     const mfm_places p = of(node);
     const real *updates = mfm_in(node, UPDATES, lane);
     real *to = mfm_out(node, 0, lane);
     copy(node->in[DATA], mfm_in(node, DATA, lane), node->out[0], to, false);
-    if (reduction == MFM_SCATTER_NONE)
+    if (reduction == MFM_SCATTER_MAX || reduction == MFM_SCATTER_MIN)
+        choose(node, &p, reduction, updates, to);
+    else if (reduction == MFM_SCATTER_NONE)
         mfm_places_write(&p, updates, to);
     else if (updates)
         mfm_places_add(&p, updates, to);
@@ -303,10 +362,44 @@ static void adjoint_of_write(const mfm_node *node, enum mfm_lane lane, const mfm
         copy(y, node->scratch, node->in[DATA], data, mfm_accumulates(node, DATA, lane));
 }
 
+/* The largest or smallest: whose number it is gets what lies there. */
+static void adjoint_of_choice(const mfm_node *node, enum mfm_lane lane, const mfm_places *p,
+                              int reduction)
+{
+    const mfm_tensor *y = node->out[0];
+    const int64_t count = mfm_shape_count(&y->shape);
+    real *data = mfm_in(node, DATA, lane), *updates = mfm_in(node, UPDATES, lane);
+    real *best = node->scratch, *left = node->scratch + count;
+    choose(node, p, reduction, NULL, left);
+    copy(y, mfm_out(node, 0, lane), y, left, false);
+    /* The data come first: theirs goes to them, and away from what is left. */
+    const real *x = mfm_in(node, DATA, MFM_X);
+    const bool add = mfm_accumulates(node, DATA, lane);
+    int64_t in[MFM_MAX_RANK], out[MFM_MAX_RANK];
+    mfm_shape_strides(&node->in[DATA]->shape, in);
+    mfm_shape_strides(&y->shape, out);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t a = 0, b = 0, rest = i;
+        for (int k = y->shape.rank - 1; k >= 0; rest /= y->shape.dim[k--]) {
+            a += rest % y->shape.dim[k] * in[k];
+            b += rest % y->shape.dim[k] * out[k];
+        }
+        const bool own = x[a] == best[b];
+        if (data)
+            data[a] = (add ? data[a] : 0) + (own ? left[b] : 0);
+        left[b] = own ? 0 : left[b];
+    }
+    if (updates)
+        mfm_places_share(p, mfm_in(node, UPDATES, MFM_X), best, left, updates,
+                         mfm_accumulates(node, UPDATES, lane));
+}
+
 void mfm_scatter_adjoint(const mfm_node *node, enum mfm_lane lane, mfm_places_of *of, int reduction)
 {
     const mfm_places p = of(node);
-    if (reduction == MFM_SCATTER_NONE)
+    if (reduction == MFM_SCATTER_MAX || reduction == MFM_SCATTER_MIN)
+        adjoint_of_choice(node, lane, &p, reduction);
+    else if (reduction == MFM_SCATTER_NONE)
         adjoint_of_write(node, lane, &p);
     else
         adjoint_of_add(node, lane, &p);

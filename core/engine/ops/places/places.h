@@ -38,13 +38,30 @@ void mfm_places_write(const mfm_places *p, const real *picked, real *data);
  * the last to the first. picked NULL: nobody wants it. */
 void mfm_places_take(const mfm_places *p, real *data, real *picked, bool add);
 
+/* The largest (sign 1) or smallest (-1) of the data and the updates at each place, by X; of several
+ * that are alike the data's, then the first update's. picked: the lane of the updates that is
+ * chosen from, NULL is zero; `to`: of the data before, of the result after. best: likewise, of X.
+ */
+void mfm_places_choose(const mfm_places *p, int sign, const real *updates, const real *picked,
+                       real *best, real *to);
+/* The adjoint: of what is left at a place the first update that is the best gets all. data is taken
+ * from, updates are X, picked = [picked +] its share. */
+void mfm_places_share(const mfm_places *p, const real *updates, const real *best, real *data,
+                      real *picked, bool add);
+
 /* GatherElements and GatherND: all passes. `of` makes the places of a node. */
 typedef mfm_places mfm_places_of(const mfm_node *node);
 void mfm_gather_apply(const mfm_node *node, enum mfm_lane lane, mfm_places_of *of);
 void mfm_gather_adjoint(const mfm_node *node, enum mfm_lane lane, mfm_places_of *of);
 
 /* What Scatter, ScatterElements and ScatterND do with what lies there. */
-enum mfm_scatter_reduction { MFM_SCATTER_NONE, MFM_SCATTER_ADD };
+enum mfm_scatter_reduction {
+    MFM_SCATTER_NONE,
+    MFM_SCATTER_ADD,
+    MFM_SCATTER_MUL, /* refused: it is not linear */
+    MFM_SCATTER_MAX,
+    MFM_SCATTER_MIN
+};
 #define MFM_SCATTER_REDUCTIONS "none|add|mul|max|min"
 int mfm_scatter_check(mfm_ctx *ctx, const mfm_node *node, int reduction, const mfm_shape *picked);
 int mfm_scatter_setup(mfm_ctx *ctx, mfm_node *node, mfm_places_of *of);

@@ -1,6 +1,6 @@
-/* ScatterElements (ONNX 11, 13, 16, 18): the data, with updates written, or added, at places along
- * an axis: y[i, index[i, j, ..], ..] = u[i, j, ..]. Of several at one place the last is taken,
- * where the standard leaves it open. */
+/* ScatterElements (ONNX 11, 13, 16, 18): the data, with updates written, added, or taken where
+ * they are larger or smaller, at places along an axis: y[i, index[i, j, ..], ..] = u[i, j, ..]. Of
+ * several at one place the last is taken, where the standard leaves it open. */
 #include "core/engine/ops/places/places.h"
 
 typedef struct scatter_elements_attr {
@@ -62,6 +62,9 @@ static const char *const samples[] = {"[3,4] [2,4]<3 [2,4] opset=11",
                                       "[2,3,4,5] [2,2,4,5]<3 [2,2,4,5] axis=-3",
                                       "[2,3,4,5] [2,3,2,7]<5 [2,3,2,7] axis=3 reduction=add",
                                       "[4] [6]<4 [6] reduction=add",
+                                      "[3,4] [3,9]<4 [3,9] axis=1 reduction=max opset=18",
+                                      "[2,3,4,5] [2,3,2,7]<5 [2,3,2,7] axis=3 reduction=min "
+                                      "opset=18",
                                       NULL};
 
 const mfm_op mfm_op_scatter_elements = {
@@ -75,7 +78,7 @@ const mfm_op mfm_op_scatter_elements = {
     .shape = infer_shape,
     .linear = true,
     .layout = MFM_LAYOUT_FREE,
-    .summary = "numbers written or added at constant places along an axis",
+    .summary = "numbers written, added or compared at constant places along an axis",
     .samples = samples,
 };
 

@@ -1,6 +1,6 @@
-/* ScatterND (ONNX 11, 13, 16, 18): the data, with blocks of updates written, or added, at the
- * coordinates that the last axis of the indices lists. Of several at one place the last is taken,
- * where the standard leaves it open. */
+/* ScatterND (ONNX 11, 13, 16, 18): the data, with blocks of updates written, added, or taken where
+ * they are larger or smaller, at the coordinates that the last axis of the indices lists. Of
+ * several at one place the last is taken, where the standard leaves it open. */
 #include "core/engine/ops/places/places.h"
 
 typedef struct scatter_nd_attr {
@@ -55,6 +55,8 @@ static const char *const samples[] = {"[3,4,5] [2,2]<3 [2,5] opset=11",
                                       "[2,3,4,5] [3,3]<2 [3,5]",
                                       "[2,3,4,5] [3,4]<2 [3] reduction=add",
                                       "[2,3,4,5] [4,1]<2 [4,3,4,5] reduction=add",
+                                      "[3,4] [7,1]<3 [7,4] reduction=max opset=18",
+                                      "[2,3,4,5] [9,3]<2 [9,5] reduction=min opset=18",
                                       NULL};
 
 const mfm_op mfm_op_scatter_nd = {
@@ -68,7 +70,7 @@ const mfm_op mfm_op_scatter_nd = {
     .shape = infer_shape,
     .linear = true,
     .layout = MFM_LAYOUT_FREE,
-    .summary = "blocks written or added at constant coordinates",
+    .summary = "blocks written, added or compared at constant coordinates",
     .samples = samples,
 };
 
