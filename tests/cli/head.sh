@@ -8,7 +8,7 @@ expect_no_stderr
 expect_stdout "^wrote four.onnx \(a head for 4 classes on ten.onnx\)$"
 expect_stdout "^features    'flatten.out', 64 of each image$"
 expect_stdout '^classifier  260 parameters, seed 0$'
-expect_stdout '^removed     1 nodes, 2 initialisers; added 1 nodes$'
+expect_stdout '^removed     1 node, 2 initialisers; added 1 node$'
 expect_exit 0 head ten.onnx -o again.onnx --classes 4 --verify 2
 expect_stdout '^verified over 2 random images: differ by 0 of the largest number$'
 expect_same four.onnx again.onnx

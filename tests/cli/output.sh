@@ -16,7 +16,7 @@ to_stdout() {
     last_command="onnx-mfm $*"
     "$TOOL" "$@" >piped 2>.stderr || fail "exit code $?"
     expect_same piped "$wanted_file"
-    [ -s .stderr ] || fail "no word on standard error"
+    expect_stderr '^wrote standard output'
     "$TOOL" "$@" 2>/dev/null | cat >piped
     expect_same piped "$wanted_file"
 }

@@ -78,4 +78,5 @@ expect_refusal 3 '--cifar10: unknown kind of dataset: nothing: .*cifar10:FOLDER'
     reproduce table2 --cifar10 nothing --run none
 [ ! -e none ] || fail "something was begun without data"
 expect_refusal 2 '--rows: fc2: table6 has the rows base, conv1' reproduce table6 --rows base,fc2
+expect_refusal 2 '--epochs: 0: expected a whole number from 1' reproduce table6 --epochs 0
 expect_refusal 2 '--seeds: 3-1' reproduce table6 --seeds 3-1

@@ -61,6 +61,20 @@ def make_photos(folder):
                 image.save(folder / kind / ("%d.jpg" % i), quality=90, exif=exif)
 
 
+def make_grey(folder):
+    """An IDX dataset, whose images have one size: such a model tells no size to resize to."""
+    folder.mkdir()
+    r = random.Random(2)
+    for part, count in (("train", 30), ("t10k", 6)):
+        images = b"".join(draw(CLASSES[i % 3], 28, 28, r).convert("L").tobytes()
+                          for i in range(count))
+        head = b"".join(n.to_bytes(4, "big") for n in (0x803, count, 28, 28))
+        (folder / (part + "-images-idx3-ubyte")).write_bytes(head + images)
+        (folder / (part + "-labels-idx1-ubyte")).write_bytes(
+            b"".join(n.to_bytes(4, "big") for n in (0x801, count)) +
+            bytes(i % 3 for i in range(count)))
+
+
 def run(*words, **how):
     done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, **how)
@@ -116,6 +130,11 @@ def main():
     run(binary, "train", folder / "m.onnx", "-o", model, "--data",
         "folder:%s" % (folder / "photos"), "--test-part", 0.3, "--method", "base",
         "--epochs", 6, "--batch", 8, "--lr", 0.02, "--milestones", "none", "--threads", 1)
+    make_grey(folder / "grey")
+    run(binary, "new", "lenet", "-o", folder / "g.onnx", "--classes", len(CLASSES), "--seed", 3)
+    run(binary, "train", folder / "g.onnx", "-o", folder / "grey.onnx", "--data",
+        "idx:%s" % (folder / "grey"), "--method", "base", "--epochs", 6, "--batch", 6,
+        "--lr", 0.02, "--milestones", "none", "--threads", 1)
     said = json.loads(run(binary, "predict", model, folder / "photos", "--top", 1, "--json"))
     right = {image["path"]: image["classes"][0]["name"] for image in said["images"]}
     script = folder / "serve.py"
@@ -127,6 +146,15 @@ def main():
         ends = session.get_inputs()[0].name, session.get_outputs()[0].name
         ways["C"] = lambda path: run(program, model, path, *ends, env=environment).strip()
     good = len(set(right.values())) > 1
+    said = json.loads(run(binary, "predict", folder / "grey.onnx", folder / "photos", "--top", 1,
+                          "--json"))
+    grey = {image["path"]: image["classes"][0]["name"] for image in said["images"]}
+    good &= len(set(grey.values())) > 1
+    wrong = [path for path, name in list(grey.items())[::9]
+             if run(sys.executable, script, folder / "grey.onnx", path).strip() != name]
+    print("Python, grey images of one size: %d classes differ from predict's%s" %
+          (len(wrong), "".join("\n  " + path for path in wrong)))
+    good &= not wrong
     print("%d images, predicted as %s" % (len(right), ", ".join(sorted(set(right.values())))))
     for way, classify in ways.items():
         wrong = [path for path, name in list(right.items())[::2] if classify(path) != name]

@@ -105,8 +105,10 @@ static void print_done(const options *o, const char *input, const mfm_head_repor
               report->pooled ? ", averaged over each map" : "", report->width);
     printf("classifier  %" PRId64 " parameters, seed %" PRIu64 "\n",
            (report->width + 1) * (int64_t)o->classes, o->seed);
-    printf("removed     %zu nodes, %zu initialisers; added %zu nodes\n", report->removed_nodes,
-           report->removed_initializers, report->added_nodes);
+    printf("removed     %zu node%s, %zu initialiser%s; added %zu node%s\n", report->removed_nodes,
+           report->removed_nodes == 1 ? "" : "s", report->removed_initializers,
+           report->removed_initializers == 1 ? "" : "s", report->added_nodes,
+           report->added_nodes == 1 ? "" : "s");
 }
 
 static int make(mfm_ctx *ctx, mfm_model *model, const options *o, const char *const *names)

@@ -74,7 +74,8 @@ static int inject(mfm_ctx *ctx, mfm_model *model, const options *o)
     if (!status)
         status = mfm_save_output(ctx, model, o->output);
     if (!status) {
-        printf("wrote %s (modulator added to %s)\n", o->output, mfm_model_path(model));
+        printf("wrote %s (modulator added to %s)\n", mfm_output_name(o->output),
+               mfm_model_path(model));
         status = mfm_edit_print(&edit);
     }
     mfm_edit_clear(&edit);

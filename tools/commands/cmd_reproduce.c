@@ -33,6 +33,7 @@ static const mfm_option table[] = {
     {.name = "epochs",
      .kind = MFM_OPTION_UINT,
      .value = "N",
+     .min = 1,
      .max = 100000,
      .offset = offsetof(options, epochs),
      .silent_default = true,

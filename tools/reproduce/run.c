@@ -327,7 +327,7 @@ int mfm_reproduce_run(const mfm_reproduce *r, mfm_plan_of_runs *plan)
     pool p = {.r = r, .plan = plan};
     p.worker = mfm_alloc(r->ctx, plan->count, sizeof *p.worker);
     int status = p.worker ? MFM_OK : MFM_ENOMEM;
-    mfm_interrupt_catch("interrupted: the runs keep their checkpoints\n");
+    mfm_interrupt_catch("interrupted: the runs keep their checkpoints");
     for (size_t i = 0; i < plan->count && !status && !*mfm_interrupt_signal(); i++) {
         if (is_finished(r, &plan->item[i])) {
             p.done++;
