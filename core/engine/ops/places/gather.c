@@ -94,8 +94,10 @@ static int64_t place_at(const mfm_node *node, const int64_t at[MFM_MAX_RANK], in
     return place < 0 ? 0 : place >= length ? length - 1 : place;
 }
 
-/* Copies each slice, from the data to the result, or back and added. */
-static void each_slice(const mfm_node *node, const real *from, real *to, bool back)
+enum way { READ, ADD, WRITE };
+
+/* Copies each slice, from the data to the result, or back. */
+static void each_slice(const mfm_node *node, const real *from, real *to, enum way way)
 {
     const mfm_shape *places = &node->in[INDICES]->shape;
     const int64_t count = mfm_shape_count(places);
@@ -108,10 +110,10 @@ static void each_slice(const mfm_node *node, const real *from, real *to, bool ba
         const int64_t in_x = place_at(node, at, length) * s.x_step;
         for (int i = 0; i < places->rank; i++)
             in_y += at[i] * y[axis + i];
-        if (back)
-            mfm_strided_copy(&s.shape, from + in_y, s.y, 1, to + in_x, s.x, true);
-        else
+        if (way == READ)
             mfm_strided_copy(&s.shape, from ? from + in_x : NULL, s.x, 1, to + in_y, s.y, false);
+        else
+            mfm_strided_copy(&s.shape, from + in_y, s.y, 1, to + in_x, s.x, way == ADD);
         for (int i = places->rank - 1; i >= 0 && ++at[i] == places->dim[i]; i--)
             at[i] = 0;
     }
@@ -119,20 +121,39 @@ static void each_slice(const mfm_node *node, const real *from, real *to, bool ba
 
 static void apply(const mfm_node *node, enum mfm_lane lane)
 {
-    each_slice(node, mfm_in(node, DATA, lane), mfm_out(node, 0, lane), false);
+    each_slice(node, mfm_in(node, DATA, lane), mfm_out(node, 0, lane), READ);
+}
+
+/* Zeros at places [first, end) of the axis. */
+static void clear(const mfm_node *node, int64_t first, int64_t end, real *to)
+{
+    mfm_shape shape = node->in[DATA]->shape;
+    int64_t stride[MFM_MAX_RANK];
+    mfm_shape_strides(&shape, stride);
+    shape.dim[axis_of(node)] = end - first;
+    if (first < end)
+        mfm_strided_fill(&shape, 0, to + first * stride[axis_of(node)], stride);
 }
 
 static void adjoint(const mfm_node *node, enum mfm_lane lane)
 {
-    const mfm_shape *shape = &node->in[DATA]->shape;
+    const int64_t length = node->in[DATA]->shape.dim[axis_of(node)];
+    const real *from = mfm_out(node, 0, lane);
     real *to = mfm_in(node, DATA, lane);
     if (!to)
         return;
+    if (from && !mfm_accumulates(node, DATA, lane) &&
+        mfm_shape_count(&node->in[INDICES]->shape) == 1) { /* of one place nothing is added */
+        const int64_t zero[MFM_MAX_RANK] = {0}, place = place_at(node, zero, length);
+        clear(node, 0, place, to);
+        clear(node, place + 1, length, to);
+        each_slice(node, from, to, WRITE);
+        return;
+    }
     if (!mfm_accumulates(node, DATA, lane))
-        for (int64_t i = 0; i < mfm_shape_count(shape); i++)
-            to[i] = 0;
-    if (mfm_out(node, 0, lane))
-        each_slice(node, mfm_out(node, 0, lane), to, true);
+        clear(node, 0, length, to);
+    if (from)
+        each_slice(node, from, to, ADD);
 }
 
 static const mfm_linear parts = {apply, adjoint};
