@@ -103,6 +103,15 @@ expect_stderr 'are not those of the run'
 
 expect_exit 0 report runs/mfm --json -o less.html --metrics-only
 grep -q '"method": "mfm"' .stdout || fail "no method in the JSON"
+# A line that is half written is left out where it is the last, and damage elsewhere.
+cp -r runs/mfm cut
+printf '{"epoch":3,"train_lo' >>cut/metrics.jsonl
+expect_exit 0 report cut -o less.html --metrics-only --csv less.csv
+expect_stderr 'warning: cut/metrics.jsonl: its last line is not whole: it is left out$'
+[ "$(wc -l <less.csv)" -eq 3 ] || fail "not a line for each epoch that is whole"
+echo >>cut/metrics.jsonl
+expect_refusal 3 'cut/metrics.jsonl: line 3: expected an object with an epoch' \
+    report cut -o x.html --metrics-only
 # Charts have one list of classes: runs of other classes are refused, by number and by name.
 make_data three 3 40 10
 expect_exit 0 new lenet -o three.onnx --classes 3 --input 1,20,20

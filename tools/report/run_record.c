@@ -166,6 +166,14 @@ static int read_line(record *r, const char *line, size_t length)
                     r->path, json_array_size(r->lines) + 1);
 }
 
+static bool is_whole(const char *line, size_t length)
+{
+    json_t *object = json_loadb(line, length, 0, NULL);
+    json_decref(object);
+    return object != NULL;
+}
+
+/* The last line may be half written: by a run that goes on, or one that was killed. */
 static int read_lines(record *r)
 {
     char *text;
@@ -176,7 +184,11 @@ static int read_lines(record *r)
         status = mfm_fail(r->ctx, MFM_ENOMEM, "metrics: out of memory");
     for (const char *at = text; !status && *at;) {
         const size_t length = strcspn(at, "\n");
-        status = read_line(r, at, length);
+        if (at[length] || is_whole(at, length))
+            status = read_line(r, at, length);
+        else
+            mfm_warn(r->ctx, "%s/metrics.jsonl: its last line is not whole: it is left out",
+                     r->path);
         at += length + (at[length] == '\n');
     }
     mfm_free(r->ctx, text);
