@@ -112,6 +112,9 @@ expect_stderr 'warning: cut/metrics.jsonl: its last line is not whole: it is lef
 echo >>cut/metrics.jsonl
 expect_refusal 3 'cut/metrics.jsonl: line 3: expected an object with an epoch' \
     report cut -o x.html --metrics-only
+sed '2s/"recall":\[/&50.0,/' runs/mfm/metrics.jsonl >cut/metrics.jsonl
+expect_refusal 3 'cut/metrics.jsonl: line 2: recall of 5 classes: run.json has 4' \
+    report cut -o x.html --metrics-only
 # Charts have one list of classes: runs of other classes are refused, by number and by name.
 make_data three 3 40 10
 expect_exit 0 new lenet -o three.onnx --classes 3 --input 1,20,20

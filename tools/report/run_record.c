@@ -257,6 +257,12 @@ static int read_epochs(record *r, const mfm_class_borders *borders)
         r->per_epoch[i] = number_of(line, "epoch");
         for (size_t k = 0; k < MFM_PAGE_SERIES; k++)
             series[k * count + i] = series_keys[k] ? number_of(line, series_keys[k]) : NAN;
+        const json_t *recall = json_object_get(line, "recall");
+        if (json_is_array(recall) && json_array_size(recall) != (size_t)r->classes)
+            return mfm_fail(r->ctx, MFM_EDATA,
+                            "cannot read %s/metrics.jsonl: line %zu: recall of %zu classes: "
+                            "run.json has %d",
+                            r->path, i + 1, json_array_size(recall), r->classes);
         if (i && r->per_epoch[i] <= r->per_epoch[i - 1])
             return mfm_fail(r->ctx, MFM_EDATA,
                             "cannot read %s/metrics.jsonl: line %zu: its epoch must be a later one",
