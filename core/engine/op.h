@@ -31,9 +31,13 @@ MFM_C_BEGIN
 
 enum mfm_lane { MFM_X, MFM_DX, MFM_G, MFM_DG, MFM_LANES };
 
+struct mfm_factors;
+
 typedef struct mfm_tensor {
     mfm_shape shape;
     real *lane[MFM_LANES];
+    const struct mfm_factors
+        *factors[MFM_LANES]; /* not NULL: what stands for the lane (factors.h) */
 } mfm_tensor;
 
 /* DATA and PARAM are differentiated. STATE (running statistics) is read in inference and written by

@@ -148,10 +148,46 @@ static void product_and_bias(const mfm_node *node, const real *a, const real *b,
         f->bias(node, c, y, true);
 }
 
+/* Input 1 in lane X or DX: a matrix, factors, or the sum of both. */
+typedef struct operand {
+    const real *matrix;
+    const mfm_factors *factors;
+} operand;
+
+static operand operand_b(const mfm_node *node, enum mfm_lane lane)
+{
+    const mfm_factors *factors = mfm_factors_of(node, 1, lane);
+    return (operand){factors ? factors->base : mfm_in(node, 1, lane), factors};
+}
+
+/* y = [y +] a * b + c */
+static void times(const mfm_node *node, const real *a, operand b, const real *c, real *y, bool add)
+{
+    const mfm_bilinear *f = node->impl->parts;
+    if (b.matrix && add)
+        f->product(node, a, b.matrix, y, true);
+    else if (b.matrix)
+        product_and_bias(node, a, b.matrix, c, y);
+    if (b.factors)
+        mfm_factors_product(node, a, b.factors, y, add || b.matrix);
+    if (c && (add || !b.matrix))
+        f->bias(node, c, y, true);
+}
+
+/* ga = [ga +] g against b */
+static void against(const mfm_node *node, const real *g, operand b, real *ga, bool add)
+{
+    const mfm_bilinear *f = node->impl->parts;
+    if (b.matrix)
+        f->adjoint_a(node, g, b.matrix, ga, add);
+    if (b.factors)
+        mfm_factors_adjoint(node, g, b.factors, ga, add || b.matrix);
+}
+
 static void bilinear_forward(const mfm_node *node)
 {
-    product_and_bias(node, mfm_in(node, 0, MFM_X), mfm_in(node, 1, MFM_X), mfm_in(node, 2, MFM_X),
-                     mfm_out(node, 0, MFM_X));
+    times(node, mfm_in(node, 0, MFM_X), operand_b(node, MFM_X), mfm_in(node, 2, MFM_X),
+          mfm_out(node, 0, MFM_X), false);
 }
 
 /* y' = a' * b + a * b' (+ c') */
@@ -159,37 +195,37 @@ static void bilinear_jvp(const mfm_node *node)
 {
     const mfm_bilinear *f = node->impl->parts;
     real *y = mfm_out(node, 0, MFM_DX);
-    const real *a = mfm_in(node, 0, MFM_X), *b = mfm_in(node, 1, MFM_X);
-    const real *da = mfm_in(node, 0, MFM_DX), *db = mfm_in(node, 1, MFM_DX);
+    const real *a = mfm_in(node, 0, MFM_X), *da = mfm_in(node, 0, MFM_DX);
     const real *dc = mfm_in(node, 2, MFM_DX);
-    if (!da && !db)
+    const operand b = operand_b(node, MFM_X), db = operand_b(node, MFM_DX);
+    const bool along_b = db.matrix || db.factors;
+    if (!da && !along_b)
         f->bias(node, dc, y, false);
-    if (da && db && !dc && f->product_pair) {
-        f->product_pair(node, da, b, a, db, y);
+    if (da && db.matrix && !dc && f->product_pair && !b.factors && !db.factors) {
+        f->product_pair(node, da, b.matrix, a, db.matrix, y);
         return;
     }
     if (da)
-        product_and_bias(node, da, b, dc, y);
-    if (da && db)
-        f->product(node, a, db, y, true);
-    else if (db)
-        product_and_bias(node, a, db, dc, y);
+        times(node, da, b, dc, y, false);
+    if (along_b)
+        times(node, a, db, da ? NULL : dc, y, da != NULL);
 }
 
 static void bilinear_vjp(const mfm_node *node)
 {
     const mfm_bilinear *f = node->impl->parts;
-    const real *g = mfm_out(node, 0, MFM_G);
+    const mfm_factors *factors = mfm_factors_of(node, 1, MFM_G);
+    const real *g = mfm_out(node, 0, MFM_G), *a = mfm_in(node, 0, MFM_X);
     real *ga = mfm_in(node, 0, MFM_G), *gb = mfm_in(node, 1, MFM_G), *gc = mfm_in(node, 2, MFM_G);
     if (ga)
-        f->adjoint_a(node, g, mfm_in(node, 1, MFM_X), ga, mfm_accumulates(node, 0, MFM_G));
-    if (gb)
-        f->adjoint_b(node, g, mfm_in(node, 0, MFM_X), gb, mfm_accumulates(node, 1, MFM_G));
+        against(node, g, operand_b(node, MFM_X), ga, mfm_accumulates(node, 0, MFM_G));
+    if (factors)
+        mfm_factors_take(node, g, a, factors);
+    else if (gb)
+        f->adjoint_b(node, g, a, gb, mfm_accumulates(node, 1, MFM_G));
     if (gc)
         f->adjoint_bias(node, g, gc, mfm_accumulates(node, 2, MFM_G));
 }
-
-typedef void adjoint_fn(const mfm_node *node, const real *g, const real *other, real *to, bool add);
 
 static void set_zero(real *to, const mfm_tensor *tensor)
 {
@@ -198,33 +234,54 @@ static void set_zero(real *to, const mfm_tensor *tensor)
         to[i] = 0;
 }
 
-/* d(g against other) = dg against other + g against other'; zero when neither term is there. */
-static void adjoint_tangent(const mfm_node *node, int slot, adjoint_fn *adjoint)
+/* ga' = g' against b + g against b'; zero when neither term is there. */
+static void adjoint_tangent_a(const mfm_node *node)
 {
-    real *to = mfm_in(node, slot, MFM_DG);
+    real *to = mfm_in(node, 0, MFM_DG);
     if (!to)
         return;
-    const int other = 1 - slot;
     const real *g = mfm_out(node, 0, MFM_G), *dg = mfm_out(node, 0, MFM_DG);
-    const real *dother = mfm_in(node, other, MFM_DX);
-    bool add = mfm_accumulates(node, slot, MFM_DG);
+    const operand db = operand_b(node, MFM_DX);
+    bool add = mfm_accumulates(node, 0, MFM_DG);
     if (dg) {
-        adjoint(node, dg, mfm_in(node, other, MFM_X), to, add);
+        against(node, dg, operand_b(node, MFM_X), to, add);
         add = true;
     }
-    if (g && dother) {
-        adjoint(node, g, dother, to, add);
+    if (g && (db.matrix || db.factors)) {
+        against(node, g, db, to, add);
         add = true;
     }
     if (!add)
-        set_zero(to, node->in[slot]);
+        set_zero(to, node->in[0]);
+}
+
+/* gb' = g' against a + g against a', the same. */
+static void adjoint_tangent_b(const mfm_node *node)
+{
+    const mfm_bilinear *f = node->impl->parts;
+    real *to = mfm_in(node, 1, MFM_DG);
+    if (!to)
+        return;
+    const real *g = mfm_out(node, 0, MFM_G), *dg = mfm_out(node, 0, MFM_DG);
+    const real *da = mfm_in(node, 0, MFM_DX);
+    bool add = mfm_accumulates(node, 1, MFM_DG);
+    if (dg) {
+        f->adjoint_b(node, dg, mfm_in(node, 0, MFM_X), to, add);
+        add = true;
+    }
+    if (g && da) {
+        f->adjoint_b(node, g, da, to, add);
+        add = true;
+    }
+    if (!add)
+        set_zero(to, node->in[1]);
 }
 
 static void bilinear_vjp_t(const mfm_node *node)
 {
     const mfm_bilinear *f = node->impl->parts;
-    adjoint_tangent(node, 0, f->adjoint_a);
-    adjoint_tangent(node, 1, f->adjoint_b);
+    adjoint_tangent_a(node);
+    adjoint_tangent_b(node);
     real *to = mfm_in(node, 2, MFM_DG);
     const real *dg = mfm_out(node, 0, MFM_DG);
     const bool add = to && mfm_accumulates(node, 2, MFM_DG);

@@ -5,6 +5,7 @@
 #ifndef MFM_RULES_H
 #define MFM_RULES_H
 
+#include "core/engine/factors.h"
 #include "core/engine/impl.h"
 
 /* y_i = f(x_i). Both work on a block of n elements, so that loops vectorise. slopes writes
@@ -31,7 +32,9 @@ extern const mfm_rule mfm_rule_linear;
  *     product    y = a * b                adjoint_a  ga = g against b
  *     adjoint_b  gb = g against a         bias, adjoint_bias for input 2; NULL: none
  * product_bias, y = a * b + c in one sweep, overwrites; NULL: product, then bias.
- * product_pair, y = a1 * b1 + a2 * b2 in one sweep, overwrites; NULL: product twice. */
+ * product_pair, y = a1 * b1 + a2 * b2 in one sweep, overwrites; NULL: product twice.
+ * outer: whether it is a matrix product y [m, n] = alpha a [m, k] b, a not transposed, so that b
+ * may be given by factors (factors.h); NULL: it is none. */
 typedef struct mfm_bilinear {
     void (*product)(const mfm_node *node, const real *a, const real *b, real *y, bool add);
     void (*adjoint_a)(const mfm_node *node, const real *g, const real *b, real *ga, bool add);
@@ -42,6 +45,7 @@ typedef struct mfm_bilinear {
                          real *y);
     void (*product_pair)(const mfm_node *node, const real *a1, const real *b1, const real *a2,
                          const real *b2, real *y);
+    bool (*outer)(const mfm_node *node, mfm_outer *sizes);
 } mfm_bilinear;
 extern const mfm_rule mfm_rule_bilinear;
 

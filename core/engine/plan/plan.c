@@ -6,6 +6,7 @@
 
 #include "core/engine/observe.h"
 #include "core/engine/plan/plan_parts.h"
+#include "core/engine/rules.h"
 
 static void *copy(mfm_ctx *ctx, const void *from, size_t count, size_t size)
 {
@@ -182,6 +183,39 @@ void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector)
     }
     if (lane == MFM_X && plan->spec.frozen)
         prepare(plan);
+}
+
+void mfm_plan_bind_factors(mfm_plan *plan, int value, enum mfm_lane lane,
+                           const mfm_factors *factors)
+{
+    assert(0 <= value && value < (int)plan->graph->n_values);
+    assert(plan->graph->values[value].kind == MFM_VALUE_PARAM);
+    plan->instance.tensors[value].factors[lane] = factors;
+}
+
+static bool is_outer(const mfm_node *node, mfm_outer *sizes)
+{
+    if (!node->op || node->impl->rule != &mfm_rule_bilinear)
+        return false;
+    const mfm_bilinear *f = node->impl->parts;
+    return f->outer && f->outer(node, sizes);
+}
+
+int mfm_plan_outer(const mfm_plan *plan, int param, uint32_t segments, mfm_outer *sizes)
+{
+    const mfm_graph *graph = plan->graph;
+    int readers = 0, from = -1;
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        const mfm_graph_node *node = &graph->nodes[i];
+        for (int j = 0; j < node->n_in && segments >> node->segment & 1; j++) {
+            if (node->in[j] != param)
+                continue;
+            readers++;
+            if (j == 1 && is_outer(&plan->instance.nodes[i], sizes))
+                from = node->in[0];
+        }
+    }
+    return readers == 1 ? from : -1;
 }
 
 void mfm_plan_bind_state(mfm_plan *plan, real *vector)

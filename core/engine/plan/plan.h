@@ -6,6 +6,7 @@
 #ifndef MFM_PLAN_H
 #define MFM_PLAN_H
 
+#include "core/engine/factors.h"
 #include "core/engine/graph.h"
 #include "core/base/linkage.h"
 #include "core/base/share.h"
@@ -75,6 +76,15 @@ void mfm_plan_free(mfm_plan *plan);
 /* Parameter lanes live in vectors of the caller (graph->params_size reals, 64-byte aligned). A
  * sweep writes only the gradients that a path reaches: callers zero their G and DG vectors once. */
 void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector);
+/* A parameter's lane by factors instead (core/engine/factors.h), until factors NULL is bound. Only
+ * where passes over the segments that bring the lane in find the parameter as mfm_plan_outer has
+ * it.
+ */
+void mfm_plan_bind_factors(mfm_plan *plan, int value, enum mfm_lane lane,
+                           const mfm_factors *factors);
+/* The value that the one node of the segments which reads a parameter multiplies by it, as a matrix
+ * product that can take factors, of these sizes; -1: it is read otherwise. */
+int mfm_plan_outer(const mfm_plan *plan, int param, uint32_t segments, mfm_outer *sizes);
 void mfm_plan_bind_state(mfm_plan *plan, real *vector);
 /* A graph input reads (X, DX) from the caller's buffer, in storage order. */
 void mfm_plan_bind_input(mfm_plan *plan, int value, enum mfm_lane lane, real *data);

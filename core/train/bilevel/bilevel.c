@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/train/bilevel/factored.h"
 #include "core/train/bilevel/hyper_plan.h"
 #include "core/train/comm/gradient_sum.h"
 #include "core/train/optimizers/optimizer.h"
@@ -22,6 +23,7 @@ enum {
     TRAIN_PASSES
 };
 enum { META_FORWARD, META_BACKWARD, META_PASSES };
+enum { PARALLEL_FROM = 1 << 16 }; /* numbers */
 
 static const mfm_pass train_passes[TRAIN_PASSES] = {
     [TRAIN_PLAIN] = {MFM_FORWARD, MFM_SET_PLAIN | MFM_SET_SOURCE},
@@ -82,11 +84,12 @@ struct mfm_bilevel {
     const char *names[TRAIN_PASSES]; /* by that number */
     mfm_hyper_plan *hypers[MFM_MAX_HYPERS];
     const real *hypergradients[MFM_MAX_HYPERS];
-    mfm_gradient_sum *sum;
-    real *w;              /* the caller's */
-    real *gradient;       /* g1, then g2 */
-    real *virtual_w;      /* w^; NULL: w itself */
-    real *v;              /* grad L_meta(w^) */
+    mfm_gradient_sum *sum, *sum_without; /* of all; but for the matrices that have factors */
+    real *w;                             /* the caller's */
+    real *gradient;                      /* g1, then g2 */
+    real *virtual_w;                     /* w^; NULL: w itself */
+    real *v;                             /* grad L_meta(w^) */
+    mfm_factored *factored;
     const uint32_t *rows; /* of the batch */
     uint64_t seed, step;
     bool again;  /* the objective has been run forward in this step */
@@ -202,6 +205,23 @@ static void connect(mfm_bilevel *b)
         mfm_plan_bind_params(b->meta, MFM_X, b->virtual_w);
 }
 
+static int make_sums(mfm_bilevel *b)
+{
+    const mfm_graph *graph = b->problem->main;
+    bool *without = mfm_alloc(b->ctx, graph->n_values, sizeof *without);
+    if (!without)
+        return MFM_ENOMEM;
+    int status =
+        mfm_gradient_sum_new(b->ctx, b->spec.comm, graph, NULL, MFM_GRADIENT_PART, &b->sum);
+    for (size_t i = 0; i < graph->n_values; i++)
+        without[i] = mfm_factored_has(b->factored, (int)i);
+    if (!status)
+        status = mfm_gradient_sum_new(b->ctx, b->spec.comm, graph, without, MFM_GRADIENT_PART,
+                                      &b->sum_without);
+    mfm_free(b->ctx, without);
+    return status;
+}
+
 static int build(mfm_bilevel *b)
 {
     const bool never = b->spec.meta == MFM_META_NEVER;
@@ -215,11 +235,10 @@ static int build(mfm_bilevel *b)
     if (!status)
         status = make_vectors(b);
     if (!status)
-        status = mfm_gradient_sum_new(b->ctx, b->spec.comm, b->problem->main, MFM_GRADIENT_PART,
-                                      &b->sum);
-    if (!status)
         connect(b);
-    return status;
+    if (!status && b->meta)
+        status = mfm_factored_new(b->ctx, b->problem, &b->spec, b->train, b->meta, &b->factored);
+    return status ? status : make_sums(b);
 }
 
 int mfm_bilevel_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_bilevel_spec *spec,
@@ -249,11 +268,13 @@ void mfm_bilevel_free(mfm_bilevel *b)
     mfm_plan_free(b->train);
     mfm_plan_free(b->meta);
     mfm_gradient_sum_free(b->sum);
+    mfm_gradient_sum_free(b->sum_without);
     for (int i = 0; i < MFM_MAX_HYPERS; i++)
         mfm_hyper_plan_free(b->hypers[i]);
     mfm_free_aligned(b->ctx, b->gradient);
     mfm_free_aligned(b->ctx, b->virtual_w);
     mfm_free_aligned(b->ctx, b->v);
+    mfm_factored_free(b->factored);
     mfm_free(b->ctx, b->moved);
     mfm_free(b->ctx, b);
 }
@@ -292,43 +313,62 @@ void mfm_bilevel_begin(mfm_bilevel *b, const mfm_batch *train, const uint32_t *r
     mfm_plan_run(b->train, b->pass[TRAIN_UPDATE]);
 }
 
-/* A sweep that leaves a gradient of w, of this rank's samples: then that of all. */
-static void run_backward(mfm_bilevel *b, int pass)
+/* A sweep that leaves a gradient of w, of this rank's samples: then that of all. factors: those of
+ * the matrices that have them, in place of their gradients. */
+static void run_backward(mfm_bilevel *b, int pass, bool factors)
 {
-    mfm_gradient_sum_run(b->sum, b->train, b->pass[pass], b->gradient);
+    mfm_factored_take(b->factored, factors);
+    mfm_gradient_sum_run(factors ? b->sum_without : b->sum, b->train, b->pass[pass], b->gradient);
 }
 
-/* The objective for the phi that is there now, and its gradient. */
-static void run_objective(mfm_bilevel *b, bool backward)
+/* The objective for the phi that is there now. */
+static void run_objective(mfm_bilevel *b)
 {
     make_h(b, b->again);
     mfm_plan_run(b->train, b->pass[b->again ? TRAIN_REST_AGAIN : TRAIN_REST]);
-    if (backward)
-        run_backward(b, b->again ? TRAIN_BACKWARD_AGAIN : TRAIN_BACKWARD);
-    b->again = true;
 }
 
-static void move(mfm_bilevel *b, const mfm_virtual_step *step)
+static bool is_plain(const mfm_virtual_step *step)
+{
+    return step->weight_decay == 0 && !step->velocity;
+}
+
+/* One parameter's part of the virtual step. m: its velocity; NULL: none. */
+static void move_param(const mfm_virtual_step *step, const mfm_value *value, bool decays,
+                       const real *g, const real *m, const real *w, real *to)
+{
+    const int64_t n = mfm_shape_count(&value->shape);
+    const real alpha = (real)(step->alpha * value->rate), momentum = (real)step->momentum;
+    const real decay = decays ? (real)step->weight_decay : 0;
+    if (is_plain(step)) {
+#pragma omp parallel for if (n >= PARALLEL_FROM)
+        for (int64_t k = 0; k < n; k++)
+            to[k] = w[k] - alpha * g[k];
+        return;
+    }
+#pragma omp parallel for if (n >= PARALLEL_FROM)
+    for (int64_t k = 0; k < n; k++)
+        to[k] = w[k] - alpha * (g[k] + decay * w[k] + (m ? momentum * m[k] : 0));
+}
+
+/* by_factors: but for the matrices that have them. */
+static void move(mfm_bilevel *b, const mfm_virtual_step *step, bool by_factors)
 {
     const mfm_graph *graph = b->problem->main;
-    const real momentum = (real)step->momentum;
-    const bool plain = step->weight_decay == 0 && !step->velocity;
-    memcpy(b->virtual_w, b->w, graph->params_size * sizeof *b->w);
+    mfm_factored_move(b->factored, b->w, step->alpha, by_factors);
     for (size_t i = 0; i < graph->n_values; i++) {
         const mfm_value *value = &graph->values[i];
-        if (value->kind != MFM_VALUE_PARAM || !value->trainable || (b->moved && !b->moved[i]))
+        if (value->kind != MFM_VALUE_PARAM || (by_factors && mfm_factored_has(b->factored, (int)i)))
             continue;
-        const size_t n = (size_t)mfm_shape_count(&value->shape), at = value->offset;
-        const real *g = b->gradient + at, *w = b->w + at;
-        const real *m = step->velocity ? step->velocity + at : NULL;
-        const real alpha = (real)(step->alpha * value->rate);
-        const bool decays = mfm_param_decays(graph, value, step->spare_vectors, step->spared);
-        const real decay = decays ? (real)step->weight_decay : 0;
-        real *to = b->virtual_w + at;
-        for (size_t k = 0; k < n && plain; k++)
-            to[k] = w[k] - alpha * g[k];
-        for (size_t k = 0; k < n && !plain; k++)
-            to[k] = w[k] - alpha * (g[k] + decay * w[k] + (m ? momentum * m[k] : 0));
+        const size_t at = value->offset;
+        if (value->trainable && (!b->moved || b->moved[i]))
+            move_param(step, value,
+                       mfm_param_decays(graph, value, step->spare_vectors, step->spared),
+                       b->gradient + at, step->velocity ? step->velocity + at : NULL, b->w + at,
+                       b->virtual_w + at);
+        else
+            memcpy(b->virtual_w + at, b->w + at,
+                   (size_t)mfm_shape_count(&value->shape) * sizeof *b->w);
     }
 }
 
@@ -338,7 +378,8 @@ static void scale_by_rates(const mfm_bilevel *b)
     const mfm_graph *graph = b->problem->main;
     for (size_t i = 0; i < graph->n_values; i++) {
         const mfm_value *value = &graph->values[i];
-        if (value->kind != MFM_VALUE_PARAM || value->rate == 1)
+        if (value->kind != MFM_VALUE_PARAM || value->rate == 1 ||
+            mfm_factored_has(b->factored, (int)i))
             continue;
         const size_t n = (size_t)mfm_shape_count(&value->shape);
         for (size_t k = 0; k < n; k++)
@@ -349,15 +390,20 @@ static void scale_by_rates(const mfm_bilevel *b)
 void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *meta, const mfm_virtual_step *step)
 {
     const int loss = b->problem->meta.loss;
-    run_objective(b, b->virtual_w != NULL);
-    if (b->virtual_w)
-        move(b, step);
+    run_objective(b);
+    if (b->virtual_w) {
+        const bool by_factors = is_plain(step);
+        run_backward(b, TRAIN_BACKWARD, by_factors);
+        move(b, step, by_factors);
+    }
+    b->again = true;
     mfm_problem_bind(b->problem, b->meta, meta);
     mfm_plan_set_step(b->meta, MFM_STREAM_META_DROPOUT, b->seed, b->step);
     mfm_plan_run(b->meta, META_FORWARD);
     b->losses.meta = (double)*mfm_plan_lane(b->meta, loss, MFM_X);
     *mfm_plan_lane(b->meta, loss, MFM_G) = 1;
-    mfm_gradient_sum_run(b->sum, b->meta, META_BACKWARD, b->v);
+    mfm_gradient_sum_run(b->sum_without, b->meta, META_BACKWARD, b->v);
+    mfm_factored_direct(b->factored);
     scale_by_rates(b);
 }
 
@@ -377,7 +423,9 @@ const real *const *mfm_bilevel_hypergradients(mfm_bilevel *b)
 
 const real *mfm_bilevel_gradient(mfm_bilevel *b)
 {
-    run_objective(b, true);
+    run_objective(b);
+    run_backward(b, b->again ? TRAIN_BACKWARD_AGAIN : TRAIN_BACKWARD, false);
+    b->again = true;
     b->losses.train = (double)*mfm_plan_lane(b->train, b->problem->objective.loss, MFM_X);
     return b->gradient;
 }
@@ -385,7 +433,7 @@ const real *mfm_bilevel_gradient(mfm_bilevel *b)
 const real *mfm_bilevel_gradient_nearby(mfm_bilevel *b)
 {
     mfm_plan_run(b->train, b->pass[TRAIN_NEARBY]);
-    run_backward(b, TRAIN_BACKWARD_NEARBY);
+    run_backward(b, TRAIN_BACKWARD_NEARBY, false);
     return b->gradient;
 }
 
@@ -404,6 +452,11 @@ const real *mfm_bilevel_meta_gradient(const mfm_bilevel *b)
     return b->v;
 }
 
+size_t mfm_bilevel_factored(const mfm_bilevel *b)
+{
+    return mfm_factored_count(b->factored);
+}
+
 const real *mfm_bilevel_read(const mfm_bilevel *b, size_t link)
 {
     return mfm_plan_lane(b->train, b->problem->reads[link].main, MFM_X);
@@ -413,6 +466,7 @@ size_t mfm_bilevel_bytes(const mfm_bilevel *b)
 {
     const size_t vectors = 1u + (b->virtual_w ? 1u : 0u) + (b->v ? 1u : 0u);
     size_t bytes = vectors * b->problem->main->params_size * sizeof(real);
+    bytes += mfm_factored_bytes(b->factored);
     bytes += mfm_plan_bytes(b->train) + (b->meta ? mfm_plan_bytes(b->meta) : 0);
     for (int i = 0; i < b->problem->n_hypers; i++)
         bytes += mfm_hyper_plan_bytes(b->hypers[i]);

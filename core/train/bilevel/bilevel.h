@@ -39,11 +39,17 @@ enum mfm_meta_step {
     MFM_META_NEVER  /* phi stays as it is: no meta batch, no tangents */
 };
 
+/* Which matrices have their virtual step and their part of v by factors (factored.h): of fully
+ * connected layers with millions of weights and batches much smaller than their sides, unless
+ * somebody says otherwise. Results differ by rounding. */
+enum mfm_bilevel_factors { MFM_FACTORS_LARGE, MFM_FACTORS_NONE, MFM_FACTORS_ALL };
+
 typedef struct mfm_bilevel_spec {
     int64_t batch, meta_batch;   /* of all ranks together */
     mfm_share share, meta_share; /* what is at hand of them; all zero: all */
     struct mfm_comm *comm;       /* the ranks that have the rest; NULL: nobody */
     enum mfm_meta_step meta;
+    enum mfm_bilevel_factors factors;
     bool sharp; /* mfm_bilevel_gradient_nearby will be called */
     /* [n_values of the main graph] parameters that the virtual step moves; NULL: all that are
      * trainable. v and the tangents are those of these alone. Read by mfm_bilevel_new only. */
@@ -93,9 +99,12 @@ typedef struct mfm_bilevel_losses {
     double meta;  /* L_meta(w^); 0 in a step without it */
 } mfm_bilevel_losses;
 mfm_bilevel_losses mfm_bilevel_last(const mfm_bilevel *bilevel);
-/* w^, v and the first gradient: laid out as w; valid until the next call. For tests and reports. */
+/* w^ and v: laid out as w; valid until the next call. For tests and reports. What lies in the place
+ * of a matrix that has factors is not defined. */
 const real *mfm_bilevel_virtual_weights(const mfm_bilevel *bilevel);
 const real *mfm_bilevel_meta_gradient(const mfm_bilevel *bilevel);
+/* How many matrices have factors. */
+size_t mfm_bilevel_factored(const mfm_bilevel *bilevel);
 /* A value of the main graph that a hyper graph reads. */
 const real *mfm_bilevel_read(const mfm_bilevel *bilevel, size_t link);
 /* Bytes of all its buffers. */

@@ -26,8 +26,10 @@ static void find_first_nodes(const mfm_graph *graph, size_t *first)
                 first[graph->nodes[i].in[j]] = i;
 }
 
-/* Parts follow each other without gaps: parameters lie in the order of their values. */
-static void cut(mfm_gradient_sum *s, const mfm_graph *graph, const size_t *first, size_t least)
+/* Parts follow each other without gaps, but where a parameter is left out: they lie in the order of
+ * their values. */
+static void cut(mfm_gradient_sum *s, const mfm_graph *graph, const bool *without,
+                const size_t *first, size_t least)
 {
     const size_t none = graph->n_nodes;
     part *last = NULL;
@@ -36,11 +38,17 @@ static void cut(mfm_gradient_sum *s, const mfm_graph *graph, const size_t *first
         if (value->kind != MFM_VALUE_PARAM)
             continue;
         assert(!last || value->offset >= last->begin);
+        if (without && without[v]) {
+            if (last)
+                last->end = value->offset;
+            last = NULL;
+            continue;
+        }
         if (!last || (value->offset - last->begin) * sizeof(real) >= least) {
             if (last)
                 last->end = value->offset;
             last = &s->parts[s->n_parts++];
-            *last = (part){.begin = s->n_parts > 1 ? value->offset : 0, .first = none};
+            *last = (part){.begin = value->offset, .first = none};
         }
         last->first = first[v] < last->first ? first[v] : last->first;
     }
@@ -48,8 +56,8 @@ static void cut(mfm_gradient_sum *s, const mfm_graph *graph, const size_t *first
         last->end = graph->params_size;
 }
 
-int mfm_gradient_sum_new(mfm_ctx *ctx, mfm_comm *comm, const mfm_graph *graph, size_t part_bytes,
-                         mfm_gradient_sum **sum)
+int mfm_gradient_sum_new(mfm_ctx *ctx, mfm_comm *comm, const mfm_graph *graph, const bool *without,
+                         size_t part_bytes, mfm_gradient_sum **sum)
 {
     *sum = NULL;
     if (!comm)
@@ -65,7 +73,7 @@ int mfm_gradient_sum_new(mfm_ctx *ctx, mfm_comm *comm, const mfm_graph *graph, s
     s->parts = mfm_alloc(ctx, n_params, sizeof *s->parts);
     if (first && (s->parts || !n_params)) {
         find_first_nodes(graph, first);
-        cut(s, graph, first, part_bytes);
+        cut(s, graph, without, first, part_bytes);
         *sum = s;
     }
     mfm_free(ctx, first);
@@ -103,7 +111,8 @@ void mfm_gradient_sum_run(mfm_gradient_sum *s, mfm_plan *plan, int pass, real *v
     if (!s || s->n_parts < 2) {
         mfm_plan_run(plan, pass);
         if (s && s->n_parts)
-            mfm_comm_sum_reals(s->comm, vector, s->parts[0].end);
+            mfm_comm_sum_reals(s->comm, vector + s->parts[0].begin,
+                               s->parts[0].end - s->parts[0].begin);
         return;
     }
     s->vector = vector;

@@ -108,21 +108,28 @@ bool mfm_param_decays(const mfm_graph *graph, const mfm_value *param, bool spare
     return !spare_vectors || axes > 1 || (param->shape.rank > 1 && is_kernel(graph, param));
 }
 
+/* Numbers that one thread steps at a time: elements do not depend on each other. */
+enum { BLOCK = 1 << 16 };
+
 /* A step of n numbers at place `at` of the vectors. */
 static void step_part(const mfm_optimizer *o, double lr, double scale, bool decays, size_t n,
                       const real *gradient, size_t at, real *params)
 {
-    const mfm_optimizer_slice slice = {.values = o->values,
-                                       .steps = o->steps,
-                                       .lr = (real)lr,
-                                       .scale = (real)scale,
-                                       .decay = decays ? (real)o->weight_decay : 0,
-                                       .n = n,
-                                       .gradient = gradient,
-                                       .first = o->first ? o->first + at : NULL,
-                                       .second = o->second ? o->second + at : NULL,
-                                       .params = params + at};
-    o->kind->step(&slice);
+#pragma omp parallel for if (n > BLOCK)
+    for (size_t first = 0; first < n; first += BLOCK) {
+        const size_t to = at + first;
+        const mfm_optimizer_slice slice = {.values = o->values,
+                                           .steps = o->steps,
+                                           .lr = (real)lr,
+                                           .scale = (real)scale,
+                                           .decay = decays ? (real)o->weight_decay : 0,
+                                           .n = n - first < BLOCK ? n - first : BLOCK,
+                                           .gradient = gradient + first,
+                                           .first = o->first ? o->first + to : NULL,
+                                           .second = o->second ? o->second + to : NULL,
+                                           .params = params + to};
+        o->kind->step(&slice);
+    }
 }
 
 void mfm_optimizer_step(mfm_optimizer *o, double lr, double scale, const real *gradient,

@@ -61,6 +61,15 @@ expect_exit 0 train resnet.onnx --method bbn $data --batch 58 --epochs 1 -o bbn.
 expect_ranks 0 3 train resnet.onnx --method bbn $data --batch 58 --epochs 1 -o bbn-3.onnx
 expect_exit 0 diff bbn.onnx bbn-3.onnx --tolerance 1e-4
 
+# A matrix whose gradients are kept by factors, which the ranks exchange: [80, 55296].
+mkdir wide && "$MAKE_IDX" wide 80 1 1 96 0 0 || fail "make-idx wide"
+expect_exit 0 new lenet -o narrow.onnx --classes 80 --input 1,96,96
+expect_exit 0 head narrow.onnx -o wide.onnx --classes 80 --after conv:1
+wide="--data idx:wide --method mfm --layer last_conv --batch 8 --meta-batch 7 --lr 0.01 --epochs 1"
+same "2 3" factors wide.onnx $wide
+expect_ranks 0 2 train wide.onnx $wide -o factors-2t.onnx --threads 2
+expect_same factors.onnx factors-2t.onnx
+
 # Each rank with several threads.
 expect_ranks 0 2 train lenet.onnx --method mfm --layer fc:1 $data -o threads.onnx --threads 2
 expect_same mfm.onnx threads.onnx

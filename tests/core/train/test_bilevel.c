@@ -213,6 +213,92 @@ static void test_virtual_step(void)
     prepared_clear(&p);
 }
 
+/* One step's results with matrices kept in one way. */
+typedef struct by_form {
+    real *hypergradient, *gradient;
+    mfm_bilevel_losses losses;
+    size_t matrices;
+} by_form;
+
+static by_form run_form(const prepared *p, enum mfm_bilevel_factors factors, const mfm_batch *train,
+                        const mfm_batch *meta)
+{
+    mfm_bilevel_spec chosen = spec;
+    chosen.factors = factors;
+    mfm_bilevel *b;
+    real *phi = p->phi;
+    const size_t n = p->problem->main->params_size, n_phi = p->modulator->params_size;
+    by_form result = {.hypergradient = vector_new(p->ctx, n_phi),
+                      .gradient = vector_new(p->ctx, n)};
+    must(p->ctx, mfm_bilevel_new(p->ctx, p->problem, &chosen, &b));
+    mfm_bilevel_bind(b, p->w, p->state, &phi);
+    for (uint64_t step = 0; step < 3; step++) { /* the last leaves nothing of those before */
+        mfm_bilevel_begin(b, train, NULL, SEED, step);
+        if (step != 1)
+            mfm_bilevel_virtual(b, meta, &(mfm_virtual_step){.alpha = alpha});
+        if (step != 1)
+            memcpy(result.hypergradient, mfm_bilevel_hypergradients(b)[0], n_phi * sizeof *phi);
+        memcpy(result.gradient, mfm_bilevel_gradient(b), n * sizeof *phi);
+    }
+    result.losses = mfm_bilevel_last(b);
+    result.matrices = mfm_bilevel_factored(b);
+    mfm_bilevel_free(b);
+    return result;
+}
+
+static void by_form_clear(const prepared *p, by_form *f)
+{
+    mfm_free_aligned(p->ctx, f->hypergradient);
+    mfm_free_aligned(p->ctx, f->gradient);
+}
+
+static double distance(const real *a, const real *b, size_t n)
+{
+    double apart = 0, size = 0;
+    for (size_t i = 0; i < n; i++) {
+        apart += (double)(a[i] - b[i]) * (double)(a[i] - b[i]);
+        size += (double)b[i] * (double)b[i];
+    }
+    CU_ASSERT(size > 0);
+    return sqrt(apart / size);
+}
+
+/* Small ones stay as they are. */
+static void check_factors(const recipe *from, size_t all)
+{
+    prepared p;
+    prepare(from, &p);
+    perturb(p.modulator, 3, 0.3, p.phi);
+    mfm_batch train = batch_new(&p, BATCH, 1), meta = batch_new(&p, META_BATCH, 2);
+    static const enum mfm_bilevel_factors forms[] = {MFM_FACTORS_NONE, MFM_FACTORS_ALL,
+                                                     MFM_FACTORS_LARGE};
+    const size_t matrices[] = {0, all, 0};
+    by_form made[3];
+    const double rounding = sizeof(real) == 4 ? 1e-5 : 1e-12;
+    for (int i = 0; i < 3; i++) {
+        made[i] = run_form(&p, forms[i], &train, &meta);
+        CU_ASSERT_EQUAL(made[i].matrices, matrices[i]);
+        CU_ASSERT(same_bits(made[i].gradient, made[0].gradient, p.problem->main->params_size));
+        CU_ASSERT_EQUAL(made[i].losses.train, made[0].losses.train);
+        CU_ASSERT_DOUBLE_EQUAL(made[i].losses.meta, made[0].losses.meta, rounding);
+        CU_ASSERT(distance(made[i].hypergradient, made[0].hypergradient, p.modulator->params_size) <
+                  rounding);
+        CU_ASSERT(matrices[i] || same_bits(made[i].hypergradient, made[0].hypergradient,
+                                           p.modulator->params_size));
+    }
+    for (int i = 0; i < 3; i++)
+        by_form_clear(&p, &made[i]);
+    batch_clear(&p, &train);
+    batch_clear(&p, &meta);
+    prepared_clear(&p);
+}
+
+static void test_factors(void)
+{
+    check_factors(&(recipe){"lenet", LENET, {"last_conv"}, {0}}, 2);
+    check_factors(&(recipe){"vgg11", VGG, {"conv:7", "fc:1"}, {0}}, 3);
+}
+
 static void test_no_modulator(void)
 {
     prepared p;
@@ -277,6 +363,7 @@ static const mfm_case cases[] = {
     {"VGG with Dropout: the same, masks included", test_plain_dropout},
     {"running statistics follow the plain pass over training data alone", test_statistics},
     {"the virtual step is a plain gradient step and leaves w and phi alone", test_virtual_step},
+    {"matrices by factors: the same hypergradient, and the gradient bit for bit", test_factors},
     {"a model without modulator is refused", test_no_modulator},
     {"neighbouring seeds do not exchange masks between training and meta batch", test_meta_masks},
 };

@@ -65,8 +65,10 @@ static void test_full_virtual_step(void)
     prepare(&(recipe){"lenet", LENET, {"last_conv"}, {.hidden = 12}}, &p);
     real *velocity = vector_new(p.ctx, p.problem->main->params_size);
     perturb(p.problem->main, 5, 0.1, velocity);
-    const difference_case full = {
+    difference_case full = {
         .step = {.alpha = 0.1, .momentum = 0.9, .weight_decay = 0.01, .velocity = velocity}};
+    check_hypergradient(&p, &full, 1);
+    full.factors = MFM_FACTORS_ALL; /* of v; w^ takes more than the gradient */
     check_hypergradient(&p, &full, 1);
     mfm_free_aligned(p.ctx, velocity);
     prepared_clear(&p);

@@ -6,12 +6,20 @@
 #include "tests/core/train/support/differences.h"
 #include "tests/core/train/support/hand_network.h"
 
+/* How all of them keep gradients of matrices. */
+static enum mfm_bilevel_factors factors;
+
+static void check_case(const prepared *p, uint64_t seed)
+{
+    check_hypergradient(p, &(difference_case){.factors = factors}, seed);
+}
+
 static void check(const recipe *from, uint64_t seeds)
 {
     for (uint64_t seed = 1; seed <= seeds; seed++) {
         prepared p;
         prepare(from, &p);
-        check_hypergradient(&p, &(difference_case){0}, seed);
+        check_case(&p, seed);
         prepared_clear(&p);
     }
 }
@@ -29,7 +37,7 @@ static void check_hand(int what, const char *frozen)
                 graph->values[i].trainable = false;
         prepared p;
         prepare_network(h.ctx, h.network, &p);
-        check_hypergradient(&p, &(difference_case){0}, seed);
+        check_case(&p, seed);
         prepared_clear(&p);
     }
 }
@@ -118,7 +126,7 @@ static void test_losses(void)
                                 (real)0.25, 1,         (real)0.3, (real)0.15};
         if (p.problem->costs >= 0)
             mfm_problem_set_costs(p.problem, costs);
-        check_hypergradient(&p, &(difference_case){0}, 1);
+        check_case(&p, 1);
         prepared_clear(&p);
     }
 }
@@ -152,7 +160,7 @@ static void check_chosen(const recipe *from, const char *frozen, const char *slo
     const mfm_train_options options = {.method = mfm_method_find("mfm")};
     prepare_method(&p, &options, 1);
     CU_ASSERT_EQUAL(p.problem->prefix.graph != NULL, prefix);
-    check_hypergradient(&p, &(difference_case){0}, 1);
+    check_case(&p, 1);
     prepared_clear(&p);
 }
 
@@ -171,6 +179,19 @@ static void test_own_rates(void)
     check_chosen(&(recipe){"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "conv1*", "fc*", true);
 }
 
+/* Matrices whose virtual step and direction are not made: with h at one of them, with masks, frozen
+ * ones beside, behind frozen layers, at rates of their own. */
+static void test_factors(void)
+{
+    factors = MFM_FACTORS_ALL;
+    check(&(recipe){"lenet", LENET, {"conv:1", "last_conv", "fc:1"}, {.hidden = 12}}, 2);
+    check_hand(HAND_AT_0 | HAND_AT_1 | HAND_AT_2 | HAND_DROPOUT, NULL);
+    check_hand(HAND_AT_1, "fc2");
+    check_chosen(&(recipe){"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "conv[12]*", NULL, true);
+    check_chosen(&(recipe){"lenet", LENET, {"last_conv"}, {.hidden = 12}}, "conv1*", "fc*", true);
+    factors = MFM_FACTORS_LARGE;
+}
+
 static const mfm_case cases[] = {
     {"LeNet, modulated after its first convolution", test_lenet_early},
     {"LeNet, modulated in the middle", test_lenet_middle},
@@ -187,6 +208,7 @@ static const mfm_case cases[] = {
     {"frozen parameters, which no pass moves", test_frozen},
     {"frozen layers that run apart, and frozen normalisations among others", test_prefix},
     {"parameters at rates of their own", test_own_rates},
+    {"matrices by the factors of their gradients", test_factors},
 };
 
 MFM_SUITE("core/train/hypergradient", cases)

@@ -173,6 +173,13 @@ static void adjoint_b(const mfm_node *node, const real *g, const real *a, real *
     mfm_gemm_run(&p);
 }
 
+static bool outer(const mfm_node *node, mfm_outer *o)
+{
+    const sizes s = sizes_of(node);
+    *o = (mfm_outer){.m = s.m, .n = s.n, .k = s.k, .alpha = s.alpha};
+    return !s.trans_a;
+}
+
 static real beta_of(const mfm_node *node)
 {
     return (real)((const gemm_attr *)node->attr)->beta;
@@ -199,7 +206,8 @@ static const mfm_bilinear parts = {.product = product,
                                    .adjoint_a = adjoint_a,
                                    .adjoint_b = adjoint_b,
                                    .bias = bias,
-                                   .adjoint_bias = adjoint_bias};
+                                   .adjoint_bias = adjoint_bias,
+                                   .outer = outer};
 static const mfm_port inputs[] = {{"A", MFM_DATA, false, false},
                                   {"B", MFM_PARAM, false, false},
                                   {"C", MFM_PARAM, true, false},

@@ -52,8 +52,10 @@ static void bench_init(bench *b, const prepared *p, uint64_t seed)
 {
     mfm_ctx *ctx = p->ctx;
     b->p = *p;
-    const mfm_bilevel_spec spec = {
-        .batch = DIFFERENCE_BATCH, .meta_batch = META_BATCH, .moved = b->what.moved};
+    const mfm_bilevel_spec spec = {.batch = DIFFERENCE_BATCH,
+                                   .meta_batch = META_BATCH,
+                                   .factors = b->what.factors,
+                                   .moved = b->what.moved};
     must(ctx, mfm_bilevel_new(ctx, b->p.problem, &spec, &b->bilevel));
     b->train = batch_new(&b->p, DIFFERENCE_BATCH, 2 * seed);
     b->meta = batch_new(&b->p, META_BATCH, 2 * seed + 1);

@@ -14,6 +14,7 @@ typedef struct difference_case {
     bool few_kinks;
     const bool *moved;     /* as in mfm_bilevel_spec */
     mfm_virtual_step step; /* alpha 0: 0.1 */
+    enum mfm_bilevel_factors factors;
 } difference_case;
 
 enum { DIFFERENCE_BATCH = 5 }; /* of phi by rows each sample of the batch has one */
