@@ -8,7 +8,8 @@
  * number wherever the batch is. Any other node is tried by itself: its inputs get numbers between
  * 1/2 and 3/2, then those of one image are multiplied by 4, and by 1/4, and what changes is that
  * image's. So owners are followed wherever nodes move them, and a number that has two is a fault of
- * the node that made it.
+ * the node that made it. Of nodes that are alike, such as those of a transformer's layers, one is
+ * tried.
  *
  * A Reshape can make groups whose size is the batch: [n,144] as [144,n]. At two they may happen to
  * hold one image each. Where a node that keeps the order moves the batch, all is done again at a
@@ -77,7 +78,7 @@ static bool keeps_batch(const mfm_batch_checker *c, const mfm_graph_node *node)
 
 /* ---- the network --------------------------------------------------------------------------- */
 
-static int check_node(const mfm_batch_checker *c, const mfm_graph_node *node)
+static int check_node(mfm_batch_checker *c, const mfm_graph_node *node)
 {
     bool any = false;
     for (int i = 0; i < node->n_in; i++)
@@ -186,10 +187,12 @@ static int check_at(mfm_importer *im, int64_t batch, mfm_shape *shapes)
     const size_t n = im->graph->n_values;
     mfm_batch_checker c = {.im = im, .ctx = im->ctx, .batch = batch, .shapes = shapes};
     c.owners = mfm_alloc(im->ctx, n, sizeof *c.owners);
-    const int status = c.owners ? check_nodes(&c) : MFM_ENOMEM;
+    c.tried = mfm_alloc(im->ctx, im->graph->n_nodes, sizeof *c.tried);
+    const int status = c.owners && (c.tried || !im->graph->n_nodes) ? check_nodes(&c) : MFM_ENOMEM;
     for (size_t i = 0; i < n && c.owners; i++)
         mfm_free(im->ctx, c.owners[i].map);
     mfm_free(im->ctx, c.owners);
+    mfm_free(im->ctx, c.tried);
     return status;
 }
 

@@ -23,8 +23,10 @@ typedef struct mfm_batch_checker {
     mfm_importer *im;
     mfm_ctx *ctx;
     int64_t batch;
-    mfm_shape *shapes;  /* per value, at that batch */
-    mfm_owners *owners; /* per value */
+    mfm_shape *shapes;            /* per value, at that batch */
+    mfm_owners *owners;           /* per value */
+    const mfm_graph_node **tried; /* in their order */
+    size_t n_tried;
 } mfm_batch_checker;
 
 static inline bool mfm_batch_has_owner(const mfm_batch_checker *c, int value)
@@ -34,8 +36,8 @@ static inline bool mfm_batch_has_owner(const mfm_batch_checker *c, int value)
 
 /* MFM_ENOTSUP: what the node does that ties images together. */
 int mfm_batch_fail(const mfm_batch_checker *c, const mfm_graph_node *node, const char *what);
-/* import_trial.c: the owners of a node's outputs, found by carrying it out. MFM_ENOTSUP when a
- * number has two. */
-int mfm_batch_try_node(const mfm_batch_checker *c, const mfm_graph_node *node);
+/* import_trial.c: the owners of a node's outputs, found by carrying it out, or those of an earlier
+ * node that is the same but for parameters. MFM_ENOTSUP when a number has two. */
+int mfm_batch_try_node(mfm_batch_checker *c, const mfm_graph_node *node);
 
 #endif

@@ -238,7 +238,7 @@ static int check_size(const mfm_batch_checker *c, const mfm_graph_node *node)
     return MFM_OK;
 }
 
-int mfm_batch_try_node(const mfm_batch_checker *c, const mfm_graph_node *node)
+static int try_node(const mfm_batch_checker *c, const mfm_graph_node *node)
 {
     const size_t n_in = (size_t)node->n_in, n_out = (size_t)node->n_out;
     trial t = {.c = c, .node = node};
@@ -256,5 +256,79 @@ int mfm_batch_try_node(const mfm_batch_checker *c, const mfm_graph_node *node)
     if (!status && met && met != MFM_OWNED_BOTH)
         status = mfm_batch_fail(c, node, "leaves images out");
     free_trial(&t);
+    return status;
+}
+
+/* ---- nodes that are alike -------------------------------------------------------------------- */
+
+static bool is_given(const mfm_value *value)
+{
+    return value->kind == MFM_VALUE_CONST || value->kind == MFM_VALUE_STATE;
+}
+
+/* For a trial: parameters of one shape are, because it puts its own numbers in their place. */
+static bool is_same_input(const mfm_batch_checker *c, int a, int b)
+{
+    const mfm_graph *graph = c->im->graph;
+    if (a < 0 || b < 0)
+        return a == b;
+    const mfm_value *u = &graph->values[a], *v = &graph->values[b];
+    const mfm_owners *o = &c->owners[a], *p = &c->owners[b];
+    const size_t count = (size_t)mfm_shape_count(&c->shapes[a]);
+    if (!mfm_shape_equal(&c->shapes[a], &c->shapes[b]) || is_given(u) != is_given(v) ||
+        o->in_order != p->in_order || !o->map != !p->map)
+        return false;
+    if (is_given(u)) {
+        const real *here = u->kind == MFM_VALUE_CONST ? u->data : graph->state + u->offset;
+        const real *there = v->kind == MFM_VALUE_CONST ? v->data : graph->state + v->offset;
+        return u->kind == v->kind && memcmp(here, there, count * sizeof *here) == 0;
+    }
+    return !o->map || memcmp(o->map, p->map, count) == 0;
+}
+
+static bool is_alike(const mfm_batch_checker *c, const mfm_graph_node *a, const mfm_graph_node *b)
+{
+    if (a->op != b->op || a->opset != b->opset || a->n_in != b->n_in || a->n_out != b->n_out ||
+        (a->op->attr_size && memcmp(a->attr, b->attr, a->op->attr_size) != 0))
+        return false;
+    for (int i = 0; i < a->n_in; i++) {
+        if (!is_same_input(c, a->in[i], b->in[i]))
+            return false;
+        for (int j = 0; j < i; j++)
+            if ((a->in[i] == a->in[j]) != (b->in[i] == b->in[j]))
+                return false;
+    }
+    for (int k = 0; k < a->n_out; k++)
+        if (!mfm_shape_equal(&c->shapes[a->out[k]], &c->shapes[b->out[k]]))
+            return false;
+    return true;
+}
+
+static int copy_owners(const mfm_batch_checker *c, const mfm_graph_node *from,
+                       const mfm_graph_node *to)
+{
+    for (int k = 0; k < to->n_out; k++) {
+        const mfm_owners *owners = &c->owners[from->out[k]];
+        mfm_owners *copy = &c->owners[to->out[k]];
+        const size_t count = (size_t)mfm_shape_count(&c->shapes[to->out[k]]);
+        copy->in_order = owners->in_order;
+        if (!owners->map)
+            continue;
+        copy->map = mfm_alloc(c->ctx, count, 1);
+        if (!copy->map)
+            return MFM_ENOMEM;
+        memcpy(copy->map, owners->map, count);
+    }
+    return MFM_OK;
+}
+
+int mfm_batch_try_node(mfm_batch_checker *c, const mfm_graph_node *node)
+{
+    for (size_t i = c->n_tried; i-- > 0;)
+        if (is_alike(c, c->tried[i], node))
+            return copy_owners(c, c->tried[i], node);
+    const int status = try_node(c, node);
+    if (!status)
+        c->tried[c->n_tried++] = node;
     return status;
 }

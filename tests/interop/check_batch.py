@@ -9,9 +9,12 @@ CONSTANTS = {name: np.array(value, np.int64) for name, value in {
     "a0": [0], "a1": [1], "s0": [0], "s1": [1], "s2": [2], "all": [1 << 40], "m1": [-1],
     "one": [1, 144], "rows": [-1, 144], "maps": [-1, 36], "back": [-1, 4, 36], "swap": [144, -1],
     "four": [4, -1], "two": [2, 144], "p": [0, 0, 1, 0], "halves": [-1, 2, 2, 36],
-    "tokens": [-1, 4, 36]}.items()}
+    "tokens": [-1, 4, 36], "quarters": [4, -1, 36]}.items()}
 CONSTANTS.update({"k": small.weights(144, 144, scale=0.1), "row": small.weights(1, 144),
-                  "pair": small.weights(2, 144), "k36": small.weights(36, 36, scale=0.1)})
+                  "pair": small.weights(2, 144), "k36": small.weights(36, 36, scale=0.1),
+                  "l36": small.weights(36, 36, scale=0.2)})
+
+TOKENS_FIRST = [node("Reshape", "f tokens", "t"), node("Transpose", "t", "u", perm=[1, 0, 2])]
 
 # (what, opset, nodes from f [n,144] to z [n,144], the words of the refusal; none: it must agree)
 NETS = [
@@ -63,6 +66,17 @@ NETS = [
                           node("MatMul", "u k36", "v"), node("Softmax", "v", "s", axis=0),
                           node("Transpose", "s", "o", perm=[1, 0, 2]),
                           node("Reshape", "o rows", "z")], ""),
+    ("layers that are alike", 17, TOKENS_FIRST + [
+        node("MatMul", "u k36", "v"), node("Softmax", "v", "s", axis=0),
+        node("MatMul", "s l36", "v1"), node("Softmax", "v1", "q", axis=0),
+        node("Transpose", "q", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], ""),
+    ("layers alike but for the axis", 17, TOKENS_FIRST + [
+        node("Softmax", "u", "s", axis=0), node("Softmax", "s", "q", axis=1),
+        node("Transpose", "q", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], "Softmax"),
+    ("layers alike but for whose numbers come", 17, TOKENS_FIRST + [
+        node("Softmax", "u", "s", axis=0), node("Transpose", "s", "o", perm=[1, 0, 2]),
+        node("Reshape", "o rows", "r1"), node("Reshape", "r1 quarters", "m"),
+        node("Softmax", "m", "q", axis=0), node("Reshape", "q rows", "z")], "Softmax"),
     ("ReduceSum", 13, [node("ReduceSum", "f a0", "m"), node("Add", "f m", "z")], "ReduceSum"),
     ("ReduceMax", 17, [node("ReduceMax", "f", "m", axes=[0]), node("Sub", "f m", "z")],
      "ReduceMax"),

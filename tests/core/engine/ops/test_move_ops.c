@@ -210,9 +210,9 @@ static const mfm_op_refusal refusals[] = {
     {"GatherND", "[3,4] [2,1]<2 batch_dims=1", "the first must be its own"},
     {"GatherND", "[3,2,2,2] [2,2,2,2,1]<2", "7 axes"},
     {"ScatterElements", "[3,4] [2,2]<3 [2,3]", "updates [2,3]: must be [2,2]"},
-    {"ScatterElements", "[3,4] [2,2]<3 [2,2] reduction=mul", "none and add are"},
+    {"ScatterElements", "[3,4] [2,2]<3 [2,2] reduction=mul", "none, add, max and min are"},
     {"ScatterND", "[3,4] [2,1]<3 [2]", "updates [2]: must be [2,4]"},
-    {"ScatterND", "[3,4] [2,1]<3 [2,4] reduction=max", "none and add are"},
+    {"ScatterND", "[3,4] [2,1]<3 [2,4] reduction=mul", "none, add, max and min are"},
 };
 
 static void test_refusals(void)
