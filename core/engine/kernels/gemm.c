@@ -22,7 +22,7 @@ enum {
     STRIP = 32 * MAX_ROWS,     /* rows for which they are used while they are in a cache */
     DENSE_FROM = 24,           /* rows that repay a copy */
     DENSE_OVER = 1 << 16,      /* numbers of op(b), spread over more room than that */
-    PARALLEL_FROM = 1 << 16,   /* multiplications */
+    PARALLEL_FROM = 1 << 20,   /* multiplications: some 20 us; a sleeping thread wakes in as much */
     LEAST_ROWS = 4 * MAX_ROWS, /* of a part of a panel */
     PARTS_A_THREAD = 4,
     AHEAD = 32, /* rows of a^T that are fetched before they are used */

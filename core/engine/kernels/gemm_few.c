@@ -12,7 +12,7 @@ enum {
     MOST_ROWS = 2, /* of a chunk */
     MOST = MFM_CHUNKS * MOST_ROWS,
     LEAST_ROWS = 32,         /* of c, for those columns */
-    PARALLEL_FROM = 1 << 16, /* multiplications */
+    PARALLEL_FROM = 1 << 20, /* multiplications */
     PARTS_A_THREAD = 4
 };
 
