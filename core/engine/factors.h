@@ -12,7 +12,10 @@
 #ifndef MFM_FACTORS_H
 #define MFM_FACTORS_H
 
+#include "core/base/linkage.h"
 #include "core/engine/op.h"
+
+MFM_C_BEGIN
 
 /* Sizes of such a product, of the rows at hand. */
 typedef struct mfm_outer {
@@ -45,5 +48,7 @@ void mfm_factors_adjoint(const mfm_node *node, const real *g, const mfm_factors 
                          bool add);
 /* Keeps the factors of b's gradient. */
 void mfm_factors_take(const mfm_node *node, const real *g, const real *a, const mfm_factors *b);
+
+MFM_C_END
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/base/digest.h"
-#include "core/train/comm/comm.h"
+#include "core/train/comm/gradient_sum.h"
 #include "core/train/features/frozen_features.h"
 #include "core/train/vector.h"
 

@@ -9,7 +9,6 @@
 #include "core/base/linkage.h"
 #include "core/train/finishing/finishing.h"
 #include "core/train/bilevel/hyper_training.h"
-#include "core/train/comm/gradient_sum.h"
 #include "core/train/methods/method.h"
 #include "core/train/optimizers/optimizer.h"
 #include "core/train/schedules/schedule.h"
@@ -126,7 +125,8 @@ void mfm_training_free(mfm_training *training);
 mfm_share mfm_training_share(const mfm_training *training);
 mfm_share mfm_training_meta_share(const mfm_training *training);
 /* For sweeps over the problem's main graph. */
-int mfm_training_gradient_sum(const mfm_training *training, mfm_gradient_sum **sum);
+struct mfm_gradient_sum;
+int mfm_training_gradient_sum(const mfm_training *training, struct mfm_gradient_sum **sum);
 /* Of what each rank has, in place. */
 void mfm_training_sum(const mfm_training *training, real *values, size_t count);
 

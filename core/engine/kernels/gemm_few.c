@@ -71,13 +71,11 @@ DEFINE_SUM(16, 8)
 /* `width` <= vecs LANES elements of c. */
 INLINE void store(const mfm_gemm *p, int vecs, const mfm_vec *sum, int64_t width, real *c)
 {
-    real part[VECS * LANES];
+    real part[VECS * LANES] = {0};
     const bool whole = width == vecs * LANES;
     real *to = whole ? c : part;
-    if (!whole && p->add) {
-        memset(part, 0, sizeof part);
+    if (!whole && p->add)
         memcpy(part, c, (size_t)width * sizeof *c);
-    }
 #pragma GCC unroll 4
     for (int v = 0; v < vecs; v++) {
         mfm_vec result = sum[v] * p->alpha;

@@ -1,5 +1,6 @@
 #include "core/train/features/head_training.h"
 
+#include "core/train/comm/gradient_sum.h"
 #include "core/train/vector.h"
 
 enum { FORWARD, UPDATE, BACKWARD, PASSES };

@@ -1,5 +1,6 @@
 /* The loss on the plain network: the baseline. A modulator in the model is left as it is. */
 #include "core/train/methods/base.h"
+#include "core/train/comm/gradient_sum.h"
 #include "core/train/training.h"
 #include "core/train/vector.h"
 

@@ -8,6 +8,7 @@
  * The objective is that of core/train/problem/branches.h. Running statistics follow both batches,
  * the conventional one first, as in the authors' code.
  */
+#include "core/train/comm/gradient_sum.h"
 #include "core/train/problem/branches.h"
 #include "core/train/training.h"
 #include "core/train/vector.h"
