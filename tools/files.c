@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file_io.h"
 #include "core/data/file_writer.h"
 
 int mfm_fail_errno(mfm_ctx *ctx, int error, const char *verb, const char *path)
@@ -86,8 +87,7 @@ int mfm_check_output(mfm_ctx *ctx, const char *path, const char *input)
         return check_standard(ctx);
     struct stat out, in;
     const bool there = stat(path, &out) == 0;
-    if (there && input && stat(input, &in) == 0 && in.st_dev == out.st_dev &&
-        in.st_ino == out.st_ino)
+    if (there && input && stat(input, &in) == 0 && mfm_same_file(&in, &out))
         return mfm_fail(ctx, MFM_EINVAL,
                         "cannot write %s: it is the input file: an input is never "
                         "overwritten",
@@ -196,16 +196,10 @@ static bool stays(void)
            lseek(STDIN_FILENO, 0, SEEK_CUR) == 0 && access(MFM_STANDARD_INPUT, R_OK) == 0;
 }
 
-static int put_all(mfm_ctx *ctx, int to, const char *bytes, size_t size)
+static int keep(mfm_ctx *ctx, int to, const char *bytes, size_t size)
 {
-    while (size > 0) {
-        const ssize_t put = write(to, bytes, size);
-        if (put < 0 && errno != EINTR)
-            return mfm_fail_errno(ctx, errno, "keep", standard_input);
-        bytes += put > 0 ? put : 0;
-        size -= put > 0 ? (size_t)put : 0;
-    }
-    return MFM_OK;
+    const int error = mfm_write_all(to, bytes, size);
+    return error ? mfm_fail_errno(ctx, error, "keep", standard_input) : MFM_OK;
 }
 
 static int copy_standard_input(mfm_ctx *ctx, int to)
@@ -222,7 +216,7 @@ static int copy_standard_input(mfm_ctx *ctx, int to)
             status =
                 mfm_fail(ctx, MFM_ENOTSUP, "cannot read %s: a model ends at 2 GiB", standard_input);
         else if (got > 0)
-            status = put_all(ctx, to, block, (size_t)got);
+            status = keep(ctx, to, block, (size_t)got);
     }
     mfm_free(ctx, block);
     return status;

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file_io.h"
+
 enum { BUFFER_SIZE = 1 << 16, TRIES = 100, MOST_LINKS = 40 };
 
 struct mfm_file_writer {
@@ -115,7 +117,7 @@ static void take_over(const mfm_file_writer *w)
         return;
     if (lock(old) && fstat(old, &held) == 0 &&
         fstatat(w->folder, w->temporary, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-        S_ISREG(held.st_mode) && held.st_ino == named.st_ino && held.st_dev == named.st_dev)
+        S_ISREG(held.st_mode) && mfm_same_file(&held, &named))
         unlinkat(w->folder, w->temporary, 0);
     close(old);
 }
@@ -250,15 +252,8 @@ int mfm_file_writer_open_descriptor(mfm_ctx *ctx, int descriptor, const char *na
 
 static void write_out(mfm_file_writer *w, const unsigned char *bytes, size_t size)
 {
-    while (size && !w->error) {
-        const ssize_t put = write(w->file, bytes, size);
-        if (put < 0 && errno != EINTR)
-            w->error = errno;
-        if (put > 0) {
-            bytes += put;
-            size -= (size_t)put;
-        }
-    }
+    if (!w->error)
+        w->error = mfm_write_all(w->file, bytes, size);
 }
 
 static void flush(mfm_file_writer *w)

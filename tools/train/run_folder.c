@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file_io.h"
 #include "core/data/file_writer.h"
 #include "onnx/checkpoint.h"
 #include "tools/commands/command.h"
@@ -306,16 +307,9 @@ int mfm_run_folder_log(mfm_run_folder *folder, const json_t *line)
     char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9));
     if (!text)
         return mfm_fail(folder->ctx, MFM_ENOMEM, "metrics: out of memory");
-    size_t left = strlen(text) + 1;
-    text[left - 1] = '\n';
-    int error = 0;
-    for (const char *at = text; left && !error;) {
-        const ssize_t put = write(folder->log, at, left);
-        if (put < 0 && errno != EINTR)
-            error = errno;
-        at += put > 0 ? put : 0;
-        left -= put > 0 ? (size_t)put : 0;
-    }
+    const size_t length = strlen(text);
+    text[length] = '\n';
+    int error = mfm_write_all(folder->log, text, length + 1);
     free(text);
     if (!error && fdatasync(folder->log) && errno != EINVAL)
         error = errno;

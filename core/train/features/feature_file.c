@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file_io.h"
 #include "core/data/file_writer.h"
 
 /*
@@ -288,8 +289,7 @@ static int unwritable(const mfm_feature_file *f, const char *why)
 static bool still_there(const mfm_feature_file *f)
 {
     struct stat held, there;
-    return fstat(f->file, &held) == 0 && stat(f->path, &there) == 0 &&
-           held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+    return fstat(f->file, &held) == 0 && stat(f->path, &there) == 0 && mfm_same_file(&held, &there);
 }
 
 /* Others may have added to the file since it was opened, and been killed. */
@@ -326,13 +326,8 @@ static int begin(mfm_feature_file *f)
 
 static int write_record(const mfm_feature_file *f)
 {
-    for (size_t done = 0; done < record_size(f);) {
-        const ssize_t put = write(f->file, f->record + done, record_size(f) - done);
-        if (put < 0 && errno != EINTR)
-            return unwritable(f, strerror(errno));
-        done += put > 0 ? (size_t)put : 0;
-    }
-    return MFM_OK;
+    const int error = mfm_write_all(f->file, f->record, record_size(f));
+    return error ? unwritable(f, strerror(error)) : MFM_OK;
 }
 
 int mfm_feature_file_add(mfm_feature_file *f, const mfm_digest *name, const real *row,
