@@ -206,51 +206,63 @@ void mfm_places_take(const mfm_places *p, real *data, real *picked, bool add)
     }
 }
 
-/* Number k of a block, in the data and in what is picked. */
-static void within(const walk *w, int64_t k, int64_t *in_data, int64_t *in_picked)
+/* All numbers that are picked, one by one in the order of their places. */
+typedef struct numbers {
+    walk w;
+    int64_t place, k, length; /* number k of the block at a place */
+    int64_t data, picked;     /* where the block begins */
+} numbers;
+
+static numbers each_number(const mfm_places *p)
 {
-    for (int i = w->block.rank - 1; i >= 0; i--) {
-        const int64_t at = k % w->block.dim[i];
-        k /= w->block.dim[i];
-        *in_data += at * w->block_data[i];
-        *in_picked += at * w->block_picked[i];
+    numbers n = {.w = start(p)};
+    n.length = n.w.block.rank ? mfm_shape_count(&n.w.block) : 1;
+    return n;
+}
+
+/* Where the next one is, in the data and in what is picked; false: that was the last. */
+static bool next_number(numbers *n, int64_t *in_data, int64_t *in_picked)
+{
+    const walk *w = &n->w;
+    if (n->k == n->length) {
+        n->k = 0;
+        n->place++;
+        step(&n->w, false);
     }
+    if (n->length == 0 || n->place == w->count)
+        return false;
+    if (n->k == 0)
+        offsets(w, &n->data, &n->picked);
+    *in_data = n->data;
+    *in_picked = n->picked;
+    int64_t rest = n->k++;
+    for (int i = w->block.rank - 1; i >= 0; rest /= w->block.dim[i--]) {
+        *in_data += rest % w->block.dim[i] * w->block_data[i];
+        *in_picked += rest % w->block.dim[i] * w->block_picked[i];
+    }
+    return true;
 }
 
 void mfm_places_choose(const mfm_places *p, int sign, const real *updates, const real *picked,
                        real *best, real *to)
 {
-    walk w = start(p);
-    const int64_t length = w.block.rank ? mfm_shape_count(&w.block) : 1;
-    for (int64_t i = 0; i < w.count; i++, step(&w, false)) {
-        int64_t d, u;
-        offsets(&w, &d, &u);
-        for (int64_t k = 0; k < length; k++) {
-            int64_t a = d, b = u;
-            within(&w, k, &a, &b);
-            if (!((real)sign * updates[b] > (real)sign * best[a]))
-                continue;
-            best[a] = updates[b];
-            to[a] = picked ? picked[b] : 0;
-        }
+    int64_t a, b;
+    for (numbers n = each_number(p); next_number(&n, &a, &b);) {
+        if (!((real)sign * updates[b] > (real)sign * best[a]))
+            continue;
+        best[a] = updates[b];
+        to[a] = picked ? picked[b] : 0;
     }
 }
 
 void mfm_places_share(const mfm_places *p, const real *updates, const real *best, real *data,
                       real *picked, bool add)
 {
-    walk w = start(p);
-    const int64_t length = w.block.rank ? mfm_shape_count(&w.block) : 1;
-    for (int64_t i = 0; i < w.count; i++, step(&w, false)) {
-        int64_t d, u;
-        offsets(&w, &d, &u);
-        for (int64_t k = 0; k < length; k++) {
-            int64_t a = d, b = u;
-            within(&w, k, &a, &b);
-            const bool is_best = updates[b] == best[a];
-            picked[b] = (add ? picked[b] : 0) + (is_best ? data[a] : 0);
-            data[a] = is_best ? 0 : data[a];
-        }
+    int64_t a, b;
+    for (numbers n = each_number(p); next_number(&n, &a, &b);) {
+        const bool is_best = updates[b] == best[a];
+        picked[b] = (add ? picked[b] : 0) + (is_best ? data[a] : 0);
+        data[a] = is_best ? 0 : data[a];
     }
 }
 
