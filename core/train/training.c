@@ -30,8 +30,7 @@ mfm_share mfm_training_meta_share(const mfm_training *t)
 
 int mfm_training_gradient_sum(const mfm_training *t, mfm_gradient_sum **sum)
 {
-    return mfm_gradient_sum_new(t->ctx, t->options.comm, t->problem->main, NULL, MFM_GRADIENT_PART,
-                                sum);
+    return mfm_gradient_sum_new(t->ctx, t->options.comm, t->problem->main, NULL, sum);
 }
 
 void mfm_training_sum(const mfm_training *t, real *values, size_t count)

@@ -2,7 +2,7 @@
  * Images of a part of a dataset that could not be read, as its readers find them. Each counts once,
  * and the first ten are kept with what was wrong.
  *
- * Readers of any thread note images; what tells and adopts is for the thread whose context it is.
+ * Readers of any thread note images; what tells is for the thread whose context it is.
  */
 #ifndef MFM_BAD_IMAGES_H
 #define MFM_BAD_IMAGES_H

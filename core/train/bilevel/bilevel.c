@@ -211,13 +211,11 @@ static int make_sums(mfm_bilevel *b)
     bool *without = mfm_alloc(b->ctx, graph->n_values, sizeof *without);
     if (!without)
         return MFM_ENOMEM;
-    int status =
-        mfm_gradient_sum_new(b->ctx, b->spec.comm, graph, NULL, MFM_GRADIENT_PART, &b->sum);
+    int status = mfm_gradient_sum_new(b->ctx, b->spec.comm, graph, NULL, &b->sum);
     for (size_t i = 0; i < graph->n_values; i++)
         without[i] = mfm_factored_has(b->factored, (int)i);
     if (!status)
-        status = mfm_gradient_sum_new(b->ctx, b->spec.comm, graph, without, MFM_GRADIENT_PART,
-                                      &b->sum_without);
+        status = mfm_gradient_sum_new(b->ctx, b->spec.comm, graph, without, &b->sum_without);
     mfm_free(b->ctx, without);
     return status;
 }

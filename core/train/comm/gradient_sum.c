@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+enum { LEAST = 256 << 10 }; /* bytes of a part */
+
 typedef struct part {
     size_t begin, end; /* of the vector */
     size_t first;      /* the first node that reads one of its parameters; n_nodes: none */
@@ -29,7 +31,7 @@ static void find_first_nodes(const mfm_graph *graph, size_t *first)
 /* Parts follow each other without gaps, but where a parameter is left out: they lie in the order of
  * their values. */
 static void cut(mfm_gradient_sum *s, const mfm_graph *graph, const bool *without,
-                const size_t *first, size_t least)
+                const size_t *first)
 {
     const size_t none = graph->n_nodes;
     part *last = NULL;
@@ -44,7 +46,7 @@ static void cut(mfm_gradient_sum *s, const mfm_graph *graph, const bool *without
             last = NULL;
             continue;
         }
-        if (!last || (value->offset - last->begin) * sizeof(real) >= least) {
+        if (!last || (value->offset - last->begin) * sizeof(real) >= LEAST) {
             if (last)
                 last->end = value->offset;
             last = &s->parts[s->n_parts++];
@@ -57,7 +59,7 @@ static void cut(mfm_gradient_sum *s, const mfm_graph *graph, const bool *without
 }
 
 int mfm_gradient_sum_new(mfm_ctx *ctx, mfm_comm *comm, const mfm_graph *graph, const bool *without,
-                         size_t part_bytes, mfm_gradient_sum **sum)
+                         mfm_gradient_sum **sum)
 {
     *sum = NULL;
     if (!comm)
@@ -73,7 +75,7 @@ int mfm_gradient_sum_new(mfm_ctx *ctx, mfm_comm *comm, const mfm_graph *graph, c
     s->parts = mfm_alloc(ctx, n_params, sizeof *s->parts);
     if (first && (s->parts || !n_params)) {
         find_first_nodes(graph, first);
-        cut(s, graph, without, first, part_bytes);
+        cut(s, graph, without, first);
         *sum = s;
     }
     mfm_free(ctx, first);

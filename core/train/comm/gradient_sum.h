@@ -18,11 +18,9 @@ MFM_C_BEGIN
 typedef struct mfm_gradient_sum mfm_gradient_sum;
 
 /* For sweeps over the graph, which is only read here. without: [n_values] parameters that are left
- * out; NULL: none. part: bytes that a part has at least. comm
- * NULL: *sum is NULL, which mfm_gradient_sum_run takes. */
-enum { MFM_GRADIENT_PART = 256 << 10 };
+ * out; NULL: none. comm NULL: *sum is NULL, which mfm_gradient_sum_run takes. */
 int mfm_gradient_sum_new(mfm_ctx *ctx, mfm_comm *comm, const mfm_graph *graph, const bool *without,
-                         size_t part, mfm_gradient_sum **sum);
+                         mfm_gradient_sum **sum);
 void mfm_gradient_sum_free(mfm_gradient_sum *sum);
 /* Runs a VJP pass of a plan over the graph that writes G of parameters to the vector
  * [graph->params_size]: that of this rank's samples becomes that of all. */
