@@ -17,6 +17,9 @@
 
 enum { WIDTH = 5, ROWS = 9, MOST = 4096 };
 
+/* Bytes of the file's head, and of a record: its entry, and a row of the build's numbers. */
+enum { HEAD = 64, ENTRY = 48, RECORD = ENTRY + WIDTH * sizeof(real) };
+
 static mfm_digest name_of(uint32_t i)
 {
     return mfm_digest_number(mfm_digest_of("image", 5), i);
@@ -231,7 +234,6 @@ static uint32_t try_damaged(const place *p, const uint8_t *bytes, size_t size, b
 
 static void test_damage(void)
 {
-    enum { HEAD = 64, ENTRY = 48, RECORD = ENTRY + WIDTH * sizeof(real) };
     static uint8_t bytes[MOST];
     place p;
     bool told;
@@ -275,7 +277,7 @@ static void add_until_killed(const place *p)
 
 static void test_killed(void)
 {
-    enum { ENOUGH = 64 + 50 * 68 };
+    enum { ENOUGH = HEAD + 50 * RECORD };
     place p;
     int how;
     struct stat st = {.st_size = 0};
@@ -296,7 +298,7 @@ static void test_killed(void)
     CU_ASSERT_EQUAL_FATAL(open_file(p.ctx, &p, &file), MFM_OK);
     const uint32_t count = mfm_feature_file_count(file);
     CU_ASSERT(count >= 50);
-    CU_ASSERT(mfm_feature_file_dropped(file) < 68); /* at most a part of one */
+    CU_ASSERT(mfm_feature_file_dropped(file) < RECORD); /* at most a part of one */
     CU_ASSERT_EQUAL(count_right(file, count), count);
     CU_ASSERT_EQUAL(add_rows(file, count, count + 2), MFM_OK); /* nobody has it any more */
     mfm_feature_file_close(file);
@@ -317,7 +319,7 @@ static void test_full(void)
     CU_ASSERT_EQUAL_FATAL(open_file(p.ctx, &p, &file), MFM_OK);
     getrlimit(RLIMIT_FSIZE, &before);
     small = before;
-    small.rlim_cur = 64 + ROWS * 68 + 100; /* one row more, and a part of the next */
+    small.rlim_cur = HEAD + (ROWS + 1) * RECORD + 32; /* one row more, and a part of the next */
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &small);
     CU_ASSERT_EQUAL(add_rows(file, ROWS, ROWS + 5), MFM_EIO);
