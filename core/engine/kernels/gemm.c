@@ -290,7 +290,8 @@ static void run_tiles(const part *at, tile t)
         run[rows](&t);
         row += rows;
         t.a += rows * t.a_row;
-        t.progress += goes_on;
+        if (goes_on)
+            t.progress++;
     }
 }
 
