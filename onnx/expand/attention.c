@@ -7,8 +7,9 @@
  * where a query is left with no key at all. A mask of numbers that are all -inf for a query, which
  * ONNX treats likewise, gives no number here, as in a Softmax.
  *
- * Caches of past keys belong to decoding, and are refused. The softmax is always taken in the
- * engine's numbers, whatever softmax_precision asks for.
+ * Past keys and values [n, G, P, .] are put in front of K and V, and a query is then P further on
+ * for is_causal and windows. Lengths of the batch's own sequences (nonpad_kv_seqlen) are refused.
+ * The softmax is always taken in the engine's numbers, whatever softmax_precision asks for.
  */
 #include <math.h>
 #include <stdio.h>
@@ -27,8 +28,10 @@ static const double LOWEST = -1e30;
 typedef struct attention {
     mfm_parts p;
     int64_t n_heads, n_groups, length, keys, width, value_width; /* H, G, L, T, D, E */
+    int64_t past;                                                /* P, counted in T */
     bool three;                                                  /* axes */
     int queries, turned_keys, values; /* [n,H,L,D], [n,G,D,T], [n,G,T,E] */
+    int past_keys, past_values;       /* MFM_NO_VALUE: P is 0 */
     int mask, allowed;                /* numbers; truth values; MFM_NO_VALUE */
 } attention;
 
@@ -105,6 +108,34 @@ static int find_shapes(attention *a)
     return a->p.status;
 }
 
+/* [n, G, P, width] of an input, which is absent where P is 0. */
+static int read_past(attention *a, size_t input, int64_t width, int64_t *length)
+{
+    char text[MFM_SHAPE_TEXT];
+    const int value = mfm_parts_input(&a->p, input, MFM_DATA);
+    const mfm_shape q = mfm_parts_shape(&a->p, a->queries);
+    const mfm_shape past = mfm_parts_shape(&a->p, value);
+    *length = value == MFM_NO_VALUE || past.rank != 4 ? 0 : past.dim[2];
+    const mfm_shape want = {4, {q.dim[0], a->n_groups, *length, width}, 0};
+    if (!a->p.status && value != MFM_NO_VALUE && !mfm_shape_equal(&past, &want))
+        a->p.status = mfm_import_fail(a->p.im, a->p.node, MFM_EDATA,
+                                      "past_key, past_value: %s: does not fit K and V",
+                                      mfm_shape_text(&past, text));
+    return value;
+}
+
+static int find_past(attention *a)
+{
+    int64_t values;
+    a->past_keys = read_past(a, PAST_KEY, a->width, &a->past);
+    a->past_values = read_past(a, PAST_VALUE, a->value_width, &values);
+    if (!a->p.status &&
+        (values != a->past || (a->past_keys == MFM_NO_VALUE) != (a->past_values == MFM_NO_VALUE)))
+        return refuse(a, MFM_EDATA, "past_key, past_value: must be given both, for as many keys");
+    a->keys += a->past;
+    return a->p.status;
+}
+
 /* ---- heads ---------------------------------------------------------------------------------- */
 
 /* [n, length, heads x width] as [n, heads, length, width]. */
@@ -122,6 +153,11 @@ static void split_heads(attention *a)
         a->queries = by_heads(a, a->queries, a->n_heads);
         a->turned_keys = by_heads(a, a->turned_keys, a->n_groups);
         a->values = by_heads(a, a->values, a->n_groups);
+    }
+    if (a->past_keys != MFM_NO_VALUE) {
+        a->turned_keys =
+            mfm_parts_add(&a->p, "Concat axis=2", a->past_keys, a->turned_keys, MFM_NO_VALUE);
+        a->values = mfm_parts_add(&a->p, "Concat axis=2", a->past_values, a->values, MFM_NO_VALUE);
     }
     if (mfm_parts_wants(&a->p, PRESENT_KEY))
         mfm_parts_output(&a->p, PRESENT_KEY, a->turned_keys);
@@ -180,6 +216,7 @@ static bool is_near(const attention *a, int64_t i, int64_t j)
 {
     const int64_t left = mfm_proto_int(a->p.node, "left_window_size", -1);
     const int64_t right = mfm_proto_int(a->p.node, "right_window_size", -1);
+    i += a->past;
     return !(mfm_proto_int(a->p.node, "is_causal", 0) && j > i) && !(left >= 0 && i - j > left) &&
            !(right >= 0 && j - i > right);
 }
@@ -305,17 +342,16 @@ static int check_attributes(attention *a)
 int mfm_expand_attention(mfm_importer *im, const Onnx__NodeProto *node)
 {
     attention a = {.p = {.im = im, .node = node}};
-    for (size_t i = PAST_KEY; i < node->n_input; i++)
-        if (node->input[i][0])
-            return refuse(&a, MFM_ENOTSUP,
-                          "past_key, past_value, nonpad_kv_seqlen: a cache of keys belongs to "
-                          "decoding, and is not supported");
+    if (node->n_input > LENGTHS && node->input[LENGTHS][0])
+        return refuse(&a, MFM_ENOTSUP,
+                      "nonpad_kv_seqlen: a length for each sequence of a batch is not supported: "
+                      "images have one");
     if (node->n_input <= V || check_attributes(&a))
         return a.p.status ? a.p.status : refuse(&a, MFM_EDATA, "must have inputs Q, K and V");
     a.queries = mfm_parts_input(&a.p, Q, MFM_DATA);
     a.turned_keys = mfm_parts_input(&a.p, K, MFM_DATA);
     a.values = mfm_parts_input(&a.p, V, MFM_DATA);
-    if (find_shapes(&a) || read_mask(&a))
+    if (find_shapes(&a) || find_past(&a) || read_mask(&a))
         return a.p.status;
     split_heads(&a);
     attend(&a);

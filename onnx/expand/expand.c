@@ -7,11 +7,12 @@
 #include "onnx/functions/flat.h"
 
 const mfm_expansion mfm_expansions[] = {
-    {"Attention", 23, "softmax(scale Q K^T + mask) V by heads, without a cache",
-     mfm_expand_attention, NULL},
+    {"Attention", 23, "softmax(scale Q K^T + mask) V by heads", mfm_expand_attention, NULL},
     {"Cast", 6, "numbers as truth values: those that are not 0", mfm_expand_cast, NULL},
     {"ConstantOfShape", 9, "one number everywhere, in a shape that depends on the batch size",
      mfm_expand_fill, NULL},
+    {"Gather", 1, "with places that depend on the batch size, image by image", mfm_expand_gather,
+     mfm_gather_is_by_batch},
     {"LayerNormalization", 17, "with its mean and 1 / deviation, where they are read",
      mfm_expand_layer_norm, mfm_layer_norm_shows},
     {NULL, 0, NULL, NULL, NULL}};

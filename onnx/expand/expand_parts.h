@@ -31,6 +31,8 @@ void mfm_parts_output(mfm_parts *p, size_t output, int value);
 int mfm_expand_attention(mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_cast(mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_fill(mfm_importer *im, const Onnx__NodeProto *node);
+int mfm_expand_gather(mfm_importer *im, const Onnx__NodeProto *node);
+bool mfm_gather_is_by_batch(const mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_layer_norm(mfm_importer *im, const Onnx__NodeProto *node);
 bool mfm_layer_norm_shows(const mfm_importer *im, const Onnx__NodeProto *node);
 

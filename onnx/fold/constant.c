@@ -19,8 +19,7 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-/* The number that is at[k] at each of the batches; false when no a + b N is. */
-static bool number_of_batch(const int64_t at[MFM_FOLD_BATCHES], mfm_number *number)
+bool mfm_number_of_batch(const int64_t at[MFM_FOLD_BATCHES], mfm_number *number)
 {
     const int64_t *batch = mfm_fold_batches;
     const int64_t slope = (at[1] - at[0]) / (batch[1] - batch[0]);
@@ -36,7 +35,7 @@ static bool number_of_axis(const mfm_shape shapes[MFM_FOLD_BATCHES], int axis, m
     int64_t at[MFM_FOLD_BATCHES];
     for (int k = 0; k < MFM_FOLD_BATCHES; k++)
         at[k] = shapes[k].dim[axis];
-    return number_of_batch(at, number);
+    return mfm_number_of_batch(at, number);
 }
 
 static bool whole_shape(mfm_folding *f, const mfm_shape shapes[MFM_FOLD_BATCHES])
@@ -60,7 +59,7 @@ static bool size(mfm_folding *f, const mfm_shape shapes[MFM_FOLD_BATCHES])
     for (int k = 0; k < MFM_FOLD_BATCHES; k++)
         at[k] = mfm_shape_count(&shapes[k]);
     mfm_folded *out = mfm_fold_out(f, 0, INT64, &scalar);
-    return out && number_of_batch(at, &out->v[0]);
+    return out && mfm_number_of_batch(at, &out->v[0]);
 }
 
 static bool shape_or_size(mfm_folding *f, const mfm_shape shapes[MFM_FOLD_BATCHES])
@@ -188,7 +187,7 @@ static bool range_of_reals(mfm_folding *f, int32_t type, const mfm_number *at[3]
     mfm_number distance = {.r = at[1]->r - at[0]->r};
     mfm_number_fit(type, &distance);
     const double count = ceil(distance.r / at[2]->r);
-    if (!(count <= MFM_FOLD_MOST))
+    if (!(count < 0x1p62))
         return false;
     const mfm_shape shape = {.rank = 1, .dim = {count > 0 ? (int64_t)count : 0}};
     mfm_folded *out = mfm_fold_out(f, 0, type, &shape);

@@ -35,19 +35,33 @@ bool mfm_folded_varies(const mfm_folded *folded)
     return false;
 }
 
-/* Whether the shape is one, and no larger than what is folded. */
-static bool within_limits(const mfm_folder *folder, const mfm_shape *shape)
+bool mfm_fold_has_room(mfm_folder *folder, int64_t count)
 {
-    int64_t count = 1;
+    const char *limit = count > MFM_FOLD_MOST                       ? "2^20 of one value"
+                        : folder->used + count > MFM_FOLD_MOST_ALL  ? "2^23 at a time"
+                        : folder->made + count > MFM_FOLD_MOST_MADE ? "2^27 of a file"
+                                                                    : NULL;
+    if (!limit)
+        return true;
+    folder->limit = limit;
+    folder->wanted = count;
+    return false;
+}
+
+/* Whether the shape is one, and no larger than what is folded. */
+static bool within_limits(mfm_folder *folder, const mfm_shape *shape)
+{
+    int64_t count = 1, longest = 0;
+    if (shape->rank > MFM_MAX_RANK)
+        return false;
     for (int i = 0; i < shape->rank; i++) {
-        if (shape->dim[i] < 0 || shape->dim[i] > MFM_FOLD_MOST)
+        if (shape->dim[i] < 0)
             return false;
-        count *= shape->dim[i];
-        if (count > MFM_FOLD_MOST)
-            return false;
+        count = mfm_count_times(count, shape->dim[i]);
+        longest = shape->dim[i] > longest ? shape->dim[i] : longest;
     }
-    return shape->rank <= MFM_MAX_RANK && folder->used + count <= MFM_FOLD_MOST_ALL &&
-           folder->made + count <= MFM_FOLD_MOST_MADE;
+    /* Without numbers, too, an axis may be walked along. */
+    return mfm_fold_has_room(folder, count > longest ? count : longest);
 }
 
 int mfm_folded_new(mfm_folder *folder, int32_t type, const mfm_shape *shape, mfm_folded **folded)

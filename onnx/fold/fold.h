@@ -39,6 +39,10 @@ typedef struct mfm_folder {
     const mfm_model *model;
     int64_t used; /* numbers that are there */
     int64_t made; /* and that were ever */
+    /* What kept the last value from being made that was beyond the limits, and its numbers; NULL:
+     * whoever asks sets it before. */
+    const char *limit;
+    int64_t wanted;
 } mfm_folder;
 
 /* Released with mfm_folded_free. */
@@ -48,6 +52,8 @@ void mfm_folded_drop(mfm_folder *folder, mfm_folded *folded);
 bool mfm_folded_is_real(const mfm_folded *folded);
 /* Whether some number depends on the batch size. */
 bool mfm_folded_varies(const mfm_folded *folded);
+/* Whether so many numbers are within the limits; if not, folder->limit says which. */
+bool mfm_fold_has_room(mfm_folder *folder, int64_t count);
 /* Room for a value; *folded is NULL where it is beyond the limits. MFM_ENOMEM. */
 int mfm_folded_new(mfm_folder *folder, int32_t type, const mfm_shape *shape, mfm_folded **folded);
 /* The numbers of a tensor; NULL for a type that is not folded, or beyond the limits. MFM_EIO,
@@ -69,5 +75,18 @@ bool mfm_fold_knows(const Onnx__NodeProto *node);
  * it is not folded. MFM_ENOMEM. */
 int mfm_fold_node(mfm_folder *folder, const Onnx__NodeProto *node, int opset,
                   const mfm_folded *const *in, size_t n_in, mfm_folded **out);
+
+/* The inputs of a node, of which some are known at the batch sizes alone (batches.c). */
+typedef struct mfm_fold_inputs {
+    size_t count;
+    const mfm_folded *const *always; /* NULL: at each batch */
+    mfm_folded *const (*at)[MFM_FOLD_BATCHES];
+} mfm_fold_inputs;
+
+/* Likewise at each of the batches: *always gets the result where it is a + b N again, else at[]
+ * gets all of them; all NULL where it is not folded. */
+int mfm_fold_node_batches(mfm_folder *folder, const Onnx__NodeProto *node, int opset,
+                          const mfm_fold_inputs *in, mfm_folded **always,
+                          mfm_folded *at[MFM_FOLD_BATCHES]);
 
 #endif

@@ -49,6 +49,9 @@ bool mfm_number_order(int32_t type, const mfm_number *a, const mfm_number *b, in
 /* Whether they are equal, likewise. */
 bool mfm_number_equal(int32_t type, const mfm_number *a, const mfm_number *b, bool *equal);
 
+/* constant.c: the number a + b N that is at[k] at each of the batches; false where none is. */
+bool mfm_number_of_batch(const int64_t at[MFM_FOLD_BATCHES], mfm_number *number);
+
 /* A walk over the elements of a shape in row-major order, with an offset that moves by a stride
  * along each axis. */
 typedef struct mfm_steps {

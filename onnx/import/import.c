@@ -133,7 +133,7 @@ int mfm_import_walk(mfm_importer *im, size_t n_outputs, int (*inputs)(mfm_import
 void mfm_import_end(mfm_importer *im)
 {
     for (size_t i = 0; i < im->n_bindings; i++)
-        mfm_folded_free(im->ctx, im->bindings[i].folded);
+        mfm_import_forget(im, &im->bindings[i]);
     mfm_free(im->ctx, im->bindings);
     mfm_free(im->ctx, im->on_images);
     for (size_t i = 0; i < sizeof im->shapes / sizeof im->shapes[0]; i++)

@@ -138,7 +138,11 @@ static int no_constant(mfm_importer *im, const Onnx__NodeProto *node, const mfm_
                        const char *name, const mfm_folded *numbers)
 {
     const char *rule = "must be a constant that is known when importing";
-    if (numbers && mfm_folded_is_real(numbers) && def->type != MFM_FLOAT && def->type != MFM_FLOATS)
+    const mfm_binding *b = mfm_import_find(im, name);
+    if (b && b->at[0])
+        rule = "depends on the batch size in a way that is not supported";
+    else if (numbers && mfm_folded_is_real(numbers) && def->type != MFM_FLOAT &&
+             def->type != MFM_FLOATS)
         rule = "holds floating-point numbers: must be whole numbers (int64)";
     else if (numbers && !mfm_folded_is_real(numbers) && def->type == MFM_FLOAT)
         rule = "holds whole numbers: must be one floating-point number";

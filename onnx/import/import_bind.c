@@ -33,14 +33,22 @@ int mfm_import_alias(mfm_importer *im, const char *name, size_t binding)
     return mfm_strmap_set(&im->names, name, binding);
 }
 
+void mfm_import_forget(mfm_importer *im, mfm_binding *b)
+{
+    mfm_folded_drop(&im->folder, b->folded);
+    b->folded = NULL;
+    for (int k = 0; k < MFM_FOLD_BATCHES; k++) {
+        mfm_folded_drop(&im->folder, b->at[k]);
+        b->at[k] = NULL;
+    }
+}
+
 void mfm_import_release(mfm_importer *im, const Onnx__NodeProto *node, size_t i)
 {
     for (size_t k = 0; k < node->n_input; k++) {
         mfm_binding *b = mfm_import_find(im, node->input[k]);
-        if (!b || !b->folded || b->last_use > i)
-            continue;
-        mfm_folded_drop(&im->folder, b->folded);
-        b->folded = NULL;
+        if (b && b->last_use <= i)
+            mfm_import_forget(im, b);
     }
 }
 
@@ -82,6 +90,16 @@ int mfm_import_bind_output(mfm_importer *im, const char *name, int value, bool o
                    : mark_images(im, value, on_images);
 }
 
+int mfm_import_bind_batches(mfm_importer *im, const char *name, mfm_folded *at[MFM_FOLD_BATCHES])
+{
+    mfm_binding binding = unbound(name);
+    memcpy(binding.at, at, sizeof binding.at);
+    const int status = mfm_import_bind(im, &binding);
+    if (status)
+        mfm_import_forget(im, &binding);
+    return status;
+}
+
 int mfm_import_bind_folded(mfm_importer *im, const char *name, mfm_folded *folded)
 {
     mfm_binding binding = unbound(name);
@@ -103,11 +121,22 @@ static bool stays(const mfm_importer *im, const mfm_binding *b)
     return !known->chosen && known->fate != MFM_FATE_TRAINED && known->fate != MFM_FATE_STATISTIC;
 }
 
-bool mfm_import_foldable(const mfm_importer *im, const char *name)
+bool mfm_import_known(const mfm_importer *im, const char *name, size_t *count)
 {
     const mfm_binding *b = mfm_import_find(im, name);
-    return b && (b->folded || (b->tensor && stays(im, b) &&
-                               mfm_tensor_size(b->tensor) <= (size_t)MFM_FOLD_MOST));
+    const mfm_folded *numbers = b ? (b->folded ? b->folded : b->at[0]) : NULL;
+    const bool known = b && (numbers || (b->tensor && stays(im, b)));
+    *count = !known    ? 0
+             : numbers ? (size_t)mfm_shape_count(&numbers->shape)
+                       : mfm_tensor_size(b->tensor);
+    return known;
+}
+
+bool mfm_import_foldable(const mfm_importer *im, const char *name)
+{
+    size_t count;
+    const mfm_binding *b = mfm_import_find(im, name);
+    return mfm_import_known(im, name, &count) && !b->at[0] && count <= (size_t)MFM_FOLD_MOST;
 }
 
 int mfm_import_folded(mfm_importer *im, const char *name, const mfm_folded **folded)
@@ -206,6 +235,22 @@ static int add_folded(mfm_importer *im, mfm_binding *b, int *value)
     return status ? status : mark_images(im, *value, false);
 }
 
+int mfm_import_result(mfm_importer *im, const char *name, int *value)
+{
+    mfm_binding *b = mfm_import_find(im, name);
+    const mfm_folded *folded = NULL;
+    int status = MFM_OK;
+    *value = b ? b->value : -1;
+    if (b && *value < 0)
+        status = mfm_import_folded(im, name, &folded);
+    if (status || !folded || mfm_folded_varies(folded))
+        return status;
+    if (b->fixed < 0)
+        status = add_folded(im, b, &b->fixed);
+    *value = b->fixed;
+    return status;
+}
+
 /* Whether every whole number is a real. */
 static bool are_reals(const mfm_folded *folded)
 {
@@ -277,6 +322,11 @@ int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t in
                                role == MFM_INDEX || (!mfm_folded_is_real(binding->folded) &&
                                                      takes_whole(im, node, input)),
                                value);
+    if (binding->at[0])
+        return mfm_import_fail(im, node, MFM_ENOTSUP,
+                               "input %zu ('%s'): depends on the batch size in a way that is not "
+                               "supported",
+                               input, name);
     if (!reals || role == MFM_INDEX)
         return mfm_import_fail(im, node, MFM_ENOTSUP, "input %zu ('%s'): must be %s", input, name,
                                role == MFM_INDEX ? "whole numbers or truth values"

@@ -35,9 +35,12 @@ static int declared_shape(mfm_importer *im, const Onnx__ValueInfoProto *info,
     const bool tensor = info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
     const Onnx__TypeProto__Tensor *type = tensor ? info->type->tensor_type : NULL;
     *shape = type ? type->shape : NULL;
-    if (!*shape || (*shape)->n_dim > MFM_MAX_RANK)
+    if (!*shape)
         return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': must be a tensor with a known shape",
                         mfm_model_path(im->model), info->name);
+    if ((*shape)->n_dim > MFM_MAX_RANK)
+        return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': %zu axes: at most %d are supported",
+                        mfm_model_path(im->model), info->name, (*shape)->n_dim, MFM_MAX_RANK);
     *role = MFM_DATA;
     if (type->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL && !im->network)
         *role = MFM_INDEX;
@@ -83,9 +86,10 @@ static int input_shape(mfm_importer *im, const Onnx__ValueInfoProto *info, bool 
     status = close_size(im, info, shape);
     for (int i = 1; i < shape->rank && !status; i++)
         if (shape->dim[i] < 1)
-            status = mfm_fail(im->ctx, MFM_ENOTSUP,
-                              "%s: input '%s': axis %d: only the batch may be left open",
-                              mfm_model_path(im->model), info->name, i);
+            status = mfm_fail(im->ctx, MFM_ENOTSUP, "%s: input '%s': axis %d: %s",
+                              mfm_model_path(im->model), info->name, i,
+                              shape->dim[i] ? "only the batch may be left open"
+                                            : "of length 0: an input without numbers");
     if (!status && open_batch && shape->rank) {
         im->frozen_batch = shape->dim[0];
         shape->dim[0] = -1;

@@ -10,17 +10,17 @@ static int import_inputs(mfm_importer *im)
     return status;
 }
 
-static int find_outputs(const mfm_importer *im, size_t n_outputs, int *outputs)
+static int find_outputs(mfm_importer *im, size_t n_outputs, int *outputs)
 {
-    for (size_t i = 0; i < n_outputs; i++) {
+    int status = MFM_OK;
+    for (size_t i = 0; i < n_outputs && !status; i++) {
         const char *name = im->proto->output[i]->name;
-        const mfm_binding *output = mfm_import_find(im, name);
-        if (!output || output->value < 0)
-            return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: output '%s': no operator computes it",
-                            mfm_model_path(im->model), name);
-        outputs[i] = output->value;
+        status = mfm_import_result(im, name, &outputs[i]);
+        if (!status && outputs[i] < 0)
+            status = mfm_fail(im->ctx, MFM_ENOTSUP, "%s: output '%s': no operator computes it",
+                              mfm_model_path(im->model), name);
     }
-    return MFM_OK;
+    return status;
 }
 
 /* Without the numbers of its parameters. */

@@ -34,8 +34,6 @@ const mfm_port *mfm_import_port(const mfm_op *op, size_t input)
 
 /* ---- other names for what is there --------------------------------------------------------- */
 
-/* ---- nodes -------------------------------------------------------------------------------- */
-
 /* Another name for the same value; of an initialiser, an independent parameter. */
 static int import_identity(mfm_importer *im, const Onnx__NodeProto *node)
 {
@@ -45,7 +43,7 @@ static int import_identity(mfm_importer *im, const Onnx__NodeProto *node)
                                node->input[0]);
     mfm_binding alias = *from;
     alias.name = node->output[0];
-    if (!alias.tensor && alias.folded)
+    if (!alias.tensor && (alias.folded || alias.at[0]))
         return mfm_import_alias(im, alias.name, (size_t)(from - im->bindings));
     if (alias.tensor)
         alias.param = alias.state = alias.fixed = -1;
@@ -195,8 +193,7 @@ static int import_operator(mfm_importer *im, const Onnx__NodeProto *node)
                            ? mfm_op_find("mfm", "OwnBatchNormalization", 1)
                            : mfm_import_op(im->model, node);
     if (!op)
-        return mfm_import_fail(im, node, MFM_ENOTSUP,
-                               "computes with values that are not known when importing");
+        return mfm_import_not_known(im, node);
     void *attr = mfm_alloc(im->ctx, 1, op->attr_size);
     int *numbers = mfm_alloc(im->ctx, node->n_input + node->n_output, sizeof *numbers);
     int status = MFM_ENOMEM;
@@ -223,6 +220,16 @@ static int check_references(mfm_importer *im, const Onnx__NodeProto *node)
     return MFM_OK;
 }
 
+/* A node that is carried out when the network runs. */
+static int import_computed(mfm_importer *im, const Onnx__NodeProto *node)
+{
+    if (casts_floats(im, node) || casts_truth(im, node))
+        return import_cast(im, node);
+    const mfm_expansion *expansion = mfm_expansion_of(im->model, node);
+    const bool expands = expansion && (!expansion->applies || expansion->applies(im, node));
+    return expands ? expansion->make(im, node) : import_operator(im, node);
+}
+
 int mfm_import_node(mfm_importer *im, const Onnx__NodeProto *node)
 {
     if (check_references(im, node))
@@ -232,12 +239,15 @@ int mfm_import_node(mfm_importer *im, const Onnx__NodeProto *node)
     if (mfm_proto_is(node, "Identity") && node->n_input == 1 && node->n_output == 1)
         return import_identity(im, node);
     bool folded;
-    const int status = mfm_import_fold(im, node, opset_of(im->model, node), &folded);
+    im->folder.limit = NULL;
+    int status = mfm_import_fold(im, node, opset_of(im->model, node), &folded);
     if (status || folded)
         return status;
-    if (casts_floats(im, node) || casts_truth(im, node))
-        return import_cast(im, node);
-    const mfm_expansion *expansion = mfm_expansion_of(im->model, node);
-    const bool expands = expansion && (!expansion->applies || expansion->applies(im, node));
-    return expands ? expansion->make(im, node) : import_operator(im, node);
+    status = import_computed(im, node);
+    if (status != MFM_ENOTSUP || !im->folder.limit)
+        return status;
+    return mfm_import_fail(im, node, MFM_ENOTSUP,
+                           "computes %lld numbers from constants: import does so with at most %s: "
+                           "have a simplifier (onnxsim, OnnxSlim) compute them into the file",
+                           (long long)im->folder.wanted, im->folder.limit);
 }

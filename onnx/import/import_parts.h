@@ -17,12 +17,13 @@
  * and which kind of value depends on that use. */
 typedef struct mfm_binding {
     const char *name;
-    int value;                       /* of the graph; -1 */
-    const Onnx__TensorProto *tensor; /* initialiser, or value of a Constant node; NULL */
-    bool constant;                   /* of a Constant node: trained only where a weight stands */
-    int param, state, fixed;         /* graph values made from it; -1 */
-    mfm_folded *folded;              /* its numbers, once they were asked for; NULL */
-    size_t last_use;                 /* the last node that reads it, by any of its names */
+    int value;                        /* of the graph; -1 */
+    const Onnx__TensorProto *tensor;  /* initialiser, or value of a Constant node; NULL */
+    bool constant;                    /* of a Constant node: trained only where a weight stands */
+    int param, state, fixed;          /* graph values made from it; -1 */
+    mfm_folded *folded;               /* its numbers, once they were asked for; NULL */
+    mfm_folded *at[MFM_FOLD_BATCHES]; /* or those at a few batch sizes (fold/batches.c); NULL */
+    size_t last_use;                  /* the last node that reads it, by any of its names */
 } mfm_binding;
 
 typedef struct mfm_importer {
@@ -77,15 +78,24 @@ int mfm_import_bind_value(mfm_importer *im, const char *name, int value, bool on
 int mfm_import_bind_output(mfm_importer *im, const char *name, int value, bool on_images);
 /* Takes *folded over, also after a failure. */
 int mfm_import_bind_folded(mfm_importer *im, const char *name, mfm_folded *folded);
-/* Whether numbers behind a name are known that training leaves as they are, by the look of it. */
+int mfm_import_bind_batches(mfm_importer *im, const char *name, mfm_folded *at[MFM_FOLD_BATCHES]);
+/* Gives up the numbers of a binding. */
+void mfm_import_forget(mfm_importer *im, mfm_binding *binding);
+/* Whether numbers behind a name are known that training leaves as they are, by the look of it, and
+ * how many; foldable: not too many to compute with. */
+bool mfm_import_known(const mfm_importer *im, const char *name, size_t *count);
 bool mfm_import_foldable(const mfm_importer *im, const char *name);
 /* These numbers; *folded is NULL when there are none. */
 int mfm_import_folded(mfm_importer *im, const char *name, const mfm_folded **folded);
 /* import_fold.c: carries a node out whose inputs are known; *done tells whether it was. */
 int mfm_import_fold(mfm_importer *im, const Onnx__NodeProto *node, int opset, bool *done);
+/* MFM_ENOTSUP for a node that only folding carries out: which input it does not know. */
+int mfm_import_not_known(mfm_importer *im, const Onnx__NodeProto *node);
 /* The graph value for an input in a role. */
 int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t input,
                         enum mfm_role role, int *value);
+/* What a name stands for in the end: computed, or numbers that are known; *value -1: neither. */
+int mfm_import_result(mfm_importer *im, const char *name, int *value);
 int mfm_import_initializers(mfm_importer *im);
 int mfm_import_constant(mfm_importer *im, const Onnx__NodeProto *node);
 

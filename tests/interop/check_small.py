@@ -10,7 +10,7 @@ import importlib
 import sys
 from pathlib import Path
 
-PARTS = ["split", "softmax", "batch", "random", "inject", "fold", "ops"]
+PARTS = ["split", "softmax", "batch", "random", "inject", "fold", "ops", "views"]
 
 try:
     import small

@@ -52,8 +52,8 @@ expected outputs to 1e-5. The page is made, and compared, by `tests/interop/node
 """
 NOTES = """
 A vector of an operator in its expanded form, as ONNX defines it by others, counts for the operator
-itself. Outputs behind the first are compared where the operator has them. What is computed from the
-file alone is no operator's: an output of that kind is refused.
+itself. Outputs behind the first are compared where the operator has them. Whole numbers that are
+inputs of a vector are constants here: what follows from them alone is computed while importing.
 
 ## By operator
 """

@@ -45,6 +45,12 @@ def resizes():
     for more in ({"cubic_coeff_a": -0.5}, {"exclude_outside": 1}):
         yield ("resize_cubic_%s" % list(more)[0], 13, helper.make_node(
             "Resize", ["x", "", "s"], ["y"], mode="cubic", **more), x, {"s": floats(1, 1, 2, 0.5)})
+    for mode, place, outside in itertools.product(
+            ("linear", "cubic"), ("half_pixel", "asymmetric", "align_corners"), (0, 1)):
+        yield ("resize_antialias_%s_%s_%d" % (mode, place, outside), 18, helper.make_node(
+            "Resize", ["x", "", "", "sizes"], ["y"], mode=mode, antialias=1,
+            exclude_outside=outside, coordinate_transformation_mode=place), x,
+            {"sizes": np.array([2, 3, 3, 3], np.int64)})
     yield ("resize_crop", 13, helper.make_node(
         "Resize", ["x", "roi", "", "sizes"], ["y"], mode="linear", extrapolation_value=7.0,
         coordinate_transformation_mode="tf_crop_and_resize"), x,

@@ -1,5 +1,6 @@
 /* Models that cannot be imported, and what they are told. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "onnx/surgery/inject.h"
 #include "onnx/proto/proto.h"
@@ -290,6 +291,33 @@ static void shape_arithmetic_that_does_not_fold_is_named(void)
     finish(&t);
 }
 
+/* More numbers than import computes with, made and read. */
+static void constants_beyond_the_limit_are_told(void)
+{
+    imported t = start(8, 17);
+    hand_conv(t.model);
+    hand_ints(t.model, "zero", 1, (const int64_t[]){0});
+    hand_ints(t.model, "end", 1, (const int64_t[]){1 << 22});
+    hand_ints(t.model, "one", 1, (const int64_t[]){1});
+    hand_node(t.model, "Range", "count", "zero end one", "d");
+    hand_node(t.model, "Gather", "pick", "c d", "e");
+    hand_head(t.model, "e");
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "Range 'count'", "4194304 numbers", "2^20", "onnxsim"));
+    finish(&t);
+    enum { MANY = (1 << 20) + 1 };
+    int64_t *zeros = calloc(MANY, sizeof *zeros);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(zeros);
+    t = start(8, 17);
+    hand_conv(t.model);
+    hand_ints(t.model, "many", MANY, zeros);
+    hand_node(t.model, "Neg", "turn", "many", "d");
+    hand_node(t.model, "Gather", "pick", "c d", "e");
+    hand_head(t.model, "e");
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "Neg 'turn'", "1048577 numbers", "2^20", "onnxsim"));
+    finish(&t);
+    free(zeros);
+}
+
 static void places_are_whole_numbers_within_the_axis(void)
 {
     imported t = start(8, 17);
@@ -431,6 +459,7 @@ static const mfm_case cases[] = {
     {"running statistics lie in the file, and are not trained",
      statistics_are_in_the_file_and_not_trained},
     {"shape arithmetic that does not fold is named", shape_arithmetic_that_does_not_fold_is_named},
+    {"constants beyond the limit are told, and what to do", constants_beyond_the_limit_are_told},
     {"places are constant whole numbers within the axis", places_are_whole_numbers_within_the_axis},
     {"a modulator that does not fit its record is refused", a_damaged_modulator_is_refused},
 };

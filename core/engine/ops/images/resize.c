@@ -1,5 +1,5 @@
-/* Resize (ONNX 11, 13, 18, 19). scales, sizes and roi must be constants; antialias is not
- * supported. Of coordinates that ask for corners, scales must give whole lengths. */
+/* Resize (ONNX 11, 13, 18, 19). scales, sizes and roi must be constants. Of coordinates that ask
+ * for corners, scales must give whole lengths. */
 #include "core/engine/ops/images/resize.h"
 
 static const mfm_attr_def attrs[] = {
@@ -71,6 +71,10 @@ static const char *const samples[] = {
     "[1,2,4,6] sizes=7,8 axes=2,3 keep_aspect_ratio_policy=not_smaller nearest_mode=ceil",
     "[1,2,3,3] sizes=1,2,6,6 coordinate_transformation_mode=tf_half_pixel_for_nn opset=11",
     "[1,2,2,3,2] scales=1,1,2,1.5,2 mode=linear opset=13",
+    "[1,2,7,9] scales=1,1,0.4,0.7 mode=linear antialias=1",
+    "[1,2,8,9] sizes=1,2,3,4 mode=cubic antialias=1 cubic_coeff_a=-0.5",
+    "[1,2,8,6] sizes=1,2,3,9 mode=cubic antialias=1 exclude_outside=1",
+    "[1,2,6,7] sizes=1,2,3,2 mode=linear coordinate_transformation_mode=align_corners antialias=1",
     NULL};
 
 const mfm_op mfm_op_resize = {

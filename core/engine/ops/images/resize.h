@@ -59,8 +59,9 @@ int mfm_resize_setup(mfm_ctx *ctx, mfm_node *node);
 void mfm_resize_release(mfm_ctx *ctx, mfm_node *node);
 extern const mfm_linear mfm_linear_resize;
 
-/* resize_weights.c: fills a table, the arrays of which are there. scale is that of the axis. */
-int mfm_resize_taps(const mfm_resize_attr *attr);
+/* resize_weights.c: fills a table, the arrays of which are there. scale is that of the axis, on
+ * which the number of taps depends with antialias. */
+int mfm_resize_taps(const mfm_resize_attr *attr, float scale);
 void mfm_resize_weights(const mfm_resize_attr *attr, float scale, float begin, float end,
                         mfm_resize_axis *table);
 

@@ -55,9 +55,6 @@ static int check_lists(mfm_ctx *ctx, const mfm_node *node, const mfm_resize_attr
     if (attr->place == MFM_RESIZE_CROP && attr->roi.count != 2 * named)
         return mfm_infer_fail(ctx, node, "roi: %d numbers: must be two for each of %d axes",
                               attr->roi.count < 0 ? 0 : attr->roi.count, named);
-    if (attr->antialias)
-        return mfm_infer_fail(ctx, node, "antialias %lld: is not supported",
-                              (long long)attr->antialias);
     if (!isfinite(attr->cubic_coeff_a) || !isfinite(attr->extrapolation_value))
         return mfm_infer_fail(ctx, node, "cubic_coeff_a, extrapolation_value: must be finite");
     return mfm_infer_axes(ctx, node, &attr->axes, rank);
@@ -167,7 +164,7 @@ static int make_table(mfm_ctx *ctx, const mfm_node *node, const mfm_resize_attr 
     table->axis = axis;
     table->from = node->in[0]->shape.dim[axis];
     table->to = c->to;
-    table->taps = mfm_resize_taps(attr);
+    table->taps = mfm_resize_taps(attr, c->scale);
     const size_t count = (size_t)(c->to * table->taps);
     table->source = mfm_alloc(ctx, count, sizeof *table->source);
     table->weight = mfm_alloc(ctx, count, sizeof *table->weight);

@@ -8,15 +8,32 @@
  *            a d^3 - 5 a d^2 + 8 a d - 4 a   for d < 2.
  * Neighbours beyond the ends are those at the ends, or, with exclude_outside, left out, and the
  * other weights brought to the sum 1.
+ *
+ * antialias: where an axis shrinks, by s < 1, the kernel w, for linear 1 - |d|, is stretched to
+ * take in all numbers that the result stands for: the weights are w(s (x - i)), brought to the
+ * sum 1.
  */
 #include <math.h>
 
 #include "core/engine/ops/images/resize.h"
 
-int mfm_resize_taps(const mfm_resize_attr *attr)
+/* How far the kernels reach. */
+static double reach(int mode)
+{
+    return mode == MFM_RESIZE_LINEAR ? 1 : 2;
+}
+
+static bool is_stretched(const mfm_resize_attr *attr, float scale)
+{
+    return attr->antialias && scale < 1 && attr->mode != MFM_RESIZE_NEAREST;
+}
+
+int mfm_resize_taps(const mfm_resize_attr *attr, float scale)
 {
     static const int taps[] = {
         [MFM_RESIZE_NEAREST] = 1, [MFM_RESIZE_LINEAR] = 2, [MFM_RESIZE_CUBIC] = 4};
+    if (is_stretched(attr, scale))
+        return 2 * (int)ceil(reach(attr->mode) / (double)scale);
     return taps[attr->mode];
 }
 
@@ -102,6 +119,32 @@ static void add_cubic(const mfm_resize_attr *attr, float x, int64_t length, int3
         weight[k] = (real)(attr->exclude_outside && sum != 0 ? w[k] / sum : w[k]);
 }
 
+/* Weight k of a stretched kernel around x. */
+static double stretched(const mfm_resize_attr *attr, float x, float scale, double i, int64_t length)
+{
+    const double d = (double)scale * fabs((double)x - i);
+    if (attr->exclude_outside && (i < 0 || i > (double)(length - 1)))
+        return 0;
+    if (attr->mode == MFM_RESIZE_CUBIC)
+        return cubic(attr->cubic_coeff_a, d);
+    return d < 1 ? 1 - d : 0;
+}
+
+/* As many neighbours to the left of x, x included, as to its right. */
+static void add_stretched(const mfm_resize_attr *attr, float x, float scale,
+                          const mfm_resize_axis *table, int32_t *source, real *weight)
+{
+    const double first = (double)ceilf(x) - table->taps / 2;
+    double sum = 0;
+    for (int k = 0; k < table->taps; k++)
+        sum += stretched(attr, x, scale, first + k, table->from);
+    for (int k = 0; k < table->taps; k++) {
+        const double w = stretched(attr, x, scale, first + k, table->from);
+        source[k] = clamp(first + k, table->from);
+        weight[k] = (real)(sum != 0 ? w / sum : w);
+    }
+}
+
 void mfm_resize_weights(const mfm_resize_attr *attr, float scale, float begin, float end,
                         mfm_resize_axis *table)
 {
@@ -112,7 +155,9 @@ void mfm_resize_weights(const mfm_resize_attr *attr, float scale, float begin, f
                                        (float)table->to, begin, end);
         table->outside[m] =
             attr->place == MFM_RESIZE_CROP && (x < 0 || x > (float)(table->from - 1));
-        if (attr->mode == MFM_RESIZE_LINEAR) {
+        if (is_stretched(attr, scale)) {
+            add_stretched(attr, x, scale, table, source, weight);
+        } else if (attr->mode == MFM_RESIZE_LINEAR) {
             add_linear(x, table->from, source, weight);
         } else if (attr->mode == MFM_RESIZE_CUBIC) {
             add_cubic(attr, x, table->from, source, weight);

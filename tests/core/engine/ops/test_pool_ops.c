@@ -139,7 +139,6 @@ static const mfm_op_refusal refusals[] = {
     {"Resize", "[1,1,4,4] scales=1,1,1e30,1", "must be in [1,"},
     {"Resize", "[1,1,4,4] sizes=1,1,9223372036854775807,1", "must be in [1,"},
     {"Resize", "[1,1,0,4] sizes=1,1,4,4", "must be in [1,"},
-    {"Resize", "[1,1,4,4] scales=1,1,2,2 antialias=1", "not supported"},
     {"Resize", "[1,1,4,5] scales=1,1,1,1.5 coordinate_transformation_mode=align_corners", "whole"},
     {"Resize", "[1,1,4,4] sizes=1,1,2,2 coordinate_transformation_mode=tf_crop_and_resize", "roi"},
     {"Upsample", "[1,1,4,4] scales=1,1,0.5,1", "at least 1"},
