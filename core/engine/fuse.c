@@ -30,11 +30,13 @@ typedef struct patterns {
     size_t count, capacity;
 } patterns;
 
-static int read_patterns(mfm_ctx *ctx, patterns *all)
+/* Those of the operators that are frozen, or of the others. */
+static int read_patterns(mfm_ctx *ctx, bool frozen, patterns *all)
 {
     int status = MFM_OK;
     for (int i = 0; mfm_ops[i]; i++)
-        for (const char *const *text = mfm_ops[i]->fuses; text && *text && !status; text++) {
+        for (const char *const *text = mfm_ops[i]->fuses;
+             text && *text && !status && mfm_ops[i]->frozen == frozen; text++) {
             status = mfm_grow(ctx, &all->pattern, all->count, &all->capacity, sizeof *all->pattern);
             if (!status)
                 mfm_pattern_parse(mfm_ops[i], *text, &all->pattern[all->count++]);
@@ -93,6 +95,21 @@ static int become(mfm_graph *graph, const mfm_fusion *chain, void *attr)
     return MFM_OK;
 }
 
+/* False where what is to stay over many passes is made anew in each. */
+static bool owns_parameters(const mfm_fusion *chain)
+{
+    const mfm_port *port = chain->pattern->op->inputs;
+    for (; port->name; port++) {
+        const int name = mfm_pattern_find(chain->pattern, port->name);
+        if (name < 0 || (port->role != MFM_PARAM && port->role != MFM_STATE))
+            continue;
+        const enum mfm_value_kind kind = chain->in->graph->values[chain->value[name]].kind;
+        if (kind == MFM_VALUE_NODE || kind == MFM_VALUE_INPUT)
+            return false;
+    }
+    return true;
+}
+
 /* Whether the operator takes the chain; then *attr, which is the caller's, has its attributes. */
 static int ask(mfm_ctx *ctx, const mfm_fusion *chain, void **attr)
 {
@@ -101,7 +118,7 @@ static int ask(mfm_ctx *ctx, const mfm_fusion *chain, void **attr)
     if (!*attr)
         return MFM_ENOMEM;
     mfm_attr_defaults(op, *attr);
-    if (op->fused && !op->fused(chain, *attr)) {
+    if ((op->frozen && !owns_parameters(chain)) || (op->fused && !op->fused(chain, *attr))) {
         mfm_free(ctx, *attr);
         *attr = NULL;
     }
@@ -153,10 +170,10 @@ static void close_up(mfm_graph *graph)
 }
 
 /* From the last node to the first: a chain is tried before those that it continues. */
-static int fuse_chains(mfm_fuse_graph *f)
+static int fuse_chains(mfm_fuse_graph *f, bool frozen)
 {
     patterns all = {.pattern = NULL};
-    int status = read_patterns(f->graph->ctx, &all);
+    int status = read_patterns(f->graph->ctx, frozen, &all);
     for (size_t i = f->graph->n_nodes; i-- > 0 && !status;)
         if (f->graph->nodes[i].op)
             status = fuse_at(f, &all, i);
@@ -204,26 +221,48 @@ static void largest_first(const mfm_fuse_graph *f)
 /* A batch size at which what is broadcast along the batch differs from what is not. */
 enum { PROBE_BATCH = 2 };
 
+static int begin(mfm_fuse_graph *f, int64_t batch, bool training)
+{
+    mfm_graph *graph = f->graph;
+    f->shapes = mfm_alloc(graph->ctx, graph->n_values, sizeof *f->shapes);
+    f->readers = mfm_alloc(graph->ctx, graph->n_values, sizeof *f->readers);
+    f->reader = mfm_alloc(graph->ctx, graph->n_values, sizeof *f->reader);
+    return f->shapes && f->readers && f->reader
+               ? mfm_graph_shapes(graph, batch, training, f->shapes)
+               : MFM_ENOMEM;
+}
+
+static void end(mfm_fuse_graph *f)
+{
+    mfm_free(f->graph->ctx, f->shapes);
+    mfm_free(f->graph->ctx, f->readers);
+    mfm_free(f->graph->ctx, f->reader);
+}
+
 int mfm_graph_fuse(mfm_graph *graph, const int *keep, size_t n_keep)
 {
-    mfm_ctx *ctx = graph->ctx;
     mfm_fuse_graph f = {.graph = graph};
-    f.shapes = mfm_alloc(ctx, graph->n_values, sizeof *f.shapes);
-    f.readers = mfm_alloc(ctx, graph->n_values, sizeof *f.readers);
-    f.reader = mfm_alloc(ctx, graph->n_values, sizeof *f.reader);
-    int status = f.shapes && f.readers && f.reader
-                     ? mfm_graph_shapes(graph, PROBE_BATCH, true, f.shapes)
-                     : MFM_ENOMEM;
+    int status = begin(&f, PROBE_BATCH, true);
     if (!status) {
         find_readers(&f, keep, n_keep);
-        status = fuse_chains(&f);
+        status = fuse_chains(&f, false);
     }
     if (!status) {
         find_readers(&f, keep, n_keep); /* the nodes have new places */
         largest_first(&f);
     }
-    mfm_free(ctx, f.shapes);
-    mfm_free(ctx, f.readers);
-    mfm_free(ctx, f.reader);
+    end(&f);
+    return status;
+}
+
+int mfm_graph_fuse_frozen(mfm_graph *graph, int64_t batch, const int *keep, size_t n_keep)
+{
+    mfm_fuse_graph f = {.graph = graph};
+    int status = begin(&f, batch, false);
+    if (!status) {
+        find_readers(&f, keep, n_keep);
+        status = fuse_chains(&f, true);
+    }
+    end(&f);
     return status;
 }

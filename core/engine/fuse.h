@@ -20,4 +20,8 @@
  * graph that computes the same. */
 int mfm_graph_fuse(mfm_graph *graph, const int *keep, size_t n_keep);
 
+/* What becomes of a graph, fused already, in a plan of that batch size over parameters that stay:
+ * chains become operators that run forward alone (mfm_op.frozen). */
+int mfm_graph_fuse_frozen(mfm_graph *graph, int64_t batch, const int *keep, size_t n_keep);
+
 #endif

@@ -90,15 +90,24 @@ static bool bind(mfm_fusion *f, int name, int value)
     return name >= f->pattern->n_statements || f->in->readers[value] == f->pattern->uses[name];
 }
 
+/* "Relu", an operator of ONNX, or "mfm:Layout". */
+static bool is_named(const mfm_op *op, const char *text)
+{
+    const char *colon = strchr(text, ':');
+    const size_t domain = colon ? (size_t)(colon - text) : 0;
+    return strlen(op->domain) == domain && memcmp(op->domain, text, domain) == 0 &&
+           strcmp(op->name, colon ? colon + 1 : text) == 0;
+}
+
 /* The value itself may be read by anybody: the end of the chain. */
 static bool fits(const mfm_fusion *f, int statement)
 {
     const mfm_pattern *pattern = f->pattern;
     const mfm_graph_node *node = producer(f->in, f->value[statement]);
     const mfm_graph_node *end = producer(f->in, f->value[pattern->n_statements - 1]);
-    return node && node->op && !node->op->domain[0] &&
-           strcmp(node->op->name, pattern->statement[statement].op_type) == 0 && node->n_out == 1 &&
-           node->n_in == pattern->statement[statement].n_in && node->segment == end->segment;
+    return node && node->op && is_named(node->op, pattern->statement[statement].op_type) &&
+           node->n_out == 1 && node->n_in == pattern->statement[statement].n_in &&
+           node->segment == end->segment;
 }
 
 static int producer_number(const mfm_fusion *f, int value)
@@ -204,7 +213,7 @@ double mfm_fusion_attr_number(const mfm_fusion *fusion, const char *statement, c
 
 bool mfm_fusion_is(const mfm_fusion *fusion, const char *statement, const char *op_type)
 {
-    return strcmp(producer(fusion->in, value_of(fusion, statement))->op->name, op_type) == 0;
+    return is_named(producer(fusion->in, value_of(fusion, statement))->op, op_type);
 }
 
 bool mfm_fusion_number(const mfm_fusion *fusion, const char *name, double *number)

@@ -9,7 +9,7 @@ enum {
     MFM_PATTERN_STATEMENTS = 12,
     MFM_PATTERN_INPUTS = 5, /* of a statement */
     MFM_PATTERN_NAMES = 24,
-    MFM_PATTERN_TEXT = 24 /* length of a name or an operator's */
+    MFM_PATTERN_TEXT = 36 /* length of a name or an operator's */
 };
 
 /* Names are numbered: first the results of the statements, in order, then the others. */

@@ -2,11 +2,12 @@
  * What an operator says of the chains that it carries out in fewer sweeps (mfm_op.fuses): patterns
  * such as
  *     "n = BatchNormalization X scale B mean var; s = Add n summand; Y = Relu s"
- * Each statement names an ONNX operator and its inputs in order. An input is the result of an
- * earlier statement, which nothing outside the chain reads; or an input port of the operator, at
- * one place or several; or a value that `fused` asks for, such as a constant. The last statement
- * gives the operator's output. Where an operator commutes, its inputs are tried both ways. The
- * whole is named after the first node, or that of a statement with a star before its result.
+ * Each statement names an operator, ONNX's or as "mfm:Layout", and its inputs in order. An input is
+ * the result of an earlier statement, which nothing outside the chain reads; or an input port of
+ * the operator, at one place or several; or a value that `fused` asks for, such as a constant. The
+ * last statement gives the operator's output. Where an operator commutes, its inputs are tried both
+ * ways. The whole is named after the first node, or that of a statement with a star before its
+ * result.
  */
 #ifndef MFM_FUSION_H
 #define MFM_FUSION_H

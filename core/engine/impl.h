@@ -48,8 +48,8 @@ struct mfm_impl {
     const mfm_rule *rule;
     const void *parts; /* ingredients of a generic rule (rules.h) */
     unsigned reads;
-    /* Frozen nodes with a packed_size, whenever their parameters are bound: brings these into the
-     * form that forward reads. NULL for most. */
+    /* Frozen nodes with a packed_size, whenever their parameters and states are bound: brings these
+     * into the form that forward reads. May use scratch. NULL for most. */
     void (*prepare)(const mfm_node *node);
     /* Writes the outputs' X anew from the inputs' and saved, the same bits as forward: for
      * operators whose outputs cost less to make again than to keep. NULL for most. */

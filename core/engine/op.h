@@ -190,6 +190,9 @@ struct mfm_op {
      * attributes of the whole, which have their defaults. NULL: it always is. */
     const char *const *fuses;
     bool (*fused)(const struct mfm_fusion *chain, void *attr);
+    /* Runs forward alone, in plans over parameters that stay (mfm_plan_spec.frozen): chains become
+     * it there only, where its parameters and states are the graph's own. */
+    bool frozen;
     const char *summary; /* one line for the operator table */
     /* What the checks run on, ended by NULL: input shapes, then attributes.
      *     "[2,3,5,5] [4,3,3,3] - pads=1,1,1,1 @train outputs=2"

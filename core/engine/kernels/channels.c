@@ -68,6 +68,7 @@ size_t mfm_channels_scratch(mfm_channels size, int sums)
 typedef struct partial {
     double *total;
     real *center, *constant, *factor, *block;
+    real *made; /* a block of each stream, where one is made */
 } partial;
 
 static partial partial_of(mfm_channels size, int sums, int64_t part, void *scratch)
@@ -76,8 +77,11 @@ static partial partial_of(mfm_channels size, int sums, int64_t part, void *scrat
     double *totals = scratch;
     real *rows =
         (real *)(totals + count_parts(size) * length) + part * (COEFFICIENTS + sums) * width;
-    return (partial){totals + part * length, rows, rows + width, rows + 2 * width,
-                     rows + COEFFICIENTS * width};
+    return (partial){.total = totals + part * length,
+                     .center = rows,
+                     .constant = rows + width,
+                     .factor = rows + 2 * width,
+                     .block = rows + COEFFICIENTS * width};
 }
 
 /* total[k] = the partial sums of all parts, in their order or along the tree. */
@@ -154,10 +158,23 @@ static int count_sums(const mfm_channel_sums *wanted)
     return 2 * wanted->n + (wanted->pair != NULL);
 }
 
-/* Stream j from element `at` on. */
-static mfm_gated gated_stream(const mfm_channel_sums *wanted, int j, int64_t at, partial part)
+static int64_t block_elements(mfm_channels size)
 {
-    mfm_gated s = {.gating = MFM_OPEN, .u = wanted->streams[j] + at};
+    return block_rows(size) * size.channels;
+}
+
+size_t mfm_channels_room(mfm_channels size, int streams)
+{
+    return (size_t)(count_parts(size) * streams * block_elements(size));
+}
+
+/* Stream j from element `at` on. */
+static mfm_gated gated_stream(mfm_channels size, const mfm_channel_sums *wanted, int j, int64_t at,
+                              partial part)
+{
+    mfm_gated s = {.gating = MFM_OPEN,
+                   .u = wanted->made[j].run ? part.made + j * block_elements(size)
+                                            : wanted->streams[j] + at};
     if (j >= wanted->n_gated)
         return s;
     const mfm_channel_gate *gate = wanted->gate;
@@ -172,17 +189,21 @@ static mfm_gated gated_stream(const mfm_channel_sums *wanted, int j, int64_t at,
 }
 
 /* The block of elements from `at` on. */
-static void add_block(int64_t channels, mfm_block b, const mfm_channel_sums *wanted, int64_t at,
+static void add_block(mfm_channels size, mfm_block b, const mfm_channel_sums *wanted, int64_t at,
                       partial to)
 {
+    const int64_t channels = size.channels;
     const int sums = count_sums(wanted);
     real *sum = to.block;
     for (int j = 0; j < wanted->n; j++, sum += 2 * b.width) {
-        const mfm_gated s = gated_stream(wanted, j, at, to);
+        const mfm_channel_hook *made = &wanted->made[j];
+        if (made->run)
+            made->run(made->self, at, b.rows * b.width, to.made + j * block_elements(size));
+        const mfm_gated s = gated_stream(size, wanted, j, at, to);
         mfm_block_sums(b, &s, wanted->x + at, to.center, sum, sum + b.width);
     }
     if (wanted->pair) {
-        const mfm_gated s = gated_stream(wanted, 0, at, to);
+        const mfm_gated s = gated_stream(size, wanted, 0, at, to);
         mfm_block_products(b, &s, wanted->pair + at, sum);
     }
     for (int k = 0; k < sums; k++)
@@ -212,13 +233,14 @@ void mfm_channels_sums(mfm_channels size, const mfm_channel_sums *wanted, double
     const int sums = count_sums(wanted);
 #pragma omp parallel for schedule(static) if (is_parallel(size))
     for (int64_t p = 0; p < parts; p++) {
-        const partial to = partial_of(size, sums, p, scratch);
+        partial to = partial_of(size, sums, p, scratch);
+        to.made = wanted->room ? wanted->room + p * wanted->n * block_elements(size) : NULL;
         memset(to.total, 0, (size_t)(sums * channels) * sizeof *to.total);
         set_coefficients(size, wanted, to);
         const int64_t end = part_begin(size, p + 1) * channels;
         for (int64_t at = part_begin(size, p) * channels; at < end;) {
             const mfm_block b = next_block(size, (end - at) / channels);
-            add_block(channels, b, wanted, at, to);
+            add_block(size, b, wanted, at, to);
             at += b.rows * b.width;
         }
     }

@@ -42,12 +42,28 @@ typedef struct mfm_channel_gate {
     const real *x, *constant, *factor;
 } mfm_channel_gate;
 
+/* Channels up to which combinations take hooks. */
+enum { MFM_MOST_HOOKED = 4096 };
+
+/* What a sweep calls for each block of whole rows that it comes by: n elements from `at` on. `to`
+ * is where the first of them is. run NULL: nothing is called. */
+typedef struct mfm_channel_hook {
+    void (*run)(const void *self, int64_t at, int64_t n, real *to);
+    const void *self;
+} mfm_channel_hook;
+
+/* Reals in which the sums below make streams, of `streams` in all. */
+size_t mfm_channels_room(mfm_channels size, int streams);
+
 /* For each of n streams u:  total[2j][c] = sum u,  total[2j + 1][c] = sum u (x - center[c]).
  * With `pair`, total[2n][c] = sum streams[0] pair. total is [2n (+ 1), channels]. The first n_gated
- * streams count where the gate lets through. */
+ * streams count where the gate lets through. A stream that is `made` is what that writes; `room` is
+ * needed where one is. */
 typedef struct mfm_channel_sums {
     const real *x, *center;
     const real *streams[MFM_MAX_STREAMS];
+    mfm_channel_hook made[MFM_MAX_STREAMS];
+    real *room;
     int n;
     const real *pair;             /* NULL: none */
     const mfm_channel_gate *gate; /* not read with n_gated 0 */
@@ -63,10 +79,11 @@ enum mfm_channel_finish { MFM_FINISH_NONE, MFM_FINISH_RELU, MFM_FINISH_GATE };
  * [n, channels]. Streams from number first_gated on count where the gate lets through. Without
  * `add`, `summand` is added and the sum finished. In the same sweep
  *     passed = [passed +] streams[n - 1] gated,
- * after y: the two may be one. */
+ * after y: the two may be one. Streams are made as for the sums; `finished` goes over y. */
 typedef struct mfm_channel_combination {
     const real *constant, *factor;
     const real *streams[MFM_MAX_STREAMS];
+    mfm_channel_hook made[MFM_MAX_STREAMS], finished;
     int n, first_gated;
     const mfm_channel_gate *gate; /* not read when nothing is gated */
     const real *summand;          /* NULL: none */

@@ -3,10 +3,14 @@
 #include "core/engine/kernels/channels.h"
 #include "core/engine/kernels/vec.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Short rows are taken several at a time, as rows of up to FOLDED elements. */
 enum { FOLDED = 256, PARALLEL_FROM = 16384 };
+
+/* Elements of a block for hooks, unless a row has more: it stays in the first-level cache. */
+enum { HOOKED = 1024 };
 
 /* Element `at` of the streams, `column` of the coefficients; factor is [n, channels]. */
 typedef struct position {
@@ -183,6 +187,26 @@ static void sum_relu_tangent_row(const mfm_channel_combination *f, int64_t chann
     combine_row(sum_relu_tangent, f, channels, start);
 }
 
+/* y = a + b x, its adjoint, and that added: no Relu. */
+static const kind line = {.n = 1, .first_gated = 1, .y = true};
+static void line_row(const mfm_channel_combination *f, int64_t channels, int64_t start)
+{
+    combine_row(line, f, channels, start);
+}
+
+static const kind line_adjoint = {.n = 2, .first_gated = 2, .y = true};
+static void line_adjoint_row(const mfm_channel_combination *f, int64_t channels, int64_t start)
+{
+    combine_row(line_adjoint, f, channels, start);
+}
+
+static const kind line_adjoint_added = {.n = 2, .first_gated = 2, .y = true, .add = true};
+static void line_adjoint_added_row(const mfm_channel_combination *f, int64_t channels,
+                                   int64_t start)
+{
+    combine_row(line_adjoint_added, f, channels, start);
+}
+
 /* y = max(a + b x + z, 0) with coefficients of a sample: what follows a modulation (sum_relu), its
  * adjoint and its tangent. */
 static const kind scaled_sum_adjoint = {
@@ -220,6 +244,9 @@ static row_fn *row_of(kind k)
         row_fn *row;
     } rows[] = {{relu, relu_row},
                 {sum_relu, sum_relu_row},
+                {line, line_row},
+                {line_adjoint, line_adjoint_row},
+                {line_adjoint_added, line_adjoint_added_row},
                 {relu_adjoint, relu_adjoint_row},
                 {sum_relu_adjoint, sum_relu_adjoint_row},
                 {relu_tangent, relu_tangent_row},
@@ -232,9 +259,55 @@ static row_fn *row_of(kind k)
     return any_row;
 }
 
+/* ---- with hooks ------------------------------------------------------------------------------ */
+
+static bool has_hooks(const mfm_channel_combination *f)
+{
+    bool any = f->finished.run != NULL;
+    for (int j = 0; j < f->n; j++)
+        any = any || f->made[j].run;
+    return any;
+}
+
+/* The rows of n elements from `at` on, which fit into a block. */
+static void combine_block(const mfm_channel_combination *f, row_fn *row, int64_t channels,
+                          int64_t at, int64_t n)
+{
+    real made[MFM_MAX_STREAMS][MFM_MOST_HOOKED];
+    mfm_channel_combination block = *f;
+    for (int j = 0; j < f->n; j++) {
+        block.streams[j] = f->made[j].run ? made[j] : f->streams[j] + at;
+        if (f->made[j].run)
+            f->made[j].run(f->made[j].self, at, n, made[j]);
+    }
+    block.y = f->y + at;
+    for (int64_t i = 0; i < n; i += channels)
+        row(&block, channels, i);
+    if (f->finished.run)
+        f->finished.run(f->finished.self, at, n, block.y);
+}
+
+/* Rows from element `start` on. Neither gates nor summands nor what is passed go with hooks. */
+static void combine_blocks(mfm_channels size, int64_t start, const mfm_channel_combination *f)
+{
+    assert(size.channels <= MFM_MOST_HOOKED && f->y && !f->summand && !f->passed);
+    assert(f->first_gated == f->n && f->finish == MFM_FINISH_NONE);
+    row_fn *const row = row_of(kind_of(f));
+    const int64_t rows = size.channels < HOOKED ? HOOKED / size.channels : 1;
+#pragma omp parallel for schedule(static) if (size.rows * size.channels >= PARALLEL_FROM)
+    for (int64_t r = 0; r < size.rows; r += rows) {
+        const int64_t n = size.rows - r < rows ? size.rows - r : rows;
+        combine_block(f, row, size.channels, start + r * size.channels, n * size.channels);
+    }
+}
+
 /* Rows from element `start` on. */
 static void combine_rows(mfm_channels size, int64_t start, const mfm_channel_combination *f)
 {
+    if (has_hooks(f)) {
+        combine_blocks(size, start, f);
+        return;
+    }
     row_fn *const row = row_of(kind_of(f));
 #pragma omp parallel for schedule(static) if (size.rows * size.channels >= PARALLEL_FROM)
     for (int64_t r = 0; r < size.rows; r++)

@@ -70,4 +70,11 @@ static inline float mfm_vec_erf(float x)
 
 #endif
 
+/* 1 / (1 + e^-t), from e^-|t|, which never overflows. */
+static inline real mfm_vec_sigmoid(real t)
+{
+    const real e = mfm_vec_exp(t < 0 ? t : -t);
+    return (t < 0 ? e : 1) / (1 + e);
+}
+
 #endif

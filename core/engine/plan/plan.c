@@ -97,6 +97,10 @@ static int build(mfm_plan *plan, const mfm_plan_spec *spec)
                           spec->batch, mfm_share_count(&spec->share));
     if (!status)
         status = copy_spec(plan, spec);
+    if (!status && spec->frozen && !spec->training)
+        status = mfm_plan_freeze(ctx, plan->graph, spec, &plan->frozen);
+    if (plan->frozen)
+        plan->graph = plan->frozen;
     if (!status)
         status = make_instance(plan, spec);
     if (status)
@@ -156,6 +160,7 @@ void mfm_plan_free(mfm_plan *plan)
     mfm_ctx *ctx = plan->ctx;
     if (plan->instance.graph)
         mfm_instance_clear(&plan->instance);
+    mfm_plan_free_frozen(plan->frozen);
     mfm_free(ctx, (void *)plan->spec.passes);
     mfm_free(ctx, (void *)plan->spec.keep);
     mfm_free(ctx, plan->lanes);
@@ -166,11 +171,32 @@ void mfm_plan_free(mfm_plan *plan)
     mfm_free(ctx, plan);
 }
 
-static void prepare(const mfm_plan *plan)
+static bool is_ready(const mfm_node *node)
 {
-    for (size_t i = 0; i < plan->graph->n_nodes; i++)
-        if (plan->instance.nodes[i].packed)
-            plan->instance.nodes[i].impl->prepare(&plan->instance.nodes[i]);
+    for (int i = 0; i < node->n_in; i++) {
+        const enum mfm_role role = node->op->inputs[i].role;
+        if ((role == MFM_PARAM || role == MFM_STATE) && node->in[i] && !node->in[i]->lane[MFM_X])
+            return false;
+    }
+    return true;
+}
+
+static bool has_state(const mfm_node *node)
+{
+    bool any = false;
+    for (int i = 0; i < node->n_in; i++)
+        any = any || (node->in[i] && node->op->inputs[i].role == MFM_STATE);
+    return any;
+}
+
+/* Of nodes that have a state only, or of all: as soon as all that they pack is bound. */
+static void prepare(const mfm_plan *plan, bool states)
+{
+    for (size_t i = 0; i < plan->graph->n_nodes; i++) {
+        const mfm_node *node = &plan->instance.nodes[i];
+        if (node->packed && (!states || has_state(node)) && is_ready(node))
+            node->impl->prepare(node);
+    }
 }
 
 void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector)
@@ -182,7 +208,7 @@ void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector)
             plan->instance.tensors[i].lane[lane] = vector + value->offset;
     }
     if (lane == MFM_X && plan->spec.frozen)
-        prepare(plan);
+        prepare(plan, false);
 }
 
 void mfm_plan_bind_factors(mfm_plan *plan, int value, enum mfm_lane lane,
@@ -223,6 +249,8 @@ void mfm_plan_bind_state(mfm_plan *plan, real *vector)
     for (size_t i = 0; i < plan->graph->n_values; i++)
         if (plan->graph->values[i].kind == MFM_VALUE_STATE)
             plan->instance.tensors[i].lane[MFM_X] = vector + plan->graph->values[i].offset;
+    if (plan->spec.frozen)
+        prepare(plan, true);
 }
 
 void mfm_plan_bind_input(mfm_plan *plan, int value, enum mfm_lane lane, real *data)

@@ -50,7 +50,8 @@ typedef struct mfm_plan_spec {
     bool param_gradient_tangents; /* VJP_T writes DG of the trainable parameters */
     /* [n_values] which trainable parameters those are; NULL: all. Read by mfm_plan_new only. */
     const bool *tangent_params, *gradient_params;
-    /* Only forward passes run, over parameters that do not change from mfm_plan_bind_params on. */
+    /* Only forward passes run, over parameters and states that do not change from
+     * mfm_plan_bind_params and mfm_plan_bind_state on. */
     bool frozen;
     /* Values that can be restored are dropped at the end of pass restore_after, and made again by
      * the first later pass that reads them. */

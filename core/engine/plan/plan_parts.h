@@ -16,6 +16,7 @@ typedef struct mfm_restore {
 struct mfm_plan {
     mfm_ctx *ctx;
     const mfm_graph *graph;
+    mfm_graph *frozen;  /* what graph is, where that is the plan's own; NULL: it is the caller's */
     mfm_plan_spec spec; /* its arrays are the plan's own copies */
     mfm_instance instance;
     uint8_t *lanes;        /* per value: bit set of the lanes that exist */
@@ -42,6 +43,11 @@ static inline bool mfm_plan_runs(const mfm_plan *plan, size_t node, enum mfm_pas
 /* True for DATA and PARAM inputs: the derivative passes go through them. */
 bool mfm_plan_differentiates(const mfm_graph_node *node, int input);
 
+/* A copy of the graph whose chains are fused as far as a frozen plan of the spec can have it. NULL
+ * where not all of it has shapes at that batch size: then the passes may still have them. */
+int mfm_plan_freeze(mfm_ctx *ctx, const mfm_graph *from, const mfm_plan_spec *spec,
+                    mfm_graph **graph);
+void mfm_plan_free_frozen(mfm_graph *graph); /* accepts NULL */
 /* Fills plan->lanes and plan->runs. */
 int mfm_plan_find_lanes(mfm_plan *plan);
 /* Sets the nodes' accumulate flags: the first contribution of a sweep overwrites. */

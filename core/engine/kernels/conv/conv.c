@@ -1,5 +1,7 @@
 #include "core/engine/kernels/conv/conv.h"
 
+#include <assert.h>
+
 #include "core/engine/kernels/conv/conv_chunks.h"
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
@@ -11,13 +13,9 @@ enum {
 };
 
 /* In order of preference. */
-static const mfm_conv_impl *const preferred[] = {&mfm_conv_winograd_chunks,
-                                                 &mfm_conv_winograd,
-                                                 &mfm_conv_pointwise,
-                                                 &mfm_conv_panels,
-                                                 &mfm_conv_direct,
-                                                 &mfm_conv_general,
-                                                 NULL};
+static const mfm_conv_impl *const preferred[] = {
+    &mfm_conv_winograd_chunks, &mfm_conv_winograd, &mfm_conv_pointwise, &mfm_conv_panels,
+    &mfm_conv_depthwise,       &mfm_conv_direct,   &mfm_conv_general,   NULL};
 /* The forward pass of training decides which side of a kink every element is on. The large
  * transforms round more than the sums do, and each element that changes sides shows in the
  * gradients; what is linear, and inference, only rounds. */
@@ -119,8 +117,19 @@ int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference,
     return make_from(ctx, shape, inference, list, list, conv);
 }
 
+/* Points and single channels, where finishing apart takes as long as the sums. */
+bool mfm_conv_finishes(const mfm_conv_shape *s)
+{
+    const bool points = s->kh == 1 && s->kw == 1 && s->groups == 1;
+    const bool depthwise = s->groups == s->c && s->c == s->o;
+    return s->finish != MFM_CONV_AS_IT_IS && !s->row_major && (points || depthwise);
+}
+
 int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference, mfm_conv **conv)
 {
+    assert(shape->finish == MFM_CONV_AS_IT_IS || (inference && mfm_conv_finishes(shape)));
+    if (shape->finish != MFM_CONV_AS_IT_IS)
+        return mfm_conv_new_from(ctx, shape, inference, general_only, conv);
     if (shape->row_major)
         return mfm_conv_new_from(ctx, shape, inference, slices_only, conv);
     const bool ahead = (int)MFM_VEC_BYTES >= (int)WIDE || !mfm_conv_general.dispatches;
@@ -179,6 +188,13 @@ void mfm_conv_forward_packed(const mfm_conv *conv, const real *x, const real *pa
 {
     const int i = conv->by_direction[MFM_CONV_FORWARD];
     conv->impls[i]->forward(conv->states[i], x, packed, y, add, scratch);
+}
+
+void mfm_conv_forward_finished(const mfm_conv *conv, const real *x, const real *packed,
+                               const real *bias, real *y, real *scratch)
+{
+    const int i = conv->by_direction[MFM_CONV_FORWARD];
+    conv->impls[i]->forward_finished(conv->states[i], x, packed, bias, y, scratch);
 }
 
 void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *y, bool add,

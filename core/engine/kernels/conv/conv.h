@@ -19,6 +19,15 @@ typedef struct mfm_conv_depth {
     int64_t in, out, kernel, stride, dilation, pad_begin;
 } mfm_conv_depth;
 
+/* What is done to results on their way: nothing; or y = f(x * w + bias). */
+enum mfm_conv_finish {
+    MFM_CONV_AS_IT_IS,
+    MFM_CONV_BIAS,
+    MFM_CONV_BIAS_RELU,
+    MFM_CONV_BIAS_SWISH,
+    MFM_CONV_BIAS_HARD_SWISH
+};
+
 typedef struct mfm_conv_shape {
     int64_t n, c, h, w; /* input */
     mfm_share share;    /* which samples these are, of those of all ranks; zero: all */
@@ -27,8 +36,9 @@ typedef struct mfm_conv_shape {
     int64_t stride[2], dilation[2];
     int64_t pad_begin[2], pad_end[2]; /* rows, columns */
     int64_t groups;
-    bool row_major;       /* lines or volumes */
-    mfm_conv_depth depth; /* not read for images */
+    bool row_major;              /* lines or volumes */
+    mfm_conv_depth depth;        /* not read for images */
+    enum mfm_conv_finish finish; /* in inference, where mfm_conv_finishes says so */
 } mfm_conv_shape;
 
 typedef struct mfm_conv mfm_conv;
@@ -45,6 +55,12 @@ size_t mfm_conv_packed(const mfm_conv *conv);
 void mfm_conv_pack(const mfm_conv *conv, const real *w, real *packed);
 void mfm_conv_forward_packed(const mfm_conv *conv, const real *x, const real *packed, real *y,
                              bool add, real *scratch);
+
+/* Whether a kernel for inference finishes results of such a shape as that says, whatever the number
+ * of images: then mfm_conv_forward_finished is the only call that is made. */
+bool mfm_conv_finishes(const mfm_conv_shape *shape);
+void mfm_conv_forward_finished(const mfm_conv *conv, const real *x, const real *packed,
+                               const real *bias, real *y, real *scratch);
 
 /* Each adds to its result when `add`, and overwrites otherwise. */
 void mfm_conv_forward(const mfm_conv *conv, const real *x, const real *w, real *y, bool add,

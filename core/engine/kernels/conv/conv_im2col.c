@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "core/engine/kernels/conv/conv_finish.h"
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
 #include "core/engine/kernels/conv/im2col.h"
@@ -141,6 +142,14 @@ static void forward(const void *state, const real *x, const real *w, real *y, bo
         }
 }
 
+static void forward_finished(const void *state, const real *x, const real *packed, const real *bias,
+                             real *y, real *scratch)
+{
+    const mfm_conv_shape *s = &((const im2col *)state)->shape;
+    forward(state, x, packed, y, false, scratch);
+    mfm_conv_finish_rows(s->finish, s->n * s->oh * s->ow, s->o, bias, y);
+}
+
 static void backward_data(const void *state, const real *gy, const real *w, real *gx, bool add,
                           real *scratch)
 {
@@ -210,6 +219,7 @@ const mfm_conv_impl mfm_conv_general = {
     .scratch = scratch_size,
     .packed = packed_size,
     .forward = forward,
+    .forward_finished = forward_finished,
     .backward_data = backward_data,
     .backward_weights = backward_weights,
 };

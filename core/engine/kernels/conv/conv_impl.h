@@ -48,6 +48,9 @@ typedef struct mfm_conv_impl {
     /* y = x * w + bias, overwriting; NULL: this is not offered. */
     void (*forward_bias)(const void *state, const real *x, const real *packed, const real *bias,
                          real *y, real *scratch);
+    /* y = f(x * w + bias), overwriting, of a state whose shape has a finish; NULL: none has. */
+    void (*forward_finished)(const void *state, const real *x, const real *packed, const real *bias,
+                             real *y, real *scratch);
     /* y = x1 * w1 + x2 * w2, faster than two calls of forward, and its scratch; NULL: it is not. */
     void (*forward_pair)(const void *state, const real *x1, const real *w1, const real *x2,
                          const real *w2, real *y, real *scratch);
@@ -62,6 +65,9 @@ enum { MFM_CONV_NARROW_BYTES = 32 };
 extern const mfm_conv_impl mfm_conv_general;
 /* Few channels, without groups or dilation: conv_direct.c. */
 extern const mfm_conv_impl mfm_conv_direct;
+/* As many groups as channels, each to one result, a large kernel: the gradient of the weights only.
+ */
+extern const mfm_conv_impl mfm_conv_depthwise;
 /* 1 x 1 with stride 1 between many channels: the gradient of the weights only. */
 extern const mfm_conv_impl mfm_conv_pointwise;
 /* Many channels, whole vectors of results, without groups or dilation: forward only. */

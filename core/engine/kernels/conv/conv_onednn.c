@@ -32,8 +32,8 @@ typedef struct onednn {
     mfm_conv_shape shape;
     dnnl_engine_t engine;
     dnnl_stream_t stream;
-    dnnl_memory_desc_t image_desc, result_desc, weights_desc;
-    dnnl_memory_t image, result, weights; /* handles are set by each call */
+    dnnl_memory_desc_t image_desc, result_desc, weights_desc, bias_desc;
+    dnnl_memory_t image, result, weights, bias; /* handles are set by each call */
     direction directions[DIRECTIONS];
 } onednn;
 
@@ -45,8 +45,7 @@ static int check(mfm_ctx *ctx, dnnl_status_t status, const char *what)
                     "convolution: oneDNN %s: %s", what, dnnl_status2str(status));
 }
 
-/* ---- set-up -----------------------------------------------------------------------------------
- */
+/* ---- set-up -------------------------------------------------------------------------------- */
 
 /* oneDNN counts dilation from 0, and knows groups by a fifth axis of the weights. */
 static int make_descs(mfm_ctx *ctx, onednn *conv)
@@ -60,9 +59,14 @@ static int make_descs(mfm_ctx *ctx, onednn *conv)
     const dnnl_dims_t grouped = {s->groups, results, depth, s->kh, s->kw};
     const dnnl_dims_t grouped_strides = {results * filter, filter, 1, s->kw * depth, depth};
     const bool plain = s->groups == 1;
+    const dnnl_dims_t by_result = {s->o};
     int status =
-        check(ctx, dnnl_memory_desc_init_by_tag(&conv->image_desc, 4, image, dnnl_f32, dnnl_nhwc),
-              "image descriptor");
+        check(ctx, dnnl_memory_desc_init_by_tag(&conv->bias_desc, 1, by_result, dnnl_f32, dnnl_a),
+              "bias descriptor");
+    if (!status)
+        status = check(
+            ctx, dnnl_memory_desc_init_by_tag(&conv->image_desc, 4, image, dnnl_f32, dnnl_nhwc),
+            "image descriptor");
     if (!status)
         status = check(
             ctx, dnnl_memory_desc_init_by_tag(&conv->result_desc, 4, result, dnnl_f32, dnnl_nhwc),
@@ -91,6 +95,10 @@ static int make_memories(mfm_ctx *ctx, onednn *conv)
             ctx,
             dnnl_memory_create(&conv->weights, &conv->weights_desc, conv->engine, DNNL_MEMORY_NONE),
             "weights memory");
+    if (!status)
+        status = check(
+            ctx, dnnl_memory_create(&conv->bias, &conv->bias_desc, conv->engine, DNNL_MEMORY_NONE),
+            "bias memory");
     return status;
 }
 
@@ -121,26 +129,44 @@ static dnnl_status_t describe(const onednn *conv, int which, const_dnnl_primitiv
             stride, dilation, begin, end);
     default:
         return dnnl_dilated_convolution_forward_desc_init(
-            desc, dnnl_forward_training, dnnl_convolution_direct, &conv->image_desc, &weights, NULL,
-            &conv->result_desc, stride, dilation, begin, end);
+            desc, dnnl_forward_training, dnnl_convolution_direct, &conv->image_desc, &weights,
+            s->finish ? &conv->bias_desc : NULL, &conv->result_desc, stride, dilation, begin, end);
     }
 }
 
+/* What comes after the sums of a finish; its bias is an input of its own. */
+static dnnl_status_t append_finish(enum mfm_conv_finish finish, dnnl_post_ops_t ops)
+{
+    switch (finish) {
+    case MFM_CONV_BIAS_RELU:
+        return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
+    case MFM_CONV_BIAS_SWISH:
+        return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_swish, 1, 0);
+    case MFM_CONV_BIAS_HARD_SWISH:
+        return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_hardswish, 0, 0);
+    case MFM_CONV_AS_IT_IS:
+    case MFM_CONV_BIAS:
+        break;
+    }
+    return dnnl_success;
+}
+
 /* The scratchpad is the caller's; FORWARD_ADD has y as a summand. */
-static dnnl_status_t make_attr(int which, dnnl_primitive_attr_t *attr)
+static dnnl_status_t make_attr(const onednn *conv, int which, dnnl_primitive_attr_t *attr)
 {
     dnnl_status_t status = dnnl_primitive_attr_create(attr);
     if (status == dnnl_success)
         status = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
-    if (status != dnnl_success || which != FORWARD_ADD)
+    if (status != dnnl_success || (which != FORWARD_ADD && !conv->shape.finish))
         return status;
-    dnnl_post_ops_t sum = NULL;
-    status = dnnl_post_ops_create(&sum);
+    dnnl_post_ops_t ops = NULL;
+    status = dnnl_post_ops_create(&ops);
     if (status == dnnl_success)
-        status = dnnl_post_ops_append_sum(sum, 1);
+        status = which == FORWARD_ADD ? dnnl_post_ops_append_sum(ops, 1)
+                                      : append_finish(conv->shape.finish, ops);
     if (status == dnnl_success)
-        status = dnnl_primitive_attr_set_post_ops(*attr, sum);
-    dnnl_post_ops_destroy(sum);
+        status = dnnl_primitive_attr_set_post_ops(*attr, ops);
+    dnnl_post_ops_destroy(ops);
     return status;
 }
 
@@ -154,7 +180,7 @@ static int make_primitive_desc(mfm_ctx *ctx, const onednn *conv, int which,
     dnnl_primitive_attr_t attr = NULL;
     dnnl_status_t status = describe(conv, which, hint, &desc);
     if (status == dnnl_success)
-        status = make_attr(which, &attr);
+        status = make_attr(conv, which, &attr);
     if (status == dnnl_success)
         status = dnnl_primitive_desc_create(result, &desc, attr, conv->engine, hint);
     dnnl_primitive_attr_destroy(attr);
@@ -209,11 +235,11 @@ static int make_direction(mfm_ctx *ctx, onednn *conv, int which, dnnl_primitive_
     return MFM_OK;
 }
 
-static unsigned wanted_of(unsigned directions)
+static unsigned wanted_of(const onednn *conv, unsigned directions)
 {
     unsigned wanted = 0;
     if (directions >> MFM_CONV_FORWARD & 1)
-        wanted |= 1u << FORWARD | 1u << FORWARD_ADD;
+        wanted |= 1u << FORWARD | (conv->shape.finish ? 0 : 1u << FORWARD_ADD);
     if (directions >> MFM_CONV_DATA & 1)
         wanted |= 1u << DATA;
     if (directions >> MFM_CONV_WEIGHTS & 1)
@@ -252,6 +278,7 @@ static void release(mfm_ctx *ctx, void *state)
     dnnl_memory_destroy(conv->image);
     dnnl_memory_destroy(conv->result);
     dnnl_memory_destroy(conv->weights);
+    dnnl_memory_destroy(conv->bias);
     dnnl_stream_destroy(conv->stream);
     dnnl_engine_destroy(conv->engine);
     mfm_free(ctx, conv);
@@ -274,7 +301,7 @@ static int make(mfm_ctx *ctx, const mfm_conv_shape *shape, unsigned directions, 
     if (!status)
         status = make_memories(ctx, conv);
     if (!status)
-        status = make_directions(ctx, conv, wanted_of(directions));
+        status = make_directions(ctx, conv, wanted_of(conv, directions));
     if (status) {
         release(ctx, conv);
         return status;
@@ -292,8 +319,7 @@ static size_t scratch_size(const void *state)
     return bytes / sizeof(real);
 }
 
-/* ---- running ----------------------------------------------------------------------------------
- */
+/* ---- running -------------------------------------------------------------------------------- */
 
 static bool point(dnnl_memory_t memory, const void *data)
 {
@@ -358,19 +384,32 @@ static void pack(const void *state, const real *w, real *packed)
         spoil(packed, (int64_t)packed_size(conv));
 }
 
-static void forward(const void *state, const real *x, const real *packed, real *y, bool add,
-                    real *scratch)
+/* bias NULL: there is none. */
+static void run_forward(const onednn *conv, int which, const real *x, const real *packed,
+                        const real *bias, real *y, real *scratch)
 {
-    const onednn *conv = state;
-    const direction *d = &conv->directions[add ? FORWARD_ADD : FORWARD];
+    const direction *d = &conv->directions[which];
     const dnnl_memory_t weights = d->reorder ? d->packed : conv->weights;
     dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, conv->image},
                               {DNNL_ARG_WEIGHTS, weights},
                               {DNNL_ARG_DST, conv->result},
+                              {DNNL_ARG_BIAS, conv->bias},
                               {0}};
     if (!point(weights, packed) || !point(conv->image, x) || !point(conv->result, y) ||
-        !run(conv, d, 3, args, (char *)scratch))
+        !point(conv->bias, bias) || !run(conv, d, bias ? 4 : 3, args, (char *)scratch))
         spoil(y, mfm_conv_result_count(&conv->shape));
+}
+
+static void forward(const void *state, const real *x, const real *packed, real *y, bool add,
+                    real *scratch)
+{
+    run_forward(state, add ? FORWARD_ADD : FORWARD, x, packed, NULL, y, scratch);
+}
+
+static void forward_finished(const void *state, const real *x, const real *packed, const real *bias,
+                             real *y, real *scratch)
+{
+    run_forward(state, FORWARD, x, packed, bias, y, scratch);
 }
 
 static void backward_data(const void *state, const real *gy, const real *w, real *gx, bool add,
@@ -453,6 +492,7 @@ const mfm_conv_impl mfm_conv_general = {
     .packed = packed_size,
     .pack = pack,
     .forward = forward,
+    .forward_finished = forward_finished,
     .backward_data = backward_data,
     .backward_weights = backward_weights,
     .weights_sum = weights_sum,

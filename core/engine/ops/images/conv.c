@@ -35,18 +35,23 @@ static mfm_conv_shape shape_of(const mfm_node *node, const mfm_window *window)
                              window->out);
 }
 
-static int infer_shape(mfm_ctx *ctx, mfm_node *node)
+int mfm_conv_infer(mfm_ctx *ctx, mfm_node *node, mfm_window *window)
 {
-    mfm_window window;
     int status = check_channels(ctx, node);
     if (!status)
-        status = mfm_window_infer(ctx, node, &node->in[1]->shape.dim[2], &window);
+        status = mfm_window_infer(ctx, node, &node->in[1]->shape.dim[2], window);
     if (status)
         return status;
     node->out[0]->shape =
-        mfm_window_result(&window, node->in[0]->shape.dim[0], node->in[1]->shape.dim[0]);
-    const mfm_conv_shape shape = shape_of(node, &window);
+        mfm_window_result(window, node->in[0]->shape.dim[0], node->in[1]->shape.dim[0]);
+    const mfm_conv_shape shape = shape_of(node, window);
     return mfm_conv_check_result(ctx, node, "convolution result", &shape);
+}
+
+static int infer_shape(mfm_ctx *ctx, mfm_node *node)
+{
+    mfm_window window;
+    return mfm_conv_infer(ctx, node, &window);
 }
 
 static int setup(mfm_ctx *ctx, mfm_node *node)
@@ -99,7 +104,7 @@ static void product_bias(const mfm_node *node, const real *x, const real *w, con
     mfm_conv_bias(node, b, y, true);
 }
 
-static int64_t macs(const mfm_node *node)
+int64_t mfm_conv_macs(const mfm_node *node)
 {
     const mfm_shape *w = &node->in[1]->shape;
     return mfm_count_times(mfm_shape_count(&node->out[0]->shape), mfm_shape_count(w) / w->dim[0]);
@@ -145,7 +150,7 @@ const mfm_op mfm_op_conv = {
     .attrs = attrs,
     .attr_size = sizeof(mfm_conv_attr),
     .shape = infer_shape,
-    .macs = macs,
+    .macs = mfm_conv_macs,
     .batch = MFM_BATCH_FIRST,
     .summary = "convolution over images, lines or volumes, in groups, with optional bias",
     .samples = samples,

@@ -28,6 +28,9 @@ int mfm_conv_check_result(mfm_ctx *ctx, const mfm_node *node, const char *what,
 /* Sets the node up with a kernel for it; frozen: whose weights are packed. */
 int mfm_conv_setup(mfm_ctx *ctx, mfm_node *node, const mfm_conv_shape *shape, bool frozen);
 void mfm_conv_release(mfm_ctx *ctx, mfm_node *node);
+/* Of Conv, and of what begins with it: the window, and the output's shape; the multiplications. */
+int mfm_conv_infer(mfm_ctx *ctx, mfm_node *node, mfm_window *window);
+int64_t mfm_conv_macs(const mfm_node *node);
 extern const mfm_port mfm_conv_inputs[], mfm_conv_outputs[];
 /* y = [y +] b by channel, and gb = [gb +] the sums of g. */
 void mfm_conv_bias(const mfm_node *node, const real *b, real *y, bool add);

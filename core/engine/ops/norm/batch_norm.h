@@ -15,13 +15,44 @@ enum { MFM_BN_SAVED_MEAN, MFM_BN_SAVED_INVSTD, MFM_BN_SAVED_VARIANCE, MFM_BN_SAV
 typedef struct mfm_batch_norm_attr {
     double epsilon, momentum;
     int64_t training_mode, spatial;
+    int activation; /* of BatchNormalizationActivation alone */
 } mfm_batch_norm_attr;
+
+/* The attributes of BatchNormalization, for an operator's table. */
+#define MFM_BATCH_NORM_ATTRS                                                                       \
+    {.name = "epsilon",                                                                            \
+     .type = MFM_FLOAT,                                                                            \
+     .offset = offsetof(mfm_batch_norm_attr, epsilon),                                             \
+     .fallback = 1e-5},                                                                            \
+        {.name = "momentum",                                                                       \
+         .type = MFM_FLOAT,                                                                        \
+         .offset = offsetof(mfm_batch_norm_attr, momentum),                                        \
+         .fallback = 0.9},                                                                         \
+        {.name = "training_mode",                                                                  \
+         .type = MFM_INT,                                                                          \
+         .offset = offsetof(mfm_batch_norm_attr, training_mode)},                                  \
+    {                                                                                              \
+        .name = "spatial", .type = MFM_INT, .offset = offsetof(mfm_batch_norm_attr, spatial),      \
+        .fallback = 1                                                                              \
+    }
 
 /* An implementation's parts: what follows the normalisation. */
 typedef struct mfm_batch_norm_tail {
-    bool summand; /* input MFM_BN_SUMMAND, of the output's shape, is added */
-    bool relu;    /* then the sum is cut at 0; given with every summand */
+    bool summand;  /* input MFM_BN_SUMMAND, of the output's shape, is added */
+    bool relu;     /* then the sum is cut at 0; given with every summand */
+    bool function; /* the kernel, an mfm_batch_norm_function, is applied; instead of the others */
 } mfm_batch_norm_tail;
+
+/* The choices of mfm_batch_norm_attr.activation. */
+enum { MFM_BN_SWISH, MFM_BN_HARD_SWISH };
+
+struct mfm_pointwise;
+
+/* A pointwise function with its attributes. */
+typedef struct mfm_batch_norm_function {
+    const struct mfm_pointwise *f;
+    void *attr;
+} mfm_batch_norm_function;
 
 extern const mfm_rule mfm_rule_batch_norm;
 extern const mfm_attr_def mfm_batch_norm_attrs[];

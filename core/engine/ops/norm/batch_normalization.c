@@ -11,23 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-const mfm_attr_def mfm_batch_norm_attrs[] = {
-    {.name = "epsilon",
-     .type = MFM_FLOAT,
-     .offset = offsetof(mfm_batch_norm_attr, epsilon),
-     .fallback = 1e-5},
-    {.name = "momentum",
-     .type = MFM_FLOAT,
-     .offset = offsetof(mfm_batch_norm_attr, momentum),
-     .fallback = 0.9},
-    {.name = "training_mode",
-     .type = MFM_INT,
-     .offset = offsetof(mfm_batch_norm_attr, training_mode)},
-    {.name = "spatial",
-     .type = MFM_INT,
-     .offset = offsetof(mfm_batch_norm_attr, spatial),
-     .fallback = 1},
-    {0}};
+const mfm_attr_def mfm_batch_norm_attrs[] = {MFM_BATCH_NORM_ATTRS, {0}};
 
 static int check_attributes(mfm_ctx *ctx, const mfm_node *node)
 {

@@ -235,7 +235,7 @@ static const char *run_pass(mfm_probe *probe, const mfm_probe_run *run, enum mfm
     const mfm_rule *rule = probe->node.impl->rule;
     void (*const passes[])(const mfm_node *) = {rule->forward, rule->jvp, rule->vjp, rule->vjp_t};
     fill_nan(probe->node.scratch, probe->node.scratch_size);
-    if (pass_runs(probe, run, lane))
+    if (passes[lane] && pass_runs(probe, run, lane))
         passes[lane](&probe->node);
     gather(probe, results, lane);
     if (!guards_intact(probe))

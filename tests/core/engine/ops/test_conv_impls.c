@@ -187,6 +187,29 @@ static void pointwise(void)
     mfm_ctx_free(ctx);
 }
 
+/* Large kernels, whole vectors and parts of one; the other directions are another's. */
+static const conv_geometry single[] = {
+    {"5 x 5", 2, 16, 9, 7, 16, 5, 5, {1, 1}, {1, 1}, {2, 2, 2, 2}, 16},
+    {"the last vector overlaps", 3, 43, 7, 7, 43, 5, 5, {1, 1}, {1, 1}, {2, 2, 2, 2}, 43},
+    {"strides", 2, 24, 14, 11, 24, 5, 5, {2, 2}, {1, 1}, {1, 2, 2, 1}, 24},
+    {"larger than the image", 2, 32, 3, 4, 32, 7, 6, {1, 1}, {1, 1}, {3, 3, 3, 3}, 32},
+    {"dilated", 1, 20, 13, 12, 20, 4, 3, {1, 2}, {2, 3}, {3, 1, 0, 4}, 20},
+};
+
+static void depthwise(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    for (size_t i = 0; i < sizeof single / sizeof single[0]; i++) {
+        mfm_conv_shape shape = conv_shape_of(&single[i]);
+        CU_ASSERT(mfm_conv_depthwise.fits(&shape, MFM_CONV_WEIGHTS));
+        CU_ASSERT_FALSE(mfm_conv_depthwise.fits(&shape, MFM_CONV_FORWARD));
+        check(ctx, &mfm_conv_depthwise, &single[i]);
+        shape.groups /= 2;
+        CU_ASSERT_FALSE(mfm_conv_depthwise.fits(&shape, MFM_CONV_WEIGHTS));
+    }
+    mfm_ctx_free(ctx);
+}
+
 static void winograd(void)
 {
     random_shapes(&mfm_conv_winograd, draw_3x3, LARGE_SHAPES);
@@ -255,6 +278,7 @@ static const mfm_case cases[] = {
     {"direct convolution gives them for LeNet's layers", direct_lenet},
     {"panels of results give the defining sums", panels},
     {"1 x 1 between many channels gives them as a matrix product", pointwise},
+    {"depthwise convolution gives them for the weights", depthwise},
     {"Winograd's transforms give the defining sums", winograd},
     {"its small transforms give them forward", winograd_small},
     {"Winograd's transforms give them over several blocks", winograd_blocks},

@@ -35,6 +35,14 @@ static const point points[] = {
     {"HardSwish", NULL, NULL, 1, 2. / 3, 5. / 6, 1. / 3},
     {"HardSwish", NULL, NULL, 3, 3, 1, 0},
     {"HardSwish", NULL, NULL, 4, 4, 1, 0},
+    /* at log 3 the sigmoid is 3/4 */
+    {"Swish", NULL, NULL, 0, 0, 0.5, 0.5},
+    {"Swish", NULL, NULL, 1.0986122886681098, 0.75 * 1.0986122886681098,
+     0.75 + 0.1875 * 1.0986122886681098, 0.1875 * (2 - 0.5 * 1.0986122886681098)},
+    {"Swish", "alpha", "-1", 1.0986122886681098, 0.25 * 1.0986122886681098,
+     0.25 - 0.1875 * 1.0986122886681098, -0.1875 * (2 - 0.5 * 1.0986122886681098)},
+    {"Swish", NULL, NULL, -1000, 0, 0, 0},
+    {"Swish", NULL, NULL, 1000, 1000, 1, 0},
     {"Sigmoid", NULL, NULL, 0, 0.5, 0.25, 0},
     {"Sigmoid", NULL, NULL, 1.0986122886681098, 0.75, 0.1875, -0.09375},
     {"Sigmoid", NULL, NULL, -1000, 0, 0, 0},
@@ -109,7 +117,7 @@ static bool is_near(real a, double b)
 static void check(const point *p)
 {
     mfm_hand h;
-    mfm_hand_init(&h, "", p->op, 18);
+    mfm_hand_init(&h, "", p->op, 24);
     if (p->attribute)
         mfm_hand_set(&h, p->attribute, p->text);
     mfm_hand_input(&h, mfm_shape_of(0))[0] = (real)p->x;

@@ -1,0 +1,33 @@
+#include "core/engine/kernels/conv/conv_finish.h"
+
+#include "core/engine/kernels/vec_math.h"
+
+enum { PARALLEL_FROM = 16384 };
+
+static inline real finished(enum mfm_conv_finish finish, real y)
+{
+    switch (finish) {
+    case MFM_CONV_BIAS_RELU:
+        return y < 0 ? 0 : y; /* NaN stays NaN */
+    case MFM_CONV_BIAS_SWISH:
+        return y * mfm_vec_sigmoid(y);
+    case MFM_CONV_BIAS_HARD_SWISH: {
+        const real gate = y / 6 + (real)0.5;
+        const real raised = gate < 0 ? 0 : gate;
+        return y * (raised > 1 ? 1 : raised);
+    }
+    case MFM_CONV_AS_IT_IS:
+    case MFM_CONV_BIAS:
+        break;
+    }
+    return y;
+}
+
+void mfm_conv_finish_rows(enum mfm_conv_finish finish, int64_t rows, int64_t channels,
+                          const real *bias, real *y)
+{
+#pragma omp parallel for if (rows * channels >= PARALLEL_FROM)
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < channels; c++)
+            y[r * channels + c] = finished(finish, y[r * channels + c] + bias[c]);
+}

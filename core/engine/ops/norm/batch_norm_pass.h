@@ -1,0 +1,61 @@
+/* A pass of BatchNormalization in progress (batch_norm_rule.c, where the letters are explained):
+ * the node's memory, the streams x, x', g and g', their sums, and what becomes of them. */
+#ifndef MFM_BATCH_NORM_PASS_H
+#define MFM_BATCH_NORM_PASS_H
+
+#include "core/engine/kernels/channels_function.h"
+#include "core/engine/ops/norm/batch_norm.h"
+
+/* Streams are NULL where zero or unused. */
+typedef struct mfm_bn_pass {
+    const mfm_node *node;
+    mfm_share share;
+    mfm_channels size;              /* whose share is that one */
+    double rows;                    /* of all ranks */
+    real *mean, *invstd, *variance; /* saved */
+    double *total;                  /* [sums, c] */
+    void *partials;
+    real *constant, *factor; /* [c], [MFM_MAX_STREAMS, c] */
+    real *shift, *scale;     /* [c] each: y = shift + scale x */
+    const mfm_batch_norm_tail *tail;
+    mfm_channels_function hooked; /* with a function behind */
+    real *column, *room;          /* for that: [c]; for the streams that are made */
+    real *turned; /* [MFM_LANES + 1, rows, c]: the streams and the result; NULL: not turned */
+    const real *stream[MFM_LANES];
+    /* Where the sums of a stream, u and u (x - mu), and of g x' lie in total; NULL: zero. */
+    const double *sum[MFM_LANES], *centred[MFM_LANES], *product;
+} mfm_bn_pass;
+
+/* One channel's result: constant + sum over lanes of factor[lane] stream[lane], where X stands for
+ * xhat. */
+typedef struct mfm_bn_terms {
+    double constant, factor[MFM_LANES];
+} mfm_bn_terms;
+
+typedef mfm_bn_terms mfm_bn_terms_fn(const mfm_bn_pass *p, int64_t c);
+
+static inline double mfm_bn_at(const double *sums, int64_t c)
+{
+    return sums ? sums[c] : 0;
+}
+
+static inline double mfm_bn_parameter(const mfm_bn_pass *p, int input, enum mfm_lane lane,
+                                      int64_t c)
+{
+    const real *values = mfm_in(p->node, input, lane);
+    return values ? (double)values[c] : 0;
+}
+
+/* In place, as the size points to the share. The stream x is set. */
+void mfm_bn_begin(const mfm_node *node, mfm_bn_pass *pass);
+void mfm_bn_set_stream(mfm_bn_pass *p, enum mfm_lane lane, const real *values);
+/* With a function behind, in passes after forward, once their streams are set. */
+void mfm_bn_hook_streams(mfm_bn_pass *p);
+/* The sums of the streams x', g, g' that are there, and of g x'. */
+void mfm_bn_sum_streams(mfm_bn_pass *p);
+/* An output lane: the terms and the summand's lane, closed where the Relu is. */
+void mfm_bn_write_output(const mfm_bn_pass *p, mfm_bn_terms_fn *terms_of, enum mfm_lane lane);
+/* Lane G or DG of the input, from the terms, and of the summand. */
+void mfm_bn_write_adjoints(const mfm_bn_pass *p, mfm_bn_terms_fn *terms_of, enum mfm_lane lane);
+
+#endif
