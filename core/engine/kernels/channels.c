@@ -168,13 +168,18 @@ size_t mfm_channels_room(mfm_channels size, int streams)
     return (size_t)(count_parts(size) * streams * block_elements(size));
 }
 
+static bool is_made(const mfm_channel_sums *wanted, int j)
+{
+    return wanted->made && wanted->made[j].run;
+}
+
 /* Stream j from element `at` on. */
 static mfm_gated gated_stream(mfm_channels size, const mfm_channel_sums *wanted, int j, int64_t at,
                               partial part)
 {
     mfm_gated s = {.gating = MFM_OPEN,
-                   .u = wanted->made[j].run ? part.made + j * block_elements(size)
-                                            : wanted->streams[j] + at};
+                   .u = is_made(wanted, j) ? part.made + j * block_elements(size)
+                                           : wanted->streams[j] + at};
     if (j >= wanted->n_gated)
         return s;
     const mfm_channel_gate *gate = wanted->gate;
@@ -196,9 +201,9 @@ static void add_block(mfm_channels size, mfm_block b, const mfm_channel_sums *wa
     const int sums = count_sums(wanted);
     real *sum = to.block;
     for (int j = 0; j < wanted->n; j++, sum += 2 * b.width) {
-        const mfm_channel_hook *made = &wanted->made[j];
-        if (made->run)
-            made->run(made->self, at, b.rows * b.width, to.made + j * block_elements(size));
+        if (is_made(wanted, j))
+            wanted->made[j].run(wanted->made[j].self, at, b.rows * b.width,
+                                to.made + j * block_elements(size));
         const mfm_gated s = gated_stream(size, wanted, j, at, to);
         mfm_block_sums(b, &s, wanted->x + at, to.center, sum, sum + b.width);
     }

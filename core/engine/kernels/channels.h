@@ -62,7 +62,7 @@ size_t mfm_channels_room(mfm_channels size, int streams);
 typedef struct mfm_channel_sums {
     const real *x, *center;
     const real *streams[MFM_MAX_STREAMS];
-    mfm_channel_hook made[MFM_MAX_STREAMS];
+    const mfm_channel_hook *made; /* [n]; NULL: none is */
     real *room;
     int n;
     const real *pair;             /* NULL: none */
@@ -83,7 +83,8 @@ enum mfm_channel_finish { MFM_FINISH_NONE, MFM_FINISH_RELU, MFM_FINISH_GATE };
 typedef struct mfm_channel_combination {
     const real *constant, *factor;
     const real *streams[MFM_MAX_STREAMS];
-    mfm_channel_hook made[MFM_MAX_STREAMS], finished;
+    const mfm_channel_hook *made; /* [n]; NULL: none is */
+    mfm_channel_hook finished;
     int n, first_gated;
     const mfm_channel_gate *gate; /* not read when nothing is gated */
     const real *summand;          /* NULL: none */

@@ -261,11 +261,16 @@ static row_fn *row_of(kind k)
 
 /* ---- with hooks ------------------------------------------------------------------------------ */
 
+static bool is_made(const mfm_channel_combination *f, int j)
+{
+    return f->made && f->made[j].run;
+}
+
 static bool has_hooks(const mfm_channel_combination *f)
 {
     bool any = f->finished.run != NULL;
     for (int j = 0; j < f->n; j++)
-        any = any || f->made[j].run;
+        any = any || is_made(f, j);
     return any;
 }
 
@@ -276,8 +281,8 @@ static void combine_block(const mfm_channel_combination *f, row_fn *row, int64_t
     real made[MFM_MAX_STREAMS][MFM_MOST_HOOKED];
     mfm_channel_combination block = *f;
     for (int j = 0; j < f->n; j++) {
-        block.streams[j] = f->made[j].run ? made[j] : f->streams[j] + at;
-        if (f->made[j].run)
+        block.streams[j] = is_made(f, j) ? made[j] : f->streams[j] + at;
+        if (is_made(f, j))
             f->made[j].run(f->made[j].self, at, n, made[j]);
     }
     block.y = f->y + at;

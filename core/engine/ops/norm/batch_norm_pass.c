@@ -175,8 +175,9 @@ void mfm_bn_hook_streams(mfm_bn_pass *p)
 void mfm_bn_sum_streams(mfm_bn_pass *p)
 {
     const mfm_channel_gate gate = gate_of(p);
+    mfm_channel_hook made[MFM_MAX_STREAMS];
     mfm_channel_sums wanted = {
-        .x = p->stream[MFM_X], .center = p->mean, .gate = &gate, .room = p->room};
+        .x = p->stream[MFM_X], .center = p->mean, .made = made, .room = p->room, .gate = &gate};
     static const enum mfm_lane lanes[] = {MFM_G, MFM_DG, MFM_DX};
     const int64_t c = p->size.channels;
     for (int i = 0; i < 3; i++) {
@@ -185,7 +186,7 @@ void mfm_bn_sum_streams(mfm_bn_pass *p)
             continue;
         p->sum[lanes[i]] = p->total + 2 * wanted.n * c;
         p->centred[lanes[i]] = p->total + (2 * wanted.n + 1) * c;
-        wanted.made[wanted.n] = made_of(p, lanes[i]);
+        made[wanted.n] = made_of(p, lanes[i]);
         wanted.streams[wanted.n++] = stream;
         wanted.n_gated += p->tail->relu && lanes[i] != MFM_DX;
     }
@@ -196,17 +197,19 @@ void mfm_bn_sum_streams(mfm_bn_pass *p)
     mfm_channels_sums(p->size, &wanted, p->total, p->partials);
 }
 
-/* The streams that are there, with the factors that terms_of gives; xhat is s x - s mu. */
-static mfm_channel_combination combination_of(const mfm_bn_pass *p, mfm_bn_terms_fn *terms_of)
+/* The streams that are there, with the factors that terms_of gives; xhat is s x - s mu. `made` has
+ * room for all. */
+static mfm_channel_combination combination_of(const mfm_bn_pass *p, mfm_bn_terms_fn *terms_of,
+                                              mfm_channel_hook *made)
 {
     const int64_t channels = p->size.channels;
-    mfm_channel_combination f = {.constant = p->constant, .factor = p->factor};
+    mfm_channel_combination f = {.constant = p->constant, .factor = p->factor, .made = made};
     for (int lane = 0; lane < MFM_LANES; lane++) {
         if (lane == MFM_G)
             f.first_gated = f.n;
         if (!p->stream[lane])
             continue;
-        f.made[f.n] = made_of(p, (enum mfm_lane)lane);
+        made[f.n] = made_of(p, (enum mfm_lane)lane);
         f.streams[f.n++] = p->stream[lane];
     }
     if (!p->tail->relu)
@@ -228,7 +231,8 @@ static mfm_channel_combination combination_of(const mfm_bn_pass *p, mfm_bn_terms
 void mfm_bn_write_output(const mfm_bn_pass *p, mfm_bn_terms_fn *terms_of, enum mfm_lane lane)
 {
     const mfm_channel_gate gate = gate_of(p);
-    mfm_channel_combination f = combination_of(p, terms_of);
+    mfm_channel_hook made[MFM_MAX_STREAMS];
+    mfm_channel_combination f = combination_of(p, terms_of, made);
     f.gate = &gate;
     f.summand = p->tail->summand ? mfm_in(p->node, MFM_BN_SUMMAND, lane) : NULL;
     if (p->tail->relu)
@@ -246,7 +250,8 @@ void mfm_bn_write_adjoints(const mfm_bn_pass *p, mfm_bn_terms_fn *terms_of, enum
     real *summand = p->tail->summand ? mfm_in(node, MFM_BN_SUMMAND, lane) : NULL;
     const bool add_summand = summand && mfm_accumulates(node, MFM_BN_SUMMAND, lane);
     const mfm_channel_gate gate = gate_of(p);
-    mfm_channel_combination f = combination_of(p, terms_of);
+    mfm_channel_hook made[MFM_MAX_STREAMS];
+    mfm_channel_combination f = combination_of(p, terms_of, made);
     f.gate = &gate;
     f.y = mfm_in(node, MFM_BN_INPUT, lane);
     f.add = f.y && mfm_accumulates(node, MFM_BN_INPUT, lane);
