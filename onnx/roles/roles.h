@@ -3,13 +3,15 @@
  * its name:
  *
  *     statistic  a running mean or variance: follows the batches
- *     setting    sets an operator (Clip's bounds, Pad's value, Dropout's ratio): as in the file
+ *     setting    sets an operator (Clip's bounds, Pad's value, Dropout's ratio), or is compared, so
+ *                that no derivative comes to it: as in the file
  *     trained    where an operator has its weights: weight and bias of Conv, Gemm and MatMul,
  *                scale and shift of BatchNormalization, a bias added to their product; and an
  *                initialiser that is an operand elsewhere (a scale per channel, a position
  *                embedding)
  *     fixed      as an operand: a single number; what meets the image before the first layer with
- *                weights (its normalisation); a mask (0 and one other number); the value of a
+ *                weights (its normalisation); a mask (0 and one other number), and one number
+ *                everywhere of which a mask is made by comparison; the value of a
  *                Constant node. Also scale and shift of a BatchNormalization that are Constant
  *                nodes beside running statistics that are not, and those of an
  *                InstanceNormalization that are Constant nodes of ones and zeros: exporters write
@@ -103,6 +105,13 @@ int mfm_roles_named(mfm_roles *roles, const char *verb, const char *name, bool *
 int mfm_roles_before(mfm_roles *roles, const char *layer, bool *members);
 /* Applies the choice. */
 int mfm_roles_choose(mfm_roles *roles, const mfm_role_choice *choice);
+/* Of a tensor's numbers; nothing holds of one with too many axes. MFM_EIO, MFM_ENOMEM. */
+typedef struct mfm_tensor_look {
+    bool mask;    /* 0 and one other number, both, and several */
+    bool uniform; /* all alike */
+    real first;
+} mfm_tensor_look;
+int mfm_roles_look(const mfm_roles *roles, const mfm_tensor_role *role, mfm_tensor_look *look);
 /* What each place of a node does with a constant that stands there, and the ties between places;
  * called once, fills tensors[].uses. */
 int mfm_roles_find_uses(mfm_roles *roles);

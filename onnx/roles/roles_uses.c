@@ -7,13 +7,12 @@
 #include "onnx/storage/tensor_data.h"
 
 /* What a place does with a constant; several of a value that is computed from constants. */
-enum { WEIGHT = 1, OPERAND = 2, ON_IMAGE = 4, STATE = 8, SETTING = 16 };
-
-/* Fewer numbers than this are no mask: [0, x] is a bias that has hardly been trained. */
-enum { LEAST_MASK = 4 };
+enum { WEIGHT = 1, OPERAND = 2, ON_IMAGE = 4, STATE = 8, SETTING = 16, COMPARED = 32 };
 
 /* Uses with this tie are one parameter wherever they stand. */
 static const uint64_t true_tie = UINT64_MAX;
+
+static const char only_compared[] = "is compared: no derivative comes to it";
 
 /* What a value holds that is no constant: sizes alone, or numbers. */
 enum content { CONSTANT, SIZES, IMAGE, FEATURES };
@@ -124,6 +123,12 @@ static bool makes_whole(const Onnx__NodeProto *node)
     return mfm_proto_is(node, "Cast") && to && !mfm_type_is_float((int32_t)to->i);
 }
 
+/* Whether no derivative passes from input i of an operator to its result: places, truth values. */
+static bool passes_nothing(const mfm_op *op, size_t i)
+{
+    return op && (role_at(op, i) == MFM_INDEX || op->outputs[0].role == MFM_INDEX);
+}
+
 static unsigned place_among_constants(const finder *f, size_t at, size_t i)
 {
     const Onnx__NodeProto *node = f->graph->node[at];
@@ -132,6 +137,8 @@ static unsigned place_among_constants(const finder *f, size_t at, size_t i)
         return 0;
     if (makes_whole(node))
         return places ? SETTING : 0;
+    if (passes_nothing(f->ops[at], i))
+        return places ? COMPARED : 0;
     /* An Identity of a tensor is a tensor of its own. */
     if (mfm_proto_is(node, "Identity") && mfm_roles_find(f->r, node->output[0]))
         return 0;
@@ -196,15 +203,10 @@ static unsigned place_of(const finder *f, size_t at, size_t i)
         return i == 0 && op && takes_batch(op) ? OPERAND : SETTING;
     if (!op)
         return OPERAND;
-    switch (role_at(op, i)) {
-    case MFM_STATE:
+    if (role_at(op, i) == MFM_STATE)
         return STATE;
-    case MFM_INDEX:
-        return 0;
-    case MFM_PARAM:
-    case MFM_DATA:
-        break;
-    }
+    if (passes_nothing(op, i))
+        return role_at(op, i) == MFM_INDEX ? 0 : COMPARED;
     /* The left factor of a product whose right one is computed. */
     if (i == 0 && role_at(op, 1) == MFM_PARAM)
         return WEIGHT;
@@ -226,66 +228,11 @@ static void find_places(finder *f)
 
 /* ---- fates ---------------------------------------------------------------------------------- */
 
-/* The tensor's numbers, the caller's to free; NULL where it has too many axes. */
-static int read_numbers(const mfm_roles *r, const mfm_tensor_role *role, real **numbers)
-{
-    mfm_shape shape;
-    *numbers = NULL;
-    if (role->tensor->n_dims > MFM_MAX_RANK)
-        return MFM_OK;
-    int status = mfm_tensor_shape(r->ctx, role->tensor, &shape);
-    if (status)
-        return status;
-    *numbers = mfm_alloc_aligned(r->ctx, (size_t)role->numbers, sizeof **numbers);
-    status = *numbers ? mfm_tensor_read(r->model, role->tensor, &shape, *numbers) : MFM_ENOMEM;
-    if (status) {
-        mfm_free_aligned(r->ctx, *numbers);
-        *numbers = NULL;
-    }
-    return status;
-}
-
-/* Whether the numbers are 0 and one other, both. */
-static int is_mask(const mfm_roles *r, const mfm_tensor_role *role, bool *mask)
-{
-    const size_t count = (size_t)role->numbers;
-    real *numbers, other = 0;
-    size_t zeros = 0, others = 0;
-    *mask = false;
-    const int status = count < LEAST_MASK ? MFM_OK : read_numbers(r, role, &numbers);
-    if (status || count < LEAST_MASK || !numbers)
-        return status;
-    for (size_t i = 0; i < count; i++) {
-        other = others == 0 ? numbers[i] : other;
-        zeros += numbers[i] == 0;
-        others += numbers[i] != 0 && numbers[i] == other;
-    }
-    *mask = zeros > 0 && others > 0 && zeros + others == count;
-    mfm_free_aligned(r->ctx, numbers);
-    return MFM_OK;
-}
-
 static bool in_constant_node(const finder *f, size_t node, size_t i)
 {
     const char *name = f->graph->node[node]->input[i];
     const mfm_tensor_role *role = mfm_roles_find(f->r, name);
     return role && role->constant;
-}
-
-/* Whether the numbers are all the same one: 0 or 1. */
-static int is_neutral(const mfm_roles *r, const mfm_tensor_role *role, bool *neutral)
-{
-    const size_t count = (size_t)role->numbers;
-    real *numbers;
-    *neutral = false;
-    const int status = read_numbers(r, role, &numbers);
-    if (status || !numbers)
-        return status;
-    *neutral = count > 0 && (numbers[0] == 0 || numbers[0] == 1);
-    for (size_t i = 1; i < count; i++)
-        *neutral &= numbers[i] == numbers[0];
-    mfm_free_aligned(r->ctx, numbers);
-    return MFM_OK;
 }
 
 /* Scale and shift that the exporter made up. */
@@ -297,7 +244,10 @@ static int is_made_up(const finder *f, const mfm_tensor_role *role, const mfm_te
                !in_constant_node(f, use->node, 3) && !in_constant_node(f, use->node, 4);
     if (!role->constant || !role->tensor || !mfm_proto_is(node, "InstanceNormalization"))
         return MFM_OK;
-    return is_neutral(f->r, role, made_up);
+    mfm_tensor_look look;
+    const int status = mfm_roles_look(f->r, role, &look);
+    *made_up = look.uniform && (look.first == 0 || look.first == 1);
+    return status;
 }
 
 static int decide_weight(const finder *f, const mfm_tensor_role *role, mfm_tensor_use *use)
@@ -322,23 +272,28 @@ static int decide_weight(const finder *f, const mfm_tensor_role *role, mfm_tenso
     return status;
 }
 
-static void decide_operand(const mfm_tensor_role *role, bool mask, mfm_tensor_use *use)
+/* Masks are also made of regions that are told by their numbers, which are compared. */
+static int decide_operand(const finder *f, const mfm_tensor_role *role, unsigned places,
+                          mfm_tensor_use *use)
 {
+    mfm_tensor_look look = {.mask = false};
+    const int status = role->constant ? MFM_OK : mfm_roles_look(f->r, role, &look);
     use->fate = MFM_FATE_FIXED;
-    use->why = role->constant       ? "the value of a Constant node"
-               : role->numbers == 1 ? "a single number"
-               : mask               ? "a mask: 0 and one other number"
-                                    : NULL;
+    use->why = role->constant                        ? "the value of a Constant node"
+               : role->numbers == 1                  ? "a single number"
+               : look.mask                           ? "a mask: 0 and one other number"
+               : (places & COMPARED) && look.uniform ? "one number everywhere that is compared"
+                                                     : NULL;
     if (use->why)
-        return;
+        return status;
     use->fate = MFM_FATE_TRAINED;
     use->why = "an operand with a number for each channel or place";
+    return status;
 }
 
 static int decide(const finder *f, const mfm_tensor_role *role, mfm_tensor_use *use)
 {
     const unsigned places = place_of(f, use->node, use->input);
-    bool mask = false;
     int status = MFM_OK;
     use->fate = MFM_FATE_UNREAD;
     use->why = "";
@@ -351,8 +306,10 @@ static int decide(const finder *f, const mfm_tensor_role *role, mfm_tensor_use *
         use->fate = MFM_FATE_FIXED;
         use->why = "meets the image before the first layer with weights";
     } else if (places & OPERAND) {
-        status = role->constant ? MFM_OK : is_mask(f->r, role, &mask);
-        decide_operand(role, mask, use);
+        status = decide_operand(f, role, places, use);
+    } else if (places & COMPARED) {
+        use->fate = MFM_FATE_SETTING;
+        use->why = only_compared;
     } else if (places & SETTING) {
         use->fate = MFM_FATE_SETTING;
         use->why = "sets its operator";
@@ -448,6 +405,20 @@ static mfm_tensor_role *tensor_at(const finder *f, const char *name)
     return mfm_strmap_get(&f->r->map, name, &index) ? &f->r->tensors[index] : NULL;
 }
 
+/* What is trained elsewhere is compared as it is by then. */
+static void compare_trained(mfm_tensor_role *role)
+{
+    const mfm_tensor_use *trained = NULL;
+    for (size_t i = 0; i < role->n_uses && !trained; i++)
+        trained = role->uses[i].fate == MFM_FATE_TRAINED ? &role->uses[i] : NULL;
+    for (size_t i = 0; i < role->n_uses && trained; i++)
+        if (role->uses[i].why == only_compared) {
+            role->uses[i].fate = MFM_FATE_TRAINED;
+            role->uses[i].tie = trained->tie;
+            role->uses[i].why = trained->why;
+        }
+}
+
 static int list_uses(finder *f)
 {
     size_t at = 0;
@@ -468,6 +439,8 @@ static int list_uses(finder *f)
             if (!status)
                 status = find_tie(f, use);
         }
+    for (size_t i = 0; i < f->r->n_tensors; i++)
+        compare_trained(&f->r->tensors[i]);
     return status;
 }
 

@@ -100,6 +100,42 @@ static void the_fate_follows_from_the_use(void)
     finish(&t);
 }
 
+/* A mask made of regions that are numbered, as shifted windows are; a threshold; and a weight of
+ * which small numbers are left out, which stays one. */
+static void what_is_compared_is_not_trained(void)
+{
+    imported t = start(8, 17);
+    mfm_model *m = t.model;
+    hand_conv(m);
+    hand_weight(m, "region", HAND_DIMS(4, 1, 1));
+    set_numbers(m, "region", (const float[]){2, 2, 2, 2});
+    hand_weight(m, "other", HAND_DIMS(1, 4, 1));
+    set_numbers(m, "other", (const float[]){0, 0, 0, 0});
+    hand_weight(m, "threshold", HAND_DIMS(4, 1, 1));
+    hand_weight(m, "zero", 0, NULL);
+    hand_weight(m, "low", 0, NULL);
+    hand_weight(m, "pruned", HAND_DIMS(4, 4, 1, 1));
+    set_numbers(m, "pruned", (const float[16]){1, -2, 3, -4, 5});
+    hand_node(m, "Sub", "", "region other", "apart");
+    hand_node(m, "Equal", "", "apart zero", "same");
+    hand_node(m, "Where", "", "same zero apart", "mask");
+    hand_node(m, "Add", "", "c mask", "c1");
+    hand_node(m, "Greater", "", "c1 threshold", "more");
+    hand_node(m, "Where", "", "more c1 low", "c2");
+    hand_node(m, "Greater", "", "pruned zero", "large");
+    hand_node(m, "Where", "", "large pruned zero", "kernel");
+    hand_node(m, "Conv", "", "c2 kernel", "c3");
+    hand_head(m, "c3");
+    mfm_roles *r = roles_of(&t, NULL);
+    CU_ASSERT(has_fate(r, "region", MFM_FATE_FIXED, "compared"));
+    CU_ASSERT(has_fate(r, "other", MFM_FATE_FIXED, "compared"));
+    CU_ASSERT(has_fate(r, "threshold", MFM_FATE_SETTING, "compared"));
+    CU_ASSERT(has_fate(r, "pruned", MFM_FATE_TRAINED, ""));
+    mfm_roles_free(r);
+    CU_ASSERT(imports(&t));
+    finish(&t);
+}
+
 /* Scale and shift from Constant nodes: made up beside statistics in initialisers, weights in a file
  * that keeps everything in Constant nodes. */
 static void affine_constants_are_fixed_beside_statistics(void)
@@ -338,6 +374,7 @@ static void a_refused_allocation_is_told(void)
 }
 
 static const mfm_case cases[] = {
+    {"numbers that are compared are not trained", what_is_compared_is_not_trained},
     {"what is trained and what is fixed follows from the use", the_fate_follows_from_the_use},
     {"scale and shift in Constant nodes are fixed beside statistics that are not",
      affine_constants_are_fixed_beside_statistics},
