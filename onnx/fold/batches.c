@@ -5,8 +5,9 @@
  *
  * Few batches tell about all only of operators that ask nothing of N: sums, products, and what
  * moves numbers. What is there at each batch is then a polynomial of N, and who reads it checks
- * that it is the one that is looked for. Comparisons, quotients and extremes are not carried out: N
- * > 100 is false at each of the batches.
+ * that it is the one that is looked for. Comparisons, quotients and extremes are not carried out:
+ * whether N is more than 100 is false at each of the batches. Real numbers and truth values are the
+ * engine's, which has them at every batch.
  */
 #include <string.h>
 
@@ -162,7 +163,7 @@ int mfm_fold_node_batches(mfm_folder *folder, const Onnx__NodeProto *node, int o
         at[k] = NULL;
     for (int k = 0; k < MFM_FOLD_BATCHES && whole && !status; k++) {
         status = fold_at(folder, node, opset, in, k, &at[k]);
-        whole = at[k] != NULL;
+        whole = at[k] && mfm_fold_type_is_whole(at[k]->type) && at[k]->type != BOOL;
     }
     if (!status && whole)
         status = join(folder, at, always);

@@ -180,6 +180,18 @@ static void questions_about_the_batch_are_not_answered(void)
     mfm_ctx_free(ctx);
 }
 
+/* The engine has these at every batch. */
+static void real_numbers_are_not_made(void)
+{
+    begin();
+    mfm_number number;
+    mfm_folded n = scalar(&number, 0, 1);
+    n.shape = (mfm_shape){.rank = 1, .dim = {1}};
+    const mfm_folded *in[1] = {&n};
+    CU_ASSERT(is_nothing(fold("ConstantOfShape", in, 1, NULL))); /* float */
+    mfm_ctx_free(ctx);
+}
+
 static int attempt(mfm_ctx *failing, void *self)
 {
     (void)self;
@@ -208,6 +220,7 @@ static const mfm_case cases[] = {
     {"sums and products follow", sums_and_products_follow},
     {"what is a + b N again is so always", what_is_a_plus_b_n_again_is_so_always},
     {"questions about the batch are not answered", questions_about_the_batch_are_not_answered},
+    {"real numbers that are as many as the batch are not made", real_numbers_are_not_made},
     {"failing allocations are told", failing_allocations_are_told},
 };
 MFM_SUITE("onnx/fold_batches", cases)
