@@ -10,7 +10,7 @@
 enum { FOLDED = 256, PARALLEL_FROM = 16384 };
 
 /* Elements of a block for hooks, unless a row has more: it stays in the first-level cache. */
-enum { HOOKED = 1024 };
+enum { HOOKED = 512 };
 
 /* Element `at` of the streams, `column` of the coefficients; factor is [n, channels]. */
 typedef struct position {

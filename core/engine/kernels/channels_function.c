@@ -70,6 +70,16 @@ static void find_tangent(const mfm_channels_function *f, piece p, real *restrict
         to[i] += of_dx[i] * dx[i];
 }
 
+/* f'(u), and f''(u) unless curvature is NULL. */
+static void find_slopes(const mfm_channels_function *f, int64_t n, const real *u, real *slope,
+                        real *curvature)
+{
+    real y[PIECE];
+    if (f->by_output)
+        f->value(f->attr, (size_t)n, u, y);
+    f->slopes(f->attr, (size_t)n, u, f->by_output ? y : NULL, slope, curvature);
+}
+
 void mfm_channels_make_adjoint(const void *self, int64_t at, int64_t n, real *to)
 {
     const mfm_channels_function *f = self;
@@ -79,7 +89,7 @@ void mfm_channels_make_adjoint(const void *self, int64_t at, int64_t n, real *to
         const real *g = f->g + p.at;
         real *restrict result = to + done;
         find_line(f, p, u);
-        f->slopes(f->attr, (size_t)p.n, u, NULL, slope, NULL);
+        find_slopes(f, p.n, u, slope, NULL);
 #pragma omp simd
         for (int64_t i = 0; i < p.n; i++)
             result[i] = slope[i] * g[i];
@@ -93,10 +103,10 @@ void mfm_channels_make_adjoint_tangent(const void *self, int64_t at, int64_t n, 
     real u[PIECE], tangent[PIECE], slope[PIECE], curvature[PIECE];
     for (int64_t done = 0; done < n;) {
         const piece p = piece_at(f, at, done, n);
-        const real *g = f->g ? f->g + p.at : NULL, *dg = f->dg ? f->dg + p.at : NULL;
+        const real *g = f->g && !f->linear ? f->g + p.at : NULL, *dg = f->dg ? f->dg + p.at : NULL;
         real *restrict result = to + done;
         find_line(f, p, u);
-        f->slopes(f->attr, (size_t)p.n, u, NULL, slope, g ? curvature : NULL);
+        find_slopes(f, p.n, u, slope, g ? curvature : NULL);
         for (int64_t i = 0; i < p.n; i++)
             result[i] = dg ? slope[i] * dg[i] : 0;
         if (g) {
@@ -123,7 +133,7 @@ void mfm_channels_finish_tangent(const void *self, int64_t at, int64_t n, real *
         const piece p = piece_at(f, at, done, n);
         real *restrict result = to + done;
         find_line(f, p, u);
-        f->slopes(f->attr, (size_t)p.n, u, NULL, slope, NULL);
+        find_slopes(f, p.n, u, slope, NULL);
 #pragma omp simd
         for (int64_t i = 0; i < p.n; i++)
             result[i] *= slope[i];

@@ -21,10 +21,12 @@ enum {
 
 /* A pass at work. Lanes that are zero are NULL. */
 typedef struct mfm_channels_function {
-    /* As of mfm_pointwise (core/engine/rules.h); of slopes y is NULL. */
+    /* As of mfm_pointwise (core/engine/rules.h). */
     void (*value)(const void *attr, size_t n, const real *x, real *y);
     void (*slopes)(const void *attr, size_t n, const real *x, const real *y, real *d1, real *d2);
     const void *attr;
+    bool by_output;          /* slopes read f(u) too */
+    bool linear;             /* piece by piece: f'' is 0, and slopes not asked for it */
     int64_t channels, width; /* a row has the coefficients as often as fits its width */
     real *row[MFM_CHANNELS_ROWS];
     const real *x, *dx, *g, *dg; /* g and dg: of the output */

@@ -25,7 +25,8 @@ enum mfm_conv_finish {
     MFM_CONV_BIAS,
     MFM_CONV_BIAS_RELU,
     MFM_CONV_BIAS_SWISH,
-    MFM_CONV_BIAS_HARD_SWISH
+    MFM_CONV_BIAS_HARD_SWISH,
+    MFM_CONV_BIAS_RELU6
 };
 
 typedef struct mfm_conv_shape {

@@ -16,6 +16,8 @@ static inline real finished(enum mfm_conv_finish finish, real y)
         const real raised = gate < 0 ? 0 : gate;
         return y * (raised > 1 ? 1 : raised);
     }
+    case MFM_CONV_BIAS_RELU6:
+        return y < 0 ? 0 : y > 6 ? 6 : y;
     case MFM_CONV_AS_IT_IS:
     case MFM_CONV_BIAS:
         break;

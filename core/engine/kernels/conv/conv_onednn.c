@@ -54,12 +54,11 @@ static int make_descs(mfm_ctx *ctx, onednn *conv)
     const int64_t depth = s->c / s->groups, results = s->o / s->groups;
     const dnnl_dims_t image = {s->n, s->c, s->h, s->w}, result = {s->n, s->o, s->oh, s->ow};
     const int64_t filter = s->kh * s->kw * depth;
-    const dnnl_dims_t weights = {s->o, depth, s->kh, s->kw};
+    const dnnl_dims_t weights = {s->o, depth, s->kh, s->kw}, by_result = {s->o};
     const dnnl_dims_t strides = {filter, 1, s->kw * depth, depth};
     const dnnl_dims_t grouped = {s->groups, results, depth, s->kh, s->kw};
     const dnnl_dims_t grouped_strides = {results * filter, filter, 1, s->kw * depth, depth};
     const bool plain = s->groups == 1;
-    const dnnl_dims_t by_result = {s->o};
     int status =
         check(ctx, dnnl_memory_desc_init_by_tag(&conv->bias_desc, 1, by_result, dnnl_f32, dnnl_a),
               "bias descriptor");
@@ -144,11 +143,11 @@ static dnnl_status_t append_finish(enum mfm_conv_finish finish, dnnl_post_ops_t 
         return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_swish, 1, 0);
     case MFM_CONV_BIAS_HARD_SWISH:
         return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_hardswish, 0, 0);
-    case MFM_CONV_AS_IT_IS:
-    case MFM_CONV_BIAS:
-        break;
+    case MFM_CONV_BIAS_RELU6:
+        return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_clip, 0, 6);
+    default: /* the bias alone, or nothing */
+        return dnnl_success;
     }
-    return dnnl_success;
 }
 
 /* The scratchpad is the caller's; FORWARD_ADD has y as a summand. */

@@ -23,8 +23,9 @@ typedef struct finished_attr {
 
 /* In the order of the choices. */
 static const enum mfm_conv_finish finishes[] = {MFM_CONV_BIAS, MFM_CONV_BIAS_RELU,
-                                                MFM_CONV_BIAS_SWISH, MFM_CONV_BIAS_HARD_SWISH};
-enum { NONE, RELU, SWISH, HARD_SWISH };
+                                                MFM_CONV_BIAS_SWISH, MFM_CONV_BIAS_HARD_SWISH,
+                                                MFM_CONV_BIAS_RELU6};
+enum { NONE, RELU, SWISH, HARD_SWISH, RELU6 };
 
 static const mfm_attr_def attrs[] = {
     MFM_WINDOW_ATTRS,
@@ -37,7 +38,7 @@ static const mfm_attr_def attrs[] = {
     {.name = "function",
      .type = MFM_CHOICE,
      .offset = offsetof(finished_attr, function),
-     .choices = "None|Relu|Swish|HardSwish"},
+     .choices = "None|Relu|Swish|HardSwish|Relu6"},
     {0}};
 
 static mfm_conv_shape shape_of(const mfm_node *node, const mfm_window *window)
@@ -160,12 +161,15 @@ static const char *const fuses[] = {CONV "Y = BatchNormalization " NORM,
                                     CONV_BIAS "Y = Relu c",
                                     CONV_BIAS "Y = Swish c",
                                     CONV_BIAS "Y = HardSwish c",
+                                    CONV_BIAS "Y = Clip c",
                                     "Y = Conv X W B",
                                     NULL};
 
 /* Which function ends the chain; false: one that the kernels do not know. */
 static bool function_of(const mfm_fusion *chain, int *function)
 {
+    static const int behind_norm[MFM_BN_ACTIVATIONS] = {
+        [MFM_BN_SWISH] = SWISH, [MFM_BN_HARD_SWISH] = HARD_SWISH, [MFM_BN_RELU6] = RELU6};
     static const struct {
         const char *op;
         int function;
@@ -174,18 +178,21 @@ static bool function_of(const mfm_fusion *chain, int *function)
                 {"mfm:BatchNormalizationRelu", RELU},
                 {"Relu", RELU},
                 {"Swish", SWISH},
-                {"HardSwish", HARD_SWISH}};
+                {"HardSwish", HARD_SWISH},
+                {"Clip", RELU6}};
     if (mfm_fusion_is(chain, "Y", "mfm:BatchNormalizationActivation")) {
         const mfm_batch_norm_attr *attr = mfm_fusion_attr(chain, "Y");
-        *function = attr->activation == MFM_BN_SWISH ? SWISH : HARD_SWISH;
+        *function = behind_norm[attr->activation];
         return true;
     }
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
-        if (mfm_fusion_is(chain, "Y", ends[i].op)) {
-            *function = ends[i].function;
-            return *function != SWISH || mfm_fusion_attr_number(chain, "Y", "alpha") == 1;
-        }
-    return false;
+    size_t i = 0;
+    while (!mfm_fusion_is(chain, "Y", ends[i].op))
+        i++;
+    *function = ends[i].function;
+    if (*function == RELU6)
+        return mfm_fusion_attr_number(chain, "Y", "min") == 0 &&
+               mfm_fusion_attr_number(chain, "Y", "max") == 6;
+    return *function != SWISH || mfm_fusion_attr_number(chain, "Y", "alpha") == 1;
 }
 
 static bool fused(const mfm_fusion *chain, void *to)
@@ -218,6 +225,7 @@ static const char *const samples[] = {
     "[2,16,5,4] [16,1,3,3] - [16] [16] [16] [16]+ group=16 pads=1,1,1,1 function=Swish",
     "[2,16,7,9] [16,1,5,5] - [16] [16] [16] [16]+ group=16 strides=2,2 function=HardSwish",
     "[2,5,4,3] [7,5,1,1] [7] function=Swish",
+    "[2,5,4,3] [7,5,1,1] - [7] [7] [7] [7]+ function=Relu6",
     NULL};
 
 const mfm_op mfm_op_finished_conv = {

@@ -44,7 +44,7 @@ typedef struct mfm_batch_norm_tail {
 } mfm_batch_norm_tail;
 
 /* The choices of mfm_batch_norm_attr.activation. */
-enum { MFM_BN_SWISH, MFM_BN_HARD_SWISH };
+enum { MFM_BN_SWISH, MFM_BN_HARD_SWISH, MFM_BN_RELU6, MFM_BN_ACTIVATIONS };
 
 struct mfm_pointwise;
 
@@ -52,6 +52,7 @@ struct mfm_pointwise;
 typedef struct mfm_batch_norm_function {
     const struct mfm_pointwise *f;
     void *attr;
+    bool by_output, linear; /* as core/engine/kernels/channels_function.h has them */
 } mfm_batch_norm_function;
 
 extern const mfm_rule mfm_rule_batch_norm;

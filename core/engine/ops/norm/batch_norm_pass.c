@@ -94,8 +94,11 @@ static void place_function(mfm_bn_pass *p, real *at)
 {
     const mfm_batch_norm_function *function = p->node->kernel;
     const int64_t c = p->size.channels;
-    p->hooked = (mfm_channels_function){
-        .value = function->f->value, .slopes = function->f->slopes, .attr = function->attr};
+    p->hooked = (mfm_channels_function){.value = function->f->value,
+                                        .slopes = function->f->slopes,
+                                        .attr = function->attr,
+                                        .by_output = function->by_output,
+                                        .linear = function->linear};
     mfm_channels_function_place(&p->hooked, c, at);
     p->column = at + mfm_channels_function_size(c);
     p->room = p->column + c;
