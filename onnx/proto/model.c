@@ -101,13 +101,20 @@ static bool has_folder(const char *path)
     return strncmp(path, "/dev/", 5) != 0;
 }
 
-/* folder is where external data lies, NULL for nowhere. A model that is not whole is freed. */
-static int settle(mfm_model **model, int status, const char *folder)
+/* The file, and the external data that lies in its folder. */
+static int read_file(mfm_model *model)
 {
+    char *folder = mfm_folder_of(model->ctx, model->path);
+    int status = folder ? unpack_file(model) : MFM_ENOMEM;
     if (!status)
-        status = mfm_external_load(*model, folder);
-    if (!status)
-        status = mfm_validate(*model);
+        status = mfm_external_load(model, has_folder(model->path) ? folder : NULL);
+    mfm_free(model->ctx, folder);
+    return status;
+}
+
+/* A model that is not whole is freed. */
+static int keep_whole(mfm_model **model, int status)
+{
     if (status) {
         mfm_model_free(*model);
         *model = NULL;
@@ -118,20 +125,22 @@ static int settle(mfm_model **model, int status, const char *folder)
 int mfm_model_parse(mfm_ctx *ctx, const void *bytes, size_t size, const char *name,
                     mfm_model **model)
 {
-    const int status = mfm_model_wrap(ctx, name, model);
-    return status ? status : settle(model, unpack(*model, bytes, size), NULL);
+    int status = mfm_model_wrap(ctx, name, model);
+    if (status)
+        return status;
+    status = unpack(*model, bytes, size);
+    if (!status)
+        status = mfm_external_load(*model, NULL);
+    return keep_whole(model, status ? status : mfm_validate(*model));
 }
 
 int mfm_model_open(mfm_ctx *ctx, const char *path, mfm_model **model)
 {
-    const int status = mfm_model_wrap(ctx, path, model);
+    int status = mfm_model_wrap(ctx, path, model);
     if (status)
         return status;
-    char *folder = mfm_folder_of(ctx, path);
-    const int opened =
-        settle(model, folder ? unpack_file(*model) : MFM_ENOMEM, has_folder(path) ? folder : NULL);
-    mfm_free(ctx, folder);
-    return opened;
+    status = read_file(*model);
+    return keep_whole(model, status ? status : mfm_validate(*model));
 }
 
 int mfm_model_open_telling(mfm_ctx *ctx, const char *path,
@@ -141,30 +150,14 @@ int mfm_model_open_telling(mfm_ctx *ctx, const char *path,
     int status = mfm_model_wrap(ctx, path, model);
     if (status)
         return status;
-    char *folder = mfm_folder_of(ctx, path);
-    status = folder ? unpack_file(*model) : MFM_ENOMEM;
-    if (!status)
-        status = mfm_external_load(*model, has_folder(path) ? folder : NULL);
+    status = read_file(*model);
     if (status && status != MFM_ENOMEM)
         tell(self, mfm_message(ctx));
-    if (!status)
-        status = mfm_validate_all(*model, tell, self);
-    mfm_free(ctx, folder);
-    if (status) {
-        mfm_model_free(*model);
-        *model = NULL;
-    }
-    return status;
+    return keep_whole(model, status ? status : mfm_validate_all(*model, tell, self));
 }
 
 int mfm_model_load(mfm_ctx *ctx, const char *path, mfm_model **model)
 {
-    int status = mfm_model_open(ctx, path, model);
-    if (!status)
-        status = mfm_remote_fetch(*model);
-    if (status) {
-        mfm_model_free(*model);
-        *model = NULL;
-    }
-    return status;
+    const int status = mfm_model_open(ctx, path, model);
+    return status ? status : keep_whole(model, mfm_remote_fetch(*model));
 }
