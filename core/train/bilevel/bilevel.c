@@ -84,11 +84,12 @@ struct mfm_bilevel {
     const char *names[TRAIN_PASSES]; /* by that number */
     mfm_hyper_plan *hypers[MFM_MAX_HYPERS];
     const real *hypergradients[MFM_MAX_HYPERS];
-    mfm_gradient_sum *sum, *sum_without; /* of all; but for the matrices that have factors */
-    real *w;                             /* the caller's */
-    real *gradient;                      /* g1, then g2 */
-    real *virtual_w;                     /* w^; NULL: w itself */
-    real *v;                             /* grad L_meta(w^) */
+    mfm_gradient_sum *sum;         /* of all */
+    mfm_gradient_sum *sum_without; /* but for the matrices that have factors, if any has */
+    real *w;                       /* the caller's */
+    real *gradient;                /* g1, then g2 */
+    real *virtual_w;               /* w^; NULL: w itself */
+    real *v;                       /* grad L_meta(w^) */
     mfm_factored *factored;
     const uint32_t *rows; /* of the batch */
     uint64_t seed, step;
@@ -208,16 +209,23 @@ static void connect(mfm_bilevel *b)
 static int make_sums(mfm_bilevel *b)
 {
     const mfm_graph *graph = b->problem->main;
+    int status = mfm_gradient_sum_new(b->ctx, b->spec.comm, graph, NULL, &b->sum);
+    if (status || !b->factored)
+        return status;
     bool *without = mfm_alloc(b->ctx, graph->n_values, sizeof *without);
     if (!without)
         return MFM_ENOMEM;
-    int status = mfm_gradient_sum_new(b->ctx, b->spec.comm, graph, NULL, &b->sum);
     for (size_t i = 0; i < graph->n_values; i++)
         without[i] = mfm_factored_has(b->factored, (int)i);
-    if (!status)
-        status = mfm_gradient_sum_new(b->ctx, b->spec.comm, graph, without, &b->sum_without);
+    status = mfm_gradient_sum_new(b->ctx, b->spec.comm, graph, without, &b->sum_without);
     mfm_free(b->ctx, without);
     return status;
+}
+
+/* factors: those of the matrices that have them stand in place of their gradients. */
+static mfm_gradient_sum *sum_of(const mfm_bilevel *b, bool factors)
+{
+    return factors && b->factored ? b->sum_without : b->sum;
 }
 
 static int build(mfm_bilevel *b)
@@ -311,12 +319,11 @@ void mfm_bilevel_begin(mfm_bilevel *b, const mfm_batch *train, const uint32_t *r
     mfm_plan_run(b->train, b->pass[TRAIN_UPDATE]);
 }
 
-/* A sweep that leaves a gradient of w, of this rank's samples: then that of all. factors: those of
- * the matrices that have them, in place of their gradients. */
+/* A sweep that leaves a gradient of w, of this rank's samples: then that of all. */
 static void run_backward(mfm_bilevel *b, int pass, bool factors)
 {
     mfm_factored_take(b->factored, factors);
-    mfm_gradient_sum_run(factors ? b->sum_without : b->sum, b->train, b->pass[pass], b->gradient);
+    mfm_gradient_sum_run(sum_of(b, factors), b->train, b->pass[pass], b->gradient);
 }
 
 /* The objective for the phi that is there now. */
@@ -400,7 +407,7 @@ void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *meta, const mfm_virtua
     mfm_plan_run(b->meta, META_FORWARD);
     b->losses.meta = (double)*mfm_plan_lane(b->meta, loss, MFM_X);
     *mfm_plan_lane(b->meta, loss, MFM_G) = 1;
-    mfm_gradient_sum_run(b->sum_without, b->meta, META_BACKWARD, b->v);
+    mfm_gradient_sum_run(sum_of(b, true), b->meta, META_BACKWARD, b->v);
     mfm_factored_direct(b->factored);
     scale_by_rates(b);
 }
