@@ -50,6 +50,16 @@ int mfm_shape_check(mfm_ctx *ctx, const mfm_shape *shape, const char *what);
 int64_t mfm_count_times(int64_t a, int64_t b);
 int64_t mfm_count_sum(int64_t a, int64_t b);
 
+static inline int64_t mfm_smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t mfm_larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Elements between neighbours along each logical axis, in storage. */
 void mfm_shape_strides(const mfm_shape *shape, int64_t stride[MFM_MAX_RANK]);
 /* The logical axes from the outermost to the innermost in memory. */

@@ -69,11 +69,6 @@ static int64_t merged_stride(const mfm_contraction *c, const group *g, const int
     return stride[g->label[g->n - 1]];
 }
 
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* As mfm_gemm takes it: row-major, or the transpose of such; otherwise a row-major copy. */
 static void place(const mfm_contraction *c, matrices *m)
 {
@@ -81,22 +76,22 @@ static void place(const mfm_contraction *c, matrices *m)
     const int64_t column = merged_stride(c, m->columns, m->stride);
     const int64_t rows = m->rows->count, columns = m->columns->count;
     m->size = (size_t)(m->batch->count * rows * columns);
-    m->ld = larger(columns, 1);
+    m->ld = mfm_larger(columns, 1);
     m->copied = m->own->count > 1;
     if (m->copied)
         return;
     if ((column == 1 || columns == 1) && (row >= columns || rows == 1)) {
-        m->ld = larger(row, columns);
+        m->ld = mfm_larger(row, columns);
     } else if ((row == 1 || rows == 1) && (column >= rows || columns == 1)) {
         m->transposed = true;
-        m->ld = larger(column, rows);
+        m->ld = mfm_larger(column, rows);
     } else {
         m->copied = true;
     }
     m->copied |= m->ld > MFM_GEMM_MAX;
     if (m->copied) {
         m->transposed = false;
-        m->ld = larger(columns, 1);
+        m->ld = mfm_larger(columns, 1);
     }
 }
 

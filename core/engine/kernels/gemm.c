@@ -8,6 +8,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "core/base/shape.h"
 #include "core/engine/kernels/gemm_few.h"
 #include "core/engine/kernels/gemm_pack.h"
 #include "core/engine/kernels/vec.h"
@@ -37,11 +38,6 @@ typedef struct columns {
     const real *tail;
 } columns;
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 typedef mfm_vec sums[MAX_ROWS][MAX_VECS];
 
 #define INLINE static inline __attribute__((always_inline))
@@ -64,7 +60,7 @@ INLINE void add_products(int rows, int vecs, const real *a, int64_t a_row, int64
     for (int r = 0; r < rows; r++)
         from[r] = a + r * a_row;
     for (int64_t k = 0; k < count;) {
-        const int64_t end = smaller(k + LANES, count);
+        const int64_t end = mfm_smaller(k + LANES, count);
 #pragma GCC unroll 6
         for (int r = 0; r < rows && a_k == 1; r++)
             __builtin_prefetch(from[r] + rows * a_row);
@@ -302,7 +298,7 @@ static tile first_tile(const gemm_job *job)
                   .a = p->a,
                   .a_row = p->transpose_a ? 1 : p->lda,
                   .a_k = p->transpose_a ? p->lda : 1,
-                  .end = smaller(BLOCK, p->k),
+                  .end = mfm_smaller(BLOCK, p->k),
                   .add = p->add};
 }
 
@@ -312,7 +308,7 @@ static bool next_block(tile *t)
     for (; t->chunk < job->chunks && job->chunk[t->chunk].end <= t->end; t->chunk++)
         t->depth += 1 - job->chunk[t->chunk].joins;
     t->first = t->end;
-    t->end = smaller(t->end + BLOCK, job->p.k);
+    t->end = mfm_smaller(t->end + BLOCK, job->p.k);
     t->add = t->add || job->chunks == 0;
     return t->first < t->end;
 }
@@ -351,9 +347,9 @@ static void run_in_order(const gemm_job *job, const part *all)
         for (int64_t row = all->first_row; row < all->end_row; row += STRIP) {
             for (int64_t column = 0; column < all->width; column += WIDTH) {
                 const part at = {.column = all->column + column,
-                                 .width = smaller(WIDTH, all->width - column),
+                                 .width = mfm_smaller(WIDTH, all->width - column),
                                  .first_row = row,
-                                 .end_row = smaller(row + STRIP, all->end_row)};
+                                 .end_row = mfm_smaller(row + STRIP, all->end_row)};
                 const int64_t i = column / WIDTH;
                 if (row == all->first_row)
                     b[i] = dense(&job->p, &at, &t, panels[i]);
@@ -423,7 +419,7 @@ static int64_t pieces_of(const gemm_job *job, int64_t groups, bool copies, int64
         pieces = (PARTS_A_THREAD * threads + groups - 1) / groups;
         if (groups % threads)
             pieces = (pieces + threads - 1) / threads * threads;
-        pieces = smaller(pieces, m / lowest);
+        pieces = mfm_smaller(pieces, m / lowest);
     }
     if (copies && job->chunks > 0 && pieces < strips) /* as many rows as sums can wait */
         pieces = strips;
@@ -441,7 +437,7 @@ void mfm_gemm_run(const mfm_gemm *product)
     if (p->share && !(p->transpose_b && p->k > BLOCK))
         list_chunks(&job, 0, p->share->end - p->share->first);
     const bool copies =
-        p->transpose_b || (p->m >= DENSE_FROM && smaller(p->k, BLOCK) * p->ldb > DENSE_OVER);
+        p->transpose_b || (p->m >= DENSE_FROM && mfm_smaller(p->k, BLOCK) * p->ldb > DENSE_OVER);
     const int64_t wide = copies && job.chunks == 0 ? WIDE : WIDTH;
     const int64_t groups = (p->n + wide - 1) / wide;
     const bool parallel = p->m * p->n * p->k >= PARALLEL_FROM && (p->m > MAX_ROWS || groups > 1);
@@ -450,7 +446,7 @@ void mfm_gemm_run(const mfm_gemm *product)
     for (int64_t i = 0; i < groups * pieces; i++) {
         const int64_t column = i / pieces * wide, piece = i % pieces;
         const part at = {.column = column,
-                         .width = smaller(wide, p->n - column),
+                         .width = mfm_smaller(wide, p->n - column),
                          .first_row = p->m * piece / pieces,
                          .end_row = p->m * (piece + 1) / pieces};
         if (!copies)

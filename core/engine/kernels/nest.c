@@ -6,11 +6,6 @@
  * cache and to share out. */
 enum { TILE = 8192 };
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 void mfm_nest_push(mfm_nest *nest, int64_t dim, int64_t stride0, int64_t stride1, int64_t stride2)
 {
     nest->axis[nest->rank++] = (mfm_axis){dim, {stride0, stride1, stride2}};
@@ -107,8 +102,8 @@ mfm_tiling mfm_nest_tiling(const mfm_nest *nest)
         return tiling;
     const int64_t rows = nest->axis[nest->rank - 2].dim;
     const int64_t columns = nest->axis[nest->rank - 1].dim;
-    tiling.columns = smaller(columns, TILE);
-    tiling.rows = smaller(rows, (TILE + tiling.columns - 1) / tiling.columns);
+    tiling.columns = mfm_smaller(columns, TILE);
+    tiling.rows = mfm_smaller(rows, (TILE + tiling.columns - 1) / tiling.columns);
     tiling.column_blocks = (columns + tiling.columns - 1) / tiling.columns;
     tiling.row_blocks = (rows + tiling.rows - 1) / tiling.rows;
     tiling.count = count / (rows * columns) * tiling.row_blocks * tiling.column_blocks;
@@ -122,8 +117,8 @@ mfm_tile mfm_nest_tile(const mfm_nest *nest, const mfm_tiling *tiling, int64_t i
     index /= tiling->column_blocks;
     const int64_t row_at = index % tiling->row_blocks * tiling->rows;
     index /= tiling->row_blocks;
-    mfm_tile tile = {.rows = smaller(tiling->rows, row->dim - row_at),
-                     .columns = smaller(tiling->columns, column->dim - column_at)};
+    mfm_tile tile = {.rows = mfm_smaller(tiling->rows, row->dim - row_at),
+                     .columns = mfm_smaller(tiling->columns, column->dim - column_at)};
     mfm_nest_seek(nest, nest->rank - 2, index, tile.offset);
     for (int k = 0; k < MFM_NEST_OPERANDS; k++)
         tile.offset[k] += row_at * row->stride[k] + column_at * column->stride[k];

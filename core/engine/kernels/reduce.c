@@ -29,11 +29,6 @@ typedef struct reduction {
     const mfm_share *share; /* parts are its chunks; NULL: of equal length */
 } reduction;
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* sum[j] += g[j] * b[j] */
 static void add_products(int64_t n, const real *g, int64_t g_step, const real *b, int64_t b_step,
                          double *sum)
@@ -85,7 +80,7 @@ static void add_flat(int64_t rows, int64_t columns, const real *g, const real *b
     double wide[WIDE] = {0};
     const int64_t width = WIDE - WIDE % columns, count = rows * columns;
     for (int64_t i = 0; i < count; i += width)
-        add_products(smaller(width, count - i), g + i, 1, b, 0, wide);
+        add_products(mfm_smaller(width, count - i), g + i, 1, b, 0, wide);
     for (int64_t i = 0; i < width; i += columns)
         for (int64_t j = 0; j < columns; j++)
             sum[j] += wide[i + j];
@@ -108,7 +103,7 @@ static void sum_part(const reduction *r, const int64_t base[], int64_t columns, 
     const mfm_axis *row = &r->summed.axis[r->summed.rank - 1];
     const bool flat = is_flat(row, column, columns);
     for (int64_t term = first; term < end;) {
-        const int64_t run = smaller(end - term, row->dim - term % row->dim);
+        const int64_t run = mfm_smaller(end - term, row->dim - term % row->dim);
         int64_t at[MFM_NEST_OPERANDS] = {base[G], base[B], base[TO]};
         mfm_nest_seek(&r->summed, r->summed.rank, term, at);
         const real *g = r->g + at[G], *b = r->b + at[B];
@@ -152,7 +147,7 @@ static void sum_block(const reduction *r, int64_t block, bool split)
     const mfm_axis *column = &r->kept.axis[r->kept.rank - 1];
     const int64_t width = r->by_columns ? COLUMNS : 1;
     const int64_t first = block % r->blocks * width;
-    const int64_t columns = smaller(width, column->dim - first);
+    const int64_t columns = mfm_smaller(width, column->dim - first);
     int64_t base[MFM_NEST_OPERANDS] = {0};
     mfm_nest_seek(&r->kept, r->kept.rank - 1, block / r->blocks, base);
     for (int k = 0; k < MFM_NEST_OPERANDS; k++)
@@ -222,7 +217,7 @@ void mfm_reduce(const mfm_share *share, const mfm_shape *shape, const real *g,
     r.outer = kept / columns;
     r.blocks = r.by_columns ? (columns + COLUMNS - 1) / COLUMNS : columns;
     r.terms = mfm_nest_count(&r.summed);
-    r.parts = r.terms / PART < 1 ? 1 : smaller(r.terms / PART, PARTS);
+    r.parts = r.terms / PART < 1 ? 1 : mfm_smaller(r.terms / PART, PARTS);
     if (g && mfm_reduces_samples(share, shape, to_stride) &&
         samples_lead(shape, g_stride, to_stride)) {
         r.share = share;

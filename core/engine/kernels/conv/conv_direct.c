@@ -19,6 +19,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "core/base/shape.h"
 #include "core/engine/kernels/conv/conv_direct.h"
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/vec.h"
@@ -34,11 +35,6 @@ static mfm_direct_lanes lanes_of(int64_t length)
     const int64_t vectors = (length + lane - 1) / lane;
     return (mfm_direct_lanes){narrow ? mfm_tiles_narrow : mfm_tiles_wide, length, vectors * lane,
                               vectors};
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* Shapes at which this was measured to be at least as fast as the libraries. With strides they
@@ -70,7 +66,7 @@ static void set_sizes(mfm_direct *d, unsigned directions)
     const int64_t by_tap = s->kh * s->o * d->taps.padded;
     d->packed = forward ? (size_t)by_result : 0;
     d->shared =
-        mfm_conv_aligned((size_t)larger(forward ? d->results.padded : 0, data ? by_tap : 0));
+        mfm_conv_aligned((size_t)mfm_larger(forward ? d->results.padded : 0, data ? by_tap : 0));
     d->image = mfm_conv_aligned(
         d->pads && (forward || weights) ? (size_t)(d->height * d->width * s->c) : 0);
     d->apart = mfm_conv_aligned(!weights                 ? 0
@@ -79,7 +75,7 @@ static void set_sizes(mfm_direct *d, unsigned directions)
                                     ? (size_t)(mfm_conv_result_count(s) + mfm_direct_beyond(d))
                                     : 0);
     d->windows = data ? s->ow * (d->taps.padded + MFM_WIDE_LANES) + MFM_WIDE_LANES : 0;
-    d->row = mfm_conv_aligned((size_t)larger(s->ow * s->o + MFM_WIDE_LANES, d->windows));
+    d->row = mfm_conv_aligned((size_t)mfm_larger(s->ow * s->o + MFM_WIDE_LANES, d->windows));
 }
 
 /* Where the points of each direction go: pixels of y, windows of gx, taps of the packed sum. */

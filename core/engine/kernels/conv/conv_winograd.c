@@ -9,6 +9,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "core/base/shape.h"
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
 #include "core/engine/kernels/conv/panel.h"
@@ -178,20 +179,15 @@ static int64_t all_block_reals(const winograd *conv, const mfm_winograd_directio
     return (d->shared ? 1 : conv->parts) * block_reals(d, n_inputs);
 }
 
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 static size_t scratch_size(const void *state)
 {
     const winograd *conv = state;
     const int64_t kernels = kernel_reals(conv);
     int64_t size = all_block_reals(conv, &conv->forward, 1);
     if (conv->directions >> MFM_CONV_DATA & 1)
-        size = larger(size, kernels + all_block_reals(conv, &conv->data, 1));
+        size = mfm_larger(size, kernels + all_block_reals(conv, &conv->data, 1));
     if (conv->directions >> MFM_CONV_WEIGHTS & 1)
-        size = larger(size, kernels + block_reals(&conv->weights, 1));
+        size = mfm_larger(size, kernels + block_reals(&conv->weights, 1));
     return (size_t)size;
 }
 

@@ -277,11 +277,6 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
     return mfm_shape_check(ctx, &node->out[0]->shape, "Einsum result");
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 static int setup(mfm_ctx *ctx, mfm_node *node)
 {
     const geometry g = geometry_of(node);
@@ -296,8 +291,8 @@ static int setup(mfm_ctx *ctx, mfm_node *node)
         for (int i = 0; i < node->n_in; i++)
             if (i != input)
                 factors[n++] = (factor){&g.x[i], NULL};
-        node->scratch_size =
-            larger(node->scratch_size, multiply(&g, factors, n, &g.x[input], NULL, false, NULL));
+        const size_t size = multiply(&g, factors, n, &g.x[input], NULL, false, NULL);
+        node->scratch_size = size > node->scratch_size ? size : node->scratch_size;
     }
     return MFM_OK;
 }
