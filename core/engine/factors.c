@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/engine/kernels/gemm.h"
+#include "core/engine/kernels/gemm/gemm.h"
 #include "core/engine/rules.h"
 
 static mfm_outer sizes_of(const mfm_node *node)

@@ -39,7 +39,7 @@ BEGIN {
     only("^[<\"](dnnl|oneapi)", "^core/engine/kernels/",
          "convolution libraries belong to core/engine/kernels/")
     only("^[<\"](cblas|mkl|f77blas)", "^$",
-         "matrix products are core/engine/kernels/gemm.h, which says why")
+         "matrix products are core/engine/kernels/gemm/gemm.h, which says why")
     only("^[<\"]mpi[.]h", "^core/train/comm/transport_mpi[.]c",
          "MPI belongs to core/train/comm/transport_mpi.c")
     only("^[<\"]jansson", "^(onnx|core/report|tools|tests)/",

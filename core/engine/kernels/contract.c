@@ -1,6 +1,6 @@
 #include "core/engine/kernels/contract.h"
 
-#include "core/engine/kernels/gemm.h"
+#include "core/engine/kernels/gemm/gemm.h"
 
 /* Matrices with less work for each element of theirs are no worth a matrix product. */
 enum { LEAST_SHARED = 4 };

@@ -12,7 +12,7 @@
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
 #include "core/engine/kernels/conv/im2col.h"
-#include "core/engine/kernels/gemm.h"
+#include "core/engine/kernels/gemm/gemm.h"
 
 /* Reals of columns in one block: they stay in the outer cache and still make large products. */
 enum { BLOCK_REALS = 1 << 19, BLOCK_WINDOWS = 1 << 30 };

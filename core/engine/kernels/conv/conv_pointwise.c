@@ -7,7 +7,7 @@
  */
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
-#include "core/engine/kernels/gemm.h"
+#include "core/engine/kernels/gemm/gemm.h"
 #include "core/engine/kernels/vec.h"
 
 enum { MANY_CHANNELS = 256 };

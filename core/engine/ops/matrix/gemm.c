@@ -4,7 +4,7 @@
  * 7, C must have the full shape unless `broadcast` is set.
  */
 #include "core/engine/kernels/broadcast.h"
-#include "core/engine/kernels/gemm.h"
+#include "core/engine/kernels/gemm/gemm.h"
 #include "core/engine/rules.h"
 
 typedef struct gemm_attr {

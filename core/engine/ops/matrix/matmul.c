@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "core/engine/kernels/broadcast.h"
-#include "core/engine/kernels/gemm.h"
+#include "core/engine/kernels/gemm/gemm.h"
 #include "core/engine/rules.h"
 
 enum { PARALLEL_FROM = 16384 };

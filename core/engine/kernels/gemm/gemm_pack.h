@@ -2,7 +2,7 @@
 #ifndef MFM_GEMM_PACK_H
 #define MFM_GEMM_PACK_H
 
-#include "core/engine/kernels/gemm.h"
+#include "core/engine/kernels/gemm/gemm.h"
 #include "core/engine/kernels/vec.h"
 
 enum { MFM_GEMM_PANEL = (MFM_VEC_REGISTERS == 32 ? 4 : 2) * MFM_VEC_LANES };

@@ -1,4 +1,4 @@
-#include "core/engine/kernels/gemm_pack.h"
+#include "core/engine/kernels/gemm/gemm_pack.h"
 
 #include <string.h>
 

@@ -3,14 +3,14 @@
  * in registers. Block by block of k, rows of op(b) are copied into dense panels, or turned into
  * such where its columns lie together; few rows of c, or a small b, read them where they lie.
  */
-#include "core/engine/kernels/gemm.h"
+#include "core/engine/kernels/gemm/gemm.h"
 
 #include <omp.h>
 #include <string.h>
 
 #include "core/base/shape.h"
-#include "core/engine/kernels/gemm_few.h"
-#include "core/engine/kernels/gemm_pack.h"
+#include "core/engine/kernels/gemm/gemm_few.h"
+#include "core/engine/kernels/gemm/gemm_pack.h"
 #include "core/engine/kernels/vec.h"
 
 enum {

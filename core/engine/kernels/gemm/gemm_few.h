@@ -2,7 +2,7 @@
 #ifndef MFM_GEMM_FEW_H
 #define MFM_GEMM_FEW_H
 
-#include "core/engine/kernels/gemm.h"
+#include "core/engine/kernels/gemm/gemm.h"
 
 /* Whether k runs over a few rows, equally many of each chunk that has any. */
 bool mfm_gemm_has_few(const mfm_gemm *product);

@@ -1,4 +1,4 @@
-#include "core/engine/kernels/gemm_few.h"
+#include "core/engine/kernels/gemm/gemm_few.h"
 
 #include <omp.h>
 #include <string.h>
