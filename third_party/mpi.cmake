@@ -1,6 +1,7 @@
 # A module for each MPI that is found: onnx-mfm-NAME.so, beside the program in the build tree, below
 # lib/onnx-mfm where it is installed. The program loads the one of the launcher that has started it
-# (core/train/comm/launch.c), so one program serves all, and needs none when it runs by itself.
+# (core/train/comm/launch.c), so one program serves all, and needs none when it runs by itself. Each
+# module is an install component: a package of its own, which needs that MPI as the program does not.
 set(mfm_modules "${CMAKE_INSTALL_LIBDIR}/onnx-mfm")
 file(RELATIVE_PATH mfm_modules_from_bin "/${CMAKE_INSTALL_BINDIR}" "/${mfm_modules}")
 set_source_files_properties("${CMAKE_CURRENT_SOURCE_DIR}/comm/launch.c" TARGET_DIRECTORY mfm
@@ -14,7 +15,8 @@ function(mfm_mpi_module name library)
     set_target_properties(onnx-mfm-${name} PROPERTIES PREFIX "" C_VISIBILITY_PRESET hidden
         LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tools")
     if(MFM_INSTALL)
-        install(TARGETS onnx-mfm-${name} LIBRARY DESTINATION "${mfm_modules}")
+        install(TARGETS onnx-mfm-${name} COMPONENT ${name}
+            LIBRARY DESTINATION "${mfm_modules}")
     endif()
 endfunction()
 

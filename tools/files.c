@@ -240,6 +240,14 @@ int mfm_keep_standard_input(mfm_ctx *ctx)
     return status;
 }
 
+int mfm_take_model(mfm_ctx *ctx, const char **path)
+{
+    if (!is_standard(*path))
+        return MFM_OK;
+    *path = MFM_STANDARD_INPUT;
+    return mfm_keep_standard_input(ctx);
+}
+
 int mfm_make_folders(mfm_ctx *ctx, const char *path)
 {
     char *part = mfm_strdup(ctx, path);

@@ -30,6 +30,9 @@ const char *mfm_output_name(const char *path);
  * from the beginning: what comes through a pipe is kept in memory, and becomes standard input.
  * MFM_EIO also for a terminal, MFM_ENOTSUP beyond protobuf's 2 GiB. */
 int mfm_keep_standard_input(mfm_ctx *ctx);
+/* A further model of a command, which like the first can be "-": then *path becomes
+ * MFM_STANDARD_INPUT, and is kept. */
+int mfm_take_model(mfm_ctx *ctx, const char **path);
 
 /* Puts bytes into a file, as a whole or not at all. */
 int mfm_write_file(mfm_ctx *ctx, const char *path, const void *bytes, size_t size);

@@ -79,7 +79,7 @@ done
 touch cache/00000000000000000000000000000001.features
 own=$(wc -c <"$file")
 run again --feature-cache cache --feature-cache-size "$(awk "BEGIN { print 2.5 * $own / 1048576 }")"
-removed="1 files of features used least recently, [0-9.]+ MiB, are removed"
+removed="1 file of features used least recently, [0-9.]+ MiB, is removed"
 expect_stderr "$read_from[0-9.]+ MiB; $removed"
 expect_same again.onnx plain.onnx
 [ -f "$file" ] && [ -f cache/00000000000000000000000000000001.features ] &&

@@ -75,7 +75,7 @@ expect_stdout 'images that could not be read: . of 24 for training, . of 16 for 
 grep -q '"bad_images"' d.run/run.json || fail "run.json does not count bad images"
 expect_exit 3 eval a.onnx --data folder:photos
 expect_exit 0 eval a.onnx --data folder:photos --on-bad-image skip
-expect_stderr 'photos: 1 of 40 images cannot be read and are left out'
+expect_stderr 'photos: 1 of 40 images cannot be read and is left out'
 expect_stdout ', 39 images$'
 expect_exit 1 data folder:photos --test-part 0.4 --on-bad-image skip --check-images
 expect_stderr 'photos/dark/001.jpg: JPEG: '

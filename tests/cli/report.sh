@@ -128,7 +128,32 @@ expect_refusal 3 'class 2 of renamed is two, of runs/mfm 2: a page compares runs
     report runs/mfm renamed -o x.html --metrics-only
 expect_exit 0 report renamed -o x.html --metrics-only
 rm x.html
-expect_refusal 3 'nowhere: no run in this folder' report nowhere -o x.html
+expect_refusal 3 'cannot read nowhere: No such file' report nowhere -o x.html
+mkdir empty
+expect_refusal 3 'empty: no run in this folder: it has no run.json, nor a folder seed-N' \
+    report empty -o x.html
+# The record of a run, or of runs with several seeds, stands for its folder; other files do not.
+expect_exit 0 report runs/mfm/run.json -o less.html --metrics-only
+has less.html 'Training run runs/mfm<'
+expect_exit 0 report "runs/the base/summary.json" -o less.html --metrics-only
+expect_stdout '^wrote less.html: 2 runs$'
+(cd runs/mfm && "$TOOL" report run.json -o ../../less.html --metrics-only) >.stdout 2>.stderr ||
+    fail "no report of run.json in this folder"
+expect_refusal 3 'runs/mfm/model.onnx: it is a file: expected a run folder, or the run.json in one' \
+    report runs/mfm/model.onnx -o x.html
+# What another version made is shown, and said to be.
+version=$("$TOOL" version | cut -d ' ' -f 2)
+cp -r runs/mfm older
+sed 's/"onnx-mfm": "[^"]*"/"onnx-mfm": "0.0.9"/' runs/mfm/run.json >older/run.json
+expect_exit 0 report older -o less.html --metrics-only
+expect_stderr "warning: older/run.json: Made by onnx-mfm 0.0.9, read by $version: what its options"
+has less.html 'Made by onnx-mfm 0.0.9, read by '
+sed 's/"options": {/&"warp": 9,/' runs/mfm/run.json >older/run.json
+expect_exit 0 report older -o less.html --metrics-only
+has less.html 'The command leaves out --warp, which is unknown here'
+sed '/"onnx-mfm": /d' runs/mfm/run.json >older/run.json
+expect_refusal 3 'cannot read older/run.json: onnx-mfm: expected the version that wrote it' \
+    report older -o x.html
 expect_refusal 2 '--test-prior beside --metrics-only' report runs/mfm --metrics-only \
     --test-prior test1 -o x.html
 expect_refusal 2 'no RUN given' report -o x.html

@@ -107,7 +107,27 @@ expect_refusal 2 '--resume: which run' train --resume
 expect_refusal 3 'resume: --lr: 0.1: the run began with 0.01: drop the option, or start a new run' \
     train --run plain.run --resume --lr 0.1
 
-# Images that were prepared otherwise: a run of a version whose --fit put black around small ones,
+# A run of another version goes on, with a warning that stays in its record; one whose options this
+# version does not have does not.
+version=$("$TOOL" version | cut -d ' ' -f 2)
+edit() { # NAME EXPRESSION
+    copy "$1"
+    sed "$2" three.run/checkpoint.onnx >"$1.run/checkpoint.onnx"
+    expect_different "$1.run/checkpoint.onnx" three.run/checkpoint.onnx
+    "$RESEAL" "$1.run/checkpoint.onnx" || fail "no new checksum"
+}
+edit older 's/"onnx-mfm":"[0-9.]*"/"onnx-mfm":"0.0.9"/'
+goes_on older
+expect_stderr "warning: older.run/checkpoint.onnx: onnx-mfm 0.0.9 has made the run, this is $version: "
+grep -q '"began_with": "0.0.9"' older.run/run.json || fail "its record does not tell"
+expect_exit 0 report older.run -o older.html --metrics-only
+expect_stderr 'warning: older.run/run.json: Made by onnx-mfm 0.0.9, read by '
+edit unknown 's/"loss":/"lost":/'
+expect_refusal 3 'resume: the run does not record its --loss' train --run unknown.run --resume
+edit unknown 's/"weight-decay":0.00050000000000000001,/"weight-decay":0.0005,"warp":12345678,/'
+expect_refusal 3 'resume: the run has an option that this version does not know, --warp: ' \
+    train --run unknown.run --resume
+: a run of a version whose --fit put black around small ones,
 # made by an edit of what its checkpoint tells, with a new checksum.
 expect_exit 0 new lenet -o wide.onnx --classes 4 --input 1,28,28
 expect_exit 0 train wide.onnx -o wide.out.onnx --data idx:four --fit --method base --epochs 1 \

@@ -35,6 +35,14 @@ same injected.onnx strip -o -
     "$TOOL" inject - -o - 2>/dev/null | "$TOOL" strip - -o - >piped 2>.stderr
 expect_same piped lenet.onnx
 "$TOOL" diff lenet.onnx - <lenet.onnx >.stdout 2>.stderr || fail "it differs from itself"
+last_command="onnx-mfm eval --compare -"
+"$TOOL" eval trained.onnx --data idx:four --threads 1 --compare lenet.onnx |
+    sed 's|lenet.onnx|/dev/stdin|g' >wanted
+cat lenet.onnx | "$TOOL" eval trained.onnx --data idx:four --threads 1 --compare - >piped 2>.stderr
+grep -q "McNemar" piped || fail "no comparison"
+expect_same piped wanted
+cat trained.onnx | "$TOOL" eval - --data idx:four --threads 1 --compare - >piped 2>.stderr
+grep -Eq "^right here alone: 0 images, there alone: 0," piped || fail "it differs from itself"
 "$TOOL" bench - --threads 1 --repeat 1 --batch 2 <lenet.onnx >.stdout 2>.stderr ||
     fail "bench does not read it"
 

@@ -24,6 +24,20 @@ version=$(dpkg-deb -f "$deb" Version)
 for library in libc6 libjansson4 libpopt0; do
     dpkg-deb -f "$deb" Depends | grep -q "$library" || fail "it does not depend on $library"
 done
+# It needs no MPI: a module is a package of its own, which needs that MPI and this very version.
+dpkg-deb -f "$deb" Depends | grep -Eq 'mpi(ch|[0-9])' && fail "it depends on an MPI"
+modules=0
+for module in "$build"/tools/onnx-mfm-*.so; do
+    [ -e "$module" ] || continue
+    name=$(basename "$module" .so)
+    of_module=$(find "$work/made" -maxdepth 1 -name "${name}_*.deb")
+    [ -n "$of_module" ] || fail "no package of $name: $(ls "$work/made")"
+    dpkg-deb -f "$of_module" Depends | grep -Eq "onnx-mfm \(= $version\)" ||
+        fail "$name does not depend on onnx-mfm of its version"
+    dpkg-deb -f "$of_module" Depends | grep -Eq 'lib(open)?mpi' || fail "$name depends on no MPI"
+    [ "$(dpkg-deb -c "$of_module" | grep -vc '/$')" -eq 1 ] || fail "$name has other files too"
+    modules=$((modules + 1))
+done
 # All of it is root's and lies below /usr.
 dpkg-deb -c "$deb" >"$work/contents"
 awk '$2 != "root/root" || $6 !~ /^\.\/(usr\/.*)?$/ { print; bad = 1 } END { exit bad }' \
@@ -43,6 +57,13 @@ cd "$work"
     { cat said; fail "train"; }
 "$tool" eval trained.onnx --data idx:data >said || fail "eval"
 
+# Started by an MPI without its module: what to install.
+if MFM_MPI=nowhere OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=0 "$tool" train lenet.onnx \
+    -o x.onnx --data idx:data >said 2>&1; then
+    fail "it trains as two processes without a module"
+fi
+grep -q 'no module that works for nowhere: install its package' said || { cat said; fail "no hint"; }
+
 # The manual page of each command can be read, and completion is there.
 "$tool" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' |
     grep -Ev '^(help|version)$' >commands
@@ -60,4 +81,4 @@ for file in bash-completion/completions/onnx-mfm zsh/vendor-completions/_onnx-mf
     fish/vendor_completions.d/onnx-mfm.fish; do
     [ -s "$root/share/$file" ] || fail "no $file"
 done
-echo "$(basename "$deb"): $(wc -l <contents) files, $(wc -l <commands) commands"
+echo "$(basename "$deb"): $(wc -l <contents) files, $(wc -l <commands) commands, $modules modules"

@@ -1,5 +1,5 @@
-# `cpack -G DEB` in a build folder makes a Debian package of what `cmake --install` installs; its
-# dependencies are read off the files.
+# `cpack -G DEB` in a build folder makes Debian packages of what `cmake --install` installs: onnx-mfm,
+# and one for each MPI that the build has found. Their dependencies are read off the files.
 set(CPACK_PACKAGE_NAME onnx-mfm)
 set(CPACK_PACKAGE_CONTACT "The onnx-mfm developers")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "train image classifiers on long-tailed data, from ONNX and back")
@@ -12,5 +12,16 @@ set(CPACK_GENERATOR DEB)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "librsvg2-bin, dataset-fashion-mnist")
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_MAIN_PACKAGE_NAME onnx-mfm)
+set(mfm_suggests librsvg2-bin dataset-fashion-mnist)
+foreach(mpi IN LISTS MFM_MPIS)
+    string(TOUPPER ${mpi} name)
+    set(CPACK_DEBIAN_${name}_PACKAGE_NAME onnx-mfm-${mpi})
+    set(CPACK_DEBIAN_${name}_PACKAGE_DEPENDS "onnx-mfm (= ${PROJECT_VERSION})")
+    set(CPACK_COMPONENT_${name}_DESCRIPTION
+        "The module with which onnx-mfm trains on several machines, started by this MPI: ${mpi}.")
+    list(APPEND mfm_suggests onnx-mfm-${mpi})
+endforeach()
+list(JOIN mfm_suggests ", " CPACK_DEBIAN_MAIN_PACKAGE_SUGGESTS)
 include(CPack)

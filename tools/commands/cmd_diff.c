@@ -147,16 +147,6 @@ static int compare(mfm_ctx *ctx, const mfm_model *a, const mfm_model *b, const o
     return status;
 }
 
-/* Its path, which like the first can be standard input. */
-static int open_other(mfm_ctx *ctx, const mfm_arguments *arguments, const char **path)
-{
-    *path = mfm_arguments_rest_at(arguments, 0);
-    if (strcmp(*path, "-") != 0)
-        return MFM_OK;
-    *path = MFM_STANDARD_INPUT;
-    return mfm_keep_standard_input(ctx);
-}
-
 int mfm_cmd_diff(mfm_ctx *ctx, int argc, const char **argv)
 {
     options o = {.tolerance = 0};
@@ -167,8 +157,10 @@ int mfm_cmd_diff(mfm_ctx *ctx, int argc, const char **argv)
     if (!status && mfm_arguments_rest(&arguments) != 1)
         status = mfm_fail(ctx, MFM_EUSAGE, "%zu models: two are compared",
                           mfm_arguments_rest(&arguments) + 1);
-    if (!status)
-        status = open_other(ctx, &arguments, &other);
+    if (!status) {
+        other = mfm_arguments_rest_at(&arguments, 0);
+        status = mfm_take_model(ctx, &other);
+    }
     if (!status)
         status = mfm_model_load(ctx, arguments.positional, &a);
     if (!status)

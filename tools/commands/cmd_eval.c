@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/train/evaluate.h"
+#include "tools/files.h"
 #include "tools/options/data_options.h"
 #include "tools/show/eval_report.h"
 #include "tools/interrupt.h"
@@ -61,7 +62,7 @@ static const mfm_option table[] = {
      .kind = MFM_OPTION_STRING,
      .value = "MODEL",
      .offset = offsetof(options, compare),
-     .help = "a second model for the same images, and McNemar's test of the two"},
+     .help = "a second model for the same images, and McNemar's test of the two; - as with MODEL"},
     {.name = "batch",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -351,6 +352,8 @@ int mfm_cmd_eval(mfm_ctx *ctx, int argc, const char **argv)
         status = mfm_use_threads(ctx, (unsigned)o.threads, &threads);
     if (!status)
         status = prepare(&e, &o, &arguments);
+    if (!status && o.compare)
+        status = mfm_take_model(ctx, &o.compare);
     if (!status && o.compare)
         status = open_model(&other, &o, o.compare, MFM_PART_TEST);
     if (!status)

@@ -102,8 +102,9 @@ static const mfm_option_table report_options = {
     .purpose =
         "Compares training runs on one page that needs nothing else: curves, recall of each\n"
         "class, confusion, label distributions, calibration, what the modulator gives, the\n"
-        "surest mistakes, and the command that repeats each run. RUN is a run folder, or that\n"
-        "of several seeds. Models are evaluated on their test images, where these are at hand.",
+        "surest mistakes, and the command that repeats each run. RUN is a run folder or the\n"
+        "run.json in it, or the folder of several seeds. Models are evaluated on their test\n"
+        "images, where these are at hand.",
     .groups = groups};
 
 static int check_places(mfm_ctx *ctx, const options *o, mfm_class_borders *borders)

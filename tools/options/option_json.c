@@ -204,3 +204,24 @@ int mfm_options_adopt(mfm_ctx *ctx, const mfm_option_table *table, const json_t 
     }
     return MFM_OK;
 }
+
+static bool knows(const mfm_option_table *table, const char *name)
+{
+    mfm_option_entry entry;
+    for (size_t i = 0; mfm_option_at(table, i, &entry); i++)
+        if (strcmp(entry.option->name, name) == 0)
+            return true;
+    return false;
+}
+
+const char *mfm_options_unknown(const mfm_option_table *table, const json_t *run)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)run, name, value) /* which it takes of objects that may change */
+    {
+        if (!json_is_null(value) && !knows(table, name))
+            return name;
+    }
+    return NULL;
+}

@@ -20,4 +20,8 @@ json_t *mfm_option_to_json(const mfm_option *option, const void *field);
 int mfm_options_adopt(mfm_ctx *ctx, const mfm_option_table *table, const json_t *run,
                       const char *folder, void *values, mfm_arguments *arguments);
 
+/* The first of a run's options, but for empty ones, that the table does not have; NULL: it has all
+ * of them. */
+const char *mfm_options_unknown(const mfm_option_table *table, const json_t *run);
+
 #endif

@@ -110,3 +110,17 @@ char *mfm_run_command(mfm_ctx *ctx, const json_t *run)
     mfm_free(ctx, model);
     return l.text;
 }
+
+const char *mfm_run_command_lacks(mfm_ctx *ctx, const json_t *run)
+{
+    mfm_train_arguments *arguments = mfm_alloc(ctx, 1, sizeof *arguments);
+    mfm_form *form = mfm_alloc(ctx, 1, sizeof *form);
+    const char *unknown = NULL;
+    if (arguments && form) {
+        mfm_train_form_init(form, arguments);
+        unknown = mfm_options_unknown(&form->table, json_object_get(run, "options"));
+    }
+    mfm_free(ctx, arguments);
+    mfm_free(ctx, form);
+    return unknown;
+}

@@ -11,4 +11,8 @@
  * frees it by mfm_free. */
 char *mfm_run_command(mfm_ctx *ctx, const json_t *run);
 
+/* The first option of the run that the command leaves out, because the program does not know it;
+ * NULL: there is none. */
+const char *mfm_run_command_lacks(mfm_ctx *ctx, const json_t *run);
+
 #endif

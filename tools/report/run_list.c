@@ -1,9 +1,13 @@
 #include "tools/report/run_list.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "core/base/words.h"
 
 /* Whether it is the folder of a run by itself. */
 static bool is_run(mfm_ctx *ctx, const char *path)
@@ -38,6 +42,8 @@ static int read_one(mfm_run_list *l, const char *path, const mfm_class_borders *
                         MFM_PAGE_MOST_RUNS);
     mfm_run_record *r = &l->records[l->count++];
     int status = mfm_run_record_read(l->ctx, path, borders, r);
+    if (!status && r->page.note)
+        mfm_warn(l->ctx, "%s/run.json: %s", r->path, r->page.note);
     if (!status)
         status = check_classes(l, r);
     r->page.name = r->path;
@@ -76,7 +82,10 @@ static int read_seeds(mfm_run_list *l, const char *path, const mfm_class_borders
     globfree(&found);
     mfm_free(l->ctx, pattern);
     if (!status && runs == 0)
-        status = mfm_fail(l->ctx, MFM_EIO, "%s: no run in this folder: it has no run.json", path);
+        status = mfm_fail(
+            l->ctx, MFM_EIO,
+            "%s: no run in this folder: it has no run.json, nor a folder seed-N that has one",
+            path);
     return status;
 }
 
@@ -120,6 +129,36 @@ static int name_runs(mfm_run_list *l)
     return MFM_OK;
 }
 
+/* The folder that a path tells: itself, or that of a record of runs. The caller frees *folder. */
+static int folder_of_run(mfm_ctx *ctx, const char *path, char **folder)
+{
+    struct stat st;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    *folder = NULL;
+    if (stat(path, &st))
+        return mfm_fail(ctx, MFM_EIO, "cannot read %s: %s", path, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        *folder = mfm_strdup(ctx, path);
+    else if (strcmp(name, "run.json") != 0 && strcmp(name, "summary.json") != 0)
+        return mfm_fail(ctx, MFM_EIO,
+                        "%s: it is a file: expected a run folder, or the run.json in one", path);
+    else
+        *folder = slash ? mfm_format(ctx, "%.*s", slash > path ? (int)(slash - path) : 1, path)
+                        : mfm_strdup(ctx, ".");
+    return *folder ? MFM_OK : MFM_ENOMEM;
+}
+
+static int read_path(mfm_run_list *l, const char *path, const mfm_class_borders *borders)
+{
+    char *folder;
+    int status = folder_of_run(l->ctx, path, &folder);
+    if (!status)
+        status =
+            is_run(l->ctx, folder) ? read_one(l, folder, borders) : read_seeds(l, folder, borders);
+    mfm_free(l->ctx, folder);
+    return status;
+}
+
 int mfm_run_list_read(mfm_ctx *ctx, const mfm_strings *paths, const mfm_class_borders *borders,
                       mfm_run_list *l)
 {
@@ -129,8 +168,7 @@ int mfm_run_list_read(mfm_ctx *ctx, const mfm_strings *paths, const mfm_class_bo
     l->runs = mfm_alloc(ctx, MFM_PAGE_MOST_RUNS, sizeof *l->runs);
     int status = l->records && l->evaluations && l->runs ? MFM_OK : MFM_ENOMEM;
     for (size_t i = 0; i < paths->count && !status; i++)
-        status = is_run(ctx, paths->item[i]) ? read_one(l, paths->item[i], borders)
-                                             : read_seeds(l, paths->item[i], borders);
+        status = read_path(l, paths->item[i], borders);
     return status ? status : name_runs(l);
 }
 
@@ -144,8 +182,10 @@ int mfm_run_list_evaluate(mfm_run_list *l, const mfm_run_evaluation_options *opt
         if (!status)
             continue;
         mfm_warn(l->ctx, "%s was not evaluated: %s", r->path, mfm_message(l->ctx));
-        r->page.note = mfm_run_record_keep(
-            r, mfm_format(l->ctx, "It was not evaluated: %s.", mfm_message(l->ctx)));
+        const char *before = r->page.note;
+        r->page.note = mfm_run_record_keep(r, mfm_format(l->ctx, "%s%sIt was not evaluated: %s.",
+                                                         before ? before : "", before ? " " : "",
+                                                         mfm_message(l->ctx)));
         if (!r->page.note)
             return MFM_ENOMEM;
     }
@@ -159,8 +199,9 @@ int mfm_run_list_page(const mfm_run_list *l, const mfm_class_borders *borders, m
                                : mfm_format(l->ctx, "Training run %s", l->records[0].path);
     char *summary = l->count > 1
                         ? mfm_format(l->ctx, "%d classes", l->records[0].classes)
-                        : mfm_format(l->ctx, "Method %s on %s, imbalance %s: %d epochs",
-                                     first->method, first->data, first->imbalance, first->epochs);
+                        : mfm_format(l->ctx, "Method %s on %s, imbalance %s: %d %s", first->method,
+                                     first->data, first->imbalance, first->epochs,
+                                     mfm_plural((uint64_t)first->epochs, "epoch", "epochs"));
     for (int i = 0; i < l->count; i++)
         l->runs[i] = l->records[i].page;
     const mfm_page page = {.title = title,

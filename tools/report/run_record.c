@@ -8,6 +8,7 @@
 
 #include "tools/files.h"
 #include "tools/report/run_command.h"
+#include "tools/report/run_version.h"
 #include "tools/show/print_json.h"
 
 enum { FIGURES = 8, FILES = 6 };
@@ -445,7 +446,12 @@ static const char *short_name(const char *path)
 
 static int fill(record *r, const mfm_class_borders *borders)
 {
+    char *note = NULL;
     int status = read_run(r);
+    if (!status)
+        status = mfm_run_version_note(r->ctx, r->run, r->path, &note);
+    if (note && !(r->page.note = mfm_run_record_keep(r, note)))
+        status = MFM_ENOMEM;
     if (!status)
         status = read_classes(r);
     if (!status)

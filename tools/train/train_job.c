@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/words.h"
 #include "core/data/fnv.h"
 #include "core/data/sources/image_list.h"
 #include "core/data/sources/source.h"
@@ -18,6 +19,7 @@
 #include "onnx/info/preprocess_info.h"
 #include "tools/files.h"
 #include "tools/options/option_json.h"
+#include "tools/report/run_version.h"
 #include "tools/show/print_json.h"
 
 enum { HASH_TEXT = 17 };
@@ -75,10 +77,21 @@ static int adopt_model(mfm_train_job *job, const char *folder)
                : status;
 }
 
-static int adopt_options(mfm_train_job *job, const json_t *options, mfm_arguments *given)
+/* place: of the record whose options these are. */
+static int adopt_options(mfm_train_job *job, const json_t *options, const char *place,
+                         mfm_arguments *given)
 {
     char *folder;
-    int status = run_began_in(job, &folder);
+    const char *other;
+    int status = mfm_run_version(job->ctx, job->stored, place, &other);
+    if (status)
+        return status;
+    if (other)
+        mfm_warn(job->ctx,
+                 "%s: onnx-mfm %s has made the run, this is " MFM_VERSION
+                 ": it may go on otherwise than it would have there",
+                 place, other);
+    status = run_began_in(job, &folder);
     if (!status)
         status = mfm_train_adopt(job->ctx, &job->form, options, folder, &job->arguments, given);
     if (!status && !job->model_path)
@@ -112,7 +125,7 @@ int mfm_train_job_adopt_run(mfm_train_job *job, mfm_arguments *given)
     if (status)
         return status;
     const json_t *options = json_object_get(job->stored, "options");
-    status = adopt_options(job, options, given);
+    status = adopt_options(job, options, job->folder.checkpoint, given);
     if (status)
         return status;
     const json_int_t epochs = json_integer_value(json_object_get(options, "epochs"));
@@ -137,7 +150,7 @@ int mfm_train_job_adopt_sibling(mfm_train_job *job, const char *run_json, mfm_ar
     mfm_free(job->ctx, text);
     const json_t *options = json_object_get(job->stored, "options");
     return json_is_object(options)
-               ? adopt_options(job, options, given)
+               ? adopt_options(job, options, run_json, given)
                : mfm_fail(job->ctx, MFM_EDATA, "cannot read %s: it does not record its options",
                           run_json);
 }
@@ -382,9 +395,9 @@ int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options)
         warn_of_absent(job);
     if (mfm_method_reads_meta(options) && options->meta_batch > split->meta_count) {
         mfm_warn(job->ctx,
-                 "--meta-batch: %u: the meta set has only %u images: each meta batch is "
-                 "all of them",
-                 options->meta_batch, split->meta_count);
+                 "--meta-batch: %u: the meta set has only %u %s: each meta batch is all of it",
+                 options->meta_batch, split->meta_count,
+                 mfm_plural(split->meta_count, "image", "images"));
         options->meta_batch = split->meta_count;
     }
     return mfm_method_reads_meta(options) ? check_reach(job, "--meta-batch", options->meta_batch)
@@ -423,9 +436,10 @@ static json_t *describe_run(const mfm_train_job *job)
     if (!getcwd(here, sizeof here))
         here[0] = '\0'; /* it was removed: relative places are lost */
     return json_pack(
-        "{s:s, s:o, s:o, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "onnx-mfm",
-        MFM_VERSION, "folder", mfm_json_exact(here), "model_file", mfm_json_exact(job->model_path),
-        "model", model, "split", split, "test", test, "threads", job->threads, "train_images",
+        "{s:s, s:s*, s:o, s:o, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "onnx-mfm",
+        MFM_VERSION, "began_with", job->arguments.resume ? mfm_run_began_with(job->stored) : NULL,
+        "folder", mfm_json_exact(here), "model_file", mfm_json_exact(job->model_path), "model",
+        model, "split", split, "test", test, "threads", job->threads, "train_images",
         (int)job->split->train_count, "meta_images", (int)job->split->meta_count,
         "validation_images", (int)job->split->validation_count, "meta_batch",
         mfm_method_reads_meta(options) ? (int)options->meta_batch : 0, "classes",

@@ -408,7 +408,15 @@ int mfm_train_adopt(mfm_ctx *ctx, mfm_form *form, const json_t *run, const char 
     int status = mfm_options_adopt(ctx, &form->table, run, folder, a, given);
     if (!status) /* the names of the parts are there: now what the run tells of their settings */
         status = choose(ctx, form, a);
-    return status ? status : mfm_options_adopt(ctx, &form->table, run, folder, a, given);
+    if (!status)
+        status = mfm_options_adopt(ctx, &form->table, run, folder, a, given);
+    const char *unknown = status ? NULL : mfm_options_unknown(&form->table, run);
+    return unknown ? mfm_fail(ctx, MFM_EDATA,
+                              "resume: the run has an option that this version does not know, "
+                              "--%.80s: go on with the version that it began with, or start a new "
+                              "run with --run DIR",
+                              unknown)
+                   : status;
 }
 
 int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments *a,

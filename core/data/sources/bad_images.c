@@ -3,6 +3,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "core/base/words.h"
+
 typedef struct first {
     uint32_t index;
     char message[MFM_BAD_MESSAGE];
@@ -84,8 +86,8 @@ void mfm_bad_images_tell(mfm_ctx *ctx, mfm_bad_images *b, bool total)
     for (; b->told < MFM_BAD_TOLD && atomic_load(&b->first[b->told].written); b->told++)
         mfm_warn(ctx, "%s: it is left out", b->first[b->told].message);
     if (total && count > b->total_told) {
-        mfm_warn(ctx, "%s: %u of %u images cannot be read and are left out", b->name, count,
-                 b->images);
+        mfm_warn(ctx, "%s: %u of %u images cannot be read and %s left out", b->name, count,
+                 b->images, mfm_plural(count, "is", "are"));
         b->total_told = count;
     }
 }

@@ -29,6 +29,12 @@ static double step_for(double range, int most)
     return power * (ratio <= 1 ? 1 : ratio <= 2 ? 2 : ratio <= 5 ? 5 : 10);
 }
 
+/* The smallest step between ticks whose labels three digits tell apart. */
+static double least_step(const mfm_scale *s)
+{
+    return pow(10, floor(log10(fmax(fabs(s->low), fabs(s->high))) + 1e-12) - 2);
+}
+
 static void add_tick(mfm_scale *s, double value)
 {
     if (s->n_ticks < MFM_MOST_TICKS)
@@ -42,7 +48,7 @@ mfm_scale mfm_scale_linear(double low, double high, int most)
         s.low = fmin(s.low, 0);
         s.high = s.low == 0 && s.high == 0 ? 1 : fmax(s.high, 0);
     }
-    const double step = step_for(s.high - s.low, most);
+    const double step = fmax(step_for(s.high - s.low, most), least_step(&s));
     const double first = floor(s.low / step + 1e-9), last = ceil(s.high / step - 1e-9);
     s.low = first * step;
     s.high = last * step;

@@ -14,8 +14,8 @@ typedef struct mfm_scale {
 } mfm_scale;
 
 /* Steps of 1, 2 or 5 times a power of ten, at most `most` of them (1 to 20); the ends are moved out
- * to ticks. Ends that are one number give the scale from 0 to it, or 0 to 1. Ends that are not
- * finite count as 0. */
+ * to ticks. Three digits tell the ticks apart: what hardly moves is shown so. Ends that are one
+ * number give the scale from 0 to it, or 0 to 1. Ends that are not finite count as 0. */
 mfm_scale mfm_scale_linear(double low, double high, int most);
 /* Numbers counted from first to last, in whole steps; the ends stay as they are, half a number
  * farther out when they are one. */

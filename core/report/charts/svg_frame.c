@@ -1,11 +1,14 @@
 #include "core/report/charts/svg_frame.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/report/charts/svg.h"
 
 enum { TITLE_HEIGHT = 32, DATA_HEIGHT = 170, ROW = 15, SWATCH = 14, LONGEST = 40, ELLIPSIS = 11 };
+
+enum { TICK_TEXT = 32, TICK_GAP = 5 };
 
 /* A chart that is wider than a narrow screen is moved sideways there: its legend stays in sight. */
 enum { LEGEND_WIDTH = MFM_CHART_WIDTH - MFM_CHART_LEFT - MFM_CHART_RIGHT };
@@ -193,6 +196,16 @@ double mfm_frame_y(const mfm_frame *f, double value)
     return f->bottom - mfm_scale_at(&f->y, value) * (f->bottom - f->top);
 }
 
+/* As the room beside the axis takes it: "1.5e-4" for 0.00015. */
+static void write_tick(double value, char text[TICK_TEXT])
+{
+    snprintf(text, TICK_TEXT, "%.10g", value);
+    if (mfm_svg_text_width(text, strlen(text)) <= MFM_CHART_LEFT - TICK_GAP)
+        return;
+    const int power = (int)floor(log10(fabs(value)) + 1e-12);
+    snprintf(text, TICK_TEXT, "%.3ge%d", value / pow(10, power), power);
+}
+
 void mfm_frame_open(mfm_markup *m, const mfm_frame *f, const char *title)
 {
     mfm_svg_open(m, f->width, f->height, title);
@@ -200,8 +213,10 @@ void mfm_frame_open(mfm_markup *m, const mfm_frame *f, const char *title)
     for (int i = 0; i < f->y.n_ticks; i++) {
         const double y = mfm_frame_y(f, f->y.tick[i]);
         mfm_markup_add(m, "<path class=\"grid\" d=\"M%g %.2fH%g\"/>", f->left, y, f->right);
-        mfm_markup_add(m, "<text class=\"y\" x=\"%g\" y=\"%.2f\">%.10g</text>\n", f->left - 5,
-                       y + 4, f->y.tick[i]);
+        char text[TICK_TEXT];
+        write_tick(f->y.tick[i], text);
+        mfm_markup_add(m, "<text class=\"y\" x=\"%g\" y=\"%.2f\">%s</text>\n", f->left - TICK_GAP,
+                       y + 4, text);
     }
     mfm_markup_add(m, "<path class=\"axis\" d=\"M%g %gH%g\"/>\n", f->left, f->bottom, f->right);
 }

@@ -94,8 +94,8 @@ static int find(mfm_ctx *ctx, const mfm_launch *l, const mfm_transport **transpo
     if (*transport && (*transport)->version == MFM_TRANSPORT_VERSION)
         return MFM_OK;
     return mfm_fail(ctx, MFM_ENOTSUP,
-                    "started as one of %d processes: %s %s%s: build it with "
-                    "MFM_WITH_MPI and that MPI's headers installed, or set MFM_MPI=none for "
+                    "started as one of %d processes: %s %s%s: install its package, or build it "
+                    "with MFM_WITH_MPI and that MPI's headers installed, or set MFM_MPI=none for "
                     "processes by themselves",
                     l->ranks,
                     *transport ? "another version's module of" : "no module that works for",

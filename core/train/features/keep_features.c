@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/words.h"
 #include "core/data/evaluation_images.h"
 #include "core/data/image_digests.h"
 #include "core/train/features/feature_cache.h"
@@ -405,15 +406,16 @@ static void tell(const keeper *k, char note[MFM_FEATURE_NOTE])
         used += (size_t)snprintf(note + used, MFM_FEATURE_NOTE - used, "%s%u %s",
                                  used ? ", " : "the features of ", set->told, set->what);
         if (set->copies)
-            used += (size_t)snprintf(note + used, MFM_FEATURE_NOTE - used, " (%u copies of each)",
-                                     set->copies);
+            used += (size_t)snprintf(note + used, MFM_FEATURE_NOTE - used, " (%u %s of each)",
+                                     set->copies, mfm_plural(set->copies, "copy", "copies"));
     }
     if (used)
         used += (size_t)tell_place(k, size, note + used, MFM_FEATURE_NOTE - used);
     if (k->pruned.files)
         snprintf(note + used, MFM_FEATURE_NOTE - used,
-                 "%s%zu files of features used least recently, %.1f MiB, are removed",
-                 used ? "; " : "", k->pruned.files, k->pruned.bytes / 0x1p20);
+                 "%s%zu %s of features used least recently, %.1f MiB, %s removed", used ? "; " : "",
+                 k->pruned.files, mfm_plural(k->pruned.files, "file", "files"),
+                 k->pruned.bytes / 0x1p20, mfm_plural(k->pruned.files, "is", "are"));
 }
 
 static int prepare(keeper *k)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "core/base/words.h"
 #include "core/train/comm/comm.h"
 #include "core/train/features/keep_features.h"
 
@@ -74,9 +75,9 @@ int mfm_keep_run_features(mfm_training *t, const mfm_train_data *data,
         return MFM_OK;
     if (copies)
         snprintf(note, sizeof note,
-                 "each image is augmented %u times and no more: an approximation of new images in "
+                 "each image is augmented %u %s and no more: an approximation of new images in "
                  "each step",
-                 copies);
+                 copies, mfm_plural(copies, "time", "times"));
     tell(events, note);
     const int status = keep_in_turn(t, list, sizeof list / sizeof list[0], &how, note);
     if (!status)

@@ -30,6 +30,19 @@ static void test_linear(void)
     CU_ASSERT_TRUE(HAS_TICKS(s, -0.03, -0.02, -0.01, 0, 0.01, 0.02));
 }
 
+/* From a number to one that is hardly another: in the third digit, whatever their size. */
+static void test_hardly_moves(void)
+{
+    mfm_scale s = mfm_scale_linear(2.30258, 2.30261, 5);
+    CU_ASSERT_TRUE(HAS_TICKS(s, 2.3, 2.31));
+    s = mfm_scale_linear(89.99999, 90.00001, 5);
+    CU_ASSERT_TRUE(HAS_TICKS(s, 89.9, 90, 90.1));
+    s = mfm_scale_linear(-4.56781e-9, -4.56780e-9, 5);
+    CU_ASSERT_TRUE(HAS_TICKS(s, -4.57e-9, -4.56e-9));
+    s = mfm_scale_linear(999.9, 1000.1, 5);
+    CU_ASSERT_TRUE(HAS_TICKS(s, 990, 1000, 1010));
+}
+
 static void test_degenerate(void)
 {
     mfm_scale s = mfm_scale_linear(0, 0, 5);
@@ -79,6 +92,7 @@ static void test_log(void)
 
 static const mfm_case cases[] = {
     {"linear ticks are round and cover the numbers", test_linear},
+    {"what hardly moves has ticks that can be told apart", test_hardly_moves},
     {"a scale has a length, whatever the numbers", test_degenerate},
     {"counted things have whole ticks", test_counted},
     {"a logarithmic scale shows its smallest number", test_log},

@@ -189,6 +189,23 @@ static void test_lines(void)
     finish();
 }
 
+/* Beside the axis is room for about six letters. */
+static void test_small_numbers(void)
+{
+    start();
+    static const double x[] = {1, 2}, y[] = {0, 0.00015};
+    const mfm_curve curve = {.name = "n", .x = x, .y = y, .count = 2};
+    mfm_svg_lines(&m, &(mfm_lines){.title = "t",
+                                   .x_name = "epoch",
+                                   .unit = "",
+                                   .curves = &curve,
+                                   .n_curves = 1,
+                                   .counted = true});
+    CU_ASSERT_EQUAL(count(">0.0001</text>"), 1);
+    CU_ASSERT_EQUAL(count(">1.5e-4</text>"), 1);
+    finish();
+}
+
 /* Long runs have no dots, and places for the pointer at some of their epochs. */
 static void test_long_lines(void)
 {
@@ -392,6 +409,7 @@ static const mfm_case cases[] = {
     {"logarithmic bars", test_log_bars},
     {"many bars", test_many_bars},
     {"lines go through their points", test_lines},
+    {"ticks of small numbers are short", test_small_numbers},
     {"long lines have no dots", test_long_lines},
     {"percent of percent", test_percent},
     {"no lines", test_no_lines},
