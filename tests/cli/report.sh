@@ -139,7 +139,7 @@ expect_exit 0 report "runs/the base/summary.json" -o less.html --metrics-only
 expect_stdout '^wrote less.html: 2 runs$'
 (cd runs/mfm && "$TOOL" report run.json -o ../../less.html --metrics-only) >.stdout 2>.stderr ||
     fail "no report of run.json in this folder"
-expect_refusal 3 'runs/mfm/model.onnx: it is a file: expected a run folder, or the run.json in one' \
+expect_refusal 3 'runs/mfm/model.onnx: it is a file: expected a run folder, or the run.json' \
     report runs/mfm/model.onnx -o x.html
 # What another version made is shown, and said to be.
 version=$("$TOOL" version | cut -d ' ' -f 2)

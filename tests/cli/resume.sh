@@ -118,7 +118,7 @@ edit() { # NAME EXPRESSION
 }
 edit older 's/"onnx-mfm":"[0-9.]*"/"onnx-mfm":"0.0.9"/'
 goes_on older
-expect_stderr "warning: older.run/checkpoint.onnx: onnx-mfm 0.0.9 has made the run, this is $version: "
+expect_stderr "checkpoint.onnx: onnx-mfm 0.0.9 has made the run, this is $version: it may go on"
 grep -q '"began_with": "0.0.9"' older.run/run.json || fail "its record does not tell"
 expect_exit 0 report older.run -o older.html --metrics-only
 expect_stderr 'warning: older.run/run.json: Made by onnx-mfm 0.0.9, read by '

@@ -62,7 +62,8 @@ if MFM_MPI=nowhere OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=0 "$tool" train l
     -o x.onnx --data idx:data >said 2>&1; then
     fail "it trains as two processes without a module"
 fi
-grep -q 'no module that works for nowhere: install its package' said || { cat said; fail "no hint"; }
+grep -q 'no module that works for nowhere: install its package' said ||
+    { cat said; fail "no hint"; }
 
 # The manual page of each command can be read, and completion is there.
 "$tool" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' |
