@@ -1,5 +1,5 @@
-# srun starts the ranks: the bits of one process, and a checkpoint when the job is cancelled. A SLURM
-# of one machine is started for it, which only root can do, and only where it is installed.
+# srun starts the ranks: the bits of one process, and a checkpoint when the job is cancelled. A
+# SLURM of one machine is started for it, which only root can do, and only where it is installed.
 . "$SOURCE/tests/cli/lib.sh"
 
 case $MPI in
