@@ -193,7 +193,7 @@ static int import_network(mfm_importer *im, const mfm_role_choice *choice)
         status = mfm_import_check_wanted(im);
     if (!status)
         status = mfm_import_walk(im, 1, mfm_import_inputs);
-    if (!status)
+    if (!status && !im->only_form)
         status = check_divided(im);
     if (!status)
         status = mfm_import_check_batch(im);
@@ -204,6 +204,7 @@ static int import_network(mfm_importer *im, const mfm_role_choice *choice)
 
 /* What is wanted of a network beside its logits; NULL: nothing. */
 typedef struct extras {
+    bool only_form;
     const char *const *names;
     size_t count;
     int *values;
@@ -216,6 +217,7 @@ static int import_flat(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choi
     int status = mfm_import_begin(&im, ctx, model);
     im.wanted = wanted ? wanted->names : NULL;
     im.n_wanted = wanted ? wanted->count : 0;
+    im.only_form = wanted && wanted->only_form;
     *network = im.network = mfm_alloc(ctx, 1, sizeof **network);
     if (im.network)
         im.network->graph = im.graph;
@@ -253,7 +255,8 @@ int mfm_model_import_chosen(mfm_ctx *ctx, const mfm_model *model, const mfm_role
 
 int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)
 {
-    return mfm_model_import_chosen(ctx, model, NULL, network);
+    const extras form = {.only_form = true};
+    return import_model(ctx, model, NULL, &form, network);
 }
 
 int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network)
@@ -266,7 +269,7 @@ static int import_named(mfm_ctx *ctx, const mfm_model *model, const char *const 
                         size_t count, const char **named, int *found, mfm_network **network,
                         int *values)
 {
-    extras wanted = {named, 0, found};
+    extras wanted = {.names = named, .values = found};
     for (size_t i = 0; i < count; i++)
         if (names[i])
             named[wanted.count++] = names[i];

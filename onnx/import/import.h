@@ -30,7 +30,8 @@ int mfm_model_import(mfm_ctx *ctx, const mfm_model *model, mfm_network **network
 int mfm_model_import_values(mfm_ctx *ctx, const mfm_model *model, const char *const *names,
                             size_t count, mfm_network **network, int *values);
 /* The same without reading the parameters' numbers: the graph has none (graph->params is NULL)
- * until they are read, into it or into the graphs made from it. */
+ * until they are read, into it or into the graphs made from it. For who asks for shapes: a tensor
+ * may have several roles here. */
 int mfm_model_import_form(mfm_ctx *ctx, const mfm_model *model, mfm_network **network);
 
 /* How a file is looked at where it leaves a choice. */
@@ -64,8 +65,8 @@ typedef struct mfm_role_choice {
     size_t n_train_only, n_freeze, n_free, n_rates;
 } mfm_role_choice;
 
-/* As mfm_model_import_form, with such a choice; NULL: none. MFM_EINVAL for a name that no tensor
- * has, with the nearest, or one of which the choice cannot be. */
+/* As mfm_model_import_form, to be trained with such a choice; NULL: none. MFM_EINVAL for a name
+ * that no tensor has, with the nearest, or one of which the choice cannot be. */
 int mfm_model_import_chosen(mfm_ctx *ctx, const mfm_model *model, const mfm_role_choice *choice,
                             mfm_network **network);
 

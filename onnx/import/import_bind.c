@@ -211,7 +211,7 @@ static int tensor_argument(mfm_importer *im, mfm_binding *b, enum mfm_role role,
         }
     }
     *value = *made;
-    if (!status && b->param >= 0 && b->state >= 0)
+    if (!status && b->param >= 0 && b->state >= 0 && !im->only_form)
         return mfm_fail(im->ctx, MFM_ENOTSUP,
                         "%s: tensor '%s': is trained in one place and a running statistic in "
                         "another: each needs its own",

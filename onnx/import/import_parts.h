@@ -44,6 +44,7 @@ typedef struct mfm_importer {
     int64_t frozen_batch; /* the images' first dimension when the file fixes it; 0 */
     /* At the batch sizes of fold.h, and those around the frozen one, as far as asked for. */
     mfm_graph_shapes_at shapes[MFM_FOLD_BATCHES + 2];
+    bool only_form;            /* nothing is trained: a tensor may have several roles */
     const char *output;        /* the one that holds the logits; NULL: a graph by itself */
     const char *const *wanted; /* [n_wanted] names of values to keep beside the outputs */
     size_t n_wanted;

@@ -246,7 +246,7 @@ static void check_import(mfm_findings *p, mfm_model *model)
     const size_t before = mfm_findings_of(p, MFM_FINDING_OBSTACLE);
     int status = mfm_model_untie(p->ctx, model, NULL);
     if (!status)
-        status = mfm_model_import_form(p->ctx, model, &network);
+        status = mfm_model_import_chosen(p->ctx, model, NULL, &network);
     if (status == MFM_ENOMEM || (status && before == 0))
         judge(p, status, MFM_FINDING_OBSTACLE);
     if (!status)

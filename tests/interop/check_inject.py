@@ -18,7 +18,8 @@ INTS = {"rows": np.array([-1, 256], np.int64), "tokens": np.array([0, 4, 64], np
 WEIGHTS = {"k": small.weights(64, 5), "k5": small.weights(5, 3), "e": small.weights(4, 6),
            "e6": small.weights(6, 3), "e44": small.weights(4, 4), "e43": small.weights(4, 3),
            "e88": small.weights(8, 8), "e83": small.weights(8, 3), "d": small.weights(8, 8, 4),
-           "n": small.weights(6)}
+           "n": small.weights(6), "one": np.ones(4, np.float32),
+           "nought": np.zeros(4, np.float32)}
 
 
 def conv_net(info=(), opset=17):
@@ -38,6 +39,9 @@ def tokens(steps, info=(), opset=17):
 # A MatMul over the last axis of [n,4,64]: tokens. Then a mean over the tokens, and the classes.
 TOKENS = [node("Reshape", "r tokens", "t"), node("MatMul", "t k", "m"), node("Relu", "m", "a"),
           node("ReduceMean", "a", "p", axes=[1], keepdims=0), node("MatMul", "p k5", "y")]
+# Tokens behind a normalisation whose equal tensors a simplifier has merged.
+MERGED = [node("BatchNormalization", "r one nought nought one", "b"),
+          node("Reshape", "b tokens", "t"), *TOKENS[1:]]
 # Channels last [n,8,8,4] with a dense layer over the channels, as Keras writes them.
 LAST = [node("Transpose", "r", "t", perm=[0, 2, 3, 1]), node("MatMul", "t e", "m"),
         node("Relu", "m", "a"), node("ReduceMean", "a", "p", axes=[1, 2], keepdims=0),
@@ -265,6 +269,7 @@ def checks(program):
         yield name, accepted(program, name, tokens(LAST, info), "--layer", "fc:1")
         yield name + ", last layer", accepted(program, name, tokens(LAST, info), "--layer", "fc:2")
     yield "tokens are modulated, and trained, per channel", modulated(program, tokens(TOKENS))
+    yield "behind merged tensors, too", modulated(program, tokens(MERGED))
     yield "and so are images with their channels last", modulated(program, tokens(LAST))
     yield "what a block gives channels first", modulated(program, tokens(MIXED), "block:1", (1, 4))
     yield "and channels last", modulated(program, tokens(LAST_BLOCK), "block:1", (3, 4))
