@@ -30,6 +30,20 @@ HERE = Path(__file__).resolve().parent
 CLASSES = ("dots", "lines", "noise")
 SIZES = ((64, 64), (300, 200), (90, 260), (33, 31), (512, 384), (40, 640))
 
+# The lines are C++ as well.
+CPP = """#include <onnxruntime_c_api.h>
+#include <cstddef>
+#include <cstdint>
+float first(const char *model, float *image, const int64_t *shape, std::size_t numbers,
+            const char *input_name, const char *output_name);
+float first(const char *model, float *image, const int64_t *shape, std::size_t numbers,
+            const char *input_name, const char *output_name)
+{
+#include "serve_lines.h"
+    return logits[0];
+}
+"""
+
 
 def draw(kind, width, height, r):
     image = Image.new("RGB", (width, height), tuple(r.randrange(256) for _ in range(3)))
@@ -111,6 +125,9 @@ def build_c(code, build, folder):
     own = subprocess.run(["cc", "-E", "-xc", "-include", "onnxruntime_c_api.h", "/dev/null"],
                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     include = [] if own.returncode == 0 else ["-I%s" % (HERE / "ort")]
+    (folder / "serve.cpp").write_text(CPP, encoding="utf-8")
+    run("c++", "-std=c++11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I%s" % folder,
+        *include, folder / "serve.cpp")
     pc = next(prefix.rglob("onnx-mfm.pc")).parent
     flags = run("pkg-config", "--cflags", "--libs", "onnx-mfm",
                 env={**os.environ, "PKG_CONFIG_PATH": str(pc)}).split()
