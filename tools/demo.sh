@@ -103,9 +103,9 @@ cat <<END
 So much do runs of one method differ by their seeds alone: a smaller difference between two methods
 says nothing. Each file is a plain classifier of the same size and speed. To go on:
     cd $out && PATH=\$PWD/../release/tools:\$PATH
-    onnx-mfm eval mfm-1.onnx --data $data     recall of every class, confusion
-    onnx-mfm inspect mfm-1.onnx                        layers, and the names that --layer takes
-    onnx-mfm inject mfm-1.onnx -o i.onnx --layer fc:1  what was trained, as ONNX
+    onnx-mfm eval mfm-seed-1.onnx --data $data   recall of every class, confusion
+    onnx-mfm inspect mfm-seed-1.onnx                        layers, and the names that --layer takes
+    onnx-mfm inject mfm-seed-1.onnx -o i.onnx --layer fc:1  what was trained, as ONNX
     onnx-mfm train --help
 
 The runs side by side, for any browser:
