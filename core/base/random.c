@@ -1,6 +1,7 @@
 #include "core/base/random.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* One Philox round constant pair and the two Weyl increments of the key schedule. */
@@ -69,44 +70,78 @@ double mfm_random_uniform(const mfm_key *key, uint64_t index)
 }
 
 /* The rounds of mfm_random4 over vectors of counters. Words lie in 64 bits each, which is what the
- * products need, and what the compiler makes vectors of. */
-enum { LANES = 16 };
+ * products need, and what the compiler makes vectors of; so many that chains of operations need not
+ * wait for each other. (Of 16 GCC 12 makes no vectors, but single steps.) */
+enum { LANES = 32 };
 
-static void uniforms(const mfm_key *key, uint64_t first, double u[LANES])
+/* What all counters of a key begin with. */
+typedef struct start {
+    uint64_t k0, k1, c2, c3;
+} start;
+
+static start start_of(const mfm_key *key)
 {
-    const uint64_t low = 0xFFFFFFFFu, spread = key_words(key);
-    uint64_t k0 = spread & low, k1 = spread >> 32;
+    const uint64_t spread = key_words(key);
+    return (start){.k0 = (uint32_t)spread,
+                   .k1 = spread >> 32,
+                   .c2 = (uint32_t)key->step,
+                   .c3 = upper_word(key)};
+}
+
+/* The first two words of each, one behind the other. */
+static __attribute__((noinline)) void draw_many(const start *from, uint64_t first,
+                                                uint64_t bits[LANES])
+{
+    const uint64_t low = 0xFFFFFFFFu;
+    uint64_t k0 = from->k0, k1 = from->k1;
     uint64_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
     for (int i = 0; i < LANES; i++) {
-        c0[i] = (first + (uint64_t)i) & low;
+        c0[i] = first + (uint64_t)i;
         c1[i] = (first + (uint64_t)i) >> 32;
-        c2[i] = (uint32_t)key->step;
-        c3[i] = upper_word(key);
+        c2[i] = from->c2;
+        c3[i] = from->c3;
     }
     for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < LANES; i++) {
+        for (int i = 0; i < LANES; i++) { /* upper halves are cut off where it matters */
             const uint64_t p0 = PHILOX_M0 * (c0[i] & low), p1 = PHILOX_M1 * (c2[i] & low);
             c0[i] = (p1 >> 32) ^ c1[i] ^ k0;
             c2[i] = (p0 >> 32) ^ c3[i] ^ k1;
-            c1[i] = p1 & low;
-            c3[i] = p0 & low;
+            c1[i] = p1;
+            c3[i] = p0;
         }
         k0 = (k0 + PHILOX_W0) & low;
         k1 = (k1 + PHILOX_W1) & low;
     }
     for (int i = 0; i < LANES; i++)
-        u[i] = unit((uint32_t)c0[i], (uint32_t)c1[i]);
+        bits[i] = c0[i] << 32 | (c1[i] & low);
 }
 
 void mfm_random_uniforms(const mfm_key *key, uint64_t first, size_t n, double *u)
 {
-    double rest[LANES];
-    size_t done = 0;
-    for (; done + LANES <= n; done += LANES)
-        uniforms(key, first + done, u + done);
-    if (done < n) {
-        uniforms(key, first + done, rest);
-        memcpy(u + done, rest, (n - done) * sizeof *u);
+    const start from = start_of(key);
+    uint64_t bits[LANES];
+    for (size_t done = 0; done < n; done += LANES) {
+        const size_t count = n - done < LANES ? n - done : LANES;
+        draw_many(&from, first + done, bits);
+        for (size_t i = 0; i < count; i++)
+            u[done + i] = (double)(bits[i] >> 11) * 0x1p-53;
+    }
+}
+
+/* u is the upper 53 bits in units of 2^-53, and so is below `chance` as they are below a number. */
+void mfm_random_choose(const mfm_key *key, uint64_t first, size_t n, double chance, real taken,
+                       real other, real *to)
+{
+    const start from = start_of(key);
+    const bool never = !(chance > 0);
+    const uint64_t below = never ? 1 : chance < 1 ? (uint64_t)ceil(chance * 0x1p53) : 1ull << 53;
+    const uint64_t last = (below << 11) - 1;
+    uint64_t bits[LANES];
+    for (size_t done = 0; done < n; done += LANES) {
+        const size_t count = n - done < LANES ? n - done : LANES;
+        draw_many(&from, first + done, bits);
+        for (size_t i = 0; i < count; i++)
+            to[done + i] = bits[i] <= last && !never ? taken : other;
     }
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/base/linkage.h"
+#include "core/base/real.h"
 
 MFM_C_BEGIN
 
@@ -43,6 +44,9 @@ uint32_t mfm_random_u32(const mfm_key *key, uint64_t index);
 double mfm_random_uniform(const mfm_key *key, uint64_t index);
 /* u[i] = mfm_random_uniform(key, first + i), in vectors: for many. */
 void mfm_random_uniforms(const mfm_key *key, uint64_t first, size_t n, double *u);
+/* to[i] = mfm_random_uniform(key, first + i) < chance ? taken : other, in vectors. */
+void mfm_random_choose(const mfm_key *key, uint64_t first, size_t n, double chance, real taken,
+                       real other, real *to);
 /* Standard normal (Box-Muller). */
 double mfm_random_normal(const mfm_key *key, uint64_t index);
 /* Uniform in 0 .. bound-1, without modulo bias beyond 2^-32; bound > 0. */

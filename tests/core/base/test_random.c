@@ -62,6 +62,24 @@ static void test_many_are_the_single_ones(void)
         }
 }
 
+/* The same draws decide, at every chance that a draw can be compared with: none, all, a draw
+ * itself, the numbers next to it. */
+static void test_choices(void)
+{
+    const double drawn = mfm_random_uniform(&key, 9);
+    const double chances[] = {
+        0, 0x1p-53, 0.3, 0.5, nextafter(1, 0), 1, drawn, nextafter(drawn, 0), nextafter(drawn, 1)};
+    for (size_t c = 0; c < sizeof chances / sizeof chances[0]; c++)
+        for (size_t n = 0; n <= 40; n++) {
+            real to[41];
+            to[n] = -1;
+            mfm_random_choose(&key, 5, n, chances[c], 2, 3, to);
+            for (size_t i = 0; i < n; i++)
+                CU_ASSERT_EQUAL(to[i], mfm_random_uniform(&key, 5 + i) < chances[c] ? 2 : 3);
+            CU_ASSERT_EQUAL(to[n], -1);
+        }
+}
+
 /* Moments within five standard errors: mean 1/2, variance 1/12 (whose own variance is 1/180). */
 static void test_uniform(void)
 {
@@ -179,6 +197,7 @@ static const mfm_case cases[] = {
     {"a draw depends on its key and index alone", test_determinism},
     {"every part of the key counts", test_parts_of_the_key},
     {"many draws at once are the single ones", test_many_are_the_single_ones},
+    {"choices are those of the draws", test_choices},
     {"uniform draws have the mean and variance of [0, 1)", test_uniform},
     {"normal draws have the moments of the standard normal", test_normal},
     {"streams, steps, nodes and indices are uncorrelated", test_independence},

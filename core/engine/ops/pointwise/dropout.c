@@ -66,10 +66,8 @@ static void draw_mask(const mfm_node *node, int64_t count)
 #pragma omp parallel for if (count >= PARALLEL_FROM)
     for (int64_t i = 0; i < count; i += BLOCK) {
         const int64_t n = count - i < BLOCK ? count - i : BLOCK;
-        double u[BLOCK];
-        mfm_random_uniforms(&node->key, (uint64_t)(before + i), (size_t)n, u);
-        for (int64_t k = 0; k < n; k++)
-            node->saved[i + k] = u[k] < ratio ? 0 : kept;
+        mfm_random_choose(&node->key, (uint64_t)(before + i), (size_t)n, ratio, 0, kept,
+                          node->saved + i);
     }
 }
 
