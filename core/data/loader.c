@@ -40,6 +40,7 @@ struct mfm_loader {
     mfm_ctx *ctx; /* of the reader's thread, which alone uses it */
     struct ring ring[MFM_LOADER_STREAMS];
     int count, hands;
+    bool alone; /* the reader itself is the one hand */
     uint64_t depth;
     struct hand hand[MFM_LOADER_MAX_WORKERS];
     pthread_mutex_t lock; /* guards the rings' numbers and stages, stop and failure */
@@ -136,6 +137,15 @@ static void fill(mfm_loader *loader, struct ring *ring, mfm_worker *worker)
         finish(loader, ring);
 }
 
+/* A ring with work has its next part done. */
+static void advance(mfm_loader *loader, struct ring *ring, const struct hand *hand)
+{
+    if (ring->stage == IDLE)
+        choose(loader, ring);
+    else
+        fill(loader, ring, hand->worker[ring - loader->ring]);
+}
+
 static void *prepare(void *self)
 {
     struct hand *hand = self;
@@ -145,10 +155,8 @@ static void *prepare(void *self)
         struct ring *ring = neediest(loader);
         if (!ring)
             pthread_cond_wait(&loader->work, &loader->lock);
-        else if (ring->stage == IDLE)
-            choose(loader, ring);
         else
-            fill(loader, ring, hand->worker[ring - loader->ring]);
+            advance(loader, ring, hand);
     }
     pthread_mutex_unlock(&loader->lock);
     return NULL;
@@ -210,6 +218,15 @@ static int start(mfm_ctx *ctx, struct hand *hand)
     return MFM_OK;
 }
 
+/* Labels and indices without images are there sooner than a thread is told to fetch them. */
+static bool needs_no_thread(const mfm_loader_stream *streams, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (!streams[i].feed.no_images)
+            return false;
+    return true;
+}
+
 static int init_hand(mfm_ctx *ctx, mfm_loader *loader, const mfm_loader_stream *streams,
                      struct hand *hand)
 {
@@ -245,7 +262,7 @@ static int init(mfm_ctx *ctx, mfm_loader *loader, const mfm_loader_stream *strea
         status = init_hand(ctx, loader, streams, &loader->hand[i]);
     if (status == MFM_OK)
         status = init_sync(ctx, loader);
-    for (int i = 0; status == MFM_OK && i < loader->hands; i++)
+    for (int i = 0; status == MFM_OK && i < loader->hands && !loader->alone; i++)
         status = start(ctx, &loader->hand[i]);
     return status;
 }
@@ -264,7 +281,8 @@ int mfm_loader_new(mfm_ctx *ctx, const mfm_loader_stream *streams, int count, in
     loader->ctx = ctx;
     loader->count = count;
     loader->depth = (uint64_t)depth;
-    loader->hands = workers_for(streams, count, workers);
+    loader->alone = workers == 0 && needs_no_thread(streams, count);
+    loader->hands = loader->alone ? 1 : workers_for(streams, count, workers);
     const int status = init(ctx, loader, streams);
     if (status != MFM_OK) {
         mfm_loader_free(ctx, loader);
@@ -315,8 +333,12 @@ int mfm_loader_next(mfm_loader *loader, int stream, mfm_batch *batch, uint64_t *
     pthread_mutex_lock(&loader->lock);
     ring->held = false;
     pthread_cond_broadcast(&loader->work);
-    while (waiting(ring) == 0 && loader->failure == MFM_OK)
-        pthread_cond_wait(&loader->done, &loader->lock);
+    while (waiting(ring) == 0 && loader->failure == MFM_OK) {
+        if (loader->alone)
+            advance(loader, ring, &loader->hand[0]);
+        else
+            pthread_cond_wait(&loader->done, &loader->lock);
+    }
     if (waiting(ring) == 0) {
         pthread_mutex_unlock(&loader->lock); /* a failure is the last that is written */
         return mfm_fail(loader->ctx, loader->failure, "%s", loader->message);

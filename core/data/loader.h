@@ -26,8 +26,9 @@ typedef struct mfm_loader_stream {
 typedef struct mfm_loader mfm_loader;
 
 /* depth: buffers of each stream, 2 .. MFM_LOADER_MAX_DEPTH, one of which the reader holds. workers:
- * threads; 0: one for images in memory, as many as OpenMP has for those that are decoded. The
- * context, images and preprocesses in the streams must outlive the loader. */
+ * threads; 0: none where no stream wants images, one for images in memory, as many as OpenMP has
+ * for those that are decoded. The context, images and preprocesses in the streams must outlive the
+ * loader. */
 int mfm_loader_new(mfm_ctx *ctx, const mfm_loader_stream *streams, int count, int depth,
                    int workers, mfm_loader **loader);
 /* Stops the threads, at any time, and frees everything. */

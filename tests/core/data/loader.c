@@ -111,7 +111,9 @@ static void compare_for(fixture *f, int depth, int workers, uint64_t count, uint
             const size_t batch = mfm_feed_batch_size(feeds[s]);
             CU_ASSERT_EQUAL(mfm_feed_batch(feeds[s], worker, next[s]++, &room), MFM_OK);
             CU_ASSERT_EQUAL(got.n, (int64_t)batch);
-            CU_ASSERT_EQUAL(memcmp(images, got.images, batch * SIZE * sizeof(real)), 0);
+            CU_ASSERT_EQUAL(got.images == NULL, f->streams[s].feed.no_images);
+            if (got.images)
+                CU_ASSERT_EQUAL(memcmp(images, got.images, batch * SIZE * sizeof(real)), 0);
             CU_ASSERT_EQUAL(memcmp(labels, got.labels, batch * sizeof(real)), 0);
             CU_ASSERT_EQUAL(memcmp(indices, got.indices, batch * sizeof *indices), 0);
             CU_ASSERT_EQUAL(got.copies != NULL, f->streams[s].feed.copies > 0);
@@ -144,6 +146,20 @@ static void batches_are_the_same_for_any_number_of_workers(void)
     fixture_init(&f);
     for (int workers = 1; workers <= 7; workers++)
         compare_for(&f, 2 + workers % 3, workers, 60, 1 + (uint64_t)workers % 2, 0);
+    fixture_clear(&f);
+}
+
+/* Labels and indices, with a thread and without: the reader then prepares them itself. */
+static void batches_without_images_are_the_same(void)
+{
+    fixture f;
+    fixture_init(&f);
+    f.streams[0].feed.no_images = true;
+    compare_for(&f, 3, 0, 60, 1, 0);
+    f.streams[1].feed.no_images = true;
+    f.streams[1].feed.copies = COPIES;
+    for (int workers = 0; workers <= 2; workers++)
+        compare_for(&f, 3, workers, 60, 2, 0);
     fixture_clear(&f);
 }
 
@@ -409,6 +425,7 @@ static const mfm_case cases[] = {
     {"batches are the feed's own at any depth", batches_are_the_feeds_own_at_any_depth},
     {"batches are the same for any number of workers",
      batches_are_the_same_for_any_number_of_workers},
+    {"batches without images are the same", batches_without_images_are_the_same},
     {"a slow reader gets the same batches", a_slow_reader_gets_the_same_batches},
     {"streams may be read unevenly", streams_may_be_read_unevenly},
     {"reading starts at any step", reading_starts_at_any_step},
