@@ -27,7 +27,9 @@ static void on_signal(int signal)
 
 static void end(int signal)
 {
-    say("\ninterrupted\n");
+    say("\n");
+    say(told);
+    say("\n");
     _exit(128 + signal);
 }
 
@@ -47,8 +49,9 @@ void mfm_interrupt_catch(const char *text)
     catch (on_signal);
 }
 
-void mfm_interrupt_end(void)
+void mfm_interrupt_end(const char *text)
 {
+    told = text;
     catch (end);
 }
 

@@ -10,8 +10,9 @@
  * + its number. One that the process was started to ignore, as by nohup or in the background of a
  * shell, stays ignored. */
 void mfm_interrupt_catch(const char *text);
-/* From here on the first ends the process: for work that leaves nothing behind. */
-void mfm_interrupt_end(void);
+/* From here on the first ends the process, with this text, a constant: for work that leaves nothing
+ * behind. */
+void mfm_interrupt_end(const char *text);
 /* What came to another process that works on the same: as if it had come here. */
 void mfm_interrupt_note(int signal);
 /* The number of the signal that came, 0 as long as none has. */

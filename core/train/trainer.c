@@ -288,17 +288,17 @@ static int on_looked_through(void *self, uint32_t done, uint32_t total)
     return interrupt(r, "step", r->training->counters.step, ", before the next");
 }
 
-static int on_features(void *self, uint32_t done, uint32_t total)
+static int on_features(void *self, const char *doing, uint32_t done, uint32_t total)
 {
     const trainer *r = self;
     if (r->events->on_features)
-        r->events->on_features(r->events->self, done, total);
+        r->events->on_features(r->events->self, doing, done, total);
     return done ? on_looked_through(self, done, total) : MFM_OK;
 }
 
 static int keep_features(trainer *r)
 {
-    const mfm_evaluation_watch watch = {.self = r, .on_batch = on_features};
+    const mfm_feature_watch watch = {.self = r, .on_images = on_features};
     r->by_itself = r->training->options.feature_cache != NULL;
     const int status = mfm_keep_run_features(r->training, r->data, r->events, &watch);
     r->by_itself = false;

@@ -59,8 +59,9 @@ typedef struct mfm_train_events {
     /* Numbers in the model, frozen ones with them, from which epochs that are short beside their
      * checkpoint do without (mfm_epoch_saves). 0: none does. */
     size_t spare_from;
-    /* While the features of frozen layers are computed, before the first step: of some images. */
-    void (*on_features)(void *self, uint32_t done, uint32_t total);
+    /* While the features of frozen layers are looked up and computed, before the first step: of
+     * some images (core/train/features/keep_features.h). */
+    void (*on_features)(void *self, const char *doing, uint32_t done, uint32_t total);
     /* Something worth knowing of the run, a line without its end. */
     void (*on_note)(void *self, const char *note);
 } mfm_train_events;

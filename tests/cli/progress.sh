@@ -23,6 +23,26 @@ for text in $(grep '^error ' plain.txt); do
     grep -Fq -- "$text" lines.txt || fail "the result lacks $text"
 done
 
+# On 80 columns no line is longer, and the time that is left is there; on fewer it is what stays.
+expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
+train="train lenet.onnx --data idx:four --method base --batch 8 --epochs 12 --lr 0.01"
+train="$train --milestones none --validation disjoint:2 --threads 1"
+for columns in 80 40; do
+    last_command="script -c onnx-mfm $train ($columns columns)"
+    script -qec "stty cols $columns; '$TOOL' $train -o t$columns.onnx --run run$columns" /dev/null \
+        >.stdout 2>.stderr </dev/null || fail "exit code $?"
+    tr '\r' '\n' <.stdout | sed -n 's/^.\[K\(epoch .*\)/\1/p' >lines.txt
+    [ -s lines.txt ] || fail "no line of a run's progress"
+    ! grep -Ev "^epoch [0-9]+/12 .* ([0-9]+ (s|min|h) ?)+([0-9]+ (s|min) )?left$" lines.txt ||
+        fail "a line without the time that is left"
+    awk -v columns=$columns 'length >= columns { exit 1 }' lines.txt || fail "a line is too long"
+done
+# In a file there is a line for each epoch, with what it took and what is left.
+expect_exit 0 $train -o file.onnx --run file
+expect_stderr '^epoch 3/12  loss .* error [0-9.]+ %  validation .* lr 0.01  [0-9]+ s in steps, '
+expect_stderr '^epoch 3/12 .*, [0-9]+ s left$'
+expect_stderr '^epoch 12/12 .* 0 s left$'
+
 # interrupt SIGNAL CODE COMMAND...: once the command has taken the signal into its hands, which the
 # shell that is about to become it may have done as well.
 interrupt() {
@@ -54,3 +74,11 @@ interrupt INT 130 run m.onnx --input images.raw -o logits.npy --threads 1
 expect_stderr '^stopping after this batch; once more stops at once$'
 expect_stderr 'interrupted after [0-9]+ of 10000 images: nothing was written$'
 [ -z "$(find . -name '*logits*')" ] || fail "something of the output is there"
+
+# As soon as it is noticed, which is before the model is read: that something ended is told, too.
+for signal in TERM:143 INT:130; do
+    interrupt ${signal%:*} ${signal#*:} train m.onnx -o early.onnx --data idx:long --batch 8 \
+        --epochs 9
+    expect_stderr '^interrupted before the training began$|interrupted after .*checkpoint is kept'
+    [ ! -e early.onnx ] || fail "something of the output is there"
+done

@@ -347,7 +347,7 @@ int mfm_cmd_eval(mfm_ctx *ctx, int argc, const char **argv)
     mfm_evaluation e = {.session = {.ctx = ctx}}, other = {.session = {.ctx = ctx}};
     int status = mfm_options_parse(ctx, &eval_options, argc, argv, &o, &arguments);
     int threads;
-    mfm_interrupt_end(); /* what is printed is printed at the end */
+    mfm_interrupt_end("interrupted"); /* what is printed is printed at the end */
     if (!status)
         status = mfm_use_threads(ctx, (unsigned)o.threads, &threads);
     if (!status)

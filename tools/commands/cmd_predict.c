@@ -338,7 +338,7 @@ int mfm_cmd_predict(mfm_ctx *ctx, int argc, const char **argv)
     classification c = {.ctx = ctx, .options = &o, .session = {.ctx = ctx}, .list = json_array()};
     int status = mfm_options_parse(ctx, &predict_options, argc, argv, &o, &arguments);
     int threads;
-    mfm_interrupt_end(); /* nothing is written but whole lines */
+    mfm_interrupt_end("interrupted"); /* nothing is written but whole lines */
     if (!status)
         status = mfm_use_threads(ctx, (unsigned)o.threads, &threads);
     if (!status)

@@ -259,6 +259,8 @@ static int train_one(mfm_ranks *ranks, int argc, const char **argv, const mfm_tr
 int mfm_cmd_train(mfm_ctx *ctx, int argc, const char **argv)
 {
     mfm_ranks ranks;
+    if (mfm_launch_of().rank == 0)
+        mfm_interrupt_end("interrupted before the training began");
     const int status = mfm_ranks_open(ctx, &ranks);
     return mfm_ranks_close(&ranks, status ? status : train_one(&ranks, argc, argv, NULL, NULL));
 }

@@ -1,6 +1,6 @@
 /*
- * Progress of a training run for people: one line that is redrawn when the stream is a terminal,
- * else one line per epoch.
+ * Progress of a training run for people: one line that is redrawn when the stream is a terminal, of
+ * which its width shows what is worth the most; else one line per epoch, and every five minutes.
  */
 #ifndef MFM_METER_H
 #define MFM_METER_H
@@ -16,6 +16,7 @@ typedef struct mfm_meter {
     bool drawn; /* the line is on the screen now */
     uint32_t epochs;
     double begun_at, drawn_at; /* seconds of the monotonic clock */
+    double seconds_left;       /* as was told last */
     double last_error;         /* percent; negative before the first evaluation */
     double last_validation;    /* percent; NAN: not measured */
 } mfm_meter;

@@ -91,10 +91,10 @@ static void on_progress(void *self, const mfm_progress *progress)
     mfm_meter_progress(&job->meter, progress);
 }
 
-static void on_features(void *self, uint32_t done, uint32_t total)
+static void on_features(void *self, const char *doing, uint32_t done, uint32_t total)
 {
     mfm_train_job *job = self;
-    mfm_meter_images(&job->meter, "computing features", done, total);
+    mfm_meter_images(&job->meter, doing, done, total);
     if (done == total)
         mfm_meter_clear(&job->meter);
 }

@@ -41,6 +41,17 @@ static double mib(size_t bytes)
     return (double)bytes / 0x1p20;
 }
 
+static int tell_images(const keeper *k, const entry *e, const char *verb, uint32_t done,
+                       uint32_t total)
+{
+    char doing[64];
+    const mfm_feature_watch *watch = k->how->watch;
+    if (!watch || !total)
+        return MFM_OK;
+    snprintf(doing, sizeof doing, "%s %s features", verb, e->of->what);
+    return watch->on_images(watch->self, doing, done, total);
+}
+
 /* ---- what the cache has ---------------------------------------------------------------------- */
 
 static mfm_digest name_of(const keeper *k, const entry *e, uint32_t i, uint32_t copy)
@@ -138,12 +149,11 @@ static int keep_row(keeper *k, entry *e, uint32_t i, uint32_t copy, const real *
 static int make_rows(keeper *k, entry *e, uint32_t copy, uint32_t n_todo)
 {
     mfm_evaluation_images *reading;
-    const mfm_evaluation_watch *watch = k->how->watch;
     for (uint32_t i = 0; i < n_todo; i++)
         e->indices[i] = e->list[e->todo[i]];
     int status = open_images(k, e, e->indices, copy, &reading);
-    if (!status && watch && n_todo)
-        status = watch->on_batch(watch->self, 0, n_todo);
+    if (!status)
+        status = tell_images(k, e, "computing", 0, n_todo);
     for (uint32_t first = 0; first < n_todo && !status;) {
         const uint32_t n = n_todo - first < k->f->part ? n_todo - first : k->f->part;
         status = run_part(k, reading, first, n, k->rows);
@@ -154,8 +164,8 @@ static int make_rows(keeper *k, entry *e, uint32_t copy, uint32_t n_todo)
                 status = keep_row(k, e, e->todo[first + i], copy, k->rows + i * k->f->width);
         }
         first += n;
-        if (!status && watch)
-            status = watch->on_batch(watch->self, first, n_todo);
+        if (!status)
+            status = tell_images(k, e, "computing", first, n_todo);
     }
     mfm_evaluation_images_close(reading);
     return status;
@@ -257,17 +267,16 @@ static int list_missing(const keeper *k, entry *e)
 static int find_digests(const keeper *k, entry *e)
 {
     enum { AT_ONCE = 64 };
-    const mfm_evaluation_watch *watch = k->how->watch;
     e->digests = mfm_alloc(k->ctx, e->n, sizeof *e->digests);
     e->known = mfm_alloc(k->ctx, e->n, sizeof *e->known);
-    int status = e->digests && e->known ? MFM_OK : MFM_ENOMEM;
+    int status = e->digests && e->known ? tell_images(k, e, "looking up", 0, e->n) : MFM_ENOMEM;
     for (uint32_t first = 0; first < e->n && !status;) {
         const uint32_t n = e->n - first < AT_ONCE ? e->n - first : AT_ONCE;
         status = mfm_image_digests(k->ctx, e->of->images, k->how->preprocess, e->list + first, n,
                                    e->digests + first, e->known + first);
         first += n;
-        if (!status && watch)
-            status = watch->on_batch(watch->self, first, e->n);
+        if (!status)
+            status = tell_images(k, e, "looking up", first, e->n);
     }
     return status;
 }

@@ -23,13 +23,20 @@ typedef struct mfm_feature_images {
     uint32_t copies; /* augmented ones of each; 0: as evaluation reads it */
 } mfm_feature_images;
 
+/* Who follows the work: told before each kind of it, with done 0, and then of images as they are
+ * done, when a negative result ends all with that code. doing: "computing training features". */
+typedef struct mfm_feature_watch {
+    void *self;
+    int (*on_images)(void *self, const char *doing, uint32_t done, uint32_t total);
+} mfm_feature_watch;
+
 typedef struct mfm_feature_keeping {
     const mfm_preprocess *preprocess;
-    uint64_t seed;                     /* of augmented copies */
-    size_t memory;                     /* bytes that may be taken */
-    const char *cache;                 /* folder, which is made where it is not there; NULL: none */
-    double cache_size;                 /* bytes of its files; 0: any number */
-    const mfm_evaluation_watch *watch; /* who may end it; NULL: nobody */
+    uint64_t seed;                  /* of augmented copies */
+    size_t memory;                  /* bytes that may be taken */
+    const char *cache;              /* folder, which is made where it is not there; NULL: none */
+    double cache_size;              /* bytes of its files; 0: any number */
+    const mfm_feature_watch *watch; /* NULL: nobody */
 } mfm_feature_keeping;
 
 enum { MFM_FEATURE_NOTE = 1024 };

@@ -39,7 +39,7 @@ static int keep_in_turn(mfm_training *t, const mfm_feature_images *list, int n,
 }
 
 int mfm_keep_run_features(mfm_training *t, const mfm_train_data *data,
-                          const mfm_train_events *events, const mfm_evaluation_watch *watch)
+                          const mfm_train_events *events, const mfm_feature_watch *watch)
 {
     const mfm_dataset *dataset = data->dataset;
     const mfm_split *split = data->split;
