@@ -82,9 +82,7 @@ static int make_nodes(mfm_instance *instance, int64_t batch, mfm_instance_use us
         node->accumulates = instance->flags + flag;
         flag += (size_t)node->n_in;
         node->key.node = source->key;
-        int status = infer_node(instance, source, node);
-        if (!status)
-            status = mfm_node_setup(instance->ctx, node);
+        const int status = infer_node(instance, source, node);
         if (status)
             return status;
     }
@@ -109,6 +107,15 @@ int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, mfm_i
         status = make_nodes(instance, batch, use);
     if (status)
         mfm_instance_clear(instance);
+    return status;
+}
+
+int mfm_instance_setup(mfm_instance *instance)
+{
+    int status = MFM_OK;
+    for (size_t i = 0; i < instance->graph->n_nodes && !status; i++)
+        if (instance->nodes[i].op)
+            status = mfm_node_setup(instance->ctx, &instance->nodes[i]);
     return status;
 }
 

@@ -26,9 +26,11 @@ typedef struct mfm_instance_use {
                                 nobody reads that */
 } mfm_instance_use;
 
-/* On failure nothing is left to clear. */
+/* The shapes. On failure nothing is left to clear. */
 int mfm_instance_init(mfm_ctx *ctx, const mfm_graph *graph, int64_t batch, mfm_instance_use use,
                       mfm_instance *instance);
+/* The kernels, for as many threads as OpenMP is set to. */
+int mfm_instance_setup(mfm_instance *instance);
 void mfm_instance_clear(mfm_instance *instance);
 
 #endif

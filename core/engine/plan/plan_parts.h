@@ -24,6 +24,7 @@ struct mfm_plan {
     mfm_restore *restores; /* in the order of the schedule */
     size_t n_restores, restores_capacity;
     bool is_placed;    /* the lanes have their places in an arena */
+    bool alone;        /* its passes run in one thread */
     int next_pass;     /* the least that may run, or 0: a schedule begins anew */
     real *arena;       /* its own; NULL when it borrows */
     size_t arena_size; /* in reals */
@@ -48,6 +49,14 @@ bool mfm_plan_differentiates(const mfm_graph_node *node, int input);
 int mfm_plan_freeze(mfm_ctx *ctx, const mfm_graph *from, const mfm_plan_spec *spec,
                     mfm_graph **graph);
 void mfm_plan_free_frozen(mfm_graph *graph); /* accepts NULL */
+
+/* Whether its passes together take too little time for a second thread, by the shapes of its nodes,
+ * which are known. */
+bool mfm_plan_is_short(const mfm_plan *plan);
+/* What lies between the two has one thread in such a plan, whatever OpenMP is set to. */
+int mfm_plan_begin_threads(const mfm_plan *plan);
+void mfm_plan_end_threads(int threads);
+
 /* Fills plan->lanes and plan->runs. */
 int mfm_plan_find_lanes(mfm_plan *plan);
 /* Sets the nodes' accumulate flags: the first contribution of a sweep overwrites. */
