@@ -63,6 +63,10 @@ def memory(told, held, resident=""):
         assert abs(bench["peak_rss_bytes"] - predicted) <= 0.05 * predicted + 12 * MIB, bench
 
 
+def more(plain, other, size):
+    assert load(other)["buffer_bytes"] - load(plain)["buffer_bytes"] == int(size)
+
+
 def whole_lines(path):
     """A trace without its last line, which SIGKILL may have cut, and closed again."""
     with open(path, encoding="ascii") as file:
@@ -105,4 +109,5 @@ def check_events(file, *names):
 
 
 if __name__ == "__main__":
-    {"profile": profile, "memory": memory, "trace": trace, "cut": cut}[sys.argv[1]](*sys.argv[2:])
+    checks = {"profile": profile, "memory": memory, "more": more, "trace": trace, "cut": cut}
+    checks[sys.argv[1]](*sys.argv[2:])

@@ -86,6 +86,15 @@ static int make_instance(mfm_plan *plan, const mfm_plan_spec *spec)
     return status;
 }
 
+static int setup(mfm_plan *plan)
+{
+    plan->alone = mfm_plan_is_short(plan);
+    const int threads = mfm_plan_begin_threads(plan);
+    const int status = mfm_instance_setup(&plan->instance);
+    mfm_plan_end_threads(threads);
+    return status;
+}
+
 static int build(mfm_plan *plan, const mfm_plan_spec *spec)
 {
     mfm_ctx *ctx = plan->ctx;
@@ -103,6 +112,8 @@ static int build(mfm_plan *plan, const mfm_plan_spec *spec)
         plan->graph = plan->frozen;
     if (!status)
         status = make_instance(plan, spec);
+    if (!status)
+        status = setup(plan);
     if (status)
         return status;
     plan->lanes = mfm_alloc(ctx, plan->graph->n_values, 1);
@@ -192,23 +203,39 @@ static bool has_state(const mfm_node *node)
 /* Of nodes that have a state only, or of all: as soon as all that they pack is bound. */
 static void prepare(const mfm_plan *plan, bool states)
 {
+    const int threads = mfm_plan_begin_threads(plan);
     for (size_t i = 0; i < plan->graph->n_nodes; i++) {
         const mfm_node *node = &plan->instance.nodes[i];
         if (node->packed && (!states || has_state(node)) && is_ready(node))
             node->impl->prepare(node);
     }
+    mfm_plan_end_threads(threads);
 }
 
-void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector)
+/* room NULL: the graph's own form. */
+static void bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector,
+                        const mfm_param_room *room)
 {
     assert((uintptr_t)vector % 64 == 0);
     for (size_t i = 0; i < plan->graph->n_values; i++) {
         const mfm_value *value = &plan->graph->values[i];
-        if (value->kind == MFM_VALUE_PARAM && mfm_plan_has(plan, (int)i, lane))
-            plan->instance.tensors[i].lane[lane] = vector + value->offset;
+        if (value->kind == MFM_VALUE_PARAM && mfm_plan_has(plan, (int)i, lane) &&
+            (!room || room->at[i] != MFM_NO_ROOM))
+            plan->instance.tensors[i].lane[lane] = vector + (room ? room->at[i] : value->offset);
     }
     if (lane == MFM_X && plan->spec.frozen)
         prepare(plan, false);
+}
+
+void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector)
+{
+    bind_params(plan, lane, vector, NULL);
+}
+
+void mfm_plan_bind_params_at(mfm_plan *plan, enum mfm_lane lane, real *vector,
+                             const mfm_param_room *room)
+{
+    bind_params(plan, lane, vector, room);
 }
 
 void mfm_plan_bind_factors(mfm_plan *plan, int value, enum mfm_lane lane,
@@ -271,11 +298,11 @@ void mfm_plan_set_step(mfm_plan *plan, enum mfm_stream stream, uint64_t seed, ui
     }
 }
 
-/* A lane that the plan has is there, or its tensor is empty. */
+/* A lane that the plan has is there, or something stands for it, or its tensor is empty. */
 static bool is_there(const mfm_plan *plan, int value, enum mfm_lane lane)
 {
     const mfm_tensor *tensor = value < 0 ? NULL : &plan->instance.tensors[value];
-    return !mfm_plan_has(plan, value, lane) || tensor->lane[lane] ||
+    return !mfm_plan_has(plan, value, lane) || tensor->lane[lane] || tensor->factors[lane] ||
            !mfm_shape_count(&tensor->shape);
 }
 
@@ -371,6 +398,7 @@ void mfm_plan_run_heard(mfm_plan *plan, int pass, const mfm_plan_listener *liste
     const bool backward = p->kind == MFM_VJP || p->kind == MFM_VJP_T;
     const mfm_observer *observers = mfm_ctx_observers(plan->ctx);
     const uint64_t begin = observers ? mfm_clock() : 0;
+    const int threads = mfm_plan_begin_threads(plan);
     size_t next = first_restore(plan, pass);
     for (size_t k = 0; k < graph->n_nodes; k++) {
         const size_t i = backward ? graph->n_nodes - 1 - k : k;
@@ -385,6 +413,7 @@ void mfm_plan_run_heard(mfm_plan *plan, int pass, const mfm_plan_listener *liste
         if (listener)
             listener->on_passed(listener->self, i);
     }
+    mfm_plan_end_threads(threads);
     if (observers)
         mfm_observers_tell(observers, plan, pass, MFM_WHOLE_PASS, begin);
 }

@@ -9,6 +9,7 @@
 #include "core/engine/factors.h"
 #include "core/engine/graph.h"
 #include "core/base/linkage.h"
+#include "core/engine/param_room.h"
 #include "core/base/share.h"
 
 MFM_C_BEGIN
@@ -77,6 +78,9 @@ void mfm_plan_free(mfm_plan *plan);
 /* Parameter lanes live in vectors of the caller (graph->params_size reals, 64-byte aligned). A
  * sweep writes only the gradients that a path reaches: callers zero their G and DG vectors once. */
 void mfm_plan_bind_params(mfm_plan *plan, enum mfm_lane lane, real *vector);
+/* To a vector of this form; the lanes of parameters that it does not hold stay as they are. */
+void mfm_plan_bind_params_at(mfm_plan *plan, enum mfm_lane lane, real *vector,
+                             const mfm_param_room *room);
 /* A parameter's lane by factors instead (core/engine/factors.h), until factors NULL is bound. Only
  * where passes over the segments that bring the lane in find the parameter as mfm_plan_outer has
  * it.

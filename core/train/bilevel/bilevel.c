@@ -1,11 +1,12 @@
 #include "core/train/bilevel/bilevel.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/train/bilevel/factored.h"
 #include "core/train/bilevel/hyper_plan.h"
+#include "core/train/bilevel/moved_weights.h"
 #include "core/train/comm/gradient_sum.h"
-#include "core/train/optimizers/optimizer.h"
 #include "core/train/vector.h"
 
 /* Passes over the training batch, in the order in which a step runs them. */
@@ -23,7 +24,6 @@ enum {
     TRAIN_PASSES
 };
 enum { META_FORWARD, META_BACKWARD, META_PASSES };
-enum { PARALLEL_FROM = 1 << 16 }; /* numbers */
 
 static const mfm_pass train_passes[TRAIN_PASSES] = {
     [TRAIN_PLAIN] = {MFM_FORWARD, MFM_SET_PLAIN | MFM_SET_SOURCE},
@@ -84,17 +84,16 @@ struct mfm_bilevel {
     const char *names[TRAIN_PASSES]; /* by that number */
     mfm_hyper_plan *hypers[MFM_MAX_HYPERS];
     const real *hypergradients[MFM_MAX_HYPERS];
-    mfm_gradient_sum *sum;         /* of all */
+    mfm_gradient_sum *sum;         /* of g */
     mfm_gradient_sum *sum_without; /* but for the matrices that have factors, if any has */
-    real *w;                       /* the caller's */
-    real *gradient;                /* g1, then g2 */
-    real *virtual_w;               /* w^; NULL: w itself */
-    real *v;                       /* grad L_meta(w^) */
+    mfm_gradient_sum *sum_v;
+    real *w;                 /* the caller's */
+    real *gradient;          /* g1, then g2 */
+    mfm_moved_weights moved; /* w^, and v = grad L_meta(w^) */
     mfm_factored *factored;
     const uint32_t *rows; /* of the batch */
     uint64_t seed, step;
-    bool again;  /* the objective has been run forward in this step */
-    bool *moved; /* of the spec; NULL: all that are trainable */
+    bool again; /* the objective has been run forward in this step */
     mfm_bilevel_losses losses;
 };
 
@@ -173,21 +172,11 @@ static int plan_meta(mfm_bilevel *b)
 
 static int make_vectors(mfm_bilevel *b)
 {
-    const size_t n = b->problem->main->params_size;
-    int status = mfm_vector_new(b->ctx, NULL, n, &b->gradient);
-    if (!status && b->meta)
-        status = mfm_vector_new(b->ctx, NULL, n, &b->v);
-    if (!status && b->spec.meta == MFM_META_EXACT)
-        status = mfm_vector_new(b->ctx, NULL, n, &b->virtual_w);
-    if (status || !b->spec.moved)
-        return status;
-    const size_t values = b->problem->main->n_values;
-    b->moved = mfm_alloc(b->ctx, values, sizeof *b->moved);
-    if (!b->moved)
-        return MFM_ENOMEM;
-    memcpy(b->moved, b->spec.moved, values * sizeof *b->moved);
-    b->spec.moved = b->moved;
-    return MFM_OK;
+    const mfm_graph *graph = b->problem->main;
+    const int status = mfm_vector_new(b->ctx, NULL, graph->params_size, &b->gradient);
+    return status || !b->meta
+               ? status
+               : mfm_moved_weights_init(b->ctx, graph, &b->spec, b->factored, &b->moved);
 }
 
 /* A hyper graph writes h where the objective reads it, and reads where the main graph writes. */
@@ -197,26 +186,23 @@ static void connect(mfm_bilevel *b)
         mfm_hyper_plan_connect(b->hypers[i], b->train);
     mfm_plan_bind_params(b->train, MFM_G, b->gradient);
     *mfm_plan_lane(b->train, b->problem->objective.loss, MFM_G) = 1;
-    if (!b->meta)
-        return;
-    mfm_plan_bind_arena(b->meta, mfm_plan_lent(b->train));
-    mfm_plan_bind_params(b->train, MFM_DX, b->v);
-    mfm_plan_bind_params(b->meta, MFM_G, b->v);
-    if (b->virtual_w)
-        mfm_plan_bind_params(b->meta, MFM_X, b->virtual_w);
+    if (b->meta)
+        mfm_plan_bind_arena(b->meta, mfm_plan_lent(b->train));
 }
 
 static int make_sums(mfm_bilevel *b)
 {
     const mfm_graph *graph = b->problem->main;
     int status = mfm_gradient_sum_new(b->ctx, b->spec.comm, graph, NULL, &b->sum);
+    if (!status && b->meta)
+        status = mfm_gradient_sum_new(b->ctx, b->spec.comm, graph, b->moved.v_room.at, &b->sum_v);
     if (status || !b->factored)
         return status;
-    bool *without = mfm_alloc(b->ctx, graph->n_values, sizeof *without);
+    size_t *without = mfm_alloc(b->ctx, graph->n_values, sizeof *without);
     if (!without)
         return MFM_ENOMEM;
     for (size_t i = 0; i < graph->n_values; i++)
-        without[i] = mfm_factored_has(b->factored, (int)i);
+        without[i] = mfm_factored_has(b->factored, (int)i) ? MFM_NO_ROOM : graph->values[i].offset;
     status = mfm_gradient_sum_new(b->ctx, b->spec.comm, graph, without, &b->sum_without);
     mfm_free(b->ctx, without);
     return status;
@@ -238,12 +224,13 @@ static int build(mfm_bilevel *b)
         status = plan_train(b);
     for (int i = 0; i < b->problem->n_hypers && !status; i++)
         status = mfm_hyper_plan_new(b->ctx, b->problem, i, &b->spec.share, never, &b->hypers[i]);
+    if (!status && b->meta)
+        status = mfm_factored_new(b->ctx, b->problem, &b->spec, b->train, b->meta, &b->factored);
     if (!status)
         status = make_vectors(b);
     if (!status)
         connect(b);
-    if (!status && b->meta)
-        status = mfm_factored_new(b->ctx, b->problem, &b->spec, b->train, b->meta, &b->factored);
+    b->spec.moved = NULL; /* the caller's */
     return status ? status : make_sums(b);
 }
 
@@ -275,13 +262,12 @@ void mfm_bilevel_free(mfm_bilevel *b)
     mfm_plan_free(b->meta);
     mfm_gradient_sum_free(b->sum);
     mfm_gradient_sum_free(b->sum_without);
+    mfm_gradient_sum_free(b->sum_v);
     for (int i = 0; i < MFM_MAX_HYPERS; i++)
         mfm_hyper_plan_free(b->hypers[i]);
     mfm_free_aligned(b->ctx, b->gradient);
-    mfm_free_aligned(b->ctx, b->virtual_w);
-    mfm_free_aligned(b->ctx, b->v);
+    mfm_moved_weights_clear(b->ctx, &b->moved);
     mfm_factored_free(b->factored);
-    mfm_free(b->ctx, b->moved);
     mfm_free(b->ctx, b);
 }
 
@@ -295,8 +281,7 @@ void mfm_bilevel_bind(mfm_bilevel *b, real *w, real *state, real *const *phi)
     if (!b->meta)
         return;
     mfm_plan_bind_state(b->meta, state);
-    if (!b->virtual_w)
-        mfm_plan_bind_params(b->meta, MFM_X, w);
+    mfm_moved_weights_bind(&b->moved, b->train, b->meta, w);
 }
 
 static void make_h(mfm_bilevel *b, bool again)
@@ -333,73 +318,16 @@ static void run_objective(mfm_bilevel *b)
     mfm_plan_run(b->train, b->pass[b->again ? TRAIN_REST_AGAIN : TRAIN_REST]);
 }
 
-static bool is_plain(const mfm_virtual_step *step)
-{
-    return step->weight_decay == 0 && !step->velocity;
-}
-
-/* One parameter's part of the virtual step. m: its velocity; NULL: none. */
-static void move_param(const mfm_virtual_step *step, const mfm_value *value, bool decays,
-                       const real *g, const real *m, const real *w, real *to)
-{
-    const int64_t n = mfm_shape_count(&value->shape);
-    const real alpha = (real)(step->alpha * value->rate), momentum = (real)step->momentum;
-    const real decay = decays ? (real)step->weight_decay : 0;
-    if (is_plain(step)) {
-#pragma omp parallel for if (n >= PARALLEL_FROM)
-        for (int64_t k = 0; k < n; k++)
-            to[k] = w[k] - alpha * g[k];
-        return;
-    }
-#pragma omp parallel for if (n >= PARALLEL_FROM)
-    for (int64_t k = 0; k < n; k++)
-        to[k] = w[k] - alpha * (g[k] + decay * w[k] + (m ? momentum * m[k] : 0));
-}
-
-/* by_factors: but for the matrices that have them. */
-static void move(mfm_bilevel *b, const mfm_virtual_step *step, bool by_factors)
-{
-    const mfm_graph *graph = b->problem->main;
-    mfm_factored_move(b->factored, b->w, step->alpha, by_factors);
-    for (size_t i = 0; i < graph->n_values; i++) {
-        const mfm_value *value = &graph->values[i];
-        if (value->kind != MFM_VALUE_PARAM || (by_factors && mfm_factored_has(b->factored, (int)i)))
-            continue;
-        const size_t at = value->offset;
-        if (value->trainable && (!b->moved || b->moved[i]))
-            move_param(step, value,
-                       mfm_param_decays(graph, value, step->spare_vectors, step->spared),
-                       b->gradient + at, step->velocity ? step->velocity + at : NULL, b->w + at,
-                       b->virtual_w + at);
-        else
-            memcpy(b->virtual_w + at, b->w + at,
-                   (size_t)mfm_shape_count(&value->shape) * sizeof *b->w);
-    }
-}
-
-/* w^ = w - alpha R (g + ..) with R the parameters' own rates: the tangent is along R v. */
-static void scale_by_rates(const mfm_bilevel *b)
-{
-    const mfm_graph *graph = b->problem->main;
-    for (size_t i = 0; i < graph->n_values; i++) {
-        const mfm_value *value = &graph->values[i];
-        if (value->kind != MFM_VALUE_PARAM || value->rate == 1 ||
-            mfm_factored_has(b->factored, (int)i))
-            continue;
-        const size_t n = (size_t)mfm_shape_count(&value->shape);
-        for (size_t k = 0; k < n; k++)
-            b->v[value->offset + k] *= (real)value->rate;
-    }
-}
-
 void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *meta, const mfm_virtual_step *step)
 {
     const int loss = b->problem->meta.loss;
     run_objective(b);
-    if (b->virtual_w) {
-        const bool by_factors = is_plain(step);
+    if (b->moved.w) {
+        const bool by_factors = mfm_virtual_step_is_plain(step);
+        assert(by_factors || b->spec.full);
         run_backward(b, TRAIN_BACKWARD, by_factors);
-        move(b, step, by_factors);
+        mfm_factored_move(b->factored, b->w, step->alpha, by_factors);
+        mfm_moved_weights_move(&b->moved, step, b->w, b->gradient, by_factors ? b->factored : NULL);
     }
     b->again = true;
     mfm_problem_bind(b->problem, b->meta, meta);
@@ -407,9 +335,9 @@ void mfm_bilevel_virtual(mfm_bilevel *b, const mfm_batch *meta, const mfm_virtua
     mfm_plan_run(b->meta, META_FORWARD);
     b->losses.meta = (double)*mfm_plan_lane(b->meta, loss, MFM_X);
     *mfm_plan_lane(b->meta, loss, MFM_G) = 1;
-    mfm_gradient_sum_run(sum_of(b, true), b->meta, META_BACKWARD, b->v);
+    mfm_gradient_sum_run(b->sum_v, b->meta, META_BACKWARD, b->moved.v);
     mfm_factored_direct(b->factored);
-    scale_by_rates(b);
+    mfm_moved_weights_scale(&b->moved);
 }
 
 const real *const *mfm_bilevel_hypergradients(mfm_bilevel *b)
@@ -447,14 +375,21 @@ mfm_bilevel_losses mfm_bilevel_last(const mfm_bilevel *b)
     return b->losses;
 }
 
+static bool holds_all(const mfm_bilevel *b, const mfm_param_room *room)
+{
+    return room->size == b->problem->main->params_size;
+}
+
 const real *mfm_bilevel_virtual_weights(const mfm_bilevel *b)
 {
-    return b->virtual_w ? b->virtual_w : b->w;
+    if (!b->moved.w)
+        return b->w;
+    return holds_all(b, &b->moved.w_room) ? b->moved.w : NULL;
 }
 
 const real *mfm_bilevel_meta_gradient(const mfm_bilevel *b)
 {
-    return b->v;
+    return holds_all(b, &b->moved.v_room) ? b->moved.v : NULL;
 }
 
 size_t mfm_bilevel_factored(const mfm_bilevel *b)
@@ -469,9 +404,8 @@ const real *mfm_bilevel_read(const mfm_bilevel *b, size_t link)
 
 size_t mfm_bilevel_bytes(const mfm_bilevel *b)
 {
-    const size_t vectors = 1u + (b->virtual_w ? 1u : 0u) + (b->v ? 1u : 0u);
-    size_t bytes = vectors * b->problem->main->params_size * sizeof(real);
-    bytes += mfm_factored_bytes(b->factored);
+    size_t bytes = b->problem->main->params_size * sizeof(real);
+    bytes += mfm_moved_weights_bytes(&b->moved) + mfm_factored_bytes(b->factored);
     bytes += mfm_plan_bytes(b->train) + (b->meta ? mfm_plan_bytes(b->meta) : 0);
     for (int i = 0; i < b->problem->n_hypers; i++)
         bytes += mfm_hyper_plan_bytes(b->hypers[i]);

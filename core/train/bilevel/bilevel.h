@@ -51,6 +51,7 @@ typedef struct mfm_bilevel_spec {
     enum mfm_meta_step meta;
     enum mfm_bilevel_factors factors;
     bool sharp; /* mfm_bilevel_gradient_nearby will be called */
+    bool full;  /* virtual steps will come with velocity or weight decay */
     /* [n_values of the main graph] parameters that the virtual step moves; NULL: all that are
      * trainable. v and the tangents are those of these alone. Read by mfm_bilevel_new only. */
     const bool *moved;
@@ -64,6 +65,11 @@ typedef struct mfm_virtual_step {
     const mfm_value *spared;
     const real *velocity; /* laid out as w; NULL: none */
 } mfm_virtual_step;
+
+static inline bool mfm_virtual_step_is_plain(const mfm_virtual_step *step)
+{
+    return step->weight_decay == 0 && !step->velocity;
+}
 
 /* The problem must have a hyper graph, and outlive the result. */
 int mfm_bilevel_new(mfm_ctx *ctx, const mfm_problem *problem, const mfm_bilevel_spec *spec,
@@ -99,8 +105,8 @@ typedef struct mfm_bilevel_losses {
     double meta;  /* L_meta(w^); 0 in a step without it */
 } mfm_bilevel_losses;
 mfm_bilevel_losses mfm_bilevel_last(const mfm_bilevel *bilevel);
-/* w^ and v: laid out as w; valid until the next call. For tests and reports. What lies in the place
- * of a matrix that has factors is not defined. */
+/* w^ and v, laid out as w; valid until the next call. For tests and reports. NULL where they are
+ * not made of all parameters: some have factors, or are not moved. */
 const real *mfm_bilevel_virtual_weights(const mfm_bilevel *bilevel);
 const real *mfm_bilevel_meta_gradient(const mfm_bilevel *bilevel);
 /* How many matrices have factors. */

@@ -135,6 +135,7 @@ static int make_bilevel(mfm_training *t, meta_step *m)
                                    .comm = t->options.comm,
                                    .meta = m->how ? MFM_META_EXACT : MFM_META_NEVER,
                                    .sharp = mfm_sharpness_on(&t->sharpness),
+                                   .full = m->how && m->steps->virtual_form == MFM_VIRTUAL_FULL,
                                    .moved = moved};
     if (!status)
         status = mfm_bilevel_new(t->ctx, t->problem, &spec, &m->bilevel);

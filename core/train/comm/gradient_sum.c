@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "core/engine/param_room.h"
+
 enum { LEAST = 256 << 10 }; /* bytes of a part */
 
 typedef struct part {
@@ -28,37 +30,26 @@ static void find_first_nodes(const mfm_graph *graph, size_t *first)
                 first[graph->nodes[i].in[j]] = i;
 }
 
-/* Parts follow each other without gaps, but where a parameter is left out: they lie in the order of
- * their values. */
-static void cut(mfm_gradient_sum *s, const mfm_graph *graph, const bool *without,
-                const size_t *first)
+/* Parts follow each other without gaps, but where a parameter is left out. */
+static void cut(mfm_gradient_sum *s, const mfm_graph *graph, const size_t *at, const size_t *first)
 {
-    const size_t none = graph->n_nodes;
     part *last = NULL;
     for (size_t v = 0; v < graph->n_values; v++) {
         const mfm_value *value = &graph->values[v];
-        if (value->kind != MFM_VALUE_PARAM)
+        if (value->kind != MFM_VALUE_PARAM || (at && at[v] == MFM_NO_ROOM))
             continue;
-        assert(!last || value->offset >= last->begin);
-        if (without && without[v]) {
-            if (last)
-                last->end = value->offset;
-            last = NULL;
-            continue;
-        }
-        if (!last || (value->offset - last->begin) * sizeof(real) >= LEAST) {
-            if (last)
-                last->end = value->offset;
+        const size_t begin = at ? at[v] : value->offset;
+        assert(!last || begin >= last->end);
+        if (!last || begin > last->end || (begin - last->begin) * sizeof(real) >= LEAST) {
             last = &s->parts[s->n_parts++];
-            *last = (part){.begin = value->offset, .first = none};
+            *last = (part){.begin = begin, .first = graph->n_nodes};
         }
+        last->end = begin + mfm_param_extent(graph, v);
         last->first = first[v] < last->first ? first[v] : last->first;
     }
-    if (last)
-        last->end = graph->params_size;
 }
 
-int mfm_gradient_sum_new(mfm_ctx *ctx, mfm_comm *comm, const mfm_graph *graph, const bool *without,
+int mfm_gradient_sum_new(mfm_ctx *ctx, mfm_comm *comm, const mfm_graph *graph, const size_t *at,
                          mfm_gradient_sum **sum)
 {
     *sum = NULL;
@@ -75,7 +66,7 @@ int mfm_gradient_sum_new(mfm_ctx *ctx, mfm_comm *comm, const mfm_graph *graph, c
     s->parts = mfm_alloc(ctx, n_params, sizeof *s->parts);
     if (first && (s->parts || !n_params)) {
         find_first_nodes(graph, first);
-        cut(s, graph, without, first);
+        cut(s, graph, at, first);
         *sum = s;
     }
     mfm_free(ctx, first);

@@ -17,13 +17,15 @@ MFM_C_BEGIN
 
 typedef struct mfm_gradient_sum mfm_gradient_sum;
 
-/* For sweeps over the graph, which is only read here. without: [n_values] parameters that are left
- * out; NULL: none. comm NULL: *sum is NULL, which mfm_gradient_sum_run takes. */
-int mfm_gradient_sum_new(mfm_ctx *ctx, mfm_comm *comm, const mfm_graph *graph, const bool *without,
+/* For sweeps over the graph. at: [n_values] where the vector has the gradient of a parameter, in
+ * their order, or MFM_NO_ROOM for one that is left out (core/engine/param_room.h); NULL: all, where
+ * the graph has them. Both are only read here. comm NULL: *sum is NULL, which mfm_gradient_sum_run
+ * takes. */
+int mfm_gradient_sum_new(mfm_ctx *ctx, mfm_comm *comm, const mfm_graph *graph, const size_t *at,
                          mfm_gradient_sum **sum);
 void mfm_gradient_sum_free(mfm_gradient_sum *sum);
-/* Runs a VJP pass of a plan over the graph that writes G of parameters to the vector
- * [graph->params_size]: that of this rank's samples becomes that of all. */
+/* Runs a VJP pass of a plan over the graph that writes G of parameters to the vector: that of this
+ * rank's samples becomes that of all. */
 void mfm_gradient_sum_run(mfm_gradient_sum *sum, mfm_plan *plan, int pass, real *vector);
 
 MFM_C_END

@@ -299,6 +299,70 @@ static void test_factors(void)
     check_factors(&(recipe){"vgg11", VGG, {"conv:7", "fc:1"}, {0}}, 3);
 }
 
+static size_t bytes_of(const prepared *p, const mfm_bilevel_spec *of)
+{
+    mfm_bilevel *b;
+    must(p->ctx, mfm_bilevel_new(p->ctx, p->problem, of, &b));
+    const size_t bytes = mfm_bilevel_bytes(b);
+    mfm_bilevel_free(b);
+    return bytes;
+}
+
+/* Of the matrices, which are the values of rank 2, in a vector where each begins 64 bytes apart or
+ * more; *thin: of their factors, and of the room for products of rows. */
+static size_t matrix_bytes(const mfm_graph *graph, size_t *thin)
+{
+    size_t bytes = 0, reals = BATCH * BATCH;
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const mfm_shape *shape = &graph->values[i].shape;
+        if (graph->values[i].kind != MFM_VALUE_PARAM || shape->rank != 2)
+            continue;
+        bytes += ((size_t)mfm_shape_count(shape) * sizeof(real) + 63) / 64 * 64;
+        reals += (BATCH + META_BATCH) * (size_t)(shape->dim[0] + shape->dim[1]);
+    }
+    *thin = reals * sizeof(real);
+    return bytes;
+}
+
+/* What has factors has no room in w^ and v; in w^ it has where steps come with momentum. */
+static void test_room(void)
+{
+    prepared p;
+    prepare(&(recipe){"lenet", LENET, {"last_conv"}, {0}}, &p);
+    mfm_bilevel_spec of = spec;
+    size_t thin;
+    const size_t matrices = matrix_bytes(p.problem->main, &thin);
+    of.factors = MFM_FACTORS_NONE;
+    const size_t none = bytes_of(&p, &of);
+    of.factors = MFM_FACTORS_ALL;
+    const size_t all = bytes_of(&p, &of);
+    of.full = true;
+    const size_t full = bytes_of(&p, &of);
+    CU_ASSERT_EQUAL(full - all, matrices);
+    CU_ASSERT(full + matrices > none + thin); /* and the list of them besides */
+    CU_ASSERT(full + matrices < none + thin + 1024);
+    prepared_clear(&p);
+}
+
+/* What is not moved has no room in either; the rest of the plan is no larger for that. */
+static void test_room_of_moved(void)
+{
+    prepared p;
+    prepare(&(recipe){"lenet", LENET, {"last_conv"}, {0}}, &p);
+    const mfm_graph *graph = p.problem->main;
+    const mfm_classifier *classifier = &p.problem->classifier;
+    bool *moved = mfm_alloc(p.ctx, graph->n_values, sizeof *moved);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(moved);
+    moved[classifier->weight] = true;
+    mfm_bilevel_spec of = spec;
+    const size_t whole = bytes_of(&p, &of);
+    of.moved = moved;
+    const size_t left = mfm_param_extent(graph, (size_t)classifier->weight);
+    CU_ASSERT(bytes_of(&p, &of) <= whole - 2 * (graph->params_size - left) * sizeof(real));
+    mfm_free(p.ctx, moved);
+    prepared_clear(&p);
+}
+
 static void test_no_modulator(void)
 {
     prepared p;
@@ -364,6 +428,8 @@ static const mfm_case cases[] = {
     {"running statistics follow the plain pass over training data alone", test_statistics},
     {"the virtual step is a plain gradient step and leaves w and phi alone", test_virtual_step},
     {"matrices by factors: the same hypergradient, and the gradient bit for bit", test_factors},
+    {"matrices by factors have no room in the vectors of the virtual step", test_room},
+    {"nor have weights that it does not move", test_room_of_moved},
     {"a model without modulator is refused", test_no_modulator},
     {"neighbouring seeds do not exchange masks between training and meta batch", test_meta_masks},
 };

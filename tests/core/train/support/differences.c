@@ -55,6 +55,7 @@ static void bench_init(bench *b, const prepared *p, uint64_t seed)
     const mfm_bilevel_spec spec = {.batch = DIFFERENCE_BATCH,
                                    .meta_batch = META_BATCH,
                                    .factors = b->what.factors,
+                                   .full = !mfm_virtual_step_is_plain(&b->what.step),
                                    .moved = b->what.moved};
     must(ctx, mfm_bilevel_new(ctx, b->p.problem, &spec, &b->bilevel));
     b->train = batch_new(&b->p, DIFFERENCE_BATCH, 2 * seed);
