@@ -77,6 +77,7 @@ expect_stderr 'interrupted after [0-9]+ of 10000 images: nothing was written$'
 
 # As soon as it is noticed, which is before the model is read: that something ended is told, too.
 for signal in TERM:143 INT:130; do
+    rm -rf early.run
     interrupt ${signal%:*} ${signal#*:} train m.onnx -o early.onnx --data idx:long --batch 8 \
         --epochs 9
     expect_stderr '^interrupted before the training began$|interrupted after .*checkpoint is kept'
