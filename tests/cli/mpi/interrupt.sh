@@ -53,8 +53,8 @@ interrupt rank INT 130 2
 expect_once 'interrupted after [a-z ]+ [0-9]+(, in its evaluation)?: the checkpoint is kept'
 interrupt lead TERM 143 0
 expect_once 'interrupted after [a-z ]+ [0-9]+(, in its evaluation)?: the checkpoint is kept'
-# Open MPI's launcher ends by itself, and sends the ranks SIGTERM; the exit code of MPICH's is now and
-# then 0, whatever the ranks' are.
+# Open MPI's launcher ends by itself, and sends the ranks SIGTERM; the exit code of MPICH's is now
+# and then 0, whatever the ranks' are.
 interrupt all INT any launcher
 interrupt killed KILL some 1
 
