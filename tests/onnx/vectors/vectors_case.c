@@ -300,7 +300,8 @@ static bool run(vector *v)
     return true;
 }
 
-/* Windows made of others have pi to four digits in old packages. */
+/* The numbers to compare windows with are made with pi = 3.1415: what their graphs compute is up to
+ * 7.4e-5 off, in ONNX Runtime as here. */
 static double tolerance_of(const vector *v)
 {
     return strstr(v->folder, "window_") && strstr(v->folder, "expanded") ? 1e-4 : tolerance;
