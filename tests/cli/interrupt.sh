@@ -14,12 +14,7 @@ start() {
     env ${IGNORED:---default-signal=INT} "$TOOL" train lenet.onnx -o "$1" --run "$2" $common \
         >"$work/.stdout" 2>"$work/.stderr" &
     pid=$!
-    tries=0
-    until [ -s "$2/checkpoint.onnx" ]; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 3000 ] || fail "no epoch within 5 minutes"
-        sleep 0.1
-    done
+    await_checkpoint "$2"
 }
 
 # interrupt SIGNAL CODE OUTPUT RUN: a run that is interrupted once it has finished an epoch.

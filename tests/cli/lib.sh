@@ -76,6 +76,16 @@ expect_refusal() {
     expect_stderr "$refusal_message"
 }
 
+# Waits for the first checkpoint in a run folder.
+await_checkpoint() {
+    tries=0
+    until [ -s "$1/checkpoint.onnx" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 3000 ] || fail "no epoch within 5 minutes"
+        sleep 0.1
+    done
+}
+
 # make_data FOLDER CLASSES PER_CLASS TEST_PER_CLASS [SEED [FIRST]]
 make_data() {
     mkdir -p "$1" && "$MAKE_IDX" "$1" "$2" "$3" "$4" 20 "${5:-0}" "${6:-0}" || fail "make-idx $*"

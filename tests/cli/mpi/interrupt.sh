@@ -13,12 +13,7 @@ start() {
     env --default-signal=INT $launch "$MPI" "$2" "$TOOL" train lenet.onnx -o $1.onnx $options \
         >"$work/.stdout" 2>"$work/.stderr" &
     pid=$!
-    tries=0
-    until [ -s "$1.run/checkpoint.onnx" ]; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 3000 ] || fail "no epoch within 5 minutes"
-        sleep 0.1
-    done
+    await_checkpoint "$1.run"
 }
 
 # The process that is rank $1 of the run in this folder.

@@ -82,12 +82,7 @@ expect_same one.onnx two.onnx
 over_network train lenet.onnx -o cut.onnx $options --epochs 100000 --rank-timeout 2 \
     >.stdout 2>.stderr &
 pid=$!
-tries=0
-until [ -s cut.run/checkpoint.onnx ]; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 3000 ] || fail "no epoch within 5 minutes"
-    sleep 0.1
-done
+await_checkpoint cut.run
 at $one ip link set near down
 tries=0
 until grep -q 'rank 0 of 2: nothing heard from rank 1 for 2 seconds' .stderr; do

@@ -85,12 +85,7 @@ cancelled() {
     rm -rf cut.run cut.onnx
     ranks 2 lenet.onnx -o cut.onnx $options --method base --epochs 60 &
     pid=$!
-    tries=0
-    until [ -s cut.run/checkpoint.onnx ]; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 3000 ] || fail "no epoch within 5 minutes"
-        sleep 0.1
-    done
+    await_checkpoint cut.run
     scancel $1 -n mfm-$$
     wait "$pid"
     code=$?
