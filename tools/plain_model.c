@@ -3,7 +3,7 @@
 #include "onnx/checkpoint.h"
 #include "onnx/export.h"
 #include "onnx/surgery/inject.h"
-#include "tools/options/inject_arguments.h"
+#include "tools/options/groups/inject_arguments.h"
 
 int mfm_make_plain(mfm_ctx *ctx, mfm_model *model, bool inference)
 {

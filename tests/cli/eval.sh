@@ -1,4 +1,4 @@
-# What eval tells beside the error: the numbers are checked by tests/interop/figures.py.
+# What eval tells beside the error: the numbers are checked by tests/interop/models/figures.py.
 . "$SOURCE/tests/cli/lib.sh"
 
 make_data seven 7 30 12

@@ -16,7 +16,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLASSES, DECODED = 10, 8  # photographs of each class that are decoded
-MAKER = os.path.join(HERE, "..", "..", "tests", "interop", "photo_set.py")
+MAKER = os.path.join(HERE, "..", "..", "tests", "interop", "images", "photo_set.py")
 # A mean of the image and a product with it: all the time that is left is that of the images.
 SMALL = """
 import sys

@@ -7,7 +7,7 @@
 #include "core/base/random.h"
 #include "tools/show/bench_report.h"
 #include "tools/process.h"
-#include "tools/options/role_options.h"
+#include "tools/options/groups/role_options.h"
 #include "tools/options/settings.h"
 #include "tools/threads.h"
 #include "tools/train/ranks.h"

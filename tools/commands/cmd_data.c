@@ -6,7 +6,7 @@
 #include "core/data/sources/image_list.h"
 #include "onnx/info/preprocess_info.h"
 #include "tools/files.h"
-#include "tools/options/data_options.h"
+#include "tools/options/groups/data_options.h"
 #include "tools/show/print_json.h"
 #include "tools/show/printable.h"
 

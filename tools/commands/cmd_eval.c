@@ -4,11 +4,11 @@
 
 #include "core/train/evaluate.h"
 #include "tools/files.h"
-#include "tools/options/data_options.h"
+#include "tools/options/groups/data_options.h"
 #include "tools/show/eval_report.h"
 #include "tools/interrupt.h"
 #include "tools/show/meter.h"
-#include "tools/options/prior_option.h"
+#include "tools/options/groups/prior_option.h"
 #include "tools/threads.h"
 #include "tools/train/unfinished.h"
 

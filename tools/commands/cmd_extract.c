@@ -5,7 +5,7 @@
 #include "onnx/info/class_info.h"
 #include "onnx/info/preprocess_info.h"
 #include "onnx/surgery/extract.h"
-#include "tools/options/inject_arguments.h"
+#include "tools/options/groups/inject_arguments.h"
 #include "tools/edit/edit.h"
 #include "tools/files.h"
 #include "tools/infer/graph_values.h"

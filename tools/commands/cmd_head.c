@@ -6,7 +6,7 @@
 #include "tools/class_names.h"
 #include "tools/edit/edit.h"
 #include "tools/files.h"
-#include "tools/options/inject_arguments.h"
+#include "tools/options/groups/inject_arguments.h"
 #include "tools/options/options.h"
 #include "tools/plain_model.h"
 #include "tools/show/printable.h"

@@ -4,7 +4,7 @@
 #include "onnx/surgery/inject_info.h"
 #include "tools/edit/edit.h"
 #include "tools/files.h"
-#include "tools/options/inject_arguments.h"
+#include "tools/options/groups/inject_arguments.h"
 #include "tools/show/printable.h"
 
 typedef struct options {

@@ -10,7 +10,7 @@
 #include "tools/infer/image_paths.h"
 #include "tools/infer/prediction.h"
 #include "tools/interrupt.h"
-#include "tools/options/normalisation.h"
+#include "tools/options/groups/normalisation.h"
 #include "tools/options/options.h"
 #include "tools/show/meter.h"
 #include "tools/show/print_json.h"

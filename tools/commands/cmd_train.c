@@ -12,7 +12,7 @@
 #include "tools/train/session.h"
 #include "tools/threads.h"
 #include "tools/train/ranks.h"
-#include "tools/train/train_seeds.h"
+#include "tools/train/job/train_seeds.h"
 
 /* The model that is trained: the checkpoint's, or the one given with a modulator put in. */
 static int load_model(mfm_train_job *job, const mfm_arguments *given)

@@ -6,7 +6,7 @@
 #include "tools/options/option_parts.h"
 #include "tools/show/print_json.h"
 #include "tools/show/shell_word.h"
-#include "tools/train/train_options.h"
+#include "tools/train/job/train_options.h"
 
 /* A text that grows; NULL once memory ran out. */
 typedef struct line {
@@ -102,7 +102,7 @@ char *mfm_run_command(mfm_ctx *ctx, const json_t *run)
         add(&l, "onnx-mfm train ", model);
     add(&l, " -o ", "repeated.onnx");
     add_options(&l, json_object_get(run, "options"));
-    /* Sums depend on how many there were. */
+    /* Any number gives the same results; this one gives the pace that the run had. */
     const json_t *threads = json_object_get(run, "threads");
     if (json_is_integer(threads))
         add_value(&l, "threads", threads);

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "core/train/evaluate.h"
-#include "tools/options/data_options.h"
-#include "tools/options/prior_option.h"
+#include "tools/options/groups/data_options.h"
+#include "tools/options/groups/prior_option.h"
 #include "tools/report/mistakes.h"
 #include "tools/report/run_scatters.h"
 #include "tools/show/meter.h"

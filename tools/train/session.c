@@ -6,7 +6,7 @@
 #include "core/base/words.h"
 #include "core/train/problem/split_network.h"
 #include "onnx/info/preprocess_info.h"
-#include "tools/options/data_options.h"
+#include "tools/options/groups/data_options.h"
 #include "tools/files.h"
 
 int mfm_session_load(mfm_session *session, const char *path)

@@ -13,8 +13,8 @@
 #include "onnx/info/class_info.h"
 #include "onnx/import/import.h"
 #include "onnx/proto/model.h"
-#include "tools/options/normalisation.h"
-#include "tools/options/view_options.h"
+#include "tools/options/groups/normalisation.h"
+#include "tools/options/groups/view_options.h"
 
 typedef struct mfm_session {
     mfm_ctx *ctx;

@@ -6,7 +6,7 @@
 #define MFM_WORKLOAD_H
 
 #include "core/train/training.h"
-#include "tools/options/inject_arguments.h"
+#include "tools/options/groups/inject_arguments.h"
 #include "tools/train/session.h"
 
 typedef struct mfm_workload {

@@ -1,5 +1,6 @@
 /* Constants that are computed while importing, and numbers that depend on the batch size: what
- * folds to what, and what must not. Operators against ONNX Runtime: tests/interop/check_fold.py. */
+ * folds to what, and what must not. Operators against ONNX Runtime:
+ * tests/interop/small/check_fold.py. */
 #include "onnx/fold/fold.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* Two branches made of one: what is doubled, what is not, and what is refused. ONNX Runtime's word
- * on the result is in tests/interop/stages.py. */
+ * on the result is in tests/interop/models/stages.py. */
 #include "onnx/surgery/branch.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* A new head: what it reads, what goes, what stays, and what is refused. That the features are what
- * they were is ONNX Runtime's word, in tests/interop/head.py. */
+ * they were is ONNX Runtime's word, in tests/interop/models/head.py. */
 #include "onnx/surgery/head.h"
 
 #include <math.h>

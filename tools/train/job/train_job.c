@@ -1,4 +1,4 @@
-#include "tools/train/train_job.h"
+#include "tools/train/job/train_job.h"
 
 #include <inttypes.h>
 #include <limits.h>

@@ -5,7 +5,7 @@
 
 #include "core/base/digest.h"
 #include "tools/options/option_json.h"
-#include "tools/train/train_job.h"
+#include "tools/train/job/train_job.h"
 
 typedef struct lines {
     mfm_ctx *ctx;

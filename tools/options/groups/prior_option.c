@@ -1,4 +1,4 @@
-#include "tools/options/prior_option.h"
+#include "tools/options/groups/prior_option.h"
 
 #include <math.h>
 #include <stdlib.h>

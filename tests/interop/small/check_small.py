@@ -10,6 +10,7 @@ import importlib
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))  # check_injected
 PARTS = ["split", "softmax", "batch", "random", "inject", "fold", "ops", "views"]
 
 try:

@@ -387,9 +387,9 @@ def page(results):
             row = json.loads(line)
             rows[row["file"]] = row
     good = [r for r in rows.values() if all(r.get(c, True) is True for c in CHECKS)]
-    print("# Classifiers of others\n\nMade by `tests/interop/zoo.py`, which tells what each column "
-          "asks; files by\n`tests/interop/zoo_files.py`, weights at random except where the file "
-          "comes with them. x: it holds.\n")
+    print("# Classifiers of others\n\nMade by `tests/interop/zoo/zoo.py`, which tells what each "
+          "column asks; files by\n`tests/interop/zoo/zoo_files.py`, weights at random except where "
+          "the file comes with them. x: it holds.\n")
     print("Differences are float32's: a derivative that is %g or more away from the best of\n"
           "several step widths counts as a failure, unless differences in double tell that it is\n"
           "right to %g (d), or that kinks of Relu and MaxPool are why (k): they then come nearer\n"

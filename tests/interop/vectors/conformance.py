@@ -48,7 +48,7 @@ def by_operator(results):
 INTRODUCTION = """# Conformance
 
 The onnx project's test vectors of single operators, imported and run forward, compared with the
-expected outputs to 1e-5. The page is made, and compared, by `tests/interop/node_vectors.py`.
+expected outputs to 1e-5. `tests/interop/vectors/node_vectors.py` makes the page, and compares it.
 """
 NOTES = """
 A vector of an operator in its expanded form, as ONNX defines it by others, counts for the operator

@@ -1,4 +1,4 @@
-#include "tools/options/rank_options.h"
+#include "tools/options/groups/rank_options.h"
 
 #include "core/train/comm/comm.h"
 #include "core/train/training.h"

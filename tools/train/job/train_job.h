@@ -10,7 +10,7 @@
 #include "tools/train/ranks.h"
 #include "tools/train/run_folder.h"
 #include "tools/train/session.h"
-#include "tools/train/train_options.h"
+#include "tools/train/job/train_options.h"
 
 /* What a run came to, in percent; NAN: it has no such thing. */
 typedef struct mfm_train_results {

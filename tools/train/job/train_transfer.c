@@ -7,7 +7,7 @@
 #include "onnx/layers/layers.h"
 #include "onnx/modulator.h"
 #include "onnx/transfer.h"
-#include "tools/train/train_job.h"
+#include "tools/train/job/train_job.h"
 
 /* Which layer of the modulator each modulated layer of the model takes. */
 typedef struct mapping {

@@ -1,4 +1,4 @@
-#include "tools/train/train_options.h"
+#include "tools/train/job/train_options.h"
 
 #include <stdio.h>
 #include <string.h>

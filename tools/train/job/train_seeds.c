@@ -1,4 +1,4 @@
-#include "tools/train/train_seeds.h"
+#include "tools/train/job/train_seeds.h"
 
 #include <errno.h>
 #include <math.h>

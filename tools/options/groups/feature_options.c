@@ -1,4 +1,4 @@
-#include "tools/options/feature_options.h"
+#include "tools/options/groups/feature_options.h"
 
 #include "core/train/methods/method.h"
 

@@ -4,7 +4,7 @@
 #include "core/train/recipes/recipe.h"
 #include "onnx/proto/nearest.h"
 #include "tools/options/option_parts.h"
-#include "tools/train/train_options.h"
+#include "tools/train/job/train_options.h"
 
 enum { MOST_RECIPES = 256 };
 

@@ -1,4 +1,4 @@
-#include "tools/options/data_options.h"
+#include "tools/options/groups/data_options.h"
 
 #include <errno.h>
 #include <math.h>

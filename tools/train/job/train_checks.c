@@ -3,7 +3,7 @@
 
 #include "core/train/bilevel/meta_step.h"
 #include "core/train/problem/class_weights.h"
-#include "tools/train/train_options.h"
+#include "tools/train/job/train_options.h"
 
 enum { TRANSFER = 2 };
 static const char *const transfer[TRANSFER] = {"modulator", "map"};

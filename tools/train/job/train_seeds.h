@@ -7,7 +7,7 @@
 #ifndef MFM_TRAIN_SEEDS_H
 #define MFM_TRAIN_SEEDS_H
 
-#include "tools/train/train_job.h"
+#include "tools/train/job/train_job.h"
 
 /* What a run of several has of its own. */
 typedef struct mfm_train_place {

@@ -9,7 +9,7 @@
 #include "onnx/checkpoint.h"
 #include "onnx/modulator.h"
 #include "tools/files.h"
-#include "tools/train/train_job.h"
+#include "tools/train/job/train_job.h"
 
 /* A file without a name, and the name that /proc has for it. */
 typedef struct scratch {

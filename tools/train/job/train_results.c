@@ -18,7 +18,7 @@
 #include "tools/show/print_json.h"
 #include "tools/show/shell_word.h"
 #include "tools/report/run_report.h"
-#include "tools/train/train_job.h"
+#include "tools/train/job/train_job.h"
 
 enum { RAREST = 5, PAGE_SECONDS = 5, LARGE = 1 << 22 /* numbers: 16 MiB */ };
 

@@ -1,4 +1,4 @@
-#include "tools/options/inject_arguments.h"
+#include "tools/options/groups/inject_arguments.h"
 
 #include "core/train/training.h"
 #include "onnx/surgery/inject.h"

@@ -1,4 +1,4 @@
-#include "tools/options/role_options.h"
+#include "tools/options/groups/role_options.h"
 
 #include "core/train/training.h"
 

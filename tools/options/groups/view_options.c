@@ -1,4 +1,4 @@
-#include "tools/options/view_options.h"
+#include "tools/options/groups/view_options.h"
 
 #include <stdlib.h>
 

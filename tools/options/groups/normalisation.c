@@ -1,10 +1,10 @@
-#include "tools/options/normalisation.h"
+#include "tools/options/groups/normalisation.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/options/data_options.h"
+#include "tools/options/groups/data_options.h"
 
 const mfm_option mfm_normalisation_table[MFM_NORMALISATION_OPTIONS] = {
     {.name = "mean",
