@@ -2,7 +2,10 @@
 
 #include <math.h>
 
-enum { FEW_TICKS = 3 };
+/* Where steps of 1, 2 and 5 leave fewer than FEW_TICKS, the ends of a logarithmic scale are less
+ * than 12.5 apart as a ratio. Of at most MOST_EVEN even steps three or more then end between them,
+ * and the two uppermost farther from each other than digits are high. */
+enum { FEW_TICKS = 3, MOST_EVEN = 8 };
 
 /* Far beyond any loss on both sides, so that differences and steps are ordinary numbers. */
 static const double most_value = 1e300, least_value = 1e-200;
@@ -71,15 +74,24 @@ mfm_scale mfm_scale_counted(double first, double last, int most)
     return s;
 }
 
-/* Ticks at powers of ten; `all`: also at 2 and 5 times them. */
+/* Ticks at powers of ten from 1 on; `all`: also at 2 and 5 times them. */
 static void add_decades(mfm_scale *s, bool all)
 {
     static const double times[] = {1, 2, 5};
     s->n_ticks = 0;
-    for (double power = pow(10, floor(log10(s->low))); power <= s->high; power *= 10)
+    for (double power = pow(10, fmax(0, floor(log10(s->low)))); power <= s->high; power *= 10)
         for (int i = 0; i < (all ? 3 : 1); i++)
             if (times[i] * power >= s->low && times[i] * power <= s->high)
                 add_tick(s, times[i] * power);
+}
+
+/* Ticks in even steps, of whole numbers. */
+static void add_even(mfm_scale *s)
+{
+    const double step = fmax(1, step_for(s->high - s->low, MOST_EVEN));
+    s->n_ticks = 0;
+    for (double k = ceil(s->low / step - 1e-9); k <= s->high / step + 1e-9; k++)
+        add_tick(s, k * step);
 }
 
 mfm_scale mfm_scale_log(double low, double high)
@@ -88,6 +100,8 @@ mfm_scale mfm_scale_log(double low, double high)
     add_decades(&s, false);
     if (s.n_ticks < FEW_TICKS)
         add_decades(&s, true);
+    if (s.n_ticks < FEW_TICKS)
+        add_even(&s);
     return s;
 }
 

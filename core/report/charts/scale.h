@@ -20,8 +20,9 @@ mfm_scale mfm_scale_linear(double low, double high, int most);
 /* Numbers counted from first to last, in whole steps; the ends stay as they are, half a number
  * farther out when they are one. */
 mfm_scale mfm_scale_counted(double first, double last, int most);
-/* For low and high > 0, from half of low, so that a bar for low itself can be seen, to high. Ticks
- * at powers of ten, and at 2 and 5 times them where that leaves few. */
+/* For counts, low and high >= 1, from half of low, so that a bar for low itself can be seen, to
+ * high. Ticks are whole: powers of ten, 2 and 5 times them too where that leaves few, and even
+ * steps where that still does. Three at least, but below 5 as many as there are. */
 mfm_scale mfm_scale_log(double low, double high);
 /* 0 at low, 1 at high; held within these. */
 double mfm_scale_at(const mfm_scale *scale, double value);

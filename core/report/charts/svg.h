@@ -34,7 +34,7 @@ typedef struct mfm_bars {
     const char *const *series_names; /* [series]; NULL for a single one */
     const double *const *values;     /* [series][count], >= 0 */
     int colour;                      /* of the first series */
-    bool log;                        /* no bar for 0 */
+    bool log;                        /* of counts; no bar for 0 */
     double at_end;                   /* the axis ends here at least */
 } mfm_bars;
 

@@ -88,6 +88,31 @@ static void test_log(void)
     CU_ASSERT_TRUE(HAS_TICKS(s, 2, 5, 10, 20));
     s = mfm_scale_log(7, 7);
     CU_ASSERT_DOUBLE_EQUAL(mfm_scale_at(&s, 7), 1, 1e-12);
+    CU_ASSERT_TRUE(HAS_TICKS(s, 4, 5, 6, 7));
+    s = mfm_scale_log(1, 2);
+    CU_ASSERT_TRUE(HAS_TICKS(s, 1, 2));
+    s = mfm_scale_log(20, 40);
+    CU_ASSERT_TRUE(HAS_TICKS(s, 10, 15, 20, 25, 30, 35, 40));
+    s = mfm_scale_log(21, 39);
+    CU_ASSERT_TRUE(HAS_TICKS(s, 15, 20, 25, 30, 35));
+}
+
+/* Digits are 8 high on the 170 of an axis. */
+static void test_ticks_of_log(void)
+{
+    for (int low = 1; low <= 300; low++)
+        for (int high = low; high <= 15 * low; high += 1 + high / 50) {
+            const mfm_scale s = mfm_scale_log(low, high);
+            bool good = s.n_ticks >= (high >= 5 ? 3 : high >= 2 ? 2 : 1);
+            for (int i = 1; i < s.n_ticks; i++) {
+                const double here = mfm_scale_at(&s, s.tick[i]);
+                good &= 170 * (here - mfm_scale_at(&s, s.tick[i - 1])) > 9;
+                good &= s.tick[i] == floor(s.tick[i]);
+            }
+            CU_ASSERT_TRUE(good);
+            if (!good)
+                printf("\n    %d to %d: %d ticks", low, high, s.n_ticks);
+        }
 }
 
 static const mfm_case cases[] = {
@@ -96,5 +121,6 @@ static const mfm_case cases[] = {
     {"a scale has a length, whatever the numbers", test_degenerate},
     {"counted things have whole ticks", test_counted},
     {"a logarithmic scale shows its smallest number", test_log},
+    {"its ticks are three at least, and apart", test_ticks_of_log},
 };
 MFM_SUITE("core/report/scale", cases)

@@ -189,18 +189,24 @@ static void test_lines(void)
     finish();
 }
 
-/* Beside the axis is room for about six letters. */
-static void test_small_numbers(void)
+/* One curve over counted epochs. */
+static void draw_curve(const double *epochs, const double *values, int points)
 {
-    start();
-    static const double x[] = {1, 2}, y[] = {0, 0.00015};
-    const mfm_curve curve = {.name = "n", .x = x, .y = y, .count = 2};
+    const mfm_curve curve = {.name = "x", .x = epochs, .y = values, .count = points};
     mfm_svg_lines(&m, &(mfm_lines){.title = "t",
                                    .x_name = "epoch",
                                    .unit = "",
                                    .curves = &curve,
                                    .n_curves = 1,
                                    .counted = true});
+}
+
+/* Beside the axis is room for about six letters. */
+static void test_small_numbers(void)
+{
+    start();
+    static const double x[] = {1, 2}, y[] = {0, 0.00015};
+    draw_curve(x, y, 2);
     CU_ASSERT_EQUAL(count(">0.0001</text>"), 1);
     CU_ASSERT_EQUAL(count(">1.5e-4</text>"), 1);
     finish();
@@ -215,13 +221,7 @@ static void test_long_lines(void)
         epochs[i] = i + 1;
         values[i] = i;
     }
-    const mfm_curve curve = {.name = "x", .x = epochs, .y = values, .count = 1000};
-    mfm_svg_lines(&m, &(mfm_lines){.title = "t",
-                                   .x_name = "epoch",
-                                   .unit = "",
-                                   .curves = &curve,
-                                   .n_curves = 1,
-                                   .counted = true});
+    draw_curve(epochs, values, 1000);
     CU_ASSERT_EQUAL(count("<circle"), 0);
     CU_ASSERT_EQUAL(count("class=\"hit\""), 59);
     finish();
