@@ -20,6 +20,7 @@ for command in $commands; do
     expect_stdout "^onnx..mfm..$command .. [a-z]"
     sed -n 's/^ *\(-[a-zA-Z], \)*--\([a-z0-9-]*\).*/\2/p' of_option | sort -u >names
     [ -s names ] || fail "$command --help lists no option"
+    grep -qx '\.SS Options' .stdout && fail "help --man $command has Options below OPTIONS"
     sed 's/\\-/-/g' .stdout >plain
     while read -r name; do
         grep -q "fB--$name.fR" plain || fail "help --man $command has no --$name"
@@ -29,8 +30,13 @@ for command in $commands; do
         [ ! -s warnings ] || fail "groff on the page of $command: $(head -n 3 warnings)"
     fi
 done
+expect_exit 0 help --man train
+expect_stdout '^what a shift brings in; HOW is zero or reflect \(default: zero\)$'
 expect_exit 0 help --man
 expect_stdout '^\.BR onnx.-mfm.-train \(1\)$'
+for variable in MFM_TRACE MFM_MPI; do
+    expect_stdout "^\.B $variable$"
+done
 
 # Completion of words, by bash itself.
 complete() {

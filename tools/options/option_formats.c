@@ -50,14 +50,19 @@ static void print_option(const mfm_option *option, const void *field)
     printf("\n");
 }
 
+/* "Options:" stands above already, and the help's colon before a list is none of a page's. */
+static void print_group_title(const char *title)
+{
+    if (!title || strcmp(title, "Options:") == 0)
+        return;
+    const size_t length = strlen(title);
+    printf(".SS %.*s\n", (int)(length - (length > 0 && title[length - 1] == ':')), title);
+}
+
 static void print_options(const mfm_option_table *table, const void *values)
 {
     for (const mfm_option_group *g = table->groups; g->options; g++) {
-        const char *title = g->title ? g->title : "Options";
-        /* The help's colon, above a list, is none of a page's. */
-        const size_t length = strlen(title);
-        const bool colon = length > 0 && title[length - 1] == ':';
-        printf(".SS %.*s\n", (int)(length - colon), title);
+        print_group_title(g->title);
         for (size_t i = 0; i < g->count; i++)
             print_option(&g->options[i], (const char *)values + g->base + g->options[i].offset);
     }
@@ -135,7 +140,7 @@ static const char *command_word(const char *command)
     return space ? space + 1 : command;
 }
 
-/* A branch of the function in help_completion.c. */
+/* A branch of the function that tools/help.c begins. */
 static void print_bash(const mfm_option_table *table, const char *command)
 {
     mfm_option_entry entry;

@@ -68,14 +68,24 @@ const char *mfm_option_model_note(const mfm_option_table *table)
     return takes && !table->keeps_model ? "MODEL is an ONNX file, or - for standard input." : "";
 }
 
+/* "; HOW is stop or skip" */
+static void add_choices(char text[MFM_OPTION_TEXT], const mfm_option *option)
+{
+    for (size_t i = 0; option->choices && option->choices[i]; i++) {
+        if (i == 0) {
+            add_text(text, "; ");
+            add_text(text, option->value);
+        }
+        add_text(text, i == 0 ? " is " : option->choices[i + 1] ? ", " : " or ");
+        add_text(text, option->choices[i]);
+    }
+}
+
 void mfm_option_describe(const mfm_option *option, const void *field, char text[MFM_OPTION_TEXT])
 {
     text[0] = '\0';
     add_text(text, option->help);
-    for (size_t i = 0; option->choices && option->choices[i]; i++) {
-        add_text(text, i ? ", " : ": ");
-        add_text(text, option->choices[i]);
-    }
+    add_choices(text, option);
     if (option->required)
         add_text(text, " (required)");
     if (has_default(option, field)) {
