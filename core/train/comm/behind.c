@@ -60,11 +60,10 @@ int mfm_behind_new(mfm_comm *c)
     mfm_behind *b = c->behind = mfm_alloc(c->ctx, 1, sizeof *b);
     if (!b)
         return MFM_ENOMEM;
-    *b = (mfm_behind){.comm = c,
-                      .way = {.channel = MFM_BEHIND, .part = MFM_SUM_PART_BEHIND, .sleeps = true}};
+    *b = (mfm_behind){.comm = c, .way = {.channel = MFM_BEHIND, .sleeps = true}};
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->changed, NULL);
-    b->way.rows = mfm_alloc_aligned(c->ctx, (size_t)c->ranks, b->way.part);
+    b->way.rows = mfm_alloc_aligned(c->ctx, (size_t)c->ranks, MFM_SUM_PART);
     return b->way.rows ? MFM_OK : MFM_ENOMEM;
 }
 

@@ -68,10 +68,10 @@ int mfm_comm_new(mfm_ctx *ctx, const mfm_transport *transport, int rank, int ran
                                  .ranks = ranks,
                                  .sum_doubles = sum_doubles,
                                  .sum_reals = sum_reals},
-                    .at_hand = {.channel = MFM_AT_HAND, .part = MFM_SUM_PART}};
+                    .at_hand = {.channel = MFM_AT_HAND}};
     pthread_mutex_init(&c->turn, NULL);
     plan_sum(c, 0, MFM_CHUNKS);
-    c->at_hand.rows = mfm_alloc_aligned(ctx, (size_t)ranks, c->at_hand.part);
+    c->at_hand.rows = mfm_alloc_aligned(ctx, (size_t)ranks, MFM_SUM_PART);
     if (c->at_hand.rows && !mfm_behind_new(c)) {
         *comm = c;
         return MFM_OK;
@@ -128,7 +128,7 @@ mfm_share mfm_comm_share(const mfm_comm *c, int64_t samples)
 
 size_t mfm_comm_bytes(int ranks)
 {
-    return ranks > 1 ? (size_t)ranks * (MFM_SUM_PART + MFM_SUM_PART_BEHIND) : 0;
+    return ranks > 1 ? 2 * (size_t)ranks * MFM_SUM_PART : 0;
 }
 
 void mfm_comm_abort(mfm_comm *c, int exit_code)
@@ -237,7 +237,7 @@ static void add_rows(const mfm_comm *c, const mfm_way *way, void *own, size_t n,
 {
     void *rows[MFM_CHUNKS];
     for (int r = 0; r < c->ranks; r++)
-        rows[r] = r == c->rank ? own : way->rows + (size_t)r * way->part;
+        rows[r] = r == c->rank ? own : way->rows + (size_t)r * MFM_SUM_PART;
     add(c, rows, n);
     if (c->rank != 0)
         memcpy(own, rows[0], n * size);
@@ -249,14 +249,14 @@ static void sum_short(mfm_comm *c, const mfm_way *way, void *values, size_t n, s
     const size_t ranks = (size_t)c->ranks, own = (size_t)c->rank;
     for (size_t k = 1; k < ranks; k++) {
         const size_t from = (own + ranks - k) % ranks, to = (own + k) % ranks;
-        receive(c, way, from, way->rows + from * way->part, n * size);
+        receive(c, way, from, way->rows + from * MFM_SUM_PART, n * size);
         send(c, way, to, values, n * size);
     }
     wait_for_all(c, way);
     add_rows(c, way, values, n, size, add);
 }
 
-/* Part p of n numbers begins at n p / ranks: no part has more than way->part bytes. */
+/* Part p of n numbers begins at n p / ranks: no part has more than MFM_SUM_PART bytes. */
 static void sum_parts(mfm_comm *c, const mfm_way *way, char *values, size_t n, size_t size,
                       add_fn *add)
 {
@@ -267,7 +267,7 @@ static void sum_parts(mfm_comm *c, const mfm_way *way, char *values, size_t n, s
     const size_t bytes = at[own + 1] - at[own];
     for (size_t k = 1; k < ranks; k++) {
         const size_t from = (own + ranks - k) % ranks, to = (own + k) % ranks;
-        receive(c, way, from, way->rows + from * way->part, bytes);
+        receive(c, way, from, way->rows + from * MFM_SUM_PART, bytes);
         send(c, way, to, values + at[to], at[to + 1] - at[to]);
     }
     wait_for_all(c, way);
@@ -282,7 +282,7 @@ static void sum_parts(mfm_comm *c, const mfm_way *way, char *values, size_t n, s
 
 static void sum(mfm_comm *c, const mfm_way *way, void *values, size_t n, size_t size, add_fn *add)
 {
-    const size_t most = (size_t)c->ranks * (way->part / size);
+    const size_t most = (size_t)c->ranks * (MFM_SUM_PART / size);
     if (n * size <= MFM_SUM_SHORT) {
         sum_short(c, way, values, n, size, add);
         return;

@@ -7,15 +7,14 @@
 #include "core/train/comm/comm.h"
 #include "core/train/comm/transport.h"
 
-/* Bytes of which all ranks get all at once; and, above, those that one rank adds up at a time, with
- * fewer and larger messages where the others are looked for less often. */
-enum { MFM_SUM_SHORT = 8 << 10, MFM_SUM_PART = 256 << 10, MFM_SUM_PART_BEHIND = 1 << 20 };
+/* Bytes of which all ranks get all at once; and, above, those that one rank adds up at a time: no
+ * more, because in the network batch statistics stand in line behind such a part of a gradient. */
+enum { MFM_SUM_SHORT = 8 << 10, MFM_SUM_PART = 256 << 10 };
 
 /* How a thread sends, receives and waits. */
 typedef struct mfm_way {
     enum mfm_channel channel;
-    size_t part; /* bytes that one rank adds up at a time */
-    char *rows;  /* [ranks, part] what others send; this rank's own row is not used */
+    char *rows;  /* [ranks, MFM_SUM_PART] what others send; this rank's own row is not used */
     bool sleeps; /* between looks whether messages have come: others compute meanwhile */
 } mfm_way;
 
