@@ -101,7 +101,8 @@ static bool owns_parameters(const mfm_fusion *chain)
     const mfm_port *port = chain->pattern->op->inputs;
     for (; port->name; port++) {
         const int name = mfm_pattern_find(chain->pattern, port->name);
-        if (name < 0 || (port->role != MFM_PARAM && port->role != MFM_STATE))
+        if (name < 0 || chain->value[name] < 0 ||
+            (port->role != MFM_PARAM && port->role != MFM_STATE))
             continue;
         const enum mfm_value_kind kind = chain->in->graph->values[chain->value[name]].kind;
         if (kind == MFM_VALUE_NODE || kind == MFM_VALUE_INPUT)
@@ -125,8 +126,9 @@ static int ask(mfm_ctx *ctx, const mfm_fusion *chain, void **attr)
     return MFM_OK;
 }
 
-/* Chains that end at a node: the one that begins first, of those the longest. */
-static int fuse_at(mfm_fuse_graph *f, const patterns *all, size_t end)
+/* Chains that end at a node: the one that begins first, of those the longest. *found: there is one.
+ */
+static int fuse_at(mfm_fuse_graph *f, const patterns *all, size_t end, bool *found)
 {
     mfm_ctx *ctx = f->graph->ctx;
     mfm_fusion best = {.pattern = NULL};
@@ -148,7 +150,8 @@ static int fuse_at(mfm_fuse_graph *f, const patterns *all, size_t end)
         best = chain;
         best_attr = attr;
     }
-    if (best.pattern && !status)
+    *found = best.pattern && !status;
+    if (*found)
         status = become(f->graph, &best, best_attr);
     if (status)
         mfm_free(ctx, best_attr);
@@ -169,14 +172,17 @@ static void close_up(mfm_graph *graph)
     graph->n_nodes = count;
 }
 
-/* From the last node to the first: a chain is tried before those that it continues. */
+/* From the last node to the first: a chain is tried before those that it continues. What it has
+ * become may be the end of another. */
 static int fuse_chains(mfm_fuse_graph *f, bool frozen)
 {
     patterns all = {.pattern = NULL};
     int status = read_patterns(f->graph->ctx, frozen, &all);
-    for (size_t i = f->graph->n_nodes; i-- > 0 && !status;)
-        if (f->graph->nodes[i].op)
-            status = fuse_at(f, &all, i);
+    for (size_t i = f->graph->n_nodes; i-- > 0 && !status;) {
+        bool again = f->graph->nodes[i].op != NULL;
+        while (again && !status)
+            status = fuse_at(f, &all, i, &again);
+    }
     mfm_free(f->graph->ctx, all.pattern);
     close_up(f->graph);
     return status;

@@ -63,8 +63,10 @@ void mfm_pattern_parse(const mfm_op *op, const char *text, mfm_pattern *pattern)
         text = word(text + 3, pattern->statement[i].op_type);
         while (*text == ' ') {
             assert(pattern->statement[i].n_in < MFM_PATTERN_INPUTS);
-            text = word(text + 1, name);
+            const bool optional = text[1] == '?';
+            text = word(text + 1 + optional, name);
             const int number = name_number(pattern, name);
+            pattern->optional[number] = optional;
             assert(number >= pattern->n_statements || number < i);
             pattern->statement[i].in[pattern->statement[i].n_in++] = number;
             pattern->uses[number]++;
@@ -84,7 +86,9 @@ static const mfm_graph_node *producer(const mfm_fuse_graph *in, int value)
 /* Gives a name its value; false when the pattern says otherwise. */
 static bool bind(mfm_fusion *f, int name, int value)
 {
-    if (value < 0 || (f->value[name] >= 0 && f->value[name] != value))
+    if (value < 0)
+        return f->pattern->optional[name];
+    if (f->value[name] >= 0 && f->value[name] != value)
         return false;
     f->value[name] = value;
     return name >= f->pattern->n_statements || f->in->readers[value] == f->pattern->uses[name];
@@ -214,6 +218,12 @@ double mfm_fusion_attr_number(const mfm_fusion *fusion, const char *statement, c
 bool mfm_fusion_is(const mfm_fusion *fusion, const char *statement, const char *op_type)
 {
     return is_named(producer(fusion->in, value_of(fusion, statement))->op, op_type);
+}
+
+bool mfm_fusion_is_constant(const mfm_fusion *fusion, const char *name)
+{
+    const int value = value_of(fusion, name);
+    return value >= 0 && fusion->in->graph->values[value].kind == MFM_VALUE_CONST;
 }
 
 bool mfm_fusion_number(const mfm_fusion *fusion, const char *name, double *number)

@@ -23,6 +23,7 @@ typedef struct mfm_pattern {
     } statement[MFM_PATTERN_STATEMENTS];
     char name[MFM_PATTERN_NAMES][MFM_PATTERN_TEXT];
     int uses[MFM_PATTERN_NAMES]; /* input slots of the pattern that hold the name */
+    bool optional[MFM_PATTERN_NAMES];
 } mfm_pattern;
 
 /* Pattern texts are part of the program: what they break, asserts tell. */

@@ -8,6 +8,9 @@
  * last statement gives the operator's output. Where an operator commutes, its inputs are tried both
  * ways. The whole is named after the first node, or that of a statement with a star before its
  * result.
+ *
+ * "?name" is an input that may be absent. A chain that has become one node is looked at again: a
+ * pattern may add to it what stands before it, "q = Mul Q scale; *Y = mfm:Attention q K V ?mask".
  */
 #ifndef MFM_FUSION_H
 #define MFM_FUSION_H
@@ -25,6 +28,8 @@ const mfm_ints *mfm_fusion_ints(const mfm_fusion *fusion, const char *statement,
 double mfm_fusion_attr_number(const mfm_fusion *fusion, const char *statement, const char *name);
 /* Whether the statement, of several patterns one, is this operator. */
 bool mfm_fusion_is(const mfm_fusion *fusion, const char *statement, const char *op_type);
+/* Whether the value is a constant of the graph. */
+bool mfm_fusion_is_constant(const mfm_fusion *fusion, const char *name);
 /* One constant number; false when the value is none. */
 bool mfm_fusion_number(const mfm_fusion *fusion, const char *name, double *number);
 
