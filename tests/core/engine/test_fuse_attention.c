@@ -1,0 +1,166 @@
+/* Attention, as exporters write it out, becomes one node, and only then. All passes agree with
+ * those of the parts. */
+#include "core/engine/fuse.h"
+
+#include <math.h>
+
+#include "support/fuse_check.h"
+#include "tests/suite.h"
+
+enum { SIDE = 4, TOKENS = SIDE * SIDE, HEADS = 2, WIDTH = 3, WINDOWS = 4 };
+enum place { NOWHERE, BEFORE_Q, BEFORE_BOTH, BEFORE_TRANSPOSE, BEHIND };
+
+/* One way to write an attention. */
+typedef struct form {
+    enum place scaled;
+    const char *scale; /* operator */
+    bool first;        /* the number is input 0 */
+    bool windows;      /* tokens in windows along the batch axis; else all of an image */
+    bool bias, mask;
+    const char *softmax, *turn;
+    bool seen;    /* probabilities are read elsewhere */
+    bool learned; /* the scale is a parameter */
+} form;
+
+static int constant(mfm_net *net, mfm_shape shape, const real *data)
+{
+    int to = -1;
+    if (!net->status)
+        net->status = mfm_graph_const(net->graph, "constant", &shape, data, &to);
+    return to;
+}
+
+static int scaled(mfm_net *net, const form *f, int x)
+{
+    const real half = (real)0.6;
+    const int number = f->learned ? mfm_net_param(net, mfm_shape_of(1, 1), 1)
+                                  : constant(net, mfm_shape_of(0), &half);
+    if (f->first && f->scale[0] == 'D') /* what is divided by is far from 0 */
+        x = mfm_net_node(net, "Exp", 0, x, -1, -1);
+    return f->first ? mfm_net_node(net, f->scale, 0, number, x, -1)
+                    : mfm_net_node(net, f->scale, 0, x, number, -1);
+}
+
+/* [n, HEADS, TOKENS, WIDTH], or [n WINDOWS, HEADS, TOKENS / WINDOWS, WIDTH], of the images. */
+static int project(mfm_net *net, const form *f, int images)
+{
+    const int w = mfm_net_param(net, mfm_shape_of(4, HEADS * WIDTH, 3, 1, 1), 0.8);
+    const int image = mfm_net_node(net, "Conv", 0, images, w, -1);
+    const char *shape = f->windows ? "Reshape shape=-1,2,3,4" : "Reshape shape=0,2,3,16";
+    const int heads = mfm_net_node(net, shape, 0, image, -1, -1);
+    return mfm_net_node(net, "Transpose perm=0,1,3,2", 0, heads, -1, -1);
+}
+
+static int masked(mfm_net *net, const form *f, int s)
+{
+    const int keys = f->windows ? TOKENS / WINDOWS : TOKENS;
+    real mask[WINDOWS * TOKENS * TOKENS];
+    for (int i = 0; i < WINDOWS * TOKENS * TOKENS; i++)
+        mask[i] = i % 5 == 3 ? -(real)INFINITY : (real)(i % 3);
+    if (f->bias)
+        s = mfm_net_node(net, "Add", 0, s,
+                         mfm_net_param(net, mfm_shape_of(4, 1, HEADS, keys, keys), 1), -1);
+    if (f->mask && !f->windows)
+        return mfm_net_node(net, "Add", 0, s, constant(net, mfm_shape_of(2, keys, keys), mask), -1);
+    if (!f->mask)
+        return s;
+    const int cut = mfm_net_node(net, "Reshape shape=-1,4,2,4,4", 0, s, -1, -1);
+    const int all = constant(net, mfm_shape_of(5, 1, WINDOWS, 1, keys, keys), mask);
+    const int sum = mfm_net_node(net, "Add", 0, cut, all, -1);
+    return mfm_net_node(net, "Reshape shape=-1,2,4,4", 0, sum, -1, -1);
+}
+
+static int attend(mfm_net *net, const form *f, int images)
+{
+    int q = project(net, f, images), k = project(net, f, images);
+    const int v = project(net, f, images);
+    if (f->scaled == BEFORE_Q || f->scaled == BEFORE_BOTH)
+        q = scaled(net, f, q);
+    if (f->scaled == BEFORE_TRANSPOSE)
+        k = scaled(net, f, k);
+    k = mfm_net_node(net, f->turn, 0, k, -1, -1);
+    if (f->scaled == BEFORE_BOTH)
+        k = scaled(net, f, k);
+    int s = mfm_net_node(net, "MatMul", 0, q, k, -1);
+    if (f->scaled == BEHIND)
+        s = scaled(net, f, s);
+    const int p = mfm_net_node(net, f->softmax, 0, masked(net, f, s), -1, -1);
+    const int y = mfm_net_node(net, "MatMul", 0, p, v, -1);
+    return f->seen ? mfm_net_node(net, "Add", 0, y,
+                                  mfm_net_node(net, "ReduceMax axes=-1", 0, p, -1, -1), -1)
+                   : y;
+}
+
+static mfm_bench build(const form *f, bool fuse, fuse_inputs *inputs)
+{
+    mfm_net net = mfm_net_new(fuse_ctx());
+    fuse_add_inputs(&net, SIDE, 5, inputs);
+    const int y = attend(&net, f, inputs->images);
+    const int flat = mfm_net_node(&net, "Reshape shape=-1,96", 0, y, -1, -1);
+    const int w = mfm_net_param(&net, mfm_shape_of(2, 96, 4), 0.5);
+    const int logits = mfm_net_node(&net, "MatMul", 0, flat, w, -1);
+    inputs->loss = mfm_net_node(&net, "mfm:SoftmaxCrossEntropy", 0, logits, inputs->labels, -1);
+    CU_ASSERT_EQUAL_FATAL(net.status, MFM_OK);
+    if (fuse)
+        CU_ASSERT_EQUAL_FATAL(mfm_graph_fuse(net.graph, &inputs->loss, 1), MFM_OK);
+    const mfm_slot keep[] = {{inputs->loss, MFM_X}, {inputs->loss, MFM_G}};
+    const mfm_plan_spec spec = mfm_bench_spec(keep, 2);
+    return fuse_run(net, &spec, inputs);
+}
+
+/* scales: how many products and quotients by a number stay beside the node. */
+static void check(form f, int fused, int scales)
+{
+    fuse_inputs inputs[2];
+    f.scale = f.scale ? f.scale : "Mul";
+    f.softmax = f.softmax ? f.softmax : "Softmax axis=-1";
+    f.turn = f.turn ? f.turn : "Transpose perm=0,1,3,2";
+    mfm_bench plain = build(&f, false, &inputs[0]), one = build(&f, true, &inputs[1]);
+    CU_ASSERT_EQUAL(fuse_count(one.graph, "Attention"), fused);
+    CU_ASSERT_EQUAL(fuse_count(one.graph, "Softmax"), 1 - fused);
+    CU_ASSERT_EQUAL(fuse_count(one.graph, "Mul") + fuse_count(one.graph, "Div"), scales);
+    fuse_expect_same(&one, &plain, sizeof(real) == 8 ? 1e-10 : 1e-4);
+    fuse_finish(&plain);
+    fuse_finish(&one);
+}
+
+static void test_scales(void)
+{
+    check((form){.scaled = NOWHERE}, 1, 0);
+    check((form){.scaled = BEFORE_Q}, 1, 0);
+    check((form){.scaled = BEFORE_Q, .first = true}, 1, 0);
+    check((form){.scaled = BEFORE_Q, .scale = "Div"}, 1, 0);
+    check((form){.scaled = BEFORE_BOTH, .softmax = "Softmax axis=3"}, 1, 0);
+    check((form){.scaled = BEFORE_TRANSPOSE}, 1, 0);
+    check((form){.scaled = BEFORE_TRANSPOSE, .scale = "Div"}, 1, 0);
+    check((form){.scaled = BEHIND}, 1, 0);
+    check((form){.scaled = BEHIND, .scale = "Div"}, 1, 0);
+}
+
+static void test_summands(void)
+{
+    check((form){.scaled = BEFORE_Q, .bias = true}, 1, 0);
+    check((form){.scaled = BEHIND, .scale = "Div", .bias = true}, 1, 0);
+    check((form){.scaled = BEHIND, .mask = true}, 1, 0);
+    check((form){.scaled = BEFORE_BOTH, .bias = true, .mask = true}, 1, 0);
+    check((form){.scaled = BEFORE_Q, .windows = true, .bias = true}, 1, 0);
+    check((form){.scaled = BEFORE_Q, .windows = true, .bias = true, .mask = true}, 1, 0);
+    check((form){.scaled = BEHIND, .windows = true, .bias = true, .mask = true}, 1, 0);
+}
+
+static void test_others(void)
+{
+    check((form){.scaled = BEFORE_Q, .seen = true}, 0, 1);
+    check((form){.scaled = BEHIND, .learned = true}, 0, 1);
+    check((form){.scaled = BEFORE_Q, .learned = true}, 1, 1);
+    check((form){.scaled = BEFORE_Q, .scale = "Div", .first = true}, 1, 1); /* a quotient by Q */
+    check((form){.scaled = BEHIND, .scale = "Div", .first = true}, 0, 1);
+    check((form){.scaled = BEFORE_Q, .windows = true, .softmax = "Softmax axis=1"}, 0, 1);
+}
+
+static const mfm_case cases[] = {
+    {"scales before and behind the product become part of it", test_scales},
+    {"so do biases and masks, by windows, too", test_summands},
+    {"what only looks like it stays", test_others},
+};
+MFM_SUITE("core/engine/fuse_attention", cases)
