@@ -45,7 +45,7 @@ def shifted_mask():
     part = np.zeros((SIDE, SIDE), np.float32)
     for i in range(SIDE):
         for j in range(SIDE):
-            part[i, j] = 3 * (0 if i < 2 else 1 if i < 3 else 2) + (0 if j < 2 else 1 if j < 3 else 2)
+            part[i, j] = 3 * max(0, i - 1) + max(0, j - 1)
     part = part.reshape(2, WINDOW, 2, WINDOW).transpose(0, 2, 1, 3).reshape(WINDOWS, PLACES)
     return np.where(part[:, None] == part[:, :, None], 0, -100).astype(np.float32)
 
@@ -118,7 +118,8 @@ class Network:
         self.add("ReduceMean", ["of_images"], "mean", axes=[1], keepdims=0)
         self.add("MatMul", ["mean", "fc"], "y")
         value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        tensors = [numpy_helper.from_array(v, k) for k, v in {**self.made, **self.constants}.items()]
+        tensors = [numpy_helper.from_array(v, k)
+                   for k, v in {**self.made, **self.constants}.items()]
         graph = helper.make_graph(self.nodes, "g", [value("x", ("n", 2, 8, 8))],
                                   [value("y", ("n", CLASSES))], tensors)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
