@@ -3,6 +3,7 @@
 
 #include "onnx/functions/flat.h"
 #include "onnx/import/import_parts.h"
+#include "onnx/roles/content.h"
 #include "onnx/roles/roles.h"
 #include "onnx/storage/tensor_data.h"
 
@@ -14,17 +15,13 @@ static const uint64_t true_tie = UINT64_MAX;
 
 static const char only_compared[] = "is compared: no derivative comes to it";
 
-/* What a value holds that is no constant: sizes alone, or numbers. */
-enum content { CONSTANT, SIZES, IMAGE, FEATURES };
-
 typedef struct finder {
     mfm_roles *r;
     const Onnx__GraphProto *graph;
-    const mfm_op **ops;     /* per node; NULL: none carries it out */
-    unsigned char *content; /* per value of the links */
-    unsigned char *places;  /* per constant value: where it gets to through other constants */
-    mfm_strmap layers;      /* description of a BatchNormalization -> its first node */
-    char **keys;            /* those descriptions, per node; NULL */
+    mfm_contents contents;
+    unsigned char *places; /* per value of the file's numbers: where it gets to through others */
+    mfm_strmap layers;     /* description of a BatchNormalization -> its first node */
+    char **keys;           /* those descriptions, per node; NULL */
 } finder;
 
 static size_t number_of(const finder *f, const mfm_link *value)
@@ -37,50 +34,10 @@ static const mfm_link *input(const finder *f, size_t node, size_t i)
     return mfm_links_input(&f->r->links, node, i);
 }
 
-static enum mfm_role role_at(const mfm_op *op, size_t i)
+/* Whether a value that is there holds numbers of the file. */
+static bool is_constant(const finder *f, const mfm_link *value)
 {
-    const mfm_port *port = mfm_import_port(op, i);
-    return port ? port->role : MFM_INDEX;
-}
-
-/* ---- what the values hold ------------------------------------------------------------------- */
-
-/* Whether a constant stands where the operator has its weights or statistics. */
-static bool has_weights(const finder *f, size_t node)
-{
-    const mfm_op *op = f->ops[node];
-    for (size_t i = 0; op && i < f->graph->node[node]->n_input; i++) {
-        const mfm_link *value = input(f, node, i);
-        const enum mfm_role role = role_at(op, i);
-        if (value && value->constant && (role == MFM_PARAM || role == MFM_STATE))
-            return true;
-    }
-    return false;
-}
-
-static void find_content(finder *f)
-{
-    for (size_t i = 0; i < f->graph->n_input; i++) {
-        const mfm_link *value = mfm_links_find(&f->r->links, f->graph->input[i]->name);
-        if (value && !value->constant)
-            f->content[number_of(f, value)] = IMAGE;
-    }
-    for (size_t i = 0; i < f->graph->n_node; i++) {
-        const Onnx__NodeProto *node = f->graph->node[i];
-        unsigned char most = has_weights(f, i) ? FEATURES : CONSTANT;
-        for (size_t k = 0; k < node->n_input; k++) {
-            const mfm_link *value = input(f, i, k);
-            if (value && f->content[number_of(f, value)] > most)
-                most = f->content[number_of(f, value)];
-        }
-        if (mfm_proto_is(node, "Shape") || mfm_proto_is(node, "Size"))
-            most = SIZES;
-        for (size_t k = 0; k < node->n_output; k++) {
-            const mfm_link *value = mfm_links_output(&f->r->links, i, k);
-            if (value && !value->constant)
-                f->content[number_of(f, value)] = most ? most : FEATURES;
-        }
-    }
+    return mfm_content_of(&f->contents, value) == MFM_CONTENT_FILE;
 }
 
 /* Whether a node computes with sizes: what stands beside them sets operators. */
@@ -88,11 +45,10 @@ static bool computes_sizes(const finder *f, size_t node)
 {
     bool sizes = false;
     for (size_t k = 0; k < f->graph->node[node]->n_input; k++) {
-        const mfm_link *value = input(f, node, k);
-        const unsigned char content = value ? f->content[number_of(f, value)] : CONSTANT;
-        if (content > SIZES)
+        const mfm_content content = mfm_content_read(&f->contents, node, k);
+        if (content > MFM_CONTENT_SIZES)
             return false;
-        sizes |= content == SIZES;
+        sizes |= content == MFM_CONTENT_SIZES;
     }
     return sizes;
 }
@@ -113,7 +69,7 @@ static unsigned places_of_outputs(const finder *f, size_t node)
 static bool is_constant_node(const finder *f, size_t node)
 {
     const mfm_link *value = mfm_links_output(&f->r->links, node, 0);
-    return value && value->constant;
+    return value && is_constant(f, value);
 }
 
 /* Of numbers that are made whole nothing is trained. */
@@ -126,26 +82,26 @@ static bool makes_whole(const Onnx__NodeProto *node)
 /* Whether no derivative passes from input i of an operator to its result: places, truth values. */
 static bool passes_nothing(const mfm_op *op, size_t i)
 {
-    return op && (role_at(op, i) == MFM_INDEX || op->outputs[0].role == MFM_INDEX);
+    return op && (mfm_role_at(op, i) == MFM_INDEX || op->outputs[0].role == MFM_INDEX);
 }
 
 static unsigned place_among_constants(const finder *f, size_t at, size_t i)
 {
     const Onnx__NodeProto *node = f->graph->node[at];
     const unsigned places = places_of_outputs(f, at);
-    if (mfm_proto_is(node, "Shape") || (mfm_proto_is(node, "CastLike") && i > 0))
+    if (mfm_proto_is(node, "Shape"))
         return 0;
     if (makes_whole(node))
         return places ? SETTING : 0;
-    if (passes_nothing(f->ops[at], i))
+    if (passes_nothing(f->contents.ops[at], i))
         return places ? COMPARED : 0;
     /* An Identity of a tensor is a tensor of its own. */
     if (mfm_proto_is(node, "Identity") && mfm_roles_find(f->r, node->output[0]))
         return 0;
     if (mfm_only_moves(node))
         return places;
-    const mfm_op *op = f->ops[at];
-    if (op && places && role_at(op, i) == MFM_PARAM)
+    const mfm_op *op = f->contents.ops[at];
+    if (op && places && mfm_role_at(op, i) == MFM_PARAM)
         return WEIGHT;
     return (places & ~(unsigned)WEIGHT) | (places & WEIGHT ? OPERAND : 0);
 }
@@ -155,60 +111,53 @@ static size_t product_before(const finder *f, size_t at, size_t i)
 {
     const Onnx__NodeProto *node = f->graph->node[at];
     const mfm_link *other = mfm_proto_is(node, "Add") && i < 2 ? input(f, at, 1 - i) : NULL;
-    if (!other || other->constant || other->producer == MFM_NOWHERE)
+    if (!other || is_constant(f, other) || other->producer == MFM_NOWHERE)
         return at;
     const size_t product = (size_t)other->producer;
     const Onnx__NodeProto *before = f->graph->node[product];
     const bool is_product = mfm_proto_is(before, "MatMul") || mfm_proto_is(before, "Gemm") ||
                             mfm_proto_is(before, "Conv");
-    return is_product && has_weights(f, product) ? product : at;
+    return is_product && mfm_has_weights(&f->contents, product) ? product : at;
 }
 
 static bool only_image(const finder *f, size_t node)
 {
+    bool image = false;
     for (size_t k = 0; k < f->graph->node[node]->n_input; k++) {
-        const mfm_link *value = input(f, node, k);
-        if (value && f->content[number_of(f, value)] == FEATURES)
+        const mfm_content content = mfm_content_read(&f->contents, node, k);
+        if (content == MFM_CONTENT_FEATURES)
             return false;
+        image |= content == MFM_CONTENT_IMAGE;
     }
-    return true;
-}
-
-static bool takes_batch(const mfm_op *op)
-{
-    for (const mfm_attr_def *def = op->attrs; def && def->name; def++)
-        if (def->batch)
-            return true;
-    return false;
+    return image;
 }
 
 /* What input i of the node, a constant, is there. */
 static unsigned place_of(const finder *f, size_t at, size_t i)
 {
     const Onnx__NodeProto *node = f->graph->node[at];
-    const mfm_op *op = f->ops[at];
+    const mfm_op *op = f->contents.ops[at];
     const int opset = (int)mfm_node_opset(f->r->model, node);
     if (op && mfm_import_is_attr_input(op, opset, i))
         return SETTING;
+    if (mfm_lends_type(node, i))
+        return 0;
     if (i > 2 && mfm_links_own_statistics(&f->r->links, node))
         return 0;
     if (is_constant_node(f, at))
         return place_among_constants(f, at, i);
-    if (mfm_proto_is(node, "CastLike"))
-        return 0;
     /* Positions are computed from sizes alone, too, and pass through layers with weights. */
-    if (op && role_at(op, i) == MFM_PARAM)
+    if (op && mfm_role_at(op, i) == MFM_PARAM)
         return WEIGHT;
-    if (computes_sizes(f, at)) /* what is stretched to the batch is no size */
-        return i == 0 && op && takes_batch(op) ? OPERAND : SETTING;
+    if (computes_sizes(f, at))
+        return SETTING;
     if (!op)
         return OPERAND;
-    if (role_at(op, i) == MFM_STATE)
+    if (mfm_role_at(op, i) == MFM_STATE)
         return STATE;
     if (passes_nothing(op, i))
-        return role_at(op, i) == MFM_INDEX ? 0 : COMPARED;
-    /* The left factor of a product whose right one is computed. */
-    if (i == 0 && role_at(op, 1) == MFM_PARAM)
+        return mfm_role_at(op, i) == MFM_INDEX ? 0 : COMPARED;
+    if (mfm_is_left_factor(op, i))
         return WEIGHT;
     if (only_image(f, at))
         return ON_IMAGE;
@@ -221,7 +170,7 @@ static void find_places(finder *f)
     for (size_t i = f->graph->n_node; i-- > 0;)
         for (size_t k = 0; k < f->graph->node[i]->n_input; k++) {
             const mfm_link *value = input(f, i, k);
-            if (value && value->constant)
+            if (value && is_constant(f, value))
                 f->places[number_of(f, value)] |= (unsigned char)place_of(f, i, k);
         }
 }
@@ -341,7 +290,8 @@ static bool all_differ(const Onnx__NodeProto *node)
 static const char *weight_before(const finder *f, size_t node)
 {
     const mfm_link *value = input(f, node, 0);
-    if (!value || value->producer == MFM_NOWHERE || !has_weights(f, (size_t)value->producer))
+    if (!value || value->producer == MFM_NOWHERE ||
+        !mfm_has_weights(&f->contents, (size_t)value->producer))
         return NULL;
     const Onnx__NodeProto *before = f->graph->node[value->producer];
     return before->n_input > 1 ? before->input[1] : NULL;
@@ -371,7 +321,8 @@ static int layer_of_norm(finder *f, size_t at, size_t *layer)
 /* A bias belongs to the weight beside it. */
 static uint64_t tie_of_bias(const finder *f, size_t product)
 {
-    const mfm_link *weight = input(f, product, 1);
+    const mfm_link *right = input(f, product, 1);
+    const mfm_link *weight = right && is_constant(f, right) ? right : input(f, product, 0);
     return weight ? (uint64_t)(f->graph->n_node + number_of(f, weight)) * 8 + 2 : true_tie;
 }
 
@@ -388,11 +339,11 @@ static int find_tie(finder *f, mfm_tensor_use *use)
         return status;
     }
     const size_t product = product_before(f, use->node, use->input);
-    const mfm_op *op = f->ops[use->node];
+    const mfm_op *op = f->contents.ops[use->node];
     use->tie = true_tie;
     if (product != use->node)
         use->tie = tie_of_bias(f, product);
-    else if (op && use->input == 2 && role_at(op, 2) == MFM_PARAM)
+    else if (op && use->input == 2 && mfm_role_at(op, 2) == MFM_PARAM)
         use->tie = tie_of_bias(f, use->node);
     return MFM_OK;
 }
@@ -448,24 +399,20 @@ int mfm_roles_find_uses(mfm_roles *r)
 {
     finder f = {.r = r, .graph = r->model->proto->graph};
     mfm_strmap_init(&f.layers, r->ctx);
-    f.ops = mfm_alloc(r->ctx, f.graph->n_node, sizeof *f.ops);
-    f.content = mfm_alloc(r->ctx, r->links.n_values, 1);
     f.places = mfm_alloc(r->ctx, r->links.n_values, 1);
     f.keys = mfm_alloc(r->ctx, f.graph->n_node, sizeof *f.keys);
     r->uses = mfm_alloc(r->ctx, r->links.n_uses, sizeof *r->uses);
-    int status = f.ops && f.content && f.places && f.keys && r->uses ? MFM_OK : MFM_ENOMEM;
-    for (size_t i = 0; i < f.graph->n_node && !status; i++)
-        f.ops[i] = mfm_import_op(r->model, f.graph->node[i]);
+    int status = f.places && f.keys && r->uses ? MFM_OK : MFM_ENOMEM;
+    if (!status)
+        status = mfm_contents_find(&r->links, &f.contents);
     if (!status) {
-        find_content(&f);
         find_places(&f);
         status = list_uses(&f);
     }
     for (size_t i = 0; f.keys && i < f.graph->n_node; i++)
         mfm_free(r->ctx, f.keys[i]);
     mfm_free(r->ctx, f.keys);
-    mfm_free(r->ctx, f.ops);
-    mfm_free(r->ctx, f.content);
+    mfm_contents_clear(&f.contents);
     mfm_free(r->ctx, f.places);
     mfm_strmap_clear(&f.layers);
     return status;

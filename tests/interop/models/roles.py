@@ -221,6 +221,59 @@ def constants(t):
     t.say("--resume keeps --freeze and --free", "" if resumed == whole else "another file")
 
 
+def moved_by_sizes(t):
+    """Numbers that are cut, gathered, brought into shape or cast as the features are, are weights
+    all the same. The length of the features is computed, as exporters do for a batch that is
+    open."""
+    w = {"w": normal(4, 1, 3, 3), "rows": np.array([0, 4, 36]), "one": np.int64(1),
+         "zero": np.int64(0), "first": np.array([0]), "second": np.array([1]),
+         "four": np.array([4])}
+    features = [node("Conv", "x w", "c"), node("Reshape", "c rows", "c1"),
+                node("Transpose", "c1", "t", perm=[0, 2, 1]), node("Shape", "t", "sizes"),
+                node("Gather", "sizes one", "length"), node("Unsqueeze", "length first", "end")]
+    add = [node("Add", "t position", "r")]
+    t.trains("a position embedding that is cut to the length",
+             [*features, node("Slice", "table first end second", "position"), *add],
+             {**w, "table": normal(1, 50, 4)}, 144, moved=["w", "table"])
+    t.trains("a position embedding that is gathered",
+             [*features, node("Range", "zero length one", "places"),
+              node("Gather", "table places", "position"), *add],
+             {**w, "table": normal(50, 4)}, 144, moved=["w", "table"])
+    t.trains("a position embedding that is brought into shape",
+             [*features, node("Concat", "second end four", "shape", axis=0),
+              node("Reshape", "table shape", "position"), *add],
+             {**w, "table": normal(144)}, 144, moved=["w", "table"])
+    t.trains("a position embedding that is resized",
+             [node("Conv", "x w", "c"), node("Shape", "c", "sizes"),
+              node("Slice", "sizes two all", "side"), node("Concat", "most side", "shape", axis=0),
+              node("Resize", "table - - shape", "position", mode="linear"),
+              node("Add", "c position", "r")],
+             {"w": w["w"], "two": np.array([2]), "all": np.array([9]), "most": np.array([1, 4]),
+              "table": normal(1, 4, 3, 3)}, 144, moved=["w", "table"])
+    t.trains("a token of each image, and what is added to it",
+             [*features, node("Gather", "sizes zero", "batch"),
+              node("Unsqueeze", "batch first", "images"),
+              node("Concat", "images second four", "shape", axis=0),
+              node("Expand", "token shape", "tokens"), node("Add", "tokens place", "placed"),
+              node("Concat", "placed t", "r", axis=1)],
+             {**w, "token": normal(1, 1, 4), "place": normal(1, 1, 4)}, 148,
+             moved=["w", "token", "place"])
+    t.trains("weights that are cast as the features are",
+             [node("CastLike", "k x", "k1"), node("Conv", "x k1", "c"),
+              node("CastLike", "s c", "s1"), node("Mul", "c s1", "c2"),
+              node("CastLike", "m c", "m1"),
+              node("BatchNormalization", "c2 g b m1 v", "n"), node("CastLike", "low n", "low1"),
+              node("Clip", "n low1", "r")],
+             {"k": normal(4, 1, 3, 3), "s": 1 + normal(4, 1, 1), "m": normal(4), "g": 1 + normal(4),
+              "b": normal(4), "v": np.ones(4, np.float32), "low": np.float32(-2)}, 144,
+             moved=["k", "s", "m", "g", "b"], fixed=["low"])
+    t.trains("a first layer that multiplies from the left, its bias and a scale",
+             [node("Squeeze", "x second", "x1"), node("MatMul", "left x1", "p"),
+              node("Add", "p bias", "p1"), node("Mul", "p1 scale", "r")],
+             {"second": w["second"], "left": normal(6, SIDE), "bias": normal(6, 1),
+              "scale": 1 + normal(6, 1)}, 6 * SIDE, moved=["left", "bias", "scale"])
+
+
 def parameters(t, name, nodes, tensors, width, wanted):
     """The parameters that inspect counts in the first layer."""
     path = t.folder / (name.replace(" ", "_") + ".onnx")
@@ -276,6 +329,7 @@ def main():
     one_tensor_two_roles(trials)
     merged_tensors(trials)
     constants(trials)
+    moved_by_sizes(trials)
     inspection(trials)
     given_weights(trials)
     return 1 if trials.failed else 0

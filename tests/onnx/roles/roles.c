@@ -136,6 +136,44 @@ static void what_is_compared_is_not_trained(void)
     finish(&t);
 }
 
+/* Numbers of the file that are moved as sizes say, or cast as features are, are what they are where
+ * they get to; so is the bias behind a weight that multiplies from the left. */
+static void sizes_only_move_numbers(void)
+{
+    imported t = start(8, 17);
+    mfm_model *m = t.model;
+    hand_input(m, "x", HAND_DIMS(-1, 1, 6, 6));
+    hand_ints(m, "first", 1, (const int64_t[]){0});
+    hand_ints(m, "second", 1, (const int64_t[]){1});
+    hand_ints(m, "last", 1, (const int64_t[]){2});
+    hand_weight(m, "left", HAND_DIMS(4, 6));
+    hand_weight(m, "bias", HAND_DIMS(4, 1));
+    hand_weight(m, "table", HAND_DIMS(9, 6));
+    hand_weight(m, "scale", HAND_DIMS(1, 4, 1));
+    hand_weight(m, "bound", 0, NULL);
+    hand_node(m, "Squeeze", "", "x second", "rows");
+    hand_node(m, "MatMul", "", "left rows", "q");
+    hand_node(m, "Add", "", "q bias", "q1");
+    hand_node(m, "Shape", "", "q1", "sizes");
+    hand_node(m, "Slice", "", "sizes second last", "length");
+    hand_node(m, "Slice", "", "table first length", "position");
+    hand_node(m, "Add", "", "q1 position", "q2");
+    hand_node(m, "CastLike", "", "scale q2", "scale1");
+    hand_node(m, "Mul", "", "q2 scale1", "q3");
+    hand_node(m, "CastLike", "", "bound q3", "bound1");
+    hand_node(m, "Clip", "", "q3 bound1", "q4");
+    hand_head(m, "q4");
+    mfm_roles *r = roles_of(&t, NULL);
+    CU_ASSERT(has_fate(r, "left", MFM_FATE_TRAINED, "weight"));
+    CU_ASSERT(has_fate(r, "bias", MFM_FATE_TRAINED, "bias"));
+    CU_ASSERT(has_fate(r, "table", MFM_FATE_TRAINED, "operand"));
+    CU_ASSERT(has_fate(r, "scale", MFM_FATE_TRAINED, "operand"));
+    CU_ASSERT(has_fate(r, "bound", MFM_FATE_SETTING, "sets"));
+    mfm_roles_free(r);
+    CU_ASSERT(imports(&t));
+    finish(&t);
+}
+
 /* Scale and shift from Constant nodes: made up beside statistics in initialisers, weights in a file
  * that keeps everything in Constant nodes. */
 static void affine_constants_are_fixed_beside_statistics(void)
@@ -375,6 +413,7 @@ static void a_refused_allocation_is_told(void)
 
 static const mfm_case cases[] = {
     {"numbers that are compared are not trained", what_is_compared_is_not_trained},
+    {"sizes only move numbers, and types are only lent", sizes_only_move_numbers},
     {"what is trained and what is fixed follows from the use", the_fate_follows_from_the_use},
     {"scale and shift in Constant nodes are fixed beside statistics that are not",
      affine_constants_are_fixed_beside_statistics},
