@@ -14,13 +14,17 @@ enum {
 
 /* In order of preference. */
 static const mfm_conv_impl *const preferred[] = {
-    &mfm_conv_winograd_chunks, &mfm_conv_winograd, &mfm_conv_pointwise, &mfm_conv_panels,
-    &mfm_conv_depthwise,       &mfm_conv_direct,   &mfm_conv_general,   NULL};
+    &mfm_conv_winograd_chunks, &mfm_conv_winograd,  &mfm_conv_panels,  &mfm_conv_depthwise,
+    &mfm_conv_direct,          &mfm_conv_pointwise, &mfm_conv_general, NULL};
 /* The forward pass of training decides which side of a kink every element is on. The large
  * transforms round more than the sums do, and each element that changes sides shows in the
  * gradients; what is linear, and inference, only rounds. */
 static const mfm_conv_impl *const exact[] = {&mfm_conv_winograd_small, &mfm_conv_panels,
-                                             &mfm_conv_direct, &mfm_conv_general, NULL};
+                                             &mfm_conv_direct,         &mfm_conv_pointwise,
+                                             &mfm_conv_general,        NULL};
+/* Weights that serve many passes lie as a library wants them. */
+static const mfm_conv_impl *const frozen[] = {&mfm_conv_winograd, &mfm_conv_panels,
+                                              &mfm_conv_direct, &mfm_conv_general, NULL};
 static const mfm_conv_impl *const general_only[] = {&mfm_conv_general, NULL};
 static const mfm_conv_impl *const slices_only[] = {&mfm_conv_slices, NULL};
 
@@ -135,7 +139,7 @@ int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference, mfm_
     const bool ahead = (int)MFM_VEC_BYTES >= (int)WIDE || !mfm_conv_general.dispatches;
     if (!ahead)
         return mfm_conv_new_from(ctx, shape, inference, general_only, conv);
-    return make_from(ctx, shape, inference, inference ? preferred : exact, preferred, conv);
+    return make_from(ctx, shape, inference, inference ? frozen : exact, preferred, conv);
 }
 
 void mfm_conv_free(mfm_ctx *ctx, mfm_conv *conv)

@@ -28,22 +28,6 @@ static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction direction)
            s->kh <= KERNEL && s->kw <= KERNEL;
 }
 
-static int make(mfm_ctx *ctx, const mfm_conv_shape *s, unsigned directions, void **state)
-{
-    (void)directions;
-    mfm_conv_shape *copy = mfm_alloc(ctx, 1, sizeof *copy);
-    *state = copy;
-    if (!copy)
-        return MFM_ENOMEM;
-    *copy = *s;
-    return MFM_OK;
-}
-
-static void release(mfm_ctx *ctx, void *state)
-{
-    mfm_free(ctx, state);
-}
-
 static size_t weights_count(const void *state)
 {
     return (size_t)mfm_conv_weight_count(state);
@@ -180,8 +164,8 @@ static void weights_finish(const void *state, real *sum, real *gw, bool add, rea
 const mfm_conv_impl mfm_conv_depthwise = {
     .name = "depthwise",
     .fits = fits,
-    .make = make,
-    .release = release,
+    .make = mfm_conv_shape_make,
+    .release = mfm_conv_shape_release,
     .scratch = weights_count,
     .packed = weights_count,
     .backward_weights = backward_weights,

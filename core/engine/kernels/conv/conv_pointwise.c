@@ -1,45 +1,61 @@
 /*
- * The gradient of the weights of a convolution by 1 x 1 with stride 1 is a matrix product over all
- * pixels P of all images,
- *     gw [o, c] = gy [P, o]^T x [P, c],
- * as fast as any for many channels, where convolution libraries are not. The other directions are
- * left to those.
+ * Convolution by 1 x 1 is a matrix product over all pixels P of all results; with strides, of those
+ * pixels of the images that results lie over:
+ *     forward   y [P, o] = x [P, c] w [o, c]^T
+ *     data      gx [P, c] = gy [P, o] w [o, c]
+ *     weights   gw [o, c] = gy [P, o]^T x [P, c]
+ *
+ * Scratch, with strides: the pixels of the images that results lie over.
  */
+#include <string.h>
+
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
 #include "core/engine/kernels/gemm/gemm.h"
 #include "core/engine/kernels/vec.h"
 
-enum { MANY_CHANNELS = 256 };
+enum {
+    MANY_CHANNELS = 256,
+    FEW_CHANNELS = 64,
+    FEW_PIXELS = 512,       /* of all results */
+    MOST_SUMMED = 2048,     /* pixels that the weights' gradient sums over */
+    PARALLEL_FROM = 1 << 14 /* reals to copy */
+};
 
 static int64_t pixels(const mfm_conv_shape *s)
 {
-    return s->n * s->h * s->w;
+    return s->n * s->oh * s->ow;
+}
+
+static bool strides(const mfm_conv_shape *s)
+{
+    return s->stride[0] > 1 || s->stride[1] > 1;
+}
+
+/* Shapes at which this was measured to be faster than a library that dispatches. In narrow vectors
+ * the library is ahead in the other directions. */
+static bool is_ahead(const mfm_conv_shape *s, enum mfm_conv_direction direction)
+{
+    const int64_t all = mfm_conv_samples(s) * s->oh * s->ow;
+    const int64_t least = s->c < s->o ? s->c : s->o;
+    if ((int)MFM_VEC_BYTES <= (int)MFM_CONV_NARROW_BYTES)
+        return direction == MFM_CONV_WEIGHTS && !strides(s) && least >= MANY_CHANNELS;
+    return direction == MFM_CONV_WEIGHTS ? all <= MOST_SUMMED
+                                         : all <= FEW_PIXELS || least < FEW_CHANNELS;
 }
 
 static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction direction)
 {
-    const bool point = s->kh == 1 && s->kw == 1 && s->groups == 1 && s->stride[0] == 1 &&
-                       s->stride[1] == 1 && s->oh == s->h && s->ow == s->w &&
-                       s->pad_begin[0] == 0 && s->pad_begin[1] == 0;
-    return (int)MFM_VEC_BYTES <= (int)MFM_CONV_NARROW_BYTES && direction == MFM_CONV_WEIGHTS &&
-           point && s->c >= MANY_CHANNELS && s->o >= MANY_CHANNELS && pixels(s) <= MFM_GEMM_MAX;
+    const bool point = s->kh == 1 && s->kw == 1 && s->groups == 1;
+    const bool bare =
+        s->pad_begin[0] == 0 && s->pad_begin[1] == 0 && s->pad_end[0] == 0 && s->pad_end[1] == 0;
+    return point && bare && pixels(s) <= MFM_GEMM_MAX && is_ahead(s, direction);
 }
 
-static int make(mfm_ctx *ctx, const mfm_conv_shape *s, unsigned directions, void **state)
+static size_t scratch_size(const void *state)
 {
-    (void)directions;
-    mfm_conv_shape *copy = mfm_alloc(ctx, 1, sizeof *copy);
-    *state = copy;
-    if (!copy)
-        return MFM_ENOMEM;
-    *copy = *s;
-    return MFM_OK;
-}
-
-static void release(mfm_ctx *ctx, void *state)
-{
-    mfm_free(ctx, state);
+    const mfm_conv_shape *s = state;
+    return strides(s) ? (size_t)(pixels(s) * s->c) : 0;
 }
 
 static size_t nothing(const void *state)
@@ -48,12 +64,92 @@ static size_t nothing(const void *state)
     return 0;
 }
 
+/* The pixel of the images that row r of the results, [n oh], begins over. */
+static int64_t first_pixel(const mfm_conv_shape *s, int64_t r)
+{
+    return (r / s->oh * s->h + r % s->oh * s->stride[0]) * s->w;
+}
+
+/* The pixels that results lie over, side by side. */
+static const real *gather(const mfm_conv_shape *s, const real *x, real *scratch)
+{
+    if (!strides(s))
+        return x;
+#pragma omp parallel for if (pixels(s) * s->c >= PARALLEL_FROM)
+    for (int64_t r = 0; r < s->n * s->oh; r++)
+        for (int64_t i = 0; i < s->ow; i++)
+            memcpy(scratch + (r * s->ow + i) * s->c,
+                   x + (first_pixel(s, r) + i * s->stride[1]) * s->c,
+                   (size_t)s->c * sizeof *scratch);
+    return scratch;
+}
+
+static void add_pixel(int64_t c, const real *restrict from, real *restrict to)
+{
+    for (int64_t i = 0; i < c; i++)
+        to[i] += from[i];
+}
+
+/* The other way: pixels that no result lies over are zero. */
+static void scatter(const mfm_conv_shape *s, const real *from, real *gx, bool add)
+{
+    if (!add)
+        memset(gx, 0, (size_t)mfm_conv_image_count(s) * sizeof *gx);
+#pragma omp parallel for if (pixels(s) * s->c >= PARALLEL_FROM)
+    for (int64_t r = 0; r < s->n * s->oh; r++)
+        for (int64_t i = 0; i < s->ow; i++) {
+            const real *pixel = from + (r * s->ow + i) * s->c;
+            real *to = gx + (first_pixel(s, r) + i * s->stride[1]) * s->c;
+            if (add)
+                add_pixel(s->c, pixel, to);
+            else
+                memcpy(to, pixel, (size_t)s->c * sizeof *to);
+        }
+}
+
+static void forward(const void *state, const real *x, const real *packed, real *y, bool add,
+                    real *scratch)
+{
+    const mfm_conv_shape *s = state;
+    mfm_gemm_run(&(mfm_gemm){.transpose_b = true,
+                             .m = pixels(s),
+                             .n = s->o,
+                             .k = s->c,
+                             .alpha = 1,
+                             .a = gather(s, x, scratch),
+                             .lda = s->c,
+                             .b = packed,
+                             .ldb = s->c,
+                             .add = add,
+                             .c = y,
+                             .ldc = s->o});
+}
+
+static void backward_data(const void *state, const real *gy, const real *w, real *gx, bool add,
+                          real *scratch)
+{
+    const mfm_conv_shape *s = state;
+    const bool apart = strides(s);
+    mfm_gemm_run(&(mfm_gemm){.m = pixels(s),
+                             .n = s->c,
+                             .k = s->o,
+                             .alpha = 1,
+                             .a = gy,
+                             .lda = s->o,
+                             .b = w,
+                             .ldb = s->c,
+                             .add = add && !apart,
+                             .c = apart ? scratch : gx,
+                             .ldc = s->c});
+    if (apart)
+        scatter(s, scratch, gx, add);
+}
+
 static void weights_at_once(const void *state, const real *gy, const real *x, real *gw, bool add,
                             real *scratch)
 {
     const mfm_conv_shape *s = state;
     const mfm_share share = s->share.samples ? s->share : mfm_share_whole(s->n);
-    (void)scratch;
     mfm_gemm_run(&(mfm_gemm){.transpose_a = true,
                              .m = s->o,
                              .n = s->c,
@@ -61,7 +157,7 @@ static void weights_at_once(const void *state, const real *gy, const real *x, re
                              .alpha = 1,
                              .a = gy,
                              .lda = s->o,
-                             .b = x,
+                             .b = gather(s, x, scratch),
                              .ldb = s->c,
                              .add = add,
                              .c = gw,
@@ -72,9 +168,11 @@ static void weights_at_once(const void *state, const real *gy, const real *x, re
 const mfm_conv_impl mfm_conv_pointwise = {
     .name = "matrix product",
     .fits = fits,
-    .make = make,
-    .release = release,
-    .scratch = nothing,
+    .make = mfm_conv_shape_make,
+    .release = mfm_conv_shape_release,
+    .scratch = scratch_size,
     .packed = nothing,
+    .forward = forward,
+    .backward_data = backward_data,
     .weights_at_once = weights_at_once,
 };

@@ -99,3 +99,19 @@ size_t mfm_conv_aligned(size_t count)
     enum { ALIGN = 64 / sizeof(real) };
     return (count + ALIGN - 1) / ALIGN * ALIGN;
 }
+
+int mfm_conv_shape_make(mfm_ctx *ctx, const mfm_conv_shape *shape, unsigned directions,
+                        void **state)
+{
+    (void)directions;
+    mfm_conv_shape *copy = *state = mfm_alloc(ctx, 1, sizeof *copy);
+    if (!copy)
+        return MFM_ENOMEM;
+    *copy = *shape;
+    return MFM_OK;
+}
+
+void mfm_conv_shape_release(mfm_ctx *ctx, void *state)
+{
+    mfm_free(ctx, state);
+}

@@ -21,4 +21,9 @@ int64_t mfm_conv_weight_count(const mfm_conv_shape *shape);
 /* Reals of a part of scratch after which the next one is 64-byte aligned again. */
 size_t mfm_conv_aligned(size_t count);
 
+/* The make and release of implementations (conv_impl.h) whose state is a copy of the shape. */
+int mfm_conv_shape_make(mfm_ctx *ctx, const mfm_conv_shape *shape, unsigned directions,
+                        void **state);
+void mfm_conv_shape_release(mfm_ctx *ctx, void *state);
+
 #endif

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../support/conv_reference.h"
 #include "core/engine/kernels/vec.h"
@@ -175,15 +176,28 @@ static void panels(void)
     random_shapes(&mfm_conv_panels, draw_panels, wide ? 0 : LARGE_SHAPES);
 }
 
-/* A matrix product between many channels, beside another implementation's other directions. */
+/* What a matrix product takes. */
+static conv_geometry draw_1x1(dice *d)
+{
+    conv_geometry g = draw(d);
+    g.kh = g.kw = 1;
+    memset(g.pads, 0, sizeof g.pads);
+    return g;
+}
+
+/* A matrix product between many channels: in narrow vectors for the weights alone, beside another
+ * implementation's other directions. Otherwise with strides, too. */
 static void pointwise(void)
 {
     static const conv_geometry wide = {"1 x 1", 2, 264, 5, 3, 260, 1, 1, {1, 1}, {1, 1}, {0}, 1};
+    const bool narrow = (int)MFM_VEC_BYTES <= 32;
     const mfm_conv_shape shape = conv_shape_of(&wide);
     mfm_ctx *ctx = mfm_ctx_new(NULL);
-    CU_ASSERT_EQUAL(mfm_conv_pointwise.fits(&shape, MFM_CONV_WEIGHTS), (int)MFM_VEC_BYTES <= 32);
-    CU_ASSERT_FALSE(mfm_conv_pointwise.fits(&shape, MFM_CONV_FORWARD));
+    CU_ASSERT(mfm_conv_pointwise.fits(&shape, MFM_CONV_WEIGHTS));
+    CU_ASSERT_EQUAL(mfm_conv_pointwise.fits(&shape, MFM_CONV_FORWARD), !narrow);
+    CU_ASSERT_EQUAL(mfm_conv_pointwise.fits(&shape, MFM_CONV_DATA), !narrow);
     check(ctx, &mfm_conv_pointwise, &wide);
+    random_shapes(&mfm_conv_pointwise, draw_1x1, narrow ? 0 : SHAPES);
     mfm_ctx_free(ctx);
 }
 
@@ -277,7 +291,7 @@ static const mfm_case cases[] = {
     {"direct convolution gives the defining sums", direct},
     {"direct convolution gives them for LeNet's layers", direct_lenet},
     {"panels of results give the defining sums", panels},
-    {"1 x 1 between many channels gives them as a matrix product", pointwise},
+    {"1 x 1 gives them as a matrix product", pointwise},
     {"depthwise convolution gives them for the weights", depthwise},
     {"Winograd's transforms give the defining sums", winograd},
     {"its small transforms give them forward", winograd_small},
