@@ -80,7 +80,7 @@ grep -q test_error events/runs-mfm/events.out.tfevents.onnx-mfm || fail "no even
 
 # What the page calls the command that repeats a run does so.
 command=$(sed -n 's/.*<pre>\(.*\)<\/pre>.*/\1/p' page.html | tail -n 1 |
-    sed "s/&amp;/\\&/g; s/&#39;/'/g")
+    sed "s/<[^>]*>//g; s/&amp;/\\&/g; s/&#39;/'/g")
 case $command in
 *'--layer fc:1'*) ;;
 *) fail "the command does not tell the layer: $command" ;;
@@ -88,6 +88,13 @@ esac
 mkdir bin && ln -s "$TOOL" bin/onnx-mfm
 (PATH=$work/bin:$PATH && eval "$command") >.stdout 2>.stderr || fail "cannot: $command"
 expect_same repeated.onnx mfm.onnx
+
+# Runs of one method are told apart by what else they have.
+expect_exit 0 train lenet.onnx -o adjusted.onnx --method base --loss logit-adjustment \
+    --finish tau-normalisation $options --epochs 1
+expect_exit 0 report runs/mfm adjusted.run -o parts.html --metrics-only
+has parts.html '<td>mfm</td>'
+has parts.html '<td>base, logit-adjustment, then tau-normalisation</td>' 1
 
 # Without the images a run has its curves, and says why no more.
 mv four away
@@ -176,7 +183,7 @@ expect_exit 0 new lenet -o two.onnx --classes 2 --input 3,32,32
 expect_exit 0 train two.onnx -o two-trained.onnx --data folder:photos --test-part 0.5 --run two \
     --method base --epochs 1 --batch 4 --lr 1e-9 --milestones none --threads 1
 expect_exit 0 report two -o photos.html --threads 1
-sed -n 's/.*base64,\([^"]*\)".*"x">\([^<]*\)<.*/\1 \2/p' photos.html >pictures.txt
+sed -n 's/<wbr.>//g; s/.*base64,\([^"]*\)".*"x">\([^<]*\)<.*/\1 \2/p' photos.html >pictures.txt
 expect_file pictures.txt
 while read -r picture path; do
     [ -f "photos/$path" ] || fail "the page names no file: $path"

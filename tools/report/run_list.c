@@ -35,6 +35,24 @@ static int check_classes(const mfm_run_list *l, const mfm_run_record *r)
     return MFM_OK;
 }
 
+/* Behind the method what is not usual, which tells apart runs of one: "base, ldam". */
+static int tell_parts(mfm_run_record *r)
+{
+    static const struct {
+        const char *option, *usual, *before;
+    } parts[] = {{"loss", "cross-entropy", ""}, {"mix", "none", ""}, {"finish", "none", "then "}};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const char *part = mfm_run_record_option(r, parts[i].option);
+        if (strcmp(part, "-") == 0 || strcmp(part, parts[i].usual) == 0)
+            continue;
+        r->page.method = mfm_run_record_keep(
+            r, mfm_format(r->ctx, "%s, %s%s", r->page.method, parts[i].before, part));
+        if (!r->page.method)
+            return MFM_ENOMEM;
+    }
+    return MFM_OK;
+}
+
 static int read_one(mfm_run_list *l, const char *path, const mfm_class_borders *borders)
 {
     if (l->count == MFM_PAGE_MOST_RUNS)
@@ -46,6 +64,8 @@ static int read_one(mfm_run_list *l, const char *path, const mfm_class_borders *
         mfm_warn(l->ctx, "%s/run.json: %s", r->path, r->page.note);
     if (!status)
         status = check_classes(l, r);
+    if (!status)
+        status = tell_parts(r);
     r->page.name = r->path;
     r->page.n_files = 0; /* their places are those of the folder */
     r->page.group = l->count - 1;

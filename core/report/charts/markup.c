@@ -72,12 +72,17 @@ static const char *escape_of(char c)
     }
 }
 
+void mfm_markup_part(mfm_markup *m, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        const char *escape = escape_of(text[i]);
+        append(m, escape ? escape : text + i, escape ? strlen(escape) : 1);
+    }
+}
+
 void mfm_markup_text(mfm_markup *m, const char *text)
 {
-    for (; *text; text++) {
-        const char *escape = escape_of(*text);
-        append(m, escape ? escape : text, escape ? strlen(escape) : 1);
-    }
+    mfm_markup_part(m, text, strlen(text));
 }
 
 void mfm_markup_element(mfm_markup *m, const char *tag, const char *text)

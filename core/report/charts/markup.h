@@ -19,6 +19,8 @@ void mfm_markup_add(mfm_markup *markup, const char *format, ...)
 /* Any text, for content and for attributes in double quotes: characters with a meaning in HTML are
  * escaped, control characters other than tab and newline become '?'. */
 void mfm_markup_text(mfm_markup *markup, const char *text);
+/* The same of its first bytes. */
+void mfm_markup_part(mfm_markup *markup, const char *text, size_t length);
 /* <tag>text</tag>, the text escaped; tag may have attributes: `td class="n"`. */
 void mfm_markup_element(mfm_markup *markup, const char *tag, const char *text);
 

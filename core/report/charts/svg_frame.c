@@ -83,7 +83,7 @@ void mfm_svg_file(mfm_markup *file, const char *text, const mfm_figure *figure)
 size_t mfm_svg_shown(const char *name, size_t most)
 {
     size_t length = strlen(name);
-    if (length <= most)
+    if (length <= most + 1) /* an ellipsis would take as much */
         return length;
     for (length = most; length && ((unsigned char)name[length] & 0xC0) == 0x80;)
         length--;
@@ -100,7 +100,7 @@ void mfm_svg_name(mfm_markup *m, const char *name, size_t most, double x, double
                   bool small)
 {
     const size_t length = mfm_svg_shown(name, most);
-    char text[LONGEST + 1] = "";
+    char text[LONGEST + 2] = "";
     memcpy(text, name, length);
     mfm_markup_add(m, "<text class=\"name%s\" x=\"%.2f\" y=\"%.2f\"", small ? " small" : "", x, y);
     if (turn != 0)
@@ -121,7 +121,7 @@ void mfm_svg_open(mfm_markup *m, double width, double height, const char *title)
 
 static void add_legend(mfm_markup *m, const mfm_legend *l, size_t length, double x, double y)
 {
-    char text[LONGEST + 1] = "";
+    char text[LONGEST + 2] = "";
     memcpy(text, l->name, length);
     mfm_markup_add(m, "<rect class=\"c%d\" x=\"%g\" y=\"%g\" width=\"9\" height=\"9\"/>",
                    l->colour % MFM_CHART_COLOURS, x, y - 8);

@@ -35,7 +35,8 @@ void mfm_svg_open(mfm_markup *markup, double width, double height, const char *t
 int mfm_svg_legend(mfm_markup *markup, const mfm_legend *legend, int count, double left,
                    double width, double y);
 
-/* Bytes of a name of which no more than `most` are shown, whole characters of UTF-8. */
+/* Bytes of a name of which no more than `most`, or one more, are shown: whole characters of UTF-8.
+ */
 size_t mfm_svg_shown(const char *name, size_t most);
 /* The width of so many bytes of a text, about: fonts differ. */
 double mfm_svg_text_width(const char *text, size_t length);

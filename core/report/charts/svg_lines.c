@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "core/report/charts/svg.h"
 #include "core/report/charts/svg_frame.h"
@@ -56,6 +57,8 @@ static mfm_scale scale_y(const mfm_lines *l)
     if (l->percent)
         return mfm_scale_linear(0, 100, MOST_TICKS);
     range_of(l, true, &low, &high);
+    if (low == high && strchr(l->unit, '%')) /* not 0 to 1 for a recall of 0 */
+        return mfm_scale_linear(0, 100, MOST_TICKS);
     return mfm_scale_linear(l->from_zero ? fmin(0, low) : low, high, MOST_TICKS);
 }
 

@@ -65,6 +65,7 @@ static const char style[] =
     "th { font-weight: 600; } .n { text-align: right; font-variant-numeric: tabular-nums;\n"
     "  white-space: nowrap; } tr.mean td { font-weight: 600; }\n"
     ".scroll td, .scroll th { white-space: nowrap; padding-right: .75rem; }\n"
+    ".runs td:nth-child(2) { white-space: normal; } .runs td, .runs th { padding-right: .5rem; }\n"
     ".runs { font-size: .85rem; } .runs small { font-weight: 400; color: var(--quiet); }\n"
     ".runs td:first-child, .runs th:first-child { position: sticky; left: 0; background: "
     "var(--back); }\n"
@@ -73,10 +74,11 @@ static const char style[] =
     "  height: .7em; margin-right: .45em; border-radius: 2px; }\n"
     ".two { columns: 2 22rem; } pre { white-space: pre-wrap; background: var(--hover);\n"
     "  padding: .5rem .7rem; border-radius: 4px; font-size: .85rem; margin: .3rem 0; }\n"
+    "pre span { display: inline-block; max-width: 100%; }\n"
     ".pictures { display: grid; gap: .8rem; overflow-wrap: anywhere;\n"
     "  grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); font-size: .8rem;\n"
     "  line-height: 1.35; } .pictures img { width: 100%; image-rendering: pixelated;\n"
-    "  max-height: 9rem; object-fit: contain; background: var(--hover); } .pictures b { display: "
+    "  aspect-ratio: 1; object-fit: contain; background: var(--hover); } .pictures b { display: "
     "block; }\n"
     "figcaption { color: var(--quiet); font-size: .85rem; }\n"
     ".sort th[tabindex] { cursor: pointer; } th[aria-sort=ascending]::after { content: \" "
@@ -89,6 +91,10 @@ static const char style[] =
     "  .runs { font-size: 7pt; } .runs td, .runs th { padding-right: .4rem; }\n"
     "  h2, h3 { break-after: avoid; } .key { print-color-adjust: exact; } }\n";
 
+/* Up to such a factor a chart that is wider than the others stands among them, in smaller letters.
+ */
+static const double little_more = 1.1;
+
 int mfm_page_lowest(const double *errors, int count)
 {
     int lowest = -1;
@@ -100,7 +106,7 @@ int mfm_page_lowest(const double *errors, int count)
 
 void mfm_page_figure(mfm_page_text *t, const char *name, int run, double wide)
 {
-    if (wide > MFM_CHART_WIDTH)
+    if (wide > little_more * MFM_CHART_WIDTH)
         mfm_markup_add(&t->markup,
                        "<figure class=\"wide\"><div style=\"min-width: %.0fpx; "
                        "max-width: %.0fpx\">",

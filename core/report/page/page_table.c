@@ -1,5 +1,6 @@
 /* The table of runs, and what is told of each at the end of the page. */
 #include <math.h>
+#include <string.h>
 
 #include "core/report/page/page_parts.h"
 
@@ -201,6 +202,20 @@ static void add_classes(mfm_markup *m, const mfm_page *p, const mfm_page_run *r)
     mfm_markup_add(m, "</tbody></table></div></details>\n");
 }
 
+/* Lines end between words, and not behind the hyphens of an option. */
+static void add_command(mfm_markup *m, const char *command)
+{
+    mfm_markup_add(m, "<pre>");
+    while (*command) {
+        const size_t word = strcspn(command, " "), spaces = strspn(command + word, " ");
+        mfm_markup_add(m, "<span>");
+        mfm_markup_part(m, command, word);
+        mfm_markup_add(m, "</span>%.*s", (int)spaces, command + word);
+        command += word + spaces;
+    }
+    mfm_markup_add(m, "</pre>");
+}
+
 void mfm_page_details(mfm_page_text *text, const mfm_page *p)
 {
     mfm_markup *m = &text->markup;
@@ -212,7 +227,7 @@ void mfm_page_details(mfm_page_text *text, const mfm_page *p)
         add_rows(m, r->figures, r->n_figures);
         if (r->command) {
             mfm_markup_add(m, "<p>To repeat it:</p>\n");
-            mfm_markup_element(m, "pre", r->command);
+            add_command(m, r->command);
         }
         if (r->note)
             mfm_markup_element(m, "p", r->note);

@@ -1,6 +1,7 @@
 /* What the test images tell: confusion, calibration, the modulator's outputs, mistakes. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/report/page/page_parts.h"
 
@@ -83,7 +84,7 @@ void mfm_page_scatters(mfm_page_text *t, const mfm_page *p)
     if (scatters == 0)
         return;
     mfm_markup_add(&t->markup, "<h2>What the modulator gives</h2>\n<p>gamma and beta of test "
-                               "images, laid out by t-SNE; colours are true classes.</p>\n"
+                               "images, laid out by t&#8209;SNE; colours are true classes.</p>\n"
                                "<div class=\"row\">\n");
     for (int i = 0; i < p->n_runs; i++)
         for (int k = 0; k < p->runs[i].n_scatters; k++) {
@@ -104,6 +105,18 @@ void mfm_page_scatters(mfm_page_text *t, const mfm_page *p)
     mfm_markup_add(&t->markup, "</div>\n");
 }
 
+/* Lines may end behind a slash. */
+static void add_path(mfm_markup *m, const char *path)
+{
+    while (*path) {
+        const size_t name = strcspn(path, "/"), length = name + (path[name] == '/');
+        mfm_markup_part(m, path, length);
+        path += length;
+        if (*path)
+            mfm_markup_add(m, "<wbr/>");
+    }
+}
+
 static void add_mistake(mfm_markup *m, const mfm_page *p, const mfm_page_mistake *k)
 {
     mfm_markup_add(m, "<figure>");
@@ -115,11 +128,12 @@ static void add_mistake(mfm_markup *m, const mfm_page *p, const mfm_page_mistake
         mfm_markup_text(m, p->class_names[k->guess[i]]);
         mfm_markup_add(m, " %.1f %%<br/>", k->share[i]);
     }
+    mfm_markup_add(m, "<span class=\"x\">");
     if (k->file)
-        mfm_markup_element(m, "span class=\"x\"", k->file);
+        add_path(m, k->file);
     else
-        mfm_markup_add(m, "<span class=\"x\">image %u</span>", k->index);
-    mfm_markup_add(m, "</figure>\n");
+        mfm_markup_add(m, "image %u", k->index);
+    mfm_markup_add(m, "</span></figure>\n");
 }
 
 void mfm_page_mistakes(mfm_page_text *t, const mfm_page *p)

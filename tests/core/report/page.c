@@ -116,7 +116,9 @@ static void one_run(void)
     CU_ASSERT_EQUAL(text.n_figures, 5);
     CU_ASSERT_EQUAL(seen("<th>data</th><td>folder:&lt;a&amp;b&gt;</td>"), 1);
     CU_ASSERT_EQUAL(seen("<a href=\"model.onnx\">model.onnx</a>"), 1);
-    CU_ASSERT_EQUAL(seen("<pre>onnx-mfm train &#39;a&amp;b&#39;</pre>"), 1);
+    CU_ASSERT_EQUAL(
+        seen("<pre><span>onnx-mfm</span> <span>train</span> <span>&#39;a&amp;b&#39;</span></pre>"),
+        1);
     CU_ASSERT_EQUAL(seen("<td class=\"n\">12.50</td><td class=\"n\">12.25</td>"), 1);
     CU_ASSERT_EQUAL(seen("<tr><td>&lt;b&gt;cat&lt;/b&gt;</td><td class=\"n\">500</td>"
                          "<td class=\"n\">2</td><td class=\"n\">98.50</td></tr>"),
@@ -193,7 +195,7 @@ static void evaluated_run(void)
     CU_ASSERT_EQUAL(seen("<title>dog &quot;x&quot; as &lt;b&gt;cat&lt;/b&gt;: 1 of 2, 50.0 %"), 1);
     CU_ASSERT_EQUAL(seen("src=\"data:image/png;base64,AAAA\""), 1);
     CU_ASSERT_EQUAL(seen("&lt;b&gt;cat&lt;/b&gt; 90.0 %<br/>"), 1);
-    CU_ASSERT_EQUAL(seen("dog/&lt;7&gt;.jpg</span></figure>"), 1);
+    CU_ASSERT_EQUAL(seen("dog/<wbr/>&lt;7&gt;.jpg</span></figure>"), 1);
     CU_ASSERT_EQUAL(seen("<title>&lt;b&gt;cat&lt;/b&gt;, predicted: 80 %"), 1);
     CU_ASSERT_EQUAL(seen("Test images, drawn as a &amp; b</text>"), 1);
     CU_ASSERT_EQUAL(seen("Recall on test images drawn as a &amp; b, %</text>"), 1);

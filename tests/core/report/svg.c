@@ -103,6 +103,22 @@ static void test_long_names(void)
     finish();
 }
 
+/* A name with one byte more than are shown is whole: an ellipsis would take as much room. */
+static void test_names_of_one_more(void)
+{
+    start();
+    static const char *const names[] = {"abcdefghijklmnopqrs", "abcdefghijklmnopqrst"};
+    static const double numbers[] = {1, 2};
+    static const double *const values[] = {numbers};
+    mfm_svg_bars(
+        &m,
+        &(mfm_bars){
+            .title = "t", .unit = "u", .names = names, .values = values, .count = 2, .series = 1});
+    CU_ASSERT_EQUAL(count(">abcdefghijklmnopqrs</text>"), 1);
+    CU_ASSERT_EQUAL(count(">abcdefghijklmnopqr&#8230;</text>"), 1);
+    finish();
+}
+
 /* From 5 to 500 the axis is 1000 / 5 times long: 500 is at the top, 5 at log 2 / log 200. */
 static void test_log_bars(void)
 {
@@ -190,12 +206,12 @@ static void test_lines(void)
 }
 
 /* One curve over counted epochs. */
-static void draw_curve(const double *epochs, const double *values, int points)
+static void draw_curve(const double *epochs, const double *values, int points, const char *unit)
 {
     const mfm_curve curve = {.name = "x", .x = epochs, .y = values, .count = points};
     mfm_svg_lines(&m, &(mfm_lines){.title = "t",
                                    .x_name = "epoch",
-                                   .unit = "",
+                                   .unit = unit,
                                    .curves = &curve,
                                    .n_curves = 1,
                                    .counted = true});
@@ -206,9 +222,20 @@ static void test_small_numbers(void)
 {
     start();
     static const double x[] = {1, 2}, y[] = {0, 0.00015};
-    draw_curve(x, y, 2);
+    draw_curve(x, y, 2, "");
     CU_ASSERT_EQUAL(count(">0.0001</text>"), 1);
     CU_ASSERT_EQUAL(count(">1.5e-4</text>"), 1);
+    finish();
+}
+
+/* A recall of 0 in every epoch is at the bottom of 0 to 100, not of 0 to 1. */
+static void test_flat_percentages(void)
+{
+    start();
+    static const double x[] = {1, 2}, y[] = {0, 0};
+    draw_curve(x, y, 2, " %");
+    CU_ASSERT_EQUAL(count("d=\"M44.00 202.00L390.00 202.00\""), 1);
+    CU_ASSERT_EQUAL(count(">100</text>"), 1);
     finish();
 }
 
@@ -221,7 +248,7 @@ static void test_long_lines(void)
         epochs[i] = i + 1;
         values[i] = i;
     }
-    draw_curve(epochs, values, 1000);
+    draw_curve(epochs, values, 1000, "");
     CU_ASSERT_EQUAL(count("<circle"), 0);
     CU_ASSERT_EQUAL(count("class=\"hit\""), 59);
     finish();
@@ -406,10 +433,12 @@ static const mfm_case cases[] = {
     {"bars have their numbers' heights", test_bars},
     {"bars of several runs stand side by side", test_groups},
     {"long names are cut", test_long_names},
+    {"names with one letter more are not", test_names_of_one_more},
     {"logarithmic bars", test_log_bars},
     {"many bars", test_many_bars},
     {"lines go through their points", test_lines},
     {"ticks of small numbers are short", test_small_numbers},
+    {"percentages that do not move have the whole range", test_flat_percentages},
     {"long lines have no dots", test_long_lines},
     {"percent of percent", test_percent},
     {"no lines", test_no_lines},
