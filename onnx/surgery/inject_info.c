@@ -116,14 +116,23 @@ static int read_text(mfm_ctx *ctx, const json_t *object, const char *key, char *
     return *text ? MFM_OK : MFM_ENOMEM;
 }
 
-static int read_int(mfm_ctx *ctx, const json_t *object, const char *key, int64_t least,
-                    int64_t *number)
+/* At most INT64_MAX. */
+static int read_large(mfm_ctx *ctx, const json_t *object, const char *key, int64_t least,
+                      int64_t *number)
 {
     const json_t *value = json_object_get(object, key);
     *number = json_integer_value(value);
-    if (!json_is_integer(value) || *number < least || *number > INT_MAX)
+    if (!json_is_integer(value) || *number < least)
         return damaged(ctx, key, "expected a number in its range");
     return MFM_OK;
+}
+
+static int read_int(mfm_ctx *ctx, const json_t *object, const char *key, int64_t least,
+                    int64_t *number)
+{
+    const int status = read_large(ctx, object, key, least, number);
+    return !status && *number > INT_MAX ? damaged(ctx, key, "expected a number in its range")
+                                        : status;
 }
 
 /* One of a list of names, as its index. */
@@ -244,7 +253,7 @@ static int read_head(mfm_ctx *ctx, const json_t *root, mfm_inject_info *info)
     if (!status)
         status = read_int(ctx, root, "hash_dim", 0, &info->hash_dim);
     if (!status)
-        status = read_int(ctx, root, "ir_version", 0, &info->ir_version);
+        status = read_large(ctx, root, "ir_version", 0, &info->ir_version);
     if (!status)
         status = read_text(ctx, root, "soft_label", &info->soft_label);
     if (!status)

@@ -59,6 +59,21 @@ static void test_identity(void)
     mfm_ctx_free(ctx);
 }
 
+/* No rule bounds them. */
+static void test_large_versions(void)
+{
+    ctx = mfm_ctx_new(NULL);
+    static const char *const layer[] = {"conv:1"};
+    const mfm_inject_options options = {.layers = layer, .n_layers = 1};
+    static const int64_t versions[] = {INT32_MAX, (int64_t)INT32_MAX + 1, INT64_MAX};
+    for (int i = 0; i < 3; i++) {
+        mfm_model *m = hand_residual(ctx, versions[i], 13);
+        CU_ASSERT_TRUE(comes_back(m, &options));
+        mfm_model_free(m);
+    }
+    mfm_ctx_free(ctx);
+}
+
 static void test_architectures(void)
 {
     ctx = mfm_ctx_new(NULL);
@@ -441,6 +456,7 @@ static void test_memory(void)
 
 static const mfm_case cases[] = {
     {"stripping gives back the bytes: every operator set, modulation and form", test_identity},
+    {"and of files of any IR version", test_large_versions},
     {"stripping gives back the bytes of whole architectures", test_architectures},
     {"the nodes compute X + s ((gamma - 1) X + beta)", test_formula},
     {"softmax(0) over its share is 1 for any number of channels", test_exact_start},
