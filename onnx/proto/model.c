@@ -95,10 +95,15 @@ static int unpack_file(mfm_model *model)
     return status == MFM_EDATA ? unpack_whole(model, size) : status;
 }
 
-/* What lies in /dev (standard input) is no file of a folder, and has nothing beside it. */
+/* Standard input and what else is a descriptor's name is no file of a folder, and has nothing
+ * beside it; folders in memory (/dev/shm) are like others. */
 static bool has_folder(const char *path)
 {
-    return strncmp(path, "/dev/", 5) != 0;
+    static const char *const descriptors[] = {"/dev/stdin", "/dev/fd/", "/proc/self/fd/"};
+    for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; i++)
+        if (strncmp(path, descriptors[i], strlen(descriptors[i])) == 0)
+            return false;
+    return true;
 }
 
 /* The file, and the external data that lies in its folder. */

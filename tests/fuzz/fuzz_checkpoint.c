@@ -9,6 +9,7 @@
 #include "onnx/surgery/inject.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/onnx/hand.h"
+#include "tests/scratch.h"
 
 enum { BATCH = 2, MEMORY = 64 << 20 };
 
@@ -78,16 +79,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 static bool take_checkpoint(run *r, fuzz_take *take, void *self)
 {
     static uint8_t bytes[1 << 18];
-    char path[] = "/tmp/fuzz-checkpoint-XXXXXX";
-    const int file = mkstemp(path);
-    const bool saved = file >= 0 && mfm_checkpoint_save(r->ctx, r->model, r->training,
-                                                        "{\"lr\": 0.5}", path, NULL) == 0;
+    char path[SCRATCH];
+    if (!scratch_file(path, "fuzz-checkpoint"))
+        return false;
+    const bool saved =
+        mfm_checkpoint_save(r->ctx, r->model, r->training, "{\"lr\": 0.5}", path, NULL) == 0;
     FILE *written = saved ? fopen(path, "rb") : NULL;
     const size_t size = written ? fread(bytes, 1, sizeof bytes, written) : 0;
     if (written)
         fclose(written);
-    if (file >= 0)
-        close(file);
     unlink(path);
     if (size == 0 || size == sizeof bytes)
         return false;

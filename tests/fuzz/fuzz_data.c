@@ -10,8 +10,9 @@
 
 #include "core/data/sources/dataset.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/scratch.h"
 
-enum { FILES = 6, MEMORY = 64 << 20, PATH_LENGTH = 64, MOST_BYTES = 1 << 16 };
+enum { FILES = 6, MEMORY = 64 << 20, PATH_LENGTH = SCRATCH + 32, MOST_BYTES = 1 << 16 };
 
 typedef struct kind {
     const char *name;
@@ -30,7 +31,7 @@ static const kind kinds[] = {
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 /* One folder for the process; its files are written anew for each input. */
-static char folder[] = "/tmp/fuzz-data-XXXXXX";
+static char folder[SCRATCH];
 
 static void remove_files(const kind *k)
 {
@@ -54,7 +55,7 @@ static void make_folder(void)
     if (made)
         return;
     made = true;
-    if (!mkdtemp(folder)) {
+    if (!scratch_folder(folder, "fuzz-data")) {
         perror(folder);
         abort();
     }

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/train/features/feature_file.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/scratch.h"
 
 enum { MEMORY = 1 << 20, WIDTH = 3, MOST_BYTES = 1 << 14, HEAD = 64, ENTRY = 48 };
 
@@ -17,18 +19,17 @@ static mfm_digest key_of_seeds(void)
     return mfm_digest_of("fuzz", 4);
 }
 
-/* The one file of the process, without a name in any folder that stays. */
+/* The one file of the process, in memory: a disk would be waited for at each input. */
 static const char *file_of(const uint8_t *bytes, size_t size)
 {
-    static char path[] = "/tmp/fuzz-features-XXXXXX";
+    static char path[32];
     static int file = -1;
     if (file < 0) {
-        file = mkstemp(path);
+        file = memfd_create("features", 0);
         if (file < 0) {
-            perror(path);
+            perror("memfd_create");
             abort();
         }
-        unlink(path);
         snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     }
     if (ftruncate(file, 0) || pwrite(file, bytes, size, 0) != (ssize_t)size) {
@@ -113,13 +114,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 static bool seed(fuzz_take *take, void *self, uint32_t rows)
 {
-    char path[] = "/tmp/fuzz-features-seed-XXXXXX";
+    char path[SCRATCH];
     static uint8_t bytes[MOST_BYTES];
-    const int made = mkstemp(path);
+    if (!scratch_file(path, "fuzz-features"))
+        return false;
     const mfm_digest key = key_of_seeds();
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     mfm_feature_file *f = NULL;
-    bool good = made >= 0 && ctx && !mfm_feature_file_new(ctx, path, &key, WIDTH, &f);
+    bool good = ctx && !mfm_feature_file_new(ctx, path, &key, WIDTH, &f);
     for (uint32_t i = 0; i < rows && good; i++) {
         const mfm_digest name = mfm_digest_number(key, i);
         const real row[WIDTH] = {(real)i, 1, -1};
@@ -132,8 +134,6 @@ static bool seed(fuzz_take *take, void *self, uint32_t rows)
     const size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
     if (file)
         fclose(file);
-    if (made >= 0)
-        close(made);
     unlink(path);
     mfm_ctx_free(ctx);
     if (size)

@@ -9,6 +9,7 @@
 #include "core/data/images/fit_picture.h"
 #include "tests/core/data/image_writer.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/scratch.h"
 
 enum { MEMORY = 8 << 20, SIDE = 24, MOST_BYTES = 1 << 16 };
 
@@ -61,11 +62,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 static bool seed(fuzz_take *take, void *self, bool jpeg, const image_form *form)
 {
     static uint8_t bytes[MOST_BYTES], pixels[2 * 4 * 20 * 20];
-    char path[] = "/tmp/fuzz-image-XXXXXX";
-    const int descriptor = mkstemp(path);
-    if (descriptor < 0)
+    char path[SCRATCH];
+    if (!scratch_file(path, "fuzz-image"))
         return false;
-    close(descriptor);
     for (size_t i = 0; i < sizeof pixels; i++)
         pixels[i] = (uint8_t)(i * 7 + i / 20);
     (jpeg ? write_jpeg : write_png)(path, form, pixels);

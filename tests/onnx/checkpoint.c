@@ -11,6 +11,7 @@
 #include "onnx/proto/proto.h"
 #include "tests/core/engine/support/failing_allocator.h"
 #include "tests/onnx/import/imported.h"
+#include "tests/scratch.h"
 #include "tests/suite.h"
 
 static const char *const run_options = "{\"lr\": 0.5, \"layers\": [\"last_conv\"]}";
@@ -147,12 +148,9 @@ static bool same_training(const mfm_training *a, const mfm_training *b)
 }
 
 /* A path for a file of this test; removed by the test. */
-static char *fresh_path(char path[64])
+static char *fresh_path(char path[SCRATCH])
 {
-    snprintf(path, 64, "/tmp/mfm-checkpoint-XXXXXX");
-    const int file = mkstemp(path);
-    CU_ASSERT_FATAL(file >= 0);
-    close(file);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(scratch_file(path, "checkpoint"));
     return path;
 }
 
@@ -160,7 +158,7 @@ static void everything_comes_back(void)
 {
     for (int form = 0; form < 3; form++) {
         const int kind = form == 2 ? MFM_ADAM : MFM_SGD;
-        char path[64];
+        char path[SCRATCH];
         session a = begin(form > 0, kind), b = {.ctx = mfm_ctx_new(NULL)};
         go_on_for_a_while(a.training);
         must(&a,
@@ -181,7 +179,7 @@ static void everything_comes_back(void)
 
 static void a_checkpoint_of_a_checkpoint_is_the_same_file(void)
 {
-    char path[64];
+    char path[SCRATCH];
     session a = begin(true, MFM_ADAM), b = {.ctx = mfm_ctx_new(NULL)};
     go_on_for_a_while(a.training);
     must(&a, mfm_checkpoint_save(a.ctx, a.model, a.training, run_options, fresh_path(path), NULL));
@@ -206,7 +204,7 @@ static void a_checkpoint_of_a_checkpoint_is_the_same_file(void)
 /* With nothing trained, the model that was injected into; saving leaves it alone, too. */
 static void stripping_gives_back_the_model(void)
 {
-    char path[64];
+    char path[SCRATCH];
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     mfm_model *plain = hand_residual(ctx, 8, 13);
     session a = begin(true, MFM_ADAM), b = {.ctx = mfm_ctx_new(NULL)};
@@ -255,7 +253,7 @@ static void options_must_be_json(void)
 {
     static const char *const bad[] = {"", "{", "7", "{\"a\":}"};
     for (int i = 0; i < 4; i++) {
-        char path[64];
+        char path[SCRATCH];
         session a = begin(false, MFM_SGD);
         CU_ASSERT_EQUAL(
             mfm_checkpoint_save(a.ctx, a.model, a.training, bad[i], fresh_path(path), NULL),
@@ -290,7 +288,7 @@ typedef int damage_fn(mfm_model *model);
 /* A modulated checkpoint, damaged, and what resuming says. */
 static bool is_told(damage_fn *damage, int code, const char *word)
 {
-    char path[64];
+    char path[SCRATCH];
     session a = begin(true, MFM_ADAM), b = {.ctx = mfm_ctx_new(NULL)};
     go_on_for_a_while(a.training);
     must(&a, mfm_checkpoint_save(a.ctx, a.model, a.training, run_options, fresh_path(path), NULL));
@@ -409,7 +407,7 @@ static void damage_is_told(void)
 typedef struct packed_model {
     void *bytes;
     size_t size;
-    char path[64];
+    char path[SCRATCH];
 } packed_model;
 
 static int attempt(mfm_ctx *ctx, void *self)

@@ -6,6 +6,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "tests/scratch.h"
+
 static void *failing_alloc(void *self, size_t size)
 {
     failing_memory *failing = self;
@@ -56,8 +58,8 @@ void keep_warning(void *self, const char *line)
 
 test_folder folder_new(void)
 {
-    test_folder folder = {"/tmp/mfm-data-XXXXXX"};
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder.path));
+    test_folder folder;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(scratch_folder(folder.path, "data"));
     return folder;
 }
 

@@ -10,6 +10,7 @@
 #include "onnx/surgery/branch.h"
 #include "onnx/checkpoint.h"
 #include "tests/core/train/support/session.h"
+#include "tests/scratch.h"
 
 #define LENET                                                                                      \
     {                                                                                              \
@@ -64,12 +65,9 @@ static void remove_checkpoint(const char *path)
     CU_ASSERT_EQUAL(unlink(path), 0);
 }
 
-static void temporary(char path[64])
+static void temporary(char path[SCRATCH])
 {
-    strcpy(path, "/tmp/mfm-resume-XXXXXX");
-    const int file = mkstemp(path);
-    CU_ASSERT_FATAL(file >= 0);
-    close(file);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(scratch_file(path, "resume"));
 }
 
 /* Trains up to a step, as a process that is stopped there. */
@@ -106,7 +104,7 @@ static void check(const plan *what, const uint64_t *stops, size_t n_stops)
     begin(&whole, what);
     must(whole.p.ctx, session_run(&whole));
     for (size_t i = 0; i < n_stops; i++) {
-        char path[64];
+        char path[SCRATCH];
         temporary(path);
         interrupt(what, stops[i], path);
         session rest;
@@ -214,7 +212,7 @@ static void test_every_step(void)
     session whole;
     begin(&whole, &what);
     must(whole.p.ctx, session_run(&whole));
-    char path[64];
+    char path[SCRATCH];
     temporary(path);
     interrupt(&what, 1, path);
     for (uint64_t at = 2; at <= 12; at++) {
@@ -240,7 +238,7 @@ static void test_evaluation(void)
     session_repeat_tests(&whole, 250);
     must(whole.p.ctx, session_run(&whole));
     for (uint32_t evaluated = 1; evaluated <= 200; evaluated += 100) {
-        char path[64];
+        char path[SCRATCH];
         temporary(path);
         session s, rest;
         begin(&s, &what);

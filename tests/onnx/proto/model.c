@@ -11,10 +11,11 @@
 #include <unistd.h>
 
 #include "tests/onnx/hand.h"
+#include "tests/scratch.h"
 #include "tests/suite.h"
 
 static mfm_ctx *ctx;
-static char folder[] = "/tmp/mfm-model-XXXXXX";
+static char folder[SCRATCH];
 
 static char *in_folder(const char *name)
 {
@@ -163,7 +164,7 @@ static const mfm_case cases[] = {
 
 int main(void)
 {
-    if (!mkdtemp(folder))
+    if (!scratch_folder(folder, "model"))
         return 1;
     const int failed = mfm_suite_run("onnx/model", cases, sizeof cases / sizeof cases[0]);
     return rmdir(folder) || failed;

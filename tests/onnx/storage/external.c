@@ -10,10 +10,11 @@
 #include "onnx/storage/tensor_data.h"
 #include "tests/core/engine/support/failing_allocator.h"
 #include "tests/onnx/hand.h"
+#include "tests/scratch.h"
 #include "tests/suite.h"
 
 static mfm_ctx *ctx;
-static char folder[] = "/tmp/mfm-external-XXXXXX";
+static char folder[SCRATCH];
 
 static char *in_folder(const char *name)
 {
@@ -99,6 +100,29 @@ static void test_loaded(void)
     CU_ASSERT_EQUAL_FATAL(mfm_model_load(ctx, in_folder("m.onnx"), &m), MFM_OK);
     mfm_model_free(m);
     mfm_ctx_free(ctx);
+}
+
+/* It lies below /dev, like standard input, which has no folder. */
+static void test_in_memory(void)
+{
+    char usual[SCRATCH];
+    memcpy(usual, folder, sizeof usual);
+    strcpy(folder, "/dev/shm/mfm-external-XXXXXX");
+    if (mkdtemp(folder)) {
+        ctx = mfm_ctx_new(NULL);
+        write_numbers("w.bin");
+        mfm_model_free(with_external("w.bin", "4", "20"));
+        mfm_model *m;
+        CU_ASSERT_EQUAL_FATAL(mfm_model_load(ctx, in_folder("m.onnx"), &m), MFM_OK);
+        mfm_model_free(m);
+        mfm_ctx_free(ctx);
+        unlink(in_folder("m.onnx"));
+        unlink(in_folder("w.bin"));
+        CU_ASSERT_EQUAL(rmdir(folder), 0);
+    } else {
+        printf("not tried: no folder in /dev/shm ");
+    }
+    memcpy(folder, usual, sizeof usual);
 }
 
 static bool refused(const char *location, const char *offset, const char *length, int code,
@@ -326,6 +350,7 @@ static void test_memory_of_a_save(void)
 
 static const mfm_case cases[] = {
     {"a range of a file becomes the tensor's data", test_loaded},
+    {"a folder in memory is like others", test_in_memory},
     {"a location stays in the model's folder and is no link", test_locations},
     {"a range stays in its file and fits the tensor", test_ranges},
     {"any refused allocation is reported, and nothing leaks", test_memory},
@@ -338,7 +363,7 @@ static const mfm_case cases[] = {
 
 int main(void)
 {
-    if (!mkdtemp(folder))
+    if (!scratch_folder(folder, "external"))
         return 1;
     const int failed = mfm_suite_run("onnx/external", cases, sizeof cases / sizeof cases[0]);
     unlink(in_folder("sub/w.bin"));

@@ -10,10 +10,11 @@
 #include "onnx/storage/tensor_data.h"
 #include "tests/core/engine/support/failing_allocator.h"
 #include "tests/onnx/hand.h"
+#include "tests/scratch.h"
 #include "tests/suite.h"
 
 static mfm_ctx *ctx;
-static char folder[] = "/tmp/mfm-outline-XXXXXX";
+static char folder[SCRATCH];
 
 static char *in_folder(const char *name)
 {
@@ -272,7 +273,7 @@ static const mfm_case cases[] = {
 
 int main(void)
 {
-    if (!mkdtemp(folder))
+    if (!scratch_folder(folder, "outline"))
         return 1;
     const int failed = mfm_suite_run("onnx/outline", cases, sizeof cases / sizeof cases[0]);
     rmdir(folder);

@@ -8,6 +8,7 @@
 
 #include "onnx/checkpoint.h"
 #include "tests/onnx/hand.h"
+#include "tests/scratch.h"
 #include "tests/suite.h"
 
 static bool is_refused(mfm_ctx *ctx, const char *path)
@@ -21,10 +22,8 @@ static bool is_refused(mfm_ctx *ctx, const char *path)
 /* Every bit turned, every page zeroed, every length cut to, and bytes behind. */
 static void every_change_of_the_file_is_refused(void)
 {
-    char path[] = "/tmp/mfm-seal-XXXXXX";
-    const int made = mkstemp(path);
-    CU_ASSERT_FATAL(made >= 0);
-    close(made);
+    char path[SCRATCH];
+    CU_ASSERT_PTR_NOT_NULL_FATAL(scratch_file(path, "seal"));
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     mfm_model *model = hand_residual(ctx, 8, 13), *read = NULL;
     CU_ASSERT_EQUAL_FATAL(mfm_model_save_sealed(ctx, model, path, NULL), MFM_OK);
