@@ -81,9 +81,20 @@ await_checkpoint() {
     tries=0
     until [ -s "$1/checkpoint.onnx" ]; do
         tries=$((tries + 1))
-        [ "$tries" -lt 3000 ] || fail "no epoch within 5 minutes"
-        sleep 0.1
+        [ "$tries" -lt 15000 ] || fail "no epoch within 5 minutes"
+        sleep 0.02
     done
+}
+
+# all_ranks SIGNAL: to each process of the tool in this folder. Stopped as soon as they have a
+# checkpoint and continued later, they do not come to their end before the signal of a test.
+all_ranks() {
+    reached=0
+    for process in /proc/[0-9]*; do
+        [ "$process/cwd" -ef "$work" ] && [ "$process/exe" -ef "$TOOL" ] &&
+            kill -"$1" "${process#/proc/}" && reached=$((reached + 1)) one=$process
+    done
+    [ "$reached" -gt 0 ] || [ "$1" = CONT ] || fail "the run has ended by itself"
 }
 
 # make_data FOLDER CLASSES PER_CLASS TEST_PER_CLASS [SEED [FIRST]]

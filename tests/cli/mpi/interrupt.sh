@@ -14,6 +14,7 @@ start() {
         >"$work/.stdout" 2>"$work/.stderr" &
     pid=$!
     await_checkpoint "$1.run"
+    all_ranks STOP
 }
 
 # The process that is rank $1 of the run in this folder.
@@ -34,6 +35,7 @@ interrupt() {
     else
         kill -"$2" "$(process_of "$4")"
     fi
+    all_ranks CONT
     wait "$pid"
     code=$?
     [ ! -e "$1.onnx" ] || fail "an unfinished run wrote its output"

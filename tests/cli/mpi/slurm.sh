@@ -86,7 +86,17 @@ cancelled() {
     ranks 2 lenet.onnx -o cut.onnx $options --method base --epochs 60 &
     pid=$!
     await_checkpoint cut.run
+    all_ranks STOP
     scancel $1 -n mfm-$$
+    # SLURM sends it in a while, and what is stopped keeps it, unless SLURM lets it go on as well.
+    tries=0
+    while grep -q '^State:.*stopped' "$one/status" 2>/dev/null &&
+        grep -q '^ShdPnd:[^1-9a-f]*$' "$one/status" 2>/dev/null; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 15000 ] || fail "no signal within five minutes"
+        sleep 0.02
+    done
+    all_ranks CONT
     wait "$pid"
     code=$?
     last_command="srun, cancelled by scancel $1"
