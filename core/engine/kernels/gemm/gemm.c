@@ -269,6 +269,15 @@ typedef struct part {
     int64_t column, width, first_row, end_row;
 } part;
 
+/* The rows have just been written. */
+static void add_bias(int rows, int64_t width, const real *bias, real *c, int64_t ldc)
+{
+    for (int r = 0; r < rows; r++)
+#pragma omp simd
+        for (int64_t j = 0; j < width; j++)
+            c[r * ldc + j] += bias[j];
+}
+
 /* `t` is a tile as yet without rows; its a is at row 0. */
 static void run_tiles(const part *at, tile t)
 {
@@ -284,6 +293,8 @@ static void run_tiles(const part *at, tile t)
         const int rows = left >= 6 && left != 8 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
         t.c = p->c + row * p->ldc + at->column;
         run[rows](&t);
+        if (p->bias && t.end == p->k)
+            add_bias(rows, at->width, p->bias + at->column, t.c, p->ldc);
         row += rows;
         t.a += rows * t.a_row;
         if (goes_on)

@@ -32,6 +32,7 @@ typedef struct mfm_gemm {
     bool add;
     real *c;
     int64_t ldc;
+    const real *bias; /* [n], added to every row of c in the end; NULL: none. Not with share */
     /* Whose samples k runs over, as many rows each (mfm_share_for); NULL: nobody's. Not read with
      * transpose_b and many k. */
     const mfm_share *share;

@@ -8,11 +8,12 @@
  * the last two summed over the batch axes along which the operand was stretched. Where rank 4 lies
  * channels-last, neither matrix axis has stride 1: those products go element by element.
  */
+#include "core/engine/ops/matrix/matmul.h"
+
 #include <string.h>
 
 #include "core/engine/kernels/broadcast.h"
 #include "core/engine/kernels/gemm/gemm.h"
-#include "core/engine/rules.h"
 
 enum { PARALLEL_FROM = 16384 };
 
@@ -27,6 +28,7 @@ typedef struct geometry {
     int64_t m, n, k;
     view a, b, y;
     const mfm_share *share; /* where k runs over samples */
+    const real *bias;       /* [n], of a single product whose rows lie in y; NULL: none */
 } geometry;
 
 /* All axes but the last two; none of a vector. */
@@ -56,6 +58,20 @@ static view operand_view(const mfm_shape *shape, const mfm_shape *batch, bool le
     return v;
 }
 
+static view transposed(view v)
+{
+    const int64_t row = v.row;
+    v.row = v.column;
+    v.column = row;
+    return v;
+}
+
+/* Of an operator that may take a matrix B by its columns. */
+static bool is_turned(const mfm_node *node)
+{
+    return mfm_attr_number(node->op, node->attr, "transB", 0) != 0;
+}
+
 /* The shapes have been checked. */
 static geometry geometry_of(const mfm_node *node)
 {
@@ -67,6 +83,10 @@ static geometry geometry_of(const mfm_node *node)
     mfm_broadcast_shape(&a_batch, &b_batch, &g.batch);
     g.a = operand_view(a, &g.batch, true);
     g.b = operand_view(b, &g.batch, false);
+    if (is_turned(node)) {
+        g.n = b->dim[0];
+        g.b = transposed(g.b);
+    }
     return g;
 }
 
@@ -104,14 +124,6 @@ static geometry running_geometry(const mfm_node *node)
 
 /* ---- products of views ------------------------------------------------------------------------
  */
-
-static view transposed(view v)
-{
-    const int64_t row = v.row;
-    v.row = v.column;
-    v.column = row;
-    return v;
-}
 
 /* A matrix as mfm_gemm takes it: row-major, or the transpose of such. */
 static bool fits(const view *v, int64_t rows, int64_t columns, bool *transpose, int64_t *ld)
@@ -163,6 +175,7 @@ static void one_product(const geometry *g, const real *a, const real *b, real *y
                   .add = add,
                   .c = y,
                   .ldc = ldy,
+                  .bias = g->bias,
                   .share = g->share};
     if (ty) /* y^T = B^T A^T */
         p = (mfm_gemm){.transpose_a = !tb,
@@ -224,7 +237,7 @@ static int check_operand(mfm_ctx *ctx, const mfm_node *node, int input)
     return MFM_OK;
 }
 
-static int infer_shape(mfm_ctx *ctx, mfm_node *node)
+int mfm_matmul_infer(mfm_ctx *ctx, mfm_node *node)
 {
     int status = check_operand(ctx, node, 0);
     if (!status)
@@ -235,7 +248,11 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
     const mfm_shape a_batch = batch_axes(a), b_batch = batch_axes(b);
     char text_a[MFM_SHAPE_TEXT], text_b[MFM_SHAPE_TEXT];
     mfm_shape common;
-    if (a->dim[a->rank - 1] != b->dim[b->rank > 1 ? b->rank - 2 : 0])
+    if (is_turned(node) && b->rank != 2)
+        return mfm_infer_fail(ctx, node, "B %s: must be a matrix with transB",
+                              mfm_shape_text(b, text_b));
+    const int64_t rows_of_b = is_turned(node) ? b->dim[1] : b->dim[b->rank > 1 ? b->rank - 2 : 0];
+    if (a->dim[a->rank - 1] != rows_of_b)
         return mfm_infer_fail(ctx, node, "%s by %s: columns and rows must be equally many",
                               mfm_shape_text(a, text_a), mfm_shape_text(b, text_b));
     if (!mfm_broadcast_shape(&a_batch, &b_batch, &common))
@@ -246,13 +263,28 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
     return mfm_shape_check(ctx, &node->out[0]->shape, "MatMul result");
 }
 
-static void product(const mfm_node *node, const real *a, const real *b, real *y, bool add)
+void mfm_matmul_product(const mfm_node *node, const real *a, const real *b, real *y, bool add)
 {
     const geometry g = running_geometry(node);
     multiply(&g, a, b, y, mfm_shape_count(&node->out[0]->shape), add);
 }
 
-static void adjoint_a(const mfm_node *node, const real *gy, const real *b, real *ga, bool add)
+bool mfm_matmul_product_bias(const mfm_node *node, const real *a, const real *b, const real *bias,
+                             real *y)
+{
+    geometry g = running_geometry(node);
+    bool transpose;
+    int64_t ld;
+    if (mfm_shape_count(&g.batch) != 1 || !fits(&g.a, g.m, g.k, &transpose, &ld) ||
+        !fits(&g.b, g.k, g.n, &transpose, &ld) || !fits(&g.y, g.m, g.n, &transpose, &ld) ||
+        transpose)
+        return false;
+    g.bias = bias;
+    multiply(&g, a, b, y, mfm_shape_count(&node->out[0]->shape), false);
+    return true;
+}
+
+void mfm_matmul_adjoint_a(const mfm_node *node, const real *gy, const real *b, real *ga, bool add)
 {
     const geometry g = running_geometry(node);
     const geometry back = {
@@ -275,7 +307,7 @@ static bool sums_stack(const mfm_node *node, const geometry *back)
            back->batch.dim[0] == mfm_share_count(&node->share);
 }
 
-static int setup(mfm_ctx *ctx, mfm_node *node)
+int mfm_matmul_setup(mfm_ctx *ctx, mfm_node *node)
 {
     const geometry back = adjoint_of_b(node);
     (void)ctx;
@@ -303,7 +335,7 @@ static void sum_stack(const mfm_node *node, const geometry *back, const real *gy
         gb[i] = (add ? gb[i] : 0) + node->scratch[i];
 }
 
-static void adjoint_b(const mfm_node *node, const real *gy, const real *a, real *gb, bool add)
+void mfm_matmul_adjoint_b(const mfm_node *node, const real *gy, const real *a, real *gb, bool add)
 {
     geometry back = adjoint_of_b(node);
     const mfm_share share = mfm_share_for(&node->share, back.k);
@@ -315,14 +347,15 @@ static void adjoint_b(const mfm_node *node, const real *gy, const real *a, real 
     multiply(&back, a, gy, gb, mfm_shape_count(&node->in[1]->shape), add);
 }
 
-static int64_t macs(const mfm_node *node)
+int64_t mfm_matmul_macs(const mfm_node *node)
 {
     const mfm_shape *a = &node->in[0]->shape;
     return mfm_count_times(mfm_shape_count(&node->out[0]->shape), a->dim[a->rank - 1]);
 }
 
-static const mfm_bilinear parts = {
-    .product = product, .adjoint_a = adjoint_a, .adjoint_b = adjoint_b};
+static const mfm_bilinear parts = {.product = mfm_matmul_product,
+                                   .adjoint_a = mfm_matmul_adjoint_a,
+                                   .adjoint_b = mfm_matmul_adjoint_b};
 static const mfm_port inputs[] = {
     {"A", MFM_DATA, false, false}, {"B", MFM_PARAM, false, false}, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
@@ -353,10 +386,10 @@ const mfm_op mfm_op_matmul = {
     .since = 1,
     .inputs = inputs,
     .outputs = outputs,
-    .shape = infer_shape,
+    .shape = mfm_matmul_infer,
     .traits = MFM_MATRIX,
     .layout = MFM_LAYOUT_ROWS,
-    .macs = macs,
+    .macs = mfm_matmul_macs,
     .batch = MFM_BATCH_STACK,
     .summary = "matrix product over the last two axes, with broadcasting",
     .samples = samples,
@@ -365,7 +398,7 @@ const mfm_op mfm_op_matmul = {
 const mfm_impl mfm_cpu_matmul = {
     .op = &mfm_op_matmul,
     .backend = MFM_CPU,
-    .setup = setup,
+    .setup = mfm_matmul_setup,
     .rule = &mfm_rule_bilinear,
     .parts = &parts,
     .reads = MFM_READS_IN,

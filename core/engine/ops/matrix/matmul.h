@@ -1,0 +1,20 @@
+/* The matrix product over the last two axes, for the operators that have one in them. */
+#ifndef MFM_MATMUL_H
+#define MFM_MATMUL_H
+
+#include "core/engine/rules.h"
+
+/* Ingredients of mfm_rule_bilinear: inputs 0 and 1, output 0. */
+int mfm_matmul_infer(mfm_ctx *ctx, mfm_node *node);
+int mfm_matmul_setup(mfm_ctx *ctx, mfm_node *node);
+void mfm_matmul_product(const mfm_node *node, const real *a, const real *b, real *y, bool add);
+void mfm_matmul_adjoint_a(const mfm_node *node, const real *gy, const real *b, real *ga, bool add);
+void mfm_matmul_adjoint_b(const mfm_node *node, const real *gy, const real *a, real *gb, bool add);
+int64_t mfm_matmul_macs(const mfm_node *node);
+
+/* y = a b + bias, [n] for every row, in one sweep; false, and nothing done, where that is not one
+ * product over all rows. */
+bool mfm_matmul_product_bias(const mfm_node *node, const real *a, const real *b, const real *bias,
+                             real *y);
+
+#endif
