@@ -54,6 +54,12 @@ struct mfm_impl {
     /* Writes the outputs' X anew from the inputs' and saved, the same bits as forward: for
      * operators whose outputs cost less to make again than to keep. NULL for most. */
     void (*restore)(const mfm_node *node);
+    /* Whether output 0 holds the numbers of input 0 as they lie in memory, and the adjoints
+     * likewise: a plan may give both one place, and calls no pass then. NULL: never. */
+    bool (*is_view)(const mfm_node *node);
+    /* Inputs (bit i) whose adjoint is that of output 0, as it lies in memory: a plan may give both
+     * one place, and then vjp and vjp_t, which find one address, leave it as it is. NULL: none. */
+    uint32_t (*hands_back)(const mfm_node *node);
     /* After the un-modulated forward over training data: writes STATE inputs. NULL for most. */
     void (*update)(const mfm_node *node);
 };

@@ -94,7 +94,7 @@ void mfm_nest_seek(const mfm_nest *nest, int axes, int64_t index, int64_t offset
     }
 }
 
-mfm_tiling mfm_nest_tiling(const mfm_nest *nest)
+mfm_tiling mfm_nest_blocks(const mfm_nest *nest, int64_t most_rows, int64_t most_columns)
 {
     mfm_tiling tiling = {0};
     const int64_t count = mfm_nest_count(nest);
@@ -102,12 +102,19 @@ mfm_tiling mfm_nest_tiling(const mfm_nest *nest)
         return tiling;
     const int64_t rows = nest->axis[nest->rank - 2].dim;
     const int64_t columns = nest->axis[nest->rank - 1].dim;
-    tiling.columns = mfm_smaller(columns, TILE);
-    tiling.rows = mfm_smaller(rows, (TILE + tiling.columns - 1) / tiling.columns);
+    tiling.columns = mfm_smaller(columns, most_columns);
+    tiling.rows = mfm_smaller(rows, most_rows);
     tiling.column_blocks = (columns + tiling.columns - 1) / tiling.columns;
     tiling.row_blocks = (rows + tiling.rows - 1) / tiling.rows;
     tiling.count = count / (rows * columns) * tiling.row_blocks * tiling.column_blocks;
     return tiling;
+}
+
+mfm_tiling mfm_nest_tiling(const mfm_nest *nest)
+{
+    const int64_t dim = nest->axis[nest->rank - 1].dim;
+    const int64_t columns = dim < 1 ? 1 : mfm_smaller(dim, TILE);
+    return mfm_nest_blocks(nest, (TILE + columns - 1) / columns, columns);
 }
 
 mfm_tile mfm_nest_tile(const mfm_nest *nest, const mfm_tiling *tiling, int64_t index)

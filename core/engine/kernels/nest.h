@@ -48,6 +48,8 @@ typedef struct mfm_tile {
 } mfm_tile;
 
 mfm_tiling mfm_nest_tiling(const mfm_nest *nest);
+/* Into blocks of at most so many rows and columns. */
+mfm_tiling mfm_nest_blocks(const mfm_nest *nest, int64_t most_rows, int64_t most_columns);
 mfm_tile mfm_nest_tile(const mfm_nest *nest, const mfm_tiling *tiling, int64_t index);
 
 #endif

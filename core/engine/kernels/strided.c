@@ -3,11 +3,15 @@
 #include <string.h>
 
 #include "core/engine/kernels/nest.h"
+#include "core/engine/kernels/transpose.h"
 
 /* Operands of the nests here. */
 enum { FROM, TO };
 /* Elements of a short row written out several times. */
 enum { PATTERN = 256 };
+/* Of both axes of a transposed tile: what is read and what is written stay in a first-level cache.
+ */
+enum { LANES = MFM_VEC_LANES, SQUARE = 64 };
 
 static void add_row(int64_t n, const real *from, int64_t from_step, real scale, real *to,
                     int64_t to_step)
@@ -88,9 +92,76 @@ static void repeat_row(const mfm_tile *tile, const real *from, real scale, real 
     }
 }
 
+/* Puts the axis along which FROM lies one number behind the other beside the innermost one, where
+ * TO does; false when they are the same, or one of them is not there. */
+static bool faces_across(mfm_nest *nest)
+{
+    const int last = nest->rank - 1;
+    if (nest->axis[last].stride[TO] != 1 || nest->axis[last].stride[FROM] < LANES ||
+        nest->axis[last].dim < LANES)
+        return false;
+    for (int i = last - 1; i >= 0; i--)
+        if (nest->axis[i].stride[FROM] == 1 && nest->axis[i].dim >= LANES) {
+            const mfm_axis across = nest->axis[i];
+            memmove(&nest->axis[i], &nest->axis[i + 1],
+                    (size_t)(last - 1 - i) * sizeof nest->axis[0]);
+            nest->axis[last - 1] = across;
+            return true;
+        }
+    return false;
+}
+
+/* to [LANES, LANES], rows `step` apart, = [to +] from^T */
+static void turn_block(const real *from, int64_t from_step, real *to, int64_t step, bool add)
+{
+    real turned[LANES * LANES];
+    if (!add) {
+        mfm_transpose_block(from, from_step, to, step);
+        return;
+    }
+    mfm_transpose_block(from, from_step, turned, LANES);
+    for (int i = 0; i < LANES; i++)
+        mfm_vec_store(to + i * step,
+                      mfm_vec_load(to + i * step) + mfm_vec_load(turned + i * LANES));
+}
+
+/* A tile whose rows lie together in FROM and whose columns do in TO. */
+static void turn_tile(const mfm_axis *row, const mfm_axis *column, const mfm_tile *tile,
+                      const real *from, real *to, bool add)
+{
+    const int64_t from_step = column->stride[FROM], step = row->stride[TO];
+    const int64_t rows = tile->rows / LANES * LANES, columns = tile->columns / LANES * LANES;
+    from += tile->offset[FROM];
+    to += tile->offset[TO];
+    for (int64_t c = 0; c < columns; c += LANES)
+        for (int64_t r = 0; r < rows; r += LANES)
+            turn_block(from + c * from_step + r, from_step, to + r * step + c, step, add);
+    for (int64_t r = 0; r < tile->rows; r++)
+        for (int64_t c = r < rows ? columns : 0; c < tile->columns; c++) {
+            const real value = from[c * from_step + r];
+            real *element = to + r * step + c;
+            *element = add ? *element + value : value;
+        }
+}
+
+static void turn_nest(const mfm_nest *nest, const real *from, real *to, bool add)
+{
+    const mfm_tiling tiling = mfm_nest_blocks(nest, SQUARE, SQUARE);
+    const mfm_axis *row = &nest->axis[nest->rank - 2], *column = &nest->axis[nest->rank - 1];
+#pragma omp parallel for if (mfm_nest_count(nest) > MFM_PARALLEL_FROM)
+    for (int64_t t = 0; t < tiling.count; t++) {
+        const mfm_tile tile = mfm_nest_tile(nest, &tiling, t);
+        turn_tile(row, column, &tile, from, to, add);
+    }
+}
+
 static void copy_nest(mfm_nest *nest, const real *from, real scale, real *to, bool add)
 {
     mfm_nest_collapse(nest, TO);
+    if (scale == 1 && faces_across(nest)) {
+        turn_nest(nest, from, to, add);
+        return;
+    }
     const mfm_tiling tiling = mfm_nest_tiling(nest);
     const mfm_axis *row = &nest->axis[nest->rank - 2], *column = &nest->axis[nest->rank - 1];
 #pragma omp parallel for if (mfm_nest_count(nest) > MFM_PARALLEL_FROM)
@@ -178,6 +249,17 @@ static bool common_nest(walk from, walk to, mfm_nest *nest)
         i += from.dim[i] == 1;
         j += to.dim[j] == 1;
     }
+    return true;
+}
+
+bool mfm_reshape_is_plain(const mfm_shape *from, const mfm_shape *to)
+{
+    mfm_nest nest = {0};
+    if (mfm_shape_count(from) == 0 || !common_nest(walk_of(from), walk_of(to), &nest))
+        return false;
+    for (int i = 0; i < nest.rank; i++)
+        if (nest.axis[i].stride[FROM] != nest.axis[i].stride[TO])
+            return false;
     return true;
 }
 

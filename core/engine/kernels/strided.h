@@ -17,5 +17,7 @@ void mfm_strided_fill(const mfm_shape *shape, real value, real *to, const int64_
  * order: ONNX's Reshape. from NULL is zero. A plain copy wherever the storage orders agree. */
 void mfm_reshape_copy(const mfm_shape *from_shape, const real *from, const mfm_shape *to_shape,
                       real *to, bool add);
+/* Whether the numbers of both lie in the same order in memory; not asked of empty ones (false). */
+bool mfm_reshape_is_plain(const mfm_shape *from, const mfm_shape *to);
 
 #endif

@@ -122,6 +122,8 @@ static int build(mfm_plan *plan, const mfm_plan_spec *spec)
         return MFM_ENOMEM;
     status = mfm_plan_find_lanes(plan);
     if (!status)
+        status = mfm_plan_find_homes(plan);
+    if (!status)
         status = mfm_plan_find_accumulation(plan);
     if (!status)
         status = mfm_plan_place(plan);
@@ -176,6 +178,8 @@ void mfm_plan_free(mfm_plan *plan)
     mfm_free(ctx, (void *)plan->spec.keep);
     mfm_free(ctx, plan->lanes);
     mfm_free(ctx, plan->runs);
+    mfm_free(ctx, plan->homes[0]);
+    mfm_free(ctx, plan->homes[1]);
     mfm_free(ctx, plan->restores);
     mfm_free(ctx, plan->offsets);
     mfm_free_aligned(ctx, plan->arena);

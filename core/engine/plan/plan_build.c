@@ -50,7 +50,7 @@ static size_t lent_number(const mfm_plan *plan)
 
 static mfm_buffer *lane_buffer(layout *l, int value, enum mfm_lane lane)
 {
-    return &l->buffers[lane_number(value, lane)];
+    return &l->buffers[lane_number(mfm_plan_home(l->plan, value, lane), lane)];
 }
 
 static mfm_buffer *saved_buffer(layout *l, size_t node)
@@ -139,7 +139,17 @@ static void make_value(layout *l, int value)
 static bool is_gone(const layout *l, int value)
 {
     const int dropped_after = l->plan->spec.restore_after;
-    return value >= 0 && l->made_in[value] <= dropped_after && l->pass > dropped_after;
+    if (value < 0)
+        return false;
+    const int made_in = l->made_in[mfm_plan_home(l->plan, value, MFM_X)];
+    return made_in <= dropped_after && l->pass > dropped_after;
+}
+
+/* The node that makes the numbers of a value. */
+static size_t maker(const layout *l, int value)
+{
+    const int home = mfm_plan_home(l->plan, value, MFM_X);
+    return (size_t)l->plan->graph->values[home].producer;
 }
 
 /* The node makes its outputs again, from inputs that are all there. */
@@ -165,7 +175,7 @@ static void restore_value(layout *l, int value)
 {
     const mfm_graph *graph = l->plan->graph;
     size_t waiting = 0;
-    l->waiting[waiting++] = (size_t)graph->values[value].producer;
+    l->waiting[waiting++] = maker(l, value);
     while (waiting) {
         const size_t index = l->waiting[waiting - 1];
         const mfm_graph_node *node = &graph->nodes[index];
@@ -174,7 +184,7 @@ static void restore_value(layout *l, int value)
             i++;
         if (i < node->n_in) {
             assert(waiting < graph->n_nodes); /* inputs come from nodes before: no cycle */
-            l->waiting[waiting++] = (size_t)graph->values[node->in[i]].producer;
+            l->waiting[waiting++] = maker(l, node->in[i]);
         } else {
             restore(l, index);
             waiting--;
@@ -218,9 +228,12 @@ static void write_adjoints(layout *l, size_t index, enum mfm_lane lane)
 {
     const mfm_graph_node *node = &l->plan->graph->nodes[index];
     for (int i = 0; i < node->n_in; i++)
-        if (mfm_plan_has(l->plan, node->in[i], lane))
-            touch(l, lane_buffer(l, node->in[i], lane),
-                  !mfm_accumulates(&l->plan->instance.nodes[index], i, lane));
+        if (mfm_plan_has(l->plan, node->in[i], lane)) {
+            mfm_buffer *buffer = lane_buffer(l, node->in[i], lane);
+            const bool handed_back = buffer == lane_buffer(l, node->out[0], lane);
+            touch(l, buffer,
+                  !handed_back && !mfm_accumulates(&l->plan->instance.nodes[index], i, lane));
+        }
 }
 
 static void visit(layout *l, size_t index, enum mfm_pass_kind kind)
@@ -314,7 +327,7 @@ void mfm_plan_bind_arena(mfm_plan *plan, real *arena)
         for (int lane = 0; lane < MFM_LANES; lane++)
             if (in_arena(plan, i, lane))
                 plan->instance.tensors[i].lane[lane] =
-                    place_of(plan, lane_number((int)i, lane), arena);
+                    place_of(plan, lane_number(mfm_plan_home(plan, (int)i, lane), lane), arena);
     for (size_t i = 0; i < plan->graph->n_nodes; i++) {
         plan->instance.nodes[i].saved = place_of(plan, saved_number(plan, i), arena);
         plan->instance.nodes[i].packed = place_of(plan, packed_number(plan, i), arena);

@@ -1,5 +1,5 @@
-/* What the files of the plan share: plan_lanes.c decides which lanes exist, plan_build.c gives them
- * their places, plan.c runs the passes. */
+/* What the files of the plan share: plan_lanes.c decides which lanes exist, plan_views.c which
+ * of them are one, plan_build.c gives them their places, plan.c runs the passes. */
 #ifndef MFM_PLAN_PARTS_H
 #define MFM_PLAN_PARTS_H
 
@@ -21,6 +21,7 @@ struct mfm_plan {
     mfm_instance instance;
     uint8_t *lanes;        /* per value: bit set of the lanes that exist */
     uint8_t *runs;         /* per node: bit set of the pass kinds that call it */
+    int *homes[2];         /* per value: in whose place its X and DX lie, its G and DG */
     mfm_restore *restores; /* in the order of the schedule */
     size_t n_restores, restores_capacity;
     bool is_placed;    /* the lanes have their places in an arena */
@@ -41,6 +42,12 @@ static inline bool mfm_plan_runs(const mfm_plan *plan, size_t node, enum mfm_pas
     return plan->runs[node] >> kind & 1;
 }
 
+/* The value in whose place a lane lies: its own, or one that holds the same numbers. */
+static inline int mfm_plan_home(const mfm_plan *plan, int value, enum mfm_lane lane)
+{
+    return plan->homes[lane >= MFM_G][value];
+}
+
 /* True for DATA and PARAM inputs: the derivative passes go through them. */
 bool mfm_plan_differentiates(const mfm_graph_node *node, int input);
 
@@ -59,6 +66,8 @@ void mfm_plan_end_threads(int threads);
 
 /* Fills plan->lanes and plan->runs. */
 int mfm_plan_find_lanes(mfm_plan *plan);
+/* Fills plan->homes, and takes out of plan->runs the passes that have nothing left to do. */
+int mfm_plan_find_homes(mfm_plan *plan);
 /* Sets the nodes' accumulate flags: the first contribution of a sweep overwrites. */
 int mfm_plan_find_accumulation(mfm_plan *plan);
 /* Finds when every buffer is alive, allocates the arena and binds the lanes into it. */

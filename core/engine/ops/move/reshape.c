@@ -109,5 +109,6 @@ const mfm_impl mfm_cpu_reshape = {
     .backend = MFM_CPU,
     .rule = &mfm_rule_linear,
     .parts = &mfm_linear_reshape,
+    .is_view = mfm_reshape_is_view,
     .reads = MFM_READS_NONE,
 };

@@ -16,4 +16,9 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
                          mfm_accumulates(node, 0, lane));
 }
 
+bool mfm_reshape_is_view(const mfm_node *node)
+{
+    return mfm_reshape_is_plain(&node->in[0]->shape, &node->out[0]->shape);
+}
+
 const mfm_linear mfm_linear_reshape = {apply, adjoint};

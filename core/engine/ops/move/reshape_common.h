@@ -6,5 +6,7 @@
 
 /* y has the elements of x in the same row-major logical order. */
 extern const mfm_linear mfm_linear_reshape;
+/* Whether that order is also the same in memory. */
+bool mfm_reshape_is_view(const mfm_node *node);
 
 #endif

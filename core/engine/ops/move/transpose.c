@@ -64,6 +64,18 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
                      mfm_accumulates(node, 0, lane));
 }
 
+/* Axes change places in the shape alone: images of channels-last, as a matrix of their pixels. */
+static bool is_view(const mfm_node *node)
+{
+    const mfm_shape *shape = &node->out[0]->shape;
+    int64_t x[MFM_MAX_RANK], y[MFM_MAX_RANK];
+    strides(node, x, y);
+    for (int i = 0; i < shape->rank; i++)
+        if (shape->dim[i] != 1 && x[i] != y[i])
+            return false;
+    return true;
+}
+
 static const mfm_linear parts = {apply, adjoint};
 
 static const mfm_port inputs[] = {{"data", MFM_DATA, false, false}, {0}};
@@ -102,5 +114,6 @@ const mfm_impl mfm_cpu_transpose = {
     .backend = MFM_CPU,
     .rule = &mfm_rule_linear,
     .parts = &parts,
+    .is_view = is_view,
     .reads = MFM_READS_NONE,
 };

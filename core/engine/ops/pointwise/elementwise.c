@@ -28,3 +28,12 @@ int mfm_infer_broadcast_from_8(mfm_ctx *ctx, mfm_node *node)
                                   node->opset);
     return mfm_infer_broadcast(ctx, node);
 }
+
+uint32_t mfm_sum_hands_back(const mfm_node *node)
+{
+    uint32_t set = 0;
+    for (int i = 0; i < node->n_in && i < 32; i++)
+        if (!mfm_broadcast_stretches(&node->in[i]->shape, &node->out[0]->shape))
+            set |= 1u << i;
+    return set;
+}

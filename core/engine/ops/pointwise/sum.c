@@ -22,7 +22,7 @@ static void adjoint(const mfm_node *node, enum mfm_lane lane)
 {
     for (int i = 0; i < node->n_in; i++) {
         real *to = mfm_in(node, i, lane);
-        if (to)
+        if (to && to != mfm_out(node, 0, lane))
             mfm_broadcast_reduce(&node->share, &node->out[0]->shape, mfm_out(node, 0, lane), NULL,
                                  NULL, 1, &node->in[i]->shape, to, mfm_accumulates(node, i, lane));
     }
@@ -60,5 +60,6 @@ const mfm_impl mfm_cpu_sum = {
     .backend = MFM_CPU,
     .rule = &mfm_rule_linear,
     .parts = &parts,
+    .hands_back = mfm_sum_hands_back,
     .reads = MFM_READS_NONE,
 };
