@@ -22,7 +22,7 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
         return status;
     const mfm_shape *y = &node->out[0]->shape;
     if (node->in[1]->shape.rank != 2 || node->in[0]->shape.rank < 2)
-        return mfm_infer_fail(ctx, node, "B %s: must be a matrix, A at least one",
+        return mfm_infer_fail(ctx, node, "B %s: must be a matrix, and A a matrix or a stack of them",
                               mfm_shape_text(&node->in[1]->shape, text));
     if (node->n_in < 3 || !node->in[2])
         return MFM_OK;
@@ -140,7 +140,7 @@ const mfm_op mfm_op_fully_connected = {
     .traits = MFM_MATRIX,
     .layout = MFM_LAYOUT_ROWS,
     .macs = mfm_matmul_macs,
-    .batch = MFM_BATCH_STACK,
+    .batch = MFM_BATCH_FIRST,
     .additive = 1u << 2,
     .fuses = fuses,
     .fused = fused,

@@ -17,9 +17,9 @@ static real *reals(int64_t count)
 }
 
 /* A random copy of a random shape: every element of the view right, every other one untouched. */
-static bool copy_agrees(mfm_draws *draws, int round, int longest)
+static bool copy_agrees(mfm_draws *draws, int round, int max_rank, int longest)
 {
-    const mfm_shape shape = mfm_draw_shape(draws, MFM_MAX_RANK, longest);
+    const mfm_shape shape = mfm_draw_shape(draws, max_rank, longest);
     int64_t from_stride[MFM_MAX_RANK], to_stride[MFM_MAX_RANK], from_first, to_first;
     const int64_t from_span = mfm_draw_view(draws, &shape, from_stride, &from_first);
     const int64_t to_span = mfm_draw_view(draws, &shape, to_stride, &to_first);
@@ -53,14 +53,22 @@ static void test_copy(void)
 {
     mfm_draws draws = mfm_draws_new(1);
     for (int i = 0; i < ROUNDS; i++)
-        CU_ASSERT_TRUE(copy_agrees(&draws, i, 5));
+        CU_ASSERT_TRUE(copy_agrees(&draws, i, MFM_MAX_RANK, 5));
 }
 
 static void test_copy_large(void)
 {
     mfm_draws draws = mfm_draws_new(2);
     for (int i = 0; i < 30; i++)
-        CU_ASSERT_TRUE(copy_agrees(&draws, i, 11));
+        CU_ASSERT_TRUE(copy_agrees(&draws, i, MFM_MAX_RANK, 11));
+}
+
+/* Axes longer than a vector, in any order: those that are transposed go by blocks. */
+static void test_copy_of_long_axes(void)
+{
+    mfm_draws draws = mfm_draws_new(5);
+    for (int i = 0; i < ROUNDS; i++)
+        CU_ASSERT_TRUE(copy_agrees(&draws, i, 3, 70));
 }
 
 static void test_copy_of_nothing(void)
@@ -211,6 +219,7 @@ static void test_tiles(void)
 static const mfm_case cases[] = {
     {"a copy between random views equals index arithmetic", test_copy},
     {"a copy that several threads share equals index arithmetic", test_copy_large},
+    {"a copy along axes longer than a vector equals index arithmetic", test_copy_of_long_axes},
     {"a source that is not there is zero", test_copy_of_nothing},
     {"nothing is written where there are no elements", test_copy_of_no_elements},
     {"a reshape keeps the row-major order of random shapes", test_reshape},
