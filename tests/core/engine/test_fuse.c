@@ -237,7 +237,7 @@ static void refusals(void)
 }
 
 static const mfm_case cases[] = {
-    {"a fused block gives the same numbers in all passes, with less memory", same_numbers},
+    {"a fused block gives the same numbers in all passes, with no more memory", same_numbers},
     {"values restored after memory was lent give the same bits with less of it", restored},
     {"what is read elsewhere, kept, stretched or in another segment is left alone", left_alone},
     {"numbers of values, keys and names stay", keeps_numbers},
