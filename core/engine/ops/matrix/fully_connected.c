@@ -22,7 +22,7 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
         return status;
     const mfm_shape *y = &node->out[0]->shape;
     if (node->in[1]->shape.rank != 2 || node->in[0]->shape.rank < 2)
-        return mfm_infer_fail(ctx, node, "B %s: must be a matrix, and A a matrix or a stack of them",
+        return mfm_infer_fail(ctx, node, "B %s: must be a matrix, A one or a stack of them",
                               mfm_shape_text(&node->in[1]->shape, text));
     if (node->n_in < 3 || !node->in[2])
         return MFM_OK;
