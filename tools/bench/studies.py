@@ -1,12 +1,15 @@
 """What study.py trains: name -> model, data, epochs, seeds, options common to all rows, rows.
 
-A row is its options, or {"start": the row whose model it trains on, "epochs", "options"}.
+A row is its options, or {"start": the row whose model it trains on, or "modulator": the row whose
+modulator it takes, "epochs", "split", "options"}; "split" says how many images each class has.
 
 tail100    each method, loss, sampler and so on, by itself: LeNet on Fashion-MNIST with 6000 to 60
            images a class, 30 epochs
 tail1000   LeNet on Fashion-MNIST with 6000 to 6 images a class, 200 epochs: the setting of the
            paper's table 6
 search1000 combinations in that setting, in shorter runs, to choose from by validation images
+transfer   ResNet-20 on Fashion-MNIST at imbalance 200 and 10, with modulators trained at the
+           other one: the question of the paper's table 3, in short runs
 """
 LENET = ["lenet", "--input", "1,28,28", "--classes", "10"]
 MFM = "--method mfm --layer fc:1"
@@ -15,12 +18,14 @@ FREE = "--method mfm-free --layer fc:1"
 NOISY = "--method mw-net --weighting-optimizer adam --weighting-lr 1e-3 " \
         "--weighting-weight-decay 1e-4"
 BALANCED = "--class-weights class-balanced"
+LAST = "--recipe mfm-development --layer last_conv"
+FIXED = LAST + " --freeze-modulator"
 
 STUDIES = {
     "tail100": {
         "model": LENET, "data": "fashion-mnist", "seeds": "1-3", "epochs": 30,
         "split": "--imbalance 100",
-        "common": "--data fashion-mnist --imbalance 100 --batch 100 --lr 0.05 --milestones 20,26",
+        "common": "--data fashion-mnist --batch 100 --lr 0.05 --milestones 20,26",
         "rows": {
             "base": "--method base",
             "focal": "--method base --loss focal",
@@ -69,7 +74,7 @@ STUDIES = {
     "tail1000": {
         "model": LENET, "data": "fashion-mnist", "seeds": "1-5", "epochs": 200,
         "split": "--imbalance 1000",
-        "common": "--data fashion-mnist --imbalance 1000 --batch 100 --lr 0.05 "
+        "common": "--data fashion-mnist --batch 100 --lr 0.05 "
                   "--milestones 160,180",
         "rows": {
             "base": "--method base",
@@ -83,7 +88,7 @@ STUDIES = {
     "search1000": {
         "model": LENET, "data": "fashion-mnist", "seeds": "11-12", "epochs": 60,
         "split": "--imbalance 1000",
-        "common": "--data fashion-mnist --imbalance 1000 --batch 100 --lr 0.05 "
+        "common": "--data fashion-mnist --batch 100 --lr 0.05 "
                   "--milestones 48,54 --validation disjoint:200",
         "rows": {
             "base": "--method base",
@@ -132,6 +137,20 @@ STUDIES = {
             "LA, lr 0.02, sharpness 0.05": ADJUSTED + " --lr 0.02 --sharpness 0.05",
             "LA, lr 0.02, CutMix, sharpness 0.05":
                 ADJUSTED + " --lr 0.02 --mix cutmix --sharpness 0.05",
+        },
+    },
+    "transfer": {
+        "model": ["resnet20", "--input", "1,28,28", "--classes", "10"], "data": "fashion-mnist",
+        "seeds": "1-3", "epochs": 10, "common": "--data fashion-mnist --milestones 8,9",
+        "rows": {
+            "200, base": {"split": "--imbalance 200", "options": "--recipe base"},
+            "200, MFM": {"split": "--imbalance 200", "options": LAST},
+            "10, base": {"split": "--imbalance 10", "options": "--recipe base"},
+            "10, MFM": {"split": "--imbalance 10", "options": LAST},
+            "200, modulator of 10, fixed":
+                {"modulator": "10, MFM", "split": "--imbalance 200", "options": FIXED},
+            "10, modulator of 200, fixed":
+                {"modulator": "200, MFM", "split": "--imbalance 10", "options": FIXED},
         },
     },
 }

@@ -7,8 +7,8 @@
 STUDY is a name in studies.py: options common to all rows, and the rows. Every run is a process
 with one thread, in DIR/ROW/SEED; the seed chooses the start, the split and the order of images. A
 run that is there is not repeated, one that was interrupted goes on: the study may be stopped at any
-time. A row may start from the model that another row has trained with the same seed; that row is
-then trained too, and the time told is that of both.
+time. A row may start from the model, or from the modulator, that another row has trained with the
+same seed; that row is then trained too, and the time told is that of both.
 
 With a validation part its error has a column of its own, and one chooses by that. A row's error is
 that of the last epoch on the test images, mean and standard deviation over seeds
@@ -60,7 +60,8 @@ class Run:
         self.tool, self.study, self.row, self.seed = option.tool, study, row, seed
         told = study["rows"][row]
         told = {"options": told} if isinstance(told, str) else told
-        self.options, self.start = told["options"], told.get("start")
+        self.options, self.split = told["options"], told.get("split", study.get("split"))
+        self.start, self.starts_whole = told.get("start", told.get("modulator")), "start" in told
         self.epochs = option.epochs or told.get("epochs", study["epochs"])
         self.first = Run(option, study, self.start, seed) if self.start else None
         self.folder = os.path.join(option.out, row, str(seed))
@@ -85,7 +86,7 @@ class Run:
             and os.path.exists(self.model)
 
     def start_model(self):
-        if self.first:
+        if self.starts_whole:
             return self.first.model
         start = self.path("start.onnx")
         if not os.path.exists(start):
@@ -99,9 +100,11 @@ class Run:
         if os.path.exists(self.path("run/checkpoint.onnx")):
             return command + ["--resume", "--epochs", str(self.epochs)]
         shutil.rmtree(self.path("run"), ignore_errors=True)
-        return command + ["--seed", str(self.seed), "--split-seed", str(self.seed), "--epochs",
-                          str(self.epochs), *self.study["common"].split(),
-                          *self.options.split()]
+        if self.first and not self.starts_whole:
+            command += ["--modulator", self.first.path("run/modulator.onnx")]
+        return command + [*self.study["common"].split(), *self.options.split(),
+                          *self.split.split(), "--seed", str(self.seed), "--split-seed",
+                          str(self.seed), "--epochs", str(self.epochs)]
 
     def train(self):
         if self.done():
@@ -133,7 +136,7 @@ class Run:
             return None
         lines = self.metrics()
         text = subprocess.run([self.tool, "eval", self.model, "--json", "--data",
-                               self.study["data"], *self.study["split"].split()],
+                               self.study["data"], *self.split.split()],
                               check=True, stdout=subprocess.PIPE).stdout
         told = json.loads(text)
         groups = {name: group["recall"] for name, group in told["groups"].items()}
@@ -200,8 +203,8 @@ def chosen_rows(study, patterns):
               if any(fnmatch.fnmatch(row, pattern) for pattern in patterns)}
     for row in reversed(list(study["rows"])):
         told = study["rows"][row]
-        if row in chosen and not isinstance(told, str) and "start" in told:
-            chosen.add(told["start"])
+        if row in chosen and not isinstance(told, str):
+            chosen.update(told[key] for key in ("start", "modulator") if key in told)
     return [row for row in study["rows"] if row in chosen]
 
 
