@@ -86,6 +86,24 @@ static void weight_gradient_is_the_sum(void)
     every_geometry(MFM_CONV_WEIGHTS);
 }
 
+/* What mfm_conv_new makes of it has another shape: one pixel. */
+static void a_kernel_over_the_whole_image_gives_the_sum(void)
+{
+    static const conv_geometry whole = {"over the image", 3,      16,           5, 4, 24, 5, 4,
+                                        {1, 2},           {1, 1}, {0, 0, 0, 0}, 1};
+    const mfm_conv_shape shape = conv_shape_of(&whole);
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    conv_terms t = conv_terms_new(&shape);
+    mfm_conv *conv = NULL;
+    CU_ASSERT_EQUAL_FATAL(mfm_conv_new(ctx, &shape, false, &conv), MFM_OK);
+    for (int d = 0; d < MFM_CONV_DIRECTIONS; d++)
+        CU_ASSERT(conv_worst_error(conv, &shape, &t, (enum mfm_conv_direction)d, true,
+                                   CONV_BOUND_OWN) <= 1);
+    mfm_conv_free(ctx, conv);
+    conv_terms_free(&t);
+    mfm_ctx_free(ctx);
+}
+
 static double dot(const real *a, const real *b, int64_t count)
 {
     double sum = 0;
@@ -274,6 +292,7 @@ static const mfm_case cases[] = {
     {"forward is the defining sum, overwriting and adding", forward_is_the_sum},
     {"the gradient of the input is the defining sum", data_gradient_is_the_sum},
     {"the gradient of the weights is the defining sum", weight_gradient_is_the_sum},
+    {"a kernel over the whole image gives the sum", a_kernel_over_the_whole_image_gives_the_sum},
     {"weights packed once give the same forward", packed_weights_give_the_same},
     {"a pair of convolutions is the sum of two", a_pair_is_the_sum_of_two},
     {"the three directions are adjoint", directions_are_adjoint},
