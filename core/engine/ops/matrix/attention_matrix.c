@@ -6,9 +6,8 @@
  *     vjp      H = g V^T,  R = J H;  gQ = c R K,  gK = c R^T Q,  gV = P^T g,  gbias = R
  *     vjp_t    H' = g' V^T + g V'^T,  R' = J H' + J' H;  gQ' = c (R' K + R K'),
  *              gK' = c (R'^T Q + R^T Q'),  gV' = P^T g' + P'^T g,  gbias' = R'
- * where bias is broadcast, its adjoint is summed. P is made anew in every pass, from two numbers
- * that forward keeps of a row: that costs about what it takes to write it and to read it again, and
- * no memory.
+ * where bias is broadcast, its adjoint is summed. P is kept from forward on, or made anew from two
+ * numbers that forward keeps of a row.
  */
 #include "core/engine/ops/matrix/attention_matrix.h"
 
@@ -141,6 +140,8 @@ static void find_probabilities(const task *t)
     const mfm_attention_sizes *s = &t->a->s;
     const mfm_attention_lanes *l = &t->l;
     real *top = l->top + t->first, *share = l->share + t->first;
+    if (l->kept && t->pass != MFM_ATTENTION_FORWARD)
+        return;
     to_scores(t, block_of(t, l->x[MFM_ATTENTION_Q], &s->input[MFM_ATTENTION_Q]), s->width,
               t->r.keys, false, t->r.p);
     for (int i = MFM_ATTENTION_BIAS; i <= MFM_ATTENTION_MASK; i++)
@@ -342,6 +343,8 @@ void mfm_attention_run_matrix(const mfm_attention *a, enum mfm_attention_pass pa
         t.b = (mfm_rows){.rows = mfm_smaller(a->rows, s->queries - t.first),
                          .n = s->keys,
                          .padded = mfm_panels_padded(s->keys)};
+        if (lanes->kept)
+            t.r.p = lanes->kept + t.first * t.b.padded;
         if (pass <= MFM_ATTENTION_JVP)
             block_forward(&t);
         else

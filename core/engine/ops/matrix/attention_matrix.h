@@ -16,6 +16,7 @@ typedef struct mfm_attention {
     mfm_attention_sizes s;
     real scale;
     int64_t rows; /* of a block of queries */
+    bool keeps;   /* P, from forward on */
     mfm_share share;
     int threads;
     size_t of_thread;   /* reals that a thread works with */
@@ -27,6 +28,7 @@ typedef struct mfm_attention_lanes {
     const real *x[MFM_ATTENTION_INPUTS], *dx[MFM_ATTENTION_INPUTS], *g, *dg;
     real *to[MFM_ATTENTION_INPUTS], *y; /* adjoints, or the result */
     bool add[MFM_ATTENTION_INPUTS];     /* to[]; the bias's is always added to */
+    real *kept;                         /* P, [queries, padded keys]; NULL: made in every pass */
     real *top, *share;                  /* of each query: largest score, 1 / sum of exp(S - top) */
 } mfm_attention_lanes;
 

@@ -22,6 +22,14 @@ static int64_t block_rows(const mfm_attention_sizes *s)
     return mfm_smaller((rows + 5) / 6 * 6, s->queries);
 }
 
+/* Backward and tangent passes are a tenth to a fifth faster where P is kept. Where it would be more
+ * than queries, keys, values and results together, it is made anew: one product more (of five in
+ * vjp), but memory that grows with the length, not with its square. */
+static bool keeps_probabilities(const mfm_attention_sizes *s)
+{
+    return s->keys <= 2 * (s->width + s->values);
+}
+
 int mfm_attention_setup(mfm_ctx *ctx, mfm_node *node)
 {
     mfm_attention *a = node->kernel = mfm_alloc(ctx, 1, sizeof *a);
@@ -35,7 +43,9 @@ int mfm_attention_setup(mfm_ctx *ctx, mfm_node *node)
     a->threads = omp_get_max_threads();
     const mfm_tensor *bias = MFM_ATTENTION_BIAS < node->n_in ? node->in[MFM_ATTENTION_BIAS] : NULL;
     a->bias_count = bias ? mfm_shape_count(&bias->shape) : 0;
-    node->saved_size = 2 * (size_t)(a->s.outer * a->s.inner * a->s.queries);
+    a->keeps = keeps_probabilities(&a->s);
+    node->saved_size = (size_t)(a->s.outer * a->s.inner * a->s.queries) *
+                       (size_t)(2 + (a->keeps ? mfm_panels_padded(a->s.keys) : 0));
     node->scratch_size = (size_t)a->threads * a->of_thread;
     if (a->s.input[MFM_ATTENTION_BIAS].outer == 0)
         node->scratch_size += MFM_CHUNKS * (size_t)a->bias_count;
@@ -61,7 +71,9 @@ static mfm_attention_lanes lanes_of(const mfm_node *node, enum mfm_attention_pas
 {
     const mfm_attention *a = node->kernel;
     const int64_t rows = a->s.outer * a->s.inner * a->s.queries;
-    mfm_attention_lanes l = {.top = node->saved, .share = node->saved + rows};
+    mfm_attention_lanes l = {.kept = a->keeps ? node->saved + 2 * rows : NULL,
+                             .top = node->saved,
+                             .share = node->saved + rows};
     for (int i = 0; i < MFM_ATTENTION_INPUTS; i++) {
         l.x[i] = mfm_in(node, i, MFM_X);
         l.dx[i] = pass == MFM_ATTENTION_JVP || pass == MFM_ATTENTION_VJP_T ? mfm_in(node, i, MFM_DX)
@@ -101,8 +113,11 @@ static mfm_attention_lanes lanes_at(const mfm_attention *a, const mfm_attention_
     l.dg = moved(all->dg, at);
     if (all->y)
         l.y += at;
-    l.top += (outer * s->inner + inner) * s->queries;
-    l.share += (outer * s->inner + inner) * s->queries;
+    const int64_t row = (outer * s->inner + inner) * s->queries;
+    if (all->kept)
+        l.kept += row * mfm_panels_padded(s->keys);
+    l.top += row;
+    l.share += row;
     return l;
 }
 
