@@ -14,8 +14,9 @@
  *                everywhere of which a mask is made by comparison; the value of a
  *                Constant node. Also scale and shift of a BatchNormalization that are Constant
  *                nodes beside running statistics that are not, and those of an
- *                InstanceNormalization that are Constant nodes of ones and zeros: exporters write
- *                affine=False so
+ *                InstanceNormalization that are Constant nodes of ones and zeros, or, where other
+ *                weights are initialisers, of a LayerNormalization, GroupNormalization or
+ *                RMSNormalization: exporters write affine=False so
  *
  * A Constant node within a function is fixed wherever it stands: the function's calls share it.
  *

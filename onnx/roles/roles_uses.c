@@ -184,6 +184,28 @@ static bool in_constant_node(const finder *f, size_t node, size_t i)
     return role && role->constant;
 }
 
+/* Whether the file has its kernels and matrices in Constant nodes, or elsewhere. */
+static bool keeps_constants(const mfm_roles *r)
+{
+    for (size_t i = 0; i < r->n_tensors; i++)
+        if (!r->tensors[i].constant && r->tensors[i].rank > 1)
+            return false;
+    return true;
+}
+
+/* Of a normalisation whose scale and shift stand in Constant nodes of ones and zeros when it has
+ * none: InstanceNormalization anywhere, as those of groups are written with it; others unless all
+ * weights stand in such nodes. */
+static bool may_be_plain(const finder *f, const Onnx__NodeProto *node)
+{
+    static const char *const types[] = {"LayerNormalization", "GroupNormalization",
+                                        "RMSNormalization"};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (mfm_proto_is(node, types[i]))
+            return !keeps_constants(f->r);
+    return mfm_proto_is(node, "InstanceNormalization");
+}
+
 /* Scale and shift that the exporter made up. */
 static int is_made_up(const finder *f, const mfm_tensor_role *role, const mfm_tensor_use *use,
                       bool *made_up)
@@ -191,7 +213,7 @@ static int is_made_up(const finder *f, const mfm_tensor_role *role, const mfm_te
     const Onnx__NodeProto *node = f->graph->node[use->node];
     *made_up = role->constant && mfm_proto_is(node, "BatchNormalization") && node->n_input > 4 &&
                !in_constant_node(f, use->node, 3) && !in_constant_node(f, use->node, 4);
-    if (!role->constant || !role->tensor || !mfm_proto_is(node, "InstanceNormalization"))
+    if (!role->constant || !role->tensor || !may_be_plain(f, node))
         return MFM_OK;
     mfm_tensor_look look;
     const int status = mfm_roles_look(f->r, role, &look);
@@ -209,9 +231,9 @@ static int decide_weight(const finder *f, const mfm_tensor_role *role, mfm_tenso
     if (!role->tensor)
         use->why = "a list in a Constant node";
     else if (made_up)
-        use->why = mfm_proto_is(node, "InstanceNormalization")
-                       ? "a Constant node of zeros or of ones: affine=False"
-                       : "Constant nodes beside statistics that are none: affine=False";
+        use->why = mfm_proto_is(node, "BatchNormalization")
+                       ? "Constant nodes beside statistics that are none: affine=False"
+                       : "a Constant node of zeros or of ones: affine=False";
     else if (added && role->numbers == 1)
         use->why = "a single number";
     else {

@@ -202,6 +202,38 @@ static void affine_constants_are_fixed_beside_statistics(void)
     }
 }
 
+/* elementwise_affine=False, as torch writes it; in a file of Constant nodes alone these are the
+ * weights of a fresh network. */
+static void ones_and_zeros_in_constant_nodes(void)
+{
+    for (int all = 0; all < 2; all++) {
+        imported t = start(8, 17);
+        hand_input(t.model, "x", HAND_DIMS(-1, 1, 6, 6));
+        hand_weight(t.model, "k", HAND_DIMS(4, 1, 3, 3));
+        static const char *const names[] = {"one", "zero", "shift"};
+        static const char *const constants[] = {"onec", "zeroc", "shiftc"};
+        for (int i = 0; i < 3; i++) {
+            hand_weight(t.model, names[i], HAND_DIMS(4));
+            set_numbers(t.model, names[i], (const float[]){i == 0, i == 0, i == 0, i == 0});
+        }
+        set_numbers(t.model, "shift", (const float[]){0, 1, 2, 3});
+        for (int i = 0; i < 3; i++)
+            hand_constant(t.model, names[i], constants[i]);
+        if (all)
+            hand_constant(t.model, "k", "kc");
+        hand_node(t.model, "Conv", "", all ? "x kc" : "x k", "c");
+        hand_node(t.model, "LayerNormalization", "", "c onec zeroc", "n");
+        hand_node(t.model, "LayerNormalization", "", "n onec shiftc", "n2");
+        mfm_roles *r = roles_of(&t, NULL);
+        const mfm_fate fate = all ? MFM_FATE_TRAINED : MFM_FATE_FIXED;
+        CU_ASSERT(has_fate(r, "onec", fate, all ? "" : "affine"));
+        CU_ASSERT(has_fate(r, "zeroc", fate, all ? "" : "affine"));
+        CU_ASSERT(has_fate(r, "shiftc", MFM_FATE_TRAINED, ""));
+        mfm_roles_free(r);
+        finish(&t);
+    }
+}
+
 static void the_user_has_the_last_word(void)
 {
     imported t = of_every_kind();
@@ -417,6 +449,8 @@ static const mfm_case cases[] = {
     {"what is trained and what is fixed follows from the use", the_fate_follows_from_the_use},
     {"scale and shift in Constant nodes are fixed beside statistics that are not",
      affine_constants_are_fixed_beside_statistics},
+    {"ones and zeros in Constant nodes are fixed beside weights that are not",
+     ones_and_zeros_in_constant_nodes},
     {"the user has the last word, by names and patterns", the_user_has_the_last_word},
     {"a choice that cannot be is refused, with the nearest names",
      a_choice_that_cannot_be_is_refused},
