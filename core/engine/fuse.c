@@ -64,16 +64,21 @@ static int become(mfm_graph *graph, const mfm_fusion *chain, void *attr)
     const size_t last = mfm_fusion_node(chain, count - 1);
     mfm_graph_node *from = &graph->nodes[mfm_fusion_node(chain, chain->pattern->named)];
     const int output = graph->nodes[last].out[0];
+    const int *rest = NULL;
+    const int n_rest = mfm_fusion_rest(chain, &rest);
     int n_in = 0;
     while (op->inputs[n_in].name)
         n_in++;
+    n_in += n_rest ? n_rest - 1 : 0;
     int *slots = mfm_alloc(graph->ctx, (size_t)n_in + 1, sizeof *slots);
     if (!slots)
         return MFM_ENOMEM;
-    for (int i = 0; i < n_in; i++) {
+    for (int i = 0; i < n_in - n_rest; i++) {
         const int name = mfm_pattern_find(chain->pattern, op->inputs[i].name);
         slots[i] = name < 0 ? -1 : chain->value[name];
     }
+    for (int i = 0; i < n_rest; i++)
+        slots[n_in - n_rest + i] = rest[i];
     slots[n_in] = output;
     const mfm_graph_node whole = {.op = op,
                                   .name = from->name,

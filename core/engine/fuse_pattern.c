@@ -52,9 +52,18 @@ static void name_results(mfm_pattern *pattern, const char *text)
     }
 }
 
+/* "others...": takes the dots off. */
+static bool ends_with_dots(char *name)
+{
+    char *dots = strstr(name, "...");
+    if (dots)
+        *dots = '\0';
+    return dots != NULL;
+}
+
 void mfm_pattern_parse(const mfm_op *op, const char *text, mfm_pattern *pattern)
 {
-    *pattern = (mfm_pattern){.op = op};
+    *pattern = (mfm_pattern){.op = op, .rest = -1};
     name_results(pattern, text);
     for (int i = 0; i < pattern->n_statements; i++) {
         char name[MFM_PATTERN_TEXT];
@@ -65,6 +74,10 @@ void mfm_pattern_parse(const mfm_op *op, const char *text, mfm_pattern *pattern)
             assert(pattern->statement[i].n_in < MFM_PATTERN_INPUTS);
             const bool optional = text[1] == '?';
             text = word(text + 1 + optional, name);
+            if (ends_with_dots(name)) {
+                assert(pattern->rest < 0 && (*text == ';' || *text == '\0'));
+                pattern->rest = i;
+            }
             const int number = name_number(pattern, name);
             pattern->optional[number] = optional;
             assert(number >= pattern->n_statements || number < i);
@@ -110,8 +123,9 @@ static bool fits(const mfm_fusion *f, int statement)
     const mfm_graph_node *node = producer(f->in, f->value[statement]);
     const mfm_graph_node *end = producer(f->in, f->value[pattern->n_statements - 1]);
     return node && node->op && is_named(node->op, pattern->statement[statement].op_type) &&
-           node->n_out == 1 && node->n_in == pattern->statement[statement].n_in &&
-           node->segment == end->segment;
+           node->n_out == 1 && node->segment == end->segment &&
+           (pattern->rest == statement ? node->n_in >= pattern->statement[statement].n_in
+                                       : node->n_in == pattern->statement[statement].n_in);
 }
 
 static int producer_number(const mfm_fusion *f, int value)
@@ -146,7 +160,7 @@ static bool match(mfm_fusion *f, int statement)
     for (int attempt = 0; attempt < 1 + commutes; attempt++) {
         mfm_fusion trial = *f;
         bool good = true;
-        for (int i = 0; i < node->n_in && good; i++) {
+        for (int i = 0; i < f->pattern->statement[statement].n_in && good; i++) {
             const bool exchange = i < 2 && (attempt == 1) != first;
             good = bind(&trial, names[i], node->in[exchange ? 1 - i : i]);
         }
@@ -166,6 +180,17 @@ bool mfm_pattern_match(const mfm_fuse_graph *in, const mfm_pattern *pattern, siz
         fusion->value[i] = -1;
     fusion->value[pattern->n_statements - 1] = in->graph->nodes[end].out[0];
     return match(fusion, pattern->n_statements - 1);
+}
+
+int mfm_fusion_rest(const mfm_fusion *fusion, const int **values)
+{
+    const int rest = fusion->pattern->rest;
+    if (rest < 0)
+        return 0;
+    const mfm_graph_node *node = producer(fusion->in, fusion->value[rest]);
+    const int first = fusion->pattern->statement[rest].n_in - 1;
+    *values = node->in + first;
+    return node->n_in - first;
 }
 
 size_t mfm_fusion_node(const mfm_fusion *fusion, int statement)

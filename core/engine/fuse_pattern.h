@@ -17,6 +17,7 @@ typedef struct mfm_pattern {
     const mfm_op *op; /* that carries the chain out */
     int n_statements, n_names;
     int named; /* the statement whose node gives the whole its name */
+    int rest;  /* the statement whose last name stands for all inputs from there on; -1: none */
     struct {
         char op_type[MFM_PATTERN_TEXT];
         int n_in, in[MFM_PATTERN_INPUTS]; /* names */
@@ -49,6 +50,8 @@ struct mfm_fusion {
  * ways to see a commuting operator, the one whose chain begins earlier is found. */
 bool mfm_pattern_match(const mfm_fuse_graph *in, const mfm_pattern *pattern, size_t end,
                        mfm_fusion *fusion);
+/* Of a pattern with a rest, the inputs that it stands for. */
+int mfm_fusion_rest(const mfm_fusion *fusion, const int **values);
 /* The node of a statement. */
 size_t mfm_fusion_node(const mfm_fusion *fusion, int statement);
 /* The first node of the chain in the order of the graph. */

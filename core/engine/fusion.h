@@ -4,7 +4,8 @@
  *     "n = BatchNormalization X scale B mean var; s = Add n summand; Y = Relu s"
  * Each statement names an operator, ONNX's or as "mfm:Layout", and its inputs in order. An input is
  * the result of an earlier statement, which nothing outside the chain reads; or an input port of
- * the operator, at one place or several; or a value that `fused` asks for, such as a constant. The
+ * the operator, at one place or several; or a value that `fused` asks for, such as a constant; or,
+ * "others...", all inputs from there on, which the operator's variadic port of that name takes. The
  * last statement gives the operator's output. Where an operator commutes, its inputs are tried both
  * ways. The whole is named after the first node, or that of a statement with a star before its
  * result.

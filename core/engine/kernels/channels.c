@@ -51,6 +51,11 @@ static int64_t block_rows(mfm_channels size)
     return (rows < BLOCK_ROWS ? BLOCK_ROWS : rows) * folds;
 }
 
+static int64_t block_elements(mfm_channels size)
+{
+    return block_rows(size) * size.channels;
+}
+
 /* Rows of coefficients a part: the centre, and the two of a gate. */
 enum { COEFFICIENTS = 3 };
 
@@ -127,7 +132,9 @@ static void add_block_moments(int64_t channels, mfm_block b, const real *x, part
         }
 }
 
-void mfm_channels_moments(mfm_channels size, const real *x, double *moments, void *scratch)
+/* x NULL: it is made, in `room`. */
+static void find_moments(mfm_channels size, const real *x, mfm_channel_hook made, real *room,
+                         double *moments, void *scratch)
 {
     const int64_t parts = count_parts(size), channels = size.channels;
     const double n = (double)mfm_channels_rows(size);
@@ -136,9 +143,12 @@ void mfm_channels_moments(mfm_channels size, const real *x, double *moments, voi
         const partial to = partial_of(size, 2, p, scratch);
         memset(to.total, 0, 2 * (size_t)channels * sizeof *to.total);
         const int64_t end = part_begin(size, p + 1) * channels;
+        real *block = x ? NULL : room + p * block_elements(size);
         for (int64_t at = part_begin(size, p) * channels; at < end;) {
             const mfm_block b = next_block(size, (end - at) / channels);
-            add_block_moments(channels, b, x + at, to);
+            if (!x)
+                made.run(made.self, at, b.rows * b.width, block);
+            add_block_moments(channels, b, x ? x + at : block, to);
             at += b.rows * b.width;
         }
     }
@@ -151,16 +161,22 @@ void mfm_channels_moments(mfm_channels size, const real *x, double *moments, voi
     }
 }
 
+void mfm_channels_moments(mfm_channels size, const real *x, double *moments, void *scratch)
+{
+    find_moments(size, x, (mfm_channel_hook){NULL}, NULL, moments, scratch);
+}
+
+void mfm_channels_made_moments(mfm_channels size, mfm_channel_hook x, real *room, double *moments,
+                               void *scratch)
+{
+    find_moments(size, NULL, x, room, moments, scratch);
+}
+
 /* ---- sums of streams ------------------------------------------------------------------------ */
 
 static int count_sums(const mfm_channel_sums *wanted)
 {
     return 2 * wanted->n + (wanted->pair != NULL);
-}
-
-static int64_t block_elements(mfm_channels size)
-{
-    return block_rows(size) * size.channels;
 }
 
 size_t mfm_channels_room(mfm_channels size, int streams)
@@ -173,13 +189,39 @@ static bool is_made(const mfm_channel_sums *wanted, int j)
     return wanted->made && wanted->made[j].run;
 }
 
+/* Streams that are made have room in their order, x behind them. */
+static real *room_of(mfm_channels size, partial part, int j)
+{
+    return part.made + j * block_elements(size);
+}
+
+static const real *stream_at(mfm_channels size, const mfm_channel_sums *wanted, int j, int64_t at,
+                             partial part)
+{
+    return is_made(wanted, j) ? room_of(size, part, j) : wanted->streams[j] + at;
+}
+
+static const real *pair_at(mfm_channels size, const mfm_channel_sums *wanted, int64_t at,
+                           partial part)
+{
+    for (int j = 0; j < wanted->n; j++)
+        if (wanted->streams[j] == wanted->pair)
+            return stream_at(size, wanted, j, at, part);
+    return wanted->pair + at;
+}
+
+/* x from element `at` on, where it lies or has been made. */
+static const real *x_at(mfm_channels size, const mfm_channel_sums *wanted, const real *x,
+                        int64_t at, partial part)
+{
+    return wanted->made_x.run ? room_of(size, part, wanted->n) : x + at;
+}
+
 /* Stream j from element `at` on. */
 static mfm_gated gated_stream(mfm_channels size, const mfm_channel_sums *wanted, int j, int64_t at,
                               partial part)
 {
-    mfm_gated s = {.gating = MFM_OPEN,
-                   .u = is_made(wanted, j) ? part.made + j * block_elements(size)
-                                           : wanted->streams[j] + at};
+    mfm_gated s = {.gating = MFM_OPEN, .u = stream_at(size, wanted, j, at, part)};
     if (j >= wanted->n_gated)
         return s;
     const mfm_channel_gate *gate = wanted->gate;
@@ -187,7 +229,7 @@ static mfm_gated gated_stream(mfm_channels size, const mfm_channel_sums *wanted,
     if (gate->y)
         s.y = gate->y + at;
     else
-        s.x = gate->x + at;
+        s.x = x_at(size, wanted, gate->x, at, part);
     s.constant = part.constant;
     s.factor = part.factor;
     return s;
@@ -200,16 +242,18 @@ static void add_block(mfm_channels size, mfm_block b, const mfm_channel_sums *wa
     const int64_t channels = size.channels;
     const int sums = count_sums(wanted);
     real *sum = to.block;
+    if (wanted->made_x.run)
+        wanted->made_x.run(wanted->made_x.self, at, b.rows * b.width, room_of(size, to, wanted->n));
+    const real *x = x_at(size, wanted, wanted->x, at, to);
     for (int j = 0; j < wanted->n; j++, sum += 2 * b.width) {
         if (is_made(wanted, j))
-            wanted->made[j].run(wanted->made[j].self, at, b.rows * b.width,
-                                to.made + j * block_elements(size));
+            wanted->made[j].run(wanted->made[j].self, at, b.rows * b.width, room_of(size, to, j));
         const mfm_gated s = gated_stream(size, wanted, j, at, to);
-        mfm_block_sums(b, &s, wanted->x + at, to.center, sum, sum + b.width);
+        mfm_block_sums(b, &s, x, to.center, sum, sum + b.width);
     }
     if (wanted->pair) {
         const mfm_gated s = gated_stream(size, wanted, 0, at, to);
-        mfm_block_products(b, &s, wanted->pair + at, sum);
+        mfm_block_products(b, &s, pair_at(size, wanted, at, to), sum);
     }
     for (int k = 0; k < sums; k++)
         for (int64_t i = 0; i < b.width; i += channels)
@@ -235,11 +279,11 @@ void mfm_channels_sums(mfm_channels size, const mfm_channel_sums *wanted, double
                        void *scratch)
 {
     const int64_t parts = count_parts(size), channels = size.channels;
-    const int sums = count_sums(wanted);
+    const int sums = count_sums(wanted), made = wanted->n + (wanted->made_x.run != NULL);
 #pragma omp parallel for schedule(static) if (is_parallel(size))
     for (int64_t p = 0; p < parts; p++) {
         partial to = partial_of(size, sums, p, scratch);
-        to.made = wanted->room ? wanted->room + p * wanted->n * block_elements(size) : NULL;
+        to.made = wanted->room ? wanted->room + p * made * block_elements(size) : NULL;
         memset(to.total, 0, (size_t)(sums * channels) * sizeof *to.total);
         set_coefficients(size, wanted, to);
         const int64_t end = part_begin(size, p + 1) * channels;

@@ -37,7 +37,7 @@ static kind kind_of(const mfm_channel_combination *f)
                                          : BY_TERMS,
                   .finish = f->finish,
                   .summand = f->summand != NULL,
-                  .y = f->y != NULL,
+                  .y = f->y != NULL || f->finished.run,
                   .add = f->add,
                   .passed = f->passed != NULL,
                   .add_passed = f->add_passed};
@@ -266,39 +266,65 @@ static bool is_made(const mfm_channel_combination *f, int j)
     return f->made && f->made[j].run;
 }
 
+static bool gates(const mfm_channel_combination *f)
+{
+    return kind_of(f).gating != OPEN;
+}
+
 static bool has_hooks(const mfm_channel_combination *f)
 {
-    bool any = f->finished.run != NULL;
+    bool any = f->finished.run != NULL || (gates(f) && f->gate->made.run);
     for (int j = 0; j < f->n; j++)
         any = any || is_made(f, j);
     return any;
+}
+
+/* The gate of n elements from `at` on, whose x is made unless it is one of the streams. */
+static mfm_channel_gate gate_at(const mfm_channel_combination *f, int64_t at, int64_t n,
+                                const real *const *streams, real *x)
+{
+    mfm_channel_gate gate = *f->gate;
+    gate.x = gate.made.run ? x : gate.x + at;
+    for (int j = 0; j < f->n && gate.x == x; j++)
+        if (is_made(f, j) && f->made[j].self == gate.made.self)
+            gate.x = streams[j];
+    if (gate.x == x)
+        gate.made.run(gate.made.self, at, n, x);
+    return gate;
 }
 
 /* The rows of n elements from `at` on, which fit into a block. */
 static void combine_block(const mfm_channel_combination *f, row_fn *row, int64_t channels,
                           int64_t at, int64_t n)
 {
-    real made[MFM_MAX_STREAMS][MFM_MOST_HOOKED];
+    real made[MFM_MAX_STREAMS][MFM_MOST_HOOKED], gated[MFM_MOST_HOOKED], y[MFM_MOST_HOOKED];
     mfm_channel_combination block = *f;
+    mfm_channel_gate gate;
     for (int j = 0; j < f->n; j++) {
         block.streams[j] = is_made(f, j) ? made[j] : f->streams[j] + at;
         if (is_made(f, j))
             f->made[j].run(f->made[j].self, at, n, made[j]);
     }
-    block.y = f->y + at;
+    if (gates(f)) {
+        gate = gate_at(f, at, n, block.streams, gated);
+        block.gate = &gate;
+    }
+    block.y = f->y ? f->y + at : y;
     for (int64_t i = 0; i < n; i += channels)
         row(&block, channels, i);
     if (f->finished.run)
         f->finished.run(f->finished.self, at, n, block.y);
 }
 
-/* Rows from element `start` on. Neither gates nor summands nor what is passed go with hooks. */
+/* Rows from element `start` on. Neither outputs' gates nor summands nor what is passed go with
+ * hooks. */
 static void combine_blocks(mfm_channels size, int64_t start, const mfm_channel_combination *f)
 {
-    assert(size.channels <= MFM_MOST_HOOKED && f->y && !f->summand && !f->passed);
-    assert(f->first_gated == f->n && f->finish == MFM_FINISH_NONE);
+    assert(size.channels <= MFM_MOST_HOOKED && !f->summand && !f->passed);
+    assert((f->y || (f->finished.run && !f->add)) && (!gates(f) || !f->gate->y));
     row_fn *const row = row_of(kind_of(f));
-    const int64_t rows = size.channels < HOOKED ? HOOKED / size.channels : 1;
+    const int64_t most = f->long_blocks ? MFM_MOST_HOOKED : HOOKED;
+    const int64_t rows = size.channels < most ? most / size.channels : 1;
 #pragma omp parallel for schedule(static) if (size.rows * size.channels >= PARALLEL_FROM)
     for (int64_t r = 0; r < size.rows; r += rows) {
         const int64_t n = size.rows - r < rows ? size.rows - r : rows;
@@ -346,7 +372,9 @@ void mfm_channels_combine(mfm_channels size, const mfm_channel_combination *f)
     if (f->gate && !f->gate->y) {
         repeat(folds, channels, f->gate->constant, shift);
         repeat(folds, channels, f->gate->factor, scale);
-        gate = (mfm_channel_gate){.x = f->gate->x, .constant = shift, .factor = scale};
+        gate = *f->gate;
+        gate.constant = shift;
+        gate.factor = scale;
         folded.gate = &gate;
     }
     combine_rows((mfm_channels){.rows = size.rows / folds, .channels = width}, 0, &folded);

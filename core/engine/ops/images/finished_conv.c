@@ -11,7 +11,7 @@
 #include "core/engine/fusion.h"
 #include "core/engine/kernels/conv/conv_shape.h"
 #include "core/engine/ops/images/conv_common.h"
-#include "core/engine/ops/norm/batch_norm.h"
+#include "core/engine/ops/batch_norm/batch_norm.h"
 
 enum { X, W, B, SCALE, SHIFT, MEAN, VARIANCE };
 

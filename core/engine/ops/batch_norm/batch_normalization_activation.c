@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/engine/ops/norm/batch_norm.h"
+#include "core/engine/ops/batch_norm/batch_norm.h"
 #include "core/engine/rules.h"
 
 /* Pointwise operators, with attributes that have not their defaults. */

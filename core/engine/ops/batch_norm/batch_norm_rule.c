@@ -38,7 +38,7 @@
  * be kept. With another function behind, core/engine/kernels/channels_function.h has what stands
  * for g, g' and the outputs.
  */
-#include "core/engine/ops/norm/batch_norm_pass.h"
+#include "core/engine/ops/batch_norm/batch_norm_pass.h"
 
 #include <math.h>
 
@@ -72,7 +72,7 @@ static void find_statistics(const mfm_bn_pass *p)
     const int64_t channels = p->size.channels;
     const bool training = p->node->training;
     if (training)
-        mfm_channels_moments(p->size, p->stream[MFM_X], p->total, p->partials);
+        mfm_bn_moments(p);
     for (int64_t c = 0; c < channels; c++) {
         const double mean = training ? p->total[c] : mfm_bn_parameter(p, MFM_BN_MEAN, MFM_X, c);
         const double variance =
@@ -117,7 +117,7 @@ static void jvp(const mfm_node *node)
 {
     mfm_bn_pass p;
     mfm_bn_begin(node, &p);
-    mfm_bn_set_stream(&p, MFM_DX, mfm_in(node, MFM_BN_INPUT, MFM_DX));
+    mfm_bn_set_stream(&p, MFM_DX, mfm_bn_input(node, MFM_DX));
     mfm_bn_hook_streams(&p);
     if (node->training && p.stream[MFM_DX])
         mfm_bn_sum_streams(&p);
@@ -222,7 +222,7 @@ static void vjp_t(const mfm_node *node)
 {
     mfm_bn_pass p;
     mfm_bn_begin(node, &p);
-    mfm_bn_set_stream(&p, MFM_DX, mfm_in(node, MFM_BN_INPUT, MFM_DX));
+    mfm_bn_set_stream(&p, MFM_DX, mfm_bn_input(node, MFM_DX));
     if (p.tail->function)
         find_tangent_line(&p);
     mfm_bn_set_stream(&p, MFM_G, mfm_out(node, 0, MFM_G));

@@ -3,7 +3,7 @@
  * too. Import puts it where a file normalises weights (weight standardisation): what comes of no
  * image has no running statistics to speak of.
  */
-#include "core/engine/ops/norm/batch_norm.h"
+#include "core/engine/ops/batch_norm/batch_norm.h"
 
 static int setup(mfm_ctx *ctx, mfm_node *node)
 {

@@ -7,7 +7,15 @@
 #include "core/engine/fusion.h"
 #include "core/engine/impl.h"
 
-enum { MFM_BN_INPUT, MFM_BN_SCALE, MFM_BN_BIAS, MFM_BN_MEAN, MFM_BN_VARIANCE, MFM_BN_SUMMAND };
+enum {
+    MFM_BN_INPUT,
+    MFM_BN_SCALE,
+    MFM_BN_BIAS,
+    MFM_BN_MEAN,
+    MFM_BN_VARIANCE,
+    MFM_BN_SUMMAND,
+    MFM_BN_OTHERS = MFM_BN_SUMMAND /* where the input is joined: its parts behind the first */
+};
 
 /* node->saved is [3, c]: the statistics that forward used, and 1 / sqrt(variance + epsilon). */
 enum { MFM_BN_SAVED_MEAN, MFM_BN_SAVED_INVSTD, MFM_BN_SAVED_VARIANCE, MFM_BN_SAVED };
@@ -41,6 +49,7 @@ typedef struct mfm_batch_norm_tail {
     bool summand;  /* input MFM_BN_SUMMAND, of the output's shape, is added */
     bool relu;     /* then the sum is cut at 0; given with every summand */
     bool function; /* the kernel, an mfm_batch_norm_function, is applied; instead of the others */
+    bool joined;   /* x is several inputs, [n, *, h, w], one behind the other; without a summand */
 } mfm_batch_norm_tail;
 
 /* The choices of mfm_batch_norm_attr.activation. */
@@ -58,6 +67,9 @@ typedef struct mfm_batch_norm_function {
 extern const mfm_rule mfm_rule_batch_norm;
 extern const mfm_attr_def mfm_batch_norm_attrs[];
 int mfm_batch_norm_infer(mfm_ctx *ctx, mfm_node *node);
+int mfm_batch_norm_check_attributes(mfm_ctx *ctx, const mfm_node *node);
+/* Scale, bias and statistics: one number a channel. */
+int mfm_batch_norm_check_channels(mfm_ctx *ctx, const mfm_node *node, int64_t channels);
 int mfm_batch_norm_setup(mfm_ctx *ctx, mfm_node *node);
 /* Of a chain whose statement n is the normalisation. */
 bool mfm_batch_norm_fused(const mfm_fusion *chain, void *attr);

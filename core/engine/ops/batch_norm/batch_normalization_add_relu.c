@@ -1,6 +1,6 @@
 /* mfm.BatchNormalizationAddRelu: y = max(BatchNormalization(x) + summand, 0) in one sweep, the end
  * of a residual block. The plans' graphs have it where a model has the three in a row. */
-#include "core/engine/ops/norm/batch_norm.h"
+#include "core/engine/ops/batch_norm/batch_norm.h"
 
 static const mfm_batch_norm_tail add_relu = {.summand = true, .relu = true};
 

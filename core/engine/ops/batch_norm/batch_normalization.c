@@ -6,14 +6,14 @@
  *     running = momentum running + (1 - momentum) batch,
  * with the population variance (divided by the numbers of a channel), as ONNX has it.
  */
-#include "core/engine/ops/norm/batch_norm.h"
+#include "core/engine/ops/batch_norm/batch_norm.h"
 
 #include <math.h>
 #include <string.h>
 
 const mfm_attr_def mfm_batch_norm_attrs[] = {MFM_BATCH_NORM_ATTRS, {0}};
 
-static int check_attributes(mfm_ctx *ctx, const mfm_node *node)
+int mfm_batch_norm_check_attributes(mfm_ctx *ctx, const mfm_node *node)
 {
     const mfm_batch_norm_attr *attr = node->attr;
     if (!(attr->epsilon >= 0 && attr->epsilon < INFINITY))
@@ -29,6 +29,18 @@ static int check_attributes(mfm_ctx *ctx, const mfm_node *node)
     return MFM_OK;
 }
 
+int mfm_batch_norm_check_channels(mfm_ctx *ctx, const mfm_node *node, int64_t channels)
+{
+    char text[MFM_SHAPE_TEXT];
+    const mfm_shape per_channel = {.rank = 1, .dim = {channels}};
+    for (int i = MFM_BN_SCALE; i <= MFM_BN_VARIANCE && i < node->n_in; i++)
+        if (!mfm_shape_equal(&node->in[i]->shape, &per_channel))
+            return mfm_infer_fail(ctx, node, "%s %s: must be one number for each of %lld channels",
+                                  node->op->inputs[i].name,
+                                  mfm_shape_text(&node->in[i]->shape, text), (long long)channels);
+    return MFM_OK;
+}
+
 static int check_shapes(mfm_ctx *ctx, const mfm_node *node)
 {
     const mfm_shape *x = &node->in[MFM_BN_INPUT]->shape;
@@ -36,12 +48,9 @@ static int check_shapes(mfm_ctx *ctx, const mfm_node *node)
     if (x->rank < 2 || mfm_shape_count(x) < 1)
         return mfm_infer_fail(ctx, node, "input %s: must be [n, c, ...] with elements",
                               mfm_shape_text(x, text));
-    const mfm_shape per_channel = {.rank = 1, .dim = {x->dim[1]}};
-    for (int i = MFM_BN_SCALE; i <= MFM_BN_VARIANCE && i < node->n_in; i++)
-        if (!mfm_shape_equal(&node->in[i]->shape, &per_channel))
-            return mfm_infer_fail(ctx, node, "%s %s: must be one number for each of %lld channels",
-                                  node->op->inputs[i].name,
-                                  mfm_shape_text(&node->in[i]->shape, text), (long long)x->dim[1]);
+    const int status = mfm_batch_norm_check_channels(ctx, node, x->dim[1]);
+    if (status)
+        return status;
     if (node->n_in > MFM_BN_SUMMAND && !mfm_shape_equal(&node->in[MFM_BN_SUMMAND]->shape, x))
         return mfm_infer_fail(ctx, node, "summand %s: must have the shape of the input",
                               mfm_shape_text(&node->in[MFM_BN_SUMMAND]->shape, text));
@@ -50,7 +59,7 @@ static int check_shapes(mfm_ctx *ctx, const mfm_node *node)
 
 int mfm_batch_norm_infer(mfm_ctx *ctx, mfm_node *node)
 {
-    int status = check_attributes(ctx, node);
+    int status = mfm_batch_norm_check_attributes(ctx, node);
     if (!status)
         status = check_shapes(ctx, node);
     for (int i = 1; i < node->n_out && !status; i++)
@@ -65,7 +74,7 @@ int mfm_batch_norm_infer(mfm_ctx *ctx, mfm_node *node)
 int mfm_batch_norm_setup(mfm_ctx *ctx, mfm_node *node)
 {
     (void)ctx;
-    node->saved_size = MFM_BN_SAVED * (size_t)node->in[MFM_BN_INPUT]->shape.dim[1];
+    node->saved_size = MFM_BN_SAVED * (size_t)mfm_batch_norm_size(node).channels;
     node->scratch_size = mfm_batch_norm_scratch(node);
     return MFM_OK;
 }
@@ -91,7 +100,7 @@ void mfm_batch_norm_update(const mfm_node *node)
 {
     if (!node->training)
         return;
-    const int64_t channels = node->in[MFM_BN_INPUT]->shape.dim[1];
+    const int64_t channels = mfm_batch_norm_size(node).channels;
     update_one(node, MFM_BN_MEAN, node->saved + MFM_BN_SAVED_MEAN * channels);
     update_one(node, MFM_BN_VARIANCE, node->saved + MFM_BN_SAVED_VARIANCE * channels);
 }

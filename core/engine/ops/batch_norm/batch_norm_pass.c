@@ -1,4 +1,4 @@
-#include "core/engine/ops/norm/batch_norm_pass.h"
+#include "core/engine/ops/batch_norm/batch_norm_pass.h"
 
 #include <string.h>
 
@@ -9,12 +9,13 @@
 enum { MAX_SUMS = 7 };
 
 /* Streams that they take. */
-enum { MADE = 3 };
+enum { SUMMED = 3 };
 
 mfm_channels mfm_batch_norm_size(const mfm_node *node)
 {
     const mfm_shape *x = &node->in[MFM_BN_INPUT]->shape;
-    return (mfm_channels){.rows = mfm_shape_count(x) / x->dim[1], .channels = x->dim[1]};
+    return (mfm_channels){.rows = mfm_shape_count(x) / x->dim[1],
+                          .channels = node->in[MFM_BN_SCALE]->shape.dim[0]};
 }
 
 /* Whose statistics these are: those of all ranks, or of the samples at hand. */
@@ -41,10 +42,12 @@ size_t mfm_batch_norm_scratch(const mfm_node *node)
     const size_t channels = (size_t)size.channels;
     const size_t turned = is_turned(node) ? (size_t)(size.rows * size.channels) : 0;
     const mfm_batch_norm_tail *tail = node->impl->parts;
-    const size_t hooked = tail->function ? mfm_channels_function_size(size.channels) + channels +
-                                               mfm_channels_room(size, MADE)
+    const size_t room = tail->joined     ? mfm_channels_room(size, SUMMED + 1)
+                        : tail->function ? mfm_channels_room(size, SUMMED)
                                          : 0;
-    return hooked + (MFM_LANES + 1) * turned +
+    const size_t function =
+        tail->function ? mfm_channels_function_size(size.channels) + channels : 0;
+    return room + function + (MFM_LANES + 1) * turned +
            MAX_SUMS * channels * (sizeof(double) / sizeof(real)) +
            mfm_channels_scratch(size, MAX_SUMS) + (3 + MFM_MAX_STREAMS) * channels;
 }
@@ -123,9 +126,12 @@ void mfm_bn_begin(const mfm_node *node, mfm_bn_pass *at)
     p.scale = p.shift + c;
     p.tail = node->impl->parts;
     p.turned = is_turned(node) ? p.scale + c : NULL;
+    p.room = p.scale + c;
     if (p.tail->function)
         place_function(&p, p.scale + c);
-    mfm_bn_set_stream(&p, MFM_X, mfm_in(node, MFM_BN_INPUT, MFM_X));
+    for (int lane = 0; lane < MFM_LANES; lane++)
+        p.joined[lane] = (mfm_bn_joined){node, (enum mfm_lane)lane};
+    mfm_bn_set_stream(&p, MFM_X, mfm_bn_input(node, MFM_X));
     *at = p;
 }
 
@@ -140,20 +146,12 @@ static void find_line(const mfm_bn_pass *p)
     }
 }
 
-static mfm_channel_gate gate_of(const mfm_bn_pass *p)
-{
-    if (p->tail->summand)
-        return (mfm_channel_gate){.y = mfm_out(p->node, 0, MFM_X)};
-    if (p->tail->relu)
-        find_line(p);
-    return (mfm_channel_gate){
-        .x = mfm_in(p->node, MFM_BN_INPUT, MFM_X), .constant = p->shift, .factor = p->scale};
-}
-
-/* What stands for a lane of the output. */
+/* What stands for a lane of the output, or of an input that is joined. */
 static mfm_channel_hook made_of(const mfm_bn_pass *p, enum mfm_lane lane)
 {
     mfm_channel_hook hook = {.self = &p->hooked};
+    if (p->tail->joined && (lane == MFM_X || lane == MFM_DX))
+        hook = (mfm_channel_hook){mfm_bn_join, &p->joined[lane]};
     if (p->tail->function && lane == MFM_G)
         hook.run = mfm_channels_make_adjoint;
     if (p->tail->function && lane == MFM_DG)
@@ -161,6 +159,17 @@ static mfm_channel_hook made_of(const mfm_bn_pass *p, enum mfm_lane lane)
     return hook;
 }
 
+static mfm_channel_gate gate_of(const mfm_bn_pass *p)
+{
+    if (p->tail->summand)
+        return (mfm_channel_gate){.y = mfm_out(p->node, 0, MFM_X)};
+    if (p->tail->relu)
+        find_line(p);
+    return (mfm_channel_gate){.x = mfm_in(p->node, MFM_BN_INPUT, MFM_X),
+                              .constant = p->shift,
+                              .factor = p->scale,
+                              .made = made_of(p, MFM_X)};
+}
 void mfm_bn_hook_streams(mfm_bn_pass *p)
 {
     if (!p->tail->function)
@@ -175,12 +184,24 @@ void mfm_bn_hook_streams(mfm_bn_pass *p)
     h->dg = p->stream[MFM_DG];
 }
 
+void mfm_bn_moments(const mfm_bn_pass *p)
+{
+    if (p->tail->joined)
+        mfm_channels_made_moments(p->size, made_of(p, MFM_X), p->room, p->total, p->partials);
+    else
+        mfm_channels_moments(p->size, p->stream[MFM_X], p->total, p->partials);
+}
+
 void mfm_bn_sum_streams(mfm_bn_pass *p)
 {
     const mfm_channel_gate gate = gate_of(p);
     mfm_channel_hook made[MFM_MAX_STREAMS];
-    mfm_channel_sums wanted = {
-        .x = p->stream[MFM_X], .center = p->mean, .made = made, .room = p->room, .gate = &gate};
+    mfm_channel_sums wanted = {.x = p->stream[MFM_X],
+                               .center = p->mean,
+                               .made_x = made_of(p, MFM_X),
+                               .made = made,
+                               .room = p->room,
+                               .gate = &gate};
     static const enum mfm_lane lanes[] = {MFM_G, MFM_DG, MFM_DX};
     const int64_t c = p->size.channels;
     for (int i = 0; i < 3; i++) {
@@ -206,7 +227,8 @@ static mfm_channel_combination combination_of(const mfm_bn_pass *p, mfm_bn_terms
                                               mfm_channel_hook *made)
 {
     const int64_t channels = p->size.channels;
-    mfm_channel_combination f = {.constant = p->constant, .factor = p->factor, .made = made};
+    mfm_channel_combination f = {
+        .constant = p->constant, .factor = p->factor, .made = made, .long_blocks = p->tail->joined};
     for (int lane = 0; lane < MFM_LANES; lane++) {
         if (lane == MFM_G)
             f.first_gated = f.n;
@@ -256,6 +278,12 @@ void mfm_bn_write_adjoints(const mfm_bn_pass *p, mfm_bn_terms_fn *terms_of, enum
     mfm_channel_hook made[MFM_MAX_STREAMS];
     mfm_channel_combination f = combination_of(p, terms_of, made);
     f.gate = &gate;
+    if (p->tail->joined) {
+        f.finished = (mfm_channel_hook){mfm_bn_part, &p->joined[lane]};
+        if (mfm_bn_input(node, lane))
+            combine(p, f);
+        return;
+    }
     f.y = mfm_in(node, MFM_BN_INPUT, lane);
     f.add = f.y && mfm_accumulates(node, MFM_BN_INPUT, lane);
     if (p->stream[lane]) {

@@ -1,7 +1,7 @@
 /* mfm.BatchNormalizationRelu: y = max(BatchNormalization(x), 0) in one sweep. The plans' graphs
  * have it where a model has the two in a row. Only x is kept for the later passes: where the Relu
  * is open, and y itself, are found anew from it. */
-#include "core/engine/ops/norm/batch_norm.h"
+#include "core/engine/ops/batch_norm/batch_norm.h"
 
 static const mfm_batch_norm_tail relu = {.summand = false, .relu = true};
 
