@@ -18,6 +18,11 @@ static inline real mfm_vec_exp(real x)
     return exp(x);
 }
 
+static inline real mfm_vec_exp_or_0(real x)
+{
+    return exp(x);
+}
+
 static inline real mfm_vec_erf(real x)
 {
     return erf(x);
@@ -43,6 +48,13 @@ static inline float mfm_vec_exp(float x)
     float power;
     memcpy(&power, &bits, sizeof power);
     return p * power;
+}
+
+/* e^x for any x <= 0, taken as 0 below e^-87; NaN for NaN. */
+static inline float mfm_vec_exp_or_0(float x)
+{
+    const float e = mfm_vec_exp(x);
+    return x < -87 ? 0 : x <= 0 ? e : NAN;
 }
 
 /* erf(x) = x P(x^2) / Q(x^2) on [-4, 4], fitted for the least relative error, 2e-9, and 4e-7 in

@@ -9,7 +9,7 @@
  */
 #include "core/engine/ops/reduce/softmax_axis.h"
 
-#include <tgmath.h>
+#include "core/engine/kernels/vec_math.h"
 
 enum { PARALLEL_FROM = 16384 };
 
@@ -18,8 +18,10 @@ static bool is_large(const mfm_runs *v)
     return v->runs * v->length >= PARALLEL_FROM;
 }
 
+#define INLINE static inline __attribute__((always_inline))
+
 /* sum of a b over a run of n elements at distance s. */
-static real dot(int64_t n, int64_t s, const real *a, const real *b)
+INLINE real dot(int64_t n, int64_t s, const real *a, const real *b)
 {
     real sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -28,16 +30,21 @@ static real dot(int64_t n, int64_t s, const real *a, const real *b)
     return sum;
 }
 
-static void forward_run(int64_t n, int64_t s, const real *x, real *y)
+/* A NaN anywhere, +inf, or nothing but -inf: the differences to the largest have a NaN, and so the
+ * sum; the whole run is NaN. */
+INLINE void forward_run(int64_t n, int64_t s, const real *x, real *y)
 {
-    real top = n ? x[0] : 0;
+    real top = n ? x[0] : 0, sum = 0;
+#pragma omp simd reduction(max : top)
     for (int64_t k = 1; k < n; k++)
         top = x[k * s] > top ? x[k * s] : top;
-    real sum = 0;
+#pragma omp simd reduction(+ : sum)
     for (int64_t k = 0; k < n; k++) {
-        y[k * s] = exp(x[k * s] - top);
-        sum += y[k * s];
+        const real e = mfm_vec_exp_or_0(x[k * s] - top);
+        y[k * s] = e;
+        sum += e;
     }
+#pragma omp simd
     for (int64_t k = 0; k < n; k++)
         y[k * s] /= sum;
 }
@@ -50,8 +57,24 @@ static void forward(const mfm_node *node)
 #pragma omp parallel for if (is_large(&v))
     for (int64_t r = 0; r < v.runs; r++) {
         const int64_t at = mfm_run_start(&v, r);
-        forward_run(v.length, v.inner, x + at, y + at);
+        if (v.inner == 1)
+            forward_run(v.length, 1, x + at, y + at);
+        else
+            forward_run(v.length, v.inner, x + at, y + at);
     }
+}
+
+INLINE void multiply_run(int64_t n, int64_t s, const real *y, const real *u, real *w, bool add)
+{
+    const real mean = dot(n, s, y, u);
+    if (add)
+#pragma omp simd
+        for (int64_t k = 0; k < n; k++)
+            w[k * s] = w[k * s] + y[k * s] * (u[k * s] - mean);
+    else
+#pragma omp simd
+        for (int64_t k = 0; k < n; k++)
+            w[k * s] = y[k * s] * (u[k * s] - mean);
 }
 
 /* to = [to +] J from */
@@ -61,12 +84,11 @@ static void multiply(const mfm_node *node, const real *from, real *to, bool add)
     const real *out = mfm_out(node, 0, MFM_X);
 #pragma omp parallel for if (is_large(&v))
     for (int64_t r = 0; r < v.runs; r++) {
-        const int64_t at = mfm_run_start(&v, r), s = v.inner;
-        const real *y = out + at, *u = from + at;
-        real *w = to + at;
-        const real mean = dot(v.length, s, y, u);
-        for (int64_t k = 0; k < v.length; k++)
-            w[k * s] = (add ? w[k * s] : 0) + y[k * s] * (u[k * s] - mean);
+        const int64_t at = mfm_run_start(&v, r);
+        if (v.inner == 1)
+            multiply_run(v.length, 1, out + at, from + at, to + at, add);
+        else
+            multiply_run(v.length, v.inner, out + at, from + at, to + at, add);
     }
 }
 
@@ -82,6 +104,20 @@ static void vjp(const mfm_node *node)
         multiply(node, mfm_out(node, 0, MFM_G), to, mfm_accumulates(node, 0, MFM_G));
 }
 
+INLINE void tangent_run(int64_t n, int64_t s, const real *y, const real *dy, const real *u, real *w,
+                        bool add)
+{
+    const real mean = dot(n, s, y, u), drift = dot(n, s, dy, u);
+    if (add)
+#pragma omp simd
+        for (int64_t k = 0; k < n; k++)
+            w[k * s] = w[k * s] + dy[k * s] * (u[k * s] - mean) - y[k * s] * drift;
+    else
+#pragma omp simd
+        for (int64_t k = 0; k < n; k++)
+            w[k * s] = dy[k * s] * (u[k * s] - mean) - y[k * s] * drift;
+}
+
 /* to = [to +] y' (g - <y, g>) - y <y', g> */
 static void multiply_tangent(const mfm_node *node, const real *tangent, const real *g, real *to,
                              bool add)
@@ -90,12 +126,11 @@ static void multiply_tangent(const mfm_node *node, const real *tangent, const re
     const real *out = mfm_out(node, 0, MFM_X);
 #pragma omp parallel for if (is_large(&v))
     for (int64_t r = 0; r < v.runs; r++) {
-        const int64_t at = mfm_run_start(&v, r), s = v.inner;
-        const real *y = out + at, *dy = tangent + at, *u = g + at;
-        real *w = to + at;
-        const real mean = dot(v.length, s, y, u), drift = dot(v.length, s, dy, u);
-        for (int64_t k = 0; k < v.length; k++)
-            w[k * s] = (add ? w[k * s] : 0) + dy[k * s] * (u[k * s] - mean) - y[k * s] * drift;
+        const int64_t at = mfm_run_start(&v, r);
+        if (v.inner == 1)
+            tangent_run(v.length, 1, out + at, tangent + at, g + at, to + at, add);
+        else
+            tangent_run(v.length, v.inner, out + at, tangent + at, g + at, to + at, add);
     }
 }
 
