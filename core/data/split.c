@@ -16,6 +16,9 @@ struct plan {
     uint32_t *first;   /* [classes + 1] */
     bool thin;         /* false: every image is kept */
     uint32_t n_max;
+    int without_share; /* classes that have fewer images than their share, */
+    int farthest;      /* of which this one has the smallest part of it: */
+    uint32_t has, its_share;
 };
 
 /* mu is 1 / imbalance before it is raised, and all in double: the published counts come from
@@ -137,6 +140,37 @@ static int choose_largest(struct plan *plan)
     return MFM_OK;
 }
 
+static const char *plural(uint32_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void note_share(struct plan *plan, int c, uint32_t has, uint32_t share)
+{
+    plan->without_share++;
+    if (plan->without_share > 1 && (uint64_t)has * plan->its_share >= (uint64_t)plan->has * share)
+        return;
+    plan->farthest = c;
+    plan->has = has;
+    plan->its_share = share;
+}
+
+/* One warning for all classes: of a dataset with a tail of its own they may be most. */
+static void tell_shares(const struct plan *plan)
+{
+    if (plan->without_share == 0)
+        return;
+    const char *name = plan->dataset->class_names[plan->farthest];
+    if (plan->without_share == 1)
+        mfm_warn(plan->ctx, "class %d (%s) has %u image%s: fewer than its share of %u",
+                 plan->farthest, name, plan->has, plural(plan->has), plan->its_share);
+    else
+        mfm_warn(plan->ctx,
+                 "%d classes have fewer images than their share: class %d (%s) has %u of %u, the "
+                 "smallest part",
+                 plan->without_share, plan->farthest, name, plan->has, plan->its_share);
+}
+
 static int count_class(struct plan *plan, mfm_split *split, int c)
 {
     const char *name = plan->dataset->class_names[c];
@@ -152,8 +186,7 @@ static int count_class(struct plan *plan, mfm_split *split, int c)
                         "below %u",
                         c, name, left, left == 1 ? "" : "s", options->imbalance, plan->n_max);
     if (kept < share)
-        mfm_warn(plan->ctx, "class %d (%s) has %u image%s: fewer than its share of %u", c, name,
-                 left, left == 1 ? "" : "s", share);
+        note_share(plan, c, left, share);
     split->train_per_class[c] = kept;
     split->train_count += kept;
     split->validation_per_class[c] = validation_size(plan, c);
@@ -170,6 +203,30 @@ static int rarest(const mfm_split *split)
     return rarest;
 }
 
+/* A meta set of copies has no more of a class than there is. One warning for all classes. */
+static void tell_short_meta(const struct plan *plan, const mfm_split *split, int least)
+{
+    const mfm_split_options *options = plan->options;
+    const char *name = plan->dataset->class_names[least];
+    const uint32_t fewest = split->train_per_class[least];
+    int classes = 0;
+    for (int c = 0; c < split->classes; c++)
+        classes += split->train_per_class[c] < options->meta_per_class;
+    if (options->meta_cap == MFM_META_CAP_RAREST)
+        mfm_warn(plan->ctx,
+                 "class %d (%s), the rarest, has %u image%s: %u instead of %u of each class in the "
+                 "meta set",
+                 least, name, fewest, plural(fewest), fewest, options->meta_per_class);
+    else if (classes == 1)
+        mfm_warn(plan->ctx, "class %d (%s) has %u image%s: %u of %u in the meta set", least, name,
+                 fewest, plural(fewest), fewest, options->meta_per_class);
+    else
+        mfm_warn(plan->ctx,
+                 "%d classes have fewer than %u images, and as many in the meta set: class %d (%s) "
+                 "has the fewest, %u",
+                 classes, options->meta_per_class, least, name, fewest);
+}
+
 /* A disjoint meta set has what it asks for, one of copies no more than there is. */
 static void count_meta(struct plan *plan, mfm_split *split)
 {
@@ -177,25 +234,14 @@ static void count_meta(struct plan *plan, mfm_split *split)
     const int least = rarest(split);
     const bool capped = options->meta_from == MFM_META_COPY &&
                         split->train_per_class[least] < options->meta_per_class;
-    const bool tell = capped && !options->meta_unread;
-    if (tell && options->meta_cap == MFM_META_CAP_RAREST)
-        mfm_warn(plan->ctx,
-                 "class %d (%s), the rarest, has %u image%s: %u instead of %u of each class in the "
-                 "meta set",
-                 least, plan->dataset->class_names[least], split->train_per_class[least],
-                 split->train_per_class[least] == 1 ? "" : "s", split->train_per_class[least],
-                 options->meta_per_class);
+    if (capped && !options->meta_unread)
+        tell_short_meta(plan, split, least);
     for (int c = 0; c < split->classes; c++) {
         const uint32_t there =
             split->train_per_class[options->meta_cap == MFM_META_CAP_RAREST ? least : c];
-        const uint32_t meta =
+        split->meta_per_class[c] =
             capped && there < options->meta_per_class ? there : options->meta_per_class;
-        if (tell && meta < options->meta_per_class && options->meta_cap == MFM_META_CAP_PER_CLASS)
-            mfm_warn(plan->ctx, "class %d (%s) has %u image%s: %u of %u in the meta set", c,
-                     plan->dataset->class_names[c], there, there == 1 ? "" : "s", meta,
-                     options->meta_per_class);
-        split->meta_per_class[c] = meta;
-        split->meta_count += meta;
+        split->meta_count += split->meta_per_class[c];
     }
 }
 
@@ -212,9 +258,11 @@ static int count_classes(struct plan *plan, mfm_split *split)
     int status = choose_largest(plan);
     for (int c = 0; status == MFM_OK && c < split->classes; c++)
         status = count_class(plan, split, c);
-    if (!status)
-        count_meta(plan, split);
-    return status;
+    if (status)
+        return status;
+    tell_shares(plan);
+    count_meta(plan, split);
+    return MFM_OK;
 }
 
 /* per_class[c] members of each class after those before it, ascending: they are marked, then

@@ -112,7 +112,7 @@ expect_refusal 2 'imbalance: 0.5: expected a number from 1' train lenet.onnx -o 
     --data idx:four --imbalance 0.5
 # A copied meta set takes what the class has, and says so.
 expect_exit 0 data idx:four --imbalance 12 --meta-per-class 10
-expect_stderr 'warning: class 3 \(3\) has 1 image: 1 of 10 in the meta set'
+expect_stderr 'warning: 3 classes have fewer than 10 images, .*: class 3 \(3\) has the fewest, 1$'
 expect_stdout '^3 +12 +1 +1 +4$'
 
 # Places where nothing can be written.

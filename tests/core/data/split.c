@@ -276,6 +276,14 @@ static void unequal_classes_keep_what_they_have(void)
     CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &options, &split), MFM_OK);
     CU_ASSERT_EQUAL(split->train_count, 3 + 2 + 3);
     mfm_split_free(ctx, split);
+    options.max_per_class = 12; /* one warning for both classes that have fewer */
+    warnings.count = 0;
+    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &options, &split), MFM_OK);
+    CU_ASSERT_EQUAL(split->train_count, 12 + 2 + 8);
+    CU_ASSERT_EQUAL(warnings.count, 1);
+    CU_ASSERT_STRING_EQUAL(warnings.last, "2 classes have fewer images than their share: class 1 "
+                                          "(b) has 2 of 12, the smallest part");
+    mfm_split_free(ctx, split);
     mfm_ctx_free(ctx);
     labels_clear(&labels);
 }

@@ -46,6 +46,14 @@ static void a_copied_meta_set_is_part_of_the_training_set(void)
     CU_ASSERT_EQUAL(warnings.count, 1);
     CU_ASSERT_STRING_EQUAL(warnings.last, "class 2 (c) has 2 images: 2 of 5 in the meta set");
     mfm_split_free(ctx, split);
+    mfm_split_options more = options;
+    more.meta_per_class = 10;
+    CU_ASSERT_EQUAL_FATAL(mfm_split_new(ctx, &labels.dataset, &more, &split), MFM_OK);
+    CU_ASSERT_EQUAL(split->meta_count, 10 + 8 + 2);
+    CU_ASSERT_EQUAL(warnings.count, 2);
+    CU_ASSERT_STRING_EQUAL(warnings.last, "2 classes have fewer than 10 images, and as many in the "
+                                          "meta set: class 2 (c) has the fewest, 2");
+    mfm_split_free(ctx, split);
     mfm_ctx_free(ctx);
     labels_clear(&labels);
 }
