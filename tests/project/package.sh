@@ -79,7 +79,8 @@ while read -r command; do
     grep -q "onnx.mfm.$command" page.txt || fail "the page of $command does not name it"
 done <commands
 for file in bash-completion/completions/onnx-mfm zsh/vendor-completions/_onnx-mfm \
-    fish/vendor_completions.d/onnx-mfm.fish; do
+    fish/vendor_completions.d/onnx-mfm.fish doc/onnx-mfm/copyright doc/onnx-mfm/README.md \
+    doc/onnx-mfm/docs/method.md doc/onnx-mfm/examples/serve.c; do
     [ -s "$root/share/$file" ] || fail "no $file"
 done
 echo "$(basename "$deb"): $(wc -l <contents) files, $(wc -l <commands) commands, $modules modules"

@@ -24,5 +24,16 @@ foreach(mpi IN LISTS MFM_MPIS)
         "The module with which onnx-mfm trains on several machines, started by this MPI: ${mpi}.")
     list(APPEND mfm_suggests onnx-mfm-${mpi})
 endforeach()
+# What Debian wants of every package to tell.
+file(WRITE "${PROJECT_BINARY_DIR}/copyright"
+"Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: onnx-mfm
+
+Files: *
+Copyright: The onnx-mfm developers
+License: Apache-2.0
+ The text is in /usr/share/common-licenses/Apache-2.0.
+")
+install(FILES "${PROJECT_BINARY_DIR}/copyright" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 list(JOIN mfm_suggests ", " CPACK_DEBIAN_MAIN_PACKAGE_SUGGESTS)
 include(CPack)
