@@ -262,6 +262,19 @@ static bool are_reals(const mfm_folded *folded)
     return true;
 }
 
+/* Kernels and matrices are thought to be trained: numbers that are computed are not. */
+static void tell_untrained(const mfm_importer *im, const Onnx__NodeProto *node, size_t input,
+                           const char *name)
+{
+    static const char *const types[] = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (input == 1 && mfm_proto_is(node, types[i]))
+            mfm_warn(im->ctx,
+                     "%s: %s '%s': its weights '%s' are computed from whole numbers or settings, "
+                     "which are not trained",
+                     mfm_model_path(im->model), types[i], node->output[0], name);
+}
+
 /* What was folded, as a value of the graph: made at its first use. */
 static int folded_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t input,
                            mfm_binding *b, bool whole, int *value)
@@ -277,6 +290,8 @@ static int folded_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t
         rule = "holds whole numbers beyond those that training can represent";
     if (rule)
         return mfm_import_fail(im, node, MFM_ENOTSUP, "input %zu ('%s'): %s", input, b->name, rule);
+    if (b->fixed < 0)
+        tell_untrained(im, node, input, b->name);
     const int status = b->fixed < 0 ? add_folded(im, b, &b->fixed) : MFM_OK;
     *value = b->fixed;
     return status;

@@ -304,6 +304,23 @@ def inspection(t):
           told.stdout + told.stderr)
 
 
+def untrained(t):
+    """Weights of whole numbers are not trained, and that is said; others are not spoken of."""
+    whole = {"k": random.integers(-9, 9, (4, 1, 3, 3)).astype(np.int8), "unit": np.float32(0.1)}
+    for name, first, tensors, said in (
+            ("whole weights are said not to be trained",
+             [node("Cast", "k", "k1", to=TensorProto.FLOAT), node("Mul", "k1 unit", "w")], whole,
+             True),
+            ("weights that are cast are not spoken of",
+             [node("Cast", "k", "w", to=TensorProto.FLOAT)],
+             {"k": normal(4, 1, 3, 3).astype(np.float16)}, False)):
+        path = t.folder / (name.replace(" ", "_") + ".onnx")
+        model(path, [*first, node("Conv", "x w", "r")], tensors, 144)
+        told = t.run("inspect", path)
+        words = "Conv 'r': its weights 'w' are computed" in told.stdout + told.stderr
+        t.say(name, "" if told.returncode == 0 and words == said else told.stdout + told.stderr)
+
+
 def runs(t, name, nodes, tensors, width):
     path, images = t.folder / (name.replace(" ", "_") + ".onnx"), t.images[:1]
     model(path, nodes, tensors, width)
@@ -331,6 +348,7 @@ def main():
     constants(trials)
     moved_by_sizes(trials)
     inspection(trials)
+    untrained(trials)
     given_weights(trials)
     return 1 if trials.failed else 0
 
