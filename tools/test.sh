@@ -44,11 +44,11 @@ export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1
 export LSAN_OPTIONS="suppressions=$PWD/tests/project/lsan.supp:print_suppressions=0"
 
-# Tests write thousands of small files, and the disk is waited for at each: they lie in memory where
-# there are 2 GiB of it.
+# Tests write thousands of files, and the disk is waited for at each: they lie in memory where there
+# are 6 GiB of it.
 if [ -z "${TMPDIR:-}" ]; then
     free=$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')
-    if [ "${free:-0}" -ge 2097152 ] && TMPDIR=$(mktemp -d /dev/shm/onnx-mfm-XXXXXX); then
+    if [ "${free:-0}" -ge 6291456 ] && TMPDIR=$(mktemp -d /dev/shm/onnx-mfm-XXXXXX); then
         export TMPDIR
         trap 'rm -rf "$TMPDIR"' EXIT
     else

@@ -15,8 +15,10 @@ fail() {
 mkdir -p "$work"
 rm -rf "$work/extra"
 cp -r "$here/extra" "$work/extra" # not below the tree
-cmake -S "$source" -B "$work/build" -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=Release \
-    -DMFM_STRICT=ON -DMFM_TESTS=OFF -DMFM_EXTRA="$work/extra" >"$work/out" 2>&1 || fail "configure"
+# Little optimisation, which other tests are for: the lists are what is tried here.
+cmake -S "$source" -B "$work/build" -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=Debug \
+    -DCMAKE_C_FLAGS_DEBUG=-O1 -DMFM_WITH_MPI=OFF -DMFM_STRICT=ON -DMFM_TESTS=OFF \
+    -DMFM_EXTRA="$work/extra" >"$work/out" 2>&1 || fail "configure"
 cmake --build "$work/build" -j "$(getconf _NPROCESSORS_ONLN)" >"$work/out" 2>&1 || fail "build"
 tool=$work/build/tools/onnx-mfm
 

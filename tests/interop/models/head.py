@@ -11,6 +11,8 @@ tried with large images). Exits with 77 when onnx or ONNX Runtime are missing, o
 is for a case that needs it.
 """
 import argparse
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -155,9 +157,11 @@ def main():
     parser.add_argument("--cache", type=Path)
     parser.add_argument("case")
     arguments = parser.parse_args()
-    arguments.folder /= arguments.case
+    place = Path(os.environ.get("TMPDIR") or arguments.folder)
+    arguments.folder = place / ("head-" + arguments.case)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     check_case(arguments.case, arguments)
+    shutil.rmtree(arguments.folder)
     return 0
 
 

@@ -3,9 +3,9 @@
 
     python3 run.py BINARY FOLDER [--torch-python PYTHON] [--cache CACHE] [--only CASE]
 
-BINARY is the onnx-mfm program, FOLDER where files may be written. The cases are the lines of
-cases.txt, called lenet or torch-resnet18-eval-13; CTest runs each by itself. torch's exports are
-made by the Python that has torch (/usr/bin/python3) and stay in CACHE. One line per check: "ok -
+BINARY is the onnx-mfm program, FOLDER where files may be written, unless TMPDIR is. The cases are
+the lines of cases.txt, called lenet or torch-resnet18-eval-13; CTest runs each by itself. torch's
+exports are made by the Python that has torch (/usr/bin/python3) and stay in CACHE. One line per check: "ok -
 what holds", "FAILED - ...", "skipped - ...", and a summary. Exits with 1 when anything failed, and
 with 77 when nothing ran, or onnx or ONNX Runtime are missing.
 """
@@ -13,6 +13,7 @@ import argparse
 import filecmp
 import fnmatch
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,7 @@ except ImportError as error:
 
 HERE = Path(__file__).resolve().parent
 BATCH = 3
-# Bytes. Up to SMALL every layer is tried by each of its names, beyond that by one.
+# Bytes. Up to SMALL every layer is tried by each of its names, beyond that a third of them by one.
 SMALL = 2 << 20
 
 
@@ -127,9 +128,10 @@ def strip_restores(program, model, layers, folder):
 
 
 def every_layer_strips(program, model, folder):
-    """One layer after the other, then all at once."""
-    layers, size = program.layers(model), model.stat().st_size
-    names = [name for layer in layers for name in (layer if size <= SMALL else layer[:1])]
+    """One layer after the other, of large files each third and the last, then all at once."""
+    layers, small = program.layers(model), model.stat().st_size <= SMALL
+    single = layers if small else layers[::3] + layers[-1:]
+    names = [name for layer in single for name in (layer if small else layer[:1])]
     for name in names:
         try:
             strip_restores(program, model, [name], folder)
@@ -257,7 +259,7 @@ def main():
     for kind, name, words in cases():
         if not tally.wants(name):
             continue
-        folder = arguments.folder / name
+        folder = Path(os.environ.get("TMPDIR") or arguments.folder) / ("models-" + name)
         folder.mkdir(parents=True, exist_ok=True)
         if kind == "new":
             check_new(tally, program, folder, *words)
