@@ -5,9 +5,9 @@
 
 BINARY is the onnx-mfm program, FOLDER where files may be written, unless TMPDIR is. The cases are
 the lines of cases.txt, called lenet or torch-resnet18-eval-13; CTest runs each by itself. torch's
-exports are made by the Python that has torch (/usr/bin/python3) and stay in CACHE. One line per check: "ok -
-what holds", "FAILED - ...", "skipped - ...", and a summary. Exits with 1 when anything failed, and
-with 77 when nothing ran, or onnx or ONNX Runtime are missing.
+exports are made by the Python that has torch (/usr/bin/python3) and stay in CACHE. One line per
+check: "ok - what holds", "FAILED - ...", "skipped - ...", and a summary. Exits with 1 when anything
+failed, and with 77 when nothing ran, or onnx or ONNX Runtime are missing.
 """
 import argparse
 import filecmp
