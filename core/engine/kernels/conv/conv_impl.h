@@ -68,7 +68,8 @@ extern const mfm_conv_impl mfm_conv_direct;
 /* As many groups as channels, each to one result, a large kernel: the gradient of the weights only.
  */
 extern const mfm_conv_impl mfm_conv_depthwise;
-/* 1 x 1 without groups: few pixels or few channels. */
+/* 1 x 1 without groups: few pixels or few channels; and the weights of larger kernels with strides.
+ */
 extern const mfm_conv_impl mfm_conv_pointwise;
 /* Many channels, whole vectors of results, without groups or dilation: forward only. */
 extern const mfm_conv_impl mfm_conv_panels;

@@ -4,8 +4,9 @@
  *     forward   y [P, o] = x [P, c] w [o, c]^T
  *     data      gx [P, c] = gy [P, o] w [o, c]
  *     weights   gw [o, c] = gy [P, o]^T x [P, c]
+ * The last of these holds for larger kernels, too, with the taps of a window side by side for x.
  *
- * Scratch, with strides: the pixels of the images that results lie over.
+ * Scratch, with strides or a larger kernel: the pixels of the images that results lie over.
  */
 #include <string.h>
 
@@ -19,6 +20,8 @@ enum {
     FEW_CHANNELS = 64,
     FEW_PIXELS = 512,       /* of all results */
     MOST_SUMMED = 2048,     /* pixels that the weights' gradient sums over */
+    LEAST_SIDE = 64,        /* channels, of a larger kernel */
+    MOST_TAPS = 1 << 22,    /* of all windows: 16 MiB */
     PARALLEL_FROM = 1 << 14 /* reals to copy */
 };
 
@@ -44,18 +47,46 @@ static bool is_ahead(const mfm_conv_shape *s, enum mfm_conv_direction direction)
                                          : all <= FEW_PIXELS || least < FEW_CHANNELS;
 }
 
+/* Numbers of a window. */
+static int64_t window(const mfm_conv_shape *s)
+{
+    return s->kh * s->kw * s->c;
+}
+
+static bool is_point(const mfm_conv_shape *s)
+{
+    return s->kh == 1 && s->kw == 1;
+}
+
+/* Windows that lie side by side, or overlap by little, and few of them: the library has no good
+ * way for their weights in wide vectors. */
+static bool takes_windows(const mfm_conv_shape *s, enum mfm_conv_direction direction)
+{
+    const int64_t all = mfm_conv_samples(s) * s->oh * s->ow;
+    return direction == MFM_CONV_WEIGHTS && !is_point(s) && strides(s) && s->groups == 1 &&
+           (int)MFM_VEC_BYTES > (int)MFM_CONV_NARROW_BYTES && s->c >= LEAST_SIDE &&
+           s->o >= LEAST_SIDE && all <= MOST_SUMMED && all <= MOST_TAPS / window(s);
+}
+
 static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction direction)
 {
-    const bool point = s->kh == 1 && s->kw == 1 && s->groups == 1;
+    if (takes_windows(s, direction))
+        return true;
+    const bool point = is_point(s) && s->groups == 1;
     const bool bare =
         s->pad_begin[0] == 0 && s->pad_begin[1] == 0 && s->pad_end[0] == 0 && s->pad_end[1] == 0;
     return point && bare && pixels(s) <= MFM_GEMM_MAX && is_ahead(s, direction);
 }
 
+static bool is_apart(const mfm_conv_shape *s)
+{
+    return strides(s) || !is_point(s);
+}
+
 static size_t scratch_size(const void *state)
 {
     const mfm_conv_shape *s = state;
-    return strides(s) ? (size_t)(pixels(s) * s->c) : 0;
+    return is_apart(s) ? (size_t)(pixels(s) * window(s)) : 0;
 }
 
 static size_t nothing(const void *state)
@@ -70,17 +101,32 @@ static int64_t first_pixel(const mfm_conv_shape *s, int64_t r)
     return (r / s->oh * s->h + r % s->oh * s->stride[0]) * s->w;
 }
 
-/* The pixels that results lie over, side by side. */
+/* to [kh kw, c] = the window of a result, zeros where it reaches beyond the image. */
+static void copy_window(const mfm_conv_shape *s, const real *image, int64_t row, int64_t column,
+                        real *to)
+{
+    const size_t size = (size_t)s->c * sizeof *to;
+    for (int64_t i = 0; i < s->kh; i++)
+        for (int64_t j = 0; j < s->kw; j++, to += s->c) {
+            const int64_t y = row * s->stride[0] - s->pad_begin[0] + i * s->dilation[0];
+            const int64_t x = column * s->stride[1] - s->pad_begin[1] + j * s->dilation[1];
+            if (0 <= y && y < s->h && 0 <= x && x < s->w)
+                memcpy(to, image + (y * s->w + x) * s->c, size);
+            else
+                memset(to, 0, size);
+        }
+}
+
+/* The windows of results, [P, kh kw c]. */
 static const real *gather(const mfm_conv_shape *s, const real *x, real *scratch)
 {
-    if (!strides(s))
+    if (!is_apart(s))
         return x;
-#pragma omp parallel for if (pixels(s) * s->c >= PARALLEL_FROM)
+#pragma omp parallel for if (pixels(s) * window(s) >= PARALLEL_FROM)
     for (int64_t r = 0; r < s->n * s->oh; r++)
         for (int64_t i = 0; i < s->ow; i++)
-            memcpy(scratch + (r * s->ow + i) * s->c,
-                   x + (first_pixel(s, r) + i * s->stride[1]) * s->c,
-                   (size_t)s->c * sizeof *scratch);
+            copy_window(s, x + r / s->oh * s->h * s->w * s->c, r % s->oh, i,
+                        scratch + (r * s->ow + i) * window(s));
     return scratch;
 }
 
@@ -152,16 +198,16 @@ static void weights_at_once(const void *state, const real *gy, const real *x, re
     const mfm_share share = s->share.samples ? s->share : mfm_share_whole(s->n);
     mfm_gemm_run(&(mfm_gemm){.transpose_a = true,
                              .m = s->o,
-                             .n = s->c,
+                             .n = window(s),
                              .k = pixels(s),
                              .alpha = 1,
                              .a = gy,
                              .lda = s->o,
                              .b = gather(s, x, scratch),
-                             .ldb = s->c,
+                             .ldb = window(s),
                              .add = add,
                              .c = gw,
-                             .ldc = s->c,
+                             .ldc = window(s),
                              .share = &share});
 }
 

@@ -185,6 +185,13 @@ static conv_geometry draw_1x1(dice *d)
     return g;
 }
 
+/* Larger kernels with strides, whose weights it takes in wide vectors. */
+static const conv_geometry windows[] = {
+    {"3 x 3, stride 2", 3, 64, 7, 8, 70, 3, 3, {2, 2}, {1, 1}, {1, 1, 1, 1}, 1},
+    {"2 x 5", 2, 67, 9, 11, 64, 2, 5, {2, 1}, {1, 1}, {0, 2, 1, 2}, 1},
+    {"dilated", 1, 64, 11, 9, 66, 3, 2, {1, 3}, {2, 3}, {2, 1, 0, 3}, 1},
+};
+
 /* A matrix product between many channels: in narrow vectors for the weights alone, beside another
  * implementation's other directions. Otherwise with strides, too. */
 static void pointwise(void)
@@ -198,6 +205,12 @@ static void pointwise(void)
     CU_ASSERT_EQUAL(mfm_conv_pointwise.fits(&shape, MFM_CONV_DATA), !narrow);
     check(ctx, &mfm_conv_pointwise, &wide);
     random_shapes(&mfm_conv_pointwise, draw_1x1, narrow ? 0 : SHAPES);
+    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
+        const mfm_conv_shape strided = conv_shape_of(&windows[i]);
+        CU_ASSERT_EQUAL(mfm_conv_pointwise.fits(&strided, MFM_CONV_WEIGHTS), !narrow);
+        CU_ASSERT_FALSE(mfm_conv_pointwise.fits(&strided, MFM_CONV_FORWARD));
+        check(ctx, &mfm_conv_pointwise, &windows[i]);
+    }
     mfm_ctx_free(ctx);
 }
 
