@@ -56,11 +56,11 @@ seeds="--seeds 1-3"
     run new lenet -o lenet.onnx --seed 1
     run data $data $tail $meta
     run train lenet.onnx -o plain.onnx --data $data $tail --method base $schedule $seeds
-    run train lenet.onnx -o adjusted.onnx --data $data $tail --method base \
+    run train lenet.onnx -o logit-adjustment.onnx --data $data $tail --method base \
         --loss logit-adjustment $schedule $seeds
     run train lenet.onnx -o mfm.onnx --data $data $tail $meta --method mfm --layer fc:1 \
         $schedule $seeds
-    run report plain.run adjusted.run mfm.run -o report.html
+    run report plain.run logit-adjustment.run mfm.run -o report.html
 }
 
 # figure FOLDER KEY: "mean +- deviation" over the seeds, "-" where there is none.
@@ -79,7 +79,7 @@ figure() {
 
 row() {
     printf '%-34s %13s %18s %13s\n' "$1" "$(figure plain.run "$2")" \
-        "$(figure adjusted.run "$2")" "$(figure mfm.run "$2")"
+        "$(figure logit-adjustment.run "$2")" "$(figure mfm.run "$2")"
 }
 
 echo
@@ -91,11 +91,11 @@ row "recall, over 100 training images" many
 row "recall, 20 to 100" medium
 row "recall, under 20" few
 echo
-for folder in plain adjusted mfm; do
+for folder in plain logit-adjustment mfm; do
     sed -n '/"runs"/,$s/^ *"test_error": \([0-9.]*\),*$/\1/p' $folder.run/summary.json | sort -n |
         awk -v name=$folder 'NR == 1 { low = $1 } { high = $1 }
             END {
-                printf "%-9s seeds differ by %.1f: from %.1f to %.1f\n", name, high - low, low, high
+                printf "%-16s seeds differ by %.1f: %.1f to %.1f\n", name, high - low, low, high
             }'
 done
 cat <<END

@@ -380,7 +380,8 @@ static int check_reach(const mfm_train_job *job, const char *option, uint32_t ba
                     option, batch, ranks, MFM_CHUNKS, MFM_CHUNKS);
 }
 
-int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options)
+int mfm_train_job_fit_batches(mfm_train_job *job, const mfm_arguments *given,
+                              mfm_train_options *options)
 {
     const mfm_split *split = job->split;
     if (options->batch > split->train_count)
@@ -394,10 +395,11 @@ int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options)
     if (mfm_method_reads_meta(options))
         warn_of_absent(job);
     if (mfm_method_reads_meta(options) && options->meta_batch > split->meta_count) {
-        mfm_warn(job->ctx,
-                 "--meta-batch: %u: the meta set has only %u %s: each meta batch is all of it",
-                 options->meta_batch, split->meta_count,
-                 mfm_plural(split->meta_count, "image", "images"));
+        if (mfm_option_given(&job->form.table, given, "meta-batch"))
+            mfm_warn(job->ctx,
+                     "--meta-batch: %u: the meta set has only %u %s: each meta batch is all of it",
+                     options->meta_batch, split->meta_count,
+                     mfm_plural(split->meta_count, "image", "images"));
         options->meta_batch = split->meta_count;
     }
     return mfm_method_reads_meta(options) ? check_reach(job, "--meta-batch", options->meta_batch)

@@ -73,8 +73,10 @@ int mfm_train_job_make_split(mfm_train_job *job);
  * everything that is exported. */
 int mfm_train_job_describe_data(mfm_train_job *job);
 /* MFM_EINVAL for a training batch that is larger than the split: epochs would have no step; and for
- * one that does not reach all ranks. A meta batch is cut down to the meta set, with a warning. */
-int mfm_train_job_fit_batches(mfm_train_job *job, mfm_train_options *options);
+ * one that does not reach all ranks. A meta batch is cut down to the meta set, with a warning where
+ * its size was given. */
+int mfm_train_job_fit_batches(mfm_train_job *job, const mfm_arguments *given,
+                              mfm_train_options *options);
 /* Says so when the last layer's biases start at --last-bias, but have been trained. */
 void mfm_train_job_warn_of_bias(const mfm_train_job *job);
 /* The problem of the split, with the model's numbers. */
