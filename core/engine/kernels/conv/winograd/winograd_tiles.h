@@ -8,7 +8,7 @@
 #ifndef MFM_WINOGRAD_TILES_H
 #define MFM_WINOGRAD_TILES_H
 
-#include "core/engine/kernels/conv/winograd.h"
+#include "core/engine/kernels/conv/winograd/winograd.h"
 
 /* One side of a convolution: images that are read in tiles of 6 (4), or results in tiles of 4 (2).
  */

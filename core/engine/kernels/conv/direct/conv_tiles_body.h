@@ -1,6 +1,6 @@
 /* The tiles of one width: conv_tiles_wide.c and conv_tiles_narrow.c define LANES and TILES, the
  * name of the function, before they include this. */
-#include "core/engine/kernels/conv/conv_tiles.h"
+#include "core/engine/kernels/conv/direct/conv_tiles.h"
 
 typedef real vector __attribute__((vector_size(LANES * sizeof(real))));
 typedef real unaligned

@@ -1,4 +1,4 @@
-#include "core/engine/kernels/conv/panel.h"
+#include "core/engine/kernels/conv/winograd/panel.h"
 
 #include "core/engine/kernels/vec.h"
 

@@ -20,7 +20,7 @@
 #include <string.h>
 
 #include "core/base/shape.h"
-#include "core/engine/kernels/conv/conv_direct.h"
+#include "core/engine/kernels/conv/direct/conv_direct.h"
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/vec.h"
 

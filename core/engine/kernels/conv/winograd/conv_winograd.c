@@ -12,10 +12,10 @@
 #include "core/base/shape.h"
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
-#include "core/engine/kernels/conv/panel.h"
+#include "core/engine/kernels/conv/winograd/panel.h"
 #include "core/engine/kernels/vec.h"
-#include "core/engine/kernels/conv/winograd_kernels.h"
-#include "core/engine/kernels/conv/winograd_tiles.h"
+#include "core/engine/kernels/conv/winograd/winograd_kernels.h"
+#include "core/engine/kernels/conv/winograd/winograd_tiles.h"
 
 enum {
     POINTS = MFM_WINOGRAD_POINTS, /* of the large transform */

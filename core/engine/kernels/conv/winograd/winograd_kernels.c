@@ -1,10 +1,10 @@
-#include "core/engine/kernels/conv/winograd_kernels.h"
+#include "core/engine/kernels/conv/winograd/winograd_kernels.h"
 
 #include <string.h>
 
 #include "core/engine/kernels/transpose.h"
 #include "core/engine/kernels/vec.h"
-#include "core/engine/kernels/conv/winograd.h"
+#include "core/engine/kernels/conv/winograd/winograd.h"
 
 enum { POINTS = MFM_WINOGRAD_POINTS, TAPS = 9, LANES = MFM_VEC_LANES };
 

@@ -7,7 +7,7 @@
  *     vjp_t  gx' = y (g' - <y, g'>) + y' (g - <y, g>) - y <y', g>
  * with y' the output's tangent. Every pass of a run reads the whole run before it writes.
  */
-#include "core/engine/ops/reduce/softmax_axis.h"
+#include "core/engine/ops/softmax/softmax_axis.h"
 
 #include "core/engine/kernels/vec_math.h"
 

@@ -1,4 +1,4 @@
-#include "core/engine/kernels/conv/winograd_tiles.h"
+#include "core/engine/kernels/conv/winograd/winograd_tiles.h"
 
 #include "core/engine/kernels/vec.h"
 

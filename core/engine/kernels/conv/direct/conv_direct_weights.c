@@ -2,7 +2,7 @@
  * The gradient of the weights in direct convolution (conv_direct.c), of the samples of a chunk, in
  * one thread.
  */
-#include "core/engine/kernels/conv/conv_direct.h"
+#include "core/engine/kernels/conv/direct/conv_direct.h"
 
 /* sum = [sum +] what `rows` result rows contribute, gy and x being at the first of them; when they
  * are of several images, at the first row of an image. */

@@ -7,7 +7,7 @@
  *     vjp_t  gx' = g' - p <1, g'> - p' <1, g>,   p' = p y'
  * with y' the output's tangent.
  */
-#include "core/engine/ops/reduce/softmax_axis.h"
+#include "core/engine/ops/softmax/softmax_axis.h"
 
 #include <tgmath.h>
 

@@ -13,7 +13,7 @@
 
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
-#include "core/engine/kernels/conv/conv_tiles.h"
+#include "core/engine/kernels/conv/direct/conv_tiles.h"
 #include "core/engine/kernels/vec.h"
 
 enum {

@@ -7,7 +7,7 @@
 
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
-#include "core/engine/kernels/conv/conv_tiles.h"
+#include "core/engine/kernels/conv/direct/conv_tiles.h"
 
 enum {
     MFM_DIRECT_BLOCK = 16, /* results that are transposed together */

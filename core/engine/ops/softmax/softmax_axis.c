@@ -1,4 +1,4 @@
-#include "core/engine/ops/reduce/softmax_axis.h"
+#include "core/engine/ops/softmax/softmax_axis.h"
 
 const mfm_port mfm_softmax_inputs[] = {{"input", MFM_DATA, false, false}, {0}};
 const mfm_port mfm_softmax_outputs[] = {{"output", MFM_DATA, false, false}, {0}};

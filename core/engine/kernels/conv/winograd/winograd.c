@@ -1,4 +1,4 @@
-#include "core/engine/kernels/conv/winograd.h"
+#include "core/engine/kernels/conv/winograd/winograd.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/engine/kernels/conv/winograd.h"
+#include "core/engine/kernels/conv/winograd/winograd.h"
 
 /* Weights [o][3][3][c]; c is a multiple of MFM_VEC_LANES, and so is width, the room for o in
  * transformed kernels. Work is done in `parts` threads. */

@@ -12,8 +12,8 @@
 
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
-#include "core/engine/kernels/conv/panel.h"
-#include "core/engine/kernels/conv/winograd_tiles.h"
+#include "core/engine/kernels/conv/winograd/panel.h"
+#include "core/engine/kernels/conv/winograd/winograd_tiles.h"
 #include "core/engine/kernels/vec.h"
 
 enum {

@@ -1,5 +1,0 @@
-#include "core/engine/kernels/conv/conv_tiles.h"
-
-#define LANES MFM_WIDE_LANES
-#define TILES mfm_tiles_wide
-#include "core/engine/kernels/conv/conv_tiles_body.h"
