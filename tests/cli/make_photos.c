@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "tests/core/data/image_writer.h"
+#include "tests/core/data/images/image_writer.h"
 
 static uint32_t state = 1;
 

@@ -7,7 +7,7 @@
 
 #include "core/data/images/decoder.h"
 #include "core/data/images/fit_picture.h"
-#include "tests/core/data/image_writer.h"
+#include "tests/core/data/images/image_writer.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/scratch.h"
 

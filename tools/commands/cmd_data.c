@@ -3,7 +3,7 @@
 
 #include "core/data/check_images.h"
 #include "core/data/preprocess.h"
-#include "core/data/sources/image_list.h"
+#include "core/data/sources/files/image_list.h"
 #include "onnx/info/preprocess_info.h"
 #include "tools/files.h"
 #include "tools/options/groups/data_options.h"

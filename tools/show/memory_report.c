@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 #include "core/data/images/decoder.h"
-#include "core/data/sources/file_images.h"
+#include "core/data/sources/files/file_images.h"
 #include "tools/show/print_json.h"
 #include "tools/show/text_table.h"
 

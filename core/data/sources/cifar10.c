@@ -1,5 +1,5 @@
 /* cifar10:FOLDER: the folder cifar-10-batches-bin of the binary version. */
-#include "core/data/sources/cifar_files.h"
+#include "core/data/sources/files/cifar_files.h"
 #include "core/data/sources/dataset_kind.h"
 
 static const char *const train[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/data/sources/cifar_files.h"
+#include "core/data/sources/files/cifar_files.h"
 #include "core/data/sources/dataset_kind.h"
 #include "core/data/file_reader.h"
 

@@ -46,7 +46,8 @@ enum mfm_on_bad {
 
 /* How a dataset is opened; all 0: as its files are. */
 typedef struct mfm_dataset_options {
-    const char *list;   /* tells the image files (core/data/sources/image_list.h); NULL: folders */
+    const char
+        *list; /* tells the image files (core/data/sources/files/image_list.h); NULL: folders */
     double test_part;   /* share of each class that is taken out for testing; 0: none */
     uint64_t test_seed; /* chooses them */
     int on_bad;         /* enum mfm_on_bad */

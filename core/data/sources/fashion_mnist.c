@@ -4,7 +4,7 @@
  * fashion-mnist:FOLDER. Mean and deviation are the published ones of the training images.
  */
 #include "core/data/sources/dataset_kind.h"
-#include "core/data/sources/idx_files.h"
+#include "core/data/sources/files/idx_files.h"
 
 #define PACKAGE "dataset-fashion-mnist"
 

@@ -14,7 +14,7 @@
 #include "core/base/random.h"
 #include "core/data/images/decoder.h"
 #include "core/data/sources/dataset_kind.h"
-#include "core/data/sources/image_scan.h"
+#include "core/data/sources/files/image_scan.h"
 
 /* How many of a class are for testing: at least one is, and at least one stays. */
 static uint32_t test_share(double share, uint32_t images)

@@ -6,7 +6,7 @@
  * Labels that begin at 1 (EMNIST's letters) are numbered from 0, which a warning says.
  */
 #include "core/data/sources/dataset_kind.h"
-#include "core/data/sources/idx_files.h"
+#include "core/data/sources/files/idx_files.h"
 
 static void range_of(const mfm_images *images, int *lowest, int *highest)
 {

@@ -9,7 +9,7 @@
 
 #include "core/base/words.h"
 #include "core/data/fnv.h"
-#include "core/data/sources/image_list.h"
+#include "core/data/sources/files/image_list.h"
 #include "core/data/sources/source.h"
 #include "onnx/info/best_info.h"
 #include "onnx/info/inspect.h"

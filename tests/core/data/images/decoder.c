@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "tests/core/data/image_writer.h"
+#include "tests/core/data/images/image_writer.h"
 #include "tests/core/data/support.h"
 
 enum { HEIGHT = 9, WIDTH = 14, MOST = 4 * HEIGHT * WIDTH * 2 };

@@ -1,4 +1,4 @@
-#include "core/data/sources/image_list.h"
+#include "core/data/sources/files/image_list.h"
 
 #include <errno.h>
 #include <stdio.h>

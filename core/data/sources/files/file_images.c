@@ -1,4 +1,4 @@
-#include "core/data/sources/file_images.h"
+#include "core/data/sources/files/file_images.h"
 
 #include <math.h>
 #include <omp.h>

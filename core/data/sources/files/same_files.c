@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/data/sources/image_scan.h"
+#include "core/data/sources/files/image_scan.h"
 
 typedef struct named {
     mfm_file_id id;

@@ -1,4 +1,4 @@
-#include "tests/core/data/image_writer.h"
+#include "tests/core/data/images/image_writer.h"
 
 #include <png.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "core/data/sources/image_scan.h"
+#include "core/data/sources/files/image_scan.h"
 
 #include <stdlib.h>
 #include <string.h>

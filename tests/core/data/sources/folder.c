@@ -9,7 +9,7 @@
 #include "core/data/loader.h"
 #include "core/data/sources/source.h"
 #include "core/data/split.h"
-#include "tests/core/data/image_writer.h"
+#include "tests/core/data/images/image_writer.h"
 #include "tests/core/data/support.h"
 
 static mfm_ctx *ctx;

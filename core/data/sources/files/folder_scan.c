@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "core/data/images/decoder.h"
-#include "core/data/sources/image_scan.h"
+#include "core/data/sources/files/image_scan.h"
 
 /* What is in a folder, in order, without what begins with a dot. */
 struct names {

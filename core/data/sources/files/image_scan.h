@@ -5,7 +5,7 @@
 #ifndef MFM_IMAGE_SCAN_H
 #define MFM_IMAGE_SCAN_H
 
-#include "core/data/sources/file_images.h"
+#include "core/data/sources/files/file_images.h"
 
 typedef struct mfm_image_scan {
     mfm_ctx *ctx;

@@ -1,4 +1,4 @@
-#include "core/data/sources/cifar_files.h"
+#include "core/data/sources/files/cifar_files.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Lists of image files: what they tell, how they are quoted, and that they come back. */
-#include "core/data/sources/image_list.h"
+#include "core/data/sources/files/image_list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 #include "core/data/sources/source.h"
 #include "core/data/split.h"
-#include "tests/core/data/image_writer.h"
+#include "tests/core/data/images/image_writer.h"
 #include "tests/core/data/support.h"
 
 static mfm_ctx *ctx;

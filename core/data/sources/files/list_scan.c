@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/data/sources/image_list.h"
-#include "core/data/sources/image_scan.h"
+#include "core/data/sources/files/image_list.h"
+#include "core/data/sources/files/image_scan.h"
 
 static bool is_test(const mfm_image_line *line)
 {

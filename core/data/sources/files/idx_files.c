@@ -1,4 +1,4 @@
-#include "core/data/sources/idx_files.h"
+#include "core/data/sources/files/idx_files.h"
 
 #include <dirent.h>
 #include <stdbool.h>
