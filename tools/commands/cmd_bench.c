@@ -5,7 +5,7 @@
 
 #include "core/engine/layout.h"
 #include "core/base/random.h"
-#include "tools/show/bench_report.h"
+#include "tools/show/reports/bench_report.h"
 #include "tools/process.h"
 #include "tools/options/groups/role_options.h"
 #include "tools/options/settings.h"

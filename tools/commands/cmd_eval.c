@@ -5,7 +5,7 @@
 #include "core/train/evaluate.h"
 #include "tools/files.h"
 #include "tools/options/groups/data_options.h"
-#include "tools/show/eval_report.h"
+#include "tools/show/reports/eval_report.h"
 #include "tools/interrupt.h"
 #include "tools/show/meter.h"
 #include "tools/options/groups/prior_option.h"

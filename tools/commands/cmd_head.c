@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "onnx/info/class_info.h"
-#include "onnx/surgery/head.h"
+#include "onnx/surgery/head/head.h"
 #include "tools/class_names.h"
 #include "tools/edit/edit.h"
 #include "tools/files.h"

@@ -2,14 +2,14 @@
 #include <stdio.h>
 
 #include "tools/files.h"
-#include "tools/show/image_report.h"
-#include "tools/show/memory_report.h"
-#include "tools/show/model_report.h"
+#include "tools/show/reports/image_report.h"
+#include "tools/show/reports/memory_report.h"
+#include "tools/show/reports/model_report.h"
 #include "tools/show/print_json.h"
 #include "tools/show/printable.h"
 #include "tools/options/groups/role_options.h"
 #include "tools/options/groups/view_options.h"
-#include "tools/show/tensor_report.h"
+#include "tools/show/reports/tensor_report.h"
 #include "tools/show/text_table.h"
 #include "tools/threads.h"
 

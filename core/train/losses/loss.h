@@ -69,7 +69,7 @@ typedef struct mfm_loss {
     int (*change_costs)(mfm_ctx *ctx, const mfm_loss_view *view, real *costs);
     /* Makes the weights those of a plain classifier, in a copy of the parameters: what `prepare`
      * has changed. Such a classifier reads features that are divided by the root of their mean
-     * square (onnx/surgery/unit_features.h). */
+     * square (onnx/surgery/head/unit_features.h). */
     void (*fold)(const mfm_classifier *classifier, const mfm_chosen *chosen, real *params);
 } mfm_loss;
 

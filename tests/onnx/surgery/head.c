@@ -1,6 +1,6 @@
 /* A new head: what it reads, what goes, what stays, and what is refused. That the features are what
  * they were is ONNX Runtime's word, in tests/interop/models/head.py. */
-#include "onnx/surgery/head.h"
+#include "onnx/surgery/head/head.h"
 
 #include <math.h>
 #include <string.h>

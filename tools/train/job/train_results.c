@@ -11,7 +11,7 @@
 #include "onnx/checkpoint.h"
 #include "onnx/export.h"
 #include "onnx/modulator.h"
-#include "onnx/surgery/unit_features.h"
+#include "onnx/surgery/head/unit_features.h"
 #include "tools/files.h"
 #include "tools/interrupt.h"
 #include "tools/plain_model.h"

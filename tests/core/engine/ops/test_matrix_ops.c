@@ -1,6 +1,6 @@
 /* What convolution and the matrix products compute and refuse. */
 #include "../../../suite.h"
-#include "../op_check/op_values.h"
+#include "../support/op_values.h"
 
 /* Expected values come from PyTorch and numpy. */
 static const mfm_op_value values[] = {

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "../../../suite.h"
-#include "../op_check/op_forward.h"
-#include "../op_check/op_values.h"
+#include "../support/op_forward.h"
+#include "../support/op_values.h"
 
 typedef struct example {
     const char *op, *sample;

@@ -1,7 +1,7 @@
 /* What the normalisations within an image compute and refuse; ONNX's vectors and ONNX Runtime
  * (tests/interop) have the rest. */
 #include "../../../suite.h"
-#include "../op_check/op_values.h"
+#include "../support/op_values.h"
 
 /* By hand: the window of an even size has its odd channel behind. */
 static const mfm_op_value values[] = {

@@ -1,6 +1,6 @@
 /* What the poolings compute, and what operators of images refuse. */
 #include "../../../suite.h"
-#include "../op_check/op_values.h"
+#include "../support/op_values.h"
 
 /* Expected values come from PyTorch where it has the case, otherwise from the formulas of the
  * ONNX operator pages. */

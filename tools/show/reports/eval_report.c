@@ -1,4 +1,4 @@
-#include "tools/show/eval_report.h"
+#include "tools/show/reports/eval_report.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "tools/show/image_report.h"
+#include "tools/show/reports/image_report.h"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-#include "tools/show/tensor_report.h"
+#include "tools/show/reports/tensor_report.h"
 
 #include <inttypes.h>
 #include <stdio.h>

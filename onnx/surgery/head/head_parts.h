@@ -2,7 +2,7 @@
 #ifndef MFM_ONNX_HEAD_PARTS_H
 #define MFM_ONNX_HEAD_PARTS_H
 
-#include "onnx/surgery/head.h"
+#include "onnx/surgery/head/head.h"
 #include "onnx/proto/proto.h"
 
 /* Where the head begins. Names are the model's. */

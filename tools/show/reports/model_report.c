@@ -1,4 +1,4 @@
-#include "tools/show/model_report.h"
+#include "tools/show/reports/model_report.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "onnx/surgery/unit_features.h"
+#include "onnx/surgery/head/unit_features.h"
 
 #include <string.h>
 

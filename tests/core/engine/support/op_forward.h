@@ -2,7 +2,7 @@
 #ifndef MFM_OP_FORWARD_H
 #define MFM_OP_FORWARD_H
 
-#include "op_check_sample.h"
+#include "../op_check/op_check_sample.h"
 
 enum { MFM_FORWARD_MOST = 300 }; /* elements of one tensor */
 

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "onnx/surgery/head_parts.h"
+#include "onnx/surgery/head/head_parts.h"
 #include "onnx/layers/layers.h"
 
 typedef struct finder {

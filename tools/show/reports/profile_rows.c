@@ -1,4 +1,4 @@
-#include "tools/show/profile_rows.h"
+#include "tools/show/reports/profile_rows.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
-#include "tools/show/bench_report.h"
+#include "tools/show/reports/bench_report.h"
 
 #include <math.h>
 #include <stdio.h>
 
 #include "core/base/words.h"
 #include "tools/show/print_json.h"
-#include "tools/show/profile_rows.h"
+#include "tools/show/reports/profile_rows.h"
 #include "tools/show/text_table.h"
 
 static double percentile(const mfm_bench_result *r, double share)

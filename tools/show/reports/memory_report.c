@@ -1,4 +1,4 @@
-#include "tools/show/memory_report.h"
+#include "tools/show/reports/memory_report.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "onnx/surgery/head.h"
+#include "onnx/surgery/head/head.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "onnx/info/best_info.h"
 #include "onnx/surgery/branch.h"
 #include "onnx/info/class_info.h"
-#include "onnx/surgery/head_parts.h"
+#include "onnx/surgery/head/head_parts.h"
 #include "onnx/import/import.h"
 #include "onnx/surgery/inject_info.h"
 #include "onnx/proto/names.h"
