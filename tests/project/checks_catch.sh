@@ -58,6 +58,16 @@ if sh "$here/check_format.sh" "$here/../.." >/dev/null || [ $? -ne 77 ]; then
 fi
 catches links a.md '[gone](core/engine/b.c)\n'
 
+tree
+sh "$here/check_folders.sh" "$work" || { echo "check_folders refuses a good tree"; exit 1; }
+for i in $(seq 21); do : >"$work/core/engine/$i.c"; done
+status=0
+said=$(sh "$here/check_folders.sh" "$work") || status=$?
+case $status$said in
+1core/engine:*) ;;
+*) echo "check_folders takes 21 files: $status $said"; exit 1 ;;
+esac
+
 status=0
 sh "$here/check_includes.sh" "$here" >/dev/null || status=$?
 [ "$status" -eq 2 ] || { echo "a tree without sources is not refused: $status"; exit 1; }
