@@ -2,7 +2,9 @@
 
 #include <omp.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Measured on two cores with steps of 5 ms: as fast as spinning on a free machine. */
@@ -20,6 +22,31 @@ void mfm_assume_threads(unsigned threads)
 {
     if (threads)
         omp_set_num_threads((int)threads);
+}
+
+enum { STACK = 1 << 20, PAGE = 4096 };
+
+static void reach_down(size_t bytes)
+{
+    volatile char room[PAGE];
+    room[0] = 0;
+    if (bytes > PAGE)
+        reach_down(bytes - PAGE);
+    room[PAGE - 1] = room[0]; /* after the call, so that it is one */
+}
+
+/* The stack of this thread grows where it is reached for; that is a signal, and the end, where no
+ * address space is left by then. So it is taken while a refusal can be told. */
+static int take_stack(mfm_ctx *ctx)
+{
+    struct rlimit limit;
+    const bool limited = getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    const size_t half = limited ? (size_t)limit.rlim_cur / 2 : STACK;
+    const size_t bytes = half < STACK ? half : STACK;
+    const int status = mfm_check_memory(ctx, 2 * STACK);
+    if (!status)
+        reach_down(bytes);
+    return status;
 }
 
 static void *wait_for_all(void *gate)
@@ -68,8 +95,9 @@ int mfm_use_threads(mfm_ctx *ctx, unsigned threads, int *used)
         omp_set_max_active_levels(1);
     const int wanted = threads ? (int)threads : omp_get_max_threads();
     const int limit = omp_get_thread_limit();
-    int others;
-    const int status = count_startable(ctx, (wanted < limit ? wanted : limit) - 1, &others);
+    int others, status = take_stack(ctx);
+    if (!status)
+        status = count_startable(ctx, (wanted < limit ? wanted : limit) - 1, &others);
     if (status)
         return status;
     *used = granted(1 + others);

@@ -187,6 +187,15 @@ void *mfm_alloc_aligned(mfm_ctx *ctx, size_t count, size_t size)
     return aligned;
 }
 
+int mfm_check_memory(mfm_ctx *ctx, size_t bytes)
+{
+    void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
+        return mfm_fail(ctx, MFM_ENOMEM, "out of memory: %zu bytes refused", bytes);
+    munmap(room, bytes);
+    return MFM_OK;
+}
+
 void mfm_free(mfm_ctx *ctx, void *pointer)
 {
     if (pointer)

@@ -27,11 +27,32 @@ process_of() {
     done | head -n 1
 }
 
+# Whether a rank stands still and no signal waits for it.
+one_waits() {
+    for process in /proc/[0-9]*; do
+        [ "$process/cwd" -ef "$work" ] && [ "$process/exe" -ef "$TOOL" ] &&
+            grep -q '^State:.*T' "$process/status" &&
+            grep -q '^ShdPnd:[^1-9a-f]*$' "$process/status" && return
+    done 2>/dev/null
+    return 1
+}
+
+# Until the launcher has passed its signal on, or ended the ranks: they would run to their end.
+await_launcher() {
+    tries=0
+    while one_waits; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 3000 ] || fail "the launcher passes nothing on within a minute"
+        sleep 0.02
+    done
+}
+
 # interrupt OUTPUT SIGNAL CODE WHERE: "launcher", or a rank. CODE "some": any but 0; "any": any.
 interrupt() {
     start "$1" 3
     if [ "$4" = launcher ]; then
         kill -"$2" "$pid"
+        await_launcher
     else
         kill -"$2" "$(process_of "$4")"
     fi

@@ -129,25 +129,8 @@ bool mfm_conv_finishes(const mfm_conv_shape *s)
     return s->finish != MFM_CONV_AS_IT_IS && !s->row_major && (points || depthwise);
 }
 
-/* A kernel that covers the whole image has one result: each image is one pixel of all its numbers,
- * and these and the weights lie as those of a kernel of 1 x 1. */
-static mfm_conv_shape with_one_pixel(const mfm_conv_shape *shape)
+int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference, mfm_conv **conv)
 {
-    mfm_conv_shape s = *shape;
-    const bool bare = s.pad_begin[0] == 0 && s.pad_begin[1] == 0 && s.pad_end[0] == 0 &&
-                      s.pad_end[1] == 0 && s.dilation[0] == 1 && s.dilation[1] == 1;
-    if (s.row_major || s.groups != 1 || s.kh != s.h || s.kw != s.w || s.oh != 1 || s.ow != 1 ||
-        !bare)
-        return s;
-    s.c *= s.h * s.w;
-    s.h = s.w = s.kh = s.kw = 1;
-    s.stride[0] = s.stride[1] = 1;
-    return s;
-}
-
-int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *given, bool inference, mfm_conv **conv)
-{
-    const mfm_conv_shape pixels = with_one_pixel(given), *shape = &pixels;
     assert(shape->finish == MFM_CONV_AS_IT_IS || (inference && mfm_conv_finishes(shape)));
     if (shape->finish != MFM_CONV_AS_IT_IS)
         return mfm_conv_new_from(ctx, shape, inference, general_only, conv);

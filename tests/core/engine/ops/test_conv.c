@@ -86,7 +86,6 @@ static void weight_gradient_is_the_sum(void)
     every_geometry(MFM_CONV_WEIGHTS);
 }
 
-/* What mfm_conv_new makes of it has another shape: one pixel. */
 static void a_kernel_over_the_whole_image_gives_the_sum(void)
 {
     static const conv_geometry whole = {"over the image", 3,      16,           5, 4, 24, 5, 4,
