@@ -43,7 +43,7 @@ static int take_stack(mfm_ctx *ctx)
     const bool limited = getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
     const size_t half = limited ? (size_t)limit.rlim_cur / 2 : STACK;
     const size_t bytes = half < STACK ? half : STACK;
-    const int status = mfm_check_memory(ctx, 2 * STACK);
+    const int status = mfm_require_memory(ctx, 2 * STACK);
     if (!status)
         reach_down(bytes);
     return status;

@@ -187,7 +187,7 @@ void *mfm_alloc_aligned(mfm_ctx *ctx, size_t count, size_t size)
     return aligned;
 }
 
-int mfm_check_memory(mfm_ctx *ctx, size_t bytes)
+int mfm_require_memory(mfm_ctx *ctx, size_t bytes)
 {
     void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED)

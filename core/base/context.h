@@ -87,7 +87,7 @@ void *mfm_alloc(mfm_ctx *ctx, size_t count, size_t size);
 void *mfm_alloc_aligned(mfm_ctx *ctx, size_t count, size_t size);
 /* MFM_ENOMEM where the system has not so many bytes left: asked before what ends the process then,
  * a library or a stack that grows. Nothing is kept. */
-int mfm_check_memory(mfm_ctx *ctx, size_t bytes);
+int mfm_require_memory(mfm_ctx *ctx, size_t bytes);
 void mfm_free(mfm_ctx *ctx, void *pointer);
 void mfm_free_aligned(mfm_ctx *ctx, void *pointer);
 /* Grows an array by doubling: makes room for one more element of `size` bytes. On failure the old

@@ -16,11 +16,7 @@
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
 
-enum {
-    ALIGN = 64,
-    PARALLEL_FROM = 16384,
-    ROOM = 16 << 20 /* oneDNN ends where it is refused any */
-};
+enum { ALIGN = 64, PARALLEL_FROM = 16384 };
 
 /* Adding forward is its own primitive, with oneDNN's sum; oneDNN has none for the other two. */
 enum { FORWARD, FORWARD_ADD, DATA, WEIGHTS, DIRECTIONS };
@@ -258,8 +254,7 @@ static int make_directions(mfm_ctx *ctx, onednn *conv, unsigned wanted)
     for (int i = 0; i < DIRECTIONS && !status; i++) {
         if (i != FORWARD && !(wanted >> i & 1))
             continue;
-        if ((status = mfm_check_memory(ctx, ROOM)) == MFM_OK)
-            status = make_primitive_desc(ctx, conv, i, descs[FORWARD], &descs[i]);
+        status = make_primitive_desc(ctx, conv, i, descs[FORWARD], &descs[i]);
         if (!status && (wanted >> i & 1))
             status = make_direction(ctx, conv, i, descs[i]);
     }
