@@ -11,13 +11,6 @@
 
 #include <tgmath.h>
 
-enum { PARALLEL_FROM = 16384 };
-
-static bool is_large(const mfm_runs *v)
-{
-    return v->runs * v->length >= PARALLEL_FROM;
-}
-
 static void forward_run(int64_t n, int64_t s, const real *x, real *y)
 {
     real top = n ? x[0] : 0;
@@ -36,7 +29,7 @@ static void forward(const mfm_node *node)
     const mfm_runs v = mfm_softmax_runs(node);
     const real *x = mfm_in(node, 0, MFM_X);
     real *y = mfm_out(node, 0, MFM_X);
-#pragma omp parallel for if (is_large(&v))
+#pragma omp parallel for if (mfm_softmax_is_large(&v))
     for (int64_t r = 0; r < v.runs; r++) {
         const int64_t at = mfm_run_start(&v, r);
         forward_run(v.length, v.inner, x + at, y + at);
@@ -48,7 +41,7 @@ static void jvp(const mfm_node *node)
     const mfm_runs v = mfm_softmax_runs(node);
     const real *out = mfm_out(node, 0, MFM_X), *from = mfm_in(node, 0, MFM_DX);
     real *to = mfm_out(node, 0, MFM_DX);
-#pragma omp parallel for if (is_large(&v))
+#pragma omp parallel for if (mfm_softmax_is_large(&v))
     for (int64_t r = 0; r < v.runs; r++) {
         const int64_t at = mfm_run_start(&v, r), s = v.inner;
         const real *y = out + at, *dx = from + at;
@@ -74,7 +67,7 @@ static void pull(const mfm_node *node, const real *g, real *to, bool add)
 {
     const mfm_runs v = mfm_softmax_runs(node);
     const real *out = mfm_out(node, 0, MFM_X);
-#pragma omp parallel for if (is_large(&v))
+#pragma omp parallel for if (mfm_softmax_is_large(&v))
     for (int64_t r = 0; r < v.runs; r++) {
         const int64_t at = mfm_run_start(&v, r), s = v.inner;
         const real *y = out + at, *u = g + at;
@@ -98,7 +91,7 @@ static void pull_tangent(const mfm_node *node, const real *tangent, const real *
 {
     const mfm_runs v = mfm_softmax_runs(node);
     const real *out = mfm_out(node, 0, MFM_X);
-#pragma omp parallel for if (is_large(&v))
+#pragma omp parallel for if (mfm_softmax_is_large(&v))
     for (int64_t r = 0; r < v.runs; r++) {
         const int64_t at = mfm_run_start(&v, r), s = v.inner;
         const real *y = out + at, *dy = tangent + at;
@@ -116,33 +109,19 @@ static void vjp_t(const mfm_node *node)
 
 const mfm_rule mfm_rule_log_softmax = {forward, jvp, vjp, vjp_t};
 
-static const mfm_attr_def attrs[] = {
-    {.name = "axis", .type = MFM_INT, .offset = offsetof(mfm_softmax_attr, axis), .fallback = -1},
-    {0}};
-static const char *const samples[] = {"[4,7]",
-                                      "[4,7] axis=0",
-                                      "[2,5,3,4] axis=1",
-                                      "[2,5,3,4]",
-                                      "[2,5,3,4] axis=2",
-                                      "[2,5,3,4] axis=0",
-                                      "[2,3,4] axis=-2",
-                                      "[5]",
-                                      "[3,1]",
-                                      NULL};
-
 const mfm_op mfm_op_log_softmax = {
     .name = "LogSoftmax",
     .domain = "",
     .since = 13,
     .inputs = mfm_softmax_inputs,
     .outputs = mfm_softmax_outputs,
-    .attrs = attrs,
+    .attrs = mfm_softmax_attrs,
     .attr_size = sizeof(mfm_softmax_attr),
     .shape = mfm_softmax_infer,
     .traits = MFM_LOG_SOFTMAX,
     .layout = MFM_LAYOUT_ALIKE,
     .summary = "x - log(sum exp(x)) along one axis",
-    .samples = samples,
+    .samples = mfm_softmax_samples,
 };
 
 const mfm_impl mfm_cpu_log_softmax = {

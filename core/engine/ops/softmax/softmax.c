@@ -11,13 +11,6 @@
 
 #include "core/engine/kernels/vec_math.h"
 
-enum { PARALLEL_FROM = 16384 };
-
-static bool is_large(const mfm_runs *v)
-{
-    return v->runs * v->length >= PARALLEL_FROM;
-}
-
 #define INLINE static inline __attribute__((always_inline))
 
 /* sum of a b over a run of n elements at distance s. */
@@ -54,7 +47,7 @@ static void forward(const mfm_node *node)
     const mfm_runs v = mfm_softmax_runs(node);
     const real *x = mfm_in(node, 0, MFM_X);
     real *y = mfm_out(node, 0, MFM_X);
-#pragma omp parallel for if (is_large(&v))
+#pragma omp parallel for if (mfm_softmax_is_large(&v))
     for (int64_t r = 0; r < v.runs; r++) {
         const int64_t at = mfm_run_start(&v, r);
         if (v.inner == 1)
@@ -82,7 +75,7 @@ static void multiply(const mfm_node *node, const real *from, real *to, bool add)
 {
     const mfm_runs v = mfm_softmax_runs(node);
     const real *out = mfm_out(node, 0, MFM_X);
-#pragma omp parallel for if (is_large(&v))
+#pragma omp parallel for if (mfm_softmax_is_large(&v))
     for (int64_t r = 0; r < v.runs; r++) {
         const int64_t at = mfm_run_start(&v, r);
         if (v.inner == 1)
@@ -124,7 +117,7 @@ static void multiply_tangent(const mfm_node *node, const real *tangent, const re
 {
     const mfm_runs v = mfm_softmax_runs(node);
     const real *out = mfm_out(node, 0, MFM_X);
-#pragma omp parallel for if (is_large(&v))
+#pragma omp parallel for if (mfm_softmax_is_large(&v))
     for (int64_t r = 0; r < v.runs; r++) {
         const int64_t at = mfm_run_start(&v, r);
         if (v.inner == 1)
@@ -141,33 +134,19 @@ static void vjp_t(const mfm_node *node)
 
 const mfm_rule mfm_rule_softmax = {forward, jvp, vjp, vjp_t};
 
-static const mfm_attr_def attrs[] = {
-    {.name = "axis", .type = MFM_INT, .offset = offsetof(mfm_softmax_attr, axis), .fallback = -1},
-    {0}};
-static const char *const samples[] = {"[4,7]",
-                                      "[4,7] axis=0",
-                                      "[2,5,3,4] axis=1",
-                                      "[2,5,3,4]",
-                                      "[2,5,3,4] axis=2",
-                                      "[2,5,3,4] axis=0",
-                                      "[2,3,4] axis=-2",
-                                      "[5]",
-                                      "[3,1]",
-                                      NULL};
-
 const mfm_op mfm_op_softmax = {
     .name = "Softmax",
     .domain = "",
     .since = 13,
     .inputs = mfm_softmax_inputs,
     .outputs = mfm_softmax_outputs,
-    .attrs = attrs,
+    .attrs = mfm_softmax_attrs,
     .attr_size = sizeof(mfm_softmax_attr),
     .shape = mfm_softmax_infer,
     .traits = MFM_SOFTMAX | MFM_PROBABILITIES,
     .layout = MFM_LAYOUT_ALIKE,
     .summary = "exp(x) / sum exp(x) along one axis",
-    .samples = samples,
+    .samples = mfm_softmax_samples,
 };
 
 const mfm_impl mfm_cpu_softmax = {

@@ -1,5 +1,38 @@
 #include "core/engine/ops/softmax/softmax_axis.h"
 
+const mfm_attr_def mfm_softmax_attrs[] = {
+    {.name = "axis", .type = MFM_INT, .offset = offsetof(mfm_softmax_attr, axis), .fallback = -1},
+    {0}};
+const char *const mfm_softmax_samples[] = {"[4,7]",
+                                           "[4,7] axis=0",
+                                           "[2,5,3,4] axis=1",
+                                           "[2,5,3,4]",
+                                           "[2,5,3,4] axis=2",
+                                           "[2,5,3,4] axis=0",
+                                           "[2,3,4] axis=-2",
+                                           "[5]",
+                                           "[3,1]",
+                                           NULL};
+
+const mfm_attr_def mfm_softmax_attrs_1[] = {
+    {.name = "axis", .type = MFM_INT, .offset = offsetof(mfm_softmax_attr, axis), .fallback = 1},
+    {0}};
+const char *const mfm_softmax_samples_1[] = {"[4,7] opset=9",
+                                             "[2,5,3,2]",
+                                             "[2,5,3,2] axis=2",
+                                             "[2,5,3,2] axis=3",
+                                             "[4,7] axis=0",
+                                             "[2,3,4] axis=1 opset=1",
+                                             "[2,3,4] axis=-1 opset=11",
+                                             NULL};
+
+enum { PARALLEL_FROM = 16384 };
+
+bool mfm_softmax_is_large(const mfm_runs *v)
+{
+    return v->runs * v->length >= PARALLEL_FROM;
+}
+
 const mfm_port mfm_softmax_inputs[] = {{"input", MFM_DATA, false, false}, {0}};
 const mfm_port mfm_softmax_outputs[] = {{"output", MFM_DATA, false, false}, {0}};
 

@@ -20,9 +20,14 @@ typedef struct mfm_softmax_attr {
 /* node->opset chooses the meaning of the axis; infer has checked it. */
 mfm_runs mfm_softmax_runs(const mfm_node *node);
 int mfm_softmax_infer(mfm_ctx *ctx, mfm_node *node);
+/* Whether threads pay. */
+bool mfm_softmax_is_large(const mfm_runs *v);
 
 extern const mfm_rule mfm_rule_softmax, mfm_rule_log_softmax;
 extern const mfm_port mfm_softmax_inputs[], mfm_softmax_outputs[];
+/* Both meanings of the axis: from opset 13 on, and before. */
+extern const mfm_attr_def mfm_softmax_attrs[], mfm_softmax_attrs_1[];
+extern const char *const mfm_softmax_samples[], *const mfm_softmax_samples_1[];
 
 /* gx' of a normalisation along the axis: pull gives to = [to +] J^T g, pull_tangent adds the
  * product with J's own tangent, which comes from the output's. */
