@@ -207,6 +207,19 @@ static void check_directions(bench *b, uint64_t seed)
     CU_ASSERT_EQUAL(decided, DIRECTIONS);
 }
 
+/* Of the parameters alone: rows of samples end with the last, and have no room behind. */
+static void take_gradient(bench *b, const real *hypergradient)
+{
+    const mfm_graph *graph = b->p.modulator;
+    for (size_t v = 0; v < graph->n_values; v++) {
+        const mfm_value *value = &graph->values[v];
+        const size_t count = (size_t)mfm_shape_count(&value->shape);
+        for (size_t i = 0; value->kind == MFM_VALUE_PARAM && i < count; i++)
+            b->gradient[value->offset + i] =
+                (real)-b->what.step.alpha * hypergradient[value->offset + i];
+    }
+}
+
 void check_hypergradient(const prepared *p, const difference_case *what, uint64_t seed)
 {
     bench b = {.what = *what};
@@ -215,9 +228,7 @@ void check_hypergradient(const prepared *p, const difference_case *what, uint64_
     bench_init(&b, p, seed);
     mfm_bilevel_begin(b.bilevel, &b.train, rows, MASK_SEED, STEP);
     mfm_bilevel_virtual(b.bilevel, &b.meta, &b.what.step);
-    const real *hypergradient = mfm_bilevel_hypergradients(b.bilevel)[0];
-    for (size_t i = 0; i < b.n; i++)
-        b.gradient[i] = (real)-b.what.step.alpha * hypergradient[i];
+    take_gradient(&b, mfm_bilevel_hypergradients(b.bilevel)[0]);
     check_norm(&b);
     check_parameters(&b);
     check_directions(&b, seed);
