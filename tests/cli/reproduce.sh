@@ -23,15 +23,33 @@ mean=$(cat runs/table6/base/fashion-1000/seed-*/metrics.jsonl |
         printf "%.2f ± %.2f", m, d < 0 ? -d : d }')
 expect_stdout "^\| BaseModel \| 26.24 \| $mean \|"
 
-# What is finished stays; what is missing is trained; more epochs go on from the checkpoint.
+# What is finished stays; what is missing is trained.
 rm -r runs/table6/base/fashion-1000/seed-2 runs/table6/base/fashion-1000/seed-2.onnx
 expect_exit 0 reproduce table6 --rows base,no-shift $options
 [ "$(grep -c 'seed' .stderr)" -eq 1 ] || fail "more than the missing run was trained"
 expect_same .stdout table
+# A run that was asked for otherwise is neither shown as what is asked for now, nor gone on with: its
+# milestones are those of another length.
+expect_refusal 3 'seed-1 was trained with --epochs 1, not 10: choose another folder with --run DIR' \
+    reproduce table6 --rows base --fashion-mnist idx:data --epochs 10 --seeds 1 --run runs
+mkdir other && "$MAKE_IDX" other 10 1000 2 28 || fail "make-idx"
+expect_refusal 3 'seed-1 was trained with --data idx:data, not idx:other: choose another folder' \
+    reproduce table6 --rows base --fashion-mnist idx:other --epochs 1 --seeds 1 --run runs
+# The same data and folder by other names, from elsewhere.
+(cd other && "$TOOL" reproduce table6 --rows base,no-shift --fashion-mnist "idx:$PWD/../data" \
+    --epochs 1 --seeds 1-2 --threads 1 --run ../runs) >.stdout 2>.stderr ||
+    fail "runs are not found by another name of their folder"
+expect_same .stdout table
+# Without its first checkpoint a run begins anew, whatever it was.
+mkdir -p begun/table6/base/fashion-1000/seed-1
+cp runs/table6/base/fashion-1000/seed-1/run.json begun/table6/base/fashion-1000/seed-1
 expect_exit 0 reproduce table6 --rows base --fashion-mnist idx:data --epochs 2 --seeds 1 \
-    --threads 1 --run runs
+    --threads 1 --run begun
 expect_stdout '^\| BaseModel \| 26.24 \| [0-9.]+ \| 2 of 200 \|$'
-[ "$(wc -l <runs/table6/base/fashion-1000/seed-1/metrics.jsonl)" -eq 2 ] || fail "it began anew"
+# Rows that start from one model, all at once: it is made once.
+expect_exit 0 reproduce table6 --fashion-mnist idx:data --epochs 1 --seeds 1 --jobs 8 --threads 1 \
+    --run together
+[ "$(grep -c '^| .* [0-9.]* | 1 of 200 |$' .stdout)" -eq 8 ] || fail "not eight rows"
 
 # CIFAR-10's files, an image for each class, over and over: a table by other test images.
 mkdir cifar
@@ -55,12 +73,11 @@ expect_stdout '^\| CB \[1\] \| 25.43 \| [0-9.]+ \| 1 of 200 \|$'
 expect_stdout '^\[1\] the published row is the best of a search over losses, gamma and beta; '
 [ "$(grep -c '^\[' .stdout)" -eq 1 ] || fail "notes of rows that are not shown"
 # A run that fails is told, and the others stand.
-cp runs/models/lenet-10-seed-1.onnx kept
 echo no model >runs/models/lenet-10-seed-1.onnx
 expect_exit 1 reproduce table6 --rows conv1 $options
 expect_stderr '^table6 conv1, fashion-1000, seed 1: failed, see runs/table6/conv1/'
 expect_stdout '^\| MFM, Conv1 \| 24.67 \| [0-9.]+ \(1 failed\) \| 1 of 200 \|$'
-expect_stderr 'not all runs came to their end'
+expect_stderr 'some runs failed: their logs tell why'
 
 # Before anything starts.
 expect_refusal 2 'table1 needs cifar10: download the binary version' reproduce table1

@@ -138,8 +138,8 @@ static int check_pretrained(const mfm_reproduce *r)
     mfm_model *model;
     if (!r->pretrained)
         return mfm_fail(r->ctx, MFM_EUSAGE,
-                        "%s needs --pretrained FILE, a VGG-11 trained on ImageNet as ONNX: "
-                        "export torchvision's vgg11 with its weights",
+                        "%s needs --pretrained FILE, a VGG-11 trained on ImageNet as ONNX: export "
+                        "torchvision's vgg11 with its weights",
                         r->table->name);
     const int status = mfm_model_open(r->ctx, r->pretrained, &model);
     if (status)

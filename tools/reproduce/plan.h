@@ -8,7 +8,7 @@
 #include "core/base/context.h"
 #include "tools/reproduce/paper.h"
 
-enum { MFM_MOST_SEEDS = 100, MFM_MOST_WORDS = 160 };
+enum { MFM_MOST_SEEDS = 100 };
 
 /* What was asked for. */
 typedef struct mfm_reproduce {
@@ -24,6 +24,7 @@ typedef struct mfm_reproduce {
     const char *folder;
     const char *fashion, *cifar10, *cifar100, *mit67; /* specifications of datasets; NULL */
     const char *pretrained;
+    char pretrained_hash[17]; /* of its bytes, once it was asked for */
 } mfm_reproduce;
 
 /* One run: a row, a key and a seed. */
@@ -56,6 +57,13 @@ bool mfm_reproduce_wants_column(const mfm_reproduce *r, const mfm_paper_column *
 int mfm_reproduce_epochs(const mfm_reproduce *r, const mfm_paper_row *row);
 /* The last error that the run's metrics tell, and its epoch; false before the first. */
 bool mfm_paper_run_last(mfm_ctx *ctx, const mfm_paper_run *run, int *epoch, double *error);
+
+/* Runs that are in the folder already count, and go on, where they were asked for the same:
+ * MFM_EINVAL tells the first that was not, and how. Whatever else they were, a table would show
+ * them as what its row says. */
+int mfm_reproduce_check_earlier(const mfm_reproduce *r, const mfm_plan_of_runs *plan);
+/* Fills pretrained_hash from the file; MFM_EIO. */
+int mfm_reproduce_hash_pretrained(mfm_reproduce *r);
 
 /* Carries out what of the plan is not finished, several at a time; progress goes to standard error.
  * A run that fails is marked and told of. MFM_EINTR, MFM_ENOMEM. */

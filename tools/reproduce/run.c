@@ -14,56 +14,11 @@
 #include "core/report/page/page.h"
 #include "tools/files.h"
 #include "tools/interrupt.h"
-#include "tools/reproduce/plan.h"
+#include "tools/reproduce/commands.h"
 #include "tools/show/printable.h"
 
-/* A command line; texts are kept until the end. */
-typedef struct words {
-    mfm_ctx *ctx;
-    char *item[MFM_MOST_WORDS + 1]; /* ended by NULL */
-    int count, status;
-} words;
-
-static void take(words *w, char *word)
-{
-    if (!word || w->count == MFM_MOST_WORDS) {
-        w->status = MFM_ENOMEM;
-        mfm_free(w->ctx, word);
-        return;
-    }
-    w->item[w->count++] = word;
-}
-
-static void add(words *w, const char *word)
-{
-    take(w, mfm_strdup(w->ctx, word));
-}
-
-static void add_number(words *w, const char *option, long long number)
-{
-    add(w, option);
-    take(w, mfm_format(w->ctx, "%lld", number));
-}
-
-/* Words that are separated by blanks. */
-static void add_all(words *w, const char *text)
-{
-    for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
-        const int length = (int)strcspn(text, " ");
-        take(w, mfm_format(w->ctx, "%.*s", length, text));
-        text += length;
-    }
-}
-
-static void clear_words(words *w)
-{
-    for (int i = 0; i < w->count; i++)
-        mfm_free(w->ctx, w->item[i]);
-    *w = (words){.ctx = w->ctx};
-}
-
 /* This program with these words, what it prints going to a file; its exit code. */
-static int carry_out(const words *w, const char *output, bool append)
+static int carry_out(const mfm_words *w, const char *output, bool append)
 {
     posix_spawn_file_actions_t actions;
     pid_t child;
@@ -79,122 +34,6 @@ static int carry_out(const words *w, const char *output, bool append)
     while (!error && waitpid(child, &told, 0) < 0 && errno == EINTR)
         continue;
     return error ? 4 : WIFEXITED(told) ? WEXITSTATUS(told) : 128 + WTERMSIG(told);
-}
-
-/* ---- the commands of a run ---- */
-
-static const char *dataset_of(const mfm_paper_run *run)
-{
-    return run->row->data ? run->row->data : run->column->data;
-}
-
-static const char *specification_of(const mfm_reproduce *r, const mfm_paper_run *run)
-{
-    const char *data = dataset_of(run);
-    return strcmp(data, "cifar10") == 0    ? r->cifar10
-           : strcmp(data, "cifar100") == 0 ? r->cifar100
-           : strcmp(data, "mit67") == 0    ? r->mit67
-                                           : r->fashion;
-}
-
-static int classes_of(const mfm_paper_run *run)
-{
-    const char *data = dataset_of(run);
-    return strcmp(data, "cifar100") == 0 ? 100 : strcmp(data, "mit67") == 0 ? 67 : 10;
-}
-
-/* An epoch of the table's run in one of `epochs` epochs. */
-static int scaled(int epoch, int of, int epochs)
-{
-    return (int)lround((double)epoch * epochs / of);
-}
-
-/* Milestones at the same shares of the run; those that fall together, or at its ends, go. */
-static char *milestones_of(const mfm_reproduce *r, const mfm_paper_row *row)
-{
-    const int epochs = mfm_reproduce_epochs(r, row);
-    const int of = row->epochs ? row->epochs : r->table->epochs;
-    const char *list = row->milestones ? row->milestones : r->table->milestones;
-    char *text = mfm_strdup(r->ctx, "");
-    int last = 0;
-    for (const char *at = list; *at && text; at += *at == ',') {
-        const int epoch = scaled(atoi(at), of, epochs);
-        if (epoch > last && epoch < epochs) {
-            char *longer = mfm_format(r->ctx, "%s%s%d", text, last ? "," : "", epoch);
-            mfm_free(r->ctx, text);
-            text = longer;
-            last = epoch;
-        }
-        at += strcspn(at, ",");
-    }
-    if (text && last == 0) {
-        mfm_free(r->ctx, text);
-        text = mfm_strdup(r->ctx, "none");
-    }
-    return text;
-}
-
-static char *start_of(const mfm_reproduce *r, const mfm_paper_run *run)
-{
-    return mfm_format(r->ctx, "%s/models/%s-%d-seed-%llu.onnx", r->folder,
-                      r->table->architecture ? r->table->architecture : "pretrained",
-                      classes_of(run), (unsigned long long)run->seed);
-}
-
-static void write_start(const mfm_reproduce *r, const mfm_paper_run *run, const char *start,
-                        words *w)
-{
-    const bool fresh = r->table->architecture != NULL;
-    add_all(w, fresh ? "onnx-mfm new" : "onnx-mfm head");
-    add(w, fresh ? r->table->architecture : r->pretrained);
-    add(w, "-o");
-    add(w, start);
-    if (fresh) {
-        add(w, "--input");
-        add(w, r->table->input);
-    } else {
-        add(w, "--pool");
-    }
-    add_number(w, "--classes", classes_of(run));
-    add_number(w, "--seed", (long long)run->seed);
-}
-
-static void write_train(const mfm_reproduce *r, const mfm_paper_run *run, const char *start,
-                        words *w)
-{
-    const mfm_paper_row *row = run->row;
-    const int epochs = mfm_reproduce_epochs(r, row);
-    const int of = row->epochs ? row->epochs : r->table->epochs;
-    add_all(w, "onnx-mfm train");
-    add(w, start);
-    add(w, "--data");
-    add(w, specification_of(r, run));
-    add_all(w, r->table->options);
-    add_all(w, run->column->options);
-    add_all(w, row->options);
-    add_number(w, "--epochs", epochs);
-    add(w, "--milestones");
-    take(w, milestones_of(r, row));
-    if (row->defer)
-        add_number(w, "--defer-reweight", scaled(row->defer, of, epochs));
-    if (row->from_row) {
-        add(w, "--modulator");
-        take(w,
-             mfm_format(r->ctx, "%s/%s/%s/%s/seed-%llu/modulator.onnx", r->folder, r->table->name,
-                        row->from_row, row->from_key, (unsigned long long)run->seed));
-    }
-    add_number(w, "--seed", (long long)run->seed);
-    add_number(w, "--split-seed", (long long)run->seed);
-}
-
-static void write_place(const mfm_reproduce *r, const mfm_paper_run *run, words *w)
-{
-    add(w, "-o");
-    take(w, mfm_format(r->ctx, "%s.onnx", run->place));
-    add(w, "--run");
-    add(w, run->place);
-    if (r->threads)
-        add_number(w, "--threads", r->threads);
 }
 
 static bool exists(mfm_ctx *ctx, const char *place, const char *more)
@@ -217,30 +56,48 @@ static bool is_finished(const mfm_reproduce *r, mfm_paper_run *run)
     return true;
 }
 
+static bool goes_on(const mfm_reproduce *r, const mfm_paper_run *run)
+{
+    return exists(r->ctx, run->place, "/checkpoint.onnx") ||
+           exists(r->ctx, run->place, "/checkpoint.previous.onnx");
+}
+
+/* The model that a fresh run starts from; runs of several rows have one in common. False when it
+ * could not be made, which the run's log tells. */
+static bool make_start(const mfm_reproduce *r, const mfm_paper_run *run)
+{
+    mfm_words w = {.ctx = r->ctx};
+    char *log = mfm_format(r->ctx, "%s.log", run->place), *start = mfm_reproduce_start_path(r, run);
+    bool made = log && start;
+    if (made && !goes_on(r, run) && access(start, F_OK) != 0) {
+        mfm_reproduce_write_start(r, run, start, &w);
+        made = carry_out(&w, log, true) == 0;
+    }
+    mfm_words_clear(&w);
+    mfm_free(r->ctx, log);
+    mfm_free(r->ctx, start);
+    return made;
+}
+
 /* In a process of its own, which ends with the exit code. */
 static int work(const mfm_reproduce *r, const mfm_paper_run *run)
 {
-    words w = {.ctx = r->ctx};
-    char *log = mfm_format(r->ctx, "%s.log", run->place), *start = start_of(r, run);
+    mfm_words w = {.ctx = r->ctx};
+    char *log = mfm_format(r->ctx, "%s.log", run->place), *start = mfm_reproduce_start_path(r, run);
     int code = log && start ? 0 : 4;
-    const bool goes_on = exists(r->ctx, run->place, "/checkpoint.onnx") ||
-                         exists(r->ctx, run->place, "/checkpoint.previous.onnx");
-    if (!code && !goes_on && access(start, F_OK) != 0) {
-        write_start(r, run, start, &w);
+    if (goes_on(r, run))
+        mfm_words_add_all(&w, "onnx-mfm train --resume");
+    else if (!code)
+        mfm_reproduce_write_train(r, run, start, &w);
+    mfm_words_add(&w, "-o");
+    mfm_words_take(&w, mfm_format(r->ctx, "%s.onnx", run->place));
+    mfm_words_add(&w, "--run");
+    mfm_words_add(&w, run->place);
+    if (r->threads)
+        mfm_words_add_number(&w, "--threads", r->threads);
+    if (!code)
         code = carry_out(&w, log, true);
-        clear_words(&w);
-    }
-    if (!code) {
-        if (goes_on)
-            add_all(&w, "onnx-mfm train --resume");
-        else
-            write_train(r, run, start, &w);
-        if (goes_on)
-            add_number(&w, "--epochs", mfm_reproduce_epochs(r, run->row));
-        write_place(r, run, &w);
-        code = carry_out(&w, log, true);
-    }
-    clear_words(&w);
+    mfm_words_clear(&w);
     mfm_free(r->ctx, log);
     mfm_free(r->ctx, start);
     return code;
@@ -280,17 +137,31 @@ static void tell(const pool *p, const mfm_paper_run *run)
     fprintf(stderr, " (%zu of %zu)\n", p->done, p->plan->count);
 }
 
+/* It has come to its end, or to nothing. */
+static void close_run(pool *p, mfm_paper_run *run)
+{
+    run->failed = !is_finished(p->r, run);
+    p->done++;
+    if (!*mfm_interrupt_signal())
+        tell(p, run);
+}
+
 static int begin(pool *p, size_t i)
 {
-    const int status = make_places(p->r, &p->plan->item[i]);
+    mfm_paper_run *run = &p->plan->item[i];
+    const int status = make_places(p->r, run);
     if (status)
         return status;
+    if (!make_start(p->r, run)) {
+        close_run(p, run);
+        return MFM_OK;
+    }
     fflush(NULL);
     const pid_t child = fork();
     if (child < 0)
         return mfm_fail(p->r->ctx, MFM_ENOMEM, "cannot start a process: %s", strerror(errno));
     if (child == 0)
-        _exit(work(p->r, &p->plan->item[i]));
+        _exit(work(p->r, run));
     p->worker[i] = child;
     p->running++;
     return MFM_OK;
@@ -303,13 +174,9 @@ static void end(pool *p)
     const pid_t child = waitpid(-1, &told, 0);
     for (size_t i = 0; i < p->plan->count && child > 0; i++)
         if (p->worker[i] == child) {
-            mfm_paper_run *run = &p->plan->item[i];
             p->worker[i] = 0;
             p->running--;
-            run->failed = !is_finished(p->r, run);
-            p->done++;
-            if (!*mfm_interrupt_signal())
-                tell(p, run);
+            close_run(p, &p->plan->item[i]);
         }
 }
 
@@ -351,17 +218,17 @@ int mfm_reproduce_run(const mfm_reproduce *r, mfm_plan_of_runs *plan)
 int mfm_reproduce_test(const mfm_reproduce *r, const mfm_paper_run *run, const char *prior,
                        double *error)
 {
-    words w = {.ctx = r->ctx};
+    mfm_words w = {.ctx = r->ctx};
     char *path = mfm_format(r->ctx, "%s.%s.json", run->place, prior), *text = NULL;
     size_t size;
     if (!path)
         return MFM_ENOMEM;
-    add_all(&w, "onnx-mfm eval");
-    take(&w, mfm_format(r->ctx, "%s.onnx", run->place));
-    add_all(&w, "--json --data");
-    add(&w, specification_of(r, run));
-    add(&w, "--test-prior");
-    add(&w, prior);
+    mfm_words_add_all(&w, "onnx-mfm eval");
+    mfm_words_take(&w, mfm_format(r->ctx, "%s.onnx", run->place));
+    mfm_words_add_all(&w, "--json --data");
+    mfm_words_add(&w, mfm_reproduce_specification(r, run));
+    mfm_words_add(&w, "--test-prior");
+    mfm_words_add(&w, prior);
     int status = MFM_OK;
     if (carry_out(&w, path, false) != 0)
         status = mfm_fail(r->ctx, MFM_EDATA, "%s.onnx: it could not be evaluated on %s", run->place,
@@ -376,7 +243,7 @@ int mfm_reproduce_test(const mfm_reproduce *r, const mfm_paper_run *run, const c
     json_decref(told);
     mfm_free(r->ctx, text);
     mfm_free(r->ctx, path);
-    clear_words(&w);
+    mfm_words_clear(&w);
     return status;
 }
 
@@ -384,12 +251,12 @@ int mfm_reproduce_test(const mfm_reproduce *r, const mfm_paper_run *run, const c
 static bool is_on_page(const mfm_paper_run *run, const mfm_paper_run *first)
 {
     return run->shown && !run->failed && strcmp(run->column->key, first->column->key) == 0 &&
-           strcmp(dataset_of(run), dataset_of(first)) == 0;
+           strcmp(mfm_reproduce_dataset(run), mfm_reproduce_dataset(first)) == 0;
 }
 
 /* Of the first `seeds` seeds. */
 static int count_on_page(const mfm_reproduce *r, const mfm_plan_of_runs *plan,
-                         const mfm_paper_run *first, int seeds, words *w)
+                         const mfm_paper_run *first, int seeds, mfm_words *w)
 {
     int runs = 0;
     for (size_t i = 0; i < plan->count; i++)
@@ -397,42 +264,42 @@ static int count_on_page(const mfm_reproduce *r, const mfm_plan_of_runs *plan,
             if (plan->item[i].seed == r->seeds[s]) {
                 runs++;
                 if (w)
-                    add(w, plan->item[i].place);
+                    mfm_words_add(w, plan->item[i].place);
             }
     return runs;
 }
 
-static void add_priors(const mfm_reproduce *r, const mfm_paper_run *first, words *w)
+static void add_priors(const mfm_reproduce *r, const mfm_paper_run *first, mfm_words *w)
 {
     for (int c = 0; c < r->table->n_columns; c++) {
         const mfm_paper_column *column = &r->table->columns[c];
         if (column->prior && strcmp(column->key, first->column->key) == 0) {
-            add(w, "--test-prior");
-            add(w, column->prior);
+            mfm_words_add(w, "--test-prior");
+            mfm_words_add(w, column->prior);
         }
     }
     if (r->prior) {
-        add(w, "--test-prior");
-        add(w, r->prior);
+        mfm_words_add(w, "--test-prior");
+        mfm_words_add(w, r->prior);
     }
 }
 
 static int write_page(const mfm_reproduce *r, const mfm_plan_of_runs *plan,
                       const mfm_paper_run *first, const char *page, const char *log)
 {
-    words w = {.ctx = r->ctx};
+    mfm_words w = {.ctx = r->ctx};
     int seeds = r->n_seeds;
     while (seeds > 1 && count_on_page(r, plan, first, seeds, NULL) > MFM_PAGE_MOST_RUNS)
         seeds--;
-    add_all(&w, "onnx-mfm report");
+    mfm_words_add_all(&w, "onnx-mfm report");
     count_on_page(r, plan, first, seeds, &w);
     add_priors(r, first, &w);
     if (r->threads)
-        add_number(&w, "--threads", r->threads);
-    add(&w, "-o");
-    add(&w, page);
+        mfm_words_add_number(&w, "--threads", r->threads);
+    mfm_words_add(&w, "-o");
+    mfm_words_add(&w, page);
     const int code = carry_out(&w, log, true);
-    clear_words(&w);
+    mfm_words_clear(&w);
     if (code)
         return mfm_fail(r->ctx, MFM_EDATA, "%s was not written: %s tells why", page, log);
     mfm_print(stderr, "wrote %s", page);

@@ -29,7 +29,7 @@ static const mfm_option table[] = {
      .kind = MFM_OPTION_STRING,
      .value = "LIST",
      .offset = offsetof(options, seeds),
-     .help = "seeds such as 1-3 or 1,5, each with its own split"},
+     .help = "seeds, such as 1-3 or 1,5; each has its own split"},
     {.name = "epochs",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -37,7 +37,7 @@ static const mfm_option table[] = {
      .max = 100000,
      .offset = offsetof(options, epochs),
      .silent_default = true,
-     .help = "shorter runs, milestones at the same shares (default: the paper's)"},
+     .help = "epochs of each run, with milestones at the same shares (default: the paper's)"},
     {.name = "jobs",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -56,7 +56,7 @@ static const mfm_option table[] = {
      .kind = MFM_OPTION_STRING,
      .value = "DIR",
      .offset = offsetof(options, folder),
-     .help = "folder of all runs; what is finished there stays, the rest goes on"},
+     .help = "folder of all runs: finished runs are kept, unfinished ones go on"},
     {.name = "fashion-mnist",
      .kind = MFM_OPTION_STRING,
      .value = "DATA",
@@ -117,7 +117,7 @@ static const mfm_option_table reproduce_options = {
         "Trains what a table or figure of the paper shows (Wang et al., arXiv 2008.03428), and\n"
         "prints the table as Markdown with the published figures beside these; a report of the\n"
         "runs of each column is written. The same command goes on where an earlier one was\n"
-        "interrupted.",
+        "interrupted; another one, of other epochs or data, wants another --run.",
     .more = print_targets,
     .groups = groups};
 
@@ -201,7 +201,7 @@ static int carry_out(const mfm_reproduce *r, mfm_plan_of_runs *plan)
         status = mfm_reproduce_report(r, plan);
     for (size_t i = 0; i < plan->count && !status; i++)
         if (plan->item[i].failed)
-            status = mfm_fail(r->ctx, MFM_ECHECK, "not all runs came to their end");
+            status = mfm_fail(r->ctx, MFM_ECHECK, "some runs failed: their logs tell why");
     return status;
 }
 
@@ -233,6 +233,10 @@ int mfm_cmd_reproduce(mfm_ctx *ctx, int argc, const char **argv)
         r.fashion = "fashion-mnist";
     if (!status)
         status = mfm_reproduce_plan(&r, &plan);
+    if (!status && !r.table->architecture)
+        status = mfm_reproduce_hash_pretrained(&r);
+    if (!status)
+        status = mfm_reproduce_check_earlier(&r, &plan);
     if (!status)
         status = carry_out(&r, &plan);
     mfm_reproduce_clear(&r, &plan);
