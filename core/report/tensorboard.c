@@ -110,10 +110,20 @@ void mfm_events_clear(mfm_events *events)
     *events = (mfm_events){.ctx = events->ctx};
 }
 
+/* As many bytes of a tag as there is room for: whole characters of UTF-8, or no reader takes it. */
+static size_t shown_of(const char *tag)
+{
+    size_t length = strlen(tag);
+    if (length > MOST_TAG)
+        for (length = MOST_TAG; length && ((unsigned char)tag[length] & 0xC0) == 0x80;)
+            length--;
+    return length;
+}
+
 void mfm_events_scalar(mfm_events *events, const char *tag, int64_t step, double value, double time)
 {
     uint8_t number[MOST_EVENT], summary[MOST_EVENT], event[2 * MOST_EVENT];
-    const size_t length = strlen(tag) < MOST_TAG ? strlen(tag) : MOST_TAG;
+    const size_t length = shown_of(tag);
     uint8_t *at = put_text(number, VALUE_TAG, tag, length);
     *at++ = VALUE_NUMBER;
     at = put_float(at, (float)value);

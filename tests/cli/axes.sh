@@ -69,6 +69,9 @@ done
 expect_exit 0 train lenet.onnx -o end.onnx $common --method base --schedule cosine
 expect_exit 0 train lenet.onnx -o end.onnx --resume --epochs 3
 expect_stderr 'warning: resume: --epochs grows from 2 to 3: cosine goes by the number of epochs'
+expect_exit 0 train lenet.onnx -o grown.onnx $common --method bbn --branch fc:1
+expect_exit 0 train lenet.onnx -o grown.onnx --resume --epochs 3
+expect_stderr 'warning: resume: --epochs grows from 2 to 3: bbn goes by the number of epochs'
 
 # A checkpoint's weights are not those that finishing, or LDAM's classifier, makes of them.
 expect_exit 0 train lenet.onnx -o ldam.onnx $common --method base --loss ldam

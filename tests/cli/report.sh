@@ -78,6 +78,36 @@ for run in runs-the-base-seed-1 runs-the-base-seed-2 runs-mfm; do
 done
 grep -q test_error events/runs-mfm/events.out.tfevents.onnx-mfm || fail "no event of the error"
 
+# Runs whose names come to the same, and a folder whose name is a pattern.
+cp -r "runs/the base" 'runs/[the] base'
+cp -r runs/mfm runs-mfm
+expect_exit 0 report runs/mfm runs-mfm 'runs/[the] base' -o x.html --metrics-only \
+    --tensorboard twice
+expect_stdout '^wrote x.html: 4 runs$'
+expect_file twice/runs-mfm~2/events.out.tfevents.onnx-mfm
+expect_same twice/runs-mfm/events.out.tfevents.onnx-mfm events/runs-mfm/events.out.tfevents.onnx-mfm
+# All classes have equally many points, where there is room for so many.
+expect_exit 0 report runs/mfm -o x.html --points 6 --mistakes 0 --threads 1 --figures six
+for class in 0 1 2 3; do
+    [ "$(grep -o "<title>$class</title>" six/gamma.fc1-1.svg | wc -l)" -eq 1 ] ||
+        fail "class $class has not one point of four"
+done
+# Models of two forms are not two seeds of one, whatever their options; two starts of one are.
+for form in 1 2; do
+    expect_exit 0 new resnet$((8 + 12 * form)) -o form$form.onnx --classes 4 --input 1,20,20 ||
+        fail "no model"
+    expect_exit 0 train form$form.onnx -o x$form.onnx --method base $options --epochs 1 \
+        --run form$form
+done
+expect_exit 0 report form1 form2 -o x.html --metrics-only
+has x.html '>form1</td>' 1
+grep -q 'mean of' x.html && fail "a mean over models of two forms"
+expect_exit 0 new lenet -o again.onnx --classes 4 --input 1,20,20 --seed 9
+expect_exit 0 train again.onnx -o x.onnx --method base $options --run again
+expect_exit 0 report again "runs/the base" -o x.html --metrics-only
+has x.html '<td>mean of 3</td>' 1
+rm -r again form1 form2 x*.onnx* runs-mfm 'runs/[the] base' x.html
+
 # What the page calls the command that repeats a run does so.
 command=$(sed -n 's/.*<pre>\(.*\)<\/pre>.*/\1/p' page.html | tail -n 1 |
     sed "s/<[^>]*>//g; s/&amp;/\\&/g; s/&#39;/'/g")
@@ -161,17 +191,17 @@ has less.html 'The command leaves out --warp, which is unknown here'
 sed '/"onnx-mfm": /d' runs/mfm/run.json >older/run.json
 expect_refusal 3 'cannot read older/run.json: onnx-mfm: expected the version that wrote it' \
     report older -o x.html
-expect_refusal 2 '--test-prior beside --metrics-only' report runs/mfm --metrics-only \
+expect_refusal 2 '--test-prior with --metrics-only' report runs/mfm --metrics-only \
     --test-prior test1 -o x.html
 expect_refusal 2 'no RUN given' report -o x.html
 if command -v rsvg-convert >/dev/null; then
     expect_exit 0 report runs/mfm -o less.html --metrics-only --figures pictures --png
     expect_file pictures/recall.png
 else
-    expect_refusal 3 'rsvg-convert is not there: install librsvg2-bin' report runs/mfm -o x.html \
+    expect_refusal 3 'rsvg-convert is not installed: install librsvg2-bin' report runs/mfm -o x.html \
         --figures pictures --png
 fi
-expect_refusal 2 '--png: it needs --figures' report runs/mfm --png -o x.html
+expect_refusal 2 '--png needs --figures' report runs/mfm --png -o x.html
 expect_refusal 2 '--groups: expected' report runs/mfm --groups 3 -o x.html
 echo '{}' >runs/mfm/run.json
 expect_refusal 3 'runs/mfm/run.json: ' report runs/mfm -o x.html

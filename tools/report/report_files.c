@@ -62,11 +62,10 @@ static int convert(mfm_ctx *ctx, const char *svg)
 int mfm_report_check_png(mfm_ctx *ctx)
 {
     static const char *const arguments[] = {"rsvg-convert", "--version", NULL};
-    return run_converter(arguments, true)
-               ? MFM_OK
-               : mfm_fail(ctx, MFM_EINVAL,
-                          "--png: rsvg-convert is not there: install librsvg2-bin, or leave the "
-                          "figures as SVG");
+    return run_converter(arguments, true) ? MFM_OK
+                                          : mfm_fail(ctx, MFM_EINVAL,
+                                                     "--png: rsvg-convert is not installed: "
+                                                     "install librsvg2-bin, or leave out --png");
 }
 
 /* The name of a figure may be that of a layer: what is no plain character becomes '-'. */
@@ -188,9 +187,22 @@ static double seconds_at(const mfm_run_record *r, int epoch)
     return json_number_value(json_object_get(json_array_get(r->lines, (size_t)epoch), "seconds"));
 }
 
+static void add_recalls(const mfm_run_record *r, int epoch, int64_t step, double time,
+                        mfm_events *events)
+{
+    for (int c = 0; c < r->classes; c++) {
+        const double recall = recall_of(r, epoch, c);
+        char *tag = isfinite(recall) ? mfm_format(r->ctx, "recall/%s", r->names[c]) : NULL;
+        if (tag)
+            mfm_events_scalar(events, tag, step, recall, time);
+        else if (isfinite(recall))
+            events->status = MFM_ENOMEM;
+        mfm_free(r->ctx, tag);
+    }
+}
+
 static void add_events(const mfm_run_record *r, double end, mfm_events *events)
 {
-    char tag[256];
     const double last = r->page.epochs ? seconds_at(r, r->page.epochs - 1) : 0;
     mfm_events_init(events, r->ctx, end - last);
     for (int e = 0; e < r->page.epochs; e++) {
@@ -199,23 +211,43 @@ static void add_events(const mfm_run_record *r, double end, mfm_events *events)
         for (int k = 0; k < MFM_PAGE_SERIES; k++)
             if (r->page.series[k] && isfinite(r->page.series[k][e]))
                 mfm_events_scalar(events, series_names[k], step, r->page.series[k][e], time);
-        for (int c = 0; c < r->classes; c++) {
-            const double recall = recall_of(r, e, c);
-            snprintf(tag, sizeof tag, "recall/%.190s", r->names[c]);
-            if (isfinite(recall))
-                mfm_events_scalar(events, tag, step, recall, time);
-        }
+        add_recalls(r, e, step, time, events);
     }
 }
 
-static int write_events(const mfm_run_record *r, const char *folder)
+/* A run's path in plain characters; the caller frees it. */
+static char *plain_path(const mfm_run_record *r)
+{
+    char *name = mfm_strdup(r->ctx, r->path + strspn(r->path, "/."));
+    if (name)
+        make_plain(name);
+    return name;
+}
+
+/* The same, told apart from earlier runs that come to it: a/b and a-b. "~" is no plain character.
+ */
+static char *name_events(const mfm_run_list *l, int run)
+{
+    char *name = plain_path(&l->records[run]), *numbered = NULL;
+    int number = 1;
+    for (int i = 0; i < run && name; i++) {
+        char *other = plain_path(&l->records[i]);
+        number += other && strcmp(other, name) == 0;
+        mfm_free(l->ctx, other);
+    }
+    if (name && number > 1) {
+        numbered = mfm_format(l->ctx, "%s~%d", name, number);
+        mfm_free(l->ctx, name);
+    }
+    return number > 1 ? numbered : name;
+}
+
+static int write_events(const mfm_run_list *l, int run, const char *folder)
 {
     mfm_events events;
-    char *name = mfm_strdup(r->ctx, r->path + strspn(r->path, "/."));
-    if (!name)
-        return MFM_ENOMEM;
-    make_plain(name);
-    char *place = mfm_format(r->ctx, "%s/%s", folder, name);
+    const mfm_run_record *r = &l->records[run];
+    char *name = name_events(l, run);
+    char *place = name ? mfm_format(r->ctx, "%s/%s", folder, name) : NULL;
     char *path = place ? mfm_format(r->ctx, "%s/events.out.tfevents.onnx-mfm", place) : NULL;
     add_events(r, time_of(r), &events);
     int status = path ? events.status : MFM_ENOMEM;
@@ -234,6 +266,6 @@ int mfm_report_tensorboard(const mfm_run_list *l, const char *folder)
 {
     int status = MFM_OK;
     for (int i = 0; i < l->count && !status; i++)
-        status = write_events(&l->records[i], folder);
+        status = write_events(l, i, folder);
     return status;
 }

@@ -123,8 +123,9 @@ static int check_images(const mfm_run_record *r, const mfm_session *s)
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)mfm_test_hash(s->dataset));
     if (!stored || strcmp(stored, hash) == 0)
         return MFM_OK;
-    return mfm_fail(r->ctx, MFM_EDATA, "%s: the test images, %s, are not those of the run, %s",
-                    s->dataset->name, hash, stored);
+    return mfm_fail(r->ctx, MFM_EDATA,
+                    "%s: the test images (hash %s) are not those of the run (%s)", s->dataset->name,
+                    hash, stored);
 }
 
 static int open_run(const mfm_run_record *r, mfm_session *s)
@@ -153,7 +154,7 @@ static int make_room(mfm_run_evaluation *e, const mfm_session *s,
     const size_t points = (size_t)o->points;
     f->classes = classes;
     f->points = o->points;
-    f->per_class = (o->points + classes - 1) / classes;
+    f->per_class = o->points > classes ? o->points / classes : 1; /* of all classes equally many */
     f->taken = mfm_alloc(e->ctx, (size_t)classes, sizeof *f->taken);
     f->soft_labels = mfm_alloc_aligned(e->ctx, (points + 1) * (size_t)classes, sizeof(real));
     e->groups = mfm_alloc(e->ctx, points + 1, sizeof *e->groups);

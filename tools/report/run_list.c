@@ -53,10 +53,49 @@ static int tell_parts(mfm_run_record *r)
     return MFM_OK;
 }
 
+/* Whether both began with one model, or with models that differ in their weights alone. Of runs
+ * that do not tell their architecture, any may be of one. */
+static bool same_architecture(const mfm_run_record *a, const mfm_run_record *b)
+{
+    static const char *const keys[] = {"model", "architecture"};
+    bool known = false;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const json_t *one = json_object_get(a->run, keys[i]);
+        const json_t *two = json_object_get(b->run, keys[i]);
+        if (one && two && json_equal(one, two))
+            return true;
+        known = one && two;
+    }
+    return !known;
+}
+
+/* A relative place is another one in another working folder: the hash tells. */
+static bool same_test_images(const mfm_run_record *a, const mfm_run_record *b)
+{
+    const json_t *one = json_object_get(a->run, "test"), *two = json_object_get(b->run, "test");
+    return !one || !two || json_equal(one, two);
+}
+
+/* Whether two runs were asked for the same but for their seeds and places. */
+static bool asked_alike(const mfm_run_record *a, const mfm_run_record *b)
+{
+    static const char *const own[] = {"seed", "split-seed", "output"};
+    json_t *one = json_copy(json_object_get(a->run, "options"));
+    json_t *two = json_copy(json_object_get(b->run, "options"));
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        json_object_del(one, own[i]);
+        json_object_del(two, own[i]);
+    }
+    const bool same = json_equal(one, two) && same_architecture(a, b) && same_test_images(a, b);
+    json_decref(one);
+    json_decref(two);
+    return same;
+}
+
 static int read_one(mfm_run_list *l, const char *path, const mfm_class_borders *borders)
 {
     if (l->count == MFM_PAGE_MOST_RUNS)
-        return mfm_fail(l->ctx, MFM_EINVAL, "%s: one run too many: a page compares %d", path,
+        return mfm_fail(l->ctx, MFM_EINVAL, "%s: one run too many: a page compares up to %d", path,
                         MFM_PAGE_MOST_RUNS);
     mfm_run_record *r = &l->records[l->count++];
     int status = mfm_run_record_read(l->ctx, path, borders, r);
@@ -70,7 +109,7 @@ static int read_one(mfm_run_list *l, const char *path, const mfm_class_borders *
     r->page.n_files = 0; /* their places are those of the folder */
     r->page.group = l->count - 1;
     for (int i = 0; i < l->count - 1 && !status; i++)
-        if (mfm_run_record_same(&l->records[i], r)) {
+        if (asked_alike(&l->records[i], r)) {
             r->page.group = l->records[i].page.group;
             break;
         }
@@ -84,11 +123,25 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* A path as a pattern that it alone matches. */
+static char *pattern_of(mfm_ctx *ctx, const char *path, const char *more)
+{
+    char *pattern = mfm_alloc(ctx, 2 * strlen(path) + strlen(more) + 1, 1), *to = pattern;
+    for (; *path && pattern; path++) {
+        if (strchr("*?[\\", *path))
+            *to++ = '\\';
+        *to++ = *path;
+    }
+    if (pattern)
+        strcpy(to, more);
+    return pattern;
+}
+
 /* The runs seed-N of a folder. */
 static int read_seeds(mfm_run_list *l, const char *path, const mfm_class_borders *borders)
 {
     glob_t found = {.gl_pathc = 0};
-    char *pattern = mfm_format(l->ctx, "%s/seed-*", path);
+    char *pattern = pattern_of(l->ctx, path, "/seed-*");
     int status = pattern ? MFM_OK : MFM_ENOMEM, runs = 0;
     if (!status && glob(pattern, 0, NULL, &found) == GLOB_NOSPACE)
         status = mfm_fail(l->ctx, MFM_ENOMEM, "%s: out of memory", path);

@@ -421,21 +421,6 @@ char *mfm_run_record_place(const record *r, const char *path)
     return place;
 }
 
-bool mfm_run_record_same(const record *a, const record *b)
-{
-    static const char *const own[] = {"seed", "split-seed", "output"};
-    json_t *one = json_copy(json_object_get(a->run, "options"));
-    json_t *two = json_copy(json_object_get(b->run, "options"));
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        json_object_del(one, own[i]);
-        json_object_del(two, own[i]);
-    }
-    const bool same = json_equal(one, two);
-    json_decref(one);
-    json_decref(two);
-    return same;
-}
-
 /* ---- all of it ---- */
 
 static const char *short_name(const char *path)

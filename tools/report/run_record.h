@@ -32,7 +32,5 @@ const char *mfm_run_record_keep(mfm_run_record *record, char *text);
 /* A relative place as it is named from here: those of a run are named from the folder where it
  * began. */
 char *mfm_run_record_place(const mfm_run_record *record, const char *path);
-/* Whether two runs were asked for the same but for their seeds and places. */
-bool mfm_run_record_same(const mfm_run_record *a, const mfm_run_record *b);
 
 #endif

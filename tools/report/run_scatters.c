@@ -9,14 +9,20 @@
 #include "onnx/info/inspect.h"
 #include "onnx/modulator.h"
 
-enum { MOST_OUTPUTS = 64 };
-
 /* A modulator's outputs, in the order in which the file has them. */
 typedef struct outputs {
-    const char *name[MOST_OUTPUTS]; /* borrowed from json */
+    const char **name; /* [count], borrowed from json */
+    int *value;        /* [count], in the graph */
     size_t count;
     json_t *json;
 } outputs;
+
+static void clear_outputs(mfm_ctx *ctx, outputs *o)
+{
+    mfm_free(ctx, o->name);
+    mfm_free(ctx, o->value);
+    json_decref(o->json);
+}
 
 static int read_outputs(mfm_ctx *ctx, const mfm_model *model, outputs *o)
 {
@@ -24,11 +30,16 @@ static int read_outputs(mfm_ctx *ctx, const mfm_model *model, outputs *o)
     const char *text = mfm_model_metadata(model, MFM_MODULATOR_KEY);
     *o = (outputs){.json = text ? json_loads(text, 0, NULL) : NULL};
     const json_t *sites = json_object_get(o->json, "sites");
+    const size_t most = 2 * json_array_size(sites) + 1;
+    o->name = mfm_alloc(ctx, most, sizeof *o->name);
+    o->value = mfm_alloc(ctx, most, sizeof *o->value);
+    if (!o->name || !o->value)
+        return MFM_ENOMEM;
     for (size_t i = 0; i < json_array_size(sites); i++)
         for (int k = 0; k < 2; k++) {
             const char *name =
                 json_string_value(json_object_get(json_array_get(sites, i), keys[k]));
-            if (name && *name && o->count < MOST_OUTPUTS)
+            if (name && *name)
                 o->name[o->count++] = name;
         }
     return o->count ? MFM_OK
@@ -61,11 +72,11 @@ static int lay_out(mfm_run_record *r, const char *name, const real *numbers, int
     return MFM_OK;
 }
 
-static int run_plan(mfm_run_record *r, const mfm_graph *graph, const outputs *o, const int *values,
+static int run_plan(mfm_run_record *r, const mfm_graph *graph, const outputs *o,
                     const real *soft_labels, int count, mfm_run_evaluation *e)
 {
     mfm_plan *plan;
-    int status = mfm_plan_new_forward(r->ctx, graph, count, values, o->count, &plan);
+    int status = mfm_plan_new_forward(r->ctx, graph, count, o->value, o->count, &plan);
     if (status)
         return status;
     mfm_plan_bind_params(plan, MFM_X, graph->params);
@@ -77,8 +88,8 @@ static int run_plan(mfm_run_record *r, const mfm_graph *graph, const outputs *o,
     if (!status)
         mfm_plan_run(plan, 0);
     for (size_t i = 0; i < o->count && !status; i++) {
-        const int64_t numbers = mfm_shape_count(mfm_plan_shape(plan, values[i]));
-        status = lay_out(r, o->name[i], mfm_plan_lane(plan, values[i], MFM_X), count,
+        const int64_t numbers = mfm_shape_count(mfm_plan_shape(plan, o->value[i]));
+        status = lay_out(r, o->name[i], mfm_plan_lane(plan, o->value[i], MFM_X), count,
                          (int)(numbers / count), e);
     }
     mfm_plan_free(plan);
@@ -89,20 +100,19 @@ static int lay_out_all(mfm_run_record *r, const mfm_model *model, const real *so
                        int count, mfm_run_evaluation *e)
 {
     outputs o;
-    int values[MOST_OUTPUTS];
     mfm_graph *graph = NULL;
     int status = read_outputs(r->ctx, model, &o);
     if (!status)
-        status = mfm_graph_import(r->ctx, model, o.count, &graph, values);
+        status = mfm_graph_import(r->ctx, model, o.count, &graph, o.value);
     if (!status) {
         e->scatters = mfm_alloc(r->ctx, o.count, sizeof *e->scatters);
         e->layouts = mfm_alloc(r->ctx, o.count, sizeof *e->layouts);
         status = e->scatters && e->layouts ? MFM_OK : MFM_ENOMEM;
     }
     if (!status)
-        status = run_plan(r, graph, &o, values, soft_labels, count, e);
+        status = run_plan(r, graph, &o, soft_labels, count, e);
     mfm_graph_free(graph);
-    json_decref(o.json);
+    clear_outputs(r->ctx, &o);
     r->page.scatters = e->scatters;
     r->page.n_scatters = e->n_scatters;
     return status;

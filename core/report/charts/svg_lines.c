@@ -10,7 +10,8 @@ enum {
     MOST_POINTS = 30,
     MOST_STOPS = 60,
     MOST_CURVES = 24,
-    ROOM = 32
+    ROOM = 32,
+    LEAST_PERCENT = 10
 };
 
 typedef struct plot {
@@ -51,14 +52,22 @@ static void range_of(const mfm_lines *l, bool y, double *low, double *high)
     }
 }
 
+/* Of 0 to 100, ten at least: differences of a few images are not to fill the chart. */
+static mfm_scale scale_percent(double low, double high)
+{
+    const double more = fmax(0, LEAST_PERCENT - (high - low));
+    low = fmax(0, fmin(low - more / 2, 100 - LEAST_PERCENT));
+    return mfm_scale_linear(low, fmax(high, low + (more > 0 ? LEAST_PERCENT : 0)), MOST_TICKS);
+}
+
 static mfm_scale scale_y(const mfm_lines *l)
 {
     double low, high;
     if (l->percent)
         return mfm_scale_linear(0, 100, MOST_TICKS);
     range_of(l, true, &low, &high);
-    if (low == high && strchr(l->unit, '%')) /* not 0 to 1 for a recall of 0 */
-        return mfm_scale_linear(0, 100, MOST_TICKS);
+    if (strchr(l->unit, '%')) /* one number alone tells most between 0 and 100 */
+        return low == high ? mfm_scale_linear(0, 100, MOST_TICKS) : scale_percent(low, high);
     return mfm_scale_linear(l->from_zero ? fmin(0, low) : low, high, MOST_TICKS);
 }
 

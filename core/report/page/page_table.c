@@ -61,31 +61,46 @@ static void add_run(mfm_markup *m, const mfm_page_run *r, int index, const bool 
     mfm_markup_add(m, "</tr>\n");
 }
 
+static int furthest(const mfm_page *p, int group)
+{
+    int epochs = 0;
+    for (int i = 0; i < p->n_runs; i++)
+        if (p->runs[i].group == group && p->runs[i].epochs > epochs)
+            epochs = p->runs[i].epochs;
+    return epochs;
+}
+
+/* Runs that have not come as far as others of their group would spoil its mean. */
+static bool is_meant(const mfm_page *p, int index, int group)
+{
+    return p->runs[index].group == group && p->runs[index].epochs == furthest(p, group);
+}
+
 /* Mean and deviation of a sample over the runs of a group, where a column has a number in each. */
 static void summarise(const mfm_page *p, int group, int column, double *mean, double *deviation)
 {
     double sum = 0, squares = 0, row[COLUMNS];
     int n = 0;
     for (int i = 0; i < p->n_runs; i++)
-        if (p->runs[i].group == group) {
+        if (is_meant(p, i, group)) {
             row_of(&p->runs[i], row);
             sum += row[column];
             n++;
         }
     *mean = sum / n;
     for (int i = 0; i < p->n_runs; i++)
-        if (p->runs[i].group == group) {
+        if (is_meant(p, i, group)) {
             row_of(&p->runs[i], row);
             squares += (row[column] - *mean) * (row[column] - *mean);
         }
     *deviation = n > 1 ? sqrt(squares / (n - 1)) : NAN;
 }
 
-static int runs_of_group(const mfm_page *p, int group)
+static int runs_meant(const mfm_page *p, int group)
 {
     int runs = 0;
     for (int i = 0; i < p->n_runs; i++)
-        runs += p->runs[i].group == group;
+        runs += is_meant(p, i, group);
     return runs;
 }
 
@@ -93,7 +108,7 @@ static int runs_of_group(const mfm_page *p, int group)
 static void add_mean(mfm_markup *m, const mfm_page *p, int index, const bool *shown)
 {
     const mfm_page_run *r = &p->runs[index];
-    const int runs = runs_of_group(p, r->group);
+    const int runs = runs_meant(p, r->group);
     for (int i = index + 1; i < p->n_runs; i++)
         if (p->runs[i].group == r->group)
             return;
@@ -150,7 +165,7 @@ void mfm_page_table(mfm_page_text *text, const mfm_page *p)
         "lowest error was chosen on the test images, and estimates nothing. Many: "
         "classes with over %u training images, few: under %u. G-mean: recalls' geometric mean. "
         "ECE: expected calibration error, 15 bins. &#177;: standard "
-        "deviation of a sample over seeds.</p>\n",
+        "deviation of a sample over seeds, of runs of the same number of epochs.</p>\n",
         p->borders.many, p->borders.medium);
 }
 

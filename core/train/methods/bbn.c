@@ -175,6 +175,7 @@ const mfm_method mfm_method_bbn = {
                                  .from = MFM_FROM_TRAIN,
                                  .sampler = "reversed"}},
     .sharpens = true,
+    .needs_end = true,
     .rebalances = true,
     .build = build,
     .begin = begin,

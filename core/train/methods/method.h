@@ -68,6 +68,7 @@ typedef struct mfm_method {
     bool last_layer_alone;               /* of the model's tensors those of the last layer are */
     bool rebalances;                     /* favours classes by their number of images */
     bool sharpens;                       /* takes sharpness-aware steps when they are asked for */
+    bool needs_end;                      /* what a step does depends on the number of epochs */
     const mfm_settings *const *settings; /* ended by NULL; NULL: none */
     /* The layer at which two branches begin, for a method that trains a model with such (NULL: the
      * last residual block). NULL for others. */

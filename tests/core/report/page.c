@@ -150,6 +150,15 @@ static void several_runs(void)
     CU_ASSERT_EQUAL(seen("one, mean 79.25 %"), 4); /* the legend, and three bars */
     CU_ASSERT_EQUAL(seen("<h3>"), 3);
     mfm_markup_clear(&text.markup);
+    runs[1].epochs = 2; /* one that was interrupted: there is no mean with it */
+    make(ctx, &page);
+    CU_ASSERT_EQUAL(seen("mean of"), 0);
+    mfm_markup_clear(&text.markup);
+    runs[2] = run_of("three", "3", 0); /* but of those that came to their end */
+    make(ctx, &page);
+    CU_ASSERT_EQUAL(seen("<td>mean of 2</td>"), 1);
+    CU_ASSERT_EQUAL(seen("<td class=\"n\">12.50<small> &#177; 0.00</small></td>"), 1);
+    mfm_markup_clear(&text.markup);
     mfm_ctx_free(ctx);
 }
 

@@ -239,6 +239,29 @@ static void test_flat_percentages(void)
     finish();
 }
 
+/* A recall that moves by little is at the bottom of 0 to 10, at the top of 90 to 100, and in the
+ * middle of ten elsewhere. */
+static void test_narrow_percentages(void)
+{
+    static const double x[] = {1, 2}, low[] = {0, 0.1}, high[] = {99.9, 100}, middle[] = {50, 51};
+    start();
+    draw_curve(x, low, 2, " %");
+    CU_ASSERT_EQUAL(count(">0</text>"), 1);
+    CU_ASSERT_EQUAL(count(">10</text>"), 1);
+    finish();
+    start();
+    draw_curve(x, high, 2, " %");
+    CU_ASSERT_EQUAL(count(">90</text>"), 1);
+    CU_ASSERT_EQUAL(count(">100</text>"), 1);
+    CU_ASSERT_EQUAL(count(">102</text>"), 0);
+    finish();
+    start();
+    draw_curve(x, middle, 2, " %");
+    CU_ASSERT_EQUAL(count(">44</text>"), 1);
+    CU_ASSERT_EQUAL(count(">56</text>"), 1);
+    finish();
+}
+
 /* Long runs have no dots, and places for the pointer at some of their epochs. */
 static void test_long_lines(void)
 {
@@ -439,6 +462,7 @@ static const mfm_case cases[] = {
     {"lines go through their points", test_lines},
     {"ticks of small numbers are short", test_small_numbers},
     {"percentages that do not move have the whole range", test_flat_percentages},
+    {"percentages that hardly move have ten of it", test_narrow_percentages},
     {"long lines have no dots", test_long_lines},
     {"percent of percent", test_percent},
     {"no lines", test_no_lines},

@@ -53,10 +53,31 @@ static void a_long_tag_is_cut(void)
     mfm_ctx_free(ctx);
 }
 
+/* Of 199 bytes and characters of two each, the first that would not fit whole is left out: 199. */
+static void a_tag_is_cut_between_characters(void)
+{
+    char tag[400] = "";
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    mfm_events cut, whole;
+    memset(tag, 'x', 199);
+    mfm_events_init(&whole, ctx, 0);
+    mfm_events_scalar(&whole, tag, 1, 1, 0);
+    for (int i = 199; i < 300; i += 2)
+        memcpy(tag + i, "\xc3\xa9", 2);
+    mfm_events_init(&cut, ctx, 0);
+    mfm_events_scalar(&cut, tag, 1, 1, 0);
+    CU_ASSERT_EQUAL_FATAL(cut.size, whole.size);
+    CU_ASSERT_EQUAL(memcmp(cut.bytes, whole.bytes, cut.size), 0);
+    mfm_events_clear(&cut);
+    mfm_events_clear(&whole);
+    mfm_ctx_free(ctx);
+}
+
 static const mfm_case cases[] = {
     {"the checksum is Castagnoli's", the_checksum_is_castagnolis},
     {"a scalar is an event", a_scalar_is_an_event},
     {"a long tag is cut", a_long_tag_is_cut},
+    {"a tag is cut between characters", a_tag_is_cut_between_characters},
 };
 
 MFM_SUITE("core/report/tensorboard", cases)

@@ -13,6 +13,7 @@
 #include "core/data/sources/source.h"
 #include "onnx/info/best_info.h"
 #include "onnx/info/inspect.h"
+#include "onnx/info/structure.h"
 #include "onnx/surgery/branch.h"
 #include "onnx/surgery/inject.h"
 #include "onnx/checkpoint.h"
@@ -104,8 +105,10 @@ static int adopt_options(mfm_train_job *job, const json_t *options, const char *
 static void warn_of_end(const mfm_train_job *job, long long epochs)
 {
     const mfm_train_options o = mfm_train_options_of(&job->form, &job->arguments);
-    const char *names[2];
+    const char *names[3];
     int count = 0;
+    if (o.method->needs_end)
+        names[count++] = o.method->name;
     if (o.schedule.kind->needs_end)
         names[count++] = o.schedule.kind->name;
     if (o.sampler->needs_end)
@@ -164,7 +167,7 @@ int mfm_train_job_hash_model(mfm_train_job *job)
         return status;
     job->model_hash = mfm_fnv(MFM_FNV_START, bytes, size);
     mfm_free(job->ctx, bytes);
-    return MFM_OK;
+    return mfm_model_structure(job->ctx, job->session.model, &job->architecture);
 }
 
 /* Whether the run that goes on tells the same hash under key. */
@@ -186,11 +189,18 @@ int mfm_train_job_check_sibling(const mfm_train_job *job)
                     job->model_path);
 }
 
+/* 0 where the run that goes on does not tell it. */
+static uint64_t stored_hash(const mfm_train_job *job, const char *key)
+{
+    const char *stored = json_string_value(json_object_get(job->stored, key));
+    return stored ? strtoull(stored, NULL, 16) : 0;
+}
+
 int mfm_train_job_load_checkpoint(mfm_train_job *job)
 {
     if (job->run_model) {
-        const char *stored = json_string_value(json_object_get(job->stored, "model"));
-        job->model_hash = stored ? strtoull(stored, NULL, 16) : 0;
+        job->model_hash = stored_hash(job, "model");
+        job->architecture = stored_hash(job, "architecture");
     } else if (!same_as_stored(job, "model", job->model_hash)) {
         return mfm_fail(job->ctx, MFM_EINVAL,
                         "resume: %s: not the model that the run began with: leave it out, or start "
@@ -429,22 +439,24 @@ static json_t *describe_classes(const mfm_train_job *job)
 
 static json_t *describe_run(const mfm_train_job *job)
 {
-    char model[HASH_TEXT], split[HASH_TEXT], test[HASH_TEXT];
+    char model[HASH_TEXT], architecture[HASH_TEXT], split[HASH_TEXT], test[HASH_TEXT];
     const mfm_train_options *options = &job->training->options;
     hash_text(job->model_hash, model);
+    hash_text(job->architecture, architecture);
     hash_text(job->split->hash, split);
     hash_text(job->test_hash, test);
     char here[PATH_MAX] = "";
     if (!getcwd(here, sizeof here))
         here[0] = '\0'; /* it was removed: relative places are lost */
     return json_pack(
-        "{s:s, s:s*, s:o, s:o, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "onnx-mfm",
-        MFM_VERSION, "began_with", job->arguments.resume ? mfm_run_began_with(job->stored) : NULL,
-        "folder", mfm_json_exact(here), "model_file", mfm_json_exact(job->model_path), "model",
-        model, "split", split, "test", test, "threads", job->threads, "train_images",
-        (int)job->split->train_count, "meta_images", (int)job->split->meta_count,
-        "validation_images", (int)job->split->validation_count, "meta_batch",
-        mfm_method_reads_meta(options) ? (int)options->meta_batch : 0, "classes",
+        "{s:s, s:s*, s:o, s:o, s:s, s:s*, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o}",
+        "onnx-mfm", MFM_VERSION, "began_with",
+        job->arguments.resume ? mfm_run_began_with(job->stored) : NULL, "folder",
+        mfm_json_exact(here), "model_file", mfm_json_exact(job->model_path), "model", model,
+        "architecture", job->architecture ? architecture : NULL, "split", split, "test", test,
+        "threads", job->threads, "train_images", (int)job->split->train_count, "meta_images",
+        (int)job->split->meta_count, "validation_images", (int)job->split->validation_count,
+        "meta_batch", mfm_method_reads_meta(options) ? (int)options->meta_batch : 0, "classes",
         describe_classes(job), "preprocess", mfm_session_preprocess_json(&job->session), "options",
         mfm_options_to_json(&job->form.table, &job->arguments));
 }

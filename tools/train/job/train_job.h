@@ -31,7 +31,8 @@ typedef struct mfm_train_job {
     mfm_form form;
     mfm_train_arguments arguments;
     int threads;
-    uint64_t model_hash; /* FNV-1a of 64 bits over the bytes of the model given */
+    uint64_t model_hash;   /* FNV-1a of 64 bits over the bytes of the model given */
+    uint64_t architecture; /* of the model given (onnx/info/structure.h); 0: not known */
     mfm_session session;
     mfm_model *checkpoint; /* of the run that goes on, until it becomes the session's model */
     json_t *stored;        /* what that run told of itself */
