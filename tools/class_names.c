@@ -34,8 +34,8 @@ static int split_lines(mfm_ctx *ctx, const char *path, mfm_class_names *n)
         const size_t length = strcspn(line, "\r\n");
         char *next = line + length + (line[length] == '\r' && line[length + 1] == '\n');
         if (length == 0)
-            return mfm_fail(ctx, MFM_EDATA, "%s: line %zu is empty: each has a class's name", path,
-                            n->count + 1);
+            return mfm_fail(ctx, MFM_EDATA, "%s: line %zu is empty: expected the name of a class",
+                            path, n->count + 1);
         if (mfm_grow(ctx, &n->name, n->count, &capacity, sizeof *n->name))
             return MFM_ENOMEM;
         n->name[n->count++] = line;
@@ -52,7 +52,7 @@ int mfm_class_names_read(mfm_ctx *ctx, const char *path, mfm_class_names *names)
     *names = (mfm_class_names){.text = NULL};
     int status = mfm_read_file(ctx, path, &names->text, &size);
     if (!status && strlen(names->text) != size)
-        status = mfm_fail(ctx, MFM_EDATA, "%s: a byte of zero: a text is required", path);
+        status = mfm_fail(ctx, MFM_EDATA, "%s: holds a zero byte: expected text", path);
     return status ? status : split_lines(ctx, path, names);
 }
 

@@ -29,8 +29,8 @@ static int check_standard(mfm_ctx *ctx)
 {
     if (isatty(STDOUT_FILENO))
         return mfm_fail(ctx, MFM_EIO,
-                        "cannot write to standard output: it is a terminal: lead it "
-                        "into a file or a program");
+                        "cannot write to standard output: it is a terminal: redirect it to a file "
+                        "or a program");
     fflush(stdout);
     stdout = stderr; /* the descriptor is the file's; glibc lets the stream be another */
     return MFM_OK;
@@ -226,7 +226,7 @@ int mfm_keep_standard_input(mfm_ctx *ctx)
 {
     if (isatty(STDIN_FILENO))
         return mfm_fail(ctx, MFM_EIO,
-                        "cannot read %s: it is a terminal: lead a file or a program into it",
+                        "cannot read %s: it is a terminal: redirect a file or a program to it",
                         standard_input);
     if (stays())
         return MFM_OK;

@@ -90,7 +90,7 @@ static void begin(const help *h, const char *shell)
             mfm_quoted_text(h->commands[i].summary, true);
             printf("'\n");
         }
-        printf("    'help:what a command does' 'version:print the version'\n)\n"
+        printf("    'help:show what a command does' 'version:print the version'\n)\n"
                "if (( CURRENT == 2 )); then\n    _describe command commands\nelse\n"
                "    case $words[2] in\n    help) _describe command commands ;;\n");
     } else {

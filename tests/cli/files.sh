@@ -21,7 +21,7 @@ expect_stdout '^\+ metadata mfm.inject: '
 expect_exit 1 diff i.onnx a.onnx --json
 expect_stdout '"same": false'
 expect_stdout '"part": "node"'
-expect_refusal 2 '3 models: two are compared' diff a.onnx b.onnx i.onnx
+expect_refusal 2 '3 models given: diff compares two' diff a.onnx b.onnx i.onnx
 expect_refusal 3 'cannot open none' diff a.onnx none
 
 # meta: what is its own is changed on demand only, and all else stays.
@@ -45,7 +45,7 @@ expect_exit 0 meta i.onnx -o x.onnx --set mfm.classes=damaged --own
 expect_stderr 'warning: mfm.classes: changed as asked'
 expect_refusal 3 'no such entry' meta a.onnx -o y.onnx --remove author
 expect_refusal 2 'missing required option -o FILE' meta a.onnx --set a=b
-expect_refusal 2 'nothing is changed' meta a.onnx -o y.onnx
+expect_refusal 2 'nothing to write: give --set' meta a.onnx -o y.onnx
 expect_refusal 2 'expected KEY=TEXT' meta a.onnx -o y.onnx --set author
 expect_refusal 3 'cannot write a.onnx' meta a.onnx -o a.onnx --set a=b
 

@@ -24,7 +24,7 @@ expect_exit 0 train four.onnx -o base.onnx $common --method base
 expect_exit 0 train four.onnx -o mfm.onnx $common
 expect_exit 0 eval mfm.onnx --data idx:four
 expect_exit 0 head mfm.run/checkpoint.onnx -o five.onnx --classes 5
-expect_stderr 'checkpoint.onnx: its modulator reads a soft label over the old classes, and goes'
+expect_stderr 'checkpoint.onnx: its modulator reads a soft label over the old classes, and is removed'
 expect_exit 0 inspect five.onnx --json
 expect_stdout '^  "modulators": \[\],'
 expect_exit 0 head base.onnx -o none.onnx --classes 4 --dropout 0.5 --after block:-1 --pool
@@ -45,7 +45,7 @@ expect_refusal 3 'gap: line 2 is empty' head ten.onnx -o no.onnx --class-names g
 printf 'cat\ndog\ncat\n' >twice
 expect_refusal 3 "twice: two classes are called 'cat'" head ten.onnx -o no.onnx --class-names twice
 printf 'cat\n' >one
-expect_refusal 3 'one: 1 names: at least 2' head ten.onnx -o no.onnx --class-names one
+expect_refusal 3 'one: 1 names: expected at least 2' head ten.onnx -o no.onnx --class-names one
 printf 'cat\n\377\n' >bytes
 expect_refusal 3 'name of class 1: UTF-8' head ten.onnx -o no.onnx --class-names bytes
 expect_refusal 3 'cannot read none' head ten.onnx -o no.onnx --class-names none

@@ -31,7 +31,7 @@ for command in $commands; do
     fi
 done
 expect_exit 0 help --man train
-expect_stdout '^what a shift brings in; HOW is zero or reflect \(default: zero\)$'
+expect_stdout '^what fills the edge after a shift; HOW is zero or reflect \(default: zero\)$'
 expect_exit 0 help --man
 expect_stdout '^\.BR onnx.-mfm.-train \(1\)$'
 for variable in MFM_TRACE MFM_MPI; do

@@ -55,7 +55,7 @@ expect_stdout '"name": "light"'
 expect_refusal 3 'lenet.onnx tells no normalisation: give --mean and --std' \
     predict lenet.onnx photos/dark/000.png
 expect_exit 0 predict lenet.onnx photos/dark/000.png --mean imagenet
-expect_stderr 'tells no names of classes: they are numbers; --class-names FILE names them'
+expect_stderr 'has no class names: classes are shown as numbers; --class-names FILE names them'
 expect_stdout ': [01] [0-9.]+ %, [01] [0-9.]+ %$'
 printf 'night\r\nday' >names.txt
 expect_exit 0 predict lenet.onnx photos/dark/000.png --mean 0.5 --std 0.25,0.25,0.25 \
@@ -90,7 +90,7 @@ expect_refusal 3 'empty: no JPEG or PNG file in the folder' predict m.onnx empty
 : >nothing
 last_command="onnx-mfm predict m.onnx - (an empty list)"
 "$TOOL" predict m.onnx - <nothing >.stdout 2>.stderr && fail "an empty list is good"
-expect_stderr 'standard input names no image: a path per line'
+expect_stderr 'standard input names no image: expected one path per line'
 
 # A name in the model or of a file cannot move the cursor.
 cp photos/dark/000.png "$(printf 'a\033b.png')"

@@ -64,7 +64,7 @@ refused 3 'has no layer conv9: its layer is' --modulator $modulator --map conv9=
 refused 2 'expected THEIRS=OURS' --modulator $modulator --map fc1
 refused 2 'beside --modulator: the form is that of' --modulator $modulator --hidden 5 --layer fc:1
 refused 2 'beside --map: give one' --modulator $modulator --layer fc:1 --map fc1=fc:1
-refused 2 '--map without --modulator' --map fc1=fc:1
+refused 2 '--map needs --modulator' --map fc1=fc:1
 refused 3 'no modulator: the modulator.onnx of a run is needed' --modulator lenet.onnx
 refused 3 'nowhere.onnx' --modulator nowhere.onnx
 refused 2 'the method base trains no modulator' --method base --modulator $modulator

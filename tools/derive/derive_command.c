@@ -36,18 +36,19 @@ const mfm_option mfm_derive_table[MFM_DERIVE_OPTIONS] = {
      .kind = MFM_OPTION_STRINGS,
      .value = "NAME=FILE",
      .offset = offsetof(mfm_derive_options, directions),
-     .help = "part of v: of a parameter, or of the input of that name; what is not given is zero; "
+     .help = "part of v, for the parameter or the input of that name; what is not given is zero; "
              "may be given several times"},
     {.name = "wrt",
      .kind = MFM_OPTION_STRINGS,
      .value = "NAME",
      .offset = offsetof(mfm_derive_options, wrt),
-     .help = "write these alone: parameters or the input, or a pattern; may be given several times "
-             "(default: all)"},
+     .help = "write only these: the input or parameters, by name or pattern; may be given several "
+             "times (default: all)"},
     {.name = "training",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(mfm_derive_options, training),
-     .help = "BatchNormalization over the images given, Dropout with masks, as a training step"},
+     .help =
+         "BatchNormalization over the given images and Dropout with masks, as in a training step"},
     {.name = "seed",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -336,10 +337,12 @@ static int check_options(mfm_ctx *ctx, const mfm_derive_options *o, bool hvp)
 {
     const bool f = o->labels || o->cotangent;
     if (o->labels && o->cotangent)
-        return mfm_fail(ctx, MFM_EUSAGE, "--labels and --cotangent: f is of one of them");
-    if (o->output && !f)
         return mfm_fail(ctx, MFM_EUSAGE,
-                        "missing --labels FILE or --cotangent FILE: what is differentiated");
+                        "--labels and --cotangent: give one of them, which says what f is");
+    if (o->output && !f)
+        return mfm_fail(
+            ctx, MFM_EUSAGE,
+            "missing --labels FILE or --cotangent FILE: one of them says what is differentiated");
     if (!hvp && !o->output && !o->jvp)
         return mfm_fail(ctx, MFM_EUSAGE, "missing -o FOLDER or --jvp FILE");
     if ((hvp || o->jvp) && o->directions.count == 0)

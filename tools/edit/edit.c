@@ -57,8 +57,8 @@ int mfm_edit_judge(mfm_edit *edit, const mfm_model *model, const char *what)
 {
     if (edit->verify && !(edit->apart <= MOST_APART))
         return mfm_fail(edit->ctx, MFM_ECHECK,
-                        "--verify: %s: %s differ by %.3g of the largest number over %zu images, at "
-                        "most %g: nothing was written",
+                        "--verify: %s: %s differ by %.3g of the largest number over %zu images, "
+                        "more than %g: nothing was written",
                         edit->path, what, edit->apart, edit->verify, MOST_APART);
     return mfm_model_facts_new(edit->ctx, model, &edit->after);
 }

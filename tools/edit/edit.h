@@ -14,7 +14,7 @@
     {                                                                                              \
         .name = "verify", .kind = MFM_OPTION_UINT, .value = "N", .max = 4096,                      \
         .offset = offsetof(structure, field),                                                      \
-        .help = "compute N random images before and after, and write nothing where they differ"    \
+        .help = "compute N random images before and after, and write nothing if they differ"       \
     }
 
 typedef struct mfm_edit {

@@ -118,8 +118,7 @@ static int take_lock(mfm_run_folder *f)
     if (f->lock < 0)
         return mfm_fail_errno(f->ctx, errno, "use the run folder", f->path);
     if (flock(f->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
-        return mfm_fail(f->ctx, MFM_EIO, "run folder %s: another training is at work in it",
-                        f->path);
+        return mfm_fail(f->ctx, MFM_EIO, "run folder %s: another training is using it", f->path);
     return MFM_OK;
 }
 

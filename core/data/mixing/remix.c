@@ -27,13 +27,13 @@ static const mfm_option table[] = {
      .min = 1,
      .max = 1e9,
      .offset = offsetof(remix_values, kappa),
-     .help = "how many times the images of the rarer class the other must have"},
+     .help = "how many times as many images as the rarer class the other must have"},
     {.name = "remix-tau",
      .kind = MFM_OPTION_REAL,
      .value = "T",
      .max = 1,
      .offset = offsetof(remix_values, tau),
-     .help = "the label is the rarer class's where the other has a smaller share of the image"},
+     .help = "the label is the rarer class's where the other's share of the image is smaller"},
 };
 static const mfm_settings settings = MFM_SETTINGS("Mixing by Remix", table, defaults);
 

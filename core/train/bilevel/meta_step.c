@@ -41,7 +41,7 @@ static const mfm_option table[] = {
      .offset = offsetof(mfm_meta_steps, until),
      .silent_default = true,
      .idle = mfm_no_meta_set,
-     .help = "last epoch with meta steps; from then on hyper-parameters stay as they are (default: "
+     .help = "last epoch with meta steps; after it the hyper-parameters stay as they are (default: "
              "0, the last of all)"},
     {.name = "virtual-step",
      .kind = MFM_OPTION_CHOICE,
@@ -49,14 +49,15 @@ static const mfm_option table[] = {
      .choices = virtual_forms,
      .offset = offsetof(mfm_meta_steps, virtual_form),
      .idle = no_meta_steps,
-     .help = "a gradient step, or one with momentum and weight decay as the weights' own"},
+     .help =
+         "a gradient step, or a full one with the momentum and weight decay of the weights' own"},
     {.name = "virtual-params",
      .kind = MFM_OPTION_CHOICE,
      .value = "WHICH",
      .choices = virtual_params,
      .offset = offsetof(mfm_meta_steps, virtual_params),
      .idle = no_meta_steps,
-     .help = "weights that the virtual step moves: the last layer's alone cost less"},
+     .help = "weights that the virtual step moves; the last layer's alone cost less"},
 };
 
 static const mfm_meta_steps defaults = {.every = 1, .from = 1};

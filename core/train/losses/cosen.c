@@ -37,7 +37,7 @@ static const mfm_option table[] = {
      .max = 0.5,
      .offset = offsetof(mfm_cost_values, rate),
      .idle = one_epoch,
-     .help = "step of the costs towards their target, after each epoch; 0.5: all the way"},
+     .help = "how far costs move towards their target after each epoch; 0.5: all the way"},
     {.name = "cosen-separability",
      .kind = MFM_OPTION_REAL,
      .value = "M",
@@ -72,7 +72,7 @@ static const mfm_option table[] = {
      .max = 1e6,
      .offset = offsetof(mfm_cost_values, images),
      .idle = stay,
-     .help = "training images of each class whose distances are taken, the first ones"},
+     .help = "training images of each class, the first ones, whose distances are taken"},
 };
 static const mfm_settings settings = MFM_SETTINGS("CoSen", table, defaults);
 

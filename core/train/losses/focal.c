@@ -21,13 +21,13 @@ static const mfm_option table[] = {
      .value = "FORM",
      .choices = form_names,
      .offset = offsetof(focal_values, form),
-     .help = "probabilities over all classes, or of each class against the others"},
+     .help = "take probabilities over all classes, or of each class against the others"},
     {.name = "focal-gamma",
      .kind = MFM_OPTION_REAL,
      .value = "G",
      .max = 100,
      .offset = offsetof(focal_values, gamma),
-     .help = "how much samples that are right lose"},
+     .help = "how strongly samples that are right are weighted down"},
 };
 static const mfm_settings settings = MFM_SETTINGS("Focal loss", table, defaults);
 

@@ -27,7 +27,7 @@ static const mfm_option table[] = {
      .value = "EPS",
      .max = 1,
      .offset = offsetof(smoothing_values, head),
-     .help = "share of the label that goes to all classes, for the largest class"},
+     .help = "share of the label that is spread over all classes, for the largest class"},
     {.name = "smoothing-tail",
      .kind = MFM_OPTION_REAL,
      .value = "EPS",
@@ -39,7 +39,7 @@ static const mfm_option table[] = {
      .value = "FORM",
      .choices = form_names,
      .offset = offsetof(smoothing_values, form),
-     .help = "how it goes from one to the other"},
+     .help = "how the share goes from one to the other"},
 };
 static const mfm_settings settings = MFM_SETTINGS("Label-aware smoothing", table, defaults);
 

@@ -11,7 +11,7 @@ static const mfm_option table[] = {{.name = "smoothing",
                                     .value = "EPS",
                                     .max = 1,
                                     .offset = offsetof(smoothing_values, eps),
-                                    .help = "share of the label that goes to all classes"}};
+                                    .help = "share of the label that is spread over all classes"}};
 static const mfm_settings settings = MFM_SETTINGS("Label smoothing", table, defaults);
 
 static void relabel(const mfm_task *task, const mfm_chosen *chosen, real *rows)

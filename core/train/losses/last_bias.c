@@ -27,8 +27,8 @@ static const mfm_option table[] = {
      .choices = starts,
      .offset = offsetof(last_bias_values, start),
      .idle = not_started,
-     .help = "the last layer's biases start as in the model, or, for a classifier that has not "
-             "been trained, at -log(classes - 1), and then do not decay"},
+     .help = "start the last layer's biases as in the model or, for a classifier that has not been "
+             "trained, at -log(classes - 1), and then without weight decay"},
 };
 static const last_bias_values defaults = {.start = AS_IN_MODEL};
 const mfm_settings mfm_last_bias_settings = MFM_SETTINGS("Sigmoid losses", table, defaults);

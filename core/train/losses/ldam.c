@@ -28,7 +28,7 @@ static const mfm_option table[] = {
      .min = 1e-3,
      .max = 1e4,
      .offset = offsetof(ldam_values, scale),
-     .help = "what cosines are multiplied by"},
+     .help = "factor of the cosines"},
 };
 static const mfm_settings settings = MFM_SETTINGS("LDAM", table, defaults);
 

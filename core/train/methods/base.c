@@ -16,10 +16,9 @@ static const mfm_option table[] = {
      .offset = offsetof(mfm_base_values, less_memory),
      .scope = MFM_OPTION_CHANGEABLE,
      .idle = kept_anyway,
-     .help = "makes outputs of normalisations anew for the backward pass instead of keeping them: "
-             "the same results, with up to a quarter less memory, a few percent slower; "
-             "sharpness-aware "
-             "steps keep them"},
+     .help = "compute the outputs of normalisations again for the backward pass instead of keeping "
+             "them: the same results with up to a quarter less memory, a few percent slower; "
+             "sharpness-aware steps keep them"},
 };
 static const mfm_base_values defaults;
 const mfm_settings mfm_base_settings = MFM_SETTINGS("The plain step", table, defaults);

@@ -26,7 +26,7 @@ static const mfm_option table[] = {
      .value = "START",
      .choices = starts,
      .offset = offsetof(crt_values, start),
-     .help = "the last layer starts anew, or as the model has it"},
+     .help = "start the last layer anew, or as the model has it"},
 };
 static const crt_values defaults = {.start = ANEW};
 static const mfm_settings classifier_settings =

@@ -31,14 +31,15 @@ static const mfm_option table[] = {
      .value = "X",
      .max = 1e3,
      .offset = offsetof(mislas_values, rate),
-     .help = "the last layer learns at X times --lr, the factors of classes at --lr"},
+     .help = "learning rate of the last layer, as a factor of --lr; the factors of classes learn "
+             "at --lr"},
     {.name = "statistics",
      .kind = MFM_OPTION_CHOICE,
      .value = "HOW",
      .choices = statistics,
      .offset = offsetof(mislas_values, statistics),
-     .help = "shifted: normalisations use the statistics of the class-balanced batches, their "
-             "running ones follow, and features are computed in every step"},
+     .help = "keep the statistics of normalisations, or shift them: batches then use their own, "
+             "the running ones follow, and features are computed in every step"},
 };
 /* Of the authors' settings for CIFAR-100 at imbalance 100. */
 static const mislas_values defaults = {.rate = 0.2, .statistics = KEPT};

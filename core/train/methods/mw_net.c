@@ -29,7 +29,7 @@ static const mfm_option weighting_table[] = {
      .value = "BY",
      .choices = norms,
      .offset = offsetof(weighting, norm),
-     .help = "the sum of weighted losses is divided by the samples of the batch, or by the sum of "
+     .help = "divide the sum of weighted losses by the samples of the batch, or by the sum of "
              "their weights"},
 };
 

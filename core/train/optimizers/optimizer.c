@@ -55,7 +55,7 @@ static const mfm_option adam_table[] = {
      .min = 1e-30,
      .max = 1,
      .offset = offsetof(mfm_adam_values, epsilon),
-     .help = "added to the root of that"},
+     .help = "added to the root of that mean"},
 };
 const mfm_settings mfm_adam_settings = MFM_SETTINGS("Adam", adam_table, adam_defaults);
 

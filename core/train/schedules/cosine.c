@@ -14,7 +14,7 @@ static const mfm_option table[] = {{.name = "lr-last",
                                     .value = "X",
                                     .max = 1e6,
                                     .offset = offsetof(cosine_values, last),
-                                    .help = "learning rate that the last epoch comes close to"}};
+                                    .help = "learning rate that the run ends near"}};
 static const mfm_settings settings = MFM_SETTINGS("Cosine of the learning rate", table, defaults);
 
 static double lr(const void *values, double base, uint64_t epoch, uint64_t epochs)

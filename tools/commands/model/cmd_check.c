@@ -22,10 +22,11 @@ static const mfm_option_group groups[] = {
 
 static const mfm_option_table check_options = {
     .positional = "MODEL",
-    .purpose = "Everything that is wrong with a model at once: broken rules of ONNX, numbers that\n"
-               "are none, shapes that are told and not true, damaged metadata (errors and\n"
-               "warnings), and what keeps it from being trained (obstacles). The exit code is 1\n"
-               "when there are errors or obstacles.",
+    .purpose =
+        "Finds everything that is wrong with a model at once: broken rules of ONNX, numbers\n"
+        "that are not numbers, shapes that do not hold, damaged metadata (errors and\n"
+        "warnings), and what keeps it from being trained (obstacles). The exit status is 1\n"
+        "when there are errors or obstacles.",
     .groups = groups};
 
 static int print_json(mfm_ctx *ctx, const char *path, const mfm_findings *p)

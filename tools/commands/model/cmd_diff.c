@@ -20,7 +20,8 @@ static const mfm_option table[] = {
      .value = "X",
      .max = 1,
      .offset = offsetof(options, tolerance),
-     .help = "tensors whose difference has at most X times the norm of the first are the same"},
+     .help = "count tensors as equal when the norm of their difference is at most X times that of "
+             "the first"},
     {.name = "json",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, json),
@@ -35,9 +36,9 @@ static const mfm_option_table diff_options = {
     .positional = "MODEL",
     .rest = "OTHER",
     .purpose =
-        "What differs between two models: inputs, outputs, nodes, tensors with the norms of\n"
+        "Shows what differs between two models: inputs, outputs, nodes, tensors with the norms of\n"
         "their differences, metadata. Values and tensors are matched by their names. The\n"
-        "exit code is 0 when nothing differs, 1 when something does.",
+        "exit status is 0 when nothing differs, 1 when something does.",
     .groups = groups};
 
 static bool counts(const mfm_difference *d, const options *o)
@@ -155,7 +156,7 @@ int mfm_cmd_diff(mfm_ctx *ctx, int argc, const char **argv)
     const char *other = NULL;
     int status = mfm_options_parse(ctx, &diff_options, argc, argv, &o, &arguments);
     if (!status && mfm_arguments_rest(&arguments) != 1)
-        status = mfm_fail(ctx, MFM_EUSAGE, "%zu models: two are compared",
+        status = mfm_fail(ctx, MFM_EUSAGE, "%zu models given: diff compares two",
                           mfm_arguments_rest(&arguments) + 1);
     if (!status) {
         other = mfm_arguments_rest_at(&arguments, 0);

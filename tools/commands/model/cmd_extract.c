@@ -26,12 +26,12 @@ static const mfm_option table[] = {
      .value = "NAME",
      .required = true,
      .offset = offsetof(options, to),
-     .help = "a value that the part gives; may be given several times"},
+     .help = "output of the part: a value by its name; may be given several times"},
     {.name = "from",
      .kind = MFM_OPTION_STRINGS,
      .value = "NAME",
      .offset = offsetof(options, from),
-     .help = "a value that the part takes as its input; may be given several times (default: the "
+     .help = "input of the part: a value by its name; may be given several times (default: the "
              "model's inputs)"},
     MFM_VERIFY_OPTION(options, verify),
 };
@@ -43,9 +43,9 @@ static const mfm_option_group groups[] = {
 static const mfm_option_table extract_options = {
     .positional = "MODEL",
     .purpose =
-        "A part of a model as a model of its own: the nodes between named values, with what\n"
-        "they read. Values are called as the file calls them: run --value takes the same\n"
-        "names. What stays keeps its names, its order and its numbers.",
+        "Makes a part of a model a model of its own: the nodes between named values, with what\n"
+        "they read. Values have the names that the file gives them: run --value takes the same.\n"
+        "What stays keeps its names, its order and its numbers.",
     .groups = groups};
 
 static bool among(const mfm_strings *list, const char *name)

@@ -34,25 +34,27 @@ static const mfm_option table[] = {
      .value = "FILE",
      .path = MFM_OPTION_PATH,
      .offset = offsetof(options, class_names),
-     .help = "text with a name in each line, in the order of the classes, kept in the model"},
+     .help = "text file with one class name per line, in the order of the classes; they are kept "
+             "in the model"},
     {.name = "pool",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, pool),
-     .help = "reads the means of the last maps: fully connected layers behind them go, too"},
+     .help =
+         "read the means of the last feature maps; fully connected layers behind them are removed"},
     {.name = "after",
      .kind = MFM_OPTION_STRING,
      .value = "LAYER",
      .offset = offsetof(options, after),
      .silent_default = true,
-     .help = "layer whose features are read, behind its activation: a name that inspect lists; "
-             "block:N: behind that block's sum (default: what the old classifier reads)"},
+     .help = "layer whose features are read, after its activation: a name that inspect lists, or "
+             "block:N for that block's sum (default: what the old classifier reads)"},
     {.name = "dropout",
      .kind = MFM_OPTION_REAL,
      .value = "P",
      .max = 0.999,
      .offset = offsetof(options, dropout),
-     .help = "share of the features that training leaves out, by a Dropout in front of the "
-             "classifier; 0: none"},
+     .help = "share of the features that training drops, by a Dropout in front of the classifier; "
+             "0: none"},
     {.name = "seed",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -64,8 +66,8 @@ static const mfm_option table[] = {
      .value = "N",
      .max = 4096,
      .offset = offsetof(options, verify),
-     .help = "compute the features of N random images before and after, and write nothing where "
-             "they differ"},
+     .help = "compute the features of N random images before and after, and write nothing if they "
+             "differ"},
 };
 
 static const mfm_option_group groups[] = {
@@ -76,7 +78,7 @@ static const mfm_option_table head_options = {
     .positional = "MODEL",
     .purpose =
         "Puts a fresh classifier in the place of a model's own, for other classes. All that makes\n"
-        "the features stays as it is; what only the old classifier has used is removed. Weights "
+        "the features stays as it is; what only the old classifier used is removed. Weights "
         "and\n"
         "biases start uniform within +-1 / sqrt(features). The output gives logits.",
     .groups = groups};
@@ -88,8 +90,8 @@ static int read_names(mfm_ctx *ctx, options *o, mfm_class_names *names)
                           : mfm_fail(ctx, MFM_EUSAGE, "missing --classes N, or --class-names FILE");
     int status = mfm_class_names_read(ctx, o->class_names, names);
     if (!status && names->count < 2)
-        status =
-            mfm_fail(ctx, MFM_EDATA, "%s: %zu names: at least 2", o->class_names, names->count);
+        status = mfm_fail(ctx, MFM_EDATA, "%s: %zu names: expected at least 2", o->class_names,
+                          names->count);
     if (!status && o->classes && o->classes != names->count)
         status = mfm_fail(ctx, MFM_EINVAL, "%s: %zu names, but --classes %" PRIu64, o->class_names,
                           names->count, o->classes);
@@ -126,8 +128,8 @@ static int make(mfm_ctx *ctx, mfm_model *model, const options *o, const char *co
         status = mfm_has_modulator(ctx, model, &modulated);
     if (!status && modulated)
         mfm_warn(ctx,
-                 "%s: its modulator reads a soft label over the old classes, and goes: inject puts "
-                 "a new one in",
+                 "%s: its modulator reads a soft label over the old classes, and is removed: "
+                 "inject puts a new one in",
                  mfm_model_path(model));
     if (!status)
         status = mfm_make_plain(ctx, model, false);

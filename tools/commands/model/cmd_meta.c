@@ -30,7 +30,7 @@ static const mfm_option table[] = {
      .kind = MFM_OPTION_STRINGS,
      .value = "KEY=FILE",
      .offset = offsetof(options, set_files),
-     .help = "the same with all of a file as text"},
+     .help = "the same with the whole text of a file"},
     {.name = "remove",
      .kind = MFM_OPTION_STRINGS,
      .value = "KEY",
@@ -39,7 +39,7 @@ static const mfm_option table[] = {
     {.name = "own",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, own),
-     .help = "change also mfm.* entries, which train, eval and strip go by"},
+     .help = "also change mfm.* entries, which train, eval and strip rely on"},
     {.name = "json",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, json),
@@ -171,8 +171,8 @@ int mfm_cmd_meta(mfm_ctx *ctx, int argc, const char **argv)
     if (!status && edits && !o.output)
         status = mfm_option_missing(ctx, &table[0]);
     if (!status && !edits && o.output)
-        status = mfm_fail(ctx, MFM_EUSAGE, "-o %s: nothing is changed: --set, --set-file, --remove",
-                          o.output);
+        status = mfm_fail(ctx, MFM_EUSAGE,
+                          "-o %s: nothing to write: give --set, --set-file or --remove", o.output);
     if (!status && edits)
         status = mfm_check_output(ctx, o.output, arguments.positional);
     if (!status)

@@ -29,47 +29,48 @@ static const mfm_option table[] = {
      .value = "DATA",
      .required = true,
      .offset = offsetof(options, data),
-     .help = "the dataset, whose test part is used"},
+     .help = "the dataset whose test part is used"},
     {.name = "fit",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, fit),
-     .help =
-         "resize images to the model's size, copy grey to colour, make colour grey; a model that "
-         "tells what it was trained on does not need it"},
+     .help = "resize images to the model's size, copy grey to colour, turn colour into grey; not "
+             "needed for a model that tells what it was trained on"},
     {.name = "pad",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, pad),
-     .help = "centre smaller images among black pixels, and copy grey to colour"},
+     .help = "centre smaller images on black, and copy grey to colour"},
     {.name = "test-prior",
      .kind = MFM_OPTION_STRING,
      .value = "DIST",
      .offset = offsetof(options, prior),
-     .help = "draw test images of this label distribution: uniform; forward:F and backward:F, a "
-             "long tail of imbalance F in or against the order of the classes; test1, test2 "
-             "(Wang et al. 2020, C.1); a file of one number a class"},
+     .help = "draw test images of this label distribution: uniform; forward:F or backward:F, a "
+             "long tail of imbalance F along or against the order of the classes; test1, test2 "
+             "(Wang et al. 2020, C.1); a file with one number per class"},
     {.name = "prior-seed",
      .kind = MFM_OPTION_UINT,
      .value = "N",
      .max = (double)INT64_MAX,
      .offset = offsetof(options, prior_seed),
-     .help = "seed that draws them"},
+     .help = "seed of that draw"},
     {.name = "groups",
      .kind = MFM_OPTION_UINTS,
      .value = "LOW,HIGH",
      .offset = offsetof(options, groups),
-     .help = "numbers of training images that medium classes have; few have fewer, many more"},
+     .help = "fewest and most training images of a medium class; few classes have fewer, many "
+             "classes more"},
     {.name = "compare",
      .kind = MFM_OPTION_STRING,
      .value = "MODEL",
      .offset = offsetof(options, compare),
-     .help = "a second model for the same images, and McNemar's test of the two; - as with MODEL"},
+     .help =
+         "a second model for the same images, and McNemar's test of the two; - for standard input"},
     {.name = "batch",
      .kind = MFM_OPTION_UINT,
      .value = "N",
      .min = 1,
      .max = 65536,
      .offset = offsetof(options, batch),
-     .help = "images computed at a time"},
+     .help = "images computed at once"},
     {.name = "threads",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -112,8 +113,8 @@ static const mfm_option_group groups[] = {
 static const mfm_option_table eval_options = {
     .positional = "MODEL",
     .purpose =
-        "Classifies the test images and prints error, recall of each class and the\n"
-        "confusion matrix; where the model or the options tell the counts of training\n"
+        "Classifies the test images and prints error, recall of each class, calibration and the\n"
+        "confusion matrix; where the model or the options tell the numbers of training\n"
         "images, the mean recall of classes with many, medium and few of them. Classes without\n"
         "test images are left out of every mean. A modulator in the model stays switched off.",
     .more = print_kinds,
@@ -282,8 +283,8 @@ static int read_groups(mfm_evaluation *e, const options *o, const mfm_arguments 
     const mfm_uints *g = &o->groups;
     if (g->count != 2 || g->item[0] > g->item[1])
         return mfm_fail(e->session.ctx, MFM_EUSAGE,
-                        "--groups: expected the least and the most training images of medium "
-                        "classes, as in 20,100");
+                        "--groups: expected the fewest and the most training images of a medium "
+                        "class, as in 20,100");
     e->borders = (mfm_class_borders){.medium = g->item[0], .many = g->item[1]};
     if (!e->train)
         mfm_options_no_effect(e->session.ctx, &eval_options, given, idle,

@@ -22,7 +22,7 @@ static const mfm_option_group groups[] = {
 
 static const mfm_option_table grad_options = {
     .positional = "MODEL",
-    .purpose = "Gradients and Jacobian-vector products of a classifier, with respect to its input\n"
+    .purpose = "Computes gradients and Jacobian-vector products of a classifier for its input\n"
                "and every parameter. Files are .npy as NumPy writes them, or hold nothing but\n"
                "numbers: float32, lowest byte first, the last axis fastest.",
     .groups = groups};

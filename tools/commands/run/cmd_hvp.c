@@ -18,9 +18,10 @@ static const mfm_option_group groups[] = {
 static const mfm_option_table hvp_options = {
     .positional = "MODEL",
     .purpose =
-        "Hessian-vector products of a classifier: the derivative of the gradient of f along a\n"
+        "Computes Hessian-vector products of a classifier: the derivative of the gradient of f "
+        "along a\n"
         "direction v in its parameters and its input, exact, by one tangent sweep through the\n"
-        "backward pass. Files are as those of grad.",
+        "backward pass. Files are like those of grad.",
     .groups = groups};
 
 int mfm_cmd_hvp(mfm_ctx *ctx, int argc, const char **argv)

@@ -33,13 +33,13 @@ static const mfm_option table[] = {
      .min = 1,
      .max = 65536,
      .offset = offsetof(options, top),
-     .help = "classes of each image, the most probable first"},
+     .help = "classes to print for each image, the most probable first"},
     {.name = "class-names",
      .kind = MFM_OPTION_STRING,
      .value = "FILE",
      .offset = offsetof(options, class_names),
      .path = MFM_OPTION_PATH,
-     .help = "names of the classes, a line for each, for a model that tells none"},
+     .help = "class names, one per line, for a model that has none"},
     {.name = "threads",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -67,7 +67,7 @@ static const mfm_option_table predict_options = {
     .purpose =
         "Prints the most probable classes of each image: JPEG and PNG files, folders of them, or\n"
         "- for a list of paths on standard input. Images are preprocessed as the model tells. One\n"
-        "that cannot be read is told, and the others go on; the exit status is then 3.",
+        "that cannot be read is reported, and the others go on; the exit status is then 3.",
     .groups = groups};
 
 typedef struct classification {
@@ -163,10 +163,10 @@ static int read_told_names(classification *c)
         mfm_warn(c->ctx, "%s: metadata " MFM_CLASSES_KEY ": %d classes: the model has %lld",
                  mfm_model_path(s->model), s->classes->classes, (long long)s->network->classes);
     if (!s->classes)
-        mfm_warn(c->ctx,
-                 "%s tells no names of classes: they are numbers; --class-names FILE names "
-                 "them",
-                 mfm_model_path(s->model));
+        mfm_warn(
+            c->ctx,
+            "%s has no class names: classes are shown as numbers; --class-names FILE names them",
+            mfm_model_path(s->model));
     return MFM_OK;
 }
 
@@ -289,7 +289,8 @@ static int collect_images(classification *c, const mfm_arguments *arguments)
     for (size_t i = 0; i < mfm_arguments_rest(arguments) && !status; i++)
         status = mfm_image_paths_add(c->ctx, mfm_arguments_rest_at(arguments, i), &c->images);
     if (!status && c->images.count == 0)
-        status = mfm_fail(c->ctx, MFM_EINVAL, "standard input names no image: a path per line");
+        status = mfm_fail(c->ctx, MFM_EINVAL,
+                          "standard input names no image: expected one path per line");
     return status;
 }
 

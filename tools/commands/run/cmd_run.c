@@ -37,8 +37,8 @@ static const mfm_option table[] = {
      .kind = MFM_OPTION_STRINGS,
      .value = "NAME=FILE",
      .offset = offsetof(options, values),
-     .help = "a value of the model by its name, an output or anything that a node gives; may be "
-             "given several times"},
+     .help = "a value of the model by its name: an output, or anything that a node computes; may "
+             "be given several times"},
     {.name = "outputs",
      .kind = MFM_OPTION_STRING,
      .value = "FOLDER",
@@ -53,7 +53,7 @@ static const mfm_option table[] = {
     {.name = "bytes",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, bytes),
-     .help = "the images are bytes, which are normalised as the model tells"},
+     .help = "the images are bytes, to be normalised as the model tells"},
     {.name = "soft-label",
      .kind = MFM_OPTION_STRING,
      .value = "FILE",
@@ -64,7 +64,7 @@ static const mfm_option table[] = {
      .value = "S",
      .max = 1,
      .offset = offsetof(options, toggle),
-     .help = "1 modulates, 0 leaves the features alone"},
+     .help = "1 modulates the features, 0 leaves them alone"},
     {.name = "threads",
      .kind = MFM_OPTION_UINT,
      .value = "N",

@@ -19,7 +19,7 @@ static const mfm_option table[] = {
      .kind = MFM_OPTION_STRING,
      .value = "RECIPE",
      .offset = offsetof(options, name),
-     .help = "only this one"},
+     .help = "only this recipe"},
     {.name = "json",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, json),
@@ -29,7 +29,8 @@ static const mfm_option table[] = {
 static const mfm_option_table recipes_options = {
     .purpose =
         "Lists recipes: named options of train, with their source. --recipe NAME takes them;\n"
-        "what is given besides counts instead. The model, the data and its imbalance are\n"
+        "options that are given besides take precedence. The model, the data and its imbalance "
+        "are\n"
         "always your own: published numbers are of ResNet-32 on long-tailed CIFAR.",
     .groups = (const mfm_option_group[]){
         {.title = "Options:", .options = table, .count = sizeof table / sizeof table[0]},

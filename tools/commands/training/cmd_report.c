@@ -28,39 +28,39 @@ static const mfm_option table[] = {
      .kind = MFM_OPTION_STRING,
      .value = "DIR",
      .offset = offsetof(options, figures),
-     .help = "write every figure as a file of its own, SVG"},
+     .help = "also write every figure as an SVG file of its own"},
     {.name = "png",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, png),
-     .help = "the figures as PNG, too (by rsvg-convert)"},
+     .help = "also write the figures as PNG (by rsvg-convert)"},
     {.name = "csv",
      .kind = MFM_OPTION_STRING,
      .value = "FILE",
      .offset = offsetof(options, csv),
-     .help = "write the metrics of all epochs as CSV"},
+     .help = "also write the metrics of all epochs as CSV"},
     {.name = "tensorboard",
      .kind = MFM_OPTION_STRING,
      .value = "DIR",
      .offset = offsetof(options, tensorboard),
-     .help = "write them as event files of TensorBoard"},
+     .help = "also write them as event files of TensorBoard"},
     {.name = "groups",
      .kind = MFM_OPTION_UINTS,
      .value = "LOW,HIGH",
      .offset = offsetof(options, groups),
-     .help = "numbers of training images that medium classes have; few have fewer, many more"},
+     .help = "fewest and most training images of a medium class; few classes have fewer, many "
+             "classes more"},
     {.name = "test-prior",
      .kind = MFM_OPTION_STRINGS,
      .value = "PRIOR",
      .offset = offsetof(options, priors),
-     .help =
-         "show the test images that eval --test-prior draws by seed 0, with recall and predicted "
-         "labels on these; may be given several times"},
+     .help = "also show the test images that eval --test-prior draws with seed 0, and recall and "
+             "predicted labels on these; may be given several times"},
     {.name = "mistakes",
      .kind = MFM_OPTION_UINT,
      .value = "N",
      .max = 200,
      .offset = offsetof(options, mistakes),
-     .help = "misclassified images of each run to show"},
+     .help = "misclassified images to show for each run"},
     {.name = "points",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -70,14 +70,14 @@ static const mfm_option table[] = {
     {.name = "metrics-only",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, metrics_only),
-     .help = "read no model and no images: what the metrics tell"},
+     .help = "show what the metrics tell: read no model and no images"},
     {.name = "batch",
      .kind = MFM_OPTION_UINT,
      .value = "N",
      .min = 1,
      .max = 65536,
      .offset = offsetof(options, batch),
-     .help = "images computed at a time"},
+     .help = "images computed at once"},
     {.name = "threads",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -113,13 +113,13 @@ static int check_places(mfm_ctx *ctx, const options *o, mfm_class_borders *borde
     int status = MFM_OK;
     if (g->count != 2 || g->item[0] > g->item[1])
         return mfm_fail(ctx, MFM_EUSAGE,
-                        "--groups: expected the least and the most training images of medium "
-                        "classes, as in 20,100");
+                        "--groups: expected the fewest and the most training images of a medium "
+                        "class, as in 20,100");
     if (o->metrics_only && o->priors.count)
         return mfm_fail(ctx, MFM_EUSAGE,
-                        "--test-prior beside --metrics-only: it needs the test images");
+                        "--test-prior with --metrics-only: it needs the test images");
     if (o->png && !o->figures)
-        return mfm_fail(ctx, MFM_EUSAGE, "--png: it needs --figures DIR");
+        return mfm_fail(ctx, MFM_EUSAGE, "--png needs --figures DIR");
     *borders = (mfm_class_borders){.medium = g->item[0], .many = g->item[1]};
     status = mfm_check_output(ctx, o->output, NULL);
     if (!status && o->csv)

@@ -72,21 +72,21 @@ const mfm_option mfm_split_table[MFM_SPLIT_OPTIONS] = {
      .value = "HOW",
      .choices = meta_from_names,
      .offset = offsetof(mfm_split_arguments, meta_from),
-     .help = "meta images are taken out of the training images, or copied from them"},
+     .help = "take meta images out of the training images, or copy them"},
     {.name = "meta-cap",
      .kind = MFM_OPTION_CHOICE,
      .value = "HOW",
      .choices = meta_cap_names,
      .offset = offsetof(mfm_split_arguments, meta_cap),
      .idle = nothing_capped,
-     .help = "when classes have fewer than K to copy: each gives what it has, or all give as many "
-             "as the rarest has"},
+     .help = "when a class has fewer than K images to copy: each class gives what it has, or all "
+             "give as many as the rarest"},
     {.name = "validation",
      .kind = MFM_OPTION_STRING,
      .value = "PART",
      .offset = offsetof(mfm_split_arguments, validation),
-     .help = "images kept apart to choose by: disjoint:K takes K of each class out of the training "
-             "images, a share such as 0.1 that much of each class; none"},
+     .help = "images set apart to choose the best epoch by: disjoint:K takes K of each class out "
+             "of the training images, a share such as 0.1 that part of each class; none"},
     {.name = "split-seed",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -116,16 +116,16 @@ const mfm_option mfm_part_table[MFM_PART_OPTIONS] = {
      .value = "FILE",
      .offset = offsetof(mfm_dataset_options, list),
      .path = MFM_OPTION_PATH,
-     .help = "the images of folder:DIR, a line for each: PATH CLASS, and train or test where it "
-             "tells the parts; the images.txt of a run is one"},
+     .help = "the images of folder:DIR, one per line: PATH CLASS, and train or test where the list "
+             "divides them; the images.txt of a run is such a list"},
     {.name = "test-part",
      .kind = MFM_OPTION_REAL,
      .value = "F",
      .max = 0.99,
      .offset = offsetof(mfm_dataset_options, test_part),
      .silent_default = true,
-     .help = "share of each class that is taken out for testing, where the dataset is not divided "
-             "(0.4: four of ten images)"},
+     .help = "share of each class to set apart for testing, where the dataset is not divided (0.4: "
+             "four of ten images)"},
     {.name = "test-seed",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -140,23 +140,22 @@ const mfm_option mfm_part_table[MFM_PART_OPTIONS] = {
      .max = 1 << 30,
      .offset = offsetof(mfm_dataset_options, memory),
      .silent_default = true,
-     .help = "memory that decoding may take, over all threads: an image that could take more than "
-             "its share counts as one that cannot be read (default: no budget, images of up to "
-             "2^26 pixels)"},
+     .help = "memory that decoding may take, over all threads; an image that could take more than "
+             "its share counts as unreadable (default: no budget, images of up to 2^26 pixels)"},
     {.name = "on-bad-image",
      .kind = MFM_OPTION_CHOICE,
      .value = "HOW",
      .choices = on_bad_names,
      .offset = offsetof(mfm_dataset_options, on_bad),
      .idle = no_files,
-     .help = "what an image that cannot be read does: the first one ends the command, or each is "
-             "left out with a warning and counted"},
+     .help = "what to do with an image that cannot be read: stop at the first, or skip each with a "
+             "warning and count it"},
 };
 
 int mfm_fit_of(mfm_ctx *ctx, bool fit, bool pad, enum mfm_fit_how *how)
 {
     if (fit && pad)
-        return mfm_fail(ctx, MFM_EUSAGE, "--fit resizes images, --pad does not: one of them");
+        return mfm_fail(ctx, MFM_EUSAGE, "--fit and --pad: give one of them");
     *how = fit ? MFM_FIT_RESIZE : pad ? MFM_FIT_PAD : MFM_FIT_NONE;
     return MFM_OK;
 }

@@ -24,17 +24,17 @@ const mfm_option mfm_feature_table[MFM_FEATURE_OPTIONS] = {
      .max = 1e9,
      .scope = MFM_OPTION_CHANGEABLE,
      .offset = offsetof(mfm_feature_arguments, memory),
-     .help = "memory for the features that frozen layers make of images which are always read the "
-             "same way: they are computed once; 0: each time, or read from --feature-cache, with "
-             "the same results"},
+     .help = "memory for the features that frozen layers make of images that are always read the "
+             "same way, so that they are computed once; 0: compute them each time, or read them "
+             "from --feature-cache, with the same results"},
     {.name = "feature-cache",
      .kind = MFM_OPTION_STRING,
      .value = "DIR",
      .scope = MFM_OPTION_CHANGEABLE,
      .path = MFM_OPTION_PATH,
      .offset = offsetof(mfm_feature_arguments, cache),
-     .help = "folder where these features are also kept in a file, for the next run with the same "
-             "frozen layers, and where --feature-memory leaves no room"},
+     .help = "folder that also keeps these features in a file, for the next run with the same "
+             "frozen layers and for what --feature-memory has no room for"},
     {.name = "feature-cache-size",
      .kind = MFM_OPTION_REAL,
      .value = "MIB",
@@ -43,9 +43,8 @@ const mfm_option mfm_feature_table[MFM_FEATURE_OPTIONS] = {
      .scope = MFM_OPTION_CHANGEABLE,
      .offset = offsetof(mfm_feature_arguments, cache_size),
      .idle = no_cache,
-     .help = "what all files of --feature-cache may take: those of other models that were used "
-             "least recently are removed, and no more is added to this one (default: nothing is "
-             "removed)"},
+     .help = "limit for all files in --feature-cache: those of other models that were used least "
+             "recently are removed, and this one stops growing (default: nothing is removed)"},
     {.name = "augmented-copies",
      .kind = MFM_OPTION_UINT,
      .value = "K",
@@ -53,9 +52,9 @@ const mfm_option mfm_feature_table[MFM_FEATURE_OPTIONS] = {
      .silent_default = true,
      .offset = offsetof(mfm_feature_arguments, copies),
      .idle = one_form,
-     .help = "below frozen layers, each image is augmented K times and no more: a batch reads one "
-             "of these, whose features are computed once; an approximation (default: a new one "
-             "each time)"},
+     .help = "below frozen layers, augment each image K times and no more: a batch reads one of "
+             "these copies, whose features are computed once; an approximation (default: augment "
+             "anew each time)"},
 };
 
 void mfm_features_no_effect(mfm_ctx *ctx, const mfm_option_table *table,

@@ -39,8 +39,8 @@ const mfm_option mfm_inject_table[MFM_INJECT_OPTIONS] = {
      .value = "WHERE",
      .choices = positions,
      .offset = offsetof(mfm_inject_arguments, position),
-     .help = "after the layer's own normalisation, directly after the layer, after its activation, "
-             "or after the residual block"},
+     .help = "where to modulate: after the layer's own normalisation, directly after the layer, "
+             "after its activation, or after the residual block"},
     {.name = "modulation",
      .kind = MFM_OPTION_CHOICE,
      .value = "FORM",

@@ -12,10 +12,9 @@ const mfm_option mfm_normalisation_table[MFM_NORMALISATION_OPTIONS] = {
      .value = "M",
      .offset = offsetof(mfm_normalisation_arguments, mean),
      .silent_default = true,
-     .help =
-         "what is subtracted from each channel, in units where a byte of 255 is 1: numbers by "
-         "comma; imagenet, with the std that goes with it; 0.5, with a std of 0.5; or data: mean "
-         "and std of the images (default: what the model tells)"},
+     .help = "what is subtracted from each channel, in units in which a byte of 255 is 1: numbers "
+             "separated by commas; imagenet, with the std that goes with it; 0.5, with a std of "
+             "0.5; or data: mean and std of the images (default: what the model tells)"},
     {.name = "std",
      .kind = MFM_OPTION_STRING,
      .value = "S",
@@ -27,7 +26,7 @@ const mfm_option mfm_normalisation_table[MFM_NORMALISATION_OPTIONS] = {
      .value = "WHOSE",
      .choices = mfm_normalise_names,
      .offset = offsetof(mfm_normalisation_arguments, whose),
-     .help = "mean and deviation that the model tells, if it does, or those of the images"},
+     .help = "use the mean and deviation that the model tells, if it does, or those of the images"},
 };
 
 /* Names that stand for a mean, and for the std that goes with it unless one is given: torchvision's

@@ -21,9 +21,9 @@ const mfm_option mfm_rank_table[MFM_RANK_OPTIONS] = {
      .choices = over_names,
      .offset = offsetof(mfm_rank_arguments, batch_norm),
      .idle = alone,
-     .help = "batch statistics of the images of all processes, so that results are those of one; "
-             "or each process's own, without messages in the layers: other results for other "
-             "numbers of processes, and the running statistics are those of rank 0"},
+     .help = "take batch statistics over the images of all processes, so that results are those of "
+             "one; or over each process's own, without messages in the layers: results then depend "
+             "on the number of processes, and the running statistics are those of rank 0"},
     {.name = "rank-timeout",
      .kind = MFM_OPTION_REAL,
      .value = "SECONDS",
@@ -32,6 +32,6 @@ const mfm_option mfm_rank_table[MFM_RANK_OPTIONS] = {
      .scope = MFM_OPTION_LOCAL,
      .offset = offsetof(mfm_rank_arguments, timeout),
      .idle = alone,
-     .help = "how long a process waits for another before it ends all: longer than rank 0 takes "
-             "to write its files and to evaluate the result"},
+     .help = "how long a process waits for another before it ends the run: longer than rank 0 "
+             "takes to write its files and to evaluate the result"},
 };

@@ -15,35 +15,34 @@ const mfm_option mfm_role_table[MFM_ROLE_OPTIONS] = {
      .offset = offsetof(mfm_role_arguments, freeze_before),
      .silent_default = true,
      .idle = none_trained,
-     .help =
-         "nothing that this layer, or block:N, reads is trained: it runs in inference form, and "
-         "of images that are read unchanged only once"},
+     .help = "train nothing in front of this layer, or block:N: what comes before runs in "
+             "inference form, and only once for images that are read unchanged"},
     {.name = "freeze",
      .kind = MFM_OPTION_STRINGS,
      .value = "NAME",
      .offset = offsetof(mfm_role_arguments, freeze),
      .idle = none_trained,
-     .help = "tensor that is not trained, a pattern, or a layer with its normalisation, as inspect "
-             "lists them; may be given several times"},
+     .help = "do not train this tensor, pattern, or layer with its normalisation, as inspect lists "
+             "them; may be given several times"},
     {.name = "train-only",
      .kind = MFM_OPTION_STRINGS,
      .value = "NAME",
      .offset = offsetof(mfm_role_arguments, train_only),
      .idle = none_trained,
-     .help = "the same the other way round: all else is not trained"},
+     .help = "train this alone, named in the same way; may be given several times"},
     {.name = "free",
      .kind = MFM_OPTION_STRINGS,
      .value = "NAME",
      .offset = offsetof(mfm_role_arguments, free),
      .idle = none_trained,
-     .help = "what is trained though the rules fix it, or an option above freezes it"},
+     .help = "train this although the rules, or an option above, fix it"},
     {.name = "lr-scale",
      .kind = MFM_OPTION_STRINGS,
      .value = "NAME=X",
      .offset = offsetof(mfm_role_arguments, rates),
      .idle = none_trained,
-     .help = "what is trained at X times the learning rate; may be given several times, the last "
-             "counts"},
+     .help =
+         "train this at X times the learning rate; may be given several times, the last counts"},
 };
 
 mfm_role_choice mfm_role_choice_of(const mfm_role_arguments *a)

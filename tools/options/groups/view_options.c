@@ -10,14 +10,14 @@ const mfm_option mfm_view_table[MFM_VIEW_OPTIONS] = {
      .value = "H,W",
      .offset = offsetof(mfm_view_arguments, input_size),
      .silent_default = true,
-     .help = "height and width of the images that the model reads, or one number for both, where "
-             "the file leaves them open (default: what its metadata tells)"},
+     .help = "height and width of the images, or one number for both, where the file leaves them "
+             "open (default: what its metadata tells)"},
     {.name = "logits",
      .kind = MFM_OPTION_STRING,
      .value = "NAME",
      .offset = offsetof(mfm_view_arguments, logits),
      .silent_default = true,
-     .help = "the output that holds the logits, of a model with several (default: what its "
+     .help = "the output that holds the logits, where the model has several (default: what its "
              "metadata tells, else the first)"},
 };
 

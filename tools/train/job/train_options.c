@@ -38,18 +38,17 @@ static const mfm_option output_table[] = {
      .kind = MFM_OPTION_FLAG,
      FIELD(resume),
      .scope = MFM_OPTION_LOCAL,
-     .help = "go on with the run in that folder; MODEL and options not given are the run's own, "
-             "only --epochs may grow"},
+     .help = "go on with the run in that folder; MODEL and options that are not given are the "
+             "run's own, and only --epochs may grow"},
     {.name = "checkpoint-minutes",
      .kind = MFM_OPTION_REAL,
      .value = "N",
      .max = 1e6,
      FIELD(checkpoint_minutes),
      .scope = MFM_OPTION_CHANGEABLE,
-     .help =
-         "a checkpoint every N minutes, besides those of each epoch (0: only those), of which a "
-         "model of 16 MiB or more has none after epochs that are short beside the writing; "
-         "results stay the same"},
+     .help = "write a checkpoint every N minutes, besides those after epochs (0: only those), "
+             "which a model of 16 MiB or more skips after epochs that are short beside the "
+             "writing; results stay the same"},
     {.name = "threads",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -103,8 +102,8 @@ static const mfm_option data_table[] = {
      .value = "LIST",
      FIELD(augment),
      .silent_default = true,
-     .help = "how training images are changed at random, listed below, in the order in which it is "
-             "done, divided by commas (shift:4,flip), or none (default: what is usual for the "
+     .help = "random changes of the training images, listed below, in the order in which they are "
+             "done, separated by commas (shift:4,flip), or none (default: what is usual for the "
              "dataset: resized-crop,flip for folder, shift:4,flip for CIFAR, none for others)"},
     {.name = "border",
      .kind = MFM_OPTION_CHOICE,
@@ -112,15 +111,15 @@ static const mfm_option data_table[] = {
      .choices = border_names,
      FIELD(border),
      .idle = no_shift,
-     .help = "what a shift brings in"},
+     .help = "what fills the edge after a shift"},
     {.name = "fit",
      .kind = MFM_OPTION_FLAG,
      FIELD(fit),
-     .help = "resize images to the model's size, copy grey to colour, make colour grey"},
+     .help = "resize images to the model's size, copy grey to colour, turn colour into grey"},
     {.name = "pad",
      .kind = MFM_OPTION_FLAG,
      FIELD(pad),
-     .help = "centre smaller images among black pixels, and copy grey to colour"},
+     .help = "centre smaller images on black, and copy grey to colour"},
 };
 
 static const mfm_option training_table[] = {
@@ -128,42 +127,42 @@ static const mfm_option training_table[] = {
      .kind = MFM_OPTION_STRING,
      .value = "R",
      FIELD(recipe),
-     .help = "published settings by name; what is given besides counts instead: onnx-mfm recipes "
-             "lists them"},
+     .help = "published settings by name, which onnx-mfm recipes lists; options that are given "
+             "besides take precedence"},
     {.name = "method",
      .kind = MFM_OPTION_STRING,
      .value = "M",
      FIELD(method),
-     .help = "how to train, listed below"},
+     .help = "training method, listed below"},
     {.name = "loss",
      .kind = MFM_OPTION_STRING,
      .value = "L",
      FIELD(loss),
-     .help = "what is minimised, listed below"},
+     .help = "loss to minimise, listed below"},
     {.name = "sampler",
      .kind = MFM_OPTION_STRING,
      .value = "S",
      FIELD(sampler),
      .silent_default = true,
      .idle = never_resampled,
-     .help = "which images make a batch, listed below (default: shuffle, or the method's own)"},
+     .help = "how batches are drawn, listed below (default: shuffle, or the method's own)"},
     {.name = "defer-resample",
      .kind = MFM_OPTION_UINT,
      .value = "EPOCH",
      .max = 1000000,
      FIELD(defer_resample),
      .idle = shuffled_anyway,
-     .help = "epochs of shuffling before the sampler sets in"},
+     .help = "epochs of plain shuffling before the sampler sets in"},
     {.name = "mix",
      .kind = MFM_OPTION_STRING,
      .value = "X",
      FIELD(mixing),
-     .help = "how images are mixed with each other, listed below, or none"},
+     .help = "how images are mixed, listed below, or none"},
     {.name = "finish",
      .kind = MFM_OPTION_STRING,
      .value = "F",
      FIELD(finishing),
-     .help = "what is done to the classifier's weights in the end, listed below, or none"},
+     .help = "what is done to the classifier's weights at the end, listed below, or none"},
     {.name = "epochs",
      .kind = MFM_OPTION_UINT,
      .value = "N",
@@ -193,8 +192,8 @@ static const mfm_option training_table[] = {
      .choices = meta_samplers,
      FIELD(meta_sampler),
      .idle = mfm_no_meta_set,
-     .help = "which images make a meta batch: all in a new order each time, or classes in turn and "
-             "the images of each in turn"},
+     .help = "how meta batches are drawn: all images in a new order each time, or classes in turn "
+             "and the images of each in turn"},
     {.name = "lr",
      .kind = MFM_OPTION_REAL,
      .value = "X",
@@ -248,9 +247,9 @@ static const mfm_option training_table[] = {
      .value = "N-M",
      FIELD(seeds),
      .scope = MFM_OPTION_LOCAL,
-     .help = "several runs one after the other, such as 1-5 or 1,3,7: each N is --seed and, unless "
-             "it is given, --split-seed; with -o OUT.onnx --run DIR they write OUT-seed-N.onnx and "
-             "DIR/seed-N, and means and deviations to DIR/summary.json"},
+     .help = "several runs one after the other, such as 1-5 or 1,3,7; each N becomes --seed and, "
+             "unless it is given, --split-seed; with -o OUT.onnx --run DIR they write "
+             "OUT-seed-N.onnx and DIR/seed-N, and means and deviations to DIR/summary.json"},
 };
 
 static const mfm_option transfer_table[] = {
@@ -259,14 +258,15 @@ static const mfm_option transfer_table[] = {
      .value = "FILE",
      FIELD(modulator),
      .path = MFM_OPTION_PATH,
-     .help = "start from the modulator.onnx of another run, which decides the form; with the same "
-             "classes, number of layers and channels"},
+     .help = "start from the modulator.onnx of another run, which decides the form; classes, "
+             "number of layers and channels must be the same"},
     {.name = "map",
      .kind = MFM_OPTION_STRINGS,
      .value = "THEIRS=OURS",
      FIELD(map),
-     .help = "a layer of that modulator and the layer, as --layer takes it, that it is for; may be "
-             "given several times (default: the layers of --layer, in the order of the graph)"},
+     .help =
+         "layer of that modulator, and the layer of this model that takes it, as in --layer; may "
+         "be given several times (default: the layers of --layer, in the order of the graph)"},
 };
 
 static const mfm_option_group groups[] = {
@@ -437,12 +437,13 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
     if (status)
         return status;
     if (a->map.count > 0 && !a->modulator)
-        return mfm_fail(ctx, MFM_EUSAGE, "--map without --modulator FILE: whose layers?");
+        return mfm_fail(ctx, MFM_EUSAGE, "--map needs --modulator FILE, whose layers it maps");
     const mfm_train_options options = mfm_train_options_of(form, a);
     if (options.augmented_copies && options.mixing)
-        return mfm_fail(ctx, MFM_EUSAGE,
-                        "--augmented-copies: --mix %s makes another image each time: one of them",
-                        a->mixing);
+        return mfm_fail(
+            ctx, MFM_EUSAGE,
+            "--augmented-copies: --mix %s makes another image each time: give one of them",
+            a->mixing);
     if (options.sharpness > 0 && !options.method->sharpens)
         return mfm_fail(ctx, MFM_EUSAGE,
                         "--sharpness: %g: method %s takes no sharpness-aware steps: leave it out",
