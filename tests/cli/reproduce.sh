@@ -30,7 +30,7 @@ expect_exit 0 reproduce table6 --rows base,no-shift $options
 expect_same .stdout table
 # A run that was asked for otherwise is neither shown as what is asked for now, nor gone on with: its
 # milestones are those of another length.
-expect_refusal 3 'seed-1 was trained with --epochs 1, not 10: choose another folder with --run DIR' \
+expect_refusal 3 'seed-1 was trained with --epochs 1, not 10: choose another folder with --run' \
     reproduce table6 --rows base --fashion-mnist idx:data --epochs 10 --seeds 1 --run runs
 mkdir other && "$MAKE_IDX" other 10 1000 2 28 || fail "make-idx"
 expect_refusal 3 'seed-1 was trained with --data idx:data, not idx:other: choose another folder' \
