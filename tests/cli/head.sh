@@ -24,7 +24,7 @@ expect_exit 0 train four.onnx -o base.onnx $common --method base
 expect_exit 0 train four.onnx -o mfm.onnx $common
 expect_exit 0 eval mfm.onnx --data idx:four
 expect_exit 0 head mfm.run/checkpoint.onnx -o five.onnx --classes 5
-expect_stderr 'checkpoint.onnx: its modulator reads a soft label over the old classes, and is removed'
+expect_stderr 'its modulator reads a soft label over the old classes, and is removed'
 expect_exit 0 inspect five.onnx --json
 expect_stdout '^  "modulators": \[\],'
 expect_exit 0 head base.onnx -o none.onnx --classes 4 --dropout 0.5 --after block:-1 --pool

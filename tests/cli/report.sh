@@ -198,7 +198,7 @@ if command -v rsvg-convert >/dev/null; then
     expect_exit 0 report runs/mfm -o less.html --metrics-only --figures pictures --png
     expect_file pictures/recall.png
 else
-    expect_refusal 3 'rsvg-convert is not installed: install librsvg2-bin' report runs/mfm -o x.html \
+    expect_refusal 3 'rsvg-convert is not installed: install' report runs/mfm -o x.html \
         --figures pictures --png
 fi
 expect_refusal 2 '--png needs --figures' report runs/mfm --png -o x.html

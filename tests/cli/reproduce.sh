@@ -28,7 +28,7 @@ rm -r runs/table6/base/fashion-1000/seed-2 runs/table6/base/fashion-1000/seed-2.
 expect_exit 0 reproduce table6 --rows base,no-shift $options
 [ "$(grep -c 'seed' .stderr)" -eq 1 ] || fail "more than the missing run was trained"
 expect_same .stdout table
-# A run that was asked for otherwise is neither shown as what is asked for now, nor gone on with: its
+# A run that was asked for otherwise is neither shown as what is asked for now, nor resumed: its
 # milestones are those of another length.
 expect_refusal 3 'seed-1 was trained with --epochs 1, not 10: choose another folder with --run' \
     reproduce table6 --rows base --fashion-mnist idx:data --epochs 10 --seeds 1 --run runs
