@@ -7,6 +7,8 @@
  * one that is taken twice gets both. Constant indices, which files have, are checked in set-up;
  * others beyond the axis are read as the nearest there is.
  */
+#include <string.h>
+
 #include "core/engine/kernels/strided.h"
 #include "core/engine/rules.h"
 
@@ -15,6 +17,7 @@ typedef struct gather_attr {
 } gather_attr;
 
 enum { DATA, INDICES };
+enum { SHORT = 1024 }; /* numbers of a row */
 
 static int axis_of(const mfm_node *node)
 {
@@ -82,6 +85,13 @@ static slice slice_of(const mfm_node *node, int64_t y[MFM_MAX_RANK])
     return s;
 }
 
+static int64_t nearest(real index, int64_t length)
+{
+    int64_t place = (int64_t)index;
+    place += place < 0 ? length : 0;
+    return place < 0 ? 0 : place >= length ? length - 1 : place;
+}
+
 static int64_t place_at(const mfm_node *node, const int64_t at[MFM_MAX_RANK], int64_t length)
 {
     const mfm_shape *shape = &node->in[INDICES]->shape;
@@ -89,12 +99,60 @@ static int64_t place_at(const mfm_node *node, const int64_t at[MFM_MAX_RANK], in
     mfm_shape_strides(shape, stride);
     for (int i = 0; i < shape->rank; i++)
         offset += at[i] * stride[i];
-    int64_t place = (int64_t)mfm_in(node, INDICES, MFM_X)[offset];
-    place += place < 0 ? length : 0;
-    return place < 0 ? 0 : place >= length ? length - 1 : place;
+    return nearest(mfm_in(node, INDICES, MFM_X)[offset], length);
 }
 
 enum way { READ, ADD, WRITE };
+
+/* Whether strides are those of rows one behind the other, `step` numbers from one to the next. */
+static bool follow(int rank, const int64_t *dim, const int64_t *stride, int64_t step)
+{
+    bool all = true;
+    for (int i = rank - 1; i >= 0; step *= dim[i--])
+        all = all && (dim[i] == 1 || stride[i] == step);
+    return all;
+}
+
+/* The length of slices that are rows: whole in the data and in the result, in the order of the
+ * indices. 0: they are not. */
+static int64_t row_length(const mfm_node *node, const slice *s, const int64_t y[MFM_MAX_RANK])
+{
+    const mfm_shape *places = &node->in[INDICES]->shape;
+    const int64_t length = mfm_shape_count(&s->shape);
+    int64_t own[MFM_MAX_RANK];
+    mfm_shape_strides(places, own);
+    const bool rows = follow(s->shape.rank, s->shape.dim, s->x, 1) &&
+                      follow(s->shape.rank, s->shape.dim, s->y, 1) &&
+                      follow(places->rank, places->dim, y + axis_of(node), length) &&
+                      follow(places->rank, places->dim, own, 1);
+    return rows ? length : 0;
+}
+
+static void move_row(int64_t n, const real *restrict from, real *restrict to, bool add)
+{
+    if (!from)
+        memset(to, 0, (size_t)n * sizeof *to);
+    else if (!add)
+        memcpy(to, from, (size_t)n * sizeof *to);
+    else
+        for (int64_t i = 0; i < n; i++)
+            to[i] += from[i];
+}
+
+/* Short rows: one strided copy for each would be little but its own preparation. */
+static void each_row(const mfm_node *node, int64_t n, const real *from, real *to, enum way way)
+{
+    const int64_t length = node->in[DATA]->shape.dim[axis_of(node)];
+    const int64_t count = mfm_shape_count(&node->in[INDICES]->shape);
+    const real *places = mfm_in(node, INDICES, MFM_X);
+    for (int64_t k = 0; k < count; k++) {
+        const int64_t row = nearest(places[k], length) * n;
+        if (way == READ)
+            move_row(n, from ? from + row : NULL, to + k * n, false);
+        else
+            move_row(n, from + k * n, to + row, way == ADD);
+    }
+}
 
 /* Copies each slice, from the data to the result, or back. */
 static void each_slice(const mfm_node *node, const real *from, real *to, enum way way)
@@ -105,6 +163,11 @@ static void each_slice(const mfm_node *node, const real *from, real *to, enum wa
     const int64_t length = node->in[DATA]->shape.dim[axis];
     int64_t y[MFM_MAX_RANK], at[MFM_MAX_RANK] = {0};
     const slice s = slice_of(node, y);
+    const int64_t row = row_length(node, &s, y);
+    if (row > 0 && row <= SHORT) {
+        each_row(node, row, from, to, way);
+        return;
+    }
     for (int64_t k = 0; k < count; k++) {
         int64_t in_y = 0;
         const int64_t in_x = place_at(node, at, length) * s.x_step;
