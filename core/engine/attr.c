@@ -76,6 +76,8 @@ double mfm_attr_number(const mfm_op *op, const void *attr, const char *name, dou
     if (!def)
         return fallback;
     const char *field = (const char *)attr + def->offset;
+    if (def->type == MFM_CHOICE)
+        return *(const int *)(const void *)field;
     return def->type == MFM_INT ? (double)*(const int64_t *)(const void *)field
                                 : *(const double *)(const void *)field;
 }

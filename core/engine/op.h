@@ -234,8 +234,8 @@ const mfm_op *mfm_op_find(const char *domain, const char *name, int opset);
 /* Fills an attribute struct with the defaults. */
 void mfm_attr_defaults(const mfm_op *op, void *attr);
 const mfm_attr_def *mfm_attr_find(const mfm_op *op, const char *name);
-/* A whole number or a number of an attribute struct; `fallback` when the operator has none of that
- * name. */
+/* A whole number, a number or the place of a choice in an attribute struct; `fallback` when the
+ * operator has none of that name. */
 double mfm_attr_number(const mfm_op *op, const void *attr, const char *name, double fallback);
 /* Sets one attribute from text: "2", "0.5", "1,1,1,1", "SAME_UPPER". */
 int mfm_attr_parse(mfm_ctx *ctx, const mfm_op *op, void *attr, const char *name, const char *text);

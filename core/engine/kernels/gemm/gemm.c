@@ -295,6 +295,8 @@ static void run_tiles(const part *at, tile t)
         run[rows](&t);
         if (p->bias && t.end == p->k)
             add_bias(rows, at->width, p->bias + at->column, t.c, p->ldc);
+        for (int r = 0; r < rows && p->finish && t.end == p->k; r++)
+            p->finish(p->finish_attr, (size_t)at->width, t.c + r * p->ldc, t.c + r * p->ldc);
         row += rows;
         t.a += rows * t.a_row;
         if (goes_on)
@@ -447,8 +449,9 @@ void mfm_gemm_run(const mfm_gemm *product)
     const mfm_gemm *p = &job.p;
     if (p->share && !(p->transpose_b && p->k > BLOCK))
         list_chunks(&job, 0, p->share->end - p->share->first);
-    const bool copies =
-        p->transpose_b || (p->m >= DENSE_FROM && mfm_smaller(p->k, BLOCK) * p->ldb > DENSE_OVER);
+    /* By chunks, what lies apart is read once for each tile, all of k. */
+    const int64_t deep = job.chunks > 0 && p->m >= STRIP ? p->k : mfm_smaller(p->k, BLOCK);
+    const bool copies = p->transpose_b || (p->m >= DENSE_FROM && deep * p->ldb > DENSE_OVER);
     const int64_t wide = copies && job.chunks == 0 ? WIDE : WIDTH;
     const int64_t groups = (p->n + wide - 1) / wide;
     const bool parallel = p->m * p->n * p->k >= PARALLEL_FROM && (p->m > MAX_ROWS || groups > 1);

@@ -11,6 +11,7 @@
 #define MFM_GEMM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/real.h"
@@ -33,6 +34,9 @@ typedef struct mfm_gemm {
     real *c;
     int64_t ldc;
     const real *bias; /* [n], added to every row of c in the end; NULL: none. Not with share */
+    /* y = f(x) for n of c's elements in their place, behind the bias; NULL: none. Not with share */
+    void (*finish)(const void *attr, size_t n, const real *x, real *y);
+    const void *finish_attr;
     /* Whose samples k runs over, as many rows each (mfm_share_for); NULL: nobody's. Not read with
      * transpose_b and many k. */
     const mfm_share *share;

@@ -14,7 +14,7 @@ typedef struct fully_connected_attr {
 static const mfm_attr_def attrs[] = {
     {.name = "transB", .type = MFM_INT, .offset = offsetof(fully_connected_attr, trans_b)}, {0}};
 
-static int infer_shape(mfm_ctx *ctx, mfm_node *node)
+int mfm_fully_connected_infer(mfm_ctx *ctx, mfm_node *node)
 {
     char text[MFM_SHAPE_TEXT];
     const int status = mfm_matmul_infer(ctx, node);
@@ -46,7 +46,7 @@ static void adjoint_bias(const mfm_node *node, const real *g, real *gc, bool add
 
 static void product_bias(const mfm_node *node, const real *a, const real *b, const real *c, real *y)
 {
-    if (mfm_matmul_product_bias(node, a, b, c, y))
+    if (mfm_matmul_product_ended(node, a, b, &(mfm_matmul_end){.bias = c}, y))
         return;
     mfm_matmul_product(node, a, b, y, false);
     bias(node, c, y, true);
@@ -136,7 +136,7 @@ const mfm_op mfm_op_fully_connected = {
     .outputs = outputs,
     .attrs = attrs,
     .attr_size = sizeof(fully_connected_attr),
-    .shape = infer_shape,
+    .shape = mfm_fully_connected_infer,
     .traits = MFM_MATRIX,
     .layout = MFM_LAYOUT_ROWS,
     .macs = mfm_matmul_macs,

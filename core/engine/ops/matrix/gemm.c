@@ -86,22 +86,28 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
     return node->n_in > 2 && node->in[2] ? check_summand(ctx, node, &y) : MFM_OK;
 }
 
-static void product(const mfm_node *node, const real *a, const real *b, real *y, bool add)
+static mfm_gemm product_of(const mfm_node *node, const real *a, const real *b, real *y)
 {
     const sizes s = sizes_of(node);
-    mfm_gemm_run(&(mfm_gemm){.transpose_a = s.trans_a,
-                             .transpose_b = s.trans_b,
-                             .m = s.m,
-                             .n = s.n,
-                             .k = s.k,
-                             .alpha = s.alpha,
-                             .a = a,
-                             .lda = s.lda,
-                             .b = b,
-                             .ldb = s.ldb,
-                             .add = add,
-                             .c = y,
-                             .ldc = s.n});
+    return (mfm_gemm){.transpose_a = s.trans_a,
+                      .transpose_b = s.trans_b,
+                      .m = s.m,
+                      .n = s.n,
+                      .k = s.k,
+                      .alpha = s.alpha,
+                      .a = a,
+                      .lda = s.lda,
+                      .b = b,
+                      .ldb = s.ldb,
+                      .c = y,
+                      .ldc = s.n};
+}
+
+static void product(const mfm_node *node, const real *a, const real *b, real *y, bool add)
+{
+    mfm_gemm p = product_of(node, a, b, y);
+    p.add = add;
+    mfm_gemm_run(&p);
 }
 
 /* ga = alpha g B^T, transposed when A is */
@@ -190,6 +196,19 @@ static void bias(const mfm_node *node, const real *c, real *y, bool add)
     mfm_broadcast_copy(&node->out[0]->shape, &node->in[2]->shape, c, beta_of(node), y, add);
 }
 
+/* A number for each column is added as results are stored. */
+static void product_bias(const mfm_node *node, const real *a, const real *b, const real *c, real *y)
+{
+    const mfm_shape *shape = &node->in[2]->shape;
+    mfm_gemm p = product_of(node, a, b, y);
+    const bool of_columns = shape->rank > 0 && shape->dim[shape->rank - 1] == p.n &&
+                            mfm_shape_count(shape) == p.n && beta_of(node) == 1;
+    p.bias = of_columns ? c : NULL;
+    mfm_gemm_run(&p);
+    if (!of_columns)
+        bias(node, c, y, true);
+}
+
 static void adjoint_bias(const mfm_node *node, const real *g, real *gc, bool add)
 {
     mfm_broadcast_reduce(&node->share, &node->out[0]->shape, g, NULL, NULL, beta_of(node),
@@ -207,6 +226,7 @@ static const mfm_bilinear parts = {.product = product,
                                    .adjoint_b = adjoint_b,
                                    .bias = bias,
                                    .adjoint_bias = adjoint_bias,
+                                   .product_bias = product_bias,
                                    .outer = outer};
 static const mfm_port inputs[] = {{"A", MFM_DATA, false, false},
                                   {"B", MFM_PARAM, false, false},

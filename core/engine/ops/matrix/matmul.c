@@ -28,7 +28,7 @@ typedef struct geometry {
     int64_t m, n, k;
     view a, b, y;
     const mfm_share *share; /* where k runs over samples */
-    const real *bias;       /* [n], of a single product whose rows lie in y; NULL: none */
+    mfm_matmul_end end;     /* of a single product whose rows lie in y; else nothing */
 } geometry;
 
 /* All axes but the last two; none of a vector. */
@@ -175,7 +175,9 @@ static void one_product(const geometry *g, const real *a, const real *b, real *y
                   .add = add,
                   .c = y,
                   .ldc = ldy,
-                  .bias = g->bias,
+                  .bias = g->end.bias,
+                  .finish = g->end.finish,
+                  .finish_attr = g->end.attr,
                   .share = g->share};
     if (ty) /* y^T = B^T A^T */
         p = (mfm_gemm){.transpose_a = !tb,
@@ -269,8 +271,8 @@ void mfm_matmul_product(const mfm_node *node, const real *a, const real *b, real
     multiply(&g, a, b, y, mfm_shape_count(&node->out[0]->shape), add);
 }
 
-bool mfm_matmul_product_bias(const mfm_node *node, const real *a, const real *b, const real *bias,
-                             real *y)
+bool mfm_matmul_product_ended(const mfm_node *node, const real *a, const real *b,
+                              const mfm_matmul_end *end, real *y)
 {
     geometry g = running_geometry(node);
     bool transpose;
@@ -279,7 +281,7 @@ bool mfm_matmul_product_bias(const mfm_node *node, const real *a, const real *b,
         !fits(&g.b, g.k, g.n, &transpose, &ld) || !fits(&g.y, g.m, g.n, &transpose, &ld) ||
         transpose)
         return false;
-    g.bias = bias;
+    g.end = *end;
     multiply(&g, a, b, y, mfm_shape_count(&node->out[0]->shape), false);
     return true;
 }

@@ -12,9 +12,19 @@ void mfm_matmul_adjoint_a(const mfm_node *node, const real *gy, const real *b, r
 void mfm_matmul_adjoint_b(const mfm_node *node, const real *gy, const real *a, real *gb, bool add);
 int64_t mfm_matmul_macs(const mfm_node *node);
 
-/* y = a b + bias, [n] for every row, in one sweep; false, and nothing done, where that is not one
- * product over all rows. */
-bool mfm_matmul_product_bias(const mfm_node *node, const real *a, const real *b, const real *bias,
-                             real *y);
+/* What is done to the results of a product while they are at hand. */
+typedef struct mfm_matmul_end {
+    const real *bias; /* [n], added to every row; NULL: none */
+    void (*finish)(const void *attr, size_t n, const real *x, real *y); /* of each; NULL: none */
+    const void *attr;
+} mfm_matmul_end;
+
+/* y = f(a b + bias) in one sweep; false, and nothing done, where that is not one product over all
+ * rows. */
+bool mfm_matmul_product_ended(const mfm_node *node, const real *a, const real *b,
+                              const mfm_matmul_end *end, real *y);
+
+/* The shapes of FullyConnected: B a matrix, input 2, if any, [n]. */
+int mfm_fully_connected_infer(mfm_ctx *ctx, mfm_node *node);
 
 #endif
