@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/utf8.h"
 #include "onnx/proto/proto.h"
 
 enum { VERSION = 1, MOST_CLASSES = UINT16_MAX + 1, HASH_TEXT = 17 };
@@ -82,21 +83,12 @@ static int bad(mfm_ctx *ctx, const char *field, const char *rule)
     return mfm_fail(ctx, MFM_EDATA, "%s: %s", field, rule);
 }
 
-/* Names are printed: what would move a terminal's cursor is none. */
-static bool is_name(const char *text)
-{
-    for (; text && *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7F)
-            return false;
-    return text != NULL;
-}
-
 int mfm_class_info_write_names(mfm_ctx *ctx, mfm_model *model, const char *const *names,
                                size_t classes)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < classes; i++)
-        if (!is_name(names[i]) || json_array_append_new(list, json_string(names[i]))) {
+        if (!mfm_utf8_is_name(names[i]) || json_array_append_new(list, json_string(names[i]))) {
             json_decref(list);
             return mfm_fail(ctx, MFM_EDATA,
                             "name of class %zu: UTF-8 without control characters is required", i);
@@ -115,7 +107,7 @@ static int read_names(mfm_ctx *ctx, const json_t *root, mfm_class_info *info)
         return MFM_ENOMEM;
     for (size_t i = 0; i < count; i++) {
         const char *name = json_string_value(json_array_get(list, i));
-        if (!is_name(name))
+        if (!name || !mfm_utf8_is_name(name))
             return bad(ctx, "names", "each a text without control characters");
         info->names[i] = mfm_strdup(ctx, name);
         if (!info->names[i])

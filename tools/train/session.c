@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/words.h"
+#include "core/data/sources/dataset_kind.h"
 #include "core/train/problem/split_network.h"
 #include "onnx/info/preprocess_info.h"
 #include "tools/options/groups/data_options.h"
@@ -71,7 +72,7 @@ static int check_classes(const mfm_session *session, bool training)
     if (!status)
         status = check_labels(session, &session->dataset->test, "test");
     const int64_t outputs = session->network->classes;
-    const int told = session->classes ? session->classes->classes : 0;
+    const int told = session->classes && !training ? session->classes->classes : 0;
     const int classes = session->dataset->classes > told ? session->dataset->classes : told;
     if (!status && outputs > classes)
         mfm_warn(session->ctx,
@@ -134,7 +135,6 @@ static bool is_number(const char *name)
     return name[strspn(name, "0123456789")] == '\0';
 }
 
-/* They name nothing that images could be found by. */
 static bool all_numbers(const mfm_class_info *info)
 {
     for (int c = 0; c < info->classes; c++)
@@ -148,7 +148,7 @@ static void compare_names(const mfm_session *session)
     const mfm_class_info *info = session->classes;
     const mfm_dataset *dataset = session->dataset;
     for (int c = 0; info && c < info->classes && c < dataset->classes; c++)
-        if (!is_number(info->names[c]) && !is_number(dataset->class_names[c]) &&
+        if (is_number(info->names[c]) == is_number(dataset->class_names[c]) &&
             strcmp(info->names[c], dataset->class_names[c]) != 0) {
             mfm_warn(session->ctx, "class %d is %s in %s and %s in %s: are these its images?", c,
                      info->names[c], mfm_model_path(session->model), dataset->class_names[c],
@@ -167,6 +167,17 @@ const char *mfm_session_class_name(const mfm_session *session, int c, char numbe
         return dataset->class_names[c];
     snprintf(number, 16, "%d", c);
     return number;
+}
+
+int mfm_session_keep_names(mfm_session *session, uint64_t split)
+{
+    const mfm_class_info *info = session->classes;
+    mfm_dataset *dataset = session->dataset;
+    if (!info || info->classes != dataset->classes || !mfm_dataset_unnamed(dataset) ||
+        (info->train && !(info->has_split && info->hash == split)))
+        return MFM_OK;
+    return mfm_dataset_set_classes(session->ctx, dataset, info->classes,
+                                   (const char *const *)info->names);
 }
 
 /* ---- normalisation ---- */
@@ -329,15 +340,24 @@ json_t *mfm_session_preprocess_json(const mfm_session *session)
     return object;
 }
 
+/* Images in folders are numbered as the model numbers its classes. A model that is trained may get
+ * others, and one whose classes have numbers for names tells nothing of such as have names. */
+static void tell_names(const mfm_session *session, bool training, mfm_dataset_options *options)
+{
+    const mfm_class_info *info = session->classes;
+    if (!info)
+        return;
+    options->class_names = (const char *const *)info->names;
+    options->classes = info->classes;
+    options->own_names = training || all_numbers(info);
+}
+
 int mfm_session_open_data(mfm_session *session, const mfm_images_wanted *wanted)
 {
     mfm_dataset_options options = wanted->options;
-    int status = wanted->training ? MFM_OK : read_classes(session);
-    const mfm_class_info *info = session->classes;
-    if (!status && info && info->classes > 0 && !all_numbers(info)) {
-        options.class_names = (const char *const *)info->names;
-        options.classes = info->classes;
-    }
+    int status = read_classes(session);
+    if (!status)
+        tell_names(session, wanted->training, &options);
     if (!status)
         status = mfm_open_data(session->ctx, wanted->specification, &options, wanted->parts,
                                &session->dataset);
@@ -347,7 +367,8 @@ int mfm_session_open_data(mfm_session *session, const mfm_images_wanted *wanted)
         status = check_classes(session, wanted->training);
     if (status)
         return status;
-    compare_names(session);
+    if (!wanted->training || (session->classes && !session->classes->train))
+        compare_names(session); /* what a run was trained on may give way, what a head says not */
     return make_preprocess(session, wanted);
 }
 

@@ -39,7 +39,7 @@ typedef struct mfm_images_wanted {
     enum mfm_fit_how fit;
     int normalise;                             /* enum mfm_normalise */
     mfm_normalisation_arguments normalisation; /* above all; zeros: none is given */
-    bool training; /* classes are what the images show, whatever the model tells of them */
+    bool training; /* classes that the model does not tell are those that the images show */
     mfm_augment augment;
 } mfm_images_wanted;
 
@@ -58,6 +58,9 @@ int mfm_session_build(mfm_session *session, const mfm_train_options *options, bo
 /* Labels that the model has no output for are MFM_EDATA. A normalisation that the model tells is
  * used, and a warning says where that of the images differs. */
 int mfm_session_open_data(mfm_session *session, const mfm_images_wanted *wanted);
+/* Where the images' classes are numbers and the model has names for them, which a new head was
+ * given or a run on the same split, they are called so. */
+int mfm_session_keep_names(mfm_session *session, uint64_t split);
 /* Of a class of the model: the images' own name, or what the model tells where they have only
  * numbers. number serves where nobody has a name. */
 const char *mfm_session_class_name(const mfm_session *session, int class_number, char number[16]);

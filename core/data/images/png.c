@@ -71,6 +71,22 @@ static bool init(struct png *png, const mfm_image_file *file)
     return true;
 }
 
+/* The library reads what follows the pixels with these, which is too late for the size. */
+static int late_orientation(const mfm_image_file *file)
+{
+    enum { SIGNATURE = 8, FRAME = 12 }; /* length, name and check of a chunk */
+    for (size_t at = SIGNATURE; file->size - at >= FRAME;) {
+        const uint8_t *chunk = file->bytes + at;
+        const size_t length = png_get_uint_32(chunk);
+        if (length > file->size - at - FRAME)
+            break;
+        if (memcmp(chunk + 4, "eXIf", 4) == 0)
+            return mfm_exif_orientation(chunk + 8, length);
+        at += FRAME + length;
+    }
+    return 1;
+}
+
 static int read_size(mfm_image_file *file)
 {
     struct png png;
@@ -83,8 +99,9 @@ static int read_size(mfm_image_file *file)
     png_bytep exif = NULL;
     file->height = (int)png_get_image_height(png.read, png.info);
     file->width = (int)png_get_image_width(png.read, png.info);
-    file->orientation =
-        png_get_eXIf_1(png.read, png.info, &size, &exif) ? mfm_exif_orientation(exif, size) : 1;
+    file->orientation = png_get_eXIf_1(png.read, png.info, &size, &exif)
+                            ? mfm_exif_orientation(exif, size)
+                            : late_orientation(file);
     return finish(&png, MFM_OK);
 }
 

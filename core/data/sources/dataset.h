@@ -56,6 +56,7 @@ typedef struct mfm_dataset_options {
      * the dataset is opened. */
     const char *const *class_names;
     int classes;
+    bool own_names; /* the images may show other classes, which are then their own */
 } mfm_dataset_options;
 
 typedef struct mfm_dataset {

@@ -9,6 +9,7 @@
  * are.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/random.h"
@@ -41,17 +42,40 @@ static void by_class(const mfm_file_list *list, size_t classes, uint32_t *order,
     first[0] = 0;
 }
 
-/* Each class's images are shuffled with a key of its own; the first ones are for testing. */
-static void choose_tests(const mfm_image_scan *s, uint32_t *order, const uint32_t *first,
-                         bool *tests)
+/* A class's place among the names in the order of their bytes. */
+typedef struct place {
+    const char *name;
+    uint32_t number; /* of the class */
+} place;
+
+static int by_bytes(const void *a, const void *b)
 {
-    for (uint32_t c = 0; c < s->classes.count; c++) {
-        const mfm_key key = {s->options->test_seed, MFM_STREAM_SPLIT, c, 1};
-        const uint32_t count = first[c + 1] - first[c];
-        mfm_random_shuffle(&key, order + first[c], count);
+    return strcmp(((const place *)a)->name, ((const place *)b)->name);
+}
+
+static place *order_classes(const mfm_image_scan *s)
+{
+    place *places = mfm_alloc(s->ctx, s->classes.count, sizeof *places);
+    for (uint32_t c = 0; places && c < s->classes.count; c++)
+        places[c] = (place){.name = s->classes.name[c], .number = c};
+    if (places)
+        qsort(places, s->classes.count, sizeof *places, by_bytes);
+    return places;
+}
+
+/* Each class's images are shuffled with a key of its own, which does not depend on how a model
+ * numbers the classes; the first ones are for testing. */
+static void choose_tests(const mfm_image_scan *s, const place *places, uint32_t *order,
+                         const uint32_t *first, bool *tests)
+{
+    for (uint32_t p = 0; p < s->classes.count; p++) {
+        const mfm_key key = {s->options->test_seed, MFM_STREAM_SPLIT, p, 1};
+        const uint32_t begin = first[places[p].number];
+        const uint32_t count = first[places[p].number + 1] - begin;
+        mfm_random_shuffle(&key, order + begin, count);
         const uint32_t share = test_share(s->options->test_part, count);
         for (uint32_t i = 0; i < share; i++)
-            tests[order[first[c] + i]] = true;
+            tests[order[begin + i]] = true;
     }
 }
 
@@ -62,10 +86,11 @@ static int divide(mfm_image_scan *s)
     uint32_t *order = mfm_alloc(s->ctx, all.count, sizeof *order);
     uint32_t *first = mfm_alloc(s->ctx, s->classes.count + 1, sizeof *first);
     bool *tests = mfm_alloc(s->ctx, all.count, sizeof *tests);
-    int status = order && first && tests ? MFM_OK : MFM_ENOMEM;
+    place *places = order_classes(s);
+    int status = order && first && tests && places ? MFM_OK : MFM_ENOMEM;
     if (status == MFM_OK) {
         by_class(&all, s->classes.count, order, first);
-        choose_tests(s, order, first, tests);
+        choose_tests(s, places, order, first, tests);
     }
     for (uint32_t i = 0; status == MFM_OK && i < all.count; i++)
         status = mfm_file_list_add(s->ctx, tests[i] ? &s->test : &s->train, all.paths[i],
@@ -73,6 +98,7 @@ static int divide(mfm_image_scan *s)
     mfm_free(s->ctx, order);
     mfm_free(s->ctx, first);
     mfm_free(s->ctx, tests);
+    mfm_free(s->ctx, places);
     mfm_file_list_clear(s->ctx, &all);
     return status;
 }

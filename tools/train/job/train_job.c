@@ -321,16 +321,6 @@ int mfm_train_job_make_split(mfm_train_job *job)
     return MFM_OK;
 }
 
-/* Whether another run has trained the model: its file tells on how many images. */
-static int look_for_training(mfm_train_job *job)
-{
-    mfm_class_info *info = NULL;
-    const int status = mfm_class_info_read(job->ctx, job->session.model, &info);
-    job->trained_before = info && info->train && !job->arguments.resume;
-    mfm_class_info_free(job->ctx, info);
-    return status;
-}
-
 void mfm_train_job_warn_of_bias(const mfm_train_job *job)
 {
     const mfm_training *t = job->training;
@@ -348,8 +338,9 @@ int mfm_train_job_describe_data(mfm_train_job *job)
     mfm_split_options options;
     mfm_session *s = &job->session;
     int status = mfm_split_options_of(job->ctx, &job->arguments.split, &options);
+    job->trained_before = s->classes && s->classes->train && !job->arguments.resume;
     if (!status)
-        status = look_for_training(job);
+        status = mfm_session_keep_names(s, job->split->hash);
     if (!status)
         status = mfm_best_info_remove(s->model); /* of the run that the model comes from */
     if (!status && job->arguments.view.logits)

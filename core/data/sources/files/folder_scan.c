@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/words.h"
 #include "core/data/images/decoder.h"
 #include "core/data/sources/files/image_scan.h"
 
@@ -90,7 +91,10 @@ static int find_classes(mfm_image_scan *s, const char *part)
     clear_names(s->ctx, &names);
     if (status == MFM_OK && s->classes.count == 0)
         status =
-            mfm_fail(s->ctx, MFM_EDATA, "%s: no folder in it: one for each class is needed", part);
+            mfm_fail(s->ctx, MFM_EDATA, "%s: no folder in it: one for each class is needed%s", part,
+                     strcmp(part, s->folder) == 0
+                         ? ""
+                         : "; a class that is called train, test or val needs --list");
     return status == MFM_OK ? mfm_scan_settle_classes(s, part) : status;
 }
 
@@ -184,20 +188,25 @@ static int find_images(mfm_image_scan *s, const char *part, bool needed, mfm_fil
 
 /* ---- parts ---- */
 
-/* Whether the folder has only that one folder in it. */
-static int is_alone(mfm_image_scan *s, bool *alone)
+/* How many folders there are beside train and that of the test part; other: the caller's, the first
+ * of them, NULL where there is none. */
+static int count_others(mfm_image_scan *s, const char *test_name, size_t *count, char **other)
 {
     struct names names = {0};
-    size_t folders = 0;
     int status = list_folder(s->ctx, s->folder, &names);
+    *count = 0;
+    *other = NULL;
     for (size_t i = 0; status == MFM_OK && i < names.count; i++) {
-        char *path;
-        status = find_folder(s->ctx, s->folder, names.name[i], &path);
-        folders += path != NULL;
-        mfm_free(s->ctx, path);
+        char *path = NULL;
+        if (strcmp(names.name[i], "train") != 0 && strcmp(names.name[i], test_name) != 0)
+            status = find_folder(s->ctx, s->folder, names.name[i], &path);
+        *count += path != NULL;
+        if (*other)
+            mfm_free(s->ctx, path);
+        else
+            *other = path;
     }
     clear_names(s->ctx, &names);
-    *alone = folders == 1;
     return status;
 }
 
@@ -217,7 +226,7 @@ static int scan_divided(mfm_image_scan *s, const char *train, const char *test,
         status = check_test_classes(s, test);
     /* The training images tell the classes and the normalisation of the images. */
     if (status == MFM_OK && train)
-        status = find_images(s, "train", !s->options->classes, &s->train);
+        status = find_images(s, "train", !s->told, &s->train);
     if (status == MFM_OK && tests)
         status = find_images(s, test_name, false, &s->test);
     return status;
@@ -225,9 +234,9 @@ static int scan_divided(mfm_image_scan *s, const char *train, const char *test,
 
 int mfm_scan_folder(mfm_image_scan *s)
 {
-    char *train = NULL, *test = NULL;
+    char *train = NULL, *test = NULL, *other = NULL;
     const char *test_name = "test";
-    bool alone = false;
+    size_t others = 0;
     int status = find_folder(s->ctx, s->folder, "train", &train);
     if (status == MFM_OK)
         status = find_folder(s->ctx, s->folder, "test", &test);
@@ -235,16 +244,20 @@ int mfm_scan_folder(mfm_image_scan *s)
         test_name = "val";
         status = find_folder(s->ctx, s->folder, "val", &test);
     }
-    if (status == MFM_OK && !train && test)
-        status = is_alone(s, &alone);
-    if (status == MFM_OK && (train || alone))
+    if (status == MFM_OK && (train || test))
+        status = count_others(s, test_name, &others, &other);
+    if (status == MFM_OK && train && others)
+        mfm_warn(s->ctx, "%s: %zu %s not read beside its parts, such as %s", s->folder, others,
+                 mfm_plural(others, "folder is", "folders are"), other);
+    if (status == MFM_OK && (train || (test && !others)))
         status = scan_divided(s, train, test, test_name);
     else if (status == MFM_OK) {
         status = find_classes(s, s->folder);
         if (status == MFM_OK)
-            status = find_images(s, NULL, !s->options->classes, &s->train);
+            status = find_images(s, NULL, !s->told, &s->train);
     }
     mfm_free(s->ctx, train);
     mfm_free(s->ctx, test);
+    mfm_free(s->ctx, other);
     return status;
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/base/utf8.h"
+
 enum { MAX_CLASSES = 65535 };
 
 static void clear_classes(mfm_image_scan *s)
@@ -68,8 +70,8 @@ static int check_case(const mfm_image_scan *s, const char *where)
     return MFM_OK;
 }
 
-/* As the model numbers them. */
-static int take_told(mfm_image_scan *s, const char *where)
+/* The first class that is none of those that are told; NULL. */
+static const char *not_told(const mfm_image_scan *s)
 {
     const mfm_dataset_options *o = s->options;
     for (size_t i = 0; i < s->classes.count; i++) {
@@ -77,21 +79,47 @@ static int take_told(mfm_image_scan *s, const char *where)
         while (told < o->classes && strcmp(o->class_names[told], s->classes.name[i]) != 0)
             told++;
         if (told == o->classes)
-            return mfm_fail(s->ctx, MFM_EDATA, "%s: %s is no class of the model", where,
-                            s->classes.name[i]);
+            return s->classes.name[i];
     }
+    return NULL;
+}
+
+/* As the model numbers them. */
+static int take_told(mfm_image_scan *s, const char *where)
+{
+    const mfm_dataset_options *o = s->options;
+    const char *other = not_told(s);
+    if (other && o->own_names)
+        return MFM_OK;
+    if (other)
+        return mfm_fail(s->ctx, MFM_EDATA, "%s: %s is no class of the model", where, other);
     clear_classes(s);
+    s->told = true;
     int status = MFM_OK;
     for (int c = 0; status == MFM_OK && c < o->classes; c++)
         status = mfm_scan_add_class(s, o->class_names[c]);
     return status;
 }
 
+/* A model tells its classes by their names, in JSON. */
+static int check_names(const mfm_image_scan *s, const char *where)
+{
+    for (size_t i = 0; i < s->classes.count; i++)
+        if (!mfm_utf8_is_name(s->classes.name[i]))
+            return mfm_fail(s->ctx, MFM_EDATA,
+                            "%s: the class %s: a name is UTF-8 without control characters: give it "
+                            "such a one",
+                            where, s->classes.name[i]);
+    return MFM_OK;
+}
+
 int mfm_scan_settle_classes(mfm_image_scan *s, const char *where)
 {
     if (s->classes.count == 0)
         return mfm_fail(s->ctx, MFM_EDATA, "%s: no class in it", where);
-    const int status = check_case(s, where);
+    int status = check_names(s, where);
+    if (status == MFM_OK)
+        status = check_case(s, where);
     if (status != MFM_OK)
         return status;
     qsort(s->classes.name, s->classes.count, sizeof(char *), by_bytes);
@@ -104,7 +132,7 @@ int mfm_scan_settle_classes(mfm_image_scan *s, const char *where)
 
 int mfm_scan_find_class(const mfm_image_scan *s, const char *name)
 {
-    if (!s->options->classes) {
+    if (!s->told) {
         char **found =
             bsearch(&name, s->classes.name, s->classes.count, sizeof *s->classes.name, by_bytes);
         return found ? (int)(found - s->classes.name) : -1;

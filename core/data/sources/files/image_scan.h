@@ -17,6 +17,7 @@ typedef struct mfm_image_scan {
         size_t count, room;
     } classes;
     mfm_file_list train, test;
+    bool told;       /* the classes are those that the options tell */
     bool divided;    /* what is for testing is told */
     uint32_t others; /* files that are no images */
     char *other;     /* one of them */
@@ -36,8 +37,9 @@ struct stat;
 mfm_file_id mfm_file_id_of(const struct stat *info);
 int mfm_scan_add_class(mfm_image_scan *scan, const char *name);
 /* After the last: sorts them and removes what is there twice. MFM_EDATA for two that differ by case
- * only, for none and for too many; `where` is for messages. Where the options tell the classes they
- * are those, and each that was added must be among them. */
+ * only, for a name that metadata cannot hold, for none and for too many; `where` is for messages.
+ * Where the options tell the classes they are those, and each that was added must be among them;
+ * with options->own_names they are what was added unless all of it is among them. */
 int mfm_scan_settle_classes(mfm_image_scan *scan, const char *where);
 /* Its number; -1: there is none. */
 int mfm_scan_find_class(const mfm_image_scan *scan, const char *name);

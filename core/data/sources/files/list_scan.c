@@ -97,7 +97,7 @@ int mfm_scan_list(mfm_image_scan *s)
         status = mfm_image_list_read(s->ctx, path, take_image, s);
     if (status == MFM_OK)
         status = check_doubles(s);
-    if (status == MFM_OK && (s->parts & MFM_PART_TRAIN) && !s->options->classes)
+    if (status == MFM_OK && (s->parts & MFM_PART_TRAIN) && !s->told)
         status = check_classes(s);
     if (status == MFM_OK && s->divided && (s->parts & MFM_PART_TEST) && s->test.count == 0)
         status = mfm_fail(s->ctx, MFM_EDATA, "%s: no line has the part test", path);

@@ -206,6 +206,22 @@ static void check_turned(const char *path, int orientation, int height, int widt
     }
 }
 
+/* Moves EXIF behind the pixels of a PNG, in front of the 12 bytes that end it. */
+static void move_exif_back(const char *name)
+{
+    uint8_t bytes[4096], chunk[256];
+    const size_t size = read_whole(&folder, name, bytes, sizeof bytes);
+    size_t at = 8;
+    while (at < size && memcmp(bytes + at + 4, "eXIf", 4) != 0)
+        at++;
+    CU_ASSERT_FATAL(at + 12 < size && bytes[at + 2] == 0);
+    const size_t length = 12 + (size_t)bytes[at + 3], behind = size - 12 - at - length;
+    memcpy(chunk, bytes + at, length);
+    memmove(bytes + at, bytes + at + length, behind);
+    memcpy(bytes + at + behind, chunk, length);
+    write_file(&folder, name, bytes, size);
+}
+
 static void pictures_are_turned_as_exif_says(void)
 {
     begin();
@@ -218,6 +234,8 @@ static void pictures_are_turned_as_exif_says(void)
         write_jpeg(path_in(&folder, "a.jpg"), &form, pixels);
         check_turned(path_in(&folder, "a.jpg"), orientation, 16, 24);
         write_png(path_in(&folder, "a.png"), &form, pixels);
+        check_turned(path_in(&folder, "a.png"), orientation, 16, 24);
+        move_exif_back("a.png");
         check_turned(path_in(&folder, "a.png"), orientation, 16, 24);
     }
     end();

@@ -121,6 +121,11 @@ static void parts_are_folders_where_there_are_such(void)
     CU_ASSERT_EQUAL_FATAL(open_data(&none, BOTH, &d), MFM_OK);
     CU_ASSERT(d->train.count == 5 && d->test.count == 1 && d->test.labels[0] == 1);
     mfm_dataset_free(ctx, d);
+    add_folder("val");
+    CU_ASSERT_EQUAL_FATAL(open_data(&none, MFM_PART_TRAIN, &d), MFM_OK);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(warnings.last, ": 1 folder is not read beside its parts, such as"));
+    mfm_dataset_free(ctx, d);
     const mfm_dataset_options half = {.test_part = 0.5};
     refuse(&half, BOTH, MFM_EINVAL, "is divided already");
     add_folder("test/c");

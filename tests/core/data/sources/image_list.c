@@ -141,14 +141,14 @@ static void a_missing_image_may_be_left_out(void)
 static void a_list_comes_back(void)
 {
     static const char *const classes[] = {"plain", "with space",  "\"quoted\"",
-                                          "#hash", "back\\slash", "tab\tand\nline"};
+                                          "#hash", "back\\slash", "caf\xC3\xA9"};
     mfm_dataset *d, *again;
     char name[64];
     begin();
     for (size_t c = 0; c < sizeof classes / sizeof classes[0]; c++) {
         CU_ASSERT_EQUAL_FATAL(mkdir(path_in(&folder, classes[c]), 0700), 0);
         for (int i = 0; i < 5; i++) {
-            snprintf(name, sizeof name, "%s/ %d.png", classes[c], i);
+            snprintf(name, sizeof name, "%s/ tab\tand\nline\r %d.png", classes[c], i);
             add_image(name, (int)c * 5 + i);
         }
     }
