@@ -94,7 +94,7 @@ private:
         void operator()(mfm_plan *plan) const { mfm_plan_free(plan); }
     };
     struct FreeIn { // what is freed in the context that it is of
-        mfm_ctx *ctx = nullptr;
+        mfm_ctx *ctx;
         void operator()(mfm_network *network) const { mfm_network_free(ctx, network); }
         void operator()(real *numbers) const { mfm_free_aligned(ctx, numbers); }
     };
