@@ -43,6 +43,16 @@ dpkg-deb -c "$deb" >"$work/contents"
 awk '$2 != "root/root" || $6 !~ /^\.\/(usr\/.*)?$/ { print; bad = 1 } END { exit bad }' \
     "$work/contents" || fail "files that do not belong into it"
 
+# Removed, it is gone: dpkg lists on what has a script for that, or conffiles. The loader's cache
+# follows a shared library by a trigger.
+for package in "$work/made"/*.deb; do
+    dpkg-deb -I "$package" | grep -Eq ' (postinst|postrm|conffiles)( |$)' &&
+        fail "$(basename "$package") leaves something behind"
+    dpkg-deb -c "$package" | grep -Eq '/lib/[^/]*/?libonnx-mfm\.so' || continue
+    dpkg-deb -I "$package" triggers | grep -qx 'activate-noawait ldconfig' ||
+        fail "$(basename "$package") does not tell the loader"
+done
+
 dpkg-deb -x "$deb" "$work/root"
 root=$work/root/usr
 LD_LIBRARY_PATH=$(find "$root/lib" -name 'libonnx-mfm.so*' -exec dirname {} \; | sort | head -n 1)
