@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "core/base/words.h"
 #include "core/data/evaluation_images.h"
 #include "core/train/batch_size.h"
 #include "core/train/comm/bad_images_of_all.h"
@@ -248,6 +249,10 @@ int mfm_evaluate_some(mfm_evaluator *e, const mfm_images *images, const uint32_t
         status = mfm_bad_images_of_all(e->comm, e->ctx, images);
     mfm_images_tell(e->ctx, images, true);
     mfm_evaluation_images_close(p.reading);
+    if (!status && count && !p.counted)
+        status = mfm_fail(e->ctx, MFM_EDATA,
+                          "evaluation: none of %u %s can be read: a share of nothing is no error",
+                          count, mfm_plural(count, "image", "images"));
     *loss = p.counted ? p.sum / p.counted : NAN;
     return status;
 }

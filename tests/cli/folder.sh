@@ -86,3 +86,17 @@ sed 's/002.jpg/gone.jpg/' a.run/images.txt >missing.txt
 expect_exit 3 eval a.onnx --data folder:photos --list missing.txt
 expect_stderr 'missing.txt:[0-9]*: photos/dark/gone.jpg: No such file'
 expect_exit 0 data folder:photos --list missing.txt --on-bad-image skip
+
+# Without an image that can be evaluated there is no error, and no run.
+mkdir -p single/dark single/light && cp photos/dark/000.png single/dark
+cp photos/light/000.png single/light
+expect_exit 0 data folder:single --test-part 0.4
+expect_refusal 3 'folder:single: no test images: --test-part takes none of a class of one image' \
+    train lenet.onnx -o none.onnx --data folder:single --test-part 0.4 --method base --batch 1
+mkdir -p broken/train broken/test/light && cp -r photos/dark photos/light broken/train
+head -c 100 photos/light/001.jpg >broken/test/light/001.jpg
+expect_exit 3 eval a.onnx --data folder:broken --on-bad-image skip
+expect_stderr 'evaluation: none of 1 image can be read'
+expect_exit 3 train lenet.onnx -o none.onnx --data folder:broken --on-bad-image skip --method base \
+    --batch 8 --epochs 1 --threads 1
+expect_stderr 'evaluation: none of 1 image can be read'

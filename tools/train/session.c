@@ -352,6 +352,18 @@ static void tell_names(const mfm_session *session, bool training, mfm_dataset_op
     options->own_names = training || all_numbers(info);
 }
 
+/* A run is measured by test images. */
+static int check_tests(const mfm_session *session)
+{
+    const mfm_dataset *dataset = session->dataset;
+    return dataset->test.count
+               ? MFM_OK
+               : mfm_fail(session->ctx, MFM_EDATA,
+                          "%s: no test images: --test-part takes none of a class of one image: add "
+                          "images",
+                          dataset->name);
+}
+
 int mfm_session_open_data(mfm_session *session, const mfm_images_wanted *wanted)
 {
     mfm_dataset_options options = wanted->options;
@@ -361,8 +373,8 @@ int mfm_session_open_data(mfm_session *session, const mfm_images_wanted *wanted)
     if (!status)
         status = mfm_open_data(session->ctx, wanted->specification, &options, wanted->parts,
                                &session->dataset);
-    if (!status && !wanted->training)
-        status = number_classes(session);
+    if (!status)
+        status = wanted->training ? check_tests(session) : number_classes(session);
     if (!status)
         status = check_classes(session, wanted->training);
     if (status)
