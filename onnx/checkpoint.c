@@ -8,6 +8,8 @@
 
 #include "onnx/export.h"
 #include "onnx/proto/proto.h"
+#include "onnx/storage/external.h"
+#include "onnx/storage/remote.h"
 #include "onnx/storage/seal.h"
 #include "onnx/storage/tensor_data.h"
 
@@ -32,7 +34,7 @@ static int next_piece(mfm_ctx *ctx, const mfm_kept *kept, size_t *index, piece *
     const mfm_graph *layout = kept->layout;
     part->name = NULL;
     if (!layout && (*index)++ == 0) {
-        part->shape = mfm_shape_of(1, (int64_t)kept->count);
+        part->shape = (mfm_shape){.rank = 1, .dim = {(int64_t)kept->count}};
         part->data = kept->data;
         part->name = mfm_format(ctx, "mfm.%s", kept->name);
         return part->name ? MFM_OK : MFM_ENOMEM;
@@ -279,16 +281,34 @@ int mfm_checkpoint_strip(mfm_ctx *ctx, mfm_model *model)
     return status;
 }
 
+/* The seal is that of the file alone, which names the weights beside it by a hash. */
+static int open_whole(mfm_ctx *ctx, const char *path, mfm_model **model)
+{
+    *model = NULL;
+    int status = mfm_seal_check(ctx, path);
+    if (!status)
+        status = mfm_model_open(ctx, path, model);
+    return status ? status : mfm_external_check(*model);
+}
+
 int mfm_checkpoint_check(mfm_ctx *ctx, const char *path)
 {
-    return mfm_seal_check(ctx, path);
+    mfm_model *model;
+    const int status = open_whole(ctx, path, &model);
+    mfm_model_free(model);
+    return status;
 }
 
 int mfm_checkpoint_load(mfm_ctx *ctx, const char *path, mfm_model **model)
 {
-    *model = NULL;
-    const int status = mfm_seal_check(ctx, path);
-    return status ? status : mfm_model_load(ctx, path, model);
+    int status = open_whole(ctx, path, model);
+    if (!status)
+        status = mfm_remote_fetch(*model);
+    if (status) {
+        mfm_model_free(*model);
+        *model = NULL;
+    }
+    return status;
 }
 
 /* ---- resuming ----------------------------------------------------------------------------- */

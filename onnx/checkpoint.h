@@ -4,7 +4,8 @@
  * in metadata_props["mfm.checkpoint"] as JSON with exact (hexadecimal) floating-point numbers.
  * Resuming from it continues bit for bit; for a model whose weights are not float32, up to the
  * rounding of its own element type, in which they are kept. The file is sealed
- * (onnx/storage/seal.h).
+ * (onnx/storage/seal.h). Where weights or vectors exceed what one file holds, the large ones lie in
+ * a file beside it, whose name is sealed and tells a hash of them (onnx/storage/external.h).
  */
 #ifndef MFM_ONNX_CHECKPOINT_H
 #define MFM_ONNX_CHECKPOINT_H

@@ -20,14 +20,7 @@ int mfm_make_plain(mfm_ctx *ctx, mfm_model *model, bool inference)
 
 int mfm_plain_model(mfm_ctx *ctx, const mfm_model *model, bool inference, mfm_model **plain)
 {
-    *plain = NULL;
-    void *bytes;
-    size_t size;
-    int status = mfm_model_pack(ctx, model, &bytes, &size);
-    if (status)
-        return status;
-    status = mfm_model_parse(ctx, bytes, size, mfm_model_path(model), plain);
-    mfm_free(ctx, bytes);
+    int status = mfm_model_copy(ctx, model, plain);
     if (!status)
         status = mfm_make_plain(ctx, *plain, inference);
     if (status) {

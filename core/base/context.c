@@ -17,6 +17,7 @@ struct mfm_ctx {
     mfm_allocator allocator;
     mfm_warn_fn *warn;
     void *warn_self;
+    int held; /* so many times warnings are */
     mfm_observer *observers;
     const mfm_backend *backend;
     int code;
@@ -68,6 +69,16 @@ void mfm_ctx_on_warning(mfm_ctx *ctx, mfm_warn_fn *warn, void *self)
 {
     ctx->warn = warn;
     ctx->warn_self = self;
+}
+
+void mfm_ctx_hold_warnings(mfm_ctx *ctx)
+{
+    ctx->held++;
+}
+
+void mfm_ctx_release_warnings(mfm_ctx *ctx)
+{
+    ctx->held--;
 }
 
 void mfm_ctx_observe(mfm_ctx *ctx, mfm_observer *observer)
@@ -133,7 +144,7 @@ int mfm_fail_in(mfm_ctx *ctx, int code, const char *format, ...)
 
 void mfm_warn(mfm_ctx *ctx, const char *format, ...)
 {
-    if (!ctx->warn)
+    if (!ctx->warn || ctx->held)
         return;
     char line[MESSAGE_SIZE];
     va_list args;

@@ -44,6 +44,10 @@ void mfm_ctx_free(mfm_ctx *ctx);
 
 /* Where warnings go; none are kept by default. */
 void mfm_ctx_on_warning(mfm_ctx *ctx, mfm_warn_fn *warn, void *self);
+/* Between hold and release, which nest, no warning is told: of what was told before, when the same
+ * comes back under another name. */
+void mfm_ctx_hold_warnings(mfm_ctx *ctx);
+void mfm_ctx_release_warnings(mfm_ctx *ctx);
 
 /* What plans that are made with a context tell of their work: core/engine/observe.h. Unlike what
  * runs in a step, on_event may allocate; it keeps its failures to itself. */

@@ -336,6 +336,11 @@ int mfm_file_writer_commit(mfm_file_writer *w, const char *keep)
     return error ? fail(w, error) : MFM_OK;
 }
 
+bool mfm_file_writer_replaced(const mfm_file_writer *w)
+{
+    return w->renamed;
+}
+
 void mfm_file_writer_close(mfm_file_writer *w)
 {
     if (!w)

@@ -73,6 +73,11 @@ const char *mfm_model_output(const mfm_model *model, size_t index)
     return model->proto->graph->output[index]->name;
 }
 
+const char *mfm_model_beside(const mfm_model *model, size_t index)
+{
+    return index < model->n_beside ? model->beside[index].location : NULL;
+}
+
 const char *mfm_model_path(const mfm_model *model)
 {
     return model->path;

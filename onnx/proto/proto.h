@@ -51,8 +51,6 @@ struct mfm_model {
 
 /* A model without a tree yet, for whoever fills proto. */
 int mfm_model_wrap(mfm_ctx *ctx, const char *path, mfm_model **model);
-/* mfm_model_save (model.h) with another limit for what one file holds, for tests. */
-int mfm_model_save_limited(mfm_ctx *ctx, const mfm_model *model, const char *path, uint64_t most);
 /* An empty model of the given IR version and opset of the default domain. */
 int mfm_model_new(mfm_ctx *ctx, const char *graph_name, int64_t ir_version, int64_t opset,
                   mfm_model **model);

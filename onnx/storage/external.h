@@ -7,9 +7,10 @@
  * size; each of them is at most 2 GiB.
  *
  * Saving a model to a path puts what lay outside into a file beside it again, and so it does with
- * all large tensors of a graph that one file does not hold. That file's name ends in a hash of its
- * content: model and weights that are there together belong together, whenever the writer was
- * killed. A file of weights that an older model of that name had is left where it is.
+ * all large tensors of a model that one file does not hold. That file's name ends in a hash of its
+ * content, and it is there as a whole before the model that names it: model and weights that are
+ * there together belong together, whenever the writer was killed. A file of weights that an older
+ * model of that name had is left where it is, until somebody sweeps.
  */
 #ifndef MFM_ONNX_EXTERNAL_H
 #define MFM_ONNX_EXTERNAL_H
@@ -21,6 +22,13 @@
  * range that is not allowed, or ranges that overlap; MFM_EIO, MFM_ENOTSUP for a tensor beyond 2
  * GiB, MFM_ENOMEM. */
 int mfm_external_load(mfm_model *model, const char *folder);
+
+/* Bytes that a message of one file may have: protobuf's 2 GiB, but in tests. */
+extern const uint64_t mfm_one_file_most;
+
+/* The bytes of the largest of a model's messages that hold weights: its graph, and what training
+ * keeps. */
+uint64_t mfm_external_largest(const mfm_model *model);
 
 /* Of a save to that path: what is written beside it. */
 typedef struct mfm_external_part {
@@ -38,14 +46,18 @@ typedef struct mfm_external_save {
     bool before;       /* a file of that content was there */
 } mfm_external_save;
 
-/* Whether a model is to be written with a file beside it: it had one, or its graph is larger than
- * `most` bytes. */
-bool mfm_external_wanted(const mfm_model *model, uint64_t most);
-/* Writes the file beside `path` and turns the tensors to it, until end turns them back. end is
- * called in any case; keep: the model was written, else a file that was not there before is taken
- * away again. MFM_EIO, MFM_ENOMEM. */
-int mfm_external_save_begin(mfm_ctx *ctx, const mfm_model *model, const char *path,
+/* Writes the file beside `path` and turns the tensors to it, until end turns them back: with
+ * as_read those that were outside when the model was read, and all large ones where the rest is too
+ * much for one file; else all large ones, also what training keeps. end is called in any case;
+ * keep: the model was written, else a file that was not there before is taken away again. MFM_EIO,
+ * MFM_ENOMEM. */
+int mfm_external_save_begin(mfm_ctx *ctx, const mfm_model *model, const char *path, bool as_read,
                             mfm_external_save *save);
 void mfm_external_save_end(mfm_external_save *save, bool keep);
+
+/* Whether the large weights beside a model that was opened (mfm_model_open) are, byte for byte,
+ * those that the names of their files tell: MFM_EDATA where not, as of files of another's making,
+ * MFM_EIO, MFM_ENOMEM. A model that has nothing beside it passes. */
+int mfm_external_check(const mfm_model *model);
 
 #endif

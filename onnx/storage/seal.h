@@ -26,8 +26,8 @@ void mfm_seal_add(mfm_seal *seal, const void *bytes, size_t size);
 /* The entry as it stands in the file. */
 void mfm_seal_entry(const mfm_seal *seal, uint8_t entry[MFM_SEAL_SIZE]);
 
-/* mfm_model_save with a seal, for a model without one. keep: a name in the same folder for the file
- * that is replaced; NULL for none. */
+/* mfm_model_save with a seal, for a model without one, and as one file wherever one holds it. keep:
+ * a name in the same folder for the file that is replaced; NULL for none. */
 int mfm_model_save_sealed(mfm_ctx *ctx, const mfm_model *model, const char *path, const char *keep);
 /* MFM_EDATA when the file is not what was sealed, MFM_EIO when it cannot be read. */
 int mfm_seal_check(mfm_ctx *ctx, const char *path);

@@ -17,39 +17,35 @@ int mfm_edit_begin(mfm_ctx *ctx, const mfm_model *model, uint64_t verify, mfm_ed
     edit->path = mfm_strdup(ctx, mfm_model_path(model));
     int status = edit->path ? mfm_model_facts_new(ctx, model, &edit->before) : MFM_ENOMEM;
     if (!status && verify)
-        status = mfm_model_pack(ctx, model, &edit->bytes, &edit->size);
+        status = mfm_model_copy(ctx, model, &edit->original);
     /* Names and ports are borrowed from the model, which is about to change: counts are kept. */
     if (edit->before)
         edit->before->graph = edit->before->producer = edit->before->producer_version = "";
     return status;
 }
 
-static int values_of(const mfm_edit *edit, const void *bytes, size_t size, const char *value,
+/* The model is one that may change. */
+static int values_of(const mfm_edit *edit, mfm_model *model, const char *value,
                      mfm_model_value *found)
 {
-    mfm_model *copy = NULL;
-    int status = mfm_model_parse(edit->ctx, bytes, size, edit->path, &copy);
-    if (!status)
-        status = mfm_model_values(edit->ctx, copy, edit->verify, &value, 1, found);
-    mfm_model_free(copy);
+    const int status = mfm_model_values(edit->ctx, model, edit->verify, &value, 1, found);
     return status ? mfm_fail_in(edit->ctx, status, "--verify") : MFM_OK;
 }
 
 static int verify(mfm_edit *edit, const mfm_model *model, const char *value)
 {
     mfm_model_value before = {.numbers = NULL}, after = {.numbers = NULL};
-    void *bytes = NULL;
-    size_t size = 0;
-    int status = mfm_model_pack(edit->ctx, model, &bytes, &size);
+    mfm_model *copy = NULL;
+    int status = values_of(edit, edit->original, value, &before);
     if (!status)
-        status = values_of(edit, edit->bytes, edit->size, value, &before);
+        status = mfm_model_copy(edit->ctx, model, &copy);
     if (!status)
-        status = values_of(edit, bytes, size, value, &after);
+        status = values_of(edit, copy, value, &after);
     if (!status)
         edit->apart = mfm_model_value_apart(&after, &before);
     mfm_model_values_free(edit->ctx, &before, 1);
     mfm_model_values_free(edit->ctx, &after, 1);
-    mfm_free(edit->ctx, bytes);
+    mfm_model_free(copy);
     return status;
 }
 
@@ -105,7 +101,7 @@ void mfm_edit_clear(mfm_edit *edit)
         return;
     mfm_model_facts_free(edit->ctx, edit->before);
     mfm_model_facts_free(edit->ctx, edit->after);
-    mfm_free(edit->ctx, edit->bytes);
+    mfm_model_free(edit->original);
     mfm_free(edit->ctx, edit->path);
     edit->ctx = NULL;
 }

@@ -21,8 +21,7 @@ typedef struct mfm_edit {
     mfm_ctx *ctx;
     size_t verify; /* images; 0: none */
     mfm_model_facts *before, *after;
-    void *bytes; /* of the model before, for verifying */
-    size_t size;
+    mfm_model *original; /* for verifying: a copy of the model before */
     char *path;
     double apart; /* found by verifying */
 } mfm_edit;

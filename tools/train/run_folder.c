@@ -15,6 +15,8 @@
 #include "tools/commands/command.h"
 #include "tools/files.h"
 
+#define DAMAGED "checkpoint.damaged.onnx"
+
 /* "out.run" for "out.onnx". */
 static int default_path(mfm_ctx *ctx, const char *output, char **path)
 {
@@ -43,7 +45,7 @@ static int set_paths(mfm_run_folder *f, const char *path, const char *output)
     f->run = mfm_format(f->ctx, "%s/run.json", f->path);
     f->images = mfm_format(f->ctx, "%s/images.txt", f->path);
     f->metrics = mfm_format(f->ctx, "%s/metrics.jsonl", f->path);
-    f->checkpoint = mfm_format(f->ctx, "%s/checkpoint.onnx", f->path);
+    f->checkpoint = mfm_format(f->ctx, "%s/" MFM_RUN_CHECKPOINT, f->path);
     f->previous = mfm_format(f->ctx, "%s/" MFM_RUN_PREVIOUS, f->path);
     f->model = mfm_format(f->ctx, "%s/model.onnx", f->path);
     f->best = mfm_format(f->ctx, "%s/best.onnx", f->path);
@@ -62,14 +64,15 @@ static bool is_temporary(const char *name)
 }
 
 /* A run that ended before its first checkpoint leaves a description, metrics and perhaps temporary
- * files: nothing is lost when another takes its place. */
+ * files, or weights without the model that would name them: nothing is lost when another takes its
+ * place. */
 static bool may_be_there(const char *name)
 {
     static const char *const names[] = {".", "..", "run.json", "images.txt", "metrics.jsonl"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
-    return is_temporary(name);
+    return is_temporary(name) || mfm_model_makes(name, MFM_RUN_CHECKPOINT);
 }
 
 static bool has_checkpoint(const mfm_run_folder *f)
@@ -191,7 +194,7 @@ static void sweep(const mfm_run_folder *f)
 /* The damaged checkpoint makes way for the one before, which would else be the next to go. */
 static int fall_back(const mfm_run_folder *f)
 {
-    char *damaged = mfm_format(f->ctx, "%s/checkpoint.damaged.onnx", f->path);
+    char *damaged = mfm_format(f->ctx, "%s/" DAMAGED, f->path);
     if (!damaged)
         return MFM_ENOMEM;
     int error = rename(f->checkpoint, damaged) && errno != ENOENT ? errno : 0;
@@ -292,6 +295,8 @@ int mfm_run_folder_begin(mfm_run_folder *folder, const json_t *run, uint32_t epo
     if (!status && folder->fell_back)
         status = fall_back(folder);
     if (!status)
+        status = mfm_run_folder_sweep(folder);
+    if (!status)
         status = keep_metrics(folder, epochs);
     if (!status)
         status = mfm_run_folder_describe(folder, run);
@@ -299,6 +304,18 @@ int mfm_run_folder_begin(mfm_run_folder *folder, const json_t *run, uint32_t epo
         return status;
     folder->log = open(folder->metrics, O_WRONLY | O_APPEND | O_CLOEXEC);
     return folder->log >= 0 ? MFM_OK : mfm_fail_errno(folder->ctx, errno, "write", folder->metrics);
+}
+
+int mfm_run_folder_sweep(const mfm_run_folder *f)
+{
+    char *damaged = mfm_format(f->ctx, "%s/" DAMAGED, f->path);
+    const char *const others[] = {f->previous, damaged};
+    const char *const alone[] = {f->model, f->best, f->modulator};
+    int status = damaged ? mfm_model_sweep(f->ctx, f->checkpoint, others, 2) : MFM_ENOMEM;
+    for (size_t i = 0; i < sizeof alone / sizeof alone[0] && !status; i++)
+        status = mfm_model_sweep(f->ctx, alone[i], NULL, 0);
+    mfm_free(f->ctx, damaged);
+    return status;
 }
 
 int mfm_run_folder_log(mfm_run_folder *folder, const json_t *line)

@@ -22,7 +22,8 @@
 
 #include "onnx/proto/model.h"
 
-#define MFM_RUN_PREVIOUS "checkpoint.previous.onnx"
+#define MFM_RUN_CHECKPOINT "checkpoint.onnx"
+#define MFM_RUN_PREVIOUS   "checkpoint.previous.onnx"
 
 typedef struct mfm_run_folder {
     mfm_ctx *ctx;
@@ -48,6 +49,9 @@ int mfm_run_folder_load(mfm_run_folder *folder, mfm_model **checkpoint);
 int mfm_run_folder_begin(mfm_run_folder *folder, const json_t *run, uint32_t epochs);
 /* Writes run.json. */
 int mfm_run_folder_describe(const mfm_run_folder *folder, const json_t *run);
+/* Removes weights beside checkpoints and models that none of these names any more: each of them is
+ * written with a file of its own where one file is too small (onnx/storage/external.h). */
+int mfm_run_folder_sweep(const mfm_run_folder *folder);
 /* Appends one line to the metrics; it is on the disk afterwards. */
 int mfm_run_folder_log(mfm_run_folder *folder, const json_t *line);
 void mfm_run_folder_clear(mfm_run_folder *folder);

@@ -104,8 +104,10 @@ def check(program, path, kind, options=TRAIN):
     status, lines, messages, trained = program.train(path, *options)
     if status:
         return messages
-    if warning and warning not in messages or not warning and "warning" in messages:
-        return "messages: %s" % messages
+    told = [line for line in messages.splitlines() if "warning: " in line]
+    if len(told) != bool(warning) or any(
+            warning not in line or "warning: %s: " % path not in line for line in told):
+        return "not one warning, by the file's name: %s" % messages if warning else messages
     output = small.runtime(trained, program.data.test).reshape(15, -1)
     rows = {"p": lambda: output, "log": lambda: np.exp(output),
             "logits": lambda: softmax(output)}[kind]()

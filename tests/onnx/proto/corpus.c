@@ -1,4 +1,5 @@
-/* Real files: every one below the folders given by the build must come back byte for byte. */
+/* Real files: every one below the folders given by the build, and a copy of it, must come back byte
+ * for byte. */
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,22 +28,26 @@ static bool same_as_file(const char *path, const void *bytes, size_t size)
     return same;
 }
 
-static bool round_trip(const char *path)
+static bool packs_to(const char *path, const mfm_model *model)
 {
-    mfm_model *model;
     void *bytes;
     size_t size;
-    if (mfm_model_load(ctx, path, &model)) {
-        printf("\n    %s\n", mfm_message(ctx));
+    if (mfm_model_pack(ctx, model, &bytes, &size))
         return false;
-    }
-    bool same = mfm_model_pack(ctx, model, &bytes, &size) == MFM_OK;
-    if (same) {
-        same = same_as_file(path, bytes, size);
-        mfm_free(ctx, bytes);
-    }
-    if (!same)
+    const bool same = same_as_file(path, bytes, size);
+    mfm_free(ctx, bytes);
+    return same;
+}
+
+static bool round_trip(const char *path)
+{
+    mfm_model *model, *copy = NULL;
+    if (mfm_model_load(ctx, path, &model) || mfm_model_copy(ctx, model, &copy))
+        printf("\n    %s\n", mfm_message(ctx));
+    const bool same = copy && packs_to(path, model) && packs_to(path, copy);
+    if (copy && !same)
         printf("\n    %s: not the same bytes\n", path);
+    mfm_model_free(copy);
     mfm_model_free(model);
     return same;
 }

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "onnx/storage/tensor_data.h"
 #include "tests/core/engine/support/failing_allocator.h"
 #include "tests/onnx/hand.h"
 #include "tests/scratch.h"
@@ -295,32 +294,6 @@ static void test_saved(void)
     mfm_ctx_free(ctx);
 }
 
-/* As beyond 2 GiB, with another limit; what is opened stays in its file until it is wanted. */
-static void test_too_large_for_one_file(void)
-{
-    double read[2000];
-    char path[300];
-    ctx = mfm_ctx_new(NULL);
-    mfm_model *m = hand_residual(ctx, 8, 17), *opened;
-    hand_weight(m, "big", HAND_DIMS(2000));
-    CU_ASSERT_EQUAL_FATAL(mfm_model_save_limited(ctx, m, in_folder("big.onnx"), 4000), MFM_OK);
-    snprintf(path, sizeof path, "%s", in_folder(beside("big.onnx.")));
-    CU_ASSERT_EQUAL_FATAL(mfm_model_open(ctx, in_folder("big.onnx"), &opened), MFM_OK);
-    const Onnx__TensorProto *t = mfm_proto_initializer(opened, "big");
-    CU_ASSERT_PTR_NULL(t->raw_data.data);
-    CU_ASSERT_EQUAL(mfm_tensor_read_doubles(opened, t, read), MFM_OK);
-    CU_ASSERT_EQUAL(read[0], 0.5);
-    CU_ASSERT_EQUAL(read[1999], -0.25);
-    CU_ASSERT_EQUAL(mfm_proto_initializer(opened, "bias")->raw_data.len, 20);
-    CU_ASSERT_EQUAL(truncate(path, 4000), 0);
-    CU_ASSERT_EQUAL(mfm_tensor_read_doubles(opened, t, read), MFM_EIO);
-    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(ctx), "became shorter"));
-    mfm_model_free(opened);
-    CU_ASSERT_EQUAL(mfm_model_load(ctx, in_folder("big.onnx"), &opened), MFM_EDATA);
-    mfm_model_free(m);
-    mfm_ctx_free(ctx);
-}
-
 static int load_and_save(mfm_ctx *own, void *paths)
 {
     const char *const *path = paths;
@@ -357,7 +330,6 @@ static const mfm_case cases[] = {
     {"a model from bytes has no folder to look in", test_bytes},
     {"ranges do not overlap", test_overlap},
     {"what lay outside is saved outside, under a name of its own", test_saved},
-    {"a graph that one file does not hold is saved in two", test_too_large_for_one_file},
     {"a save says what memory it lacks, and leaks nothing", test_memory_of_a_save},
 };
 

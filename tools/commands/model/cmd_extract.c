@@ -132,11 +132,8 @@ static int keeps_ends(mfm_ctx *ctx, const mfm_model *model, const options *o, bo
 static int extract(mfm_ctx *ctx, mfm_model *model, const options *o)
 {
     mfm_edit edit;
-    mfm_model *before = NULL;
     bool images = false, classes = false;
     int status = mfm_edit_begin(ctx, model, o->verify, &edit);
-    if (!status && o->verify)
-        status = mfm_model_parse(ctx, edit.bytes, edit.size, mfm_model_path(model), &before);
     if (!status)
         status = check_modulator(ctx, model);
     if (!status)
@@ -147,7 +144,7 @@ static int extract(mfm_ctx *ctx, mfm_model *model, const options *o)
     if (!status)
         status = drop_metadata(ctx, model, images, classes);
     if (!status && o->verify)
-        status = verify(ctx, before, model, o, &edit.apart);
+        status = verify(ctx, edit.original, model, o, &edit.apart);
     if (!status)
         status = mfm_edit_judge(&edit, model, "the outputs");
     if (!status)
@@ -157,7 +154,6 @@ static int extract(mfm_ctx *ctx, mfm_model *model, const options *o)
         status = mfm_edit_print(&edit);
     }
     mfm_edit_clear(&edit);
-    mfm_model_free(before);
     return status;
 }
 

@@ -158,16 +158,17 @@ int mfm_train_job_adopt_sibling(mfm_train_job *job, const char *run_json, mfm_ar
                           run_json);
 }
 
+static void add_bytes(void *self, const void *bytes, size_t size)
+{
+    uint64_t *hash = self;
+    *hash = mfm_fnv(*hash, bytes, size);
+}
+
 int mfm_train_job_hash_model(mfm_train_job *job)
 {
-    void *bytes;
-    size_t size;
-    const int status = mfm_model_pack(job->ctx, job->session.model, &bytes, &size);
-    if (status)
-        return status;
-    job->model_hash = mfm_fnv(MFM_FNV_START, bytes, size);
-    mfm_free(job->ctx, bytes);
-    return mfm_model_structure(job->ctx, job->session.model, &job->architecture);
+    job->model_hash = MFM_FNV_START;
+    const int status = mfm_model_stream(job->ctx, job->session.model, add_bytes, &job->model_hash);
+    return status ? status : mfm_model_structure(job->ctx, job->session.model, &job->architecture);
 }
 
 /* Whether the run that goes on tells the same hash under key. */
@@ -484,6 +485,7 @@ void mfm_train_job_clear(mfm_train_job *job)
     mfm_run_folder_clear(&job->folder);
     mfm_free(job->ctx, job->run_text);
     mfm_free(job->ctx, job->run_model);
+    mfm_free(job->ctx, job->weights);
     mfm_model_free(job->checkpoint);
     json_decref(job->stored);
     mfm_session_clear(&job->session);

@@ -46,6 +46,7 @@ typedef struct mfm_train_job {
     const mfm_confusion *latest; /* of the epoch that was finished last; NULL before one */
     double page_seconds;         /* of the monotonic clock when report.html was written last */
     bool trained_before;         /* by another run, as its file tells */
+    char *weights; /* the file beside the output that they lie in; NULL: in the output itself */
 } mfm_train_job;
 
 /* Reads the run folder's checkpoint and takes over the run's options, and its model's name where

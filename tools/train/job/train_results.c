@@ -16,6 +16,7 @@
 #include "tools/interrupt.h"
 #include "tools/plain_model.h"
 #include "tools/show/print_json.h"
+#include "tools/show/printable.h"
 #include "tools/show/shell_word.h"
 #include "tools/report/run_report.h"
 #include "tools/train/job/train_job.h"
@@ -187,10 +188,12 @@ static int on_save(void *self, const mfm_training *training)
     mfm_train_job *job = self;
     int status = mfm_checkpoint_save(job->ctx, job->session.model, training, job->run_text,
                                      job->folder.checkpoint, MFM_RUN_PREVIOUS);
-    if (status || training->counters.epoch_steps > 0)
-        return status;
-    status = write_epoch(job);
+    const bool epoch_over = training->counters.epoch_steps == 0;
+    if (!status && epoch_over)
+        status = write_epoch(job);
     if (!status)
+        status = mfm_run_folder_sweep(&job->folder);
+    if (!status && epoch_over)
         write_page(job);
     return status;
 }
@@ -201,7 +204,7 @@ static int check_best(mfm_train_job *job, bool *same)
     const mfm_counters *c = &job->training->counters;
     mfm_model *best = NULL;
     mfm_best_info info = {0};
-    const int status = mfm_model_load(job->ctx, job->folder.best, &best);
+    const int status = mfm_model_open(job->ctx, job->folder.best, &best);
     *same = false;
     if (!status)
         mfm_best_info_read(best, &info, same);
@@ -276,6 +279,27 @@ static int on_read_back(void *self, uint32_t done, uint32_t total)
                     job->arguments.output);
 }
 
+/* What there is to warn of was told when the model was imported that is trained. */
+static int open_output(mfm_train_job *job, mfm_session *written)
+{
+    /* What went into a pipe stands in the run folder, too. */
+    const char *output = job->arguments.output;
+    mfm_ctx_hold_warnings(job->ctx);
+    int status =
+        mfm_session_open(written, mfm_is_regular_output(output) ? output : job->folder.model);
+    if (!status)
+        status = mfm_session_import(written);
+    if (!status)
+        status = mfm_session_build(written, NULL, true);
+    mfm_ctx_release_warnings(job->ctx);
+    const char *beside = status ? NULL : mfm_model_beside(written->model, 0);
+    if (beside) {
+        job->weights = mfm_strdup(job->ctx, beside);
+        status = job->weights ? MFM_OK : MFM_ENOMEM;
+    }
+    return status;
+}
+
 /* Reads back what was written: the results that are printed are those of the file. */
 static int evaluate_output(mfm_train_job *job, mfm_confusion *confusion)
 {
@@ -284,14 +308,7 @@ static int evaluate_output(mfm_train_job *job, mfm_confusion *confusion)
     const mfm_evaluation_watch watch = {.self = job, .on_batch = on_read_back};
     double loss;
     int64_t batch;
-    /* What went into a pipe stands in the run folder, too. */
-    const char *output = job->arguments.output;
-    int status =
-        mfm_session_open(&written, mfm_is_regular_output(output) ? output : job->folder.model);
-    if (!status)
-        status = mfm_session_import(&written);
-    if (!status)
-        status = mfm_session_build(&written, NULL, true);
+    int status = open_output(job, &written);
     if (!status)
         status = mfm_confusion_init(job->ctx, confusion, (int)written.problem->classes);
     if (!status)
@@ -387,6 +404,8 @@ static int print_files(const mfm_train_job *job)
     const int status = output && data && list ? MFM_OK : MFM_ENOMEM;
     printf("written:\n");
     printf("  %s: the plain model, for any ONNX runtime\n", mfm_output_name(job->arguments.output));
+    if (job->weights)
+        mfm_print(stdout, "  %s: its weights, which go where it goes\n", job->weights);
     if (job->training->counters.best_validation_epoch > 0)
         printf("  %s: the same of the epoch with the lowest validation error\n", job->folder.best);
     printf("  %s: options, metrics, checkpoint and report.html\n", job->folder.path);
