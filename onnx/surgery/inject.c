@@ -112,12 +112,16 @@ static int check_without_network(const mfm_injector *in)
     return MFM_OK;
 }
 
-/* in->network, once; NULL where training cannot read the model. */
+/* in->network, once; NULL where training cannot read the model. What training warns of is told when
+ * it is imported for that. */
 static int open_network(mfm_injector *in)
 {
-    const bool opened = in->opened;
+    if (in->opened)
+        return MFM_OK;
     in->opened = true;
-    const int status = opened ? MFM_OK : mfm_model_import_form(in->ctx, in->model, &in->network);
+    mfm_ctx_hold_warnings(in->ctx);
+    const int status = mfm_model_import_form(in->ctx, in->model, &in->network);
+    mfm_ctx_release_warnings(in->ctx);
     return status == MFM_ENOMEM ? status : MFM_OK;
 }
 
