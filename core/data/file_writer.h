@@ -41,7 +41,8 @@ bool mfm_file_writer_failed(const mfm_file_writer *writer);
 /* The path holds the new content, on the disk, or an error is told and it holds what it held. keep:
  * a name in the same folder that the old content gets; NULL for none. */
 int mfm_file_writer_commit(mfm_file_writer *writer, const char *keep);
-/* Whether the path has the new content: also after a commit that could only not sync the folder. */
+/* Whether another file is at the path now: also after a commit that could only not sync its folder.
+ */
 bool mfm_file_writer_replaced(const mfm_file_writer *writer);
 /* Without a commit before, nothing happened. NULL does nothing. */
 void mfm_file_writer_close(mfm_file_writer *writer);

@@ -86,7 +86,13 @@ static void without_a_commit_nothing_happens(void)
     mfm_file_writer_close(writer);
     CU_ASSERT(holds(&folder, "file", "old"));
     CU_ASSERT(!exists(&folder, ".file.mfm-tmp"));
-    CU_ASSERT_EQUAL(write_text(ctx, path_in(&folder, "file"), "new", NULL), MFM_OK);
+    CU_ASSERT_EQUAL_FATAL(mfm_file_writer_open(ctx, path_in(&folder, "file"), &writer), MFM_OK);
+    mfm_file_writer_put(writer, "new", 3);
+    CU_ASSERT(!mfm_file_writer_replaced(writer));
+    CU_ASSERT_EQUAL(mfm_file_writer_commit(writer, NULL), MFM_OK);
+    CU_ASSERT(mfm_file_writer_replaced(writer));
+    CU_ASSERT(holds(&folder, "file", "new"));
+    mfm_file_writer_close(writer);
     struct stat st;
     CU_ASSERT(stat(path_in(&folder, "file"), &st) == 0 && (st.st_mode & 0777) == 0640);
     mfm_file_writer_close(NULL);
