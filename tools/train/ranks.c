@@ -12,19 +12,10 @@
 #include "tools/exit_code.h"
 #include "tools/show/printable.h"
 
-/* Launchers hand on what ranks print, and stop doing so when one ends all. */
-static void let_it_through(void)
-{
-    const struct timespec pause = {.tv_nsec = 500000000};
-    fflush(stdout);
-    nanosleep(&pause, NULL);
-}
-
 static void on_lost(void *self, const char *message)
 {
     (void)self;
     mfm_print(stderr, "onnx-mfm train: %s\n", message);
-    let_it_through();
 }
 
 /* Before they begin, ranks find the same to warn of. */
@@ -121,7 +112,6 @@ static void end_all(const mfm_ranks *r, int status)
         nanosleep(&pause, NULL);
     fflush(stdout);
     mfm_print(stderr, "onnx-mfm train: rank %d: %s\n", mfm_comm_rank(r->comm), mfm_message(r->ctx));
-    let_it_through();
     mfm_comm_abort(r->comm, mfm_exit_code(r->ctx, status));
 }
 

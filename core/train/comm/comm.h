@@ -88,7 +88,7 @@ int mfm_comm_agree(mfm_comm *comm, mfm_ctx *ctx, int status);
 /* MFM_EINVAL on all ranks when a line "name\tvalue" of one differs from rank 0's: the message tells
  * both values. */
 int mfm_comm_compare(mfm_comm *comm, mfm_ctx *ctx, const char *lines);
-/* Ends all ranks; does not return. Alone it does nothing. */
+/* Ends all ranks, after what this one has printed; does not return. Alone it does nothing. */
 void mfm_comm_abort(mfm_comm *comm, int exit_code);
 
 MFM_C_END

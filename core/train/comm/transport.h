@@ -30,7 +30,7 @@ typedef struct mfm_transport {
     bool (*done)(enum mfm_channel channel, int *from);
     /* Waits for all others, and leaves. */
     void (*end)(void);
-    /* Ends all processes; does not return. */
+    /* Ends all processes, when what this one has printed is on its way; does not return. */
     void (*abort)(int exit_code);
 } mfm_transport;
 

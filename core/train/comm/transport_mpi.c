@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/linkage.h"
@@ -99,12 +102,34 @@ static void end(void)
     alarm(0);
 }
 
+/* Whether the launcher has not yet read all that was written to it. */
+static bool is_unread(int file)
+{
+    struct stat s;
+    int bytes;
+    return fstat(file, &s) == 0 && S_ISFIFO(s.st_mode) && ioctl(file, FIONREAD, &bytes) == 0 &&
+           bytes > 0;
+}
+
+/* Launchers hand on what a rank prints, but not what they still have to read when one ends all:
+ * MPICH's ends by itself as soon as it reads of that, which comes by another way and overtakes. */
+static void let_it_through(void)
+{
+    enum { TIMES = 300 };
+    const struct timespec nap = {.tv_nsec = 10000000}, moment = {.tv_nsec = 100000000};
+    fflush(NULL);
+    for (int i = 0; i < TIMES && (is_unread(STDOUT_FILENO) || is_unread(STDERR_FILENO)); i++)
+        nanosleep(&nap, NULL);
+    nanosleep(&moment, NULL); /* from where it reads to where it prints */
+}
+
 /* Where the network is gone, ending all may hang too: then this process alone ends, by SIGALRM. */
 static void stop(int exit_code)
 {
     enum { PATIENCE = 10 }; /* seconds */
     signal(SIGALRM, SIG_DFL);
     alarm(PATIENCE);
+    let_it_through();
     MPI_Abort(MPI_COMM_WORLD, exit_code);
     exit(exit_code);
 }

@@ -1,4 +1,5 @@
-# A rank that hears nothing from another for longer than the time-out says so, and ends all.
+# A rank that hears nothing from another for longer than the time-out says so, and ends all; what it
+# says gets through a launcher that is busy meanwhile.
 mpi=$1 program=$2
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT

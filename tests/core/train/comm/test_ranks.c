@@ -5,9 +5,11 @@
  * Sums are held against the tree on one process (core/base/share.h, which has a test by hand).
  */
 #include <math.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/train/comm/comm.h"
 #include "tests/suite.h"
@@ -240,6 +242,19 @@ static void on_lost(void *self, const char *message)
     fprintf(stderr, "%s\n", message);
 }
 
+/* A busy launcher: it stands still for two seconds, and what ranks do meanwhile is there for it all
+ * at once. */
+static void hold_launcher(void)
+{
+    const pid_t launcher = getppid();
+    if (fork() == 0) {
+        sleep(2);
+        kill(launcher, SIGCONT);
+        _exit(0);
+    }
+    kill(launcher, SIGSTOP);
+}
+
 int main(int argc, char **argv)
 {
     const mfm_comm_events events = {.on_lost = on_lost};
@@ -254,8 +269,10 @@ int main(int argc, char **argv)
     }
     if (argc > 2) /* nobody answers rank 0 */ {
         mfm_comm_set_timeout(comm, atof(argv[2]));
-        if (mfm_comm_rank(comm) == 0)
+        if (mfm_comm_rank(comm) == 0) {
+            hold_launcher();
             mfm_comm_barrier(comm);
+        }
         for (;;)
             ;
     }
