@@ -112,7 +112,8 @@ static void check(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *
 {
     const mfm_conv_impl *const list[] = {impl, &mfm_conv_general, NULL};
     const mfm_conv_shape shape = conv_shape_of(g);
-    const bool mixes = impl == &mfm_conv_winograd || impl == &mfm_conv_winograd_small;
+    const bool mixes = impl == &mfm_conv_winograd || impl == &mfm_conv_winograd_small ||
+                       impl == &mfm_conv_winograd_chunks;
     conv_terms t = conv_terms_new(&shape);
     mfm_conv *conv = NULL;
     CU_ASSERT_EQUAL_FATAL(mfm_conv_new_from(ctx, &shape, false, list, &conv), MFM_OK);
@@ -265,6 +266,28 @@ static void winograd_blocks(void)
     mfm_ctx_free(ctx);
 }
 
+/* Tiles of three and of four results in a row, whole and cut off; several blocks of both channels;
+ * the other directions are another's. */
+static const conv_geometry few_tiles[] = {
+    {"one tile of three", 40, 16, 5, 5, 120, 3, 3, {1, 1}, {1, 1}, {0}, 1},
+    {"two, cut off", 9, 80, 5, 5, 96, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
+    {"three by one", 13, 64, 7, 5, 176, 3, 3, {1, 1}, {1, 1}, {2, 0, 2, 0}, 1},
+    {"one tile of four", 35, 64, 4, 4, 80, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
+    {"two, cut off", 11, 144, 7, 7, 128, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
+};
+
+static void winograd_few_tiles(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    for (size_t i = 0; i < sizeof few_tiles / sizeof few_tiles[0]; i++) {
+        const mfm_conv_shape shape = conv_shape_of(&few_tiles[i]);
+        CU_ASSERT(mfm_conv_winograd_chunks.fits(&shape, MFM_CONV_WEIGHTS));
+        CU_ASSERT_FALSE(mfm_conv_winograd_chunks.fits(&shape, MFM_CONV_FORWARD));
+        check(ctx, &mfm_conv_winograd_chunks, &few_tiles[i]);
+    }
+    mfm_ctx_free(ctx);
+}
+
 /* LeNet's layers at their sizes: several slices, every kind of tile. */
 static const conv_geometry lenet[] = {
     {"conv1", 5, 1, 28, 28, 6, 5, 5, {1, 1}, {1, 1}, {2, 2, 2, 2}, 1},
@@ -309,6 +332,7 @@ static const mfm_case cases[] = {
     {"Winograd's transforms give the defining sums", winograd},
     {"its small transforms give them forward", winograd_small},
     {"Winograd's transforms give them over several blocks", winograd_blocks},
+    {"its transforms of few tiles give them for the weights", winograd_few_tiles},
     {"every failed allocation of direct convolution is told", every_failed_allocation_is_told},
 };
 

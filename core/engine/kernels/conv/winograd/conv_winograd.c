@@ -12,6 +12,7 @@
 #include "core/base/shape.h"
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/conv/conv_shape.h"
+#include "core/engine/kernels/conv/winograd/conv_winograd.h"
 #include "core/engine/kernels/conv/winograd/panel.h"
 #include "core/engine/kernels/vec.h"
 #include "core/engine/kernels/conv/winograd/winograd_kernels.h"
@@ -50,8 +51,8 @@ static int64_t round_up(int64_t channels)
     return (channels + LANES - 1) / LANES * LANES;
 }
 
-static bool fits_form(const mfm_winograd_form *form, const mfm_conv_shape *s,
-                      enum mfm_conv_direction which)
+bool mfm_winograd_fits(const mfm_winograd_form *form, const mfm_conv_shape *s,
+                       enum mfm_conv_direction which)
 {
     const int64_t room = round_up(s->o), spare = room - s->o;
     if (s->kh != 3 || s->kw != 3 || s->groups != 1 || s->c % LANES)
@@ -67,22 +68,21 @@ static bool fits_form(const mfm_winograd_form *form, const mfm_conv_shape *s,
     const int64_t tiles =
         ((rows + form->out - 1) / form->out) * ((columns + form->out - 1) / form->out);
     const int64_t enough = which == MFM_CONV_WEIGHTS ? 2 * FEW_TILES : FEW_TILES;
-    /* Sums of chunks of few tiles would be transformed back for next to nothing. */
-    if (which == MFM_CONV_WEIGHTS && mfm_conv_direct.fits(s, which))
-        return false;
     /* Worth while when a third of the products of the sums is saved: */
     return mfm_conv_samples(s) * tiles >= enough &&
            3 * tiles * form->points <= 2 * s->oh * s->ow * TAPS;
 }
 
+/* Sums of chunks of few tiles would be transformed back for next to nothing. */
 static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction which)
 {
-    return fits_form(&mfm_winograd_large, s, which);
+    return mfm_winograd_fits(&mfm_winograd_large, s, which) &&
+           !(which == MFM_CONV_WEIGHTS && mfm_conv_direct.fits(s, which));
 }
 
 static bool fits_small(const mfm_conv_shape *s, enum mfm_conv_direction which)
 {
-    return which == MFM_CONV_FORWARD && fits_form(&mfm_winograd_small, s, which);
+    return which == MFM_CONV_FORWARD && mfm_winograd_fits(&mfm_winograd_small, s, which);
 }
 
 static int64_t at_most(int64_t value, int64_t limit)
@@ -384,7 +384,7 @@ static void backward_weights(const void *state, const real *gy, const real *x, r
         const int64_t rows = at_most(d->block, d->tiles - first);
         const mfm_winograd_block tiles = {first, rows, rows};
         mfm_winograd_read_block(d, x, tiles, v, mfm_winograd_step(rows, d->from.c));
-        mfm_winograd_gradient_block(d, gy, tiles, n);
+        mfm_winograd_gradient_block(d, gy, tiles, 0, d->to.room, n);
         /* at the end, what lies behind: the next chunk, perhaps, and fetching cannot fail */
         const int64_t after = first + rows, then = after + d->block;
         add_products(d, rows, n, v, s, first > 0, mfm_winograd_rows_of(d, &d->from, x, after, then),

@@ -7,6 +7,8 @@
 enum {
     IN = MFM_WINOGRAD_IN,
     OUT = MFM_WINOGRAD_OUT,
+    MIDDLE_IN = MFM_WINOGRAD_MIDDLE_IN,
+    MIDDLE_OUT = MFM_WINOGRAD_MIDDLE_OUT,
     SMALL_IN = MFM_WINOGRAD_SMALL_IN,
     SMALL_OUT = MFM_WINOGRAD_SMALL_OUT,
     TAPS = 3
@@ -79,6 +81,44 @@ static inline void kernel_gradient_1d(const mfm_vec u[IN], mfm_vec to[TAPS])
     to[0] = u[0] * BY_ZERO + sum_p + sum_q;
     to[1] = P * BY_P * (u[1] - u[2]) + Q * BY_Q * (u[3] - u[4]);
     to[2] = PP * sum_p + QQ * sum_q + u[5];
+}
+
+/* The same for F(3, 3), on the points +-R, +-S and infinity. */
+#define R    ((real)0.375)
+#define S    ((real)1.25)
+#define RR   (R * R)
+#define SS   (S * S)
+#define BY_R (1 / (2 * R * (RR - SS)))
+#define BY_S (1 / (2 * S * (SS - RR)))
+
+static inline void middle_input_1d(const mfm_vec d[MIDDLE_IN], mfm_vec to[MIDDLE_IN])
+{
+    const mfm_vec odd_r = d[3] - SS * d[1], even_r = R * (d[2] - SS * d[0]);
+    const mfm_vec odd_s = d[3] - RR * d[1], even_s = S * (d[2] - RR * d[0]);
+    to[0] = odd_r + even_r;
+    to[1] = odd_r - even_r;
+    to[2] = odd_s + even_s;
+    to[3] = odd_s - even_s;
+    to[4] = RR * SS * d[0] - (RR + SS) * d[2] + d[4];
+}
+
+static inline void middle_gradient_1d(const mfm_vec g[MIDDLE_OUT], mfm_vec to[MIDDLE_IN])
+{
+    const mfm_vec even_r = g[0] + RR * g[2], odd_r = R * g[1];
+    const mfm_vec even_s = g[0] + SS * g[2], odd_s = S * g[1];
+    to[0] = even_r + odd_r;
+    to[1] = even_r - odd_r;
+    to[2] = even_s + odd_s;
+    to[3] = even_s - odd_s;
+    to[4] = g[2];
+}
+
+static inline void middle_kernel_gradient_1d(const mfm_vec u[MIDDLE_IN], mfm_vec to[TAPS])
+{
+    const mfm_vec difference_r = (u[0] - u[1]) * BY_R, difference_s = (u[2] - u[3]) * BY_S;
+    to[0] = difference_r + difference_s;
+    to[1] = R * BY_R * (u[0] + u[1]) + S * BY_S * (u[2] + u[3]);
+    to[2] = RR * difference_r + SS * difference_s + u[4];
 }
 
 /* The same for F(2, 3). */
@@ -203,9 +243,9 @@ INLINE void transform_row(one_axis *axis, int to, mfm_vec half[IN][IN], write_fn
 }
 
 /* `from` squared elements become `to` squared. Inlined with constants for all but the ends. What
- * lies between the axes fits into the registers for small tiles, whose loops unroll; for large ones
- * it is memory, and the vectors of one row or column are in registers as long as no two of them are
- * joined. */
+ * lies between the axes, from x to vectors, fits into the registers for small tiles, whose loops
+ * unroll; for large ones it is memory, and the vectors of one row or column are in registers as
+ * long as no two of them are joined. */
 INLINE void both_axes(one_axis *axis, int from, int to, read_fn *read, const end *source,
                       write_fn *write, const end *target)
 {
@@ -220,11 +260,11 @@ INLINE void both_axes(one_axis *axis, int from, int to, read_fn *read, const end
             inside[i] = is_row ? ~(mfm_vec_mask){0} : (mfm_vec_mask){0};
     }
     mfm_vec half[IN][IN];
-    if (from <= SMALL_IN && to <= SMALL_IN) {
-#pragma GCC unroll 4
+    if (from * to <= SMALL_IN * SMALL_IN) {
+#pragma GCC unroll 5
         for (int j = 0; j < from; j++)
             transform_column(axis, from, to, read, source, rows, inside, j, half);
-#pragma GCC unroll 4
+#pragma GCC unroll 5
         for (int i = 0; i < to; i++)
             transform_row(axis, to, half, write, target, i);
         return;
@@ -291,52 +331,76 @@ INLINE void between_points(one_axis *axis, int from, int to, const real *points,
 
 /* ---- the transforms ------------------------------------------------------------------------- */
 
-void mfm_winograd_input(const real *corner, const mfm_winograd_tile *t, real *to, int64_t point)
+static void input(const real *corner, const mfm_winograd_tile *t, real *to, int64_t point)
 {
     from_image(input_1d, IN, IN, corner, t, to, point);
 }
 
-void mfm_winograd_output(const real *m, int64_t point, const mfm_winograd_tile *t, real *corner,
-                         bool add)
+static void output(const real *m, int64_t point, const mfm_winograd_tile *t, real *corner, bool add)
 {
     to_image(output_1d, IN, OUT, m, point, t, corner, add);
 }
 
-void mfm_winograd_small_input(const real *corner, const mfm_winograd_tile *t, real *to,
-                              int64_t point)
+static void middle_input(const real *corner, const mfm_winograd_tile *t, real *to, int64_t point)
+{
+    from_image(middle_input_1d, MIDDLE_IN, MIDDLE_IN, corner, t, to, point);
+}
+
+static void middle_gradient(const real *corner, const mfm_winograd_tile *t, real *to, int64_t point)
+{
+    from_image(middle_gradient_1d, MIDDLE_OUT, MIDDLE_IN, corner, t, to, point);
+}
+
+static void middle_kernel_gradient(const real *u, int64_t point, real *g, int64_t tap, bool add)
+{
+    between_points(middle_kernel_gradient_1d, MIDDLE_IN, TAPS, u, point, g, tap, add);
+}
+
+static void small_input(const real *corner, const mfm_winograd_tile *t, real *to, int64_t point)
 {
     from_image(small_input_1d, SMALL_IN, SMALL_IN, corner, t, to, point);
 }
 
-void mfm_winograd_small_output(const real *m, int64_t point, const mfm_winograd_tile *t,
-                               real *corner, bool add)
+static void small_output(const real *m, int64_t point, const mfm_winograd_tile *t, real *corner,
+                         bool add)
 {
     to_image(small_output_1d, SMALL_IN, SMALL_OUT, m, point, t, corner, add);
 }
 
-void mfm_winograd_small_kernel(const real *g, int64_t tap, real *to, int64_t point)
+static void small_kernel(const real *g, int64_t tap, real *to, int64_t point)
 {
     between_points(small_kernel_1d, TAPS, SMALL_IN, g, tap, to, point, false);
 }
 
-void mfm_winograd_gradient(const real *corner, const mfm_winograd_tile *t, real *to, int64_t point)
+static void gradient(const real *corner, const mfm_winograd_tile *t, real *to, int64_t point)
 {
     from_image(gradient_1d, OUT, IN, corner, t, to, point);
 }
 
-void mfm_winograd_kernel(const real *g, int64_t tap, real *to, int64_t point)
+static void kernel(const real *g, int64_t tap, real *to, int64_t point)
 {
     between_points(kernel_1d, TAPS, IN, g, tap, to, point, false);
 }
 
-void mfm_winograd_kernel_gradient(const real *u, int64_t point, real *g, int64_t tap, bool add)
+static void kernel_gradient(const real *u, int64_t point, real *g, int64_t tap, bool add)
 {
     between_points(kernel_gradient_1d, IN, TAPS, u, point, g, tap, add);
 }
 
-const mfm_winograd_form mfm_winograd_large = {MFM_WINOGRAD_OUT, MFM_WINOGRAD_POINTS,
-                                              mfm_winograd_input, mfm_winograd_output,
-                                              mfm_winograd_kernel};
-const mfm_winograd_form mfm_winograd_small = {MFM_WINOGRAD_SMALL_OUT, MFM_WINOGRAD_SMALL_POINTS,
-                                              mfm_winograd_small_input, mfm_winograd_small_output,
-                                              mfm_winograd_small_kernel};
+const mfm_winograd_form mfm_winograd_large = {.out = OUT,
+                                              .points = MFM_WINOGRAD_POINTS,
+                                              .input = input,
+                                              .output = output,
+                                              .kernel = kernel,
+                                              .gradient = gradient,
+                                              .kernel_gradient = kernel_gradient};
+const mfm_winograd_form mfm_winograd_middle = {.out = MIDDLE_OUT,
+                                               .points = MFM_WINOGRAD_MIDDLE_POINTS,
+                                               .input = middle_input,
+                                               .gradient = middle_gradient,
+                                               .kernel_gradient = middle_kernel_gradient};
+const mfm_winograd_form mfm_winograd_small = {.out = SMALL_OUT,
+                                              .points = MFM_WINOGRAD_SMALL_POINTS,
+                                              .input = small_input,
+                                              .output = small_output,
+                                              .kernel = small_kernel};

@@ -31,7 +31,8 @@ void mfm_winograd_turned_kernels(mfm_kernels k, const real *w, real *u)
 #pragma omp parallel for schedule(static) num_threads(k.parts)
     for (int64_t row = 0; row < o; row++)
         for (int64_t i = 0; i < c; i += LANES)
-            mfm_winograd_kernel(w + (row * TAPS + TAPS - 1) * c + i, -c, u + row * c + i, o * c);
+            mfm_winograd_large.kernel(w + (row * TAPS + TAPS - 1) * c + i, -c, u + row * c + i,
+                                      o * c);
 }
 
 void mfm_winograd_kernel_sums(mfm_kernels k, const real *s, real *gw, bool add)
@@ -40,5 +41,6 @@ void mfm_winograd_kernel_sums(mfm_kernels k, const real *s, real *gw, bool add)
 #pragma omp parallel for schedule(static) num_threads(k.parts)
     for (int64_t row = 0; row < o; row++)
         for (int64_t i = 0; i < c; i += LANES)
-            mfm_winograd_kernel_gradient(s + row * c + i, step, gw + row * TAPS * c + i, c, add);
+            mfm_winograd_large.kernel_gradient(s + row * c + i, step, gw + row * TAPS * c + i, c,
+                                               add);
 }

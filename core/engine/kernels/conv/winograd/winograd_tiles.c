@@ -92,17 +92,17 @@ void mfm_winograd_write_block(const mfm_winograd_direction *d, const real *m, mf
 }
 
 void mfm_winograd_gradient_block(const mfm_winograd_direction *d, const real *gy,
-                                 mfm_winograd_block b, real *n)
+                                 mfm_winograd_block b, int64_t channel, int64_t room, real *n)
 {
-    const int64_t c = d->to.c, step = mfm_winograd_step(b.room, d->to.room);
+    const int64_t c = d->to.c - channel, step = mfm_winograd_step(b.room, room);
     position p = position_of(d, b.first);
     for (int64_t t = 0; t < b.tiles; t++, next_tile(d, &p)) {
         int64_t offset;
         mfm_winograd_tile tile =
             tile_of(&d->to, p.image, p.row * d->form->out, p.column * d->form->out, &offset);
-        for (int64_t i = 0; i < c; i += LANES) {
+        for (int64_t i = 0; i < room; i += LANES) {
             tile.lanes = at_most(c - i, LANES);
-            mfm_winograd_gradient(gy + offset + i, &tile, n + i * b.room + t * LANES, step);
+            d->form->gradient(gy + offset + channel + i, &tile, n + i * b.room + t * LANES, step);
         }
     }
 }

@@ -10,8 +10,8 @@
 
 #include "core/engine/kernels/conv/winograd/winograd.h"
 
-/* One side of a convolution: images that are read in tiles of 6 (4), or results in tiles of 4 (2).
- */
+/* One side of a convolution: images that are read in tiles of 6, 5 or 4, or results in tiles of 4,
+ * 3 or 2. */
 typedef struct mfm_winograd_side {
     int64_t h, w, c;
     int64_t room; /* c in whole vectors; more than c on the side of the results only */
@@ -42,9 +42,10 @@ void mfm_winograd_read_block(const mfm_winograd_direction *d, const real *x, mfm
 /* y = [y +] the results of these tiles from m, a block of the results' room */
 void mfm_winograd_write_block(const mfm_winograd_direction *d, const real *m, mfm_winograd_block b,
                               real *y, bool add);
-/* n, a block of the results' room, = the transformed gradient of these tiles of gy */
+/* n, a block of `room` channels, = the transformed gradient of these tiles of gy, from a channel on
+ */
 void mfm_winograd_gradient_block(const mfm_winograd_direction *d, const real *gy,
-                                 mfm_winograd_block b, real *n);
+                                 mfm_winograd_block b, int64_t channel, int64_t room, real *n);
 
 /* Memory that a block of tiles stands on. */
 typedef struct mfm_winograd_rows {
