@@ -18,7 +18,7 @@ longer than that is waited for. It can do no better: parts are whole one after t
 import argparse
 import math
 
-PART = 1 << 20  # bytes that a node adds up at a time (core/train/comm/comm_parts.h)
+PART = 256 << 10  # bytes that a node adds up at a time (core/train/comm/comm_parts.h)
 ADD = 4.9e9  # bytes a second through a sum of two ranks on one machine: measured, docs/scaling.md
 SEND = 0.4e-6  # seconds of the processor for a short message: measured
 NODE = 1.6e12  # operations a second: 32 cores at 50 GFLOP/s

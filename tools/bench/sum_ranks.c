@@ -1,7 +1,7 @@
 /*
  * How long ranks take to add a vector: the least of many times, each of some sums in a row, for
  * lengths from one number to that of a large network, as lines "RANKS BYTES SECONDS" of rank 0.
- * scaling.py reads them.
+ * docs/scaling.md shows them, and scaling.py has its two measured constants from them.
  *
  *     cmake --build build/release --target sum-ranks
  *     mpirun -n 2 build/release/tools/sum-ranks
