@@ -195,10 +195,17 @@ static real *room_of(mfm_channels size, partial part, int j)
     return part.made + j * block_elements(size);
 }
 
+/* Where the block of a made stream from element `at` on is written. */
+static real *made_at(mfm_channels size, const mfm_channel_sums *wanted, int j, int64_t at,
+                     partial part)
+{
+    return wanted->kept[j] ? wanted->kept[j] + at : room_of(size, part, j);
+}
+
 static const real *stream_at(mfm_channels size, const mfm_channel_sums *wanted, int j, int64_t at,
                              partial part)
 {
-    return is_made(wanted, j) ? room_of(size, part, j) : wanted->streams[j] + at;
+    return is_made(wanted, j) ? made_at(size, wanted, j, at, part) : wanted->streams[j] + at;
 }
 
 static const real *pair_at(mfm_channels size, const mfm_channel_sums *wanted, int64_t at,
@@ -247,7 +254,8 @@ static void add_block(mfm_channels size, mfm_block b, const mfm_channel_sums *wa
     const real *x = x_at(size, wanted, wanted->x, at, to);
     for (int j = 0; j < wanted->n; j++, sum += 2 * b.width) {
         if (is_made(wanted, j))
-            wanted->made[j].run(wanted->made[j].self, at, b.rows * b.width, room_of(size, to, j));
+            wanted->made[j].run(wanted->made[j].self, at, b.rows * b.width,
+                                made_at(size, wanted, j, at, to));
         const mfm_gated s = gated_stream(size, wanted, j, at, to);
         mfm_block_sums(b, &s, x, to.center, sum, sum + b.width);
     }

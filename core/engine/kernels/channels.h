@@ -63,13 +63,14 @@ typedef struct mfm_channel_gate {
  * With `pair`, total[2n][c] = sum streams[0] pair. total is [2n (+ 1), channels]. The first n_gated
  * streams count where the gate lets through. A stream that is `made` is what that writes, x and the
  * gate's what made_x writes, a pair what the stream is that it is one with; `room` is needed where
- * one is made. */
+ * one is made. One that is `kept` is left there as a whole, for the sweep that follows. */
 typedef struct mfm_channel_sums {
     const real *x, *center;
     mfm_channel_hook made_x;
     const real *streams[MFM_MAX_STREAMS];
     const mfm_channel_hook *made; /* [n]; NULL: none is */
     real *room;
+    real *kept[MFM_MAX_STREAMS]; /* of made streams; NULL: not kept */
     int n;
     const real *pair;             /* NULL: none */
     const mfm_channel_gate *gate; /* not read with n_gated 0 */

@@ -211,6 +211,7 @@ void mfm_bn_sum_streams(mfm_bn_pass *p)
         p->sum[lanes[i]] = p->total + 2 * wanted.n * c;
         p->centred[lanes[i]] = p->total + (2 * wanted.n + 1) * c;
         made[wanted.n] = made_of(p, lanes[i]);
+        wanted.kept[wanted.n] = p->kept[lanes[i]];
         wanted.streams[wanted.n++] = stream;
         wanted.n_gated += p->tail->relu && lanes[i] != MFM_DX;
     }
@@ -219,6 +220,13 @@ void mfm_bn_sum_streams(mfm_bn_pass *p)
         p->product = p->total + 2 * wanted.n * c;
     }
     mfm_channels_sums(p->size, &wanted, p->total, p->partials);
+}
+
+void mfm_bn_sum_streams_for(mfm_bn_pass *p, enum mfm_lane lane)
+{
+    if (p->tail->function && p->stream[lane] && !mfm_accumulates(p->node, MFM_BN_INPUT, lane))
+        p->kept[lane] = mfm_in(p->node, MFM_BN_INPUT, lane);
+    mfm_bn_sum_streams(p);
 }
 
 /* The streams that are there, with the factors that terms_of gives; xhat is s x - s mu. `made` has
@@ -234,8 +242,8 @@ static mfm_channel_combination combination_of(const mfm_bn_pass *p, mfm_bn_terms
             f.first_gated = f.n;
         if (!p->stream[lane])
             continue;
-        made[f.n] = made_of(p, (enum mfm_lane)lane);
-        f.streams[f.n++] = p->stream[lane];
+        made[f.n] = p->kept[lane] ? (mfm_channel_hook){NULL} : made_of(p, (enum mfm_lane)lane);
+        f.streams[f.n++] = p->kept[lane] ? p->kept[lane] : p->stream[lane];
     }
     if (!p->tail->relu)
         f.first_gated = f.n;

@@ -25,6 +25,7 @@ typedef struct mfm_bn_pass {
     real *shift, *scale;     /* [c] each: y = shift + scale x */
     const mfm_batch_norm_tail *tail;
     mfm_channels_function hooked;    /* with a function behind */
+    real *kept[MFM_LANES]; /* then, where the sums have left what stands for a lane; NULL: nowhere */
     real *column, *room;             /* for that: [c]; for the streams that are made */
     mfm_bn_joined joined[MFM_LANES]; /* with a joined input: its lanes */
     real *turned; /* [MFM_LANES + 1, rows, c]: the streams and the result; NULL: not turned */
@@ -69,6 +70,9 @@ void mfm_bn_hook_streams(mfm_bn_pass *p);
 void mfm_bn_moments(const mfm_bn_pass *p);
 /* The sums of the streams x', g, g' that are there, and of g x'. */
 void mfm_bn_sum_streams(mfm_bn_pass *p);
+/* The same, before the adjoint of the input (lane G or DG) is written: what a function makes of the
+ * output's is left in its place meanwhile, and not made again. */
+void mfm_bn_sum_streams_for(mfm_bn_pass *p, enum mfm_lane lane);
 /* An output lane: the terms and the summand's lane, closed where the Relu is. */
 void mfm_bn_write_output(const mfm_bn_pass *p, mfm_bn_terms_fn *terms_of, enum mfm_lane lane);
 /* Lane G or DG of the input, from the terms, and of the summand. */

@@ -173,7 +173,7 @@ static void vjp(const mfm_node *node)
     mfm_bn_set_stream(&p, MFM_G, mfm_out(node, 0, MFM_G));
     mfm_bn_hook_streams(&p);
     if (node->training || wants_parameters(node, MFM_G))
-        mfm_bn_sum_streams(&p);
+        mfm_bn_sum_streams_for(&p, MFM_G);
     if (!node->training)
         p.stream[MFM_X] = NULL;
     mfm_bn_write_adjoints(&p, node->training ? vjp_terms : vjp_terms_fixed, MFM_G);
@@ -231,7 +231,7 @@ static void vjp_t(const mfm_node *node)
     if (p.tail->function && !p.stream[MFM_DG])
         p.stream[MFM_DG] = p.stream[MFM_G]; /* it is there, made of g */
     if (node->training || wants_parameters(node, MFM_DG))
-        mfm_bn_sum_streams(&p);
+        mfm_bn_sum_streams_for(&p, MFM_DG);
     if (!node->training)
         p.stream[MFM_X] = p.stream[MFM_DX] = NULL;
     mfm_bn_write_adjoints(&p, node->training ? vjp_t_terms : vjp_t_terms_fixed, MFM_DG);
