@@ -26,6 +26,7 @@ static const mfm_conv_impl *const exact[] = {&mfm_conv_winograd_small, &mfm_conv
 static const mfm_conv_impl *const frozen[] = {&mfm_conv_winograd, &mfm_conv_panels,
                                               &mfm_conv_direct, &mfm_conv_general, NULL};
 static const mfm_conv_impl *const general_only[] = {&mfm_conv_general, NULL};
+static const mfm_conv_impl *const finishing[] = {&mfm_conv_points, &mfm_conv_general, NULL};
 static const mfm_conv_impl *const slices_only[] = {&mfm_conv_slices, NULL};
 
 struct mfm_conv {
@@ -133,7 +134,7 @@ int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference, mfm_
 {
     assert(shape->finish == MFM_CONV_AS_IT_IS || (inference && mfm_conv_finishes(shape)));
     if (shape->finish != MFM_CONV_AS_IT_IS)
-        return mfm_conv_new_from(ctx, shape, inference, general_only, conv);
+        return mfm_conv_new_from(ctx, shape, inference, finishing, conv);
     if (shape->row_major)
         return mfm_conv_new_from(ctx, shape, inference, slices_only, conv);
     const bool ahead = (int)MFM_VEC_BYTES >= (int)WIDE || !mfm_conv_general.dispatches;

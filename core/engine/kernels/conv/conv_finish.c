@@ -33,3 +33,34 @@ void mfm_conv_finish_rows(enum mfm_conv_finish finish, int64_t rows, int64_t cha
         for (int64_t c = 0; c < channels; c++)
             y[r * channels + c] = finished(finish, y[r * channels + c] + bias[c]);
 }
+
+/* `finish` is a constant where this is inlined. */
+static inline __attribute__((always_inline)) void each_as(enum mfm_conv_finish finish, size_t n,
+                                                          const real *x, real *y)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        y[i] = finished(finish, x[i]);
+}
+
+void mfm_conv_finish_each(const void *finish, size_t n, const real *x, real *y)
+{
+    switch (*(const enum mfm_conv_finish *)finish) {
+    case MFM_CONV_BIAS_RELU:
+        each_as(MFM_CONV_BIAS_RELU, n, x, y);
+        break;
+    case MFM_CONV_BIAS_SWISH:
+        each_as(MFM_CONV_BIAS_SWISH, n, x, y);
+        break;
+    case MFM_CONV_BIAS_HARD_SWISH:
+        each_as(MFM_CONV_BIAS_HARD_SWISH, n, x, y);
+        break;
+    case MFM_CONV_BIAS_RELU6:
+        each_as(MFM_CONV_BIAS_RELU6, n, x, y);
+        break;
+    case MFM_CONV_AS_IT_IS:
+    case MFM_CONV_BIAS:
+        each_as(MFM_CONV_BIAS, n, x, y);
+        break;
+    }
+}

@@ -350,6 +350,24 @@ static columns dense(const mfm_gemm *p, const part *at, const tile *t, real *pan
     return (columns){.at = panel - t->first * WIDTH, .step = WIDTH, .safe = t->end};
 }
 
+/* Those of mfm_gemm_panels: all of k. */
+static columns packed(const mfm_gemm *p, const part *at)
+{
+    return (columns){.at = p->b + at->column * p->k, .step = WIDTH, .safe = p->k};
+}
+
+size_t mfm_gemm_panels_size(int64_t n, int64_t k)
+{
+    return (size_t)((n + WIDTH - 1) / WIDTH * WIDTH * k);
+}
+
+void mfm_gemm_panels(const mfm_gemm *p, real *panels)
+{
+    for (int64_t column = 0; column < p->n; column += WIDTH)
+        mfm_gemm_pack(p, column, mfm_smaller(WIDTH, p->n - column), 0, p->k,
+                      panels + column * p->k);
+}
+
 /* A part of c, at most WIDE columns of it, STRIP rows at a time for all columns of a block of k. */
 static void run_in_order(const gemm_job *job, const part *all)
 {
@@ -365,7 +383,8 @@ static void run_in_order(const gemm_job *job, const part *all)
                                  .end_row = mfm_smaller(row + STRIP, all->end_row)};
                 const int64_t i = column / WIDTH;
                 if (row == all->first_row)
-                    b[i] = dense(&job->p, &at, &t, panels[i]);
+                    b[i] =
+                        job->p.panels ? packed(&job->p, &at) : dense(&job->p, &at, &t, panels[i]);
                 t.b = b[i];
                 run_tiles(&at, t);
             }
@@ -451,10 +470,12 @@ void mfm_gemm_run(const mfm_gemm *product)
         list_chunks(&job, 0, p->share->end - p->share->first);
     /* By chunks, what lies apart is read once for each tile, all of k. */
     const int64_t deep = job.chunks > 0 && p->m >= STRIP ? p->k : mfm_smaller(p->k, BLOCK);
-    const bool copies = p->transpose_b || (p->m >= DENSE_FROM && deep * p->ldb > DENSE_OVER);
+    const bool copies =
+        p->transpose_b || p->panels || (p->m >= DENSE_FROM && deep * p->ldb > DENSE_OVER);
     const int64_t wide = copies && job.chunks == 0 ? WIDE : WIDTH;
     const int64_t groups = (p->n + wide - 1) / wide;
-    const bool parallel = p->m * p->n * p->k >= PARALLEL_FROM && (p->m > MAX_ROWS || groups > 1);
+    const bool parallel =
+        !p->alone && p->m * p->n * p->k >= PARALLEL_FROM && (p->m > MAX_ROWS || groups > 1);
     const int64_t pieces = pieces_of(&job, groups, copies, parallel ? omp_get_max_threads() : 1);
 #pragma omp parallel for schedule(dynamic) if (parallel)
     for (int64_t i = 0; i < groups * pieces; i++) {

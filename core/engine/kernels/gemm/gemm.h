@@ -30,9 +30,11 @@ typedef struct mfm_gemm {
     int64_t lda;
     const real *b;
     int64_t ldb;
+    bool panels; /* b is what mfm_gemm_panels makes; ldb is not read */
     bool add;
     real *c;
     int64_t ldc;
+    bool alone;       /* in the thread that calls: it has a part of something larger */
     const real *bias; /* [n], added to every row of c in the end; NULL: none. Not with share */
     /* y = f(x) for n of c's elements in their place, behind the bias; NULL: none. Not with share */
     void (*finish)(const void *attr, size_t n, const real *x, real *y);
@@ -43,5 +45,10 @@ typedef struct mfm_gemm {
 } mfm_gemm;
 
 void mfm_gemm_run(const mfm_gemm *product);
+
+/* op(b) [k,n] for many products: reals, and the copy, of which transpose_b, n, k, b and ldb are
+ * read. */
+size_t mfm_gemm_panels_size(int64_t n, int64_t k);
+void mfm_gemm_panels(const mfm_gemm *product, real *panels);
 
 #endif

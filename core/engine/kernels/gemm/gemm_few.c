@@ -135,7 +135,7 @@ static void run_columns(const mfm_gemm *p, int64_t column, int64_t first_row, in
 void mfm_gemm_run_few(const mfm_gemm *p)
 {
     const int64_t panels = (p->n + WIDTH - 1) / WIDTH;
-    const bool parallel = p->m * p->n * p->k >= PARALLEL_FROM;
+    const bool parallel = !p->alone && p->m * p->n * p->k >= PARALLEL_FROM;
     const int64_t wanted = parallel ? PARTS_A_THREAD * omp_get_max_threads() : 1;
     int64_t pieces = (wanted + panels - 1) / (panels ? panels : 1);
     pieces = pieces > p->m / LEAST_ROWS ? p->m / LEAST_ROWS : pieces;

@@ -226,6 +226,8 @@ static const char *const samples[] = {
     "[2,16,7,9] [16,1,5,5] - [16] [16] [16] [16]+ group=16 strides=2,2 function=HardSwish",
     "[2,5,4,3] [7,5,1,1] [7] function=Swish",
     "[2,5,4,3] [7,5,1,1] - [7] [7] [7] [7]+ function=Relu6",
+    "[2,70,5,4] [18,70,1,1] - [18] [18] [18] [18]+ function=Relu strides=2,2",
+    "[3,16,5,4] [90,16,1,1] [90] function=Swish",
     NULL};
 
 const mfm_op mfm_op_finished_conv = {
