@@ -25,7 +25,7 @@ typedef struct mfm_bn_pass {
     real *shift, *scale;     /* [c] each: y = shift + scale x */
     const mfm_batch_norm_tail *tail;
     mfm_channels_function hooked;    /* with a function behind */
-    real *kept[MFM_LANES]; /* then, where the sums have left what stands for a lane; NULL: nowhere */
+    real *kept[MFM_LANES];           /* then: where sums have left what stands for a lane */
     real *column, *room;             /* for that: [c]; for the streams that are made */
     mfm_bn_joined joined[MFM_LANES]; /* with a joined input: its lanes */
     real *turned; /* [MFM_LANES + 1, rows, c]: the streams and the result; NULL: not turned */
