@@ -74,7 +74,7 @@ static void test_warning(void)
     mfm_warn(ctx, "held");
     CU_ASSERT_EQUAL(lines, 1);
     mfm_ctx_release_warnings(ctx);
-    mfm_warn(ctx, "told");
+    mfm_warn(ctx, "class %d has %d images", 9, 6);
     CU_ASSERT_EQUAL(lines, 2);
     mfm_ctx_free(ctx);
 }
