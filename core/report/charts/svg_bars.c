@@ -40,9 +40,26 @@ static double distance_of_groups(const mfm_bars *b)
     return (mfm_svg_bars_width(b) - MFM_CHART_LEFT - MFM_CHART_RIGHT) / b->count;
 }
 
+/* Where the name of group i ends. */
+static double end_of_name(const mfm_bars *b, int i)
+{
+    return MFM_CHART_LEFT + distance_of_groups(b) * (i + 0.5) + 3;
+}
+
+/* Degrees; steeper where a name would begin left of the picture. */
+static double turn_of(const mfm_bars *b)
+{
+    const double usual = mfm_svg_names_turn(distance_of_groups(b)), degree = acos(-1) / 180;
+    for (int i = 0; i < b->count; i++)
+        if (mfm_svg_names_width(&b->names[i], 1, LONGEST_NAME) * cos(usual * degree) >
+            end_of_name(b, i))
+            return mfm_svg_names_turn(0);
+    return usual;
+}
+
 static double room_below(const mfm_bars *b)
 {
-    const double turn = mfm_svg_names_turn(distance_of_groups(b)) * acos(-1) / 180;
+    const double turn = turn_of(b) * acos(-1) / 180;
     return ROOM -
            (has_names(b) ? mfm_svg_names_width(b->names, b->count, LONGEST_NAME) * sin(turn) : 0);
 }
@@ -91,14 +108,15 @@ void mfm_svg_bars(mfm_markup *m, const mfm_bars *b)
         legend[s] = (mfm_legend){b->series > 1 ? b->series_names[s] : "", b->colour + s};
     const mfm_frame frame = mfm_frame_make(&y, mfm_svg_bars_width(b), room_below(b), legend, shown);
     const double slot = (frame.right - frame.left) / b->count, wide = 0.84 * slot / b->series;
+    const double turn = turn_of(b);
     mfm_frame_open(m, &frame, b->title);
     for (int i = 0; i < b->count; i++) {
         const double left = frame.left + slot * (i + 0.08);
         for (int s = 0; s < b->series; s++)
             add_bar(m, &frame, b, s, i, left + wide * s, wide);
         if (has_names(b))
-            mfm_svg_name(m, b->names[i], LONGEST_NAME, frame.left + slot * (i + 0.5) + 3,
-                         frame.bottom + 11, mfm_svg_names_turn(slot), false);
+            mfm_svg_name(m, b->names[i], LONGEST_NAME, end_of_name(b, i), frame.bottom + 11, turn,
+                         false);
     }
     if (!has_names(b))
         add_numbers(m, &frame, b->count);

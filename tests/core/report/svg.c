@@ -119,6 +119,29 @@ static void test_names_of_one_more(void)
     finish();
 }
 
+/* Twelve groups 28.8 apart: 18 letters of 6.6, turned by 40 degrees, are 91 wide. The first ends at
+ * 61.4 and would begin left of the picture, the last at 378.5. */
+static void test_names_at_the_left(void)
+{
+    static const double numbers[12];
+    static const double *const values[] = {numbers};
+    for (int longest = 0; longest < 12; longest += 11) {
+        const char *names[12];
+        for (int i = 0; i < 12; i++)
+            names[i] = i == longest ? "aaaaaaaaaaaaaaaaaa" : "a";
+        start();
+        mfm_svg_bars(&m, &(mfm_bars){.title = "t",
+                                     .unit = "u",
+                                     .names = names,
+                                     .values = values,
+                                     .count = 12,
+                                     .series = 1});
+        CU_ASSERT_EQUAL(count("rotate(-65 "), longest == 0 ? 12 : 0);
+        CU_ASSERT_EQUAL(count("rotate(-40 "), longest == 0 ? 0 : 12);
+        finish();
+    }
+}
+
 /* From 5 to 500 the axis is 1000 / 5 times long: 500 is at the top, 5 at log 2 / log 200. */
 static void test_log_bars(void)
 {
@@ -457,6 +480,7 @@ static const mfm_case cases[] = {
     {"bars of several runs stand side by side", test_groups},
     {"long names are cut", test_long_names},
     {"names with one letter more are not", test_names_of_one_more},
+    {"no name begins left of the picture", test_names_at_the_left},
     {"logarithmic bars", test_log_bars},
     {"many bars", test_many_bars},
     {"lines go through their points", test_lines},
