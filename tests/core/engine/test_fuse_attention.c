@@ -9,6 +9,7 @@
 
 enum { SIDE = 4, TOKENS = SIDE * SIDE, HEADS = 2, WIDTH = 3, WINDOWS = 4 };
 enum place { NOWHERE, BEFORE_Q, BEFORE_BOTH, BEFORE_TRANSPOSE, BEHIND };
+enum choice { NONE, ALLOWS, FORBIDS };
 
 /* One way to write an attention. */
 typedef struct form {
@@ -18,8 +19,12 @@ typedef struct form {
     bool windows;      /* tokens in windows along the batch axis; else all of an image */
     bool bias, mask;
     const char *softmax, *turn;
-    bool seen;    /* probabilities are read elsewhere */
-    bool learned; /* the scale is a parameter */
+    bool seen;               /* probabilities are read elsewhere */
+    bool learned;            /* the scale is a parameter */
+    bool mask_first;         /* then the bias */
+    const char *products[2]; /* the operators, in full, where they are not MatMul */
+    enum choice choice;      /* the mask has truth values, 1 where it allows, or forbids */
+    real low;                /* what stands where it forbids */
 } form;
 
 static int constant(mfm_net *net, mfm_shape shape, const real *data)
@@ -51,17 +56,39 @@ static int project(mfm_net *net, const form *f, int images)
     return mfm_net_node(net, "Transpose perm=0,1,3,2", 0, heads, -1, -1);
 }
 
+static int biased(mfm_net *net, const form *f, int s, int keys)
+{
+    return f->bias ? mfm_net_node(net, "Add", 0, s,
+                                  mfm_net_param(net, mfm_shape_of(4, 1, HEADS, keys, keys), 1), -1)
+                   : s;
+}
+
+/* Where the mask forbids, the scores are f->low. */
+static int chosen(mfm_net *net, const form *f, int s, int keys)
+{
+    real allowed[TOKENS * TOKENS];
+    for (int i = 0; i < keys * keys; i++)
+        allowed[i] = (i % 3 != 1) == (f->choice == ALLOWS);
+    const int mask = constant(net, mfm_shape_of(2, keys, keys), allowed);
+    const int low = constant(net, mfm_shape_of(0), &f->low);
+    return f->choice == ALLOWS ? mfm_net_node(net, "Where", 0, mask, s, low)
+                               : mfm_net_node(net, "Where", 0, mask, low, s);
+}
+
 static int masked(mfm_net *net, const form *f, int s)
 {
     const int keys = f->windows ? TOKENS / WINDOWS : TOKENS;
     real mask[WINDOWS * TOKENS * TOKENS];
     for (int i = 0; i < WINDOWS * TOKENS * TOKENS; i++)
         mask[i] = i % 5 == 3 ? -(real)INFINITY : (real)(i % 3);
-    if (f->bias)
-        s = mfm_net_node(net, "Add", 0, s,
-                         mfm_net_param(net, mfm_shape_of(4, 1, HEADS, keys, keys), 1), -1);
-    if (f->mask && !f->windows)
-        return mfm_net_node(net, "Add", 0, s, constant(net, mfm_shape_of(2, keys, keys), mask), -1);
+    if (!f->mask_first)
+        s = biased(net, f, s, keys);
+    if (f->choice)
+        return chosen(net, f, s, keys);
+    if (f->mask && !f->windows) {
+        s = mfm_net_node(net, "Add", 0, s, constant(net, mfm_shape_of(2, keys, keys), mask), -1);
+        return f->mask_first ? biased(net, f, s, keys) : s;
+    }
     if (!f->mask)
         return s;
     const int cut = mfm_net_node(net, "Reshape shape=-1,4,2,4,4", 0, s, -1, -1);
@@ -78,14 +105,15 @@ static int attend(mfm_net *net, const form *f, int images)
         q = scaled(net, f, q);
     if (f->scaled == BEFORE_TRANSPOSE)
         k = scaled(net, f, k);
-    k = mfm_net_node(net, f->turn, 0, k, -1, -1);
+    if (f->turn[0])
+        k = mfm_net_node(net, f->turn, 0, k, -1, -1);
     if (f->scaled == BEFORE_BOTH)
         k = scaled(net, f, k);
-    int s = mfm_net_node(net, "MatMul", 0, q, k, -1);
+    int s = mfm_net_node(net, f->products[0] ? f->products[0] : "MatMul", 0, q, k, -1);
     if (f->scaled == BEHIND)
         s = scaled(net, f, s);
     const int p = mfm_net_node(net, f->softmax, 0, masked(net, f, s), -1, -1);
-    const int y = mfm_net_node(net, "MatMul", 0, p, v, -1);
+    const int y = mfm_net_node(net, f->products[1] ? f->products[1] : "MatMul", 0, p, v, -1);
     return f->seen ? mfm_net_node(net, "Add", 0, y,
                                   mfm_net_node(net, "ReduceMax axes=-1", 0, p, -1, -1), -1)
                    : y;
@@ -148,6 +176,32 @@ static void test_summands(void)
     check((form){.scaled = BEHIND, .windows = true, .bias = true, .mask = true}, 1, 0);
 }
 
+static void test_masks(void)
+{
+    check((form){.scaled = BEHIND, .bias = true, .mask = true, .mask_first = true}, 1, 0);
+    check((form){.scaled = BEFORE_Q, .choice = ALLOWS, .low = -(real)INFINITY}, 1, 0);
+    check((form){.scaled = BEHIND, .choice = FORBIDS, .low = -1, .bias = true}, 1, 0);
+    check((form){.scaled = NOWHERE, .choice = FORBIDS, .low = 0, .windows = true}, 1, 0);
+    check((form){.scaled = BEHIND, .scale = "Div", .choice = ALLOWS, .low = -3, .bias = true}, 1,
+          0);
+}
+
+#define BY_ROWS    "Einsum equation=...id,...jd->...ij"
+#define BY_COLUMNS "Einsum equation=bhid,bhdj->bhij"
+#define OF_VALUES  "Einsum equation=bhij,bhjd->bhid"
+
+static void test_sums(void)
+{
+    check((form){.products = {BY_ROWS, OF_VALUES}, .turn = "", .bias = true}, 1, 0);
+    check((form){.products = {BY_COLUMNS, OF_VALUES}, .scaled = BEHIND, .mask = true}, 1, 0);
+    check((form){.products = {BY_ROWS, OF_VALUES}, .turn = "", .scaled = BEFORE_TRANSPOSE}, 1, 0);
+    check((form){.products = {BY_COLUMNS, OF_VALUES}, .choice = ALLOWS, .low = -2}, 1, 0);
+    /* Queries with keys of the other order; results that are turned; one product of each kind. */
+    check((form){.products = {"Einsum equation=bhid,bhjd->bhji", OF_VALUES}, .turn = ""}, 0, 0);
+    check((form){.products = {BY_COLUMNS, "Einsum equation=bhij,bhjd->bihd"}}, 0, 0);
+    check((form){.products = {BY_COLUMNS}}, 0, 0);
+}
+
 static void test_others(void)
 {
     check((form){.scaled = BEFORE_Q, .seen = true}, 0, 1);
@@ -161,6 +215,8 @@ static void test_others(void)
 static const mfm_case cases[] = {
     {"scales before and behind the product become part of it", test_scales},
     {"so do biases and masks, by windows, too", test_summands},
+    {"masks before the bias, and those of truth values", test_masks},
+    {"products that are written as sums", test_sums},
     {"what only looks like it stays", test_others},
 };
 MFM_SUITE("core/engine/fuse_attention", cases)

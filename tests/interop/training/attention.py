@@ -4,8 +4,9 @@
     python3 attention.py BINARY FOLDER
 
 One network over all tokens of an image, scaled on both sides as scaled_dot_product_attention is,
-and one over windows, with a learned bias by relative position and the mask of shifted windows, as
-Swin has them. Exits with 77 when torch or onnx are missing.
+one over windows, with a learned bias by relative position and the mask of shifted windows, as
+Swin has them, and one whose products are sums over named axes, as MaxViT writes them, with such a
+bias and a mask of truth values. Exits with 77 when torch or onnx are missing.
 """
 import shutil
 import subprocess
@@ -53,8 +54,8 @@ def shifted_mask():
 class Network:
     """Both as nodes, and in torch."""
 
-    def __init__(self, windows):
-        self.windows = windows
+    def __init__(self, windows, sums):
+        self.windows, self.sums = windows, sums
         self.names = [k for k in SHAPES if windows or k != "table"]
         self.made = {k: numbers(i, SHAPES[k]) for i, k in enumerate(self.names)}
         self.scale = float(np.float32(WIDTH ** -0.5))
@@ -80,8 +81,21 @@ class Network:
         self.add("Transpose", ["cut"], "turned", perm=[0, 2, 4, 3, 5, 1])
         return self.add("Reshape", ["turned", [-1, PLACES, FEATURES]], "tokens")
 
+    def bias(self):
+        self.add("Gather", ["table", places()], "rows")
+        self.add("Reshape", ["rows", [PLACES, PLACES, HEADS]], "square")
+        self.add("Transpose", ["square"], "of_heads", perm=[2, 0, 1])
+        return self.add("Unsqueeze", ["of_heads", [0]], "bias")
+
     def scores(self):
         one = np.float32(self.scale)
+        if self.sums:
+            self.add("Mul", ["k", one], "ks")
+            self.add("Einsum", ["q", "ks"], "product",
+                     equation="B G H I D, B G H J D -> B G H I J")
+            self.add("Add", ["product", self.bias()], "biased")
+            apart = shifted_mask()[None, :, None] < 0
+            return self.add("Where", [apart, np.float32(-np.inf), "biased"], "scores")
         if not self.windows:
             root = np.float32(self.scale ** 0.5)
             self.add("Transpose", ["k"], "kt", perm=[0, 1, 3, 2])
@@ -91,11 +105,7 @@ class Network:
         self.add("Mul", ["q", one], "qs")
         self.add("Transpose", ["k"], "kt", perm=[0, 1, 3, 2])
         self.add("MatMul", ["qs", "kt"], "product")
-        self.add("Gather", ["table", places()], "rows")
-        self.add("Reshape", ["rows", [PLACES, PLACES, HEADS]], "square")
-        self.add("Transpose", ["square"], "of_heads", perm=[2, 0, 1])
-        self.add("Unsqueeze", ["of_heads", [0]], "bias")
-        self.add("Add", ["product", "bias"], "biased")
+        self.add("Add", ["product", self.bias()], "biased")
         self.add("Reshape", ["biased", [-1, WINDOWS, HEADS, PLACES, PLACES]], "by_window")
         self.add("Add", ["by_window", shifted_mask()[None, :, None]], "masked")
         return self.add("Reshape", ["masked", [-1, HEADS, PLACES, PLACES]], "scores")
@@ -103,13 +113,20 @@ class Network:
     def save(self, path):
         length = PLACES if self.windows else TOKENS
         self.add("MatMul", [self.tokens(), "qkv"], "all")
-        self.add("Reshape", ["all", [-1, length, 3, HEADS, WIDTH]], "three")
-        self.add("Transpose", ["three"], "parts", perm=[2, 0, 3, 1, 4])
+        outer = [-1, WINDOWS] if self.sums else [-1]
+        at = len(outer)
+        self.add("Reshape", ["all", [*outer, length, 3, HEADS, WIDTH]], "three")
+        self.add("Transpose", ["three"], "parts",
+                 perm=[at + 1, *range(at), at + 2, at, at + 3])
         for i, name in enumerate("qkv"):
             self.add("Gather", ["parts", np.int64(i)], name, axis=0)
         self.add("Softmax", [self.scores()], "p", axis=-1)
-        self.add("MatMul", ["p", "v"], "weighted")
-        self.add("Transpose", ["weighted"], "back", perm=[0, 2, 1, 3])
+        if self.sums:
+            self.add("Einsum", ["p", "v"], "weighted",
+                     equation="B G H I J, B G H J D -> B G H I D")
+        else:
+            self.add("MatMul", ["p", "v"], "weighted")
+        self.add("Transpose", ["weighted"], "back", perm=[*range(at), at + 1, at, at + 2])
         self.add("Reshape", ["back", [-1, length, FEATURES]], "joined")
         self.add("MatMul", ["joined", "out"], "projected")
         self.add("Add", ["projected", "tokens"], "sum")
@@ -137,8 +154,9 @@ class Network:
         scores = self.scale * q @ k.transpose(-1, -2)
         if self.windows:
             bias = p["table"][torch.tensor(places())].reshape(PLACES, PLACES, HEADS)
-            mask = torch.tensor(shifted_mask(), dtype=x.dtype).repeat(N, 1, 1)
-            scores = scores + bias.permute(2, 0, 1) + mask[:, None]
+            mask = torch.tensor(shifted_mask(), dtype=x.dtype).repeat(N, 1, 1)[:, None]
+            scores = scores + bias.permute(2, 0, 1)
+            scores = scores.masked_fill(mask < 0, -np.inf) if self.sums else scores + mask
         y = torch.softmax(scores, -1) @ v
         y = y.transpose(1, 2).reshape(-1, length, FEATURES) @ p["out"] + tokens
         return torch.tanh(y).reshape(-1, TOKENS, FEATURES).mean(1) @ p["fc"]
@@ -181,8 +199,8 @@ class Check:
             float(np.abs(got - want).max() / max(1e-3, np.abs(want).max()))
         self.say(far < TOLERANCE, "%s: %.2g from PyTorch" % (what, far))
 
-    def network(self, name, windows):
-        network, folder = Network(windows), self.folder / name
+    def network(self, name, windows, sums=False):
+        network, folder = Network(windows, sums), self.folder / name
         folder.mkdir()
         model = folder / "net.onnx"
         network.save(model)
@@ -225,6 +243,7 @@ def main(binary, folder):
     check = Check(str(Path(binary).resolve()), Path(folder).resolve())
     check.network("all tokens", False)
     check.network("windows", True)
+    check.network("sums", True, True)
     return 1 if check.failed else 0
 
 

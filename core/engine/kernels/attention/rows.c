@@ -93,6 +93,15 @@ void mfm_rows_jacobian_tangent(const mfm_rows *b, const real *p, const real *dp,
     }
 }
 
+void mfm_rows_fill(const mfm_rows *b, mfm_strided mask, bool kept, real value, real *s)
+{
+    for (int64_t r = 0; r < b->rows; r++, s += b->padded) {
+        const real *allowed = mask.at + r * mask.row;
+        for (int64_t k = 0; k < b->n; k++)
+            s[k] = (allowed[k * mask.column] != 0) == kept ? s[k] : value;
+    }
+}
+
 void mfm_rows_add(const mfm_rows *b, real *s, mfm_strided from)
 {
     for (int64_t r = 0; r < b->rows; r++, s += b->padded) {

@@ -24,6 +24,8 @@ void mfm_rows_jacobian(const mfm_rows *b, const real *p, real *u);
  * J' g = dp (g - <P, g>) - P <dp, g>. */
 void mfm_rows_jacobian_tangent(const mfm_rows *b, const real *p, const real *dp, real *g, real *h);
 
+/* s = value where the mask is 0, or, unless `kept`, where it is not. */
+void mfm_rows_fill(const mfm_rows *b, mfm_strided mask, bool kept, real value, real *s);
 /* s += from; and to += s, where the strides may be 0. */
 void mfm_rows_add(const mfm_rows *b, real *s, mfm_strided from);
 void mfm_rows_add_to(const mfm_rows *b, const real *s, real *to, int64_t row, int64_t column);

@@ -6,6 +6,7 @@
 #include "core/engine/fusion.h"
 #include "core/engine/kernels/broadcast.h"
 #include "core/engine/kernels/gemm/gemm.h"
+#include "core/engine/ops/matrix/einsum_equation.h"
 
 static bool is_turned(const mfm_node *node)
 {
@@ -83,6 +84,8 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
     char text[3][MFM_SHAPE_TEXT];
     if (!isfinite(attr->scale))
         return mfm_infer_fail(ctx, node, "scale %g: must be finite", attr->scale);
+    if (isnan(attr->low))
+        return mfm_infer_fail(ctx, node, "low: must be a number");
     if (!fit(q, k, v, is_turned(node)))
         return mfm_infer_fail(ctx, node, "Q %s, K %s, V %s: do not fit", mfm_shape_text(q, text[0]),
                               mfm_shape_text(k, text[1]), mfm_shape_text(v, text[2]));
@@ -180,37 +183,40 @@ int64_t mfm_attention_offset(const mfm_attention_sizes *s, const mfm_attention_v
 
 /* ---- fusion ---------------------------------------------------------------------------------- */
 
-#define MASKED       "b = Add a mask; "
-#define BY_WINDOWS   "w = Reshape a; m = Add w mask; b = Reshape m; "
-#define LAST(scores) "p = Softmax " scores "; Y = MatMul p V"
-#define AROUND       "Y = mfm:Attention "
+#define BIAS(scores)   "a = Add " scores " bias; "
+#define MASK(scores)   "a = Add " scores " mask; "
+#define KEPT(scores)   "k = Where mask " scores " low; "
+#define FILLED(scores) "f = Where mask low " scores "; "
+#define BY_WINDOWS     "w = Reshape a; m = Add w mask; b = Reshape m; "
+#define AROUND         "Y = mfm:Attention "
+
+/* The scores as they are, times a number, or divided by one; then the rest, which reads them. */
+#define SCALED(first, rest, last)                                                                  \
+    first rest("s") last, first "c = Mul s scale; " rest("c") last,                                \
+        first "c = Div s scale; " rest("c") last
+#define FORMS(first, last)                                                                         \
+    SCALED(first, last, ""), SCALED(first, BIAS, last("a")), SCALED(first, MASK, last("a")),       \
+        SCALED(first, BIAS, MASK_BEHIND last("b")), SCALED(first, MASK, BIAS_BEHIND last("b")),    \
+        SCALED(first, BIAS, BY_WINDOWS last("b")), SCALED(first, KEPT, last("k")),                 \
+        SCALED(first, FILLED, last("f")), SCALED(first, BIAS, KEPT("a") last("k")),                \
+        SCALED(first, BIAS, FILLED("a") last("f"))
+#define MASK_BEHIND          "b = Add a mask; "
+#define BIAS_BEHIND          "b = Add a bias; "
+#define BY_MATMUL(exponents) "p = Softmax " exponents "; Y = MatMul p V"
+#define BY_EINSUM(exponents) "p = Softmax " exponents "; Y = Einsum p V"
 
 /* First the scores up to the results, in all their forms; then, over and over, what stands before
  * the queries and keys. */
-static const char *const fuses[] = {
-    "s = MatMul Q K; " LAST("s"),
-    "s = MatMul Q K; c = Mul s scale; " LAST("c"),
-    "s = MatMul Q K; c = Div s scale; " LAST("c"),
-    "s = MatMul Q K; a = Add s bias; " LAST("a"),
-    "s = MatMul Q K; c = Mul s scale; a = Add c bias; " LAST("a"),
-    "s = MatMul Q K; c = Div s scale; a = Add c bias; " LAST("a"),
-    "s = MatMul Q K; a = Add s mask; " LAST("a"),
-    "s = MatMul Q K; c = Mul s scale; a = Add c mask; " LAST("a"),
-    "s = MatMul Q K; c = Div s scale; a = Add c mask; " LAST("a"),
-    "s = MatMul Q K; a = Add s bias; " MASKED LAST("b"),
-    "s = MatMul Q K; c = Mul s scale; a = Add c bias; " MASKED LAST("b"),
-    "s = MatMul Q K; c = Div s scale; a = Add c bias; " MASKED LAST("b"),
-    "s = MatMul Q K; a = Add s bias; " BY_WINDOWS LAST("b"),
-    "s = MatMul Q K; c = Mul s scale; a = Add c bias; " BY_WINDOWS LAST("b"),
-    "s = MatMul Q K; c = Div s scale; a = Add c bias; " BY_WINDOWS LAST("b"),
-    "q = Mul Q scale; *" AROUND "q K V ?bias ?mask",
-    "q = Mul scale Q; *" AROUND "q K V ?bias ?mask",
-    "q = Div Q scale; *" AROUND "q K V ?bias ?mask",
-    "k = Mul K scale; *" AROUND "Q k V ?bias ?mask",
-    "k = Mul scale K; *" AROUND "Q k V ?bias ?mask",
-    "k = Div K scale; *" AROUND "Q k V ?bias ?mask",
-    "k = Transpose K; *" AROUND "Q k V ?bias ?mask",
-    NULL};
+static const char *const fuses[] = {FORMS("s = MatMul Q K; ", BY_MATMUL),
+                                    FORMS("s = Einsum Q K; ", BY_EINSUM),
+                                    "q = Mul Q scale; *" AROUND "q K V ?bias ?mask",
+                                    "q = Mul scale Q; *" AROUND "q K V ?bias ?mask",
+                                    "q = Div Q scale; *" AROUND "q K V ?bias ?mask",
+                                    "t = Mul K scale; *" AROUND "Q t V ?bias ?mask",
+                                    "t = Mul scale K; *" AROUND "Q t V ?bias ?mask",
+                                    "t = Div K scale; *" AROUND "Q t V ?bias ?mask",
+                                    "t = Transpose K; *" AROUND "Q t V ?bias ?mask",
+                                    NULL};
 
 /* The factor that a statement puts to the scores; false where it is no number. */
 static bool put_scale(const mfm_fusion *chain, const char *statement, double *scale)
@@ -239,13 +245,12 @@ static bool turns_matrices(const mfm_fusion *chain, const char *statement)
 static bool fused_around(const mfm_fusion *chain, mfm_attention_attr *to)
 {
     *to = *(const mfm_attention_attr *)mfm_fusion_attr(chain, "Y");
-    const mfm_shape *q = mfm_fusion_shape(chain, "q"), *k = mfm_fusion_shape(chain, "k");
-    if (q)
+    if (mfm_fusion_shape(chain, "q"))
         return put_scale(chain, "q", &to->scale);
-    if (!mfm_fusion_is(chain, "k", "Transpose"))
-        return k && put_scale(chain, "k", &to->scale);
+    if (!mfm_fusion_is(chain, "t", "Transpose"))
+        return put_scale(chain, "t", &to->scale);
     to->turned = !to->turned;
-    return turns_matrices(chain, "k");
+    return turns_matrices(chain, "t");
 }
 
 /* Axis 0 of the scores is cut in two, for a mask with windows, and made whole again. */
@@ -276,6 +281,31 @@ static bool takes_summands(const mfm_fusion *chain, const mfm_shape *scores)
                : mask->rank <= scores->rank && mfm_attention_masked(scores, mask, &full);
 }
 
+/* The products of a chain, as matrix products or written as sums: which way the keys lie; that the
+ * values have a row for each key. */
+static bool takes_products(const mfm_fusion *chain, int64_t *turned)
+{
+    bool by_rows = false, values_by_rows = false;
+    *turned = 1;
+    if (!mfm_fusion_is(chain, "s", "Einsum"))
+        return true;
+    const mfm_einsum_attr *scores = mfm_fusion_attr(chain, "s"), *y = mfm_fusion_attr(chain, "Y");
+    const bool products = mfm_einsum_is_product(scores->equation, &by_rows) &&
+                          mfm_einsum_is_product(y->equation, &values_by_rows);
+    *turned = !by_rows;
+    return products && !values_by_rows;
+}
+
+/* Truth values of a mask, and what stands where they forbid. */
+static bool takes_choice(const mfm_fusion *chain, mfm_attention_attr *to)
+{
+    const bool kept = mfm_fusion_shape(chain, "k"), filled = mfm_fusion_shape(chain, "f");
+    if (!kept && !filled)
+        return true;
+    to->mask = kept ? MFM_ATTENTION_KEEPS : MFM_ATTENTION_FILLS;
+    return mfm_fusion_number(chain, "low", &to->low) && !isnan(to->low);
+}
+
 static bool fused(const mfm_fusion *chain, void *attr)
 {
     mfm_attention_attr *to = attr;
@@ -283,11 +313,11 @@ static bool fused(const mfm_fusion *chain, void *attr)
         return fused_around(chain, to);
     const mfm_shape *scores = mfm_fusion_shape(chain, "s");
     const double axis = mfm_fusion_attr_number(chain, "p", "axis");
-    to->turned = 1;
-    return (axis == -1 || axis == scores->rank - 1) &&
+    return (axis == -1 || axis == scores->rank - 1) && takes_products(chain, &to->turned) &&
            fit(mfm_fusion_shape(chain, "Q"), mfm_fusion_shape(chain, "K"),
-               mfm_fusion_shape(chain, "V"), true) &&
-           put_scale(chain, "c", &to->scale) && takes_summands(chain, scores);
+               mfm_fusion_shape(chain, "V"), to->turned != 0) &&
+           put_scale(chain, "c", &to->scale) && takes_choice(chain, to) &&
+           takes_summands(chain, scores);
 }
 
 /* ---- the operator ---------------------------------------------------------------------------- */
@@ -309,6 +339,14 @@ static const mfm_attr_def attrs[] = {
      .offset = offsetof(mfm_attention_attr, scale),
      .fallback = 1},
     {.name = "turned", .type = MFM_INT, .offset = offsetof(mfm_attention_attr, turned)},
+    {.name = "mask",
+     .type = MFM_CHOICE,
+     .offset = offsetof(mfm_attention_attr, mask),
+     .choices = "Adds|Keeps|Fills"},
+    {.name = "low",
+     .type = MFM_FLOAT,
+     .offset = offsetof(mfm_attention_attr, low),
+     .fallback = -INFINITY},
     {0}};
 static const char *const samples[] = {"[2,3,4] [2,5,4] [2,5,3]",
                                       "[2,2,3,4] [2,2,5,4] [2,2,5,3] scale=0.5",
@@ -327,6 +365,9 @@ static const char *const samples[] = {"[2,3,4] [2,5,4] [2,5,3]",
                                       "[1,67,5] [1,70,5] [1,70,19] scale=0.2",
                                       "[2,2,20,1] [2,2,20,1] [2,2,20,2] [1,2,1,20] [20]<3",
                                       "[2,1,3] [2,1,3] [2,1,1]",
+                                      "[2,2,3,4] [2,2,5,4] [2,2,5,3] - [3,5]<2 mask=Keeps low=-1",
+                                      "[2,3,4] [2,5,4] [2,5,3] [3,5] [1,5]<2 mask=Fills low=-0.5",
+                                      "[4,3,4] [4,5,4] [4,5,3] - [1,2,3,5]<2 mask=Fills low=0",
                                       NULL};
 
 const mfm_op mfm_op_attention = {

@@ -2,7 +2,8 @@
  * mfm.Attention: with queries Q [..., L, D], keys K [..., T, D], or turned, [..., D, T], and values
  * V [..., T, E], of the same axes in front,
  *     S = scale Q K^T + bias + mask,   P = softmax S over its last axis,   Y = P V
- * Bias and mask broadcast to S. A mask is constant. It may have one axis more than S, whose axis 0
+ * or, where the mask has truth values, S = low at the places that it forbids. Bias and mask
+ * broadcast to S. A mask is constant. It may have one axis more than S, whose axis 0
  * then counts as two, [axis 0 / windows, windows], as a model with shifted windows masks them.
  */
 #ifndef MFM_ATTENTION_H
@@ -19,9 +20,14 @@ enum {
     MFM_ATTENTION_INPUTS
 };
 
+/* What a mask is: numbers that are added, or truth values that tell where S is `low` whatever it
+ * was. */
+enum mfm_attention_mask { MFM_ATTENTION_ADDS, MFM_ATTENTION_KEEPS, MFM_ATTENTION_FILLS };
+
 typedef struct mfm_attention_attr {
-    double scale;
+    double scale, low;
     int64_t turned;
+    int mask; /* mfm_attention_mask */
 } mfm_attention_attr;
 
 /* Where a tensor has the matrix of an index along axis 0 and those between it and the last two; its

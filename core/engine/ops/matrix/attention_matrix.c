@@ -6,8 +6,9 @@
  *     vjp      H = g V^T,  R = J H;  gQ = c R K,  gK = c R^T Q,  gV = P^T g,  gbias = R
  *     vjp_t    H' = g' V^T + g V'^T,  R' = J H' + J' H;  gQ' = c (R' K + R K'),
  *              gK' = c (R'^T Q + R^T Q'),  gV' = P^T g' + P'^T g,  gbias' = R'
- * where bias is broadcast, its adjoint is summed. P is kept from forward on, or made anew from two
- * numbers that forward keeps of a row.
+ * where bias is broadcast, its adjoint is summed. S is `low`, and S', R and R' are 0, at places
+ * that a mask of truth values forbids. P is kept from forward on, or made anew from two numbers
+ * that forward keeps of a row.
  */
 #include "core/engine/ops/matrix/attention_matrix.h"
 
@@ -135,6 +136,15 @@ static void to_scores(const task *t, mfm_strided a, int64_t k, const real *facto
     mfm_panels_multiply(a, t->b.rows, k, factor, t->b.n, add, to, t->b.padded);
 }
 
+/* Where a mask of truth values forbids, s is the value. */
+static void fill(const task *t, real value, real *s)
+{
+    const real *mask = t->l.x[MFM_ATTENTION_MASK];
+    if (mask && t->a->mask != MFM_ATTENTION_ADDS)
+        mfm_rows_fill(&t->b, block_of(t, mask, &t->a->s.input[MFM_ATTENTION_MASK]),
+                      t->a->mask == MFM_ATTENTION_KEEPS, value, s);
+}
+
 static void find_probabilities(const task *t)
 {
     const mfm_attention_sizes *s = &t->a->s;
@@ -145,8 +155,9 @@ static void find_probabilities(const task *t)
     to_scores(t, block_of(t, l->x[MFM_ATTENTION_Q], &s->input[MFM_ATTENTION_Q]), s->width,
               t->r.keys, false, t->r.p);
     for (int i = MFM_ATTENTION_BIAS; i <= MFM_ATTENTION_MASK; i++)
-        if (l->x[i])
+        if (l->x[i] && (i == MFM_ATTENTION_BIAS || t->a->mask == MFM_ATTENTION_ADDS))
             mfm_rows_add(&t->b, t->r.p, block_of(t, l->x[i], &s->input[i]));
+    fill(t, t->a->low, t->r.p);
     if (t->pass == MFM_ATTENTION_FORWARD)
         mfm_rows_softmax(&t->b, t->r.p, top, share);
     else
@@ -176,6 +187,7 @@ static bool find_tangent(const task *t)
         memset(t->r.dp, 0, block_bytes(t));
     if (dbias)
         mfm_rows_add(&t->b, t->r.dp, block_of(t, dbias, &s->input[MFM_ATTENTION_BIAS]));
+    fill(t, 0, t->r.dp);
     mfm_rows_jacobian(&t->b, t->r.p, t->r.dp);
     return true;
 }
@@ -247,6 +259,7 @@ static void pull_scores(const task *t, bool moves)
         memset(t->r.g, 0, block_bytes(t));
     if (t->pass == MFM_ATTENTION_VJP) {
         mfm_rows_jacobian(&t->b, t->r.p, t->r.g);
+        fill(t, 0, t->r.g);
         return;
     }
     if (l->dg)
@@ -260,6 +273,8 @@ static void pull_scores(const task *t, bool moves)
     if (!moves)
         memset(t->r.dp, 0, block_bytes(t));
     mfm_rows_jacobian_tangent(&t->b, t->r.p, t->r.dp, t->r.g, t->r.dg);
+    fill(t, 0, t->r.g);
+    fill(t, 0, t->r.dg);
 }
 
 static void pull_queries(const task *t, const real *scores)

@@ -14,7 +14,8 @@ enum mfm_attention_pass {
 
 typedef struct mfm_attention {
     mfm_attention_sizes s;
-    real scale;
+    real scale, low;
+    enum mfm_attention_mask mask;
     int64_t rows; /* of a block of queries */
     bool keeps;   /* P, from forward on */
     mfm_share share;

@@ -36,7 +36,10 @@ int mfm_attention_setup(mfm_ctx *ctx, mfm_node *node)
     if (!a)
         return MFM_ENOMEM;
     a->s = mfm_attention_measure(node);
-    a->scale = (real)((const mfm_attention_attr *)node->attr)->scale;
+    const mfm_attention_attr *attr = node->attr;
+    a->scale = (real)attr->scale;
+    a->low = (real)attr->low;
+    a->mask = (enum mfm_attention_mask)attr->mask;
     a->rows = block_rows(&a->s);
     a->share = mfm_share_for(&node->share, a->s.outer);
     a->of_thread = mfm_attention_room(a);

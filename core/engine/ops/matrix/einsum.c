@@ -159,15 +159,11 @@ static size_t multiply(const geometry *g, const factor *factors, int n, const te
 
 /* ---- the passes ----------------------------------------------------------------------------- */
 
-typedef struct einsum_attr {
-    char equation[MFM_MAX_TEXT];
-} einsum_attr;
-
 /* The shapes have been checked. */
 static geometry geometry_of(const mfm_node *node)
 {
     geometry g;
-    mfm_einsum_read(NULL, node, ((const einsum_attr *)node->attr)->equation, &g.e);
+    mfm_einsum_read(NULL, node, ((const mfm_einsum_attr *)node->attr)->equation, &g.e);
     for (int i = 0; i < node->n_in; i++)
         g.x[i] = mfm_einsum_term_of(&g.e, i, &node->in[i]->shape);
     g.y = mfm_einsum_term_of(&g.e, node->n_in, &node->out[0]->shape);
@@ -270,7 +266,8 @@ static void vjp_t(const mfm_node *node)
 static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 {
     mfm_einsum e;
-    const int status = mfm_einsum_read(ctx, node, ((const einsum_attr *)node->attr)->equation, &e);
+    const int status =
+        mfm_einsum_read(ctx, node, ((const mfm_einsum_attr *)node->attr)->equation, &e);
     if (status)
         return status;
     node->out[0]->shape = mfm_einsum_result(&e);
@@ -311,7 +308,7 @@ static const mfm_rule rule = {forward, jvp, vjp, vjp_t};
 
 static const mfm_attr_def attrs[] = {{.name = "equation",
                                       .type = MFM_TEXT,
-                                      .offset = offsetof(einsum_attr, equation),
+                                      .offset = offsetof(mfm_einsum_attr, equation),
                                       .required = true},
                                      {0}};
 static const mfm_port inputs[] = {{"Inputs", MFM_PARAM, false, true}, {0}};
@@ -352,7 +349,7 @@ const mfm_op mfm_op_einsum = {
     .inputs = inputs,
     .outputs = outputs,
     .attrs = attrs,
-    .attr_size = sizeof(einsum_attr),
+    .attr_size = sizeof(mfm_einsum_attr),
     .shape = infer_shape,
     .layout = MFM_LAYOUT_ROWS,
     .macs = macs,

@@ -32,6 +32,43 @@ static const char *read_term(const char *text, written *w)
     return text;
 }
 
+/* Two operands and a result, and nothing else. */
+static bool read_three(const char *text, written w[3])
+{
+    static const char *const behind[3] = {",", "->", ""};
+    for (int i = 0; i < 3; i++) {
+        const size_t length = strlen(behind[i]);
+        text = read_term(text, &w[i]);
+        if (!text || strncmp(text, behind[i], length) != 0)
+            return false;
+        text += length;
+    }
+    return *text == 0;
+}
+
+bool mfm_einsum_is_product(const char *equation, bool *turned)
+{
+    written w[3];
+    if (!read_three(equation, w))
+        return false;
+    const int n = w[0].letters;
+    for (int i = 0; i < 3; i++)
+        if (n < 2 || w[i].letters != n || w[i].dots != w[0].dots || w[i].dots > n - 2 ||
+            memcmp(w[i].letter, w[0].letter, (size_t)(n - 2)) != 0)
+            return false;
+    /* The axes in front, then m, k, n: no letter twice. */
+    char all[MFM_MAX_RANK + 1];
+    memcpy(all, w[0].letter, (size_t)n);
+    all[n] = w[2].letter[n - 1];
+    for (int i = 0; i <= n; i++)
+        if (memchr(all, all[i], (size_t)i))
+            return false;
+    const char m = all[n - 2], k = all[n - 1], last = all[n];
+    const char *b = w[1].letter + n - 2;
+    *turned = b[0] == last && b[1] == k;
+    return w[2].letter[n - 2] == m && (*turned || (b[0] == k && b[1] == last));
+}
+
 /* The label with a key, made where it is new; -1: there are too many. */
 static int label_of(mfm_einsum *e, int key)
 {

@@ -21,6 +21,14 @@ typedef struct mfm_einsum {
     mfm_einsum_axes axes[MFM_EINSUM_TERMS]; /* the result's at `operands` */
 } mfm_einsum;
 
+typedef struct mfm_einsum_attr {
+    char equation[MFM_MAX_TEXT];
+} mfm_einsum_attr;
+
+/* Whether it is that of a stack of matrix products, [.., m, k] by [.., k, n], or, *turned, by
+ * [.., n, k]. */
+bool mfm_einsum_is_product(const char *equation, bool *turned);
+
 /* Reads the equation over the node's input shapes. MFM_EDATA: it is none, or they do not fit;
  * MFM_ENOTSUP: too many labels. */
 int mfm_einsum_read(mfm_ctx *ctx, const mfm_node *node, const char *equation, mfm_einsum *e);
