@@ -29,14 +29,14 @@ for setting in OMP_THREAD_LIMIT=2 OMP_DYNAMIC=true OMP_MAX_ACTIVE_LEVELS=0; do
 done
 
 # Every limit of the address space: it works, or the reason is told, by the loader where not even
-# the libraries fit. What is counted are libraries, stacks of threads, and the buffers of the plan.
-refused=0
-worked=0
-for size in 30000 60000 80000 100000 150000 200000 400000 1000000 2000000; do
-    last_command="onnx-mfm bench --threads 2, ulimit -v $size"
+# the libraries fit. What is counted are libraries, stacks of threads, the buffers of the plan, and
+# what a library for convolution makes.
+expect_exit 0 new resnet20 -o resnet.onnx --classes 4 --input 1,8,8
+limit() {
+    last_command="onnx-mfm bench $2 --threads 2, ulimit -v $1"
     (
-        ulimit -v $size
-        timeout 300 "$TOOL" bench lenet.onnx --batch 1000 --repeat 1 --threads 2 >.stdout 2>.stderr
+        ulimit -v "$1"
+        timeout 300 "$TOOL" bench $2 --repeat 1 --profile 0 --threads 2 >.stdout 2>.stderr
     )
     case $? in
     0) worked=$((worked + 1)) ;;
@@ -47,6 +47,20 @@ for size in 30000 60000 80000 100000 150000 200000 400000 1000000 2000000; do
     127) expect_stderr 'error while loading shared libraries' ;;
     *) fail "neither worked nor refused" ;;
     esac
+}
+swept() {
+    [ "$refused" -gt 0 ] || fail "nothing was refused: the limits limit nothing"
+    [ "$worked" -gt 0 ] || fail "nothing worked"
+}
+refused=0
+worked=0
+for size in 30000 60000 80000 100000 150000 200000 400000 1000000 2000000; do
+    limit $size 'lenet.onnx --batch 1000'
 done
-[ "$refused" -gt 0 ] || fail "nothing was refused: the limits limit nothing"
-[ "$worked" -gt 0 ] || fail "nothing worked"
+swept
+refused=0
+worked=0
+for size in $(seq 52000 4000 120000) 200000 400000 2000000; do
+    limit $size 'resnet.onnx --batch 4'
+done
+swept
