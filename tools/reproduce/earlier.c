@@ -77,10 +77,11 @@ static char *whole_place(mfm_ctx *ctx, const char *data, const char *from)
         return mfm_strdup(ctx, data);
     char *place =
         path[0] == '/' || !from ? mfm_strdup(ctx, path) : mfm_format(ctx, "%s/%s", from, path);
-    char *real = place ? realpath(place, NULL) : NULL;
+    char *resolved = place ? realpath(place, NULL) : NULL;
     char *text =
-        place ? mfm_format(ctx, "%.*s%s", (int)(path - data), data, real ? real : place) : NULL;
-    free(real);
+        place ? mfm_format(ctx, "%.*s%s", (int)(path - data), data, resolved ? resolved : place)
+              : NULL;
+    free(resolved);
     mfm_free(ctx, place);
     return text;
 }
