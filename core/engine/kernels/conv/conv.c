@@ -26,7 +26,8 @@ static const mfm_conv_impl *const exact[] = {&mfm_conv_winograd_small, &mfm_conv
 static const mfm_conv_impl *const frozen[] = {&mfm_conv_winograd, &mfm_conv_panels,
                                               &mfm_conv_direct, &mfm_conv_general, NULL};
 static const mfm_conv_impl *const general_only[] = {&mfm_conv_general, NULL};
-static const mfm_conv_impl *const finishing[] = {&mfm_conv_points, &mfm_conv_general, NULL};
+static const mfm_conv_impl *const finishing[] = {&mfm_conv_points, &mfm_conv_single,
+                                                 &mfm_conv_general, NULL};
 static const mfm_conv_impl *const slices_only[] = {&mfm_conv_slices, NULL};
 
 struct mfm_conv {

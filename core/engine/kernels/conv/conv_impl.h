@@ -73,6 +73,8 @@ extern const mfm_conv_impl mfm_conv_depthwise;
 extern const mfm_conv_impl mfm_conv_pointwise;
 /* 1 x 1 without groups in inference, finished: few results, or dear functions. */
 extern const mfm_conv_impl mfm_conv_points;
+/* Depthwise in inference, finished with a dear function. */
+extern const mfm_conv_impl mfm_conv_single;
 /* Many channels, whole vectors of results, without groups or dilation: forward only. */
 extern const mfm_conv_impl mfm_conv_panels;
 /* 3 x 3 with stride 1 between whole vectors of channels. */

@@ -16,7 +16,7 @@
 #include "core/engine/kernels/vec.h"
 
 enum {
-    FEW_CHANNELS = 24,
+    FEW_CHANNELS = 256,
     FEW_RESULTS = 64,      /* of more than three times as many channels */
     BLOCK_REALS = 1 << 17, /* a and y of a block: half of a core's second cache */
     LEAST_ROWS = 24,       /* of the product, which reads all weights for them */

@@ -228,6 +228,9 @@ static const char *const samples[] = {
     "[2,5,4,3] [7,5,1,1] - [7] [7] [7] [7]+ function=Relu6",
     "[2,70,5,4] [18,70,1,1] - [18] [18] [18] [18]+ function=Relu strides=2,2",
     "[3,16,5,4] [90,16,1,1] [90] function=Swish",
+    "[2,20,7,9] [20,1,3,3] - [20] [20] [20] [20]+ group=20 pads=1,1,1,1 function=Swish",
+    "[1,37,4,21] [37,1,3,3] [37] group=37 strides=1,2 pads=1,0,1,2 function=Swish",
+    "[1,16,9,13] [16,1,2,3] [16] group=16 dilations=2,3 function=Swish",
     NULL};
 
 const mfm_op mfm_op_finished_conv = {
