@@ -226,6 +226,8 @@ int mfm_train_job_renew(mfm_train_job *job)
         return MFM_OK;
     if (c->epoch_steps == 0 && c->step > 0)
         status = write_epoch(job);
+    if (!status)
+        status = mfm_run_folder_sweep(&job->folder);
     if (!status && c->best_validation_epoch > 0)
         status = check_best(job, &same);
     if (status || same)
