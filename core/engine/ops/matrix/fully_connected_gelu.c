@@ -78,7 +78,8 @@ static bool fused(const mfm_fusion *chain, void *to)
 {
     product_attr *attr = to;
     const mfm_shape *a = mfm_fusion_shape(chain, "A"), *b = mfm_fusion_shape(chain, "B");
-    attr->approximate = mfm_fusion_attr_number(chain, "Y", "approximate") ? BY_TANH : EXACT;
+    const bool by_tanh = mfm_fusion_attr_number(chain, "Y", "approximate") != 0;
+    attr->approximate = by_tanh ? BY_TANH : EXACT;
     attr->trans_b = mfm_fusion_attr_number(chain, "n", "transB") != 0;
     return a->rank >= 2 && b->rank == 2;
 }
