@@ -66,6 +66,15 @@ cp .stdout plain.json
 check memory told.json plain.json "$RESIDENT"
 expect_exit 0 bench $wide --method mfm --repeat 1 --profile 0 --json --virtual-step full
 check more plain.json .stdout 16859136
+# Of several processes each has its share of a batch.
+expect_exit 0 inspect resnet20.onnx --batch 40 --layer last_conv --json
+cp .stdout alone.json
+expect_exit 0 inspect resnet20.onnx --batch 40 --layer last_conv --ranks 4 --json
+check shares alone.json .stdout
+expect_exit 0 inspect resnet20.onnx --batch 40 --ranks 4
+expect_stdout '^memory of each of 4 processes with batches of 40'
+expect_refusal 3 "batch 3 --ranks 4: each rank needs an image" \
+    inspect resnet20.onnx --batch 3 --ranks 4
 # Far beyond any machine, and still told.
 expect_exit 0 inspect resnet20.onnx --batch 65536
 expect_stdout '^mfm +[0-9]{6}\.[0-9] '

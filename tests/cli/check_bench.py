@@ -3,6 +3,7 @@
 
     check_bench.py profile BENCH.json PASS...      its parts fit together, the passes are there
     check_bench.py memory INSPECT.json BENCH.json  the prediction is what the run holds
+    check_bench.py shares ALONE.json EACH.json     each of several ranks has its part of a batch
     check_bench.py trace TRACE.json PASS...        whole JSON, nodes within passes of those names
     check_bench.py cut TRACE.json PASS...          the same of all lines but the last
 """
@@ -63,6 +64,24 @@ def memory(told, held, resident=""):
         assert abs(bench["peak_rss_bytes"] - predicted) <= 0.05 * predicted + 12 * MIB, bench
 
 
+def shares(alone, each):
+    alone, each = load(alone)["memory"], load(each)["memory"]
+    ranks = each["ranks"]
+    assert alone["ranks"] == 1 and ranks > 1 and alone["batch"] == each["batch"]
+    trained = 0
+    for whole, part in zip(alone["steps"], each["steps"], strict=True):
+        assert whole["step"] == part["step"]
+        if whole["step"] == "forward":  # evaluation goes batch by batch over the ranks
+            assert whole == part
+        elif "planned_bytes" in whole:
+            assert whole["image_bytes"] == ranks * part["image_bytes"], (whole, part)
+            assert whole["parameter_bytes"] == part["parameter_bytes"], (whole, part)
+            if whole["step"] in ("base", "mfm"):  # of others the room for sums is more
+                assert part["buffer_bytes"] < whole["buffer_bytes"] / 2, (whole, part)
+            trained += 1
+    assert trained > 1
+
+
 def more(plain, other, size):
     assert load(other)["buffer_bytes"] - load(plain)["buffer_bytes"] == int(size)
 
@@ -109,5 +128,12 @@ def check_events(file, *names):
 
 
 if __name__ == "__main__":
-    checks = {"profile": profile, "memory": memory, "more": more, "trace": trace, "cut": cut}
+    checks = {
+        "profile": profile,
+        "memory": memory,
+        "shares": shares,
+        "more": more,
+        "trace": trace,
+        "cut": cut,
+    }
     checks[sys.argv[1]](*sys.argv[2:])
