@@ -30,6 +30,10 @@ for command in $commands; do
         [ ! -s warnings ] || fail "groff on the page of $command: $(head -n 3 warnings)"
     fi
 done
+expect_exit 0 help diff
+expect_stdout '^Usage: onnx-mfm diff MODEL OTHER \[OPTION\.\.\.\]$'
+expect_exit 0 help report
+expect_stdout '^Usage: onnx-mfm report RUN \[RUN\]\.\.\. \[OPTION\.\.\.\]$'
 expect_exit 0 help --man train
 expect_stdout '^what fills the edge after a shift; HOW is zero or reflect \(default: zero\)$'
 expect_exit 0 help --man

@@ -77,7 +77,7 @@ static void print_synopsis(const mfm_option_table *table, const char *command)
     if (table->positional)
         printf(".I %s\n", table->positional);
     if (table->rest)
-        printf(".RI %s \\ ...\n", table->rest);
+        printf(table->rest_is_one ? ".I %s\n" : ".RI %s \\ ...\n", table->rest);
     printf("[\\fIOPTION\\fR...]\n");
 }
 

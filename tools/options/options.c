@@ -78,7 +78,9 @@ static int print_help(const parse *p)
     const char *positional = p->table->positional ? p->table->positional : "";
     const char *rest = p->table->rest ? p->table->rest : "";
     snprintf(usage, sizeof usage, "%s%s%s%s[OPTION...]", positional, *positional ? " " : "", rest,
-             *rest ? "... " : "");
+             !*rest                  ? ""
+             : p->table->rest_is_one ? " "
+                                     : "... ");
     poptSetOtherOptionHelp(p->popt, usage);
     poptPrintHelp(p->popt, stdout, 0);
     printf("\n%s\n", p->table->purpose);

@@ -31,6 +31,7 @@ typedef struct mfm_option_table {
         *positional;    /* what the one argument without a name is called; NULL: there is none */
     const char *rest;   /* what any number of further ones are called; NULL: there are none */
     bool rest_may_lack; /* even of none */
+    bool rest_is_one;   /* not any number: the command itself refuses more */
     bool may_lack;      /* the command itself says when that argument is needed */
     const char *keeps_model;        /* why MODEL cannot be standard input; NULL: it can */
     const char *purpose;            /* a sentence or two above the options in the help */

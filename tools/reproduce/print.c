@@ -98,9 +98,10 @@ int mfm_reproduce_print(const mfm_reproduce *r, const mfm_plan_of_runs *plan)
             notes += t->rows[i].note != NULL;
             status = print_row(r, plan, &t->rows[i], t->rows[i].note ? notes : 0);
         }
-    printf("\nError of the last epoch in percent; %d seed%s, each with its own split%s.\n",
-           r->n_seeds, r->n_seeds == 1 ? "" : "s",
-           r->n_seeds > 1 ? ", mean and standard deviation of a sample" : "");
+    printf("\nError of the last epoch in percent; %d %s.\n", r->n_seeds,
+           r->n_seeds > 1
+               ? "seeds, each with its own split, mean and standard deviation of a sample"
+               : "seed");
     if (t->note)
         printf("%s\n", t->note);
     notes = 0;

@@ -35,6 +35,7 @@ static const mfm_option_group groups[] = {
 static const mfm_option_table diff_options = {
     .positional = "MODEL",
     .rest = "OTHER",
+    .rest_is_one = true,
     .purpose =
         "Shows what differs between two models: inputs, outputs, nodes, tensors with the norms of\n"
         "their differences, metadata. Values and tensors are matched by their names. The\n"
