@@ -11,8 +11,8 @@ for command in $commands; do
     grep -Eq "^  $command +[a-z]" help.txt || fail "--help does not list $command"
     expect_exit 0 "$command" --help
     expect_no_stderr
-    expect_stdout "^Usage: onnx-mfm $command ([A-Z]+ (\\[?[A-Z]+\\]?\\.\\.\\. )?)?\\[OPTION...\\]"
-    many=$(grep -E "^Usage: onnx-mfm $command [A-Z]+ \\[?[A-Z]+\\]?\\.\\.\\. " .stdout)
+    expect_stdout "^Usage: onnx-mfm $command ([A-Z]+ (\\[?[A-Z]+\\]?(\\.\\.\\.)? )?)?\\[OPTION...\\]"
+    many=$(grep -E "^Usage: onnx-mfm $command [A-Z]+ \\[?[A-Z]+\\]?(\\.\\.\\.)? " .stdout)
     if grep -Eq "^Usage: onnx-mfm $command [A-Z]" .stdout; then
         expect_refusal 2 'no [A-Z]+ given' "$command"
     fi
