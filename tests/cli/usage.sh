@@ -11,8 +11,9 @@ for command in $commands; do
     grep -Eq "^  $command +[a-z]" help.txt || fail "--help does not list $command"
     expect_exit 0 "$command" --help
     expect_no_stderr
-    expect_stdout "^Usage: onnx-mfm $command ([A-Z]+ (\\[?[A-Z]+\\]?(\\.\\.\\.)? )?)?\\[OPTION...\\]"
-    many=$(grep -E "^Usage: onnx-mfm $command [A-Z]+ \\[?[A-Z]+\\]?(\\.\\.\\.)? " .stdout)
+    more='\[?[A-Z]+\]?(\.\.\.)? ' # a second argument, or several
+    expect_stdout "^Usage: onnx-mfm $command ([A-Z]+ ($more)?)?\\[OPTION...\\]"
+    many=$(grep -E "^Usage: onnx-mfm $command [A-Z]+ $more" .stdout)
     if grep -Eq "^Usage: onnx-mfm $command [A-Z]" .stdout; then
         expect_refusal 2 'no [A-Z]+ given' "$command"
     fi
