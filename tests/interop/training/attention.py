@@ -222,7 +222,7 @@ class Check:
                 for k, want in wanted.items():
                     self.compare("%s: %s of %s" % (name, command, k), out / (k + ".npy"), want)
         self.same_bits(name, folder, list(gradient))
-        self.one_node(name, model)
+        self.one_node(name, model, windows)
 
     def same_bits(self, name, folder, names):
         same = all((folder / (c + "_1") / (k + ".npy")).read_bytes() ==
@@ -230,13 +230,14 @@ class Check:
                    for c in ("grad", "hvp") for k in names)
         self.say(same, name + ": the same bits with one thread and with two")
 
-    def one_node(self, name, model):
+    def one_node(self, name, model, windows):
         """Else all of the above says nothing of the operator."""
         text = self.run("bench", model, "--method", "forward", "--batch", N, "--repeat", 1,
                         "--profile", 1, "--threads", 1)
         operators = {line.split()[0] for line in text.splitlines() if line}
         self.say("Attention" in operators and "Softmax" not in operators,
                  name + ": is one node")
+        self.say(windows or "Gather" not in operators, name + ": reads its parts where they lie")
 
 
 def main(binary, folder):

@@ -77,13 +77,14 @@ static mfm_attention_lanes lanes_of(const mfm_node *node, enum mfm_attention_pas
     mfm_attention_lanes l = {.kept = a->keeps ? node->saved + 2 * rows : NULL,
                              .top = node->saved,
                              .share = node->saved + rows};
+    const bool moves = pass == MFM_ATTENTION_JVP || pass == MFM_ATTENTION_VJP_T;
     for (int i = 0; i < MFM_ATTENTION_INPUTS; i++) {
-        l.x[i] = mfm_in(node, i, MFM_X);
-        l.dx[i] = pass == MFM_ATTENTION_JVP || pass == MFM_ATTENTION_VJP_T ? mfm_in(node, i, MFM_DX)
-                                                                           : NULL;
+        const int port = mfm_attention_port(node, i);
+        l.x[i] = mfm_in(node, port, MFM_X);
+        l.dx[i] = moves ? mfm_in(node, port, MFM_DX) : NULL;
         if (pass >= MFM_ATTENTION_VJP && i < MFM_ATTENTION_MASK) {
-            l.to[i] = mfm_in(node, i, result_lane(pass));
-            l.add[i] = l.to[i] && mfm_accumulates(node, i, result_lane(pass));
+            l.to[i] = mfm_in(node, port, result_lane(pass));
+            l.add[i] = l.to[i] && mfm_accumulates(node, port, result_lane(pass));
         }
     }
     l.dx[MFM_ATTENTION_MASK] = NULL;
