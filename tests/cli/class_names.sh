@@ -66,3 +66,13 @@ expect_stdout '^fish +10 +40 '
 expect_exit 0 train first.onnx -o third.onnx $idx --imbalance 4
 expect_exit 0 eval third.onnx --data idx:four
 expect_stdout '^3 +10 '
+
+# Names are as wide as a terminal shows them: an accent by itself has no column, an ideograph two.
+mkdir words
+cp -r photos/dark "words/$(printf 'Cafe\314\201')"
+cp -r photos/light "words/$(printf '\347\214\253')"
+expect_exit 0 data folder:words --test-part 0.5
+expect_stdout "^$(printf 'Cafe\314\201')            6         6       6       6$"
+expect_stdout "^$(printf '\347\214\253')              6         6       6       6$"
+expect_stdout '^class   available     train    meta    test$'
+expect_stdout '^all            12        12      12      12$'

@@ -42,6 +42,42 @@ static char *put(const char *text, bool lines, char *room)
     return room;
 }
 
+static bool among(uint32_t code, const uint32_t (*ranges)[2], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (code >= ranges[i][0] && code <= ranges[i][1])
+            return true;
+    return false;
+}
+
+int mfm_columns(const char *text)
+{
+    enum { ESCAPED = 4, ACCENTS = 1, WIDE = 8 };
+    static const uint32_t accents[ACCENTS][2] = {{0x300, 0x36F}};
+    static const uint32_t wide[WIDE][2] = {{0x1100, 0x115F},   {0x2E80, 0xA4CF},  {0xAC00, 0xD7A3},
+                                           {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},  {0xFF00, 0xFF60},
+                                           {0x1F300, 0x1F9FF}, {0x20000, 0x3FFFD}};
+    int columns = 0;
+    while (*text) {
+        uint32_t code = 0;
+        const size_t length = character(text);
+        if (length)
+            mfm_utf8_character(text, &code);
+        columns += !length                         ? ESCAPED
+                   : among(code, accents, ACCENTS) ? 0
+                   : among(code, wide, WIDE)       ? 2
+                                                   : 1;
+        text += length ? length : 1;
+    }
+    return columns;
+}
+
+void mfm_print_name(FILE *to, const char *name, int columns)
+{
+    const int blanks = columns - mfm_columns(name);
+    mfm_print(to, "%s%*s", name, blanks > 0 ? blanks : 0, "");
+}
+
 void mfm_printable(const char *text, char *room)
 {
     put(text, false, room);

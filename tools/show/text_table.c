@@ -39,12 +39,12 @@ void mfm_text_table_add(mfm_text_table *t, const char *format, ...)
 
 static int column_width(const mfm_text_table *t, size_t column, size_t columns)
 {
-    size_t width = 0;
+    int width = 0;
     for (size_t i = column; i < t->count; i += columns) {
-        const size_t length = strlen(t->cells[i]);
-        width = length > width ? length : width;
+        const int cell = mfm_columns(t->cells[i]);
+        width = cell > width ? cell : width;
     }
-    return (int)width;
+    return width;
 }
 
 /* The last column is not filled up when it is aligned left. */
@@ -55,7 +55,9 @@ static void print_rows(const mfm_text_table *t)
         const size_t column = i % columns;
         const int last = column + 1 == columns, right = t->alignment[column] == 'r';
         const int width = last && !right ? 0 : column_width(t, column, columns);
-        printf("%*s%s", right ? width : -width, t->cells[i], last ? "\n" : "  ");
+        const int left = width - mfm_columns(t->cells[i]), blanks = left > 0 ? left : 0;
+        printf("%*s%s%*s%s", right ? blanks : 0, "", t->cells[i], right ? 0 : blanks, "",
+               last ? "\n" : "  ");
     }
 }
 

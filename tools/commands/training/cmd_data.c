@@ -125,7 +125,8 @@ static void print_numbers(const char *what, const double *numbers, int count)
 /* name, available, train, meta, validation where there is such a part, test. */
 static void print_row(int width, const char *name, const uint32_t counts[5], bool validation)
 {
-    mfm_print(stdout, "%-*s  %10u  %8u  %6u", width, name, counts[0], counts[1], counts[2]);
+    mfm_print_name(stdout, name, width);
+    printf("  %10u  %8u  %6u", counts[0], counts[1], counts[2]);
     if (validation)
         printf("  %10u", counts[3]);
     printf("  %6u\n", counts[4]);
@@ -133,10 +134,12 @@ static void print_row(int width, const char *name, const uint32_t counts[5], boo
 
 static void print_as_table(const mfm_dataset *d, const mfm_split *s, const options *o)
 {
-    size_t width = strlen("class");
+    int width = mfm_columns("class");
     const bool validation = s->validation_count > 0;
-    for (int c = 0; c < d->classes; c++)
-        width = strlen(d->class_names[c]) > width ? strlen(d->class_names[c]) : width;
+    for (int c = 0; c < d->classes; c++) {
+        const int name = mfm_columns(d->class_names[c]);
+        width = name > width ? name : width;
+    }
     if (d->height)
         printf("%s: images of %d x %d x %d (channels, height, width), %d classes\n", d->name,
                d->channels, d->height, d->width, d->classes);
@@ -146,15 +149,15 @@ static void print_as_table(const mfm_dataset *d, const mfm_split *s, const optio
     print_numbers("bytes / 255: mean", d->mean, d->channels);
     print_numbers("; deviation", d->deviation, d->channels);
     printf("\nimbalance %g, split %016llx\n\n", o->split.imbalance, (unsigned long long)s->hash);
-    printf("%-*s  %10s  %8s  %6s%s  %6s\n", (int)width, "class", "available", "train", "meta",
+    printf("%-*s  %10s  %8s  %6s%s  %6s\n", width, "class", "available", "train", "meta",
            validation ? "  validation" : "", "test");
     for (int c = 0; c < d->classes; c++)
-        print_row((int)width, d->class_names[c],
+        print_row(width, d->class_names[c],
                   (const uint32_t[]){count_label(&d->train, c), s->train_per_class[c],
                                      s->meta_per_class[c], s->validation_per_class[c],
                                      count_label(&d->test, c)},
                   validation);
-    print_row((int)width, "all",
+    print_row(width, "all",
               (const uint32_t[]){d->train.count, s->train_count, s->meta_count, s->validation_count,
                                  d->test.count},
               validation);

@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "core/data/sources/source.h"
 #include "tools/show/print_json.h"
@@ -168,13 +167,13 @@ static void print_recall(double recall)
 
 static int name_width(const mfm_evaluation *e)
 {
-    size_t width = strlen("class");
+    int width = mfm_columns("class");
     char number[16];
     for (int c = 0; c < e->confusion.classes; c++) {
-        const size_t length = strlen(mfm_session_class_name(&e->session, c, number));
-        width = length > width ? length : width;
+        const int name = mfm_columns(mfm_session_class_name(&e->session, c, number));
+        width = name > width ? name : width;
     }
-    return (int)width;
+    return width;
 }
 
 static void print_classes(const mfm_evaluation *e, int width)
@@ -182,8 +181,8 @@ static void print_classes(const mfm_evaluation *e, int width)
     char number[16];
     printf("%-*s  %7s%s  %8s\n", width, "class", "images", e->train ? "  training" : "", "recall");
     for (int c = 0; c < e->confusion.classes; c++) {
-        mfm_print(stdout, "%-*s  %7llu", width, mfm_session_class_name(&e->session, c, number),
-                  (unsigned long long)mfm_confusion_class_images(&e->confusion, c));
+        mfm_print_name(stdout, mfm_session_class_name(&e->session, c, number), width);
+        printf("  %7llu", (unsigned long long)mfm_confusion_class_images(&e->confusion, c));
         if (e->train && c < e->counted)
             printf("  %8u", e->train[c]);
         else if (e->train)

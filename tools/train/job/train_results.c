@@ -360,8 +360,10 @@ static int print_rarest(const mfm_train_job *job, const mfm_confusion *confusion
         const int c = next_rarest(job->split, taken);
         taken[c] = true;
         const double recall = mfm_confusion_recall(confusion, c);
-        printf("  %-20s %6u image%s", job->session.dataset->class_names[c],
-               job->split->train_per_class[c], job->split->train_per_class[c] == 1 ? " " : "s");
+        printf("  ");
+        mfm_print_name(stdout, job->session.dataset->class_names[c], 20);
+        printf(" %6u image%s", job->split->train_per_class[c],
+               job->split->train_per_class[c] == 1 ? " " : "s");
         if (isnan(recall))
             printf("       - (no test images)\n");
         else
