@@ -359,15 +359,14 @@ static int print_rarest(const mfm_train_job *job, const mfm_confusion *confusion
     for (int i = 0; i < RAREST && i < job->split->classes; i++) {
         const int c = next_rarest(job->split, taken);
         taken[c] = true;
-        const double recall = mfm_confusion_recall(confusion, c);
         printf("  ");
         mfm_print_name(stdout, job->session.dataset->class_names[c], 20);
         printf(" %6u image%s", job->split->train_per_class[c],
                job->split->train_per_class[c] == 1 ? " " : "s");
-        if (isnan(recall))
+        if (mfm_confusion_class_images(confusion, c) == 0)
             printf("       - (no test images)\n");
         else
-            printf("  %6.2f %%\n", recall);
+            printf("  %6.2f %%\n", mfm_confusion_recall(confusion, c));
     }
     mfm_free(job->ctx, taken);
     return MFM_OK;
