@@ -19,7 +19,17 @@ same() {
         expect_same $name.onnx $name-$ranks.onnx
         cut -d, -f1-7 $name-$ranks.run/metrics.jsonl >$name-$ranks.txt
         expect_same $name.txt $name-$ranks.txt
+        same_state $name.run/checkpoint.onnx $name-$ranks.run/checkpoint.onnx
     done
+}
+
+# Two checkpoints: all numbers of the optimisers, too. What differs is what the run notes of itself
+# (the name of its output, threads, seconds), and so the checksum.
+same_state() {
+    expect_exit 1 diff "$1" "$2"
+    expect_stdout '^~ metadata mfm.checkpoint:'
+    expect_stdout '^~ metadata mfm.checksum:'
+    expect_stderr ': 2 differences$'
 }
 
 # What ranks add up is no matter of the MPI: all of it is tried under the first that there is, and
