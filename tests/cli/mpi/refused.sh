@@ -51,6 +51,15 @@ expect_once 'started alike: training images: [0-9a-f]{16} on rank 1, [0-9a-f]{16
 rm -r there/data && cp -r four there/data && cp second.onnx there/m.onnx
 expect_mixed 3 1 sh -c "cd here && exec $train" : -n 1 sh -c "cd there && exec $train"
 expect_once 'started alike: model: [0-9a-f]{16} on rank 1, [0-9a-f]{16} on rank 0'
+# Another version of the program: this one with another number in it.
+version=$("$TOOL" version | sed 's/.* //')
+mkdir newer && cp "${TOOL%/*}"/onnx-mfm-*.so newer
+LC_ALL=C sed "s/${version%?}[0-9]/${version%?}9/g" "$TOOL" >newer/onnx-mfm
+chmod +x newer/onnx-mfm
+train="lenet.onnx -o out.onnx $options --batch 8"
+expect_mixed 3 1 "$TOOL" train $train : -n 1 newer/onnx-mfm train $train
+expect_once "started alike: version: ${version%?}9 on rank 1, $version on rank 0"
+train="$TOOL train m.onnx -o ../out.onnx --data idx:data --method base --lr 0.01 --batch 8"
 # What one rank alone cannot read.
 rm there/m.onnx
 expect_mixed 3 1 sh -c "cd here && exec $train" : -n 1 sh -c "cd there && exec $train"
