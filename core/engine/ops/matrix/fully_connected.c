@@ -46,10 +46,7 @@ static void adjoint_bias(const mfm_node *node, const real *g, real *gc, bool add
 
 static void product_bias(const mfm_node *node, const real *a, const real *b, const real *c, real *y)
 {
-    if (mfm_matmul_product_ended(node, a, b, &(mfm_matmul_end){.bias = c}, y))
-        return;
-    mfm_matmul_product(node, a, b, y, false);
-    bias(node, c, y, true);
+    mfm_matmul_product_ended(node, a, b, &(mfm_matmul_end){.bias = c}, y);
 }
 
 static void forward(const mfm_node *node)
@@ -88,11 +85,11 @@ static const mfm_bilinear parts = {.product = mfm_matmul_product,
                                    .bias = bias,
                                    .adjoint_bias = adjoint_bias,
                                    .product_bias = product_bias};
-static const mfm_port inputs[] = {{"A", MFM_DATA, false, false},
-                                  {"B", MFM_PARAM, false, false},
-                                  {"C", MFM_PARAM, true, false},
-                                  {0}};
-static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
+const mfm_port mfm_fully_connected_inputs[] = {{"A", MFM_DATA, false, false},
+                                               {"B", MFM_PARAM, false, false},
+                                               {"C", MFM_PARAM, true, false},
+                                               {0}};
+const mfm_port mfm_fully_connected_outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {"[4,5] [5,3] [3]",
                                       "[2,3,4] [4,5] [5]",
                                       "[2,3,4,5] [5,3] [3]",
@@ -132,8 +129,8 @@ const mfm_op mfm_op_fully_connected = {
     .name = "FullyConnected",
     .domain = "mfm",
     .since = 1,
-    .inputs = inputs,
-    .outputs = outputs,
+    .inputs = mfm_fully_connected_inputs,
+    .outputs = mfm_fully_connected_outputs,
     .attrs = attrs,
     .attr_size = sizeof(fully_connected_attr),
     .shape = mfm_fully_connected_infer,

@@ -6,7 +6,6 @@
 #include <limits.h>
 
 #include "core/engine/fusion.h"
-#include "core/engine/kernels/broadcast.h"
 #include "core/engine/ops/matrix/matmul.h"
 
 enum { A, B, C };
@@ -60,15 +59,8 @@ static void forward(const mfm_node *node)
     const gelu *end = node->kernel;
     const mfm_matmul_end of_results = {
         .bias = mfm_in(node, C, MFM_X), .finish = end->f->value, .attr = end->attr};
-    const real *a = mfm_in(node, A, MFM_X), *b = mfm_in(node, B, MFM_X);
-    const mfm_shape *shape = &node->out[0]->shape;
-    real *y = mfm_out(node, 0, MFM_X);
-    if (mfm_matmul_product_ended(node, a, b, &of_results, y))
-        return;
-    mfm_matmul_product(node, a, b, y, false);
-    if (of_results.bias)
-        mfm_broadcast_copy(shape, &node->in[C]->shape, of_results.bias, 1, y, true);
-    end->f->value(end->attr, (size_t)mfm_shape_count(shape), y, y);
+    mfm_matmul_product_ended(node, mfm_in(node, A, MFM_X), mfm_in(node, B, MFM_X), &of_results,
+                             mfm_out(node, 0, MFM_X));
 }
 
 static const char *const fuses[] = {"n = mfm:FullyConnected A B ?C; Y = Gelu n",
@@ -84,11 +76,6 @@ static bool fused(const mfm_fusion *chain, void *to)
     return a->rank >= 2 && b->rank == 2;
 }
 
-static const mfm_port inputs[] = {{"A", MFM_DATA, false, false},
-                                  {"B", MFM_PARAM, false, false},
-                                  {"C", MFM_PARAM, true, false},
-                                  {0}};
-static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {"[4,5] [5,3] [3]",
                                       "[2,3,4] [4,5] [5] approximate=tanh",
                                       "[2,3,4,5] [5,3] [3] approximate=tanh",
@@ -102,8 +89,8 @@ const mfm_op mfm_op_fully_connected_gelu = {
     .name = "FullyConnectedGelu",
     .domain = "mfm",
     .since = 1,
-    .inputs = inputs,
-    .outputs = outputs,
+    .inputs = mfm_fully_connected_inputs,
+    .outputs = mfm_fully_connected_outputs,
     .attrs = attrs,
     .attr_size = sizeof(product_attr),
     .shape = mfm_fully_connected_infer,

@@ -5,7 +5,7 @@
  */
 #include "core/engine/kernels/broadcast.h"
 #include "core/engine/kernels/gemm/gemm.h"
-#include "core/engine/rules.h"
+#include "core/engine/ops/matrix/matmul.h"
 
 typedef struct gemm_attr {
     double alpha, beta;
@@ -228,11 +228,6 @@ static const mfm_bilinear parts = {.product = product,
                                    .adjoint_bias = adjoint_bias,
                                    .product_bias = product_bias,
                                    .outer = outer};
-static const mfm_port inputs[] = {{"A", MFM_DATA, false, false},
-                                  {"B", MFM_PARAM, false, false},
-                                  {"C", MFM_PARAM, true, false},
-                                  {0}};
-static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 
 static const char *const samples[] = {"[4,5] [5,3] [3]",
                                       "[4,5] [3,5] [3] transB=1",
@@ -252,8 +247,8 @@ const mfm_op mfm_op_gemm = {
     .name = "Gemm",
     .domain = "",
     .since = 1,
-    .inputs = inputs,
-    .outputs = outputs,
+    .inputs = mfm_fully_connected_inputs,
+    .outputs = mfm_fully_connected_outputs,
     .attrs = attrs,
     .attr_size = sizeof(gemm_attr),
     .shape = infer_shape,

@@ -271,8 +271,9 @@ void mfm_matmul_product(const mfm_node *node, const real *a, const real *b, real
     multiply(&g, a, b, y, mfm_shape_count(&node->out[0]->shape), add);
 }
 
-bool mfm_matmul_product_ended(const mfm_node *node, const real *a, const real *b,
-                              const mfm_matmul_end *end, real *y)
+/* False, and nothing done, where it is not one product over all rows. */
+static bool in_one_sweep(const mfm_node *node, const real *a, const real *b,
+                         const mfm_matmul_end *end, real *y)
 {
     geometry g = running_geometry(node);
     bool transpose;
@@ -284,6 +285,19 @@ bool mfm_matmul_product_ended(const mfm_node *node, const real *a, const real *b
     g.end = *end;
     multiply(&g, a, b, y, mfm_shape_count(&node->out[0]->shape), false);
     return true;
+}
+
+void mfm_matmul_product_ended(const mfm_node *node, const real *a, const real *b,
+                              const mfm_matmul_end *end, real *y)
+{
+    const mfm_shape *shape = &node->out[0]->shape;
+    if (in_one_sweep(node, a, b, end, y))
+        return;
+    mfm_matmul_product(node, a, b, y, false);
+    if (end->bias)
+        mfm_broadcast_copy(shape, &node->in[2]->shape, end->bias, 1, y, true);
+    if (end->finish)
+        end->finish(end->attr, (size_t)mfm_shape_count(shape), y, y);
 }
 
 void mfm_matmul_adjoint_a(const mfm_node *node, const real *gy, const real *b, real *ga, bool add)

@@ -14,17 +14,19 @@ int64_t mfm_matmul_macs(const mfm_node *node);
 
 /* What is done to the results of a product while they are at hand. */
 typedef struct mfm_matmul_end {
-    const real *bias; /* [n], added to every row; NULL: none */
+    const real *bias; /* input 2, [n], added to every row; NULL: none */
     void (*finish)(const void *attr, size_t n, const real *x, real *y); /* of each; NULL: none */
     const void *attr;
 } mfm_matmul_end;
 
-/* y = f(a b + bias) in one sweep; false, and nothing done, where that is not one product over all
- * rows. */
-bool mfm_matmul_product_ended(const mfm_node *node, const real *a, const real *b,
+/* y = f(a b + bias): in one sweep where that is one product over all rows, and else one after the
+ * other, to the same bits. */
+void mfm_matmul_product_ended(const mfm_node *node, const real *a, const real *b,
                               const mfm_matmul_end *end, real *y);
 
 /* The shapes of FullyConnected: B a matrix, input 2, if any, [n]. */
 int mfm_fully_connected_infer(mfm_ctx *ctx, mfm_node *node);
+/* Of FullyConnected and Gemm: Y of A, B and perhaps C. */
+extern const mfm_port mfm_fully_connected_inputs[], mfm_fully_connected_outputs[];
 
 #endif
