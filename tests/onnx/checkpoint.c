@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "models/models.h"
@@ -10,47 +11,21 @@
 #include "onnx/surgery/inject.h"
 #include "onnx/proto/proto.h"
 #include "tests/core/engine/support/failing_allocator.h"
-#include "tests/onnx/import/imported.h"
+#include "tests/onnx/hand.h"
+#include "tests/onnx/session.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
 
 static const char *const run_options = "{\"lr\": 0.5, \"layers\": [\"last_conv\"]}";
 
-/* A run over a small model, plain or modulated. */
-typedef struct session {
-    mfm_ctx *ctx;
-    mfm_model *model;
-    mfm_network *network;
-    mfm_problem *problem;
-    mfm_training *training;
-} session;
-
 static int prepare(session *s, int kind)
 {
-    const bool modulated = mfm_proto_metadata(s->model, MFM_INJECT_KEY);
     const mfm_modulator_training modulator = {.optimizer = kind, .lr = 0.01, .momentum = 0.9};
     const mfm_chosen chosen[] = {{&mfm_modulator_training_settings, &modulator}, {NULL, NULL}};
-    const mfm_train_options options = {.method = mfm_method_find(modulated ? "mfm" : "base"),
-                                       .chosen = chosen,
-                                       .epochs = 1,
-                                       .batch = 2,
-                                       .meta_batch = 2,
-                                       .schedule = {.base = 0.1}};
-    int status = mfm_model_import(s->ctx, s->model, &s->network);
-    if (!status)
-        status = mfm_method_build(s->ctx, s->network, NULL, &options, &s->problem);
-    if (!status)
-        status = mfm_training_new(s->ctx, s->problem, &options, &s->training);
-    return status;
+    return session_prepare(s, (mfm_train_options){.chosen = chosen});
 }
 
-static void must(session *s, int status)
-{
-    if (status)
-        printf("\n    %s\n", mfm_message(s->ctx));
-    CU_ASSERT_EQUAL_FATAL(status, MFM_OK);
-}
-
+/* Over a small model, plain or modulated. */
 static session begin(bool modulated, int kind)
 {
     session s = {.ctx = mfm_ctx_new(NULL)};
@@ -62,17 +37,9 @@ static session begin(bool modulated, int kind)
     return s;
 }
 
-static void release(session *s)
-{
-    mfm_training_free(s->training);
-    mfm_problem_free(s->problem);
-    mfm_network_free(s->ctx, s->network);
-    mfm_model_free(s->model);
-}
-
 static void end(session *s)
 {
-    release(s);
+    session_release(s);
     mfm_ctx_free(s->ctx);
 }
 
@@ -419,15 +386,14 @@ static int attempt(mfm_ctx *ctx, void *self)
         status = prepare(&s, MFM_ADAM);
     if (!status)
         status = mfm_checkpoint_save(ctx, s.model, s.training, run_options, packed->path, NULL);
-    release(&s);
-    s = (session){.ctx = ctx};
+    session_release(&s);
     if (!status)
         status = mfm_model_load(ctx, packed->path, &s.model);
     if (!status)
         status = prepare(&s, MFM_ADAM);
     if (!status)
         status = mfm_checkpoint_restore(ctx, s.model, s.training);
-    release(&s);
+    session_release(&s);
     return status;
 }
 

@@ -10,11 +10,11 @@
 
 #include "core/base/random.h"
 #include "onnx/checkpoint.h"
-#include "onnx/import/import.h"
 #include "onnx/storage/external.h"
 #include "onnx/storage/tensor_data.h"
 #include "tests/core/engine/support/failing_allocator.h"
 #include "tests/onnx/hand.h"
+#include "tests/onnx/session.h"
 #include "tests/scratch.h"
 #include "tests/suite.h"
 
@@ -270,43 +270,9 @@ static void test_swept(void)
 
 /* ---- checkpoints -------------------------------------------------------------------------- */
 
-typedef struct session {
-    mfm_ctx *ctx;
-    mfm_model *model;
-    mfm_network *network;
-    mfm_problem *problem;
-    mfm_training *training;
-} session;
-
 static int prepare(session *s)
 {
-    const mfm_train_options options = {.method = mfm_method_find("base"),
-                                       .optimizer = mfm_optimizers[MFM_ADAM],
-                                       .epochs = 1,
-                                       .batch = 2,
-                                       .schedule = {.base = 0.1}};
-    int status = mfm_model_import(s->ctx, s->model, &s->network);
-    if (!status)
-        status = mfm_method_build(s->ctx, s->network, NULL, &options, &s->problem);
-    if (!status)
-        status = mfm_training_new(s->ctx, s->problem, &options, &s->training);
-    return status;
-}
-
-static void end(session *s)
-{
-    mfm_training_free(s->training);
-    mfm_problem_free(s->problem);
-    mfm_network_free(s->ctx, s->network);
-    mfm_model_free(s->model);
-    *s = (session){.ctx = s->ctx};
-}
-
-static void must(session *s, int status)
-{
-    if (status)
-        printf("\n    %s\n", mfm_message(s->ctx));
-    CU_ASSERT_EQUAL_FATAL(status, MFM_OK);
+    return session_prepare(s, (mfm_train_options){.optimizer = mfm_optimizers[MFM_ADAM]});
 }
 
 /* Other numbers in every vector. */
@@ -340,7 +306,7 @@ static bool comes_back(const char *path, const mfm_training *training)
     must(&s, prepare(&s));
     must(&s, mfm_checkpoint_restore(ctx, s.model, s.training));
     const bool same = same_training(s.training, training);
-    end(&s);
+    session_release(&s);
     return same;
 }
 
@@ -374,7 +340,7 @@ static void test_checkpoint(void)
     go_on(s.training, 3);
     CU_ASSERT_TRUE(comes_back(previous, s.training));
     CU_ASSERT_EQUAL(mfm_checkpoint_check(ctx, path), MFM_OK);
-    end(&s);
+    session_release(&s);
     clear_folder();
     mfm_ctx_free(ctx);
 }
@@ -411,7 +377,7 @@ static void test_damaged_weights(void)
     CU_ASSERT_EQUAL(rename(other, data), 0);
     CU_ASSERT_EQUAL(truncate(data, st.st_size - 1), 0);
     CU_ASSERT_EQUAL(mfm_checkpoint_load(ctx, path, &m), MFM_EDATA);
-    end(&s);
+    session_release(&s);
     clear_folder();
     mfm_ctx_free(ctx);
 }
@@ -437,7 +403,7 @@ static int attempt(mfm_ctx *own, void *self)
         status = prepare(&s);
     if (!status)
         status = mfm_checkpoint_save(own, s.model, s.training, "{}", p->to, NULL);
-    end(&s);
+    session_release(&s);
     if (!status)
         status = mfm_model_sweep(own, p->to, NULL, 0);
     if (!status)
