@@ -1,9 +1,8 @@
 #include "tests/core/data/support.h"
 
-#include <dirent.h>
+#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "tests/scratch.h"
@@ -63,15 +62,17 @@ test_folder folder_new(void)
     return folder;
 }
 
+/* What begins with a dot stays: a temporary file that a writer has forgotten fails the test. */
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+    (void)info;
+    (void)kind;
+    return path[place->base] == '.' ? 0 : remove(path);
+}
+
 void folder_remove(const test_folder *folder)
 {
-    DIR *files = opendir(folder->path);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(files);
-    for (struct dirent *file; (file = readdir(files));)
-        if (file->d_name[0] != '.')
-            remove(path_in(folder, file->d_name));
-    closedir(files);
-    CU_ASSERT_EQUAL(rmdir(folder->path), 0);
+    CU_ASSERT_EQUAL(nftw(folder->path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 const char *path_in(const test_folder *folder, const char *name)

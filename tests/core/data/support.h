@@ -29,7 +29,8 @@ typedef struct warning_log {
 
 void keep_warning(void *warnings, const char *line);
 
-/* A fresh folder for files, and its removal with everything in it. */
+/* A fresh folder for files, and its removal with everything in it but what begins with a dot, which
+ * fails. */
 enum { PATH_SIZE = 256 };
 typedef struct test_folder {
     char path[PATH_SIZE];

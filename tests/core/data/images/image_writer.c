@@ -94,3 +94,14 @@ void write_png(const char *path, const image_form *form, const uint8_t *pixels)
     png_destroy_write_struct(&png, &info);
     fclose(file);
 }
+
+void write_plain(write_image *write, const char *path, const image_form *form, int value)
+{
+    const size_t size = (size_t)form->height * (size_t)form->width * (size_t)form->channels;
+    uint8_t *pixels = malloc(size);
+    if (!pixels)
+        abort();
+    memset(pixels, value, size);
+    write(path, form, pixels);
+    free(pixels);
+}

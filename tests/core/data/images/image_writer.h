@@ -18,4 +18,8 @@ typedef struct image_form {
 void write_jpeg(const char *path, const image_form *form, const uint8_t *pixels);
 void write_png(const char *path, const image_form *form, const uint8_t *pixels);
 
+/* By one of these, an image whose bytes are all of one value. */
+typedef void write_image(const char *path, const image_form *form, const uint8_t *pixels);
+void write_plain(write_image *write, const char *path, const image_form *form, int value);
+
 #endif
