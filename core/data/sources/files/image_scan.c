@@ -57,7 +57,8 @@ static void remove_doubles(mfm_image_scan *s)
     s->classes.count = kept;
 }
 
-/* Whoever wrote Cat and cat meant one class, as most file systems have it. */
+/* Whoever wrote Cat and cat meant one class, as most file systems have it. Letters beyond A to Z
+ * have no case here: that takes tables, which change from year to year. */
 static int check_case(const mfm_image_scan *s, const char *where)
 {
     char **name = s->classes.name;

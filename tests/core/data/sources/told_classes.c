@@ -129,11 +129,27 @@ static void names_that_no_model_can_tell_are_refused(void)
     }
 }
 
+/* Of letters beyond A to Z no case is known, nor that an accent may stand by itself. */
+static void other_letters_are_bytes(void)
+{
+    static const char *const names[] = {"e\xCC\x81tude", "\xC3\x89tude", "\xC3\xA9tude"};
+    begin();
+    for (int i = 0; i < 3; i++)
+        add_class(names[i], 1, 50 * i);
+    mfm_dataset *d = open_told(&(mfm_dataset_options){0}, MFM_PART_TRAIN);
+    CU_ASSERT(d->classes == 3 && d->train.count == 3);
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_STRING_EQUAL(d->class_names[i], names[i]);
+    mfm_dataset_free(ctx, d);
+    end();
+}
+
 static const mfm_case cases[] = {
     {"numbers are names", numbers_are_names},
     {"other classes are the images' own", other_classes_are_the_images_own},
     {"a share is the same in any order", a_share_is_the_same_in_any_order},
     {"names that no model can tell are refused", names_that_no_model_can_tell_are_refused},
+    {"letters beyond A to Z are compared by their bytes", other_letters_are_bytes},
 };
 
 MFM_SUITE("core/data/told_classes", cases)
