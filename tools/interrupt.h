@@ -4,6 +4,7 @@
 #define MFM_INTERRUPT_H
 
 #include <signal.h>
+#include <sys/types.h>
 
 /* From here on the first of them is only noted, and text told on standard error: what is finished
  * before the end, a constant (NULL: nothing). The second ends the process at once, as exit code 128
@@ -15,6 +16,9 @@ void mfm_interrupt_catch(const char *text);
 void mfm_interrupt_end(const char *text);
 /* What came to another process that works on the same: as if it had come here. */
 void mfm_interrupt_note(int signal);
+/* The signal that came, to a process that this one has started and that catches it, too. The same
+ * may have come to both, as Ctrl-C does from a terminal: what is passed on is never the second. */
+void mfm_interrupt_pass_on(pid_t process);
 /* The number of the signal that came, 0 as long as none has. */
 const volatile sig_atomic_t *mfm_interrupt_signal(void);
 

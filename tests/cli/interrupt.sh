@@ -93,3 +93,32 @@ end KILL
 expect_exit 0 train lenet.onnx -o killed.onnx --run killed --resume --threads 1 \
     --checkpoint-minutes 0
 expect_same killed.onnx whole.onnx
+
+# Several runs at a time: one note for all of them, whether the signal comes to each process, as from
+# a terminal, or to the first alone, as by kill; and each stops after its step, with a checkpoint.
+mkdir ten && "$MAKE_IDX" ten 10 1000 2 28 || fail "make-idx"
+several="reproduce table6 --rows base --fashion-mnist idx:ten --epochs 2000 --seeds 1-2 --jobs 2
+    --threads 1"
+stop_several() { # SIGNAL CODE RUN WHO
+    last_command="onnx-mfm $several --run $3 (SIG$1 to $4)"
+    setsid env --default-signal=INT "$TOOL" $several --run "$3" >"$work/.stdout" 2>"$work/.stderr" &
+    pid=$!
+    for seed in 1 2; do
+        await_checkpoint "$3/table6/base/fashion-1000/seed-$seed"
+    done
+    [ "$4" = all ] && to=-$pid || to=$pid
+    kill -s "$1" -- "$to" || fail "the runs have ended by themselves"
+    wait "$pid" 2>/dev/null
+    code=$?
+    [ "$code" -eq "$2" ] || fail "exit code $code instead of $2 after SIG$1"
+    [ "$(grep -c . "$work/.stderr")" -eq 2 ] || fail "not one note and one last word"
+    expect_stderr '^stopping the runs after their steps; once more stops at once$'
+    expect_stderr '^onnx-mfm reproduce: interrupted: the same command goes on$'
+    for seed in 1 2; do
+        log=$3/table6/base/fashion-1000/seed-$seed.log
+        grep -Eq 'interrupted after [a-z ]+ [0-9]+(, in its evaluation)?: the checkpoint is kept' \
+            "$log" || fail "$log: the run was not stopped: $(tail -n 3 "$log")"
+    done
+}
+stop_several INT 130 both all
+stop_several TERM 143 first one

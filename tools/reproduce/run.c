@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/report/page/page.h"
@@ -17,23 +18,40 @@
 #include "tools/reproduce/commands.h"
 #include "tools/show/printable.h"
 
-/* This program with these words, what it prints going to a file; its exit code. */
-static int carry_out(const mfm_words *w, const char *output, bool append)
+/* Starts this program with these words. What it says is added to a log, and so is what it prints
+ * where there is no file for that. MFM_ENOMEM, MFM_EIO. */
+static int launch(const mfm_words *w, const char *output, const char *log, pid_t *child)
 {
     posix_spawn_file_actions_t actions;
+    if (w->status || !log)
+        return MFM_ENOMEM;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (!error) {
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log,
+                                         O_WRONLY | O_CREAT | O_APPEND, 0666);
+        if (output)
+            posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output,
+                                             O_WRONLY | O_CREAT | O_TRUNC, 0666);
+        else
+            posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+        error = posix_spawn(child, "/proc/self/exe", &actions, NULL, w->item, environ);
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    return error ? mfm_fail(w->ctx, error == ENOMEM || error == EAGAIN ? MFM_ENOMEM : MFM_EIO,
+                            "cannot start a process that writes %s: %s", log, strerror(error))
+                 : MFM_OK;
+}
+
+/* Waits for it; whether it did what it was to do. */
+static bool carry_out(const mfm_words *w, const char *output, const char *log)
+{
     pid_t child;
     int told = 0;
-    if (w->status || posix_spawn_file_actions_init(&actions))
-        return 4;
-    const int how = O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, how, 0666);
-    if (append)
-        posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-    const int error = posix_spawn(&child, "/proc/self/exe", &actions, NULL, w->item, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    while (!error && waitpid(child, &told, 0) < 0 && errno == EINTR)
+    if (launch(w, output, log, &child))
+        return false;
+    while (waitpid(child, &told, 0) < 0 && errno == EINTR)
         continue;
-    return error ? 4 : WIFEXITED(told) ? WEXITSTATUS(told) : 128 + WTERMSIG(told);
+    return WIFEXITED(told) && WEXITSTATUS(told) == 0;
 }
 
 static bool exists(mfm_ctx *ctx, const char *place, const char *more)
@@ -71,7 +89,7 @@ static bool make_start(const mfm_reproduce *r, const mfm_paper_run *run)
     bool made = log && start;
     if (made && !goes_on(r, run) && access(start, F_OK) != 0) {
         mfm_reproduce_write_start(r, run, start, &w);
-        made = carry_out(&w, log, true) == 0;
+        made = carry_out(&w, NULL, log);
     }
     mfm_words_clear(&w);
     mfm_free(r->ctx, log);
@@ -79,28 +97,28 @@ static bool make_start(const mfm_reproduce *r, const mfm_paper_run *run)
     return made;
 }
 
-/* In a process of its own, which ends with the exit code. */
-static int work(const mfm_reproduce *r, const mfm_paper_run *run)
+/* In a process of its own. */
+static int start_training(const mfm_reproduce *r, const mfm_paper_run *run, pid_t *child)
 {
     mfm_words w = {.ctx = r->ctx};
-    char *log = mfm_format(r->ctx, "%s.log", run->place), *start = mfm_reproduce_start_path(r, run);
-    int code = log && start ? 0 : 4;
+    char *log = mfm_format(r->ctx, "%s.log", run->place), *model = mfm_reproduce_start_path(r, run);
+    int status = model ? MFM_OK : MFM_ENOMEM;
     if (goes_on(r, run))
         mfm_words_add_all(&w, "onnx-mfm train --resume");
-    else if (!code)
-        mfm_reproduce_write_train(r, run, start, &w);
+    else if (!status)
+        mfm_reproduce_write_train(r, run, model, &w);
     mfm_words_add(&w, "-o");
     mfm_words_take(&w, mfm_format(r->ctx, "%s.onnx", run->place));
     mfm_words_add(&w, "--run");
     mfm_words_add(&w, run->place);
     if (r->threads)
         mfm_words_add_number(&w, "--threads", r->threads);
-    if (!code)
-        code = carry_out(&w, log, true);
+    if (!status)
+        status = launch(&w, NULL, log, child);
     mfm_words_clear(&w);
     mfm_free(r->ctx, log);
-    mfm_free(r->ctx, start);
-    return code;
+    mfm_free(r->ctx, model);
+    return status;
 }
 
 /* ---- several at a time ---- */
@@ -111,6 +129,7 @@ typedef struct pool {
     pid_t *worker; /* [count] of each run; 0: none */
     size_t done;
     int running;
+    bool passed_on; /* the signal that came, to each of them */
 } pool;
 
 static int make_places(const mfm_reproduce *r, const mfm_paper_run *run)
@@ -149,29 +168,42 @@ static void close_run(pool *p, mfm_paper_run *run)
 static int begin(pool *p, size_t i)
 {
     mfm_paper_run *run = &p->plan->item[i];
-    const int status = make_places(p->r, run);
+    pid_t child = 0;
+    int status = make_places(p->r, run);
     if (status)
         return status;
     if (!make_start(p->r, run)) {
         close_run(p, run);
         return MFM_OK;
     }
-    fflush(NULL);
-    const pid_t child = fork();
-    if (child < 0)
-        return mfm_fail(p->r->ctx, MFM_ENOMEM, "cannot start a process: %s", strerror(errno));
-    if (child == 0)
-        _exit(work(p->r, run));
+    status = start_training(p->r, run, &child);
+    if (status)
+        return status;
     p->worker[i] = child;
     p->running++;
     return MFM_OK;
 }
 
+/* A signal may have come to this process alone, as by kill. */
+static void pass_on(pool *p)
+{
+    for (size_t i = 0; i < p->plan->count && !p->passed_on; i++)
+        if (p->worker[i])
+            mfm_interrupt_pass_on(p->worker[i]);
+    p->passed_on = true;
+}
+
 /* Waits for one to end. */
 static void end(pool *p)
 {
+    static const struct timespec a_moment = {.tv_nsec = 20000000};
     int told;
-    const pid_t child = waitpid(-1, &told, 0);
+    pid_t child;
+    while ((child = waitpid(-1, &told, WNOHANG)) == 0) {
+        if (*mfm_interrupt_signal())
+            pass_on(p);
+        nanosleep(&a_moment, NULL);
+    }
     for (size_t i = 0; i < p->plan->count && child > 0; i++)
         if (p->worker[i] == child) {
             p->worker[i] = 0;
@@ -194,7 +226,7 @@ int mfm_reproduce_run(const mfm_reproduce *r, mfm_plan_of_runs *plan)
     pool p = {.r = r, .plan = plan};
     p.worker = mfm_alloc(r->ctx, plan->count, sizeof *p.worker);
     int status = p.worker ? MFM_OK : MFM_ENOMEM;
-    mfm_interrupt_catch("interrupted: the runs keep their checkpoints");
+    mfm_interrupt_catch("stopping the runs after their steps");
     for (size_t i = 0; i < plan->count && !status && !*mfm_interrupt_signal(); i++) {
         if (is_finished(r, &plan->item[i])) {
             p.done++;
@@ -208,6 +240,7 @@ int mfm_reproduce_run(const mfm_reproduce *r, mfm_plan_of_runs *plan)
     while (p.running)
         end(&p);
     mfm_free(r->ctx, p.worker);
+    mfm_interrupt_end("interrupted: the same command goes on"); /* what follows makes no run */
     if (!status && *mfm_interrupt_signal())
         status = mfm_fail(r->ctx, MFM_EINTR, "interrupted: the same command goes on");
     return status;
@@ -220,19 +253,18 @@ int mfm_reproduce_test(const mfm_reproduce *r, const mfm_paper_run *run, const c
 {
     mfm_words w = {.ctx = r->ctx};
     char *path = mfm_format(r->ctx, "%s.%s.json", run->place, prior), *text = NULL;
+    char *log = mfm_format(r->ctx, "%s.log", run->place);
     size_t size;
-    if (!path)
-        return MFM_ENOMEM;
+    int status = path && log ? MFM_OK : MFM_ENOMEM;
     mfm_words_add_all(&w, "onnx-mfm eval");
     mfm_words_take(&w, mfm_format(r->ctx, "%s.onnx", run->place));
     mfm_words_add_all(&w, "--json --data");
     mfm_words_add(&w, mfm_reproduce_specification(r, run));
     mfm_words_add(&w, "--test-prior");
     mfm_words_add(&w, prior);
-    int status = MFM_OK;
-    if (carry_out(&w, path, false) != 0)
-        status = mfm_fail(r->ctx, MFM_EDATA, "%s.onnx: it could not be evaluated on %s", run->place,
-                          prior);
+    if (!status && !carry_out(&w, path, log))
+        status = mfm_fail(r->ctx, MFM_EDATA, "%s.onnx: it could not be evaluated on %s: see %s",
+                          run->place, prior, log);
     if (!status)
         status = mfm_read_file(r->ctx, path, &text, &size);
     json_t *told = text ? json_loads(text, 0, NULL) : NULL;
@@ -243,6 +275,7 @@ int mfm_reproduce_test(const mfm_reproduce *r, const mfm_paper_run *run, const c
     json_decref(told);
     mfm_free(r->ctx, text);
     mfm_free(r->ctx, path);
+    mfm_free(r->ctx, log);
     mfm_words_clear(&w);
     return status;
 }
@@ -298,9 +331,9 @@ static int write_page(const mfm_reproduce *r, const mfm_plan_of_runs *plan,
         mfm_words_add_number(&w, "--threads", r->threads);
     mfm_words_add(&w, "-o");
     mfm_words_add(&w, page);
-    const int code = carry_out(&w, log, true);
+    const bool written = carry_out(&w, NULL, log);
     mfm_words_clear(&w);
-    if (code)
+    if (!written)
         return mfm_fail(r->ctx, MFM_EDATA, "%s was not written: %s tells why", page, log);
     mfm_print(stderr, "wrote %s", page);
     if (seeds < r->n_seeds)
