@@ -33,8 +33,8 @@ static int find(const help *h, const char *name)
 
 static int print_main_page(const help *h)
 {
-    printf(".TH ONNX\\-MFM 1 \"\" \"onnx\\-mfm " MFM_VERSION "\" \"onnx\\-mfm\"\n.SH NAME\n"
-           "onnx\\-mfm \\- train image classifiers on long\\-tailed data, from ONNX and back\n"
+    mfm_roff_head("onnx-mfm");
+    printf("onnx\\-mfm \\- train image classifiers on long\\-tailed data, from ONNX and back\n"
            ".SH SYNOPSIS\n.B onnx\\-mfm\n.I COMMAND\n[\\fIOPTION\\fR...]\n.SH DESCRIPTION\n"
            "Takes an image classifier as an ONNX file, inserts a feature modulator after layers "
            "of your choice, trains the network on long\\-tailed images with the help of a small "

@@ -38,6 +38,14 @@ expect_exit 0 help --man train
 expect_stdout '^what fills the edge after a shift; HOW is zero or reflect \(default: zero\)$'
 expect_exit 0 help --man
 expect_stdout '^\.BR onnx.-mfm.-train \(1\)$'
+# Every page has the date of the version, whenever and wherever it was built.
+date=$(sed -n 's/^set(MFM_VERSION_DATE \(2[0-9-]*\)).*/\1/p' "$SOURCE/CMakeLists.txt")
+[ "$(date -d "$date" +%F)" = "$date" ] || fail "the version has no date: $date"
+version=$("$TOOL" version | sed 's/onnx-mfm //')
+expect_stdout "^\.TH ONNX..MFM 1 \"$date\" \"onnx..mfm $version\" \"onnx..mfm\"$"
+expect_exit 0 help --man train
+expect_stdout "^\.TH ONNX..MFM..TRAIN 1 \"$date\" \"onnx..mfm $version\" \"onnx..mfm\"$"
+expect_exit 0 help --man
 for variable in MFM_TRACE MFM_MPI; do
     expect_stdout "^\.B $variable$"
 done

@@ -23,11 +23,16 @@ void mfm_roff_text(const char *text)
     }
 }
 
-/* "train" in capitals, for the page's head. */
-static void print_capitals(const char *name)
+void mfm_roff_head(const char *command)
 {
-    for (; *name; name++)
-        putchar(*name >= 'a' && *name <= 'z' ? *name - 'a' + 'A' : *name == ' ' ? '-' : *name);
+    printf(".TH ");
+    for (const char *c = command; *c; c++)
+        if (*c == ' ' || *c == '-')
+            printf("\\-");
+        else
+            putchar(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+    printf(" 1 \"" MFM_VERSION_DATE "\" \"onnx\\-mfm " MFM_VERSION "\" \"onnx\\-mfm\"\n"
+           ".SH NAME\n");
 }
 
 static void print_option(const mfm_option *option, const void *field)
@@ -84,9 +89,7 @@ static void print_synopsis(const mfm_option_table *table, const char *command)
 static void print_page(const mfm_option_table *table, const char *command, const void *values,
                        const char *summary)
 {
-    printf(".TH ");
-    print_capitals(command);
-    printf(" 1 \"\" \"onnx\\-mfm " MFM_VERSION "\" \"onnx\\-mfm\"\n.SH NAME\n");
+    mfm_roff_head(command);
     for (const char *c = command; *c; c++)
         printf("%s", *c == ' ' || *c == '-' ? "\\-" : (char[]){*c, '\0'});
     printf(" \\- ");

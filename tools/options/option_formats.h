@@ -16,6 +16,8 @@ int mfm_option_format(mfm_ctx *ctx, const mfm_option_table *table, const char *c
 
 /* The text with what has a meaning in roff escaped. */
 void mfm_roff_text(const char *text);
+/* How the page of a command begins, such as "onnx-mfm train": its title, and NAME. */
+void mfm_roff_head(const char *command);
 /* What has a meaning to a shell within single quotes is escaped, and zsh's own marks where it is
  * for zsh. */
 void mfm_quoted_text(const char *text, bool zsh);
