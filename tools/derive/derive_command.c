@@ -55,13 +55,7 @@ const mfm_option mfm_derive_table[MFM_DERIVE_OPTIONS] = {
      .max = (double)INT64_MAX,
      .offset = offsetof(mfm_derive_options, seed),
      .help = "seed of the masks"},
-    {.name = "threads",
-     .kind = MFM_OPTION_UINT,
-     .value = "N",
-     .max = 1024,
-     .offset = offsetof(mfm_derive_options, threads),
-     .silent_default = true,
-     .help = "processors to use (default: all)"},
+    MFM_THREADS_OPTION(mfm_derive_options, threads),
 };
 
 typedef struct work {

@@ -55,6 +55,20 @@ typedef struct mfm_arguments {
         .required = true, .offset = offsetof(structure, field), .help = "the ONNX file to write"   \
     }
 
+/* --threads N of commands that compute, 0 for all processors, and --json; their fields are a
+ * uint64_t and a bool. */
+#define MFM_THREADS_OPTION(structure, field)                                                       \
+    {                                                                                              \
+        .name = "threads", .kind = MFM_OPTION_UINT, .value = "N", .max = 1024,                     \
+        .offset = offsetof(structure, field), .silent_default = true,                              \
+        .help = "processors to use (default: all)"                                                 \
+    }
+#define MFM_JSON_OPTION(structure, field)                                                          \
+    {                                                                                              \
+        .name = "json", .kind = MFM_OPTION_FLAG, .offset = offsetof(structure, field),             \
+        .help = "print JSON"                                                                       \
+    }
+
 /* values holds the defaults and receives what is given. MFM_HELPED after --help; MFM_EUSAGE names
  * the option, the value and the rule. Of an option that is given several times the last counts, but
  * for MFM_OPTION_STRINGS, which collects them. Always end with mfm_arguments_free, after the last

@@ -10,10 +10,7 @@ typedef struct options {
 } options;
 
 static const mfm_option table[] = {
-    {.name = "json",
-     .kind = MFM_OPTION_FLAG,
-     .offset = offsetof(options, json),
-     .help = "print JSON"},
+    MFM_JSON_OPTION(options, json),
 };
 
 static const mfm_option_group groups[] = {

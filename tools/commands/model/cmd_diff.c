@@ -22,10 +22,7 @@ static const mfm_option table[] = {
      .offset = offsetof(options, tolerance),
      .help = "count tensors as equal when the norm of their difference is at most X times that of "
              "the first"},
-    {.name = "json",
-     .kind = MFM_OPTION_FLAG,
-     .offset = offsetof(options, json),
-     .help = "print JSON"},
+    MFM_JSON_OPTION(options, json),
 };
 
 static const mfm_option_group groups[] = {

@@ -22,10 +22,7 @@ typedef struct options {
 } options;
 
 static const mfm_option table[] = {
-    {.name = "json",
-     .kind = MFM_OPTION_FLAG,
-     .offset = offsetof(options, json),
-     .help = "print JSON"},
+    MFM_JSON_OPTION(options, json),
     {.name = "tensors",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, tensors),

@@ -58,17 +58,8 @@ static const mfm_option table[] = {
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, all_nodes),
      .help = "list every node, not only the slowest"},
-    {.name = "threads",
-     .kind = MFM_OPTION_UINT,
-     .value = "N",
-     .max = 1024,
-     .offset = offsetof(options, threads),
-     .silent_default = true,
-     .help = "threads (default: all processors)"},
-    {.name = "json",
-     .kind = MFM_OPTION_FLAG,
-     .offset = offsetof(options, json),
-     .help = "print JSON"},
+    MFM_THREADS_OPTION(options, threads),
+    MFM_JSON_OPTION(options, json),
 };
 
 static const mfm_option_group groups[] = {

@@ -71,17 +71,8 @@ static const mfm_option table[] = {
      .max = 65536,
      .offset = offsetof(options, batch),
      .help = "images computed at once"},
-    {.name = "threads",
-     .kind = MFM_OPTION_UINT,
-     .value = "N",
-     .max = 1024,
-     .offset = offsetof(options, threads),
-     .silent_default = true,
-     .help = "processors to use (default: all)"},
-    {.name = "json",
-     .kind = MFM_OPTION_FLAG,
-     .offset = offsetof(options, json),
-     .help = "print JSON"},
+    MFM_THREADS_OPTION(options, threads),
+    MFM_JSON_OPTION(options, json),
 };
 
 static void print_kinds(void)

@@ -40,17 +40,8 @@ static const mfm_option table[] = {
      .offset = offsetof(options, class_names),
      .path = MFM_OPTION_PATH,
      .help = "class names, one per line, for a model that has none"},
-    {.name = "threads",
-     .kind = MFM_OPTION_UINT,
-     .value = "N",
-     .max = 1024,
-     .offset = offsetof(options, threads),
-     .silent_default = true,
-     .help = "processors to use (default: all)"},
-    {.name = "json",
-     .kind = MFM_OPTION_FLAG,
-     .offset = offsetof(options, json),
-     .help = "print JSON"},
+    MFM_THREADS_OPTION(options, threads),
+    MFM_JSON_OPTION(options, json),
 };
 
 static const mfm_option_group groups[] = {

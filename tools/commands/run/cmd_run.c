@@ -65,13 +65,7 @@ static const mfm_option table[] = {
      .max = 1,
      .offset = offsetof(options, toggle),
      .help = "1 modulates the features, 0 leaves them alone"},
-    {.name = "threads",
-     .kind = MFM_OPTION_UINT,
-     .value = "N",
-     .max = 1024,
-     .offset = offsetof(options, threads),
-     .silent_default = true,
-     .help = "processors to use (default: all)"},
+    MFM_THREADS_OPTION(options, threads),
 };
 
 static const mfm_option_group groups[] = {

@@ -27,10 +27,7 @@ static const mfm_option table[] = {
      .value = "FILE",
      .offset = offsetof(options, write_list),
      .help = "write the image files with their class and part, for --list"},
-    {.name = "json",
-     .kind = MFM_OPTION_FLAG,
-     .offset = offsetof(options, json),
-     .help = "print JSON"},
+    MFM_JSON_OPTION(options, json),
 };
 
 static void print_kinds(void)

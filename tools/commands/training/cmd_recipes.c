@@ -20,10 +20,7 @@ static const mfm_option table[] = {
      .value = "RECIPE",
      .offset = offsetof(options, name),
      .help = "only this recipe"},
-    {.name = "json",
-     .kind = MFM_OPTION_FLAG,
-     .offset = offsetof(options, json),
-     .help = "print JSON"},
+    MFM_JSON_OPTION(options, json),
 };
 
 static const mfm_option_table recipes_options = {
