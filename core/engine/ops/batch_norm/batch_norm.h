@@ -44,6 +44,14 @@ typedef struct mfm_batch_norm_attr {
         .fallback = 1                                                                              \
     }
 
+/* The inputs up to MFM_BN_VARIANCE, for an operator's table. */
+#define MFM_BATCH_NORM_INPUTS                                                                      \
+    {"X", MFM_DATA, false, false}, {"scale", MFM_PARAM, false, false},                             \
+        {"B", MFM_PARAM, false, false}, {"mean", MFM_STATE, false, false},                         \
+    {                                                                                              \
+        "var", MFM_STATE, false, false                                                             \
+    }
+
 /* An implementation's parts: what follows the normalisation. */
 typedef struct mfm_batch_norm_tail {
     bool summand;  /* input MFM_BN_SUMMAND, of the output's shape, is added */

@@ -107,10 +107,7 @@ void mfm_batch_norm_update(const mfm_node *node)
 
 static const mfm_batch_norm_tail alone = {.summand = false, .relu = false};
 
-static const mfm_port inputs[] = {
-    {"X", MFM_DATA, false, false},    {"scale", MFM_PARAM, false, false},
-    {"B", MFM_PARAM, false, false},   {"mean", MFM_STATE, false, false},
-    {"var", MFM_STATE, false, false}, {0}};
+static const mfm_port inputs[] = {MFM_BATCH_NORM_INPUTS, {0}};
 static const mfm_port outputs[] = {
     {"Y", MFM_DATA, false, false},        {"mean", MFM_DATA, true, false},
     {"var", MFM_DATA, true, false},       {"saved_mean", MFM_DATA, true, false},

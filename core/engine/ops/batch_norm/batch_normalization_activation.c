@@ -70,10 +70,7 @@ static int setup(mfm_ctx *ctx, mfm_node *node)
 
 static const mfm_batch_norm_tail tail = {.function = true};
 
-static const mfm_port inputs[] = {
-    {"X", MFM_DATA, false, false},    {"scale", MFM_PARAM, false, false},
-    {"B", MFM_PARAM, false, false},   {"mean", MFM_STATE, false, false},
-    {"var", MFM_STATE, false, false}, {0}};
+static const mfm_port inputs[] = {MFM_BATCH_NORM_INPUTS, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {"[4,3,2,3] [3] [3] [3] [3]+ @train",
                                       "[4,3,2,3] [3] [3] [3] [3]+",

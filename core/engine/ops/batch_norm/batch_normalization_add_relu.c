@@ -4,13 +4,7 @@
 
 static const mfm_batch_norm_tail add_relu = {.summand = true, .relu = true};
 
-static const mfm_port inputs[] = {{"X", MFM_DATA, false, false},
-                                  {"scale", MFM_PARAM, false, false},
-                                  {"B", MFM_PARAM, false, false},
-                                  {"mean", MFM_STATE, false, false},
-                                  {"var", MFM_STATE, false, false},
-                                  {"summand", MFM_DATA, false, false},
-                                  {0}};
+static const mfm_port inputs[] = {MFM_BATCH_NORM_INPUTS, {"summand", MFM_DATA, false, false}, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {
     "[4,3,2,3] [3] [3] [3] [3]+ [4,3,2,3] @train",

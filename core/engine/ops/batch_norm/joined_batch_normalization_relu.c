@@ -110,13 +110,7 @@ static int infer_shape(mfm_ctx *ctx, mfm_node *node)
 
 static const mfm_batch_norm_tail tail = {.relu = true, .joined = true};
 
-static const mfm_port inputs[] = {{"X", MFM_DATA, false, false},
-                                  {"scale", MFM_PARAM, false, false},
-                                  {"B", MFM_PARAM, false, false},
-                                  {"mean", MFM_STATE, false, false},
-                                  {"var", MFM_STATE, false, false},
-                                  {"others", MFM_DATA, false, true},
-                                  {0}};
+static const mfm_port inputs[] = {MFM_BATCH_NORM_INPUTS, {"others", MFM_DATA, false, true}, {0}};
 static const mfm_port outputs[] = {{"Y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {
     "[4,3,2,3] [5] [5] [5] [5]+ [4,2,2,3] @train",
