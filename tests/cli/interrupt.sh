@@ -101,7 +101,8 @@ several="reproduce table6 --rows base --fashion-mnist idx:ten --epochs 2000 --se
     --threads 1"
 stop_several() { # SIGNAL CODE RUN WHO
     last_command="onnx-mfm $several --run $3 (SIG$1 to $4)"
-    setsid env --default-signal=INT "$TOOL" $several --run "$3" >"$work/.stdout" 2>"$work/.stderr" &
+    setsid env --default-signal=INT "$TOOL" $several --run "$3" \
+        >"$work/.stdout" 2>"$work/.stderr" &
     pid=$!
     for seed in 1 2; do
         await_checkpoint "$3/table6/base/fashion-1000/seed-$seed"
