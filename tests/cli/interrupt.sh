@@ -94,8 +94,9 @@ expect_exit 0 train lenet.onnx -o killed.onnx --run killed --resume --threads 1 
     --checkpoint-minutes 0
 expect_same killed.onnx whole.onnx
 
-# Several runs at a time: one note for all of them, whether the signal comes to each process, as from
-# a terminal, or to the first alone, as by kill; and each stops after its step, with a checkpoint.
+# Several runs at a time: one note for all of them, whether the signal comes to each process, as
+# from a terminal, or to the first alone, as by kill; and each stops after its step, with a
+# checkpoint.
 mkdir ten && "$MAKE_IDX" ten 10 1000 2 28 || fail "make-idx"
 several="reproduce table6 --rows base --fashion-mnist idx:ten --epochs 2000 --seeds 1-2 --jobs 2
     --threads 1"
