@@ -39,8 +39,3 @@ check_code() {
 expect_once() {
     [ "$(grep -Ec -- "$1" "$work/.stderr")" -eq 1 ] || fail "not once on standard error: $1"
 }
-
-# Models whose numbers are the same.
-expect_alike() {
-    expect_same "$1" "$2"
-}

@@ -20,6 +20,8 @@ expect_ranks 3 3 train none.onnx -o out.onnx $options
 expect_once 'onnx-mfm train: cannot open none.onnx'
 expect_ranks 3 4 train lenet.onnx -o out.onnx $options --batch 3
 expect_once '--batch: 3 images for 4 ranks: each needs one'
+expect_ranks 3 2 train lenet.onnx -o out.onnx $options --batch 1
+expect_once '--batch: 1 image for 2 ranks: each needs one'
 expect_ranks 3 17 train lenet.onnx -o out.onnx $options --batch 100
 expect_once '17 processes: a batch is cut into 16 parts: start at most 16'
 expect_ranks 2 2 bench lenet.onnx

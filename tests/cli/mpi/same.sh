@@ -78,6 +78,13 @@ expect_exit 0 train resnet.onnx --method bbn $data --batch 58 --epochs 1 -o bbn.
 expect_ranks 0 3 train resnet.onnx --method bbn $data --batch 58 --epochs 1 -o bbn-3.onnx
 expect_exit 0 diff bbn.onnx bbn-3.onnx --tolerance 1e-4
 
+# So it is with a parameter that nodes compute with before it meets an image, as LDAM's cosines do.
+if [ "$MPI" = "$FIRST_MPI" ]; then
+    expect_exit 0 train lenet.onnx --method mfm --layer fc:1 --loss ldam $data -o cosines.onnx
+    expect_ranks 0 3 train lenet.onnx --method mfm --layer fc:1 --loss ldam $data -o cosines-3.onnx
+    expect_exit 0 diff cosines.onnx cosines-3.onnx --tolerance 1e-4
+fi
+
 # A matrix whose gradients are kept by factors, which the ranks exchange: [80, 55296].
 mkdir wide && "$MAKE_IDX" wide 80 1 1 96 0 0 || fail "make-idx wide"
 expect_exit 0 new lenet -o narrow.onnx --classes 80 --input 1,96,96

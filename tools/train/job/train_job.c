@@ -377,9 +377,9 @@ static int check_reach(const mfm_train_job *job, const char *option, uint32_t ba
     if (mfm_share_reaches_all(batch, ranks))
         return MFM_OK;
     return mfm_fail(job->ctx, MFM_EINVAL,
-                    "%s: %u images for %d ranks: each needs one, and a batch is cut into %d parts "
+                    "%s: %u image%s for %d ranks: each needs one, and a batch is cut into %d parts "
                     "that ranks share: start fewer, or take a larger batch (%d is always enough)",
-                    option, batch, ranks, MFM_CHUNKS, MFM_CHUNKS);
+                    option, batch, batch == 1 ? "" : "s", ranks, MFM_CHUNKS, MFM_CHUNKS);
 }
 
 int mfm_train_job_fit_batches(mfm_train_job *job, const mfm_arguments *given,
