@@ -160,6 +160,10 @@ static int fuse_at(mfm_fuse_graph *f, const patterns *all, size_t end, bool *fou
         status = become(f->graph, &best, best_attr);
     if (status)
         mfm_free(ctx, best_attr);
+    const mfm_graph_node *whole = &f->graph->nodes[end];
+    for (int i = 0; *found && !status && i < whole->n_in; i++)
+        if (whole->in[i] >= 0)
+            f->reader[whole->in[i]] = (int)end;
     return status;
 }
 
@@ -177,16 +181,27 @@ static void close_up(mfm_graph *graph)
     graph->n_nodes = count;
 }
 
+/* The node that reads what this one gives, if one alone does; else the node itself. */
+static size_t reader_of(const mfm_fuse_graph *f, size_t at)
+{
+    const int value = f->graph->nodes[at].out[0];
+    return f->readers[value] == 1 && f->reader[value] >= 0 ? (size_t)f->reader[value] : at;
+}
+
 /* From the last node to the first: a chain is tried before those that it continues. What it has
- * become may be the end of another. */
+ * become may be the end of another, or the beginning of one that ends behind it. */
 static int fuse_chains(mfm_fuse_graph *f, bool frozen)
 {
     patterns all = {.pattern = NULL};
     int status = read_patterns(f->graph->ctx, frozen, &all);
     for (size_t i = f->graph->n_nodes; i-- > 0 && !status;) {
-        bool again = f->graph->nodes[i].op != NULL;
-        while (again && !status)
+        bool again = f->graph->nodes[i].op != NULL, fused = false;
+        while (again && !status) {
             status = fuse_at(f, &all, i, &again);
+            fused |= again;
+        }
+        if (fused)
+            i = reader_of(f, i) + 1;
     }
     mfm_free(f->graph->ctx, all.pattern);
     close_up(f->graph);

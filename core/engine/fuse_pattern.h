@@ -6,7 +6,7 @@
 #include "core/engine/graph.h"
 
 enum {
-    MFM_PATTERN_STATEMENTS = 12,
+    MFM_PATTERN_STATEMENTS = 16,
     MFM_PATTERN_INPUTS = 5, /* of a statement */
     MFM_PATTERN_NAMES = 24,
     MFM_PATTERN_TEXT = 36 /* length of a name or an operator's */

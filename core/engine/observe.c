@@ -19,13 +19,20 @@ void mfm_observers_tell(const mfm_observer *observers, const mfm_plan *plan, int
         o->on_event(o->self, &event);
 }
 
+/* Whether one of the two factors has the lane; where one input has both, its lane is theirs. */
+static bool has_lane(const mfm_node *node, int factor, enum mfm_lane lane)
+{
+    const bool own = factor < node->n_in && node->in[factor];
+    return mfm_in(node, own ? factor : 0, lane) != NULL;
+}
+
 /* Products in g' = g against other, for one of the two factors of a bilinear operator. */
 static int adjoint_tangent_products(const mfm_node *node, int factor)
 {
-    if (!mfm_in(node, factor, MFM_DG))
+    if (!has_lane(node, factor, MFM_DG))
         return 0;
     const bool of_tangent = mfm_out(node, 0, MFM_DG) != NULL;
-    const bool of_other = mfm_out(node, 0, MFM_G) && mfm_in(node, 1 - factor, MFM_DX);
+    const bool of_other = mfm_out(node, 0, MFM_G) && has_lane(node, 1 - factor, MFM_DX);
     return of_tangent + of_other;
 }
 
@@ -37,9 +44,9 @@ static int products(const mfm_node *node, enum mfm_pass_kind kind)
     case MFM_FORWARD:
         return 1;
     case MFM_JVP:
-        return (mfm_in(node, 0, MFM_DX) != NULL) + (mfm_in(node, 1, MFM_DX) != NULL);
+        return has_lane(node, 0, MFM_DX) + has_lane(node, 1, MFM_DX);
     case MFM_VJP:
-        return (mfm_in(node, 0, MFM_G) != NULL) + (mfm_in(node, 1, MFM_G) != NULL);
+        return has_lane(node, 0, MFM_G) + has_lane(node, 1, MFM_G);
     case MFM_VJP_T:
         return adjoint_tangent_products(node, 0) + adjoint_tangent_products(node, 1);
     case MFM_UPDATE:

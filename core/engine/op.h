@@ -124,7 +124,7 @@ typedef struct mfm_node {
 enum mfm_batch_rule {
     MFM_BATCH_UNKNOWN,
     MFM_BATCH_FIRST, /* sample n of the output is made of sample n of input 0 and of the other
-                        inputs whole (unless attribute transA is set) */
+                        inputs whole (unless attribute transA or heads is set) */
     MFM_BATCH_STACK, /* the same; and of three axes on, of sample n of every input */
     MFM_BATCH_ALL    /* element by element, with broadcasting */
 };

@@ -3,13 +3,18 @@
 #include "core/engine/fuse.h"
 
 #include <math.h>
+#include <string.h>
 
+#include "core/engine/observe.h"
 #include "support/fuse_check.h"
 #include "tests/suite.h"
 
 enum { SIDE = 4, TOKENS = SIDE * SIDE, HEADS = 2, WIDTH = 3, WINDOWS = 4 };
 enum place { NOWHERE, BEFORE_Q, BEFORE_BOTH, BEFORE_TRANSPOSE, BEHIND };
 enum choice { NONE, ALLOWS, FORBIDS };
+/* Where queries, keys and values come from: products of their own, or one that has all of them for
+ * each token of each sample, or for each sample of each token. */
+enum source { APART, BY_SAMPLES, BY_TOKENS };
 
 /* One way to write an attention. */
 typedef struct form {
@@ -25,6 +30,9 @@ typedef struct form {
     const char *products[2]; /* the operators, in full, where they are not MatMul */
     enum choice choice;      /* the mask has truth values, 1 where it allows, or forbids */
     real low;                /* what stands where it forbids */
+    enum source source;
+    int queries;      /* which part of BY_SAMPLES and BY_TOKENS they are; 0, as exporters have it */
+    const char *back; /* behind the node: a Transpose of the results */
 } form;
 
 static int constant(mfm_net *net, mfm_shape shape, const real *data)
@@ -54,6 +62,39 @@ static int project(mfm_net *net, const form *f, int images)
     const char *shape = f->windows ? "Reshape shape=-1,2,3,4" : "Reshape shape=0,2,3,16";
     const int heads = mfm_net_node(net, shape, 0, image, -1, -1);
     return mfm_net_node(net, "Transpose perm=0,1,3,2", 0, heads, -1, -1);
+}
+
+static int part_of(mfm_net *net, const form *f, int parts, real number)
+{
+    const int index = constant(net, mfm_shape_of(0), &number);
+    const int part = mfm_net_node(net, "Gather axis=0", 0, parts, index, -1);
+    if (f->source == BY_SAMPLES)
+        return part;
+    const int rows = mfm_net_node(net, "Reshape shape=16,-1,3", 0, part, -1, -1);
+    const int turned = mfm_net_node(net, "Transpose perm=1,0,2", 0, rows, -1, -1);
+    return mfm_net_node(net, "Reshape shape=-1,2,16,3", 0, turned, -1, -1);
+}
+
+/* Queries, keys and values of the images, each as `project` has them. */
+static void project_all(mfm_net *net, const form *f, int images, int *part)
+{
+    const int w = mfm_net_param(net, mfm_shape_of(4, 3 * HEADS * WIDTH, 3, 1, 1), 0.8);
+    const int image = mfm_net_node(net, "Conv", 0, images, w, -1);
+    const int columns = mfm_net_node(net, "Reshape shape=0,18,16", 0, image, -1, -1);
+    const bool first = f->source == BY_TOKENS;
+    int all = mfm_net_node(net, first ? "Transpose perm=2,0,1" : "Transpose perm=0,2,1", 0, columns,
+                           -1, -1);
+    all = mfm_net_node(net, first ? "Reshape shape=16,-1,3,6" : "Reshape shape=-1,16,3,2,3", 0, all,
+                       -1, -1);
+    if (first) {
+        all = mfm_net_node(net, "Unsqueeze axes=0", 0, all, -1, -1);
+        all = mfm_net_node(net, "Transpose perm=3,1,2,0,4", 0, all, -1, -1);
+        all = mfm_net_node(net, "Squeeze axes=3", 0, all, -1, -1);
+    } else {
+        all = mfm_net_node(net, "Transpose perm=2,0,3,1,4", 0, all, -1, -1);
+    }
+    for (int i = 0; i < 3; i++)
+        part[i] = part_of(net, f, all, (real)((i + f->queries) % 3));
 }
 
 static int biased(mfm_net *net, const form *f, int s, int keys)
@@ -99,8 +140,14 @@ static int masked(mfm_net *net, const form *f, int s)
 
 static int attend(mfm_net *net, const form *f, int images)
 {
-    int q = project(net, f, images), k = project(net, f, images);
-    const int v = project(net, f, images);
+    int part[3] = {-1, -1, -1};
+    if (f->source == APART)
+        for (int i = 0; i < 3; i++)
+            part[i] = project(net, f, images);
+    else
+        project_all(net, f, images, part);
+    int q = part[0], k = part[1];
+    const int v = part[2];
     if (f->scaled == BEFORE_Q || f->scaled == BEFORE_BOTH)
         q = scaled(net, f, q);
     if (f->scaled == BEFORE_TRANSPOSE)
@@ -114,6 +161,10 @@ static int attend(mfm_net *net, const form *f, int images)
         s = scaled(net, f, s);
     const int p = mfm_net_node(net, f->softmax, 0, masked(net, f, s), -1, -1);
     const int y = mfm_net_node(net, f->products[1] ? f->products[1] : "MatMul", 0, p, v, -1);
+    if (f->back) {
+        const int turned = mfm_net_node(net, f->back, 0, y, -1, -1);
+        return mfm_net_node(net, "Tanh", 0, turned, -1, -1);
+    }
     return f->seen ? mfm_net_node(net, "Add", 0, y,
                                   mfm_net_node(net, "ReduceMax axes=-1", 0, p, -1, -1), -1)
                    : y;
@@ -186,6 +237,55 @@ static void test_masks(void)
           0);
 }
 
+/* All inputs vary: each other pass has twice the products of the forward pass, or four times. */
+static void expect_products(const mfm_bench *bench, double macs)
+{
+    static const double times[] = {1, 2, 2, 4};
+    for (size_t i = 0; i < mfm_plan_nodes(bench->plan); i++)
+        for (int pass = 0; pass < MFM_BENCH_PASSES; pass++) {
+            const mfm_call call = mfm_plan_call(bench->plan, pass, (int)i);
+            if (strcmp(call.op, "Attention") == 0)
+                CU_ASSERT_EQUAL(call.flop, 2 * macs * times[pass]);
+        }
+}
+
+/* transposes: how many stay. */
+static void check_parts(form f, int gathers, int transposes)
+{
+    fuse_inputs inputs[2];
+    f.scale = "Mul";
+    f.softmax = "Softmax axis=-1";
+    f.turn = "Transpose perm=0,1,3,2";
+    mfm_bench plain = build(&f, false, &inputs[0]), one = build(&f, true, &inputs[1]);
+    CU_ASSERT_EQUAL(fuse_count(one.graph, "Attention"), 1);
+    CU_ASSERT_EQUAL(fuse_count(one.graph, "Gather"), gathers);
+    CU_ASSERT_EQUAL(fuse_count(one.graph, "Transpose"), transposes);
+    expect_products(&one, FUSE_BATCH * HEADS * TOKENS * TOKENS * 2 * WIDTH);
+    fuse_expect_same(&one, &plain, sizeof(real) == 8 ? 1e-10 : 1e-4);
+    fuse_finish(&plain);
+    fuse_finish(&one);
+}
+
+static void test_parts(void)
+{
+    check_parts((form){.source = BY_SAMPLES, .scaled = BEFORE_Q}, 0, 1);
+    check_parts((form){.source = BY_TOKENS, .scaled = BEFORE_BOTH}, 0, 1);
+    check_parts((form){.source = BY_TOKENS, .bias = true, .mask = true}, 0, 1);
+    /* Keys, values, queries, in that order, stay where they are. */
+    check_parts((form){.source = BY_SAMPLES, .queries = 2}, 3, 2);
+    check_parts((form){.source = BY_TOKENS, .queries = 2}, 3, 5);
+}
+
+static void test_turned_results(void)
+{
+    check_parts((form){.back = "Transpose perm=0,2,1,3"}, 0, 2);
+    check_parts((form){.back = "Transpose perm=2,0,1,3"}, 0, 2);
+    check_parts((form){.source = BY_TOKENS, .back = "Transpose perm=2,0,1,3", .bias = true}, 0, 1);
+    check_parts((form){.source = BY_TOKENS, .back = "Transpose perm=0,2,1,3"}, 0, 1);
+    check_parts((form){.source = BY_SAMPLES, .back = "Transpose perm=2,0,1,3"}, 0, 1);
+    check_parts((form){.back = "Transpose perm=1,2,0,3"}, 0, 3);
+}
+
 #define BY_ROWS    "Einsum equation=...id,...jd->...ij"
 #define BY_COLUMNS "Einsum equation=bhid,bhdj->bhij"
 #define OF_VALUES  "Einsum equation=bhij,bhjd->bhid"
@@ -217,6 +317,8 @@ static const mfm_case cases[] = {
     {"so do biases and masks, by windows, too", test_summands},
     {"masks before the bias, and those of truth values", test_masks},
     {"products that are written as sums", test_sums},
+    {"what one product has for all heads is read where it lies", test_parts},
+    {"results are written where a Transpose would put them", test_turned_results},
     {"what only looks like it stays", test_others},
 };
 MFM_SUITE("core/engine/fuse_attention", cases)

@@ -4,9 +4,10 @@
     python3 attention.py BINARY FOLDER
 
 One network over all tokens of an image, scaled on both sides as scaled_dot_product_attention is,
-one over windows, with a learned bias by relative position and the mask of shifted windows, as
-Swin has them, and one whose products are sums over named axes, as MaxViT writes them, with such a
-bias and a mask of truth values. Exits with 77 when torch or onnx are missing.
+one with tokens before samples, as MultiheadAttention has them, one over windows, with a learned
+bias by relative position and the mask of shifted windows, as Swin has them, and one whose products
+are sums over named axes, as MaxViT writes them, with such a bias and a mask of truth values. Exits
+with 77 when torch or onnx are missing.
 """
 import shutil
 import subprocess
@@ -54,8 +55,8 @@ def shifted_mask():
 class Network:
     """Both as nodes, and in torch."""
 
-    def __init__(self, windows, sums):
-        self.windows, self.sums = windows, sums
+    def __init__(self, windows, sums, tokens_first):
+        self.windows, self.sums, self.tokens_first = windows, sums, tokens_first
         self.names = [k for k in SHAPES if windows or k != "table"]
         self.made = {k: numbers(i, SHAPES[k]) for i, k in enumerate(self.names)}
         self.scale = float(np.float32(WIDTH ** -0.5))
@@ -110,8 +111,21 @@ class Network:
         self.add("Add", ["by_window", shifted_mask()[None, :, None]], "masked")
         return self.add("Reshape", ["masked", [-1, HEADS, PLACES, PLACES]], "scores")
 
-    def save(self, path):
-        length = PLACES if self.windows else TOKENS
+    def parts(self, length):
+        """q, k and v, of all heads; how many axes are in front of those of one head."""
+        if self.tokens_first:
+            self.add("Transpose", [self.tokens()], "by_token", perm=[1, 0, 2])
+            self.add("MatMul", ["by_token", "qkv"], "all")
+            self.add("Reshape", ["all", [TOKENS, -1, 3, FEATURES]], "three")
+            self.add("Unsqueeze", ["three", [0]], "longer")
+            self.add("Transpose", ["longer"], "moved", perm=[3, 1, 2, 0, 4])
+            self.add("Squeeze", ["moved", [3]], "parts")
+            for i, name in enumerate("qkv"):
+                self.add("Gather", ["parts", np.int64(i)], name + "0", axis=0)
+                self.add("Reshape", [name + "0", [TOKENS, -1, WIDTH]], name + "1")
+                self.add("Transpose", [name + "1"], name + "2", perm=[1, 0, 2])
+                self.add("Reshape", [name + "2", [-1, HEADS, TOKENS, WIDTH]], name)
+            return 1
         self.add("MatMul", [self.tokens(), "qkv"], "all")
         outer = [-1, WINDOWS] if self.sums else [-1]
         at = len(outer)
@@ -120,15 +134,27 @@ class Network:
                  perm=[at + 1, *range(at), at + 2, at, at + 3])
         for i, name in enumerate("qkv"):
             self.add("Gather", ["parts", np.int64(i)], name, axis=0)
+        return at
+
+    def save(self, path):
+        length = PLACES if self.windows else TOKENS
+        at = self.parts(length)
         self.add("Softmax", [self.scores()], "p", axis=-1)
         if self.sums:
             self.add("Einsum", ["p", "v"], "weighted",
                      equation="B G H I J, B G H J D -> B G H I D")
         else:
             self.add("MatMul", ["p", "v"], "weighted")
-        self.add("Transpose", ["weighted"], "back", perm=[*range(at), at + 1, at, at + 2])
-        self.add("Reshape", ["back", [-1, length, FEATURES]], "joined")
-        self.add("MatMul", ["joined", "out"], "projected")
+        if self.tokens_first:
+            self.add("Transpose", ["weighted"], "back", perm=[2, 0, 1, 3])
+            self.add("Reshape", ["back", [-1, FEATURES]], "joined")
+            self.add("MatMul", ["joined", "out"], "rows")
+            self.add("Reshape", ["rows", [TOKENS, -1, FEATURES]], "of_tokens")
+            self.add("Transpose", ["of_tokens"], "projected", perm=[1, 0, 2])
+        else:
+            self.add("Transpose", ["weighted"], "back", perm=[*range(at), at + 1, at, at + 2])
+            self.add("Reshape", ["back", [-1, length, FEATURES]], "joined")
+            self.add("MatMul", ["joined", "out"], "projected")
         self.add("Add", ["projected", "tokens"], "sum")
         self.add("Tanh", ["sum"], "bent")
         self.add("Reshape", ["bent", [-1, TOKENS, FEATURES]], "of_images")
@@ -199,8 +225,8 @@ class Check:
             float(np.abs(got - want).max() / max(1e-3, np.abs(want).max()))
         self.say(far < TOLERANCE, "%s: %.2g from PyTorch" % (what, far))
 
-    def network(self, name, windows, sums=False):
-        network, folder = Network(windows, sums), self.folder / name
+    def network(self, name, windows, sums=False, tokens_first=False):
+        network, folder = Network(windows, sums, tokens_first), self.folder / name
         folder.mkdir()
         model = folder / "net.onnx"
         network.save(model)
@@ -243,6 +269,7 @@ class Check:
 def main(binary, folder):
     check = Check(str(Path(binary).resolve()), Path(folder).resolve())
     check.network("all tokens", False)
+    check.network("tokens first", False, tokens_first=True)
     check.network("windows", True)
     check.network("sums", True, True)
     return 1 if check.failed else 0

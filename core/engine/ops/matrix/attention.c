@@ -16,9 +16,14 @@ static bool is_packed(const mfm_node *node)
     return ((const mfm_attention_attr *)node->attr)->packed != 0;
 }
 
-static bool has_tokens_first(const mfm_node *node)
+static int64_t heads_of(const mfm_node *node)
 {
-    return ((const mfm_attention_attr *)node->attr)->tokens_first != 0;
+    return ((const mfm_attention_attr *)node->attr)->heads;
+}
+
+static int64_t tokens_first(const mfm_node *node)
+{
+    return ((const mfm_attention_attr *)node->attr)->tokens_first;
 }
 
 int mfm_attention_port(const mfm_node *node, int input)
@@ -37,8 +42,11 @@ static bool has_input(const mfm_node *node, int input)
 static mfm_shape shape_of(const mfm_node *node, int input)
 {
     const mfm_shape *shape = &node->in[mfm_attention_port(node, input)]->shape;
-    const int64_t *d = shape->dim;
-    return is_packed(node) ? (mfm_shape){.rank = 4, .dim = {d[0], d[3], d[1], d[4]}} : *shape;
+    const int64_t *d = shape->dim, heads = heads_of(node);
+    if (!is_packed(node))
+        return *shape;
+    return heads ? (mfm_shape){.rank = 4, .dim = {d[1], heads, d[0], d[3] / heads}}
+                 : (mfm_shape){.rank = 4, .dim = {d[0], d[3], d[1], d[4]}};
 }
 
 mfm_shape mfm_attention_scores(const mfm_node *node)
@@ -96,6 +104,16 @@ static int infer_summand(mfm_ctx *ctx, const mfm_node *node, int input)
                                  mfm_shape_text(&scores, other));
 }
 
+/* Whether one input has queries, keys and values. */
+static bool has_all(const mfm_node *node)
+{
+    const mfm_shape *q = &node->in[MFM_ATTENTION_Q]->shape;
+    const int64_t heads = heads_of(node);
+    if (heads)
+        return q->rank == 4 && q->dim[2] == 3 && heads > 0 && q->dim[3] % heads == 0;
+    return q->rank == 5 && q->dim[2] == 3;
+}
+
 /* Whether queries, keys and values are there: as three inputs, or in one. */
 static int check_inputs(mfm_ctx *ctx, const mfm_node *node)
 {
@@ -103,14 +121,18 @@ static int check_inputs(mfm_ctx *ctx, const mfm_node *node)
     const mfm_shape *q = &node->in[MFM_ATTENTION_Q]->shape;
     const bool both = has_input(node, MFM_ATTENTION_K) && has_input(node, MFM_ATTENTION_V);
     const bool none = !has_input(node, MFM_ATTENTION_K) && !has_input(node, MFM_ATTENTION_V);
-    if (is_packed(node) && (!none || q->rank != 5 || q->dim[2] != 3 || is_turned(node)))
-        return mfm_infer_fail(ctx, node,
-                              "Q %s: must be [n, tokens, 3, heads, features] with packed, and no K "
-                              "or V beside it",
-                              mfm_shape_text(q, text));
-    if (!is_packed(node) && !both)
-        return mfm_infer_fail(ctx, node, "K, V: must be there without packed");
-    if (has_tokens_first(node) && !is_packed(node) && q->rank != 4)
+    if (is_packed(node) && (!none || !has_all(node) || is_turned(node)))
+        return mfm_infer_fail(
+            ctx, node,
+            "Q %s: must be [n, tokens, 3, heads, features] with packed, or "
+            "[tokens, n, 3, heads x features] with heads, and no K or V beside it",
+            mfm_shape_text(q, text));
+    if (!is_packed(node) && (!both || heads_of(node)))
+        return mfm_infer_fail(ctx, node, "K, V: must be there, and heads 0, without packed");
+    if (tokens_first(node) < 0 || tokens_first(node) > 2)
+        return mfm_infer_fail(ctx, node, "tokens_first %lld: must be 0, 1 or 2",
+                              (long long)tokens_first(node));
+    if (tokens_first(node) && !is_packed(node) && q->rank != 4)
         return mfm_infer_fail(ctx, node, "Q %s: must have four axes with tokens_first",
                               mfm_shape_text(q, text));
     return MFM_OK;
@@ -122,9 +144,10 @@ static mfm_shape result_of(const mfm_node *node)
     const mfm_shape v = shape_of(node, MFM_ATTENTION_V);
     y.dim[y.rank - 1] = v.dim[v.rank - 1];
     y.layout = MFM_CHANNELS_LAST;
-    if (has_tokens_first(node)) {
-        const int64_t heads = y.dim[1];
-        y.dim[1] = y.dim[2];
+    const int64_t n = y.dim[0], heads = y.dim[1], tokens = y.dim[2];
+    if (tokens_first(node)) {
+        y.dim[0] = tokens_first(node) == 2 ? tokens : n;
+        y.dim[1] = tokens_first(node) == 2 ? n : tokens;
         y.dim[2] = heads;
     }
     return y;
@@ -177,11 +200,17 @@ static mfm_attention_view plain_view(const mfm_tensor *tensor)
     return view_of(stride, tensor->shape.rank);
 }
 
-/* Of part 0, 1 or 2 of [n, L, 3, H, D]. */
-static mfm_attention_view packed_view(const mfm_tensor *tensor, int part)
+/* Of part 0, 1 or 2 of [n, L, 3, H, D], or of [L, n, 3, H D]. */
+static mfm_attention_view packed_view(const mfm_tensor *tensor, int part, int64_t heads)
 {
     int64_t stride[MFM_MAX_RANK];
     mfm_shape_strides(&tensor->shape, stride);
+    if (heads)
+        return (mfm_attention_view){.start = part * stride[2],
+                                    .outer = stride[1],
+                                    .inner = {tensor->shape.dim[3] / heads * stride[3]},
+                                    .row = stride[0],
+                                    .column = stride[3]};
     return (mfm_attention_view){.start = part * stride[2],
                                 .outer = stride[0],
                                 .inner = {stride[3]},
@@ -189,13 +218,15 @@ static mfm_attention_view packed_view(const mfm_tensor *tensor, int part)
                                 .column = stride[4]};
 }
 
-/* Of [n, L, H, E]. */
-static mfm_attention_view tokens_view(const mfm_tensor *tensor)
+/* Of [n, L, H, E], or of [L, n, H, E]. */
+static mfm_attention_view tokens_view(const mfm_tensor *tensor, bool tokens_outermost)
 {
     int64_t stride[MFM_MAX_RANK];
     mfm_shape_strides(&tensor->shape, stride);
-    return (mfm_attention_view){
-        .outer = stride[0], .inner = {stride[2]}, .row = stride[1], .column = stride[3]};
+    return (mfm_attention_view){.outer = stride[tokens_outermost],
+                                .inner = {stride[2]},
+                                .row = stride[!tokens_outermost],
+                                .column = stride[3]};
 }
 
 static mfm_attention_view summand_view(const mfm_tensor *tensor, const mfm_shape *scores)
@@ -234,7 +265,7 @@ mfm_attention_sizes mfm_attention_measure(const mfm_node *node)
             continue;
         const mfm_tensor *tensor = node->in[mfm_attention_port(node, i)];
         s.input[i] = i >= MFM_ATTENTION_BIAS ? summand_view(tensor, &scores)
-                     : is_packed(node)       ? packed_view(tensor, i)
+                     : is_packed(node)       ? packed_view(tensor, i, heads_of(node))
                                              : plain_view(tensor);
         if (i == MFM_ATTENTION_MASK && tensor->shape.rank > rank)
             s.windows = tensor->shape.dim[1];
@@ -245,7 +276,8 @@ mfm_attention_sizes mfm_attention_measure(const mfm_node *node)
         k->row = k->column;
         k->column = row;
     }
-    s.output = has_tokens_first(node) ? tokens_view(node->out[0]) : plain_view(node->out[0]);
+    s.output = tokens_first(node) ? tokens_view(node->out[0], tokens_first(node) == 2)
+                                  : plain_view(node->out[0]);
     return s;
 }
 
@@ -281,6 +313,7 @@ static const mfm_attr_def attrs[] = {
      .fallback = 1},
     {.name = "turned", .type = MFM_INT, .offset = offsetof(mfm_attention_attr, turned)},
     {.name = "packed", .type = MFM_INT, .offset = offsetof(mfm_attention_attr, packed)},
+    {.name = "heads", .type = MFM_INT, .offset = offsetof(mfm_attention_attr, heads)},
     {.name = "tokens_first", .type = MFM_INT, .offset = offsetof(mfm_attention_attr, tokens_first)},
     {.name = "mask",
      .type = MFM_CHOICE,
@@ -312,6 +345,10 @@ static const char *const samples[] = {"[2,3,4] [2,5,4] [2,5,3]",
                                       "[4,5,3,2,4] - - [1,2,5,5] [1,2,1,5,5]<3 packed=1 "
                                       "tokens_first=1 scale=0.4",
                                       "[2,2,3,4] [2,2,5,4] [2,2,5,3] tokens_first=1",
+                                      "[2,2,3,4] [2,2,5,4] [2,2,5,3] tokens_first=2",
+                                      "[5,2,3,8] packed=1 heads=2",
+                                      "[5,2,3,6] - - [3,1,5] [5]<3 packed=1 heads=3 "
+                                      "tokens_first=2 scale=0.4",
                                       "[2,2,3,4] [2,2,5,4] [2,2,5,3] - [3,5]<2 mask=Keeps low=-1",
                                       "[2,3,4] [2,5,4] [2,5,3] [3,5] [1,5]<2 mask=Fills low=-0.5",
                                       "[4,3,4] [4,5,4] [4,5,3] - [1,2,3,5]<2 mask=Fills low=0",

@@ -29,7 +29,8 @@ typedef struct mfm_attention_attr {
     double scale, low;
     int64_t turned;
     int64_t packed;       /* input Q is [n, L, 3, H, D]: queries, keys and values of H heads */
-    int64_t tokens_first; /* the result is [n, L, H, E], not [n, H, L, E] */
+    int64_t heads;        /* H, not 0: packed is [L, n, 3, H D] */
+    int64_t tokens_first; /* the result is [n, L, H, E], or by 2 [L, n, H, E], not [n, H, L, E] */
     int mask;             /* mfm_attention_mask */
 } mfm_attention_attr;
 

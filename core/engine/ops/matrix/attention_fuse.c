@@ -29,6 +29,15 @@
 /* Queries, keys and values of all heads, one behind the other for each token. */
 #define PACKED "all = Transpose Q; q = Gather all i; t = Gather all j; v = Gather all k; "
 
+/* The same where tokens come before samples, and heads are cut out of each, as PyTorch's
+ * MultiheadAttention is exported. */
+#define OF_HEADS(part, index)                                                                      \
+    part " = Gather s " index "; " part "1 = Reshape " part "; " part "2 = Transpose " part        \
+         "1; " part "3 = Reshape " part "2; "
+#define BY_TOKENS                                                                                  \
+    "u = Unsqueeze Q; all = Transpose u; s = Squeeze all; " OF_HEADS("q", "i") OF_HEADS("t", "j")  \
+        OF_HEADS("v", "k")
+
 /* First the scores up to the results, in all their forms; then, over and over, what stands before
  * the queries and keys. */
 const char *const mfm_attention_fuses[] = {
@@ -42,6 +51,7 @@ const char *const mfm_attention_fuses[] = {
     "t = Div K scale; *" AROUND "Q t V ?bias ?mask",
     "t = Transpose K; *" AROUND "Q t V ?bias ?mask",
     PACKED "*" AROUND "q t v ?bias ?mask",
+    BY_TOKENS "*" AROUND "q3 t3 v3 ?bias ?mask",
     "*y = mfm:Attention Q ?K ?V ?bias ?mask; Y = Transpose y",
     NULL};
 
@@ -77,13 +87,14 @@ static bool has_perm(const mfm_fusion *chain, const char *statement, int rank, c
     return same;
 }
 
-/* Whether a statement takes part `part` along axis 0. */
-static bool takes_part(const mfm_fusion *chain, const char *statement, const char *index, int part)
+/* Whether a statement takes part `part` along axis 0, and leaves that axis out. */
+static bool takes_part(const mfm_fusion *chain, const char *statement, const char *index, int part,
+                       int rank)
 {
     double number;
     return mfm_fusion_number(chain, index, &number) && number == part &&
            mfm_fusion_attr_number(chain, statement, "axis") == 0 &&
-           mfm_fusion_shape(chain, statement)->rank == 4;
+           mfm_fusion_shape(chain, statement)->rank == rank;
 }
 
 /* All of [n, L, 3, H, D]. */
@@ -93,23 +104,62 @@ static bool fused_packed(const mfm_fusion *chain, mfm_attention_attr *to)
     const mfm_shape *all = mfm_fusion_shape(chain, "Q");
     to->packed = 1;
     return !to->turned && all->rank == 5 && all->dim[2] == 3 &&
-           has_perm(chain, "all", 5, by_parts) && takes_part(chain, "q", "i", 0) &&
-           takes_part(chain, "t", "j", 1) && takes_part(chain, "v", "k", 2);
+           has_perm(chain, "all", 5, by_parts) && takes_part(chain, "q", "i", 0, 4) &&
+           takes_part(chain, "t", "j", 1, 4) && takes_part(chain, "v", "k", 2, 4);
+}
+
+static bool has_shape(const mfm_fusion *chain, const char *name, const mfm_shape *shape)
+{
+    return mfm_shape_equal(mfm_fusion_shape(chain, name), shape);
+}
+
+/* One part of [L, n, H D] becomes [L, n H, D], then [n H, L, D], then [n, H, L, D]. */
+static bool cuts_heads(const mfm_fusion *chain, const char *cut, const char *turned,
+                       const char *whole, const mfm_shape *heads)
+{
+    static const int exchanged[] = {1, 0, 2};
+    const int64_t *d = heads->dim;
+    const mfm_shape in_rows = {.rank = 3, .dim = {d[2], d[0] * d[1], d[3]}};
+    return has_shape(chain, cut, &in_rows) && has_perm(chain, turned, 3, exchanged) &&
+           has_shape(chain, whole, heads);
+}
+
+/* All of [L, n, 3, H D]. */
+static bool fused_by_tokens(const mfm_fusion *chain, mfm_attention_attr *to)
+{
+    static const int by_parts[] = {3, 1, 2, 0, 4};
+    const mfm_shape *q = mfm_fusion_shape(chain, "q3");
+    if (to->turned || q->rank != 4)
+        return false;
+    const int64_t n = q->dim[0], tokens = q->dim[2], features = q->dim[1] * q->dim[3];
+    const mfm_shape all = {.rank = 4, .dim = {tokens, n, 3, features}};
+    const mfm_shape longer = {.rank = 5, .dim = {1, tokens, n, 3, features}};
+    const mfm_shape parts = {.rank = 4, .dim = {3, tokens, n, features}};
+    to->packed = 1;
+    to->heads = q->dim[1];
+    return has_shape(chain, "Q", &all) && has_shape(chain, "u", &longer) &&
+           has_perm(chain, "all", 5, by_parts) && has_shape(chain, "s", &parts) &&
+           takes_part(chain, "q", "i", 0, 3) && takes_part(chain, "t", "j", 1, 3) &&
+           takes_part(chain, "v", "k", 2, 3) && cuts_heads(chain, "q1", "q2", "q3", q) &&
+           cuts_heads(chain, "t1", "t2", "t3", q) && cuts_heads(chain, "v1", "v2", "v3", q);
 }
 
 /* What stands before an Attention, or behind. */
 static bool fused_around(const mfm_fusion *chain, mfm_attention_attr *to)
 {
-    static const int by_tokens[] = {0, 2, 1, 3};
+    static const int by_tokens[] = {0, 2, 1, 3}, tokens_outermost[] = {2, 0, 1, 3};
     const bool behind = mfm_fusion_shape(chain, "y");
     *to = *(const mfm_attention_attr *)mfm_fusion_attr(chain, behind ? "y" : "Y");
     if (behind) {
-        const bool first = to->tokens_first != 0;
-        to->tokens_first = 1;
-        return !first && has_perm(chain, "Y", 4, by_tokens);
+        const bool first = to->tokens_first != 0,
+                   outermost = has_perm(chain, "Y", 4, tokens_outermost);
+        to->tokens_first = outermost ? 2 : 1;
+        return !first && (outermost || has_perm(chain, "Y", 4, by_tokens));
     }
     if (to->packed)
         return false;
+    if (mfm_fusion_shape(chain, "u"))
+        return fused_by_tokens(chain, to);
     if (mfm_fusion_shape(chain, "all"))
         return fused_packed(chain, to);
     if (mfm_fusion_shape(chain, "q"))

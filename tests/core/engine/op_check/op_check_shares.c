@@ -115,7 +115,8 @@ static bool applies(const mfm_checker *checker)
     const bool loss = strcmp(s->op->domain, "mfm") == 0;
     if (!(told || loss) || s->in[0].absent || x->rank == 0 || x->dim[0] < RANKS)
         return false;
-    if (mfm_attr_number(s->op, s->attr, "transA", 0) != 0)
+    if (mfm_attr_number(s->op, s->attr, "transA", 0) != 0 ||
+        mfm_attr_number(s->op, s->attr, "heads", 0) != 0) /* axis 1 has the samples */
         return false;
     if (s->op->batch == MFM_BATCH_ALL && !mfm_shape_equal(x, y)) /* the batch is another input's */
         return false;
