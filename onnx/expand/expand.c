@@ -6,21 +6,35 @@
 #include "onnx/expand/expand_parts.h"
 #include "onnx/functions/flat.h"
 
+static const char by_attribute[] = "with broadcasting by attributes";
+
 const mfm_expansion mfm_expansions[] = {
-    {"Attention", 23, "softmax(scale Q K^T + mask) V by heads", mfm_expand_attention, NULL},
-    {"Cast", 6, "numbers as truth values: those that are not 0", mfm_expand_cast, NULL},
-    {"ConstantOfShape", 9, "one number everywhere, in a shape that depends on the batch size",
+    {"Add", 6, 6, by_attribute, mfm_expand_broadcast, NULL},
+    {"And", 1, 6, by_attribute, mfm_expand_broadcast, NULL},
+    {"Attention", 23, 0, "softmax(scale Q K^T + mask) V by heads", mfm_expand_attention, NULL},
+    {"Cast", 6, 0, "numbers as truth values: those that are not 0", mfm_expand_cast, NULL},
+    {"ConstantOfShape", 9, 0, "one number everywhere, in a shape that depends on the batch size",
      mfm_expand_fill, NULL},
-    {"Gather", 1, "with places that depend on the batch size, image by image", mfm_expand_gather,
+    {"Div", 6, 6, by_attribute, mfm_expand_broadcast, NULL},
+    {"Equal", 1, 6, by_attribute, mfm_expand_broadcast, NULL},
+    {"Gather", 1, 0, "with places that depend on the batch size, image by image", mfm_expand_gather,
      mfm_gather_is_by_batch},
-    {"LayerNormalization", 17, "with its mean and 1 / deviation, where they are read",
+    {"Greater", 1, 6, by_attribute, mfm_expand_broadcast, NULL},
+    {"LayerNormalization", 17, 0, "with its mean and 1 / deviation, where they are read",
      mfm_expand_layer_norm, mfm_layer_norm_shows},
-    {NULL, 0, NULL, NULL, NULL}};
+    {"Less", 1, 6, by_attribute, mfm_expand_broadcast, NULL},
+    {"Mul", 6, 6, by_attribute, mfm_expand_broadcast, NULL},
+    {"Or", 1, 6, by_attribute, mfm_expand_broadcast, NULL},
+    {"Pow", 1, 6, by_attribute, mfm_expand_broadcast, NULL},
+    {"Sub", 6, 6, by_attribute, mfm_expand_broadcast, NULL},
+    {"Xor", 1, 6, by_attribute, mfm_expand_broadcast, NULL},
+    {NULL, 0, 0, NULL, NULL, NULL}};
 
 const mfm_expansion *mfm_expansion_of(const mfm_model *model, const Onnx__NodeProto *node)
 {
+    const int64_t opset = mfm_node_opset(model, node);
     for (const mfm_expansion *e = mfm_expansions; e->name; e++)
-        if (mfm_proto_is(node, e->name) && mfm_node_opset(model, node) >= e->since)
+        if (mfm_proto_is(node, e->name) && opset >= e->since && (!e->until || opset <= e->until))
             return e;
     return NULL;
 }

@@ -15,7 +15,7 @@ typedef struct mfm_importer mfm_importer;
 
 typedef struct mfm_expansion {
     const char *name; /* ONNX op_type */
-    int since;        /* opset */
+    int since, until; /* opsets; until = 0: no end */
     const char *summary;
     int (*make)(mfm_importer *im, const Onnx__NodeProto *node);
     /* Whether this node is one; NULL: every one that the engine has no operator for, or folds. */

@@ -29,6 +29,7 @@ bool mfm_parts_wants(const mfm_parts *p, size_t output);
 void mfm_parts_output(mfm_parts *p, size_t output, int value);
 
 int mfm_expand_attention(mfm_importer *im, const Onnx__NodeProto *node);
+int mfm_expand_broadcast(mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_cast(mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_fill(mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_gather(mfm_importer *im, const Onnx__NodeProto *node);

@@ -3,10 +3,11 @@
 #include "onnx/import/import_parts.h"
 #include "onnx/storage/tensor_data.h"
 
-/* Attributes that say nothing about what is computed. */
+/* Attributes that say nothing about what is computed; is_test of opset 6: the plan decides between
+ * training and inference. */
 static bool ignorable(const char *name)
 {
-    return strcmp(name, "consumed_inputs") == 0;
+    return strcmp(name, "consumed_inputs") == 0 || strcmp(name, "is_test") == 0;
 }
 
 static int wrong_type(mfm_importer *im, const Onnx__NodeProto *node, const char *name)

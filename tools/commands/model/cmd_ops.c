@@ -25,12 +25,12 @@ static const mfm_option_table ops_options = {
         {.title = NULL}}};
 
 /* "1-12", "13-" */
-static const char *opsets(const mfm_op *op, char text[32])
+static const char *opsets(int since, int until, char text[32])
 {
-    if (op->until)
-        snprintf(text, 32, "%d-%d", op->since, op->until);
+    if (until)
+        snprintf(text, 32, "%d-%d", since, until);
     else
-        snprintf(text, 32, "%d-", op->since);
+        snprintf(text, 32, "%d-", since);
     return text;
 }
 
@@ -81,7 +81,7 @@ static void print_markdown(void)
     for (int i = 0; mfm_ops[i]; i++) {
         const mfm_op *op = mfm_ops[i];
         printf("| %s%s%s | %s | %s | ", op->domain, *op->domain ? "." : "", op->name,
-               opsets(op, text), op->summary);
+               opsets(op->since, op->until, text), op->summary);
         print_ports(op->inputs);
         printf(" | ");
         print_ports(op->outputs);
@@ -92,7 +92,7 @@ static void print_markdown(void)
     printf("\nCarried out as several of these, and kept in the file as they are:\n\n"
            "| operator | opset | what it computes |\n|---|---|---|\n");
     for (const mfm_expansion *e = mfm_expansions; e->name; e++)
-        printf("| %s | %d- | %s |\n", e->name, e->since, e->summary);
+        printf("| %s | %s | %s |\n", e->name, opsets(e->since, e->until, text), e->summary);
 }
 
 static void print_list(void)
@@ -101,10 +101,10 @@ static void print_list(void)
     printf("%-20s %-6s %s\n", "operator", "opset", "what it computes");
     for (int i = 0; mfm_ops[i]; i++)
         if (!*mfm_ops[i]->domain)
-            printf("%-20s %-6s %s\n", mfm_ops[i]->name, opsets(mfm_ops[i], text),
-                   mfm_ops[i]->summary);
+            printf("%-20s %-6s %s\n", mfm_ops[i]->name,
+                   opsets(mfm_ops[i]->since, mfm_ops[i]->until, text), mfm_ops[i]->summary);
     for (const mfm_expansion *e = mfm_expansions; e->name; e++)
-        printf("%-20s %d-    %s\n", e->name, e->since, e->summary);
+        printf("%-20s %-6s %s\n", e->name, opsets(e->since, e->until, text), e->summary);
 }
 
 int mfm_cmd_ops(mfm_ctx *ctx, int argc, const char **argv)

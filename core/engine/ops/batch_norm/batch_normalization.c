@@ -1,5 +1,5 @@
 /*
- * BatchNormalization (ONNX 7, 9, 14, 15) per channel, over x [n, c, ...]. The plan, not
+ * BatchNormalization (ONNX 1, 6, 7, 9, 14, 15) per channel, over x [n, c, ...]. The plan, not
  * the training_mode attribute, decides between the statistics of the batch and the running ones.
  * The second and further outputs, which only exports in training mode have, are not supported; the
  * running statistics are written by `update`:
@@ -129,7 +129,7 @@ static const char *const samples[] = {"[4,3,2,3] [3] [3] [3] [3]+ @train",
 const mfm_op mfm_op_batch_normalization = {
     .name = "BatchNormalization",
     .domain = "",
-    .since = 7,
+    .since = 1,
     .inputs = inputs,
     .outputs = outputs,
     .attrs = mfm_batch_norm_attrs,

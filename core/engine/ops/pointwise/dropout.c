@@ -1,8 +1,8 @@
 /*
- * Dropout (ONNX 7, 10, 12, 13, 22): in training y = m x, with m_i = 0 with probability `ratio` and
- * 1 / (1 - ratio) otherwise; y = x in inference. ratio is an attribute until opset 11 and input 1
- * from 12 on. The plan, not the training_mode input, decides between training and inference, and
- * the step's key, not the seed attribute, decides the draws.
+ * Dropout (ONNX 1, 6, 7, 10, 12, 13, 22): in training y = m x, with m_i = 0 with probability
+ * `ratio` and 1 / (1 - ratio) otherwise; y = x in inference. ratio is an attribute until opset 11
+ * and input 1 from 12 on. The plan, not the training_mode input, decides between training and
+ * inference, and the step's key, not the seed attribute, decides the draws.
  *
  * Forward draws the mask into saved, [count] in storage order; the other passes only read it: given
  * the mask the operator is linear, and the same mask serves all passes of a step.
@@ -128,7 +128,7 @@ static const char *const samples[] = {"[2,3,5,5]",
 const mfm_op mfm_op_dropout = {
     .name = "Dropout",
     .domain = "",
-    .since = 7,
+    .since = 1,
     .inputs = inputs,
     .outputs = outputs,
     .attrs = attrs,
