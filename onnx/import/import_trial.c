@@ -1,6 +1,7 @@
 /* A node by itself: whose numbers each of its outputs are made of, found by carrying it out with
  * images changed, or, number by number, by following the broadcast (import_batch.c has the whole).
  */
+#include <math.h>
 #include <string.h>
 
 #include "core/engine/kernels/broadcast.h"
@@ -8,6 +9,7 @@
 #include "onnx/import/import_batch.h"
 
 enum { MOST_NUMBERS = 1 << 28 };
+static const real TWINS_DIFFER = (real)1e-3; /* more than rounding */
 
 /* first: numbers of one image. */
 static uint8_t owner_at(const mfm_owners *o, int64_t i, int64_t first)
@@ -115,6 +117,56 @@ static void run(trial *t, uint8_t owner, real factor)
             t->inputs[k][i] = number(k, i) * (owner_at(o, i, first) & owner ? factor : 1);
     }
     mfm_plan_run(t->plan, 0);
+}
+
+/* Two images that are the same: number k of the one is number k of the other. */
+static void run_twins(trial *t)
+{
+    for (int k = 0; k < t->node->n_in; k++) {
+        const int64_t count = t->inputs[k] ? count_of(t, t->node->in[k]) : 0;
+        const mfm_owners *o = t->inputs[k] ? &t->c->owners[t->node->in[k]] : NULL;
+        int64_t seen[MFM_OWNED_BOTH + 1] = {0};
+        for (int64_t i = 0; i < count; i++)
+            t->inputs[k][i] = number(k, seen[owner_at(o, i, count / t->c->batch)]++);
+    }
+    mfm_plan_run(t->plan, 0);
+}
+
+/* The place from `at` on that an image owns; count when there is none. */
+static int64_t next_owned(const mfm_owners *o, uint8_t owner, int64_t at, int64_t count)
+{
+    while (at < count && owner_at(o, at, count / 2) != owner)
+        at++;
+    return at;
+}
+
+/* Whether the two have the same result, number by number. */
+static bool are_twins(const trial *t, int output)
+{
+    const mfm_owners *o = &t->c->owners[t->node->out[output]];
+    const int64_t count = count_of(t, t->node->out[output]);
+    const real *now = mfm_plan_lane(t->plan, t->out[output], MFM_X);
+    int64_t a = next_owned(o, MFM_OWNED_FIRST, 0, count);
+    int64_t b = next_owned(o, MFM_OWNED_OTHERS, 0, count);
+    while (a < count && b < count) {
+        if (fabs(now[a] - now[b]) > TWINS_DIFFER * (1 + fabs(now[a])))
+            return false;
+        a = next_owned(o, MFM_OWNED_FIRST, a + 1, count);
+        b = next_owned(o, MFM_OWNED_OTHERS, b + 1, count);
+    }
+    return a == b;
+}
+
+/* What ScatterElements writes at a fixed place of the batch ties no images together. */
+static int check_twins(trial *t)
+{
+    if (t->c->batch != 2 || !t->plan)
+        return MFM_OK;
+    run_twins(t);
+    for (int k = 0; k < t->node->n_out; k++)
+        if (!are_twins(t, k))
+            return mfm_batch_fail(t->c, t->node, "treats images differently");
+    return MFM_OK;
 }
 
 static int try_images(trial *t)
@@ -255,6 +307,8 @@ static int try_node(const mfm_batch_checker *c, const mfm_graph_node *node)
         status = take_owners(&t, k, &met);
     if (!status && met && met != MFM_OWNED_BOTH)
         status = mfm_batch_fail(c, node, "leaves images out");
+    if (!status)
+        status = check_twins(&t);
     free_trial(&t);
     return status;
 }

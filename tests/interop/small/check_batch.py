@@ -93,8 +93,16 @@ NETS = [
         node("Sign", "u", "v"), node("Slice", "v s0 s1 a1", "first"),
         node("Greater", "u first", "v1"), node("Where", "v1 u first", "s"),
         node("Transpose", "s", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], "Slice"),
+    ("updates at one image", 18, [node("ScatterElements", "f place added", "z", axis=1,
+                                       reduction="add")], "ScatterElements"),
+    ("updates at one image, tokens first", 13, TOKENS_FIRST + [
+        node("Relu", "u", "v"), node("ScatterND", "v spot spot_", "s"),
+        node("Transpose", "s", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], "ScatterND"),
+    ("a triangle over the batch", 14, [node("Trilu", "f", "z")], "Trilu"),
     ("Reshape to the fixed batch", 17, [node("Reshape", "f one", "z")], "frozen"),
 ]
+CONSTANTS["place"], CONSTANTS["added"] = np.array([[3, 7]]), small.weights(1, 2)
+CONSTANTS["spot"], CONSTANTS["spot_"] = np.array([[1, 0]]), small.weights(1, 36)
 CONSTANTS["tenth"] = np.array(0.1, np.float32)
 CONSTANTS["min"] = np.array([-(1 << 40)], np.int64)
 
