@@ -53,6 +53,8 @@ static const char *const passing[] = {"BatchNormalization",
                                       "Mish",
                                       "Swish",
                                       "Softmax",
+                                      "Softplus",
+                                      "Exp",
                                       "Identity",
                                       "Reshape",
                                       "Flatten",
@@ -65,6 +67,7 @@ static const char *const passing[] = {"BatchNormalization",
 static const char *const squashing[] = {"Sigmoid", "HardSigmoid", "Softmax"};
 static const char *const averaging[] = {"GlobalAveragePool", "GlobalMaxPool", "ReduceMean",
                                         "ReduceMax"};
+static const char *const joining[] = {"Concat", "Max", "Min"};
 static const char *const products[] = {"Gemm", "MatMul"};
 static const char *const arithmetic[] = {"Add", "Sub", "Mul", "Div"};
 
@@ -140,17 +143,18 @@ static bool is_gate(const mfm_links *links, const mfm_layer *layer)
     return false;
 }
 
-/* Whether its features go into nothing but a Concat along the channels with others. */
+/* Whether its features go into nothing but a Concat along the channels with others, or what is
+ * largest or smallest of several. */
 static bool is_branch(const mfm_links *links, const mfm_layer *layer)
 {
     const char *name = layer->act ? layer->act : layer->norm ? layer->norm : layer->output;
     const mfm_link *value = mfm_links_find(links, name);
     size_t operands = 0;
     const ptrdiff_t use = value ? mfm_links_sole_use(links, value) : MFM_NOWHERE;
-    if (use == MFM_NOWHERE || !mfm_proto_is(node_at(links, (size_t)use), "Concat"))
+    if (use == MFM_NOWHERE || !IS_ANY(node_at(links, (size_t)use), joining))
         return false;
-    const Onnx__NodeProto *concat = node_at(links, (size_t)use);
-    for (size_t i = 0; i < concat->n_input; i++) {
+    const Onnx__NodeProto *join = node_at(links, (size_t)use);
+    for (size_t i = 0; i < join->n_input; i++) {
         const mfm_link *operand = mfm_links_input(links, (size_t)use, i);
         operands += operand && !operand->constant;
     }

@@ -308,14 +308,15 @@ static void free_net(mfm_model *m, mfm_layers *found)
 /* Squeeze and excitation, with a Sigmoid, or with a clipped sum in its place. */
 static void test_gates(void)
 {
-    for (int hard = 0; hard < 2; hard++) {
+    static const char *const squashers[] = {"Sigmoid", "Add", "Exp", "Softplus"};
+    for (size_t i = 0; i < sizeof squashers / sizeof squashers[0]; i++) {
         mfm_model *m = begin_net();
         hand_weight(m, "three", HAND_DIMS(1));
         hand_node(m, "GlobalAveragePool", "", "r", "s");
         hand_node(m, "Conv", "", "s w", "s1");
         hand_node(m, "Relu", "", "s1", "s2");
         hand_node(m, "Conv", "", "s2 w", "s3");
-        hand_node(m, hard ? "Add" : "Sigmoid", "", hard ? "s3 three" : "s3", "s4");
+        hand_node(m, squashers[i], "", i == 1 ? "s3 three" : "s3", "s4");
         hand_node(m, "Relu", "", "s4", "gate");
         hand_node(m, "Mul", "", "r gate", "gated");
         mfm_layers *found = end_net(m, "gated");
@@ -378,6 +379,22 @@ static void test_branches(void)
     CU_ASSERT(is_part(found, 1, MFM_PART_BRANCH) && is_part(found, 2, MFM_PART_BRANCH));
     CU_ASSERT_STRING_EQUAL(CHOSEN(found, "last_conv"), "2");
     CU_ASSERT_PTR_NOT_NULL(strstr(warning, "one of several branches"));
+    free_net(m, found);
+}
+
+/* Of two branches the larger numbers go on; of one and a number that is Relu. */
+static void test_largest_of_branches(void)
+{
+    mfm_model *m = begin_net();
+    hand_weight(m, "zero", HAND_DIMS(1));
+    hand_node(m, "Conv", "", "r w", "c1");
+    hand_node(m, "Conv", "", "r w", "c2");
+    hand_node(m, "Max", "", "c1 c2", "both");
+    hand_node(m, "Conv", "", "both w", "c3");
+    hand_node(m, "Max", "", "c3 zero", "relu");
+    mfm_layers *found = end_net(m, "relu");
+    CU_ASSERT(is_part(found, 1, MFM_PART_BRANCH) && is_part(found, 2, MFM_PART_BRANCH));
+    CU_ASSERT(is_part(found, 3, MFM_PART_MAIN));
     free_net(m, found);
 }
 
@@ -468,6 +485,7 @@ static const mfm_case cases[] = {
     {"activations and products of maps are no gates", test_no_gates},
     {"shortcuts around a block are passed over", test_shortcuts},
     {"one branch of several is told", test_branches},
+    {"branches of which the largest goes on are told", test_largest_of_branches},
     {"the embedding of patches is told", test_patches},
     {"a miss is answered with the nearest names and what there is", test_misses},
     {"last_conv passes over a convolution that classifies", test_conv_classifier},
