@@ -31,6 +31,9 @@ expect_once 'onnx-mfm reproduce: started as one of several processes'
 expect_ranks 0 2 train --help
 [ "$(grep -c '^Usage:' .stdout)" -eq 1 ] || fail "help is not there once"
 nothing
+# Each of several runs warns once.
+expect_ranks 0 2 train lenet.onnx -o two.onnx $options --epochs 1 --meta-batch 4 --seeds 1-2
+[ "$(grep -c 'warning: .*--meta-batch has no effect' .stderr)" -eq 2 ] || fail "not one a run"
 
 # By themselves, where that is wished.
 MFM_MPI=none expect_ranks 0 2 inspect lenet.onnx
@@ -44,6 +47,10 @@ nothing
 train="$TOOL train lenet.onnx -o out.onnx $options --batch 8"
 expect_mixed 3 1 $train : -n 1 $train --lr 0.2
 expect_once 'ranks must be started alike: --lr: 0.2 on rank 1, 0.01 on rank 0'
+expect_mixed 3 1 $train : -n 1 $train --seeds 1-2
+expect_once 'ranks must be started alike: --seeds: 1-2 on rank 1, none on rank 0'
+expect_mixed 3 1 $train --resume : -n 1 $train
+expect_once 'ranks must be started alike: --resume: not given on rank 1, given on rank 0'
 mkdir here there
 cp -r four here/data && cp lenet.onnx here/m.onnx
 cp -r other there/data && cp lenet.onnx there/m.onnx

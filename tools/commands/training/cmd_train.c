@@ -213,6 +213,7 @@ static int run_job(mfm_train_job *job, mfm_arguments *given)
 {
     const bool leads = mfm_ranks_lead(job->ranks);
     const unsigned threads = mfm_ranks_threads(job->ranks);
+    job->ranks->begun = false; /* whatever the run before has done */
     mfm_comm_set_timeout(job->ranks->comm, job->arguments.ranks.timeout);
     int status = mfm_ranks_agree(job->ranks, get_ready(job, given, threads));
     if (!status)
@@ -244,6 +245,8 @@ static int train_one(mfm_ranks *ranks, int argc, const char **argv, const mfm_tr
     if (!status && place)
         status = take_place(&job, place, &given);
     status = mfm_ranks_agree(ranks, status);
+    if (!status && !place)
+        status = mfm_train_job_compare_start(&job);
     if (several && !status)
         status = mfm_train_seeds(ranks, argc, argv, &job.arguments,
                                  mfm_option_given(&job.form.table, &given, "seed"), train_one);

@@ -54,6 +54,18 @@ static void add_state(lines *l, const mfm_training *t)
     add(l, "weights to start from", mfm_digest_text(&digest, text));
 }
 
+int mfm_train_job_compare_start(mfm_train_job *job)
+{
+    const mfm_train_arguments *a = &job->arguments;
+    char *text = mfm_format(job->ctx, "--seeds\t%s\n--resume\t%s\n", a->seeds ? a->seeds : "none",
+                            a->resume ? "given" : "not given");
+    int status = mfm_ranks_agree(job->ranks, text ? MFM_OK : MFM_ENOMEM);
+    if (!status)
+        status = mfm_ranks_alike(job->ranks, mfm_comm_compare(job->ranks->comm, job->ctx, text));
+    mfm_free(job->ctx, text);
+    return status;
+}
+
 int mfm_train_job_compare(mfm_train_job *job)
 {
     mfm_ranks *ranks = job->ranks;

@@ -83,6 +83,8 @@ int mfm_train_job_fit_batches(mfm_train_job *job, const mfm_arguments *given,
 void mfm_train_job_warn_of_bias(const mfm_train_job *job);
 /* The problem of the split, with the model's numbers. */
 int mfm_train_job_build(mfm_train_job *job, const mfm_train_options *options);
+/* Before anything else: whether all ranks make one run or several, and go on or begin. */
+int mfm_train_job_compare_start(mfm_train_job *job);
 /* MFM_EINVAL where ranks differ in version, options, model, images or weights: the message tells
  * both values. */
 int mfm_train_job_compare(mfm_train_job *job);
