@@ -6,10 +6,10 @@
  * At a batch of two, each number of each value has owners: the images that it depends on. Operators
  * that say how they treat axis 0 (mfm_op.batch) hand the owners on, those that work number by
  * number wherever the batch is. Any other node is tried by itself: its inputs get numbers between
- * 1/2 and 3/2, then those of one image are multiplied by 4, and by 1/4, and what changes is that
- * image's. So owners are followed wherever nodes move them, and a number that has two is a fault of
- * the node that made it, as is a result that is another for the same image at another place. Of
- * nodes that are alike, such as those of a transformer's layers, one is tried.
+ * 1/2 and 3/2, then those of one image become others, 4 times and 1/4 as large, and what changes
+ * is that image's. So owners are followed wherever nodes move them, and a number that has two is a
+ * fault of the node that made it, as is a result that is another for the same image at another
+ * place. Of nodes that are alike, such as those of a transformer's layers, one is tried.
  *
  * A Reshape can make groups whose size is the batch: [n,144] as [144,n]. At two they may happen to
  * hold one image each. Where a node that keeps the order moves the batch, all is done again at a

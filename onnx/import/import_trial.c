@@ -8,7 +8,7 @@
 #include "core/engine/plan/plan.h"
 #include "onnx/import/import_batch.h"
 
-enum { MOST_NUMBERS = 1 << 28 };
+enum { MOST_NUMBERS = 1 << 28, CHANGED = 1 << 16 };
 static const real TWINS_DIFFER = (real)1e-3; /* more than rounding */
 
 /* first: numbers of one image. */
@@ -107,6 +107,8 @@ static real number(int slot, int64_t i)
     return (real)0.5 + (real)(h >> 8) / (real)(1 << 24);
 }
 
+/* What an owner has becomes larger, or smaller, than all else; other numbers, too, since of a
+ * multiple a normalisation makes the same. */
 static void run(trial *t, uint8_t owner, real factor)
 {
     for (int k = 0; k < t->node->n_in; k++) {
@@ -114,7 +116,8 @@ static void run(trial *t, uint8_t owner, real factor)
         const int64_t first = count / t->c->batch;
         const mfm_owners *o = t->inputs[k] ? &t->c->owners[t->node->in[k]] : NULL;
         for (int64_t i = 0; i < count; i++)
-            t->inputs[k][i] = number(k, i) * (owner_at(o, i, first) & owner ? factor : 1);
+            t->inputs[k][i] =
+                owner_at(o, i, first) & owner ? factor * number(k + CHANGED, i) : number(k, i);
     }
     mfm_plan_run(t->plan, 0);
 }

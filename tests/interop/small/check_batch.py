@@ -98,11 +98,18 @@ NETS = [
     ("updates at one image, tokens first", 13, TOKENS_FIRST + [
         node("Relu", "u", "v"), node("ScatterND", "v spot spot_", "s"),
         node("Transpose", "s", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], "ScatterND"),
+    ("normalised rows, several of an image", 17, [
+        node("Reshape", "f maps", "t"), node("LayerNormalization", "t k36row", "u"),
+        node("Reshape", "u rows", "z")], ""),
+    ("normalised rows, tokens first", 17, TOKENS_FIRST + [
+        node("LayerNormalization", "u k36row", "v"), node("Transpose", "v", "o", perm=[1, 0, 2]),
+        node("Reshape", "o rows", "z")], ""),
     ("a triangle over the batch", 14, [node("Trilu", "f", "z")], "Trilu"),
     ("Reshape to the fixed batch", 17, [node("Reshape", "f one", "z")], "frozen"),
 ]
 CONSTANTS["place"], CONSTANTS["added"] = np.array([[3, 7]]), small.weights(1, 2)
 CONSTANTS["spot"], CONSTANTS["spot_"] = np.array([[1, 0]]), small.weights(1, 36)
+CONSTANTS["k36row"] = small.weights(36) + 1
 CONSTANTS["tenth"] = np.array(0.1, np.float32)
 CONSTANTS["min"] = np.array([-(1 << 40)], np.int64)
 
