@@ -122,15 +122,21 @@ static void run(trial *t, uint8_t owner, real factor)
     mfm_plan_run(t->plan, 0);
 }
 
-/* Two images that are the same: number k of the one is number k of the other. */
+/* Two images that are the same: number k of the one is number k of the other. What is neither's, as
+ * numbers that Pad has added or a token for each image, is one number everywhere; parameters, which
+ * have the same shape for any batch, have many. */
 static void run_twins(trial *t)
 {
     for (int k = 0; k < t->node->n_in; k++) {
-        const int64_t count = t->inputs[k] ? count_of(t, t->node->in[k]) : 0;
-        const mfm_owners *o = t->inputs[k] ? &t->c->owners[t->node->in[k]] : NULL;
+        const int value = t->node->in[k];
+        const int64_t count = t->inputs[k] ? count_of(t, value) : 0;
+        const mfm_owners *o = t->inputs[k] ? &t->c->owners[value] : NULL;
+        const bool param = o && t->c->im->graph->values[value].kind == MFM_VALUE_PARAM;
         int64_t seen[MFM_OWNED_BOTH + 1] = {0};
-        for (int64_t i = 0; i < count; i++)
-            t->inputs[k][i] = number(k, seen[owner_at(o, i, count / t->c->batch)]++);
+        for (int64_t i = 0; i < count; i++) {
+            const uint8_t owner = owner_at(o, i, count / t->c->batch);
+            t->inputs[k][i] = number(k, owner || param ? seen[owner]++ : 0);
+        }
     }
     mfm_plan_run(t->plan, 0);
 }

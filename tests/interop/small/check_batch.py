@@ -104,11 +104,22 @@ NETS = [
     ("normalised rows, tokens first", 17, TOKENS_FIRST + [
         node("LayerNormalization", "u k36row", "v"), node("Transpose", "v", "o", perm=[1, 0, 2]),
         node("Reshape", "o rows", "z")], ""),
+    ("rows with zeros behind, several of an image", 17, [
+        node("Reshape", "f maps", "t"), node("Pad", "t behind", "u"),
+        node("Reshape", "u wider", "v"), node("Slice", "v s0 width a1", "z")], ""),
+    ("a token for each image, tokens first", 17, TOKENS_FIRST + [
+        node("Shape", "f", "n2"), node("Slice", "n2 s0 s1 a0", "n"),
+        node("Concat", "s1 n w36", "shape", axis=0), node("Expand", "token shape", "e"),
+        node("Concat", "e u", "v", axis=0),
+        node("Softmax", "v", "s", axis=0), node("Slice", "s s1 all a0", "q"),
+        node("Transpose", "q", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], ""),
     ("a triangle over the batch", 14, [node("Trilu", "f", "z")], "Trilu"),
     ("Reshape to the fixed batch", 17, [node("Reshape", "f one", "z")], "frozen"),
 ]
 CONSTANTS["place"], CONSTANTS["added"] = np.array([[3, 7]]), small.weights(1, 2)
 CONSTANTS["spot"], CONSTANTS["spot_"] = np.array([[1, 0]]), small.weights(1, 36)
+CONSTANTS.update(behind=np.array([0, 0, 0, 4]), wider=np.array([-1, 160]),
+                 width=np.array([144]), w36=np.array([36]), token=small.weights(1, 1, 36))
 CONSTANTS["k36row"] = small.weights(36) + 1
 CONSTANTS["tenth"] = np.array(0.1, np.float32)
 CONSTANTS["min"] = np.array([-(1 << 40)], np.int64)
