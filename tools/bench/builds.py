@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 
-import cases
+from compare import choose
 from measure import Lab
 
 
@@ -55,12 +55,8 @@ def middle(runs, of):
 
 def main():
     option = options()
-    rows = cases.rows(option)
-    wrong = set(option.cases) - {row.case for row in rows}
-    if wrong:
-        sys.exit("no such case: " + " ".join(sorted(wrong)))
-    keys = list(dict.fromkeys(key for row in rows if not option.cases or row.case in option.cases
-                              for key in row.needs if key[0] in ("step", "inspect")))
+    keys = list(dict.fromkeys(key for row in choose(option) for key in row.needs
+                              if key[0] in ("step", "inspect")))
     with tempfile.TemporaryDirectory() as folder:
         labs = [lab_of(option, tool, folder) for tool in (option.before, option.after)]
         for turn in range(option.rounds):
