@@ -39,8 +39,8 @@ static void bench_init(bench *b)
 {
     memset(b, 0, sizeof *b);
     hand_start(&b->h);
-    const int pool = hand_node(&b->h, "pool", "GlobalAveragePool", b->h.network->images, -1, -1);
-    const int flat = hand_node(&b->h, "flat", "Flatten", pool, -1, -1);
+    const int pool = network_node(&b->h, "pool", "GlobalAveragePool", b->h.network->images, -1, -1);
+    const int flat = network_node(&b->h, "flat", "Flatten", pool, -1, -1);
     b->h.network->logits = hand_linear(&b->h, "fc", flat, 2, HAND_CLASSES);
     must(b, mfm_problem_plain(b->h.ctx, b->h.network, NULL, &b->problem));
     memcpy(b->problem->main->params, weights, sizeof weights);

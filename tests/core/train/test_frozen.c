@@ -172,10 +172,10 @@ static void test_around(void)
     hand_start(&h);
     const mfm_shape kernel = mfm_shape_of(4, 2, 2, 1, 1);
     const int frozen = hand_param(&h, "frozen", kernel), free = hand_param(&h, "free", kernel);
-    const int a = hand_node(&h, "a", "Conv", h.network->images, frozen, -1);
-    const int b = hand_node(&h, "b", "Conv", h.network->images, free, -1);
-    const int sum = hand_node(&h, "sum", "Add", a, b, -1);
-    const int flat = hand_node(&h, "flat", "Flatten", sum, -1, -1);
+    const int a = network_node(&h, "a", "Conv", h.network->images, frozen, -1);
+    const int b = network_node(&h, "b", "Conv", h.network->images, free, -1);
+    const int sum = network_node(&h, "sum", "Add", a, b, -1);
+    const int flat = network_node(&h, "flat", "Flatten", sum, -1, -1);
     h.network->logits = hand_linear(&h, "fc", flat, 18, HAND_CLASSES);
     freeze(h.network, "frozen");
     must(h.ctx, mfm_problem_plain(h.ctx, h.network, &plain_loss, &p));
@@ -192,11 +192,11 @@ static void test_tied(void)
     mfm_problem *p;
     hand_start(&h);
     const int weight = hand_param(&h, "tied", mfm_shape_of(2, HAND_CLASSES, HAND_CLASSES));
-    const int flat = hand_node(&h, "flat", "Flatten", h.network->images, -1, -1);
+    const int flat = network_node(&h, "flat", "Flatten", h.network->images, -1, -1);
     const int narrow = hand_linear(&h, "narrow", flat, 18, HAND_CLASSES);
-    const int once = hand_node(&h, "once", "Gemm transB=1", narrow, weight, -1);
+    const int once = network_node(&h, "once", "Gemm transB=1", narrow, weight, -1);
     const int last = hand_linear(&h, "last", once, HAND_CLASSES, HAND_CLASSES);
-    h.network->logits = hand_node(&h, "twice", "Gemm transB=1", last, weight, -1);
+    h.network->logits = network_node(&h, "twice", "Gemm transB=1", last, weight, -1);
     freeze(h.network, "narrow*");
     freeze(h.network, "tied");
     must(h.ctx, mfm_problem_plain(h.ctx, h.network, &plain_loss, &p)); /* frozen in both */

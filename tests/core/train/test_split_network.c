@@ -265,8 +265,8 @@ static void refuse(hand *h, int code, const char *part)
 /* images -> pool -> pooled [n, 2], a feature made of the images alone. */
 static int pooled(hand *h)
 {
-    const int x = hand_node(h, "pool", "GlobalAveragePool", h->network->images, -1, -1);
-    return hand_node(h, "pooled", "Flatten", x, -1, -1);
+    const int x = network_node(h, "pool", "GlobalAveragePool", h->network->images, -1, -1);
+    return network_node(h, "pooled", "Flatten", x, -1, -1);
 }
 
 static void finish(hand *h, int feature, int modulated, int width)
@@ -281,9 +281,9 @@ static void test_reads_switch(void)
     hand_start(&h);
     const int feature = pooled(&h);
     hand_modulator_inputs(&h);
-    const int y = hand_node(&h, "tangled", "Mul", h.network->soft_label, h.network->toggle, -1);
+    const int y = network_node(&h, "tangled", "Mul", h.network->soft_label, h.network->toggle, -1);
     const int shift = hand_linear(&h, "shift", y, HAND_CLASSES, 2);
-    finish(&h, feature, hand_node(&h, "modulated", "Add", feature, shift, -1), 2);
+    finish(&h, feature, network_node(&h, "modulated", "Add", feature, shift, -1), 2);
     refuse(&h, MFM_ENOTSUP, "Mul 'tangled': the switch");
 }
 
@@ -295,9 +295,9 @@ static void test_reads_image(void)
     const int feature = pooled(&h);
     hand_modulator_inputs(&h);
     const int seen = hand_linear(&h, "seen", feature, 2, HAND_CLASSES);
-    const int both = hand_node(&h, "both", "Add", h.network->soft_label, seen, -1);
+    const int both = network_node(&h, "both", "Add", h.network->soft_label, seen, -1);
     const int shift = hand_linear(&h, "shift", both, HAND_CLASSES, 2);
-    finish(&h, feature, hand_node(&h, "modulated", "Add", feature, shift, -1), 2);
+    finish(&h, feature, network_node(&h, "modulated", "Add", feature, shift, -1), 2);
     refuse(&h, MFM_ENOTSUP, "Gemm 'seen': the modulator's parameter 'seen' meets values made from");
 }
 
@@ -308,7 +308,7 @@ static void test_scales_image(void)
     const int feature = pooled(&h);
     hand_modulator_inputs(&h);
     const int shift = hand_linear(&h, "shift", h.network->soft_label, HAND_CLASSES, 2);
-    const int sum = hand_node(&h, "sum", "Add", feature, shift, -1);
+    const int sum = network_node(&h, "sum", "Add", feature, shift, -1);
     finish(&h, feature, hand_linear(&h, "mix", sum, 2, 2), 2);
     refuse(&h, MFM_ENOTSUP, "Gemm 'mix': the modulator's parameter 'mix' meets values made from");
 }
@@ -321,7 +321,7 @@ static void test_unknown_input(void)
     int extra = -1;
     CU_ASSERT_EQUAL_FATAL(mfm_graph_input(h.network->graph, "prior", MFM_DATA, &shape, &extra),
                           MFM_OK);
-    const int x = hand_node(&h, "sum", "Add", pooled(&h), extra, -1);
+    const int x = network_node(&h, "sum", "Add", pooled(&h), extra, -1);
     h.network->logits = hand_linear(&h, "head", x, 2, HAND_CLASSES);
     refuse(&h, MFM_ENOTSUP, "input 'prior'");
 }
@@ -339,8 +339,8 @@ static int three_wide(hand *h, int *z)
 /* The only h of a network whose shift stands for itself, switched before it is added. */
 static mfm_shape shift_shape(hand *h, int feature, int shift)
 {
-    const int switched = hand_node(h, "switched", "Mul", shift, h->network->toggle, -1);
-    finish(h, feature, hand_node(h, "modulated", "Add", feature, switched, -1), 3);
+    const int switched = network_node(h, "switched", "Mul", shift, h->network->toggle, -1);
+    finish(h, feature, network_node(h, "modulated", "Add", feature, switched, -1), 3);
     mfm_problem *split = split_new(h);
     CU_ASSERT_EQUAL_FATAL(split->n_gives, 1);
     const mfm_shape shape = split->main->values[split->gives[0].main].shape;
@@ -360,13 +360,13 @@ static void test_batch_axis(void)
     mfm_shape shape = shift_shape(&h, feature, z);
     CU_ASSERT(shape.rank == 2 && shape.dim[0] == -1 && shape.dim[1] == 3);
     feature = three_wide(&h, &z);
-    shape =
-        shift_shape(&h, feature, hand_node(&h, "mean", "ReduceMean axes=0 keepdims=0", z, -1, -1));
+    shape = shift_shape(&h, feature,
+                        network_node(&h, "mean", "ReduceMean axes=0 keepdims=0", z, -1, -1));
     CU_ASSERT(shape.rank == 1 && shape.dim[0] == 3);
     feature = three_wide(&h, &z);
-    const int turned = hand_node(&h, "turned", "Transpose perm=1,0", z, -1, -1);
-    const int mixed = hand_node(&h, "mixed", "MatMul", turned, feature, -1);
-    finish(&h, feature, hand_node(&h, "modulated", "MatMul", feature, mixed, -1), 3);
+    const int turned = network_node(&h, "turned", "Transpose perm=1,0", z, -1, -1);
+    const int mixed = network_node(&h, "mixed", "MatMul", turned, feature, -1);
+    finish(&h, feature, network_node(&h, "modulated", "MatMul", feature, mixed, -1), 3);
     refuse(&h, MFM_ENOTSUP, "value 'turned': gamma or beta whose axis 1 grows from 3 to 4");
 }
 

@@ -426,9 +426,9 @@ static void test_no_layer(void)
         hand h;
         hand_start(&h);
         const int weight = hand_param(&h, "conv", mfm_shape_of(4, HAND_CLASSES, 2, 1, 1));
-        const int conv = hand_node(&h, "conv", "Conv", h.network->images, weight, -1);
-        const int pooled = hand_node(&h, "pool", "GlobalAveragePool", conv, -1, -1);
-        h.network->logits = hand_node(&h, "flat", "Flatten", pooled, -1, -1);
+        const int conv = network_node(&h, "conv", "Conv", h.network->images, weight, -1);
+        const int pooled = network_node(&h, "pool", "GlobalAveragePool", conv, -1, -1);
+        h.network->logits = network_node(&h, "flat", "Flatten", pooled, -1, -1);
         check_refused(&h, methods[i], "not made by a fully connected layer");
     }
 }
@@ -438,12 +438,12 @@ static void test_tied(void)
 {
     hand h;
     hand_start(&h);
-    const int flat = hand_node(&h, "flat", "Flatten", h.network->images, -1, -1);
+    const int flat = network_node(&h, "flat", "Flatten", h.network->images, -1, -1);
     const int narrow = hand_linear(&h, "narrow", flat, 18, HAND_CLASSES);
     const int weight = hand_param(&h, "tied", mfm_shape_of(2, HAND_CLASSES, HAND_CLASSES));
-    const int once = hand_node(&h, "once", "Gemm transB=1", narrow, weight, -1);
-    const int relu = hand_node(&h, "relu", "Relu", once, -1, -1);
-    h.network->logits = hand_node(&h, "twice", "Gemm transB=1", relu, weight, -1);
+    const int once = network_node(&h, "once", "Gemm transB=1", narrow, weight, -1);
+    const int relu = network_node(&h, "relu", "Relu", once, -1, -1);
+    h.network->logits = network_node(&h, "twice", "Gemm transB=1", relu, weight, -1);
     check_refused(&h, "crt", "'tied' is part of what is frozen");
 }
 

@@ -45,7 +45,7 @@ static void set_attributes(hand *h, const mfm_op *op, char *text, void *attr)
     }
 }
 
-int hand_node(hand *h, const char *name, const char *text, int a, int b, int c)
+int network_node(hand *h, const char *name, const char *text, int a, int b, int c)
 {
     char words[128];
     _Alignas(max_align_t) char attr[2048];
@@ -68,12 +68,13 @@ int hand_node(hand *h, const char *name, const char *text, int a, int b, int c)
 int hand_linear(hand *h, const char *name, int x, int from, int to)
 {
     const int weight = hand_param(h, name, mfm_shape_of(2, to, from));
-    return hand_node(h, name, "Gemm transB=1", x, weight, -1);
+    return network_node(h, name, "Gemm transB=1", x, weight, -1);
 }
 
 static int convolution(hand *h, const char *name, int x, int from, int to)
 {
-    return hand_node(h, name, "Conv", x, hand_param(h, name, mfm_shape_of(4, to, from, 1, 1)), -1);
+    return network_node(h, name, "Conv", x, hand_param(h, name, mfm_shape_of(4, to, from, 1, 1)),
+                        -1);
 }
 
 static void add_input(hand *h, const char *name, mfm_shape shape, int *value)
@@ -112,7 +113,7 @@ static int factor(hand *h, const char *kind, int site, int channels, int rank)
     snprintf(name, sizeof name, "%s%d", kind, site);
     snprintf(spread, sizeof spread, "%s.spread", name);
     const int y = hand_linear(h, name, h->hidden, HAND_HIDDEN, channels);
-    return rank == 2 ? y : hand_node(h, spread, "Unsqueeze axes=2,3", y, -1, -1);
+    return rank == 2 ? y : network_node(h, spread, "Unsqueeze axes=2,3", y, -1, -1);
 }
 
 static int modulate(hand *h, int site, int x, int channels, int rank)
@@ -120,16 +121,16 @@ static int modulate(hand *h, int site, int x, int channels, int rank)
     mfm_network *n = h->network;
     if (h->hidden < 0) {
         hand_modulator_inputs(h);
-        h->hidden =
-            hand_node(h, "hidden.relu", "Relu",
-                      hand_linear(h, "hidden", n->soft_label, HAND_CLASSES, HAND_HIDDEN), -1, -1);
+        h->hidden = network_node(h, "hidden.relu", "Relu",
+                                 hand_linear(h, "hidden", n->soft_label, HAND_CLASSES, HAND_HIDDEN),
+                                 -1, -1);
     }
     h->scale[site] = factor(h, "scale", site, channels, rank);
     h->shift[site] = factor(h, "shift", site, channels, rank);
-    const int product = hand_node(h, "product", "Mul", h->scale[site], x, -1);
-    const int sum = hand_node(h, "sum", "Add", product, h->shift[site], -1);
-    const int switched = hand_node(h, "switched", "Mul", n->toggle, sum, -1);
-    h->modulated[site] = hand_node(h, "modulated", "Add", x, switched, -1);
+    const int product = network_node(h, "product", "Mul", h->scale[site], x, -1);
+    const int sum = network_node(h, "sum", "Add", product, h->shift[site], -1);
+    const int switched = network_node(h, "switched", "Mul", n->toggle, sum, -1);
+    h->modulated[site] = network_node(h, "modulated", "Add", x, switched, -1);
     hand_add_site(h, x, h->modulated[site]);
     return h->modulated[site];
 }
@@ -144,14 +145,14 @@ void hand_new(int what, hand *h)
 {
     hand_start(h);
     int x = site(h, what, 0, convolution(h, "conv1", h->network->images, 2, 3), 3, 4);
-    x = hand_node(h, "relu1", "Relu", x, -1, -1);
+    x = network_node(h, "relu1", "Relu", x, -1, -1);
     x = site(h, what, 1, convolution(h, "conv2", x, 3, 3), 3, 4);
-    x = hand_node(h, "relu2", "Relu", x, -1, -1);
+    x = network_node(h, "relu2", "Relu", x, -1, -1);
     if (what & HAND_DROPOUT)
-        x = hand_node(h, "dropout", "Dropout ratio=0.5 training_mode=1", x, -1, -1);
-    x = hand_node(h, "flatten", "Flatten", x, -1, -1);
+        x = network_node(h, "dropout", "Dropout ratio=0.5 training_mode=1", x, -1, -1);
+    x = network_node(h, "flatten", "Flatten", x, -1, -1);
     x = site(h, what, 2, hand_linear(h, "fc1", x, FLAT, WIDTH), WIDTH, 2);
-    x = hand_node(h, "relu3", "Relu", x, -1, -1);
+    x = network_node(h, "relu3", "Relu", x, -1, -1);
     h->network->logits = hand_linear(h, "fc2", x, WIDTH, HAND_CLASSES);
 }
 

@@ -36,7 +36,7 @@ void hand_clear(hand *h);
  * opset 13; inputs a, b, c, -1 for none. */
 void hand_start(hand *h);
 int hand_param(hand *h, const char *name, mfm_shape shape);
-int hand_node(hand *h, const char *name, const char *text, int a, int b, int c);
+int network_node(hand *h, const char *name, const char *text, int a, int b, int c);
 int hand_linear(hand *h, const char *name, int x, int from, int to);
 /* The soft label and the switch as inputs. */
 void hand_modulator_inputs(hand *h);
