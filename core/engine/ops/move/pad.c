@@ -1,12 +1,13 @@
 /*
  * Pad, opset 2 and later: adds elements before and behind along each axis; negative numbers take
  * elements away. Attributes pads and value before opset 11, inputs 1 and 2 from 11 on, input 3 (the
- * axes that pads is for) from 18 on. New elements are `value` (constant), the nearest one (edge) or
- * the mirror image without the border itself (reflect); each axis is mirrored at most once.
+ * axes that pads is for) from 18 on. New elements are `value` (constant), the nearest one (edge),
+ * the mirror image without the border itself (reflect; each axis is mirrored at most once), or,
+ * from 19 on, those of the other end, as often as there is room for them (wrap).
  *
- * reflect and edge go axis by axis, within the result: the rows of axis a are filled from other
- * rows of axis a, over everything that earlier axes have filled. The adjoint walks back over a copy
- * of the result's adjoint in scratch, adding each row to the one it came from.
+ * reflect, edge and wrap go axis by axis, within the result: the rows of axis a are filled from
+ * other rows of axis a, over everything that earlier axes have filled. The adjoint walks back over
+ * a copy of the result's adjoint in scratch, adding each row to the one it came from.
  */
 #include <string.h>
 
@@ -14,7 +15,7 @@
 #include "core/engine/ops/reduce/axes.h"
 #include "core/engine/rules.h"
 
-enum { CONSTANT, REFLECT, EDGE };
+enum { CONSTANT, REFLECT, EDGE, WRAP };
 
 typedef struct pad_attr {
     int mode;
@@ -76,7 +77,8 @@ static int check_axis(mfm_ctx *ctx, const mfm_node *node, int axis, int64_t begi
         return mfm_infer_fail(ctx, node, "pads %lld and %lld: axis %d has length %lld",
                               (long long)begin, (long long)end, axis, (long long)dim);
     const int64_t longest = begin > end ? before(begin) : before(end);
-    if (longest && ((attr->mode == REFLECT && longest >= rest) || (attr->mode == EDGE && !rest)))
+    if (longest && ((attr->mode == REFLECT && longest >= rest) ||
+                    ((attr->mode == EDGE || attr->mode == WRAP) && !rest)))
         return mfm_infer_fail(ctx, node, "pad of %lld: axis %d offers only %lld elements",
                               (long long)longest, axis, (long long)rest);
     return MFM_OK;
@@ -131,6 +133,8 @@ static int64_t source_row(int mode, int64_t at, int64_t first, int64_t length)
 {
     const int64_t last = first + length - 1;
     const int64_t border = at < first ? first : last;
+    if (mode == WRAP)
+        return at < first ? last - (last - at) % length : first + (at - first) % length;
     return mode == EDGE ? border : 2 * border - at;
 }
 
@@ -208,7 +212,7 @@ static const mfm_port outputs[] = {{"output", MFM_DATA, false, false}, {0}};
 static const mfm_attr_def attrs[] = {{.name = "mode",
                                       .type = MFM_CHOICE,
                                       .offset = offsetof(pad_attr, mode),
-                                      .choices = "constant|reflect|edge"},
+                                      .choices = "constant|reflect|edge|wrap"},
                                      {.name = "pads",
                                       .type = MFM_INTS,
                                       .offset = offsetof(pad_attr, pads),
@@ -233,6 +237,9 @@ static const char *const samples[] = {"[2,3,3,2] pads=0,0,1,2,0,0,2,1",
                                       "[1,2,4,3] pads=0,0,2,1,0,0,3,2 mode=reflect",
                                       "[2,2,3,2] pads=0,1,2,1,0,0,1,2 mode=edge",
                                       "[4,5] pads=-1,2,0,-1 mode=reflect",
+                                      "[1,2,4,3] pads=0,0,2,1,0,0,3,2 mode=wrap",
+                                      "[2,2,3,2] pads=0,1,7,1,0,0,1,4 mode=wrap",
+                                      "[4,5] pads=-1,7,0,-2 mode=wrap",
                                       "[2,1,2,3] pads=1,2,0,1 axes=2,-1",
                                       "[3] pads=0,0",
                                       NULL};
