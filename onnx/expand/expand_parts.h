@@ -35,6 +35,10 @@ int mfm_expand_fill(mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_gather(mfm_importer *im, const Onnx__NodeProto *node);
 bool mfm_gather_is_by_batch(const mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_layer_norm(mfm_importer *im, const Onnx__NodeProto *node);
+int mfm_expand_mean_variance(mfm_importer *im, const Onnx__NodeProto *node);
+int mfm_expand_one_hot(mfm_importer *im, const Onnx__NodeProto *node);
+int mfm_expand_scatter_product(mfm_importer *im, const Onnx__NodeProto *node);
+bool mfm_scatter_multiplies(const mfm_importer *im, const Onnx__NodeProto *node);
 bool mfm_layer_norm_shows(const mfm_importer *im, const Onnx__NodeProto *node);
 
 #endif

@@ -76,6 +76,10 @@ bool mfm_fold_knows(const Onnx__NodeProto *node);
 int mfm_fold_node(mfm_folder *folder, const Onnx__NodeProto *node, int opset,
                   const mfm_folded *const *in, size_t n_in, mfm_folded **out);
 
+/* The depth of a OneHot: one number that does not depend on the batch, whole or made so, from 1 to
+ * MFM_FOLD_MOST. */
+bool mfm_fold_depth(const mfm_folded *depth, int64_t *result);
+
 /* The inputs of a node, of which some are known at the batch sizes alone (batches.c). */
 typedef struct mfm_fold_inputs {
     size_t count;

@@ -1,4 +1,5 @@
 /* Operators that take or replace numbers by index. Indices may count from behind. */
+#include <math.h>
 #include <string.h>
 
 #include "onnx/fold/fold_parts.h"
@@ -244,4 +245,46 @@ bool mfm_fold_trilu(mfm_folding *f)
             f->out[0]->v[i] = mfm_folded_is_real(x) ? (mfm_number){.r = 0} : (mfm_number){.i = 0};
     }
     return true;
+}
+
+bool mfm_fold_depth(const mfm_folded *depth, int64_t *result)
+{
+    if (!depth || mfm_shape_count(&depth->shape) != 1 || depth->v[0].n)
+        return false;
+    const double whole = mfm_folded_is_real(depth) ? trunc(depth->v[0].r) : (double)depth->v[0].i;
+    const bool fits = whole >= 1 && whole <= (double)MFM_FOLD_MOST;
+    *result = fits ? (int64_t)whole : 0;
+    return fits;
+}
+
+/* A place as in [0, depth): whole, counted from behind where it is negative; -1 beyond. */
+static int64_t hot_place(const mfm_folded *at, int64_t i, int64_t depth)
+{
+    const double whole = mfm_folded_is_real(at) ? trunc(at->v[i].r) : (double)at->v[i].i;
+    if (!(whole >= -(double)depth && whole < (double)depth))
+        return -1;
+    return (int64_t)whole + (whole < 0 ? depth : 0);
+}
+
+/* The values' second number at the places along a new axis, the first one elsewhere. */
+bool mfm_fold_one_hot(mfm_folding *f)
+{
+    const mfm_folded *at = mfm_fold_in(f, 0), *values = mfm_fold_in(f, 2);
+    int64_t depth;
+    int axis;
+    if (!at || !values || mfm_shape_count(&values->shape) != 2 || at->shape.rank >= MFM_MAX_RANK ||
+        mfm_folded_varies(at) || !mfm_fold_depth(mfm_fold_in(f, 1), &depth) ||
+        !mfm_fold_axis(mfm_fold_int(f, "axis", -1), at->shape.rank + 1, &axis))
+        return false;
+    mfm_shape shape = {.rank = at->shape.rank + 1};
+    for (int i = 0; i < shape.rank; i++)
+        shape.dim[i] = i < axis ? at->shape.dim[i] : i > axis ? at->shape.dim[i - 1] : depth;
+    mfm_folded *out = mfm_fold_out(f, 0, values->type, &shape);
+    const int64_t rows = product(&shape, 0, axis), behind = product(&shape, axis + 1, shape.rank);
+    mfm_number *to = out ? out->v : NULL;
+    for (int64_t row = 0; out && row < rows; row++)
+        for (int64_t r = 0; r < depth; r++)
+            for (int64_t i = 0; i < behind; i++)
+                *to++ = values->v[hot_place(at, row * behind + i, depth) == r];
+    return out != NULL;
 }

@@ -94,9 +94,8 @@ static int set_attr(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op 
     return MFM_OK;
 }
 
-/* The numbers that an input gives, in whatever role its tensor has elsewhere. */
-static int numbers_of(mfm_importer *im, const char *name, mfm_folded **own,
-                      const mfm_folded **numbers)
+int mfm_import_numbers(mfm_importer *im, const char *name, mfm_folded **own,
+                       const mfm_folded **numbers)
 {
     const mfm_binding *b = mfm_import_find(im, name);
     *own = NULL;
@@ -190,7 +189,7 @@ static int attr_from_input(mfm_importer *im, const Onnx__NodeProto *node, const 
 {
     mfm_folded *own;
     const mfm_folded *numbers;
-    int status = numbers_of(im, node->input[def->from_input], &own, &numbers);
+    int status = mfm_import_numbers(im, node->input[def->from_input], &own, &numbers);
     if (!status)
         status = set_from_numbers(im, node, def, numbers, attr);
     mfm_folded_free(im->ctx, own);

@@ -115,6 +115,10 @@ int mfm_import_axis_list(mfm_importer *im, const Onnx__NodeProto *node, const mf
 /* import_attr.c: attributes of the node, and those that its operator takes from inputs. */
 int mfm_import_attrs(mfm_importer *im, const Onnx__NodeProto *node, const mfm_op *op, int opset,
                      void *attr);
+/* The numbers that an input gives, in whatever role its tensor has elsewhere; NULL: not known. *own
+ * is the caller's to free. */
+int mfm_import_numbers(mfm_importer *im, const char *name, mfm_folded **own,
+                       const mfm_folded **numbers);
 bool mfm_import_is_attr_input(const mfm_op *op, int opset, size_t input);
 
 /* view.c: the output that is looked at, and the size of images that the file leaves open. */

@@ -250,6 +250,14 @@ def reduced(a):
     return [a.array(shape, a.pick(np.float32, np.int64))] + axes, {"keepdims": int(a.r.integers(2))}
 
 
+def one_hot(a):
+    shape, depth = a.shape(), int(a.r.integers(1, 6))
+    places = np.round(a.r.uniform(-depth - 1, depth + 1, shape), 1)
+    kind = a.pick(np.float32, np.int64)
+    return [places.astype(a.pick(np.float32, np.int64)), np.asarray(depth, np.int64),
+            a.array((2,), kind)], a.pick({}, {"axis": a.axis(len(shape) + 1)})
+
+
 def clip(a):
     kind = a.pick(np.float32, np.int64)
     return [a.array(a.shape(), kind)] + a.pick([], [kind(-2)], [kind(-3), kind(2)]), {}
@@ -278,7 +286,7 @@ OPERATORS = {
     "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Tile": tile, "Transpose": transpose,
     "Identity": unary(ANY), "Gather": gather, "GatherElements": gather_elements,
     "GatherND": gather_nd, "ScatterND": scatter_nd, "ScatterElements": scatter_elements,
-    "NonZero": non_zero, "Trilu": trilu, "CumSum": cum_sum, "ReduceSum": reduced,
+    "NonZero": non_zero, "OneHot": one_hot, "Trilu": trilu, "CumSum": cum_sum, "ReduceSum": reduced,
     "ReduceProd": reduced, "ReduceMax": reduced, "ReduceMin": reduced, "Shape": unary(ANY),
     "Size": unary(ANY)}
 

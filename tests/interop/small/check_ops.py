@@ -23,11 +23,15 @@ CONSTANTS.update({
     "w1": small.weights(1, 1, 3), "w2": small.weights(4, 4, 3, 3, seed=2),
     "aq": small.weights(36, 16), "ak": small.weights(36, 8), "av": small.weights(36, 8, seed=1),
     "bias66": small.weights(4, 6, 6), "first": np.array([0]), "six": np.array([6]),
+    "six_": np.array(6, np.float32),
     "one": np.array([1]), "i1_": np.array([1]), "w3": small.weights(4, 1, 1, 1),
     "map": small.weights(1, 4, 6, 6, seed=3), "two_maps": np.array([[2], [0]]),
     "other_maps": np.array([[3], [0]]),
     "one_map": np.array([[1], [1]]), "e1": small.weights(5, 4), "e2": small.weights(7, 4, 6),
     "nowhere": np.zeros(4, np.float32),
+    "depth": np.array(5.7, np.float32), "hot": np.array([0.25, 1.5], np.float32),
+    "ring": np.array([0, 0, 1, 8, 0, 1, 13, 2]),
+    "idepth": np.array([3]), "ihot": np.array([3, -2]),
     "s4": small.weights(4) + 1, "b4": small.weights(4, seed=1),
     "s2": small.weights(2) + 1, "b2": small.weights(2, seed=1)})
 
@@ -113,6 +117,24 @@ MOVES = [
         node("Transpose", "r", "t", perm=[1, 0, 2, 3]), node("GatherND", "t two_maps", "v"),
         node("ScatterND", "t one_map v", "a", reduction="add"),
         node("Transpose", "a", "z", perm=[1, 0, 2, 3])]),
+    ("ScatterND that multiplies", 18, [
+        node("Transpose", "r", "t", perm=[1, 0, 2, 3]), node("GatherND", "t two_maps", "v"),
+        node("ScatterND", "t one_map v", "a", reduction="mul"),
+        node("Transpose", "a", "z", perm=[1, 0, 2, 3])]),
+    ("OneHot", 11, [node("Mul", "c six_", "t"), node("OneHot", "t depth hot", "u", axis=1),
+                    node("ReduceMean", "u", "v", axes=[1]), node("Squeeze", "v", "a", axes=[1]),
+                    node("Add", "a c", "z")]),
+    ("OneHot of whole numbers", 13, [
+        node("Mul", "c six_", "t"), node("OneHot", "t idepth ihot", "u"),
+        node("Cast", "u", "v", to=1), node("Gather", "v i1", "a", axis=4),
+        node("Mul", "a c", "z")]),
+    ("OneHot before the batch", 9, [
+        node("Mul", "c six_", "t"), node("OneHot", "t depth hot", "u", axis=0),
+        node("ReduceMean", "u", "v", axes=[0], keepdims=0), node("Add", "v c", "z")]),
+    ("Pad around the other end", 19, [node("Pad", "r ring", "z", mode="wrap")]),
+    ("MeanVarianceNormalization", 9, [node("MeanVarianceNormalization", "c", "z", axes=[2, 3])]),
+    ("MeanVarianceNormalization of images", 13, [
+        node("MeanVarianceNormalization", "c", "z", axes=[1, -2, -1])]),
     ("CumSum", 11, [node("CumSum", "r i1", "z")]),
     ("CumSum from the other end", 14, [node("CumSum", "r i3", "z", exclusive=1, reverse=1)])]
 # Weights that are computed, and what is computed of a line.

@@ -129,13 +129,20 @@ def places():
     yield "scatterelements_add", 16, helper.make_node(
         "ScatterElements", ["x", "i", "u"], ["y"], axis=2, reduction="add"), {**x, **u}, {
             "i": np.minimum(at, 2)}
-    for reduction in ("max", "min"):
+    for reduction in ("max", "min", "mul"):
         yield "scatterelements_" + reduction, 18, helper.make_node(
             "ScatterElements", ["x", "i", "u"], ["y"], axis=2, reduction=reduction), {**x, **u}, {
                 "i": np.minimum(at, 2)}
         yield "scatternd_" + reduction, 18, helper.make_node(
             "ScatterND", ["x", "i", "v"], ["y"], reduction=reduction), {
                 **x, "v": numbers(2, 4, 5)}, {"i": np.array([[1], [1]])}
+    for word, more in (("once", at - 5), ("twice", np.maximum(at, 3) - 5)):
+        yield "scatterelements_product_" + word, 16, helper.make_node(
+            "ScatterElements", ["x", "i", "u"], ["y"], axis=-1, reduction="mul"), {**x, **u}, {
+                "i": more}
+    yield "scatternd_product", 16, helper.make_node(
+        "ScatterND", ["x", "i", "v"], ["y"], reduction="mul"), {**x, "v": numbers(4, 5)}, {
+            "i": np.array([[2, 1], [0, -1], [-1, 1], [0, 3]])}
     for opset in (11, 13):
         yield "gatherelements_%d" % opset, opset, helper.make_node(
             "GatherElements", ["x", "i"], ["y"], axis=-1), x, {"i": at}
@@ -150,7 +157,16 @@ def places():
             "i": np.array([[1], [1]])}
 
 
+def pads():
+    x = {"x": numbers(2, 3, 4, 5)}
+    around = (0, 4, 0, 11, 1, 0, 9, 7)
+    for word, lengths in (("once", (0, 0, 1, 2, 0, 0, 3, 4)), ("around", around)):
+        yield "pad_wrap_" + word, 19, helper.make_node("Pad", ["x", "p"], ["y"], mode="wrap"), x, {
+            "p": np.array(lengths)}
+
+
 def forms():
+    yield from pads()
     yield from places()
     yield from equations()
     yield from resizes()

@@ -138,7 +138,8 @@ static bool read_case(vector *v)
 
 /* ---- inputs that the engine takes from the file ------------------------------------------- */
 
-/* Whether some node reads the input as an attribute or as a running statistic. */
+/* Whether some node reads the input as an attribute or as a running statistic, or as the length of
+ * its result. */
 static bool belongs_in_the_file(const vector *v, const char *name)
 {
     const int opset = (int)mfm_model_opset(v->model, "");
@@ -150,6 +151,8 @@ static bool belongs_in_the_file(const vector *v, const char *name)
                 (mfm_import_is_attr_input(op, opset, j) ||
                  (strcmp(node->op_type, "BatchNormalization") == 0 && j >= 3)))
                 return true;
+        if (strcmp(node->op_type, "OneHot") == 0 && strcmp(node->input[1], name) == 0)
+            return true;
     }
     return false;
 }

@@ -58,7 +58,7 @@ void mfm_gather_adjoint(const mfm_node *node, enum mfm_lane lane, mfm_places_of 
 enum mfm_scatter_reduction {
     MFM_SCATTER_NONE,
     MFM_SCATTER_ADD,
-    MFM_SCATTER_MUL, /* refused: it is not linear */
+    MFM_SCATTER_MUL, /* refused: it is not linear; import writes it as others */
     MFM_SCATTER_MAX,
     MFM_SCATTER_MIN
 };
