@@ -34,6 +34,8 @@ const mfm_expansion mfm_expansions[] = {
      mfm_scatter_multiplies},
     {"ScatterND", 16, 0, "with reduction mul, at constant places", mfm_expand_scatter_product,
      mfm_scatter_multiplies},
+    {"Squeeze", 1, 0, "without axes: those of length 1 at every batch", mfm_expand_squeeze,
+     mfm_squeeze_names_none},
     {"Sub", 6, 6, by_attribute, mfm_expand_broadcast, NULL},
     {"Xor", 1, 6, by_attribute, mfm_expand_broadcast, NULL},
     {NULL, 0, 0, NULL, NULL, NULL}};

@@ -39,6 +39,8 @@ int mfm_expand_mean_variance(mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_one_hot(mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_scatter_product(mfm_importer *im, const Onnx__NodeProto *node);
 bool mfm_scatter_multiplies(const mfm_importer *im, const Onnx__NodeProto *node);
+int mfm_expand_squeeze(mfm_importer *im, const Onnx__NodeProto *node);
+bool mfm_squeeze_names_none(const mfm_importer *im, const Onnx__NodeProto *node);
 bool mfm_layer_norm_shows(const mfm_importer *im, const Onnx__NodeProto *node);
 
 #endif

@@ -1,4 +1,5 @@
-/* Operators that are carried out as several: files that cannot be, and what they are told. */
+/* Operators that are carried out as several: files that cannot be, and what they
+ * are told. */
 #include "onnx/proto/proto.h"
 #include "tests/onnx/import/imported.h"
 #include "tests/suite.h"
@@ -72,10 +73,40 @@ static void products_have_constant_places_within_the_data(void)
     }
 }
 
+/* x [batch,3,4,4] -> [batch,4,1,1] -> Squeeze -> logits */
+static void squeeze(mfm_model *m, int64_t batch)
+{
+    hand_input(m, "x", HAND_DIMS(batch, 3, 4, 4));
+    hand_weight(m, "w", HAND_DIMS(4, 3, 1, 1));
+    hand_weight(m, "fc", HAND_DIMS(4, 5));
+    hand_node(m, "Conv", "conv", "x w", "c");
+    hand_node(m, "GlobalAveragePool", "pool", "c", "p");
+    hand_node(m, "Squeeze", "squeeze", "p", "s");
+    hand_node(m, "MatMul", "matmul", "s fc", "logits");
+    hand_output(m, "logits", HAND_DIMS(batch, 5));
+}
+
+static void a_squeeze_without_axes_keeps_the_batch(void)
+{
+    for (int batch = -1; batch < 8; batch += 8) {
+        imported t = start(8, 17);
+        squeeze(t.model, batch);
+        CU_ASSERT_FATAL(imports(&t));
+        CU_ASSERT(logits_are(&t, 1, 5) && logits_are(&t, 6, 5));
+        finish(&t);
+    }
+    imported t = start(8, 17);
+    squeeze(t.model, 1);
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "Squeeze 'squeeze'", "one image", "(2,3)"));
+    finish(&t);
+}
+
 static const mfm_case cases[] = {
     {"OneHot: depth and values lie in the file, the axis within the result",
      one_hot_is_told_by_the_file},
     {"a product has constant places within the data",
      products_have_constant_places_within_the_data},
+    {"a Squeeze without axes keeps the batch, which is not left open at one image",
+     a_squeeze_without_axes_keeps_the_batch},
 };
 MFM_SUITE("onnx/expand_refusals", cases)
