@@ -6,9 +6,9 @@ make_data four 4 40 10
 expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
 options="--data idx:four --imbalance 2 --method base --batch 16 --lr 0.01"
 
-# Open MPI's launcher lets stopped ranks go on for a second before it sends its signal.
+# Open MPI's launcher lets stopped ranks go on, if for a moment only (await_launcher).
 epochs_of() {
-    if [ "$1" = all ]; then echo 1000; else echo 60; fi
+    if [ "$1" = all ]; then echo 200; else echo 60; fi
 }
 
 # start OUTPUT RANKS: in the background, up to its first checkpoint; the launcher is $pid.
@@ -32,17 +32,19 @@ process_of() {
     done | head -n 1
 }
 
-# Whether a rank stands still and no signal waits for it.
+# Stops the ranks again, and tells whether no signal waits for one of them.
 one_waits() {
+    waits=1
     for process in /proc/[0-9]*; do
         [ "$process/cwd" -ef "$work" ] && [ "$process/exe" -ef "$TOOL" ] &&
-            grep -q '^State:.*T' "$process/status" &&
-            grep -q '^ShdPnd:[^1-9a-f]*$' "$process/status" && return
+            kill -STOP "${process#/proc/}" &&
+            grep -q '^ShdPnd:[^1-9a-f]*$' "$process/status" && waits=0
     done 2>/dev/null
-    return 1
+    return $waits
 }
 
-# Until the launcher has passed its signal on; MPICH's now and then waits until the ranks go on.
+# Until the launcher has passed its signal on. Open MPI's lets the ranks go on at once and sends it
+# after a second; MPICH's now and then waits until they go on.
 await_launcher() {
     tries=0
     while one_waits && [ "$tries" -lt 250 ]; do
