@@ -34,6 +34,8 @@ int mfm_expand_cast(mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_fill(mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_gather(mfm_importer *im, const Onnx__NodeProto *node);
 bool mfm_gather_is_by_batch(const mfm_importer *im, const Onnx__NodeProto *node);
+int mfm_expand_gather_images(mfm_importer *im, const Onnx__NodeProto *node);
+bool mfm_gather_lists_images(const mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_layer_norm(mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_mean_variance(mfm_importer *im, const Onnx__NodeProto *node);
 int mfm_expand_one_hot(mfm_importer *im, const Onnx__NodeProto *node);

@@ -49,7 +49,7 @@ int mfm_expand_squeeze(mfm_importer *im, const Onnx__NodeProto *node)
                                "one image: give it the axes that it should leave out (%s), or "
                                "export the model with an open batch",
                                axes[0] ? axes : "none");
-    if (alone && im->frozen_batch == 0)
+    if (alone && im->frozen_batch < 1)
         mfm_warn(im->ctx,
                  "%s: Squeeze '%s': has no axes: the file leaves out the batch, too, where it is "
                  "one image; taken as axes %s: give it these in the file",

@@ -41,7 +41,7 @@ typedef struct mfm_importer {
     mfm_strmap needed;  /* values that the wanted outputs depend on -> the last node that reads */
     uint8_t *on_images; /* per graph value: depends on the images */
     size_t on_images_capacity;
-    int64_t frozen_batch; /* the images' first dimension when the file fixes it; 0 */
+    int64_t frozen_batch; /* the images' first dimension when the file fixes it; 0, -1 */
     /* At the batch sizes of fold.h, and those around the frozen one, as far as asked for. */
     mfm_graph_shapes_at shapes[MFM_FOLD_BATCHES + 2];
     bool only_form;            /* nothing is trained: a tensor may have several roles */

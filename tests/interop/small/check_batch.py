@@ -16,7 +16,8 @@ CONSTANTS.update({"k": small.weights(144, 144, scale=0.1), "row": small.weights(
 
 TOKENS_FIRST = [node("Reshape", "f tokens", "t"), node("Transpose", "t", "u", perm=[1, 0, 2])]
 
-# (what, opset, nodes from f [n,144] to z [n,144], the words of the refusal; none: it must agree)
+# (what, opset, nodes from f [n,144] to z [n,144], the words of the refusal; none: it must agree;
+# "3 WORDS": at a fixed batch of three)
 NETS = [
     ("ReduceMean", 17, [node("ReduceMean", "f", "m", axes=[0]), node("Sub", "f m", "z")],
      "ReduceMean"),
@@ -114,12 +115,25 @@ NETS = [
         node("Softmax", "v", "s", axis=0), node("Slice", "s s1 all a0", "q"),
         node("Transpose", "q", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], ""),
     ("a triangle over the batch", 14, [node("Trilu", "f", "z")], "Trilu"),
+    ("places of other images", 13, [node("GatherElements", "f turned", "z", axis=0)], "3 Gather"),
+    ("places that differ by image", 13, [node("GatherElements", "f places", "z", axis=1)],
+     "3 the same for every image"),
+    ("lists that differ by image", 13, [node("GatherND", "f lists", "z", batch_dims=1)],
+     "3 the same for every image"),
+    ("lists of other images", 13, [node("GatherND", "f numbered", "z")],
+     "3 the same for every image"),
+    ("lists of images", 13, [node("GatherND", "f numbers", "z")], "3 not images"),
     ("Reshape to the fixed batch", 17, [node("Reshape", "f one", "z")], "frozen"),
 ]
 CONSTANTS["place"], CONSTANTS["added"] = np.array([[3, 7]]), small.weights(1, 2)
 CONSTANTS["spot"], CONSTANTS["spot_"] = np.array([[1, 0]]), small.weights(1, 36)
 CONSTANTS.update(behind=np.array([0, 0, 0, 4]), wider=np.array([-1, 160]),
                  width=np.array([144]), w36=np.array([36]), token=small.weights(1, 1, 36))
+PLACES = np.tile(np.arange(144), (3, 1))
+CONSTANTS.update(places=(PLACES + [[0], [1], [0]]) % 144, turned=PLACES * 0 + [[1], [2], [0]],
+                 lists=np.array([PLACES[0], PLACES[0], PLACES[0][::-1]])[:, :, None],
+                 numbered=np.stack([PLACES * 0 + [[1], [0], [2]], PLACES], -1),
+                 numbers=np.array([[1], [0], [2]]))
 CONSTANTS["k36row"] = small.weights(36) + 1
 CONSTANTS["tenth"] = np.array(0.1, np.float32)
 CONSTANTS["min"] = np.array([-(1 << 40)], np.int64)
@@ -151,6 +165,10 @@ def check(program, path, words, batch):
 def checks(program):
     for batch in (1, 3, "n"):
         for what, opset, nodes, words in NETS:
+            if words[:2] == "3 ":       # of three images, as the constants have it
+                if batch != 3:
+                    continue
+                words = words[2:]
             if words == "frozen":
                 if batch == 3:
                     continue

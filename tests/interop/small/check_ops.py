@@ -13,6 +13,12 @@ CONSTANTS = {name: np.array(value, np.int64) for name, value in {
     "box": [-1, 4, 3, 6, 2],
     "i0": [0], "i2": [2], "i4": [4], "hw": [9, 4], "nchw": [3, 4, 9, 4],
     "row": [1, 4, -1], "onerow": [0, 1, -1], "column": [0, -1, 1, 1]}.items()}
+EVERY = np.random.default_rng(0).integers(-4, 4, (1, 2, 6, 6))
+LISTS = np.array([[3, 0], [-1, 5], [0, 2]])
+CONSTANTS.update({
+    "every": EVERY, "each": np.repeat(EVERY, 3, 0), "two_of_six": np.array([2, 6, 6]),
+    "lists": np.repeat(LISTS[None], 3, 0),
+    "numbered": np.array([[[k, *at] for at in LISTS] for k in range(3)])})
 CONSTANTS.update({
     "up": np.array([1, 1, 1.5, 2], np.float32), "two": np.array(2, np.float32),
     "half": np.array(0.5, np.float32), "itwo": np.array([2], np.int64),
@@ -121,6 +127,13 @@ MOVES = [
         node("Transpose", "r", "t", perm=[1, 0, 2, 3]), node("GatherND", "t two_maps", "v"),
         node("ScatterND", "t one_map v", "a", reduction="mul"),
         node("Transpose", "a", "z", perm=[1, 0, 2, 3])]),
+    ("GatherElements of each image", 13, [node("GatherElements", "r each", "z", axis=1)], [3]),
+    ("GatherElements of as many images as there are", 13, [
+        node("Shape", "r", "t"), node("Gather", "t first", "u"),
+        node("Concat", "u two_of_six", "v", axis=0), node("Expand", "every v", "a"),
+        node("GatherElements", "r a", "z", axis=-3)]),
+    ("GatherND of each image", 12, [node("GatherND", "r lists", "z", batch_dims=1)], [3]),
+    ("GatherND with the image's number", 13, [node("GatherND", "r numbered", "z")], [3]),
     ("OneHot", 11, [node("Mul", "c six_", "t"), node("OneHot", "t depth hot", "u", axis=1),
                     node("ReduceMean", "u", "v", axes=[1]), node("Squeeze", "v", "a", axes=[1]),
                     node("Add", "a c", "z")]),
