@@ -20,6 +20,8 @@
 
 #include "onnx/import/import_batch.h"
 
+enum { MANY = 257 }; /* more images than a file is fixed to */
+
 int mfm_batch_fail(const mfm_batch_checker *c, const mfm_graph_node *node, const char *what)
 {
     const mfm_importer *im = c->im;
@@ -196,16 +198,45 @@ static int check_at(mfm_importer *im, int64_t batch, mfm_shape *shapes)
     return status;
 }
 
+/* What treats every image for itself has lengths a + b N for N images, and a result for each: a
+ * Slice of the first five has not. Shapes at 2, 3 and MANY. */
+static int check_lengths(mfm_importer *im, const mfm_shape *two, const mfm_shape *three,
+                         const mfm_shape *many)
+{
+    const mfm_batch_checker c = {.im = im, .ctx = im->ctx};
+    for (size_t i = 0; i < im->graph->n_nodes; i++)
+        for (int k = 0; k < im->graph->nodes[i].n_out; k++) {
+            const int value = im->graph->nodes[i].out[k];
+            bool grows = true;
+            for (int a = 0; a < two[value].rank; a++) {
+                const int64_t least = two[value].dim[a], slope = three[value].dim[a] - least;
+                grows &= many[value].dim[a] == least + (MANY - 2) * slope;
+            }
+            if (im->on_images[value] && !grows)
+                return mfm_batch_fail(&c, &im->graph->nodes[i], "leaves images out");
+        }
+    const mfm_binding *output = mfm_import_find(im, im->output);
+    const int logits = output ? output->value : -1;
+    if (logits < 0 || !two[logits].rank || two[logits].dim[0] != 2 || three[logits].dim[0] == 3)
+        return MFM_OK;
+    return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: output '%s': has %lld rows for a batch of 3",
+                    mfm_model_path(im->model), im->output, (long long)three[logits].dim[0]);
+}
+
 int mfm_import_check_batch(mfm_importer *im)
 {
     const size_t n = im->graph->n_values;
-    mfm_shape *shapes = mfm_alloc(im->ctx, 2 * n, sizeof *shapes);
+    mfm_shape *shapes = mfm_alloc(im->ctx, 3 * n, sizeof *shapes);
     if (!shapes)
         return MFM_ENOMEM;
     /* A shape that holds for one batch alone shows at two others. */
     int status = infer_shapes(im, 3, shapes + n);
     if (!status)
         status = infer_shapes(im, 2, shapes);
+    if (!status)
+        status = infer_shapes(im, MANY, shapes + 2 * n);
+    if (!status)
+        status = check_lengths(im, shapes, shapes + n, shapes + 2 * n);
     if (!status)
         status = check_at(im, 2, shapes);
     const int64_t batch = status ? 2 : next_batch(im, shapes, shapes + n);

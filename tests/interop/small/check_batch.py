@@ -6,7 +6,7 @@ import small
 from small import node
 
 CONSTANTS = {name: np.array(value, np.int64) for name, value in {
-    "a0": [0], "a1": [1], "s0": [0], "s1": [1], "s2": [2], "all": [1 << 40], "m1": [-1],
+    "a0": [0], "a1": [1], "s0": [0], "s1": [1], "s2": [2], "three": [3], "all": [1 << 40], "m1": [-1],
     "one": [1, 144], "rows": [-1, 144], "maps": [-1, 36], "back": [-1, 4, 36], "swap": [144, -1],
     "four": [4, -1], "two": [2, 144], "p": [0, 0, 1, 0], "halves": [-1, 2, 2, 36],
     "tokens": [-1, 4, 36], "quarters": [4, -1, 36]}.items()}
@@ -32,6 +32,8 @@ NETS = [
      "Slice"),
     ("Slice that turns the batch", 17, [node("Slice", "f m1 min a0 m1", "t"),
                                         node("Add", "f t", "z")], "Slice"),
+    ("Slice of the first three", 17, [node("Slice", "f s0 three a0", "z")], "Slice"),
+    ("Slice of the first two", 17, [node("Slice", "f s0 s2 a0", "z")], "Slice"),
     ("Slice of all", 17, [node("Slice", "f s0 all a0", "z")], ""),
     ("Split", 13, [node("Split", "f", "t u", axis=0), node("Concat", "u t", "z", axis=0)], "Split"),
     ("Concat", 17, [node("Concat", "f f", "t", axis=0), node("Slice", "t s0 s1 a0", "u"),
