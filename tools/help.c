@@ -48,7 +48,10 @@ static int print_main_page(const help *h)
     printf(".SH ENVIRONMENT\n.TP\n.B MFM_TRACE\na file: a trace for a browser's trace viewer is "
            "written to it\n.TP\n.B MFM_MPI\nin a process that an MPI launcher has started: openmpi "
            "or mpich, the module to use, or none, for processes that work each by itself "
-           "(default: the launcher's)\n.SH EXIT STATUS\n0 success, 1 a check failed, 2 wrong "
+           "(default: the launcher's)\n.SH SEVERAL PROCESSES\n.BR onnx\\-mfm\\-train (1)\nis the "
+           "command that several processes carry out together, as mpirun or srun starts them. "
+           "Any other is refused there, unless MFM_MPI=none.\n.SH EXIT STATUS\n0 success, 1 a "
+           "check failed, 2 wrong "
            "usage, 3 bad input, 4 out of resources, 128 + N interrupted by signal N.\n");
     return GOOD;
 }

@@ -15,6 +15,7 @@
 #include "tools/show/printable.h"
 #include "tools/threads.h"
 #include "tools/trace.h"
+#include "tools/train/ranks.h"
 
 typedef struct command {
     const char *name, *summary;
@@ -107,6 +108,21 @@ static int run_traced(mfm_ctx *ctx, const command *c, int argc, const char **arg
     return status;
 }
 
+static bool asks_for_help(int argc, const char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+/* Training alone is for several processes; the rest would be done, written and printed by each. */
+static int check_alone(mfm_ctx *ctx, const command *c, int argc, const char **argv)
+{
+    const bool helps = asks_for_help(argc, argv) && mfm_launch_of().rank == 0;
+    return c->run == mfm_cmd_train || helps ? MFM_OK : mfm_ranks_refuse(ctx, c->name);
+}
+
 static int run_command(const command *c, int argc, const char **argv)
 {
     mfm_ctx *ctx = mfm_ctx_new(NULL);
@@ -118,7 +134,9 @@ static int run_command(const command *c, int argc, const char **argv)
     snprintf(name, sizeof name, "onnx-mfm %s", c->name);
     argv[0] = name;
     mfm_ctx_on_warning(ctx, print_warning, (void *)c);
-    const int status = flush_results(ctx, run_traced(ctx, c, argc, argv));
+    int status = check_alone(ctx, c, argc, argv);
+    if (!status)
+        status = flush_results(ctx, run_traced(ctx, c, argc, argv));
     if (status != MFM_OK && status != MFM_HELPED)
         mfm_print(stderr, "%s: %s\n", name, mfm_message(ctx));
     if (status == MFM_EUSAGE)

@@ -24,12 +24,19 @@ expect_ranks 3 2 train lenet.onnx -o out.onnx $options --batch 1
 expect_once '--batch: 1 image for 2 ranks: each needs one'
 expect_ranks 3 17 train lenet.onnx -o out.onnx $options --batch 100
 expect_once '17 processes: a batch is cut into 16 parts: start at most 16'
-expect_ranks 2 2 bench lenet.onnx
-expect_once 'onnx-mfm bench: started as one of several processes'
-expect_ranks 2 2 reproduce table6
-expect_once 'onnx-mfm reproduce: started as one of several processes'
-expect_ranks 0 2 train --help
-[ "$(grep -c '^Usage:' .stdout)" -eq 1 ] || fail "help is not there once"
+# Every command but train is one process's.
+for command in "bench lenet.onnx" "reproduce table6" "eval lenet.onnx --data idx:four" \
+    "predict lenet.onnx four" "inspect lenet.onnx" "new lenet -o out.onnx" \
+    "inject lenet.onnx -o out.onnx --layer fc:1" "data idx:four" ops "check none.onnx"; do
+    expect_ranks 2 2 $command
+    expect_once "onnx-mfm ${command%% *}: started as one of several processes"
+    [ ! -s .stdout ] || fail "something is printed"
+done
+expect_ranks 0 1 eval lenet.onnx --data idx:four
+for command in train eval; do
+    expect_ranks 0 2 $command --help
+    [ "$(grep -c '^Usage:' .stdout)" -eq 1 ] || fail "help is not there once"
+done
 nothing
 # Each of several runs warns once.
 expect_ranks 0 2 train lenet.onnx -o two.onnx $options --epochs 1 --meta-batch 4 --seeds 1-2

@@ -10,7 +10,6 @@
 #include "tools/options/groups/role_options.h"
 #include "tools/options/settings.h"
 #include "tools/threads.h"
-#include "tools/train/ranks.h"
 
 typedef struct options {
     const char *method;
@@ -310,8 +309,6 @@ int mfm_cmd_bench(mfm_ctx *ctx, int argc, const char **argv)
     mfm_form_init(&form, &bench_options, kinds, offsetof(options, room));
     mfm_form_defaults(&form, &o);
     int status = mfm_options_parse(ctx, &form.table, argc, argv, &o, &arguments);
-    if (!status)
-        status = mfm_ranks_refuse(ctx, "bench");
     if (!status)
         status = check_method(ctx, &o);
     if (!status) {

@@ -7,7 +7,6 @@
 #include "tools/options/options.h"
 #include "tools/reproduce/plan.h"
 #include "tools/show/printable.h"
-#include "tools/train/ranks.h"
 
 typedef struct options {
     const char *rows, *columns, *seeds, *folder, *fashion, *cifar10, *cifar100, *mit67, *pretrained;
@@ -223,8 +222,6 @@ int mfm_cmd_reproduce(mfm_ctx *ctx, int argc, const char **argv)
                        .cifar100 = o.cifar100,
                        .mit67 = o.mit67,
                        .pretrained = o.pretrained};
-    if (!status)
-        status = mfm_ranks_refuse(ctx, "reproduce");
     if (!status)
         status = find_target(arguments.positional, &r);
     if (!status)
