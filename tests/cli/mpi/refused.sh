@@ -67,6 +67,14 @@ expect_once 'started alike: training images: [0-9a-f]{16} on rank 1, [0-9a-f]{16
 rm -r there/data && cp -r four there/data && cp second.onnx there/m.onnx
 expect_mixed 3 1 sh -c "cd here && exec $train" : -n 1 sh -c "cd there && exec $train"
 expect_once 'started alike: model: [0-9a-f]{16} on rank 1, [0-9a-f]{16} on rank 0'
+# A processor with shorter vectors, as far as a library tells it.
+train="$TOOL train lenet.onnx -o out.onnx $options --batch 8"
+if ldd "$TOOL" | grep -q libdnnl; then
+    expect_mixed 3 1 $train : -n 1 env ONEDNN_MAX_CPU_ISA=SSE41 $train
+    expect_once 'started alike: kernels: vectors of [0-9]+ bytes.* for SSE4.1 on rank 1, .* on rank 0'
+else
+    echo "not tried: other kernels on one rank: there is no library that chooses them"
+fi
 # Another version of the program: this one with another number in it.
 version=$("$TOOL" version | sed 's/.* //')
 mkdir newer && cp "${TOOL%/*}"/onnx-mfm-*.so newer

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/digest.h"
+#include "core/engine/kernels/conv/conv.h"
 #include "tools/options/option_json.h"
 #include "tools/train/job/train_job.h"
 
@@ -75,6 +76,9 @@ int mfm_train_job_compare(mfm_train_job *job)
         return MFM_OK;
     }
     add(&l, "version", MFM_VERSION);
+    char kernels[MFM_KERNELS_TEXT];
+    mfm_kernels_text(kernels);
+    add(&l, "kernels", kernels);
     add(&l, "precision", sizeof(real) == sizeof(float) ? "float" : "double");
     add(&l, "MPI", mfm_comm_name(ranks->comm));
     add_options(&l, job);

@@ -1,6 +1,7 @@
 #include "core/engine/kernels/conv/conv.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "core/engine/kernels/conv/conv_chunks.h"
 #include "core/engine/kernels/conv/conv_impl.h"
@@ -261,7 +262,16 @@ void mfm_conv_backward_weights(const mfm_conv *conv, const real *gy, const real 
         conv->impls[i]->weights_at_once(conv->states[i], gy, x, gw, add, scratch);
 }
 
-const char *mfm_conv_backend(void)
+void mfm_kernels_text(char text[MFM_KERNELS_TEXT])
 {
-    return mfm_conv_general.name;
+    char version[MFM_KERNELS_TEXT / 2] = "";
+    if (mfm_conv_general.tell)
+        mfm_conv_general.tell(version, sizeof version);
+#ifdef __FMA__
+    const bool fused = true;
+#else
+    const bool fused = false;
+#endif
+    snprintf(text, MFM_KERNELS_TEXT, "vectors of %d bytes%s, %s%s", MFM_VEC_BYTES,
+             fused ? " with fused multiplication" : "", mfm_conv_general.name, version);
 }

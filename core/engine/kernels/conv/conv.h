@@ -79,7 +79,10 @@ void mfm_conv_backward_data(const mfm_conv *conv, const real *gy, const real *w,
 /* Summed over samples as share.h tells: whatever the number of threads, the same bits. */
 void mfm_conv_backward_weights(const mfm_conv *conv, const real *gy, const real *x, real *gw,
                                bool add, real *scratch);
-/* What takes the shapes that nothing else fits: "oneDNN" or "im2col". */
-const char *mfm_conv_backend(void);
+/* Which kernels this process has, as far as results depend on it: the vectors of its build, and
+ * what takes the shapes that nothing else fits: "vectors of 32 bytes with fused multiplication,
+ * oneDNN 2.6.0 for AVX-512". */
+enum { MFM_KERNELS_TEXT = 160 };
+void mfm_kernels_text(char text[MFM_KERNELS_TEXT]);
 
 #endif

@@ -20,6 +20,9 @@ enum mfm_conv_direction {
 typedef struct mfm_conv_impl {
     const char *name;
     bool dispatches; /* runs the machine's widest vectors, whatever the build may use */
+    /* Which of its versions runs on this machine, as far as results depend on it: " 2.6 for AVX2".
+     * NULL: there is one. */
+    void (*tell)(char *text, size_t size);
     /* The shape has passed mfm_conv_check. */
     bool (*fits)(const mfm_conv_shape *shape, enum mfm_conv_direction direction);
     /* directions: bit set of those that will be called. *state is freed by release. */

@@ -5,6 +5,7 @@
  * the calls.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/engine/kernels/conv/conv_shape.h"
@@ -178,6 +179,30 @@ static void weights_finish(const void *state, real *sum, real *gw, bool add, rea
         add_to(to, gw, count);
 }
 
+/* Levels that differ in other things than float's instructions are one. */
+static const char *level(void)
+{
+    const unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
+    const struct {
+        unsigned bits;
+        const char *name;
+    } levels[] = {{dnnl_cpu_isa_avx512_core, "AVX-512"},
+                  {dnnl_cpu_isa_avx512_mic, "AVX-512 of MIC"},
+                  {dnnl_cpu_isa_avx2, "AVX2"},
+                  {dnnl_cpu_isa_avx, "AVX"},
+                  {dnnl_cpu_isa_sse41, "SSE4.1"}};
+    for (size_t i = 0; isa && i < sizeof levels / sizeof levels[0]; i++)
+        if ((isa & levels[i].bits) == levels[i].bits)
+            return levels[i].name;
+    return "any processor";
+}
+
+static void tell(char *text, size_t size)
+{
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, size, " %d.%d.%d for %s", v->major, v->minor, v->patch, level());
+}
+
 static bool fits(const mfm_conv_shape *shape, enum mfm_conv_direction which)
 {
     (void)shape, (void)which;
@@ -187,6 +212,7 @@ static bool fits(const mfm_conv_shape *shape, enum mfm_conv_direction which)
 const mfm_conv_impl mfm_conv_general = {
     .name = "oneDNN",
     .dispatches = true,
+    .tell = tell,
     .fits = fits,
     .make = mfm_onednn_make,
     .release = mfm_onednn_release,
