@@ -12,12 +12,14 @@
 typedef enum mfm_layer_kind { MFM_LAYER_CONV, MFM_LAYER_FC } mfm_layer_kind;
 
 /* What a layer is to the features that go on. A shortcut is the branch of a block with fewer layers
- * than the other. */
+ * than the other; where both have as many, each is one of several. */
 typedef enum mfm_layer_part {
     MFM_PART_MAIN,
-    MFM_PART_GATE,     /* only multiplies others: squeeze and excitation, split attention */
+    MFM_PART_GATE,     /* only multiplies or weighs others: squeeze and excitation, split attention,
+                          a softmax over positions */
+    MFM_PART_CONTEXT,  /* one number for a whole map, added to it: a global context block */
     MFM_PART_SHORTCUT, /* around a block */
-    MFM_PART_BRANCH,   /* one of several that a Concat joins */
+    MFM_PART_BRANCH,   /* one of several that a Concat, a sum or the like joins */
     MFM_PART_PATCHES   /* the convolution in front of a network of tokens */
 } mfm_layer_part;
 /* "makes the gate of other features"; "" for MFM_PART_MAIN. */
@@ -66,8 +68,9 @@ const char *mfm_layer_title(const mfm_layer *layer);
  * A selector is last_conv, first_conv, last_features, conv:3 (from 1), conv:-2 (from the end),
  * fc:1, block:2 (the last layer of that block's main branch), a node's name, an output's name, or a
  * glob over both. last_features is the last layer, convolution or not, whose features go on to the
- * classifier. last_conv and last_features pass over the classifier, gates and shortcuts; that, and
- * a layer that is one branch of several or embeds patches, is warned of. MFM_EINVAL for one that
+ * classifier. last_conv and last_features pass over the classifier, gates, contexts and
+ * shortcuts; that, and a layer of theirs or of a block that is one branch of several or embeds
+ * patches, is warned of. MFM_EINVAL for one that
  * fits nothing: the message has the nearest names and what there is. */
 int mfm_layers_select(mfm_ctx *ctx, const mfm_layers *layers, const char *const *selectors,
                       size_t n_selectors, size_t **picked, size_t *n_picked);

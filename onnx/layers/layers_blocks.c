@@ -39,7 +39,7 @@ static void count_node(branch *b, const search *s, size_t node)
 }
 
 /* Gives the layers between two nodes of one branch their block, unless an inner block has them.
- * shortcut: the branch, if any, that leads around the block. */
+ * shortcut: the branch, if any, that leads around the block; 0: both are alike. */
 static void claim(mfm_layers *found, const search *s, size_t from, ptrdiff_t block,
                   unsigned char shortcut)
 {
@@ -49,7 +49,9 @@ static void claim(mfm_layers *found, const search *s, size_t from, ptrdiff_t blo
         if (layer == MFM_NOWHERE || !one || found->layers[layer].block != MFM_NOWHERE)
             continue;
         found->layers[layer].block = block;
-        if (s->marks[i] == shortcut)
+        if (!shortcut)
+            found->layers[layer].part = MFM_PART_BRANCH;
+        else if (s->marks[i] == shortcut)
             found->layers[layer].part = MFM_PART_SHORTCUT;
     }
 }

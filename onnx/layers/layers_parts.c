@@ -11,6 +11,8 @@ const char *mfm_layer_part_name(mfm_layer_part part)
 {
     static const char *const names[] = {[MFM_PART_MAIN] = "",
                                         [MFM_PART_GATE] = "makes the gate of other features",
+                                        [MFM_PART_CONTEXT] = "makes one number for each whole map, "
+                                                             "which is added to it",
                                         [MFM_PART_SHORTCUT] = "is the shortcut around a block",
                                         [MFM_PART_BRANCH] = "makes one of several branches that "
                                                             "are joined",
@@ -93,16 +95,49 @@ static const mfm_link *past_own_gate(const mfm_links *links, const mfm_link *val
                                                                    : NULL;
 }
 
-/* Whether the layer reads what was averaged over the whole map, through other layers or not. */
-static bool reads_average(const mfm_links *links, size_t node)
+/* Whether a value is a layer's that has one number for each place, through a Softmax: weights of
+ * places. */
+static bool weighs_places(const mfm_links *links, const mfm_link *value)
+{
+    bool softmax = false;
+    for (int step = 0; value && value->producer != MFM_NOWHERE && step < MOST_STEPS; step++) {
+        const size_t node = (size_t)value->producer;
+        int64_t dims[MFM_LINK_RANK];
+        size_t rank;
+        if (is_layer(links, node)) {
+            const bool conv = mfm_proto_is(node_at(links, node), "Conv");
+            const char *weight = node_at(links, node)->input[1];
+            return softmax && mfm_links_dims(links, weight, dims, &rank) && rank > 1 &&
+                   dims[conv ? 0 : rank - 1] == 1;
+        }
+        const mfm_link *other = mfm_links_input(links, node, 1);
+        const bool one = IS_ANY(node_at(links, node), arithmetic) && other && other->constant;
+        if (!one && !IS_ANY(node_at(links, node), passing))
+            return false;
+        softmax |= mfm_proto_is(node_at(links, node), "Softmax");
+        value = mfm_links_input(links, node, 0);
+    }
+    return false;
+}
+
+/* Whether a node averages over the whole map: as such, or by weights of its places. */
+static bool averages(const mfm_links *links, size_t node)
+{
+    return IS_ANY(node_at(links, node), averaging) ||
+           (mfm_proto_is(node_at(links, node), "MatMul") &&
+            (weighs_places(links, mfm_links_input(links, node, 0)) ||
+             weighs_places(links, mfm_links_input(links, node, 1))));
+}
+
+/* Whether a value is what was averaged over the whole map, through layers or not. */
+static bool is_average(const mfm_links *links, const mfm_link *value)
 {
     for (int step = 0; step < MOST_STEPS; step++) {
-        const mfm_link *value = mfm_links_input(links, node, 0);
         if (!value || value->producer == MFM_NOWHERE)
             return false;
-        node = (size_t)value->producer;
+        const size_t node = (size_t)value->producer;
         const Onnx__NodeProto *before = node_at(links, node);
-        if (IS_ANY(before, averaging))
+        if (averages(links, node))
             return true;
         const mfm_link *other = mfm_links_input(links, node, 1);
         const bool one = IS_ANY(before, arithmetic) && other && other->constant;
@@ -112,16 +147,39 @@ static bool reads_average(const mfm_links *links, size_t node)
             mfm_links_input(links, (size_t)other->producer, 0) == mfm_links_input(links, node, 0);
         if (!IS_ANY(before, passing) && !is_layer(links, node) && !one && !gated)
             return false;
+        value = mfm_links_input(links, node, 0);
     }
     return false;
 }
 
-/* Whether what becomes of the layer only multiplies other features: as numbers between 0 and 1, or
- * as one number for a whole map. */
-static bool is_gate(const mfm_links *links, const mfm_layer *layer)
+/* What becomes of a layer on its way to the features that go on. */
+typedef struct fate {
+    bool average;  /* it was made of what was averaged over a whole map */
+    bool squashed; /* between 0 and 1 */
+    bool weights;  /* that add up to 1 */
+} fate;
+
+/* What a node of two operands, neither of them constant, makes of it. MFM_PART_MAIN: that the walk
+ * ends, or, of two averages that are added (*on), goes on. */
+static mfm_layer_part part_at(const mfm_links *links, size_t node, const mfm_link *other,
+                              const fate *f, bool *on)
+{
+    const Onnx__NodeProto *after = node_at(links, node);
+    *on = false;
+    if (mfm_proto_is(after, "Mul"))
+        return f->squashed || f->average ? MFM_PART_GATE : MFM_PART_MAIN;
+    if (mfm_proto_is(after, "MatMul"))
+        return f->weights ? MFM_PART_GATE : MFM_PART_MAIN;
+    *on = mfm_proto_is(after, "Add") && f->average && is_average(links, other);
+    return mfm_proto_is(after, "Add") && f->average && !*on ? MFM_PART_CONTEXT : MFM_PART_MAIN;
+}
+
+/* Whether what becomes of the layer only multiplies or weighs other features, as numbers between 0
+ * and 1, or as one number for a whole map; or is added to them, as the latter. */
+static mfm_layer_part part_beside(const mfm_links *links, const mfm_layer *layer)
 {
     const mfm_link *value = mfm_links_find(links, layer->output);
-    bool squashed = reads_average(links, layer->node);
+    fate f = {.average = is_average(links, mfm_links_input(links, layer->node, 0))};
     for (int step = 0; value && step < MOST_STEPS; step++) {
         const ptrdiff_t use = mfm_links_sole_use(links, value);
         if (use == MFM_NOWHERE) {
@@ -131,16 +189,21 @@ static bool is_gate(const mfm_links *links, const mfm_layer *layer)
         const size_t node = (size_t)use;
         const Onnx__NodeProto *after = node_at(links, node);
         const mfm_link *other = other_operand(links, node, value);
-        if (mfm_proto_is(after, "Mul") && other && !other->constant)
-            return squashed;
-        const bool one = IS_ANY(after, arithmetic) && other && other->constant;
         const bool first = mfm_links_input(links, node, 0) == value;
-        if (!one && !(first && (IS_ANY(after, passing) || is_layer(links, node))))
-            return false;
-        squashed |= IS_ANY(after, squashing);
+        const bool one = IS_ANY(after, arithmetic) && other && other->constant;
+        bool on = one || (first && (IS_ANY(after, passing) || is_layer(links, node)));
+        if (!on && other && !other->constant) {
+            const mfm_layer_part part = part_at(links, node, other, &f, &on);
+            if (part != MFM_PART_MAIN)
+                return part;
+        }
+        if (!on)
+            return MFM_PART_MAIN;
+        f.squashed |= IS_ANY(after, squashing);
+        f.weights |= mfm_proto_is(after, "Softmax");
         value = mfm_links_output(links, node, 0);
     }
-    return false;
+    return MFM_PART_MAIN;
 }
 
 /* Whether its features go into nothing but a Concat along the channels with others, or what is
@@ -179,10 +242,14 @@ void mfm_layers_find_parts(mfm_layers *found)
 {
     for (size_t i = 0; i < found->n_layers; i++) {
         mfm_layer *layer = &found->layers[i];
-        if (layer->classifier || layer->part != MFM_PART_MAIN)
+        const bool open = layer->part == MFM_PART_MAIN || layer->part == MFM_PART_BRANCH;
+        if (layer->classifier || !open)
             continue;
-        if (is_gate(&found->links, layer))
-            layer->part = MFM_PART_GATE;
+        const mfm_layer_part beside = part_beside(&found->links, layer);
+        if (beside != MFM_PART_MAIN)
+            layer->part = beside;
+        else if (layer->part == MFM_PART_BRANCH)
+            continue;
         else if (is_branch(&found->links, layer))
             layer->part = MFM_PART_BRANCH;
         else if (layer->kind == MFM_LAYER_CONV && embeds_patches(found, i))

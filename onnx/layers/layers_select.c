@@ -108,6 +108,10 @@ static int choose_block(const selection *s, const char *selector, const char *di
     size_t at;
     if (!read_index(digits, s->found->n_blocks, &at))
         return refuse_number(s, selector, s->found->n_blocks, "residual block", "residual blocks");
+    const mfm_layer *layer = &s->found->layers[s->found->blocks[at].layer];
+    if (layer->part != MFM_PART_MAIN)
+        mfm_warn(s->ctx, "%s: %s %s", selector, mfm_layer_title(layer),
+                 mfm_layer_part_name(layer->part));
     s->chosen[s->found->blocks[at].layer] = true;
     return MFM_OK;
 }
@@ -122,9 +126,15 @@ static int choose_first(const selection *s, const char *selector)
     return refuse(s, selector, "this model has no convolution");
 }
 
+static bool is_aside(const mfm_layer *layer)
+{
+    return layer->classifier || layer->part == MFM_PART_GATE || layer->part == MFM_PART_CONTEXT ||
+           layer->part == MFM_PART_SHORTCUT;
+}
+
 /* The last layer whose features go on. A convolution that makes the logits has one channel a class:
- * modulating it would modulate the prediction, not a feature; and gates and shortcuts carry no
- * features by themselves. */
+ * modulating it would modulate the prediction, not a feature; and gates, contexts and shortcuts
+ * carry no features by themselves. */
 static int choose_last(const selection *s, const char *selector, bool conv)
 {
     const mfm_layer *passed = NULL;
@@ -132,7 +142,7 @@ static int choose_last(const selection *s, const char *selector, bool conv)
         const mfm_layer *layer = &s->found->layers[i];
         if (conv && layer->kind != MFM_LAYER_CONV)
             continue;
-        if (layer->classifier || layer->part == MFM_PART_GATE || layer->part == MFM_PART_SHORTCUT) {
+        if (is_aside(layer)) {
             passed = passed || (!conv && layer->classifier) ? passed : layer;
             continue;
         }

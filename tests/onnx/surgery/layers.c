@@ -1,27 +1,7 @@
-#include "onnx/layers/layers.h"
-
-#include <string.h>
-
 #include "models/models.h"
 #include "tests/core/engine/support/failing_allocator.h"
-#include "tests/onnx/hand.h"
+#include "tests/onnx/surgery/looked.h"
 #include "tests/suite.h"
-
-static mfm_ctx *ctx;
-static char warning[512];
-
-static void keep_warning(void *self, const char *line)
-{
-    (void)self;
-    snprintf(warning, sizeof warning, "%s", line);
-}
-
-static mfm_layers *look(const mfm_model *model)
-{
-    mfm_layers *layers = NULL;
-    CU_ASSERT_EQUAL_FATAL(mfm_layers_new(ctx, model, &layers), MFM_OK);
-    return layers;
-}
 
 /* Compares names that may be NULL. */
 static bool same(const char *a, const char *b)
@@ -176,24 +156,6 @@ static void test_nested_blocks(void)
     mfm_ctx_free(ctx);
 }
 
-/* What the selectors choose, as "1 3", or the message. */
-static const char *chosen(const mfm_layers *found, const char *const *selectors, size_t count)
-{
-    static char text[2048];
-    size_t *picked = NULL, n = 0;
-    if (mfm_layers_select(ctx, found, selectors, count, &picked, &n))
-        return mfm_message(ctx);
-    text[0] = '\0';
-    for (size_t i = 0; i < n; i++)
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%zu", i ? " " : "", picked[i]);
-    mfm_free(ctx, picked);
-    return text;
-}
-
-#define CHOSEN(found, ...)                                                                         \
-    chosen(found, (const char *const[]){__VA_ARGS__},                                              \
-           sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
-
 static void test_selectors(void)
 {
     ctx = mfm_ctx_new(NULL);
@@ -268,162 +230,6 @@ static void test_conv_classifier(void)
     mfm_ctx_free(ctx);
 }
 
-static bool is_part(const mfm_layers *found, size_t layer, mfm_layer_part part)
-{
-    return layer < found->n_layers && found->layers[layer].part == part;
-}
-
-/* x -> conv, Relu: r [n,4,8,8]. */
-static mfm_model *begin_net(void)
-{
-    ctx = mfm_ctx_new(NULL);
-    mfm_ctx_on_warning(ctx, keep_warning, NULL);
-    warning[0] = '\0';
-    mfm_model *m = hand_model(ctx, 8, 13);
-    hand_input(m, "x", HAND_DIMS(-1, 3, 8, 8));
-    hand_weight(m, "w0", HAND_DIMS(4, 3, 1, 1));
-    hand_weight(m, "w", HAND_DIMS(4, 4, 1, 1));
-    hand_weight(m, "g", HAND_DIMS(4, 5));
-    hand_node(m, "Conv", "", "x w0", "c0");
-    hand_node(m, "Relu", "", "c0", "r");
-    return m;
-}
-
-static mfm_layers *end_net(mfm_model *m, const char *features)
-{
-    hand_node(m, "GlobalAveragePool", "", features, "pool");
-    hand_node(m, "Flatten", "", "pool", "flat");
-    hand_node(m, "MatMul", "", "flat g", "logits");
-    hand_output(m, "logits", HAND_DIMS(-1, 5));
-    return look(m);
-}
-
-static void free_net(mfm_model *m, mfm_layers *found)
-{
-    mfm_layers_free(found);
-    mfm_model_free(m);
-    mfm_ctx_free(ctx);
-}
-
-/* Squeeze and excitation, with a Sigmoid, or with a clipped sum in its place. */
-static void test_gates(void)
-{
-    static const char *const squashers[] = {"Sigmoid", "Add", "Exp", "Softplus"};
-    for (size_t i = 0; i < sizeof squashers / sizeof squashers[0]; i++) {
-        mfm_model *m = begin_net();
-        hand_weight(m, "three", HAND_DIMS(1));
-        hand_node(m, "GlobalAveragePool", "", "r", "s");
-        hand_node(m, "Conv", "", "s w", "s1");
-        hand_node(m, "Relu", "", "s1", "s2");
-        hand_node(m, "Conv", "", "s2 w", "s3");
-        hand_node(m, squashers[i], "", i == 1 ? "s3 three" : "s3", "s4");
-        hand_node(m, "Relu", "", "s4", "gate");
-        hand_node(m, "Mul", "", "r gate", "gated");
-        mfm_layers *found = end_net(m, "gated");
-        CU_ASSERT(is_part(found, 0, MFM_PART_MAIN));
-        CU_ASSERT(is_part(found, 1, MFM_PART_GATE) && is_part(found, 2, MFM_PART_GATE));
-        CU_ASSERT(is_part(found, 3, MFM_PART_MAIN));
-        CU_ASSERT_STRING_EQUAL(CHOSEN(found, "last_conv"), "0");
-        CU_ASSERT_STRING_EQUAL(warning,
-                               "last_conv: s3 makes the gate of other features; taking c0");
-        CU_ASSERT_STRING_EQUAL(CHOSEN(found, "last_features"), "0");
-        CU_ASSERT_STRING_EQUAL(CHOSEN(found, "conv:-1"), "2");
-        free_net(m, found);
-    }
-}
-
-/* x sigmoid(x) is an activation, and a product with a map that was not averaged no gate. */
-static void test_no_gates(void)
-{
-    mfm_model *m = begin_net();
-    hand_node(m, "Conv", "", "r w", "c1");
-    hand_node(m, "Sigmoid", "", "c1", "s");
-    hand_node(m, "Mul", "", "c1 s", "swish");
-    hand_node(m, "Conv", "", "swish w", "c2");
-    hand_node(m, "Mul", "", "c2 swish", "both");
-    mfm_layers *found = end_net(m, "both");
-    for (size_t i = 0; i < found->n_layers; i++)
-        CU_ASSERT(is_part(found, i, MFM_PART_MAIN));
-    CU_ASSERT_STRING_EQUAL(CHOSEN(found, "last_conv"), "2");
-    CU_ASSERT_STRING_EQUAL(warning, "");
-    free_net(m, found);
-}
-
-/* The shortcut is written last, as ResNeSt's is. */
-static void test_shortcuts(void)
-{
-    mfm_model *m = begin_net();
-    hand_node(m, "Conv", "", "r w", "c1");
-    hand_node(m, "Relu", "", "c1", "r1");
-    hand_node(m, "Conv", "", "r1 w", "c2");
-    hand_node(m, "Conv", "", "r w", "around");
-    hand_node(m, "Add", "", "c2 around", "sum");
-    mfm_layers *found = end_net(m, "sum");
-    CU_ASSERT(is_part(found, 2, MFM_PART_MAIN) && is_part(found, 3, MFM_PART_SHORTCUT));
-    CU_ASSERT_STRING_EQUAL(CHOSEN(found, "last_conv"), "2");
-    CU_ASSERT_STRING_EQUAL(warning, "last_conv: around is the shortcut around a block; taking c2");
-    CU_ASSERT_STRING_EQUAL(CHOSEN(found, "block:1"), "2");
-    free_net(m, found);
-}
-
-static void test_branches(void)
-{
-    mfm_model *m = begin_net();
-    hand_weight(m, "wide", HAND_DIMS(4, 8, 1, 1));
-    hand_node(m, "Conv", "", "r w", "c1");
-    hand_node(m, "Conv", "", "r w", "c2");
-    hand_node(m, "Relu", "", "c2", "r2");
-    Onnx__NodeProto *concat = hand_node(m, "Concat", "", "c1 r2", "both");
-    CU_ASSERT_FALSE(mfm_proto_attr_int(m, concat, "axis", 1));
-    mfm_layers *found = end_net(m, "both");
-    CU_ASSERT(is_part(found, 1, MFM_PART_BRANCH) && is_part(found, 2, MFM_PART_BRANCH));
-    CU_ASSERT_STRING_EQUAL(CHOSEN(found, "last_conv"), "2");
-    CU_ASSERT_PTR_NOT_NULL(strstr(warning, "one of several branches"));
-    free_net(m, found);
-}
-
-/* Of two branches the larger numbers go on; of one and a number that is Relu. */
-static void test_largest_of_branches(void)
-{
-    mfm_model *m = begin_net();
-    hand_weight(m, "zero", HAND_DIMS(1));
-    hand_node(m, "Conv", "", "r w", "c1");
-    hand_node(m, "Conv", "", "r w", "c2");
-    hand_node(m, "Max", "", "c1 c2", "both");
-    hand_node(m, "Conv", "", "both w", "c3");
-    hand_node(m, "Max", "", "c3 zero", "relu");
-    mfm_layers *found = end_net(m, "relu");
-    CU_ASSERT(is_part(found, 1, MFM_PART_BRANCH) && is_part(found, 2, MFM_PART_BRANCH));
-    CU_ASSERT(is_part(found, 3, MFM_PART_MAIN));
-    free_net(m, found);
-}
-
-/* conv, tokens, three dense layers: the convolution embeds patches. */
-static void test_patches(void)
-{
-    mfm_model *m = begin_net();
-    hand_weight(m, "k", HAND_DIMS(4, 4));
-    hand_ints(m, "tokens", 3, (const int64_t[]){0, 4, -1});
-    hand_ints(m, "back", 4, (const int64_t[]){0, 4, 8, 8});
-    hand_node(m, "Reshape", "", "r tokens", "t");
-    Onnx__NodeProto *turn = hand_node(m, "Transpose", "", "t", "u");
-    CU_ASSERT_FALSE(mfm_proto_attr_ints(m, turn, "perm", (const int64_t[]){0, 2, 1}, 3));
-    hand_node(m, "MatMul", "", "u k", "d1");
-    hand_node(m, "Relu", "", "d1", "e1");
-    hand_node(m, "MatMul", "", "e1 k", "d2");
-    turn = hand_node(m, "Transpose", "", "d2", "v");
-    CU_ASSERT_FALSE(mfm_proto_attr_ints(m, turn, "perm", (const int64_t[]){0, 2, 1}, 3));
-    hand_node(m, "Reshape", "", "v back", "z");
-    mfm_layers *found = end_net(m, "z");
-    CU_ASSERT(is_part(found, 0, MFM_PART_PATCHES));
-    CU_ASSERT_STRING_EQUAL(CHOSEN(found, "last_conv"), "0");
-    CU_ASSERT_PTR_NOT_NULL(strstr(warning, "embeds patches"));
-    warning[0] = '\0';
-    CU_ASSERT_STRING_EQUAL(CHOSEN(found, "last_features"), "2");
-    CU_ASSERT_STRING_EQUAL(warning, "");
-    free_net(m, found);
-}
-
 static void test_positions(void)
 {
     ctx = mfm_ctx_new(NULL);
@@ -481,12 +287,6 @@ static const mfm_case cases[] = {
     {"what follows a layer is its own only if nothing else reads it", test_surroundings},
     {"a layer belongs to its innermost block", test_nested_blocks},
     {"every form of selector finds its layers", test_selectors},
-    {"layers that only gate others are passed over", test_gates},
-    {"activations and products of maps are no gates", test_no_gates},
-    {"shortcuts around a block are passed over", test_shortcuts},
-    {"one branch of several is told", test_branches},
-    {"branches of which the largest goes on are told", test_largest_of_branches},
-    {"the embedding of patches is told", test_patches},
     {"a miss is answered with the nearest names and what there is", test_misses},
     {"last_conv passes over a convolution that classifies", test_conv_classifier},
     {"each position is the value it says", test_positions},
