@@ -42,10 +42,12 @@ static int check_options(mfm_injector *in)
                         "cannot inject: hidden %d, hash dimension %d: at most %d each", o->hidden,
                         o->hash_dim, MOST_HIDDEN);
     if (in->opset < MFM_INJECT_OPSET)
-        return mfm_fail(in->ctx, MFM_ENOTSUP,
-                        "cannot inject into %s: operator set %lld: %d is the first with "
-                        "broadcasting",
-                        in->model->path, (long long)in->opset, MFM_INJECT_OPSET);
+        return mfm_fail(
+            in->ctx, MFM_ENOTSUP,
+            "cannot inject into %s: operator set %lld: %d is the first whose operators "
+            "broadcast over the batch: export the model anew, or convert the file with its "
+            "batch fixed, as onnx.version_converter.convert_version(model, 13) does",
+            in->model->path, (long long)in->opset, MFM_INJECT_OPSET);
     return MFM_OK;
 }
 

@@ -6,7 +6,8 @@ import small
 from small import node
 
 CONSTANTS = {name: np.array(value, np.int64) for name, value in {
-    "a0": [0], "a1": [1], "s0": [0], "s1": [1], "s2": [2], "three": [3], "all": [1 << 40], "m1": [-1],
+    "a0": [0], "a1": [1], "s0": [0], "s1": [1], "s2": [2],
+    "three": [3], "all": [1 << 40], "m1": [-1],
     "one": [1, 144], "rows": [-1, 144], "maps": [-1, 36], "back": [-1, 4, 36], "swap": [144, -1],
     "four": [4, -1], "two": [2, 144], "p": [0, 0, 1, 0], "halves": [-1, 2, 2, 36],
     "tokens": [-1, 4, 36], "quarters": [4, -1, 36]}.items()}
