@@ -45,7 +45,7 @@ typedef struct mfm_layer {
 typedef struct mfm_block {
     size_t node;        /* the sum */
     const char *output; /* after the sum and, when one follows, its activation */
-    size_t layer;       /* the last layer of the main branch: the one with more layers */
+    size_t layer; /* the last layer of the main branch, the one with more, that is no gate if any */
     ptrdiff_t fork; /* the node whose output both begin at; MFM_NOWHERE: an input of the graph */
 } mfm_block;
 
@@ -86,7 +86,8 @@ typedef struct mfm_point {
 int mfm_layers_point(mfm_ctx *ctx, const mfm_layers *layers, size_t layer, mfm_position position,
                      mfm_point *point);
 
-/* For the files of layers_*.c: fills every layer's part, after the blocks; fills blocks and every
+/* For the files of layers_*.c: fills every layer's part, and each block's layer, after the blocks;
+ * fills blocks and every
  * layer's block; and the value after the activation that alone reads `value`, x * sigmoid(x)
  * included, or NULL. */
 void mfm_layers_find_parts(mfm_layers *layers);

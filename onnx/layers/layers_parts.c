@@ -238,6 +238,20 @@ static bool embeds_patches(const mfm_layers *found, size_t index)
     return behind >= 2;
 }
 
+/* A block ends in the last of its layers that makes features, not in a gate behind it. */
+static void end_blocks(mfm_layers *found)
+{
+    for (size_t b = 0; b < found->n_blocks; b++)
+        for (size_t i = found->blocks[b].layer + 1; i-- > 0;) {
+            const mfm_layer *layer = &found->layers[i];
+            const bool features = layer->part == MFM_PART_MAIN || layer->part == MFM_PART_BRANCH;
+            if (!features || (layer->block != (ptrdiff_t)b && i != found->blocks[b].layer))
+                continue;
+            found->blocks[b].layer = i;
+            break;
+        }
+}
+
 void mfm_layers_find_parts(mfm_layers *found)
 {
     for (size_t i = 0; i < found->n_layers; i++) {
@@ -255,4 +269,5 @@ void mfm_layers_find_parts(mfm_layers *found)
         else if (layer->kind == MFM_LAYER_CONV && embeds_patches(found, i))
             layer->part = MFM_PART_PATCHES;
     }
+    end_blocks(found);
 }

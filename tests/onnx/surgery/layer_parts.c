@@ -180,6 +180,24 @@ static void test_gate_of_two(void)
     free_net(m, found);
 }
 
+/* r + conv(r) times the gate of squeeze and excitation: the block's layer is the convolution. */
+static void test_gate_in_block(void)
+{
+    mfm_model *m = begin_net();
+    hand_node(m, "Conv", "", "r w", "c1");
+    hand_node(m, "GlobalAveragePool", "", "c1", "s");
+    hand_node(m, "Conv", "", "s w", "s1");
+    hand_node(m, "Sigmoid", "", "s1", "gate");
+    hand_node(m, "Mul", "", "c1 gate", "gated");
+    hand_node(m, "Add", "", "gated r", "z");
+    mfm_layers *found = end_net(m, "z");
+    CU_ASSERT(is_part(found, 1, MFM_PART_MAIN) && is_part(found, 2, MFM_PART_GATE));
+    CU_ASSERT_EQUAL_FATAL(found->n_blocks, 1);
+    CU_ASSERT_STRING_EQUAL(CHOSEN(found, "block:1"), "1");
+    CU_ASSERT_STRING_EQUAL(warning, "");
+    free_net(m, found);
+}
+
 /* Attention is no average that is added: softmax(q k) v, a layer, plus what it is of. And a layer
  * of what was pooled is no context of the like. */
 static void test_no_context(void)
@@ -240,6 +258,7 @@ static const mfm_case cases[] = {
     {"the embedding of patches is told", test_patches},
     {"a global context is passed over", test_context},
     {"a gate may be made of two averages", test_gate_of_two},
+    {"a block ends before the gate of its features", test_gate_in_block},
     {"attention, and a sum of averages, are no context", test_no_context},
     {"branches that are added, neither around the other, are told", test_sum_of_branches},
 };
