@@ -10,7 +10,7 @@
 #     release   the product as it is used: every test
 #     asan      address and undefined-behaviour sanitizers: what is not slow
 #     double    derivatives, where rounding does not hide errors
-#     im2col    the convolution of builds without oneDNN
+#     im2col    builds with less and more: convolution without oneDNN, no MPI, parts from outside
 #     clang     another compiler: its warnings are errors, and operators
 #     fuzz      libFuzzer over hostile files, a fixed number of them
 set -eu
@@ -57,6 +57,7 @@ if [ -z "${TMPDIR:-}" ]; then
 fi
 
 results=
+configuration= # what the next preset is configured with besides
 # variant NAME TARGETS [CTEST_OPTION...]: builds targets of a preset, runs its tests. A build that
 # fails leaves no results, which counts as a failure; so does a test whose program is not there.
 variant() {
@@ -66,8 +67,8 @@ variant() {
     results="$results $file"
     rm -f "$file"
     echo "== $name"
-    # shellcheck disable=SC2086 # targets are words
-    if ! { cmake --preset "$name" -DMFM_PYTHON="$python" &&
+    # shellcheck disable=SC2086 # these are words
+    if ! { cmake --preset "$name" -DMFM_PYTHON="$python" $configuration &&
         cmake --build --preset "$name" --target $targets; } >"build/$name.log" 2>&1; then
         tail -n 40 "build/$name.log"
         echo "test.sh: the build of $name failed: build/$name.log"
@@ -81,7 +82,11 @@ variant asan all -LE '^(slow|interop|project)$'
 variant double all -L '^(op|unit|train)$'
 variant clang all -L '^op$'
 variant fuzz fuzz-targets -L '^fuzz$'
-variant im2col "op_check test-core-engine-conv" -R '^(op/|core/engine/conv$)'
+rm -rf build/extra
+cp -r tests/project/extra build/extra # not below the tree's own folders
+configuration="-DMFM_WITH_MPI=OFF -DMFM_STRICT=ON -DMFM_EXTRA=$PWD/build/extra"
+variant im2col "op_check test-core-engine-conv onnx-mfm make-idx" \
+    -R '^(op/|core/engine/conv$|project/extra$)'
 
 # shellcheck disable=SC2086 # no path of the project has a space in its name
 sh tests/project/sum_results.sh $results

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Parts from outside the tree: with MFM_EXTRA a loss, sampler, method, optimiser, schedule, mixing,
-# finishing and recipe are on the command line, one file and one line each.
-#     extra.sh SOURCE_FOLDER WORK_FOLDER C_COMPILER MAKE_IDX
+# finishing and recipe are on the command line, one file and one line each. In builds whose
+# MFM_EXTRA is a copy of tests/project/extra.
+#     extra.sh WORK_FOLDER TOOL MAKE_IDX
 set -eu
-source=$1 work=$2 cc=$3 make_idx=$4
-here=$(cd "$(dirname "$0")" && pwd)
+work=$1 tool=$2 make_idx=$3
 
 fail() {
     echo "FAILED: $*"
@@ -13,15 +13,6 @@ fail() {
 }
 
 mkdir -p "$work"
-rm -rf "$work/extra"
-cp -r "$here/extra" "$work/extra" # not below the tree
-# Little optimisation, which other tests are for: the lists are what is tried here.
-cmake -S "$source" -B "$work/build" -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=Debug \
-    -DCMAKE_C_FLAGS_DEBUG=-O1 -DMFM_WITH_MPI=OFF -DMFM_STRICT=ON -DMFM_TESTS=OFF \
-    -DMFM_EXTRA="$work/extra" >"$work/out" 2>&1 || fail "configure"
-cmake --build "$work/build" -j "$(getconf _NPROCESSORS_ONLN)" >"$work/out" 2>&1 || fail "build"
-tool=$work/build/tools/onnx-mfm
-
 cd "$work"
 rm -rf data ./*.run ./*.onnx
 mkdir data
