@@ -11,9 +11,15 @@ enum { MAX_PARTS = 32, PART_ELEMENTS = 8192, BLOCK_ELEMENTS = 4096, BLOCK_ROWS =
 /* Short rows are taken several at a time, as rows of about this length. */
 enum { LONG_ROW = 64 };
 
+/* Rows of several samples are summed chunk by chunk; those of one are anybody's to cut. */
+static bool by_chunks(mfm_channels size)
+{
+    return size.share && size.share->samples > 1;
+}
+
 static int64_t count_parts(mfm_channels size)
 {
-    if (size.share)
+    if (by_chunks(size))
         return size.share->end - size.share->first;
     int64_t parts = size.rows * size.channels / PART_ELEMENTS;
     parts = parts > MAX_PARTS ? MAX_PARTS : parts;
@@ -23,8 +29,8 @@ static int64_t count_parts(mfm_channels size)
 
 static int64_t part_begin(mfm_channels size, int64_t part)
 {
-    return size.share ? mfm_share_row(size.share, size.rows, (int)part)
-                      : size.rows * part / count_parts(size);
+    return by_chunks(size) ? mfm_share_row(size.share, size.rows, (int)part)
+                           : size.rows * part / count_parts(size);
 }
 
 static bool is_parallel(mfm_channels size)
@@ -94,14 +100,14 @@ static void add_parts(mfm_channels size, int sums, void *scratch, double *total)
 {
     const int64_t length = sums * size.channels, parts = count_parts(size);
     double *partials = scratch;
-    if (size.share)
+    if (by_chunks(size))
         mfm_share_add_doubles(size.share, partials, (size_t)length);
     memcpy(total, partials, (size_t)length * sizeof *total);
-    if (size.share && size.share->exchange)
-        size.share->exchange->sum_doubles(size.share->exchange->self, total, (size_t)length);
-    for (int64_t p = 1; p < parts && !size.share; p++)
+    for (int64_t p = 1; p < parts && !by_chunks(size); p++)
         for (int64_t k = 0; k < length; k++)
             total[k] += partials[p * length + k];
+    if (size.share && size.share->exchange)
+        size.share->exchange->sum_doubles(size.share->exchange->self, total, (size_t)length);
 }
 
 /* The rows from `row` on that make whole rows of the block, up to `left`; else those left over, as

@@ -71,8 +71,8 @@ extern const mfm_conv_impl mfm_conv_direct;
 /* As many groups as channels, each to one result, a large kernel: the gradient of the weights only.
  */
 extern const mfm_conv_impl mfm_conv_depthwise;
-/* 1 x 1 without groups: few pixels or few channels; and the weights of larger kernels with strides.
- */
+/* 1 x 1 without groups: few pixels or few channels; and the weights of larger kernels with strides,
+ * or of one sample. */
 extern const mfm_conv_impl mfm_conv_pointwise;
 /* 1 x 1 without groups in inference, finished: few results, or dear functions. */
 extern const mfm_conv_impl mfm_conv_points;

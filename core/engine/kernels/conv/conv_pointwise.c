@@ -35,10 +35,19 @@ static bool strides(const mfm_conv_shape *s)
     return s->stride[0] > 1 || s->stride[1] > 1;
 }
 
+/* The weights of a batch of one sample. The library's sum over it would be made in one thread
+ * (conv_chunks.h), for the order of its sums goes by threads; products are dealt out. */
+static bool is_alone(const mfm_conv_shape *s, enum mfm_conv_direction direction)
+{
+    return direction == MFM_CONV_WEIGHTS && mfm_conv_samples(s) == 1;
+}
+
 /* Shapes at which this was measured to be faster than a library that dispatches. In narrow vectors
  * the library is ahead in the other directions. */
 static bool is_ahead(const mfm_conv_shape *s, enum mfm_conv_direction direction)
 {
+    if (is_alone(s, direction))
+        return true;
     const int64_t all = mfm_conv_samples(s) * s->oh * s->ow;
     const int64_t least = s->c < s->o ? s->c : s->o;
     if ((int)MFM_VEC_BYTES <= (int)MFM_CONV_NARROW_BYTES)
@@ -60,12 +69,17 @@ static bool is_point(const mfm_conv_shape *s)
 
 /* Windows that lie side by side, or overlap by little, and few of them: the library has no good
  * way for their weights in wide vectors. */
+static bool few_windows(const mfm_conv_shape *s)
+{
+    return strides(s) && (int)MFM_VEC_BYTES > (int)MFM_CONV_NARROW_BYTES && s->c >= LEAST_SIDE &&
+           s->o >= LEAST_SIDE && mfm_conv_samples(s) * s->oh * s->ow <= MOST_SUMMED;
+}
+
 static bool takes_windows(const mfm_conv_shape *s, enum mfm_conv_direction direction)
 {
     const int64_t all = mfm_conv_samples(s) * s->oh * s->ow;
-    return direction == MFM_CONV_WEIGHTS && !is_point(s) && strides(s) && s->groups == 1 &&
-           (int)MFM_VEC_BYTES > (int)MFM_CONV_NARROW_BYTES && s->c >= LEAST_SIDE &&
-           s->o >= LEAST_SIDE && all <= MOST_SUMMED && all <= MOST_TAPS / window(s);
+    return direction == MFM_CONV_WEIGHTS && !is_point(s) && s->groups == 1 &&
+           all <= MOST_TAPS / window(s) && (is_alone(s, direction) || few_windows(s));
 }
 
 static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction direction)

@@ -142,16 +142,17 @@ static void compare(const form *f, const sides *whole, const sides *other)
     expect_same("gradient of the weights", f, whole->gradient, other->gradient, whole->w);
 }
 
-static void test_threads(void)
+/* Batches of one sample have implementations of their own. */
+static void compare_threads(int64_t samples)
 {
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
     const int before = omp_get_max_threads();
     for (int i = 0; i < FORMS; i++) {
         sides whole = make(&forms[i]), other = make(&forms[i]);
-        run(ctx, &forms[i], mfm_share_whole(SAMPLES), 1, &whole);
+        run(ctx, &forms[i], mfm_share_whole(samples), 1, &whole);
         for (int threads = 2; threads <= 5; threads += 3) {
-            run(ctx, &forms[i], mfm_share_whole(SAMPLES), threads, &other);
+            run(ctx, &forms[i], mfm_share_whole(samples), threads, &other);
             compare(&forms[i], &whole, &other);
         }
         clear(&whole);
@@ -159,6 +160,16 @@ static void test_threads(void)
     }
     omp_set_num_threads(before);
     mfm_ctx_free(ctx);
+}
+
+static void test_threads(void)
+{
+    compare_threads(SAMPLES);
+}
+
+static void test_one_sample(void)
+{
+    compare_threads(1);
 }
 
 /* Two ranks, of 5 and 6 samples. */
@@ -187,6 +198,7 @@ static void test_ranks(void)
 
 static const mfm_case cases[] = {
     {"threads do not matter", test_threads},
+    {"nor do they for a batch of one sample", test_one_sample},
     {"nor does it matter which samples are at hand", test_ranks},
 };
 MFM_SUITE("core/engine/conv_shares", cases)

@@ -67,7 +67,9 @@ bool mfm_winograd_fits(const mfm_winograd_form *form, const mfm_conv_shape *s,
     const int64_t columns = which == MFM_CONV_DATA ? s->w : s->ow;
     const int64_t tiles =
         ((rows + form->out - 1) / form->out) * ((columns + form->out - 1) / form->out);
-    const int64_t enough = which == MFM_CONV_WEIGHTS ? 2 * FEW_TILES : FEW_TILES;
+    const int64_t enough = which != MFM_CONV_WEIGHTS ? FEW_TILES
+                           : mfm_conv_samples(s) > 1 ? 2 * FEW_TILES
+                                                     : 1;
     /* Worth while when a third of the products of the sums is saved: */
     return mfm_conv_samples(s) * tiles >= enough &&
            3 * tiles * form->points <= 2 * s->oh * s->ow * TAPS;
@@ -162,6 +164,17 @@ static int64_t kernel_reals(const winograd *conv)
     return conv->forward.form->points * conv->forward.from.c * conv->forward.to.room;
 }
 
+/* Of the sums of their gradient. */
+static int64_t sum_step(const winograd *conv)
+{
+    return mfm_winograd_step(conv->weights.to.room, conv->weights.from.c);
+}
+
+static int64_t sum_reals(const winograd *conv)
+{
+    return POINTS * sum_step(conv);
+}
+
 static mfm_kernels kernels_of(const winograd *conv)
 {
     return (mfm_kernels){conv->forward.form, conv->shape.o, conv->shape.c, conv->forward.to.room,
@@ -187,7 +200,7 @@ static size_t scratch_size(const void *state)
     if (conv->directions >> MFM_CONV_DATA & 1)
         size = mfm_larger(size, kernels + all_block_reals(conv, &conv->data, 1));
     if (conv->directions >> MFM_CONV_WEIGHTS & 1)
-        size = mfm_larger(size, kernels + block_reals(&conv->weights, 1));
+        size = mfm_larger(size, sum_reals(conv) + block_reals(&conv->weights, 1));
     return (size_t)size;
 }
 
@@ -351,9 +364,9 @@ static void backward_data(const void *state, const real *gy, const real *w, real
 
 /* ---- weights -------------------------------------------------------------------------------- */
 
-/* s [36][o][c] += n^T v at every point */
+/* s [36][o][c] += n^T v at every point, s_step from one to the next */
 static void add_products(const mfm_winograd_direction *d, int64_t rows, const real *n,
-                         const real *v, real *s, bool add, mfm_winograd_rows next,
+                         const real *v, real *s, int64_t s_step, bool add, mfm_winograd_rows next,
                          mfm_winograd_rows next_gradient)
 {
     const int64_t c = d->from.c, o = d->to.room;
@@ -365,7 +378,7 @@ static void add_products(const mfm_winograd_direction *d, int64_t rows, const re
                                                .width = c,
                                                .a = n + point * mfm_winograd_step(rows, o),
                                                .b = v + point * mfm_winograd_step(rows, c),
-                                               .c = s + point * o * c,
+                                               .c = s + point * s_step,
                                                .a_step = rows * LANES,
                                                .b_step = rows * LANES,
                                                .add = add});
@@ -378,7 +391,7 @@ static void backward_weights(const void *state, const real *gy, const real *x, r
 {
     const winograd *conv = state;
     const mfm_winograd_direction *d = &conv->weights;
-    real *s = scratch, *v = s + kernel_reals(conv);
+    real *s = scratch, *v = s + sum_reals(conv);
     real *n = v + POINTS * mfm_winograd_step(d->block, d->from.c);
     for (int64_t first = 0; first < d->tiles; first += d->block) {
         const int64_t rows = at_most(d->block, d->tiles - first);
@@ -387,10 +400,11 @@ static void backward_weights(const void *state, const real *gy, const real *x, r
         mfm_winograd_gradient_block(d, gy, tiles, 0, d->to.room, n);
         /* at the end, what lies behind: the next chunk, perhaps, and fetching cannot fail */
         const int64_t after = first + rows, then = after + d->block;
-        add_products(d, rows, n, v, s, first > 0, mfm_winograd_rows_of(d, &d->from, x, after, then),
+        add_products(d, rows, n, v, s, sum_step(conv), first > 0,
+                     mfm_winograd_rows_of(d, &d->from, x, after, then),
                      mfm_winograd_rows_of(d, &d->to, gy, after, then));
     }
-    mfm_winograd_kernel_sums(kernels_of(conv), s, gw, add);
+    mfm_winograd_kernel_sums(kernels_of(conv), s, sum_step(conv), gw, add);
 }
 
 const mfm_conv_impl mfm_conv_winograd = {

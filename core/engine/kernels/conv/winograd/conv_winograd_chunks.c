@@ -111,7 +111,10 @@ static int64_t gradient_reals(const chunked *k)
     return k->d.form->points * mfm_winograd_step(k->longest, LANES);
 }
 
-enum { BLOCK_SUMS = MOST_POINTS * LANES * WIDTH, BLOCK_WEIGHTS = TAPS * LANES * WIDTH };
+enum {
+    BLOCK_SUMS = MOST_POINTS * (WIDTH + 1) * LANES, /* by mfm_winograd_step */
+    BLOCK_WEIGHTS = TAPS * LANES * WIDTH
+};
 
 /* Of a thread. */
 static int64_t own_reals(const chunked *k)
@@ -151,7 +154,8 @@ static void sum_chunk(const chunked *k, const block *b, int chunk, real *to, boo
 {
     const int64_t tiles = k->d.tiles, first = k->begin[chunk], rows = k->begin[chunk + 1] - first;
     const int64_t n_step = mfm_winograd_step(rows, LANES);
-    const int64_t v_step = mfm_winograd_step(tiles, k->c), s_step = LANES * b->width;
+    const int64_t v_step = mfm_winograd_step(tiles, k->c);
+    const int64_t s_step = mfm_winograd_step(LANES, b->width);
     mfm_winograd_gradient_block(&k->d, b->gy, (mfm_winograd_block){first, rows, rows}, b->row,
                                 LANES, b->n);
     for (int64_t point = 0; point < k->d.form->points; point++) {

@@ -35,9 +35,9 @@ void mfm_winograd_turned_kernels(mfm_kernels k, const real *w, real *u)
                                       o * c);
 }
 
-void mfm_winograd_kernel_sums(mfm_kernels k, const real *s, real *gw, bool add)
+void mfm_winograd_kernel_sums(mfm_kernels k, const real *s, int64_t step, real *gw, bool add)
 {
-    const int64_t c = k.c, o = k.o, step = k.width * c;
+    const int64_t c = k.c, o = k.o;
 #pragma omp parallel for schedule(static) num_threads(k.parts)
     for (int64_t row = 0; row < o; row++)
         for (int64_t i = 0; i < c; i += LANES)

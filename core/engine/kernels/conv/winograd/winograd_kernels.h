@@ -21,8 +21,8 @@ void mfm_winograd_kernels(mfm_kernels k, const real *w, int64_t depth, real *u);
 /* mfm_winograd_large only. u [36][o][c]: the kernels turned by 180 degrees, for the gradient of the
  * images; width is o. */
 void mfm_winograd_turned_kernels(mfm_kernels k, const real *w, real *u);
-/* mfm_winograd_large only. gw = [gw +] what the sums s [36][width][c] are the transform's gradient
- * of. */
-void mfm_winograd_kernel_sums(mfm_kernels k, const real *s, real *gw, bool add);
+/* mfm_winograd_large only. gw = [gw +] what the sums s [36][width][c], those of each point `step`
+ * apart, are the transform's gradient of. */
+void mfm_winograd_kernel_sums(mfm_kernels k, const real *s, int64_t step, real *gw, bool add);
 
 #endif
