@@ -40,6 +40,7 @@ typedef struct mfm_share {
     int first, end;
     const mfm_exchange *exchange; /* NULL: nobody else */
     bool local_statistics;        /* BatchNormalization goes by the samples at hand alone */
+    bool by_threads;              /* the order of sums may go by threads, where that is faster */
 } mfm_share;
 
 /* The first sample of a chunk; of chunk MFM_CHUNKS: the number of samples. */

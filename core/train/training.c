@@ -15,6 +15,7 @@ mfm_share mfm_options_share(const mfm_train_options *o, uint32_t batch)
     mfm_share share = !o->comm && o->ranks > 1 ? mfm_share_of(batch, 0, o->ranks, &planned)
                                                : mfm_comm_share(o->comm, batch);
     share.local_statistics = o->local_statistics;
+    share.by_threads = o->by_threads;
     return share;
 }
 

@@ -44,6 +44,7 @@ struct mfm_train_options {
     struct mfm_comm *comm; /* the ranks that train together; NULL: one */
     int ranks;             /* without comm: plans are those of rank 0 of so many; 0: of one */
     bool local_statistics; /* BatchNormalization over each rank's own images */
+    bool by_threads;       /* results may depend on the number of threads */
 };
 
 /* What this rank has of a batch of so many samples. */

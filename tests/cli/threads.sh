@@ -28,6 +28,16 @@ for setting in OMP_THREAD_LIMIT=2 OMP_DYNAMIC=true OMP_MAX_ACTIVE_LEVELS=0; do
     expect_same few.onnx two.onnx
 done
 
+# Sums in any order are the same but for rounding, for one image and for several.
+make_data few 4 6 4
+expect_exit 0 new resnet20 -o sums.onnx --classes 4 --input 1,20,20
+for batch in 1 24; do
+    options="--data idx:few --epochs 1 --lr 0.001 --batch $batch"
+    expect_exit 0 train sums.onnx -o tree-$batch.onnx $options
+    expect_exit 0 train sums.onnx -o any-$batch.onnx $options --reproducible off
+    expect_exit 0 diff tree-$batch.onnx any-$batch.onnx --tolerance 1e-3
+done
+
 # Every limit of the address space: it works, or the reason is told, by the loader where not even
 # the libraries fit. What is counted are libraries, stacks of threads, the buffers of the plan, and
 # what a library for convolution makes.

@@ -67,7 +67,8 @@ mfm_train_options mfm_workload_options(const mfm_workload *w)
                                .batch = (uint32_t)w->batch,
                                .meta_batch = (uint32_t)w->meta_batch,
                                .weight_decay = 5e-4,
-                               .ranks = w->ranks};
+                               .ranks = w->ranks,
+                               .by_threads = w->by_threads};
 }
 
 int mfm_workload_make(mfm_workload *w)

@@ -16,6 +16,7 @@ typedef struct mfm_workload {
     uint64_t batch, meta_batch;
     int ranks;              /* that share the batches: rank 0 of so many is planned; 0: one */
     bool form;              /* without the parameters' numbers: to be planned, not run */
+    bool by_threads;        /* results may depend on the number of threads */
     bool injected;          /* set by mfm_workload_load: the modulator is a fresh one */
     bool branched;          /* likewise: so are the branches */
     mfm_role_choice choice; /* of tensors by name */

@@ -7,6 +7,7 @@
 #include "core/base/random.h"
 #include "tools/show/reports/bench_report.h"
 #include "tools/process.h"
+#include "tools/options/groups/reproducible_option.h"
 #include "tools/options/groups/role_options.h"
 #include "tools/options/settings.h"
 #include "tools/threads.h"
@@ -16,6 +17,7 @@ typedef struct options {
     mfm_inject_arguments inject;
     mfm_role_arguments roles;
     uint64_t batch, meta_batch, repeat, profile, threads;
+    int reproducible; /* enum mfm_reproducible */
     bool all_nodes, json;
     mfm_settings_room room;
 } options;
@@ -58,6 +60,7 @@ static const mfm_option table[] = {
      .offset = offsetof(options, all_nodes),
      .help = "list every node, not only the slowest"},
     MFM_THREADS_OPTION(options, threads),
+    MFM_REPRODUCIBLE_CHOICE(options, reproducible),
     MFM_JSON_OPTION(options, json),
 };
 
@@ -277,6 +280,7 @@ static int run(mfm_ctx *ctx, const options *o, const mfm_form *form, const mfm_a
                      .method = mfm_method_find(o->method),
                      .chosen = form->chosen,
                      .choice = mfm_role_choice_of(&o->roles),
+                     .by_threads = o->reproducible == MFM_REPRODUCIBLE_OFF,
                      .batch = o->batch,
                      .meta_batch = o->meta_batch ? o->meta_batch : o->batch},
         .result = {

@@ -57,6 +57,7 @@ static const mfm_option output_table[] = {
      .silent_default = true,
      .scope = MFM_OPTION_LOCAL,
      .help = "processors to use (default: all); results are the same for any number of them"},
+    MFM_REPRODUCIBLE_CHOICE(mfm_train_arguments, reproducible),
 };
 
 static const char *no_shift(const void *values, const mfm_run_facts *run)
@@ -493,6 +494,7 @@ mfm_train_options mfm_train_options_of(const mfm_form *form, const mfm_train_arg
                                  .finishing = mfm_finishing_find(a->finishing),
                                  .seed = a->seed,
                                  .comm = a->comm,
-                                 .local_statistics = a->ranks.batch_norm == MFM_STATISTICS_LOCAL};
+                                 .local_statistics = a->ranks.batch_norm == MFM_STATISTICS_LOCAL,
+                                 .by_threads = a->reproducible == MFM_REPRODUCIBLE_OFF};
     return o;
 }

@@ -12,6 +12,7 @@
 #include "tools/options/groups/feature_options.h"
 #include "tools/options/groups/normalisation.h"
 #include "tools/options/groups/rank_options.h"
+#include "tools/options/groups/reproducible_option.h"
 #include "tools/options/groups/role_options.h"
 #include "tools/options/groups/view_options.h"
 #include "tools/options/settings.h"
@@ -21,6 +22,7 @@ typedef struct mfm_train_arguments {
     const char *output, *run, *seeds;
     bool resume;
     uint64_t threads;
+    int reproducible;          /* enum mfm_reproducible */
     double checkpoint_minutes; /* between checkpoints within an epoch; 0: none */
 
     const char *data;

@@ -13,6 +13,7 @@ enum { BLOCK = 1024 };
 struct mfm_conv_chunks {
     const mfm_conv_impl *impl;
     mfm_share share;
+    bool at_once;             /* the samples are one chunk, in all threads: as the library likes */
     int64_t length[LENGTHS];  /* samples of a chunk; 0: there is no such chunk */
     int64_t image, result;    /* reals of a sample */
     size_t count;             /* reals of a sum, in the implementation's form */
@@ -37,17 +38,18 @@ static int count_units(int chunks)
     return even && threads < chunks ? threads : chunks;
 }
 
-/* With one thread in force, since each will run in one. The form of sums does not depend on the
- * number of samples. */
+/* With one thread in force, since each will run in one, unless it is all there is. The form of sums
+ * does not depend on the number of samples. */
 static int make_states(mfm_ctx *ctx, mfm_conv_chunks *c, const mfm_conv_shape *shape)
 {
     const int threads = omp_get_max_threads();
     int status = MFM_OK;
-    omp_set_num_threads(1);
+    omp_set_num_threads(c->at_once ? threads : 1);
     for (int chunk = c->share.first; chunk < c->share.end && !status; chunk++) {
         mfm_conv_shape part = *shape;
         part.n = length_of(&c->share, chunk);
-        part.share = (mfm_share){.samples = c->share.samples, .first = chunk, .end = chunk + 1};
+        if (!c->at_once)
+            part.share = (mfm_share){.samples = c->share.samples, .first = chunk, .end = chunk + 1};
         const int which = part.n > c->share.samples / MFM_CHUNKS ? MANY : FEW;
         void **state = &c->states[(chunk - c->share.first) / c->size][which];
         if (part.n == 0 || *state)
@@ -72,6 +74,9 @@ int mfm_conv_chunks_new(mfm_ctx *ctx, const mfm_conv_impl *impl, const mfm_conv_
         return MFM_ENOMEM;
     c->impl = impl;
     c->share = shape->share.samples ? shape->share : mfm_share_whole(shape->n);
+    c->at_once = c->share.by_threads && impl->dispatches;
+    if (c->at_once) /* one chunk of as many batches as there are chunks */
+        c->share = (mfm_share){.samples = MFM_CHUNKS * shape->n, .end = 1};
     const mfm_conv_depth flat = {.in = 1, .out = 1, .kernel = 1};
     const mfm_conv_depth *depth = shape->row_major ? &shape->depth : &flat;
     c->image = mfm_conv_image_count(shape) / shape->n * depth->in;

@@ -108,10 +108,14 @@ static void check_bias(const mfm_conv *conv, const mfm_conv_shape *shape, const 
     free(scratch);
 }
 
-static void check(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *g)
+/* share NULL: the images are a batch by themselves. */
+static void check_share(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *g,
+                        const mfm_share *share)
 {
     const mfm_conv_impl *const list[] = {impl, &mfm_conv_general, NULL};
-    const mfm_conv_shape shape = conv_shape_of(g);
+    mfm_conv_shape shape = conv_shape_of(g);
+    if (share)
+        shape.share = *share;
     const bool mixes = impl == &mfm_conv_winograd || impl == &mfm_conv_winograd_small ||
                        impl == &mfm_conv_winograd_chunks;
     conv_terms t = conv_terms_new(&shape);
@@ -131,6 +135,11 @@ static void check(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *
         check_bias(conv, &shape, &t);
     mfm_conv_free(ctx, conv);
     conv_terms_free(&t);
+}
+
+static void check(mfm_ctx *ctx, const mfm_conv_impl *impl, const conv_geometry *g)
+{
+    check_share(ctx, impl, g, NULL);
 }
 
 /* In every direction that the implementation has. */
@@ -165,6 +174,24 @@ static void general(void)
     random_shapes(&mfm_conv_general, draw, SHAPES);
 }
 
+/* Strides, groups, a vector that is not filled. */
+static const conv_geometry library[] = {
+    {"one image", 1, 24, 9, 7, 40, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
+    {"fewer images than chunks", 5, 8, 9, 9, 12, 3, 3, {2, 2}, {1, 1}, {1, 1, 1, 1}, 4},
+    {"more", 19, 16, 6, 5, 16, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 16},
+};
+
+static void general_by_threads(void)
+{
+    mfm_ctx *ctx = mfm_ctx_new(NULL);
+    for (size_t i = 0; i < sizeof library / sizeof library[0]; i++) {
+        mfm_share share = mfm_share_whole(library[i].n);
+        share.by_threads = true;
+        check_share(ctx, &mfm_conv_general, &library[i], &share);
+    }
+    mfm_ctx_free(ctx);
+}
+
 static void direct(void)
 {
     random_shapes(&mfm_conv_direct, draw, SHAPES);
@@ -190,7 +217,15 @@ static conv_geometry draw_1x1(dice *d)
 static const conv_geometry windows[] = {
     {"3 x 3, stride 2", 3, 64, 7, 8, 70, 3, 3, {2, 2}, {1, 1}, {1, 1, 1, 1}, 1},
     {"2 x 5", 2, 67, 9, 11, 64, 2, 5, {2, 1}, {1, 1}, {0, 2, 1, 2}, 1},
-    {"dilated", 1, 64, 11, 9, 66, 3, 2, {1, 3}, {2, 3}, {2, 1, 0, 3}, 1},
+    {"dilated", 2, 64, 11, 9, 66, 3, 2, {1, 3}, {2, 3}, {2, 1, 0, 3}, 1},
+};
+
+/* And those of one image. */
+static const conv_geometry one_image[] = {
+    {"3 x 3", 1, 24, 9, 7, 40, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
+    {"few channels, strides", 1, 3, 31, 29, 21, 7, 7, {2, 2}, {1, 1}, {3, 3, 3, 3}, 1},
+    {"dilated", 1, 5, 11, 9, 66, 3, 2, {1, 3}, {2, 3}, {2, 1, 0, 3}, 1},
+    {"1 x 1", 1, 70, 56, 57, 12, 1, 1, {1, 1}, {1, 1}, {0}, 1},
 };
 
 /* A matrix product between many channels: in narrow vectors for the weights alone, beside another
@@ -211,6 +246,11 @@ static void pointwise(void)
         CU_ASSERT_EQUAL(mfm_conv_pointwise.fits(&strided, MFM_CONV_WEIGHTS), !narrow);
         CU_ASSERT_FALSE(mfm_conv_pointwise.fits(&strided, MFM_CONV_FORWARD));
         check(ctx, &mfm_conv_pointwise, &windows[i]);
+    }
+    for (size_t i = 0; i < sizeof one_image / sizeof one_image[0]; i++) {
+        const mfm_conv_shape one = conv_shape_of(&one_image[i]);
+        CU_ASSERT(mfm_conv_pointwise.fits(&one, MFM_CONV_WEIGHTS));
+        check(ctx, &mfm_conv_pointwise, &one_image[i]);
     }
     mfm_ctx_free(ctx);
 }
@@ -274,6 +314,8 @@ static const conv_geometry few_tiles[] = {
     {"three by one", 13, 64, 7, 5, 176, 3, 3, {1, 1}, {1, 1}, {2, 0, 2, 0}, 1},
     {"one tile of four", 35, 64, 4, 4, 80, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
     {"two, cut off", 11, 144, 7, 7, 128, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
+    {"one image", 1, 64, 8, 8, 80, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
+    {"one tile", 1, 48, 3, 3, 32, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
 };
 
 static void winograd_few_tiles(void)
@@ -324,6 +366,7 @@ static void every_failed_allocation_is_told(void)
 
 static const mfm_case cases[] = {
     {"the general implementation gives the defining sums", general},
+    {"it gives them where sums go by threads", general_by_threads},
     {"direct convolution gives the defining sums", direct},
     {"direct convolution gives them for LeNet's layers", direct_lenet},
     {"panels of results give the defining sums", panels},
