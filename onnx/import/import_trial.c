@@ -186,9 +186,11 @@ static int try_images(trial *t)
     if (status)
         return status;
     run(t, 0, 1);
-    for (int k = 0; k < t->node->n_out; k++)
-        memcpy(t->results[k], mfm_plan_lane(t->plan, t->out[k], MFM_X),
-               (size_t)count_of(t, t->node->out[k]) * sizeof(real));
+    for (int k = 0; k < t->node->n_out; k++) {
+        const size_t count = (size_t)count_of(t, t->node->out[k]);
+        if (count) /* else there is no lane */
+            memcpy(t->results[k], mfm_plan_lane(t->plan, t->out[k], MFM_X), count * sizeof(real));
+    }
     for (int change = 0; change < 4; change++) {
         const uint8_t owner = change & 1 ? MFM_OWNED_OTHERS : MFM_OWNED_FIRST;
         run(t, owner, change & 2 ? (real)0.25 : 4);

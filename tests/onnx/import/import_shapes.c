@@ -241,6 +241,21 @@ static void a_parameter_is_stretched_to_the_batch(void)
     finish(&t);
 }
 
+/* Of a Pad that takes all rows away. */
+static void what_has_no_numbers_is_tried_too(void)
+{
+    imported t = start(8, 18);
+    hand_conv(t.model);
+    hand_ints(t.model, "pads", HAND_DIMS(0, 0, -2, 0, 0, 0, -2, 0));
+    hand_node(t.model, "Pad", "", "c pads", "none");
+    Onnx__NodeProto *both = hand_node(t.model, "Concat", "", "c none", "d");
+    CU_ASSERT_FALSE(mfm_proto_attr_int(t.model, both, "axis", 2));
+    hand_head(t.model, "d");
+    CU_ASSERT_FATAL(imports(&t));
+    CU_ASSERT(logits_are(&t, 3, 5));
+    finish(&t);
+}
+
 static const mfm_case cases[] = {
     {"a batch of 1 that is frozen into a Reshape is freed", a_frozen_batch_is_freed},
     {"so is any other", a_frozen_batch_of_eight_is_freed},
@@ -253,5 +268,6 @@ static const mfm_case cases[] = {
     {"a batch that is computed with is refused", a_computed_batch_is_refused},
     {"the batch as a bound of a Slice is refused", the_batch_as_a_bound_is_refused},
     {"the batch at two places of a shape is refused", two_batches_in_one_shape_are_refused},
+    {"what has no numbers is tried, too", what_has_no_numbers_is_tried_too},
 };
 MFM_SUITE("onnx/import_shapes", cases)
