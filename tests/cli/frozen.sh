@@ -1,9 +1,9 @@
 # Frozen layers: what is trained, what is computed once, and that a run that goes on keeps it all.
 . "$SOURCE/tests/cli/lib.sh"
 
-make_data four 4 40 10
+make_data four 4 16 5
 expect_exit 0 new resnet20 -o new.onnx --classes 4 --input 1,20,20
-common="--data idx:four --imbalance 10 --meta-per-class 4 --batch 16 --meta-batch 16 --lr 0.02
+common="--data idx:four --imbalance 4 --meta-per-class 4 --batch 16 --meta-batch 16 --lr 0.02
     --threads 1 --milestones none"
 expect_exit 0 train new.onnx -o first.onnx $common --method base --epochs 2
 
@@ -11,7 +11,7 @@ expect_exit 0 train new.onnx -o first.onnx $common --method base --epochs 2
 for method in base mfm; do
     expect_exit 0 train first.onnx -o $method.onnx $common --method $method --epochs 3 \
         --freeze-before last_conv
-    expect_stderr '^the features of [0-9]+ training,.* 40 test images are computed once: [0-9.]+ '
+    expect_stderr '^the features of [0-9]+ training,.* 20 test images are computed once: [0-9.]+ '
     expect_exit 0 train first.onnx -o anew.onnx $common --method $method --epochs 3 \
         --freeze-before last_conv --feature-memory 0 --run anew.$method
     expect_no_stderr_but '^epoch |has no effect: the run reads no meta set'
@@ -50,7 +50,7 @@ for method in mfm-free mw-net l2rw crt lws; do
     rm -r other.onnx other.run
 done
 expect_exit 0 train first.onnx -o two.onnx $common --method bbn --epochs 2 --freeze-before block:9
-expect_stderr 'training, 40 test images are computed once'
+expect_stderr 'training, 20 test images are computed once'
 expect_exit 0 train first.onnx -o two.anew.onnx $common --method bbn --epochs 2 \
     --freeze-before block:9 --feature-memory 0
 expect_same two.onnx two.anew.onnx
@@ -69,10 +69,10 @@ rm -r other.onnx other.run
 # Augmented and mixed images have features of their own in each step; those of tests do not.
 expect_exit 0 train first.onnx -o other.onnx $common --method base --epochs 1 \
     --freeze-before last_conv --augment shift:4,flip
-expect_stderr '^the features of 40 test images are computed once'
+expect_stderr '^the features of 20 test images are computed once'
 expect_exit 0 train first.onnx -o other.onnx $common --method base --epochs 1 \
     --freeze-before last_conv --mix mixup --run other.mixed
-expect_stderr '^the features of 40 test images are computed once'
+expect_stderr '^the features of 20 test images are computed once'
 rm -r other.onnx other.run other.mixed
 
 # Rates of its own for a layer: 0 moves nothing, and is told like the rest.

@@ -2,7 +2,7 @@
 # the checkpoint.
 . "$SOURCE/tests/cli/lib.sh"
 
-make_data four 4 40 10
+make_data four 4 20 5
 expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
 expect_exit 0 new resnet20 -o resnet.onnx --classes 4 --input 1,20,20
 data="--data idx:four --imbalance 2 --batch 21 --meta-batch 11"

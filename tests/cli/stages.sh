@@ -2,16 +2,16 @@
 # two branches, made of one and trained together.
 . "$SOURCE/tests/cli/lib.sh"
 
-make_data four 4 40 10
+make_data four 4 16 5
 expect_exit 0 new resnet20 -o new.onnx --classes 4 --input 1,20,20
-common="--data idx:four --imbalance 10 --batch 16 --lr 0.1 --threads 1
+common="--data idx:four --imbalance 4 --batch 16 --lr 0.1 --threads 1
     --milestones none"
 expect_exit 0 train new.onnx -o first.onnx $common --method base --epochs 3
 
 for method in crt lws mislas; do
     # Features are computed once, which is said; computed in every step they give the same bytes.
     expect_exit 0 train first.onnx -o $method.onnx $common --method $method --epochs 3
-    expect_stderr '^the features of [0-9]+ training, 40 test images are computed once: [0-9.]+ MiB'
+    expect_stderr '^the features of [0-9]+ training, 20 test images are computed once: [0-9.]+ MiB'
     expect_different first.onnx $method.onnx
     grep -q '"sampler": "class-balanced"' $method.run/run.json || fail "not the method's sampler"
     expect_exit 0 train first.onnx -o anew.onnx $common --method $method --epochs 3 \
@@ -39,7 +39,7 @@ for method in crt lws mislas; do
     # Augmented images have features of their own in every step.
     expect_exit 0 train first.onnx -o shifted.onnx $common --method $method --epochs 1 \
         --augment shift:4,flip
-    expect_stderr '^the features of 40 test images are computed once'
+    expect_stderr '^the features of 20 test images are computed once'
     rm -r shifted.onnx shifted.run
 done
 
