@@ -18,8 +18,10 @@
 enum {
     MANY_CHANNELS = 256,
     FEW_CHANNELS = 64,
-    FEW_PIXELS = 512,       /* of all results */
-    MOST_SUMMED = 2048,     /* pixels that the weights' gradient sums over */
+    FEW_PIXELS = 512,     /* of all results */
+    MOST_SUMMED = 2048,   /* pixels that the weights' gradient sums over */
+    MOST_OF_BROAD = 8192, /* the same between so many channels: */
+    BROAD = 128,
     LEAST_SIDE = 64,        /* channels, of a larger kernel */
     MOST_TAPS = 1 << 22,    /* of all windows: 16 MiB */
     PARALLEL_FROM = 1 << 14 /* reals to copy */
@@ -52,8 +54,9 @@ static bool is_ahead(const mfm_conv_shape *s, enum mfm_conv_direction direction)
     const int64_t least = s->c < s->o ? s->c : s->o;
     if ((int)MFM_VEC_BYTES <= (int)MFM_CONV_NARROW_BYTES)
         return direction == MFM_CONV_WEIGHTS && !strides(s) && least >= MANY_CHANNELS;
-    return direction == MFM_CONV_WEIGHTS ? all <= MOST_SUMMED
-                                         : all <= FEW_PIXELS || least < FEW_CHANNELS;
+    if (direction == MFM_CONV_WEIGHTS)
+        return all <= (least < BROAD ? MOST_SUMMED : MOST_OF_BROAD);
+    return all <= FEW_PIXELS || least < FEW_CHANNELS;
 }
 
 /* Numbers of a window. */
