@@ -67,6 +67,7 @@ variant() {
     results="$results $file"
     rm -f "$file"
     echo "== $name"
+    started=$(date +%s)
     # shellcheck disable=SC2086 # these are words
     if ! { cmake --preset "$name" -DMFM_PYTHON="$python" $configuration &&
         cmake --build --preset "$name" --target $targets; } >"build/$name.log" 2>&1; then
@@ -74,7 +75,9 @@ variant() {
         echo "test.sh: the build of $name failed: build/$name.log"
         return 0
     fi
+    built=$(date +%s)
     ctest --preset "$name" --output-junit "$file" -j "$jobs" --no-tests=error "$@" || true
+    echo "== $name: built in $((built - started)) s, tested in $(($(date +%s) - built)) s"
 }
 
 variant release all
