@@ -57,6 +57,13 @@ mfm_share mfm_share_of(int64_t samples, int rank, int ranks, const mfm_exchange 
 /* Whether every rank has a sample. */
 bool mfm_share_reaches_all(int64_t samples, int ranks);
 
+/* Whether sums over the samples go by chunks. Those over one sample are cut by shapes alone, so
+ * that threads can share them. */
+static inline bool mfm_share_has_chunks(const mfm_share *share)
+{
+    return share->samples > 1;
+}
+
 static inline int64_t mfm_share_first(const mfm_share *share)
 {
     return mfm_chunk_begin(share->samples, share->first);

@@ -11,10 +11,9 @@ enum { MAX_PARTS = 32, PART_ELEMENTS = 8192, BLOCK_ELEMENTS = 4096, BLOCK_ROWS =
 /* Short rows are taken several at a time, as rows of about this length. */
 enum { LONG_ROW = 64 };
 
-/* Rows of several samples are summed chunk by chunk; those of one are anybody's to cut. */
 static bool by_chunks(mfm_channels size)
 {
-    return size.share && size.share->samples > 1;
+    return size.share && mfm_share_has_chunks(size.share);
 }
 
 static int64_t count_parts(mfm_channels size)

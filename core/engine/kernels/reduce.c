@@ -218,7 +218,7 @@ void mfm_reduce(const mfm_share *share, const mfm_shape *shape, const real *g,
     r.blocks = r.by_columns ? (columns + COLUMNS - 1) / COLUMNS : columns;
     r.terms = mfm_nest_count(&r.summed);
     r.parts = r.terms / PART < 1 ? 1 : mfm_smaller(r.terms / PART, PARTS);
-    if (g && mfm_reduces_samples(share, shape, to_stride) && share->samples > 1 &&
+    if (g && mfm_reduces_samples(share, shape, to_stride) && mfm_share_has_chunks(share) &&
         samples_lead(shape, g_stride, to_stride)) {
         r.share = share;
         r.parts = share->end - share->first;

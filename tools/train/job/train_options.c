@@ -56,7 +56,7 @@ static const mfm_option output_table[] = {
      FIELD(threads),
      .silent_default = true,
      .scope = MFM_OPTION_LOCAL,
-     .help = "processors to use (default: all); results are the same for any number of them"},
+     .help = "processors to use (default: all); --reproducible tells what depends on them"},
     MFM_REPRODUCIBLE_CHOICE(mfm_train_arguments, reproducible),
 };
 

@@ -1,7 +1,8 @@
 /*
  * The gradient of a convolution's weights as the sum over the chunks of a batch (share.h): each
  * chunk's is a convolution of its own, by one thread, whose kernel is made for the number of
- * samples in a chunk. Threads have parts of the tree, whose sums are added in the end.
+ * samples in a chunk. Threads have parts of the tree, whose sums are added in the end. Where a
+ * share allows sums by threads, an implementation that dispatches takes the batch at once.
  */
 #ifndef MFM_CONV_CHUNKS_H
 #define MFM_CONV_CHUNKS_H

@@ -39,7 +39,8 @@ typedef struct mfm_conv_impl {
                           real *scratch);
     /* The gradient of the weights, or what weights_finish makes it of: sums over samples are added
      * up in that form, of so many reals. Both NULL: as it is. Called in one thread, for the samples
-     * of a chunk (conv_chunks.h); when adding, their sum as a whole is what is added. */
+     * of a chunk, or in all for the batch (conv_chunks.h); when adding, their sum as a whole is
+     * what is added. */
     void (*backward_weights)(const void *state, const real *gy, const real *x, real *sum, bool add,
                              real *scratch);
     size_t (*weights_sum)(const void *state);

@@ -32,6 +32,12 @@ static int64_t pixels(const mfm_conv_shape *s)
     return s->n * s->oh * s->ow;
 }
 
+/* Of all ranks' results. */
+static int64_t all_pixels(const mfm_conv_shape *s)
+{
+    return mfm_conv_samples(s) * s->oh * s->ow;
+}
+
 static bool strides(const mfm_conv_shape *s)
 {
     return s->stride[0] > 1 || s->stride[1] > 1;
@@ -50,7 +56,7 @@ static bool is_ahead(const mfm_conv_shape *s, enum mfm_conv_direction direction)
 {
     if (is_alone(s, direction))
         return true;
-    const int64_t all = mfm_conv_samples(s) * s->oh * s->ow;
+    const int64_t all = all_pixels(s);
     const int64_t least = s->c < s->o ? s->c : s->o;
     if ((int)MFM_VEC_BYTES <= (int)MFM_CONV_NARROW_BYTES)
         return direction == MFM_CONV_WEIGHTS && !strides(s) && least >= MANY_CHANNELS;
@@ -75,14 +81,13 @@ static bool is_point(const mfm_conv_shape *s)
 static bool few_windows(const mfm_conv_shape *s)
 {
     return strides(s) && (int)MFM_VEC_BYTES > (int)MFM_CONV_NARROW_BYTES && s->c >= LEAST_SIDE &&
-           s->o >= LEAST_SIDE && mfm_conv_samples(s) * s->oh * s->ow <= MOST_SUMMED;
+           s->o >= LEAST_SIDE && all_pixels(s) <= MOST_SUMMED;
 }
 
 static bool takes_windows(const mfm_conv_shape *s, enum mfm_conv_direction direction)
 {
-    const int64_t all = mfm_conv_samples(s) * s->oh * s->ow;
     return direction == MFM_CONV_WEIGHTS && !is_point(s) && s->groups == 1 &&
-           all <= MOST_TAPS / window(s) && (is_alone(s, direction) || few_windows(s));
+           all_pixels(s) <= MOST_TAPS / window(s) && (is_alone(s, direction) || few_windows(s));
 }
 
 static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction direction)
