@@ -3,16 +3,13 @@
  * being A's from `axis` on, or the last ones; shapes are equal elsewhere. With axes of length 1
  * behind B's own that is numpy's broadcasting, which came with opset 7.
  */
-#include <stdio.h>
-
 #include "onnx/expand/expand_parts.h"
 
 /* B with its axes at A's; 0 axes are added where B's are the last ones. */
 static int place(mfm_parts *p, const Onnx__AttributeProto *axis, const mfm_shape *a, int b,
                  const mfm_shape *shape)
 {
-    char text[64];
-    size_t used = (size_t)snprintf(text, sizeof text, "Unsqueeze axes=");
+    int64_t axes[MFM_MAX_RANK];
     const int64_t first = axis->i < 0 ? axis->i + a->rank : axis->i;
     const int64_t behind = a->rank - first - shape->rank;
     if (first < 0 || behind < 0) {
@@ -22,9 +19,9 @@ static int place(mfm_parts *p, const Onnx__AttributeProto *axis, const mfm_shape
         return MFM_NO_VALUE;
     }
     for (int i = 0; i < behind; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%d", i ? "," : "",
-                                 shape->rank + i);
-    return behind ? mfm_parts_add(p, text, b, MFM_NO_VALUE, MFM_NO_VALUE) : b;
+        axes[i] = shape->rank + i;
+    return behind ? mfm_parts_add_list(p, "Unsqueeze axes=", axes, (int)behind, b, MFM_NO_VALUE)
+                  : b;
 }
 
 /* Whether B's axes, from `first` of A's on, are A's or of length 1. */

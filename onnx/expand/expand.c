@@ -1,5 +1,6 @@
 #include "onnx/expand/expand.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,13 +95,39 @@ int mfm_parts_add(mfm_parts *p, const char *what, int a, int b, int c)
     return out;
 }
 
-int mfm_parts_const(mfm_parts *p, const mfm_shape *shape, const real *numbers)
+char *mfm_parts_list(char text[MFM_LIST_TEXT], const int64_t *list, int count)
+{
+    assert(count <= MFM_MAX_RANK);
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < count; i++)
+        used += (size_t)snprintf(text + used, MFM_LIST_TEXT - used, "%s%lld", i ? "," : "",
+                                 (long long)list[i]);
+    return text;
+}
+
+int mfm_parts_add_list(mfm_parts *p, const char *what, const int64_t *list, int count, int a, int b)
+{
+    char words[WORDS], numbers[MFM_LIST_TEXT];
+    snprintf(words, sizeof words, "%s%s", what, mfm_parts_list(numbers, list, count));
+    return mfm_parts_add(p, words, a, b, MFM_NO_VALUE);
+}
+
+int mfm_parts_const(mfm_parts *p, const mfm_shape *shape, const real *row_major)
 {
     int value = MFM_NO_VALUE;
+    const size_t count = (size_t)mfm_shape_count(shape);
+    real *stored =
+        p->status ? NULL : mfm_alloc_aligned(p->im->ctx, count ? count : 1, sizeof *stored);
+    if (!stored && !p->status)
+        p->status = MFM_ENOMEM;
+    if (stored && count)
+        mfm_layout_to_engine(shape, row_major, stored);
     if (!p->status)
-        p->status = mfm_graph_const(p->im->graph, "", shape, numbers, &value);
+        p->status = mfm_graph_const(p->im->graph, "", shape, stored, &value);
     if (!p->status)
         p->status = mfm_import_bind_output(p->im, "", value, false);
+    mfm_free_aligned(p->im->ctx, stored);
     return value;
 }
 

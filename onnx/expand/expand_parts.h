@@ -17,8 +17,14 @@ enum { MFM_NO_VALUE = -1 };
 /* The value of a new node. what: "Reshape shape=0,0,-1", an operator of opset 13 or later and its
  * attributes; up to three inputs, MFM_NO_VALUE where there is none. */
 int mfm_parts_add(mfm_parts *p, const char *what, int a, int b, int c);
-/* A constant of that shape, row-major; one number. */
-int mfm_parts_const(mfm_parts *p, const mfm_shape *shape, const real *numbers);
+/* The same, the last attribute being a list of up to MFM_MAX_RANK numbers: "Reshape shape=". */
+int mfm_parts_add_list(mfm_parts *p, const char *what, const int64_t *list, int count, int a,
+                       int b);
+/* "0,2,3"; returns text. */
+enum { MFM_LIST_TEXT = 21 * MFM_MAX_RANK + 1 };
+char *mfm_parts_list(char text[MFM_LIST_TEXT], const int64_t *list, int count);
+/* A constant of that shape, from row-major numbers; one number. */
+int mfm_parts_const(mfm_parts *p, const mfm_shape *shape, const real *row_major);
 int mfm_parts_number(mfm_parts *p, double number);
 /* Input `input` of the node in a role; MFM_NO_VALUE where it is absent. */
 int mfm_parts_input(mfm_parts *p, size_t input, enum mfm_role role);

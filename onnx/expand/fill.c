@@ -1,7 +1,5 @@
 /* ConstantOfShape where the shape depends on the batch size, which folding cannot take: one number
  * that is expanded to the batch. */
-#include <stdio.h>
-
 #include "onnx/expand/expand_parts.h"
 
 /* The number of a node, which it fills any shape with, or truth value. */
@@ -24,12 +22,11 @@ static int filling(mfm_importer *im, const Onnx__NodeProto *node, double *number
     return status;
 }
 
-/* "Expand shape=-1,3,4": where k times the batch size stands, -k. */
-static int describe(mfm_importer *im, const Onnx__NodeProto *node, const mfm_folded *shape,
-                    char *text, size_t size)
+/* Expand's lengths: where k times the batch size stands, -k. */
+static int read_lengths(mfm_importer *im, const Onnx__NodeProto *node, const mfm_folded *shape,
+                        int64_t lengths[MFM_MAX_RANK])
 {
     const int64_t count = shape ? mfm_shape_count(&shape->shape) : 0;
-    size_t used = (size_t)snprintf(text, size, "Expand shape=");
     if (!shape || mfm_folded_is_real(shape) || shape->shape.rank != 1 || count > MFM_MAX_RANK)
         return mfm_import_fail(im, node, MFM_ENOTSUP,
                                "input '%s': must be a list of at most %d lengths that are known "
@@ -42,8 +39,7 @@ static int describe(mfm_importer *im, const Onnx__NodeProto *node, const mfm_fol
                                    "length %lld depends on the batch size in a way that is not "
                                    "supported",
                                    (long long)i);
-        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? "," : "",
-                                 (long long)(length->n ? -length->n : length->i));
+        lengths[i] = length->n ? -length->n : length->i;
     }
     return MFM_OK;
 }
@@ -54,18 +50,20 @@ int mfm_expand_fill(mfm_importer *im, const Onnx__NodeProto *node)
     const mfm_folded *shape = NULL;
     double number = 0;
     bool truth = false;
-    char text[256];
+    int64_t lengths[MFM_MAX_RANK];
     if (node->n_input != 1 || node->n_output != 1)
         return mfm_import_fail(im, node, MFM_EDATA, "must have one input and one output");
     if (!im->network || im->network->images < 0)
         return mfm_import_fail(im, node, MFM_ENOTSUP, "depends on the batch size without images");
     p.status = mfm_import_folded(im, node->input[0], &shape);
     if (!p.status)
-        p.status = describe(im, node, shape, text, sizeof text);
+        p.status = read_lengths(im, node, shape, lengths);
     if (!p.status)
         p.status = filling(im, node, &number, &truth);
     const int one = mfm_parts_number(&p, number);
-    const int filled = mfm_parts_add(&p, text, one, im->network->images, MFM_NO_VALUE);
+    const int rank = p.status ? 0 : (int)mfm_shape_count(&shape->shape);
+    const int filled =
+        mfm_parts_add_list(&p, "Expand shape=", lengths, rank, one, im->network->images);
     if (!p.status && truth)
         im->graph->values[filled].role = MFM_INDEX;
     mfm_parts_output(&p, 0, filled);

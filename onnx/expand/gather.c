@@ -5,12 +5,11 @@
  * So each image is laid out anew by itself: the data as [N, M, ...], from which axis 1 is taken at
  * `base`. Where that only moves axes it is a Reshape, and a Transpose behind it.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "onnx/expand/expand_parts.h"
 
-enum { DATA, PLACES, TEXT = 256 };
+enum { DATA, PLACES };
 
 typedef struct view {
     mfm_parts p;
@@ -95,7 +94,8 @@ static int find_view(view *v)
     v->base = places->at[0]->v;
     for (int k = 0; k < MFM_FOLD_BATCHES && by_image; k++)
         by_image = is_by_image(v, places->at[k], mfm_fold_batches[k]);
-    if (by_image && v->taken.rank + v->row.rank < MFM_MAX_RANK)
+    const int listed = v->taken.rank ? v->taken.rank : 1; /* axes, at least that of a list */
+    if (by_image && listed + v->row.rank < MFM_MAX_RANK)
         return MFM_OK;
     v->p.status =
         mfm_import_fail(v->p.im, node, MFM_ENOTSUP,
@@ -150,33 +150,29 @@ static bool is_in_order(const view *v)
     return v->count == v->rows;
 }
 
-/* "Reshape shape=-1,...": the batch, these lengths, and the row's. */
+/* To the batch, these lengths, and the row's. */
 static int reshape(view *v, int value, const int64_t *lengths, int count)
 {
-    char text[TEXT];
-    size_t used = (size_t)snprintf(text, sizeof text, "Reshape shape=-1");
-    for (int i = 0; i < count + v->row.rank; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, ",%lld",
-                                 (long long)(i < count ? lengths[i] : v->row.dim[i - count]));
-    return mfm_parts_add(&v->p, text, value, MFM_NO_VALUE, MFM_NO_VALUE);
+    int64_t shape[MFM_MAX_RANK] = {-1};
+    memcpy(shape + 1, lengths, (size_t)count * sizeof *shape);
+    memcpy(shape + 1 + count, v->row.dim, (size_t)v->row.rank * sizeof *shape);
+    return mfm_parts_add_list(&v->p, "Reshape shape=", shape, 1 + count + v->row.rank, value,
+                              MFM_NO_VALUE);
 }
 
 /* From the order of the rows into that of the axes. */
 static int transpose(view *v, const int *order)
 {
-    int64_t lengths[MFM_MAX_RANK];
-    int from[MFM_MAX_RANK];
-    char text[TEXT];
-    size_t used = (size_t)snprintf(text, sizeof text, "Transpose perm=0");
+    int64_t lengths[MFM_MAX_RANK], perm[MFM_MAX_RANK] = {0};
+    const int rank = 1 + v->taken.rank + v->row.rank;
     for (int k = 0; k < v->taken.rank; k++) {
         lengths[k] = v->taken.dim[order[k]];
-        from[order[k]] = k;
+        perm[1 + order[k]] = 1 + k;
     }
-    for (int i = 0; i < v->taken.rank + v->row.rank; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, ",%d",
-                                 1 + (i < v->taken.rank ? from[i] : i));
-    return mfm_parts_add(&v->p, text, reshape(v, v->data, lengths, v->taken.rank), MFM_NO_VALUE,
-                         MFM_NO_VALUE);
+    for (int i = 1 + v->taken.rank; i < rank; i++)
+        perm[i] = i;
+    return mfm_parts_add_list(&v->p, "Transpose perm=", perm, rank,
+                              reshape(v, v->data, lengths, v->taken.rank), MFM_NO_VALUE);
 }
 
 /* At any places: as a list, whose axes come behind. */

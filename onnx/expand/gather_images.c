@@ -11,7 +11,7 @@
 
 #include "onnx/expand/expand_parts.h"
 
-enum { DATA, PLACES, TEXT = 256 };
+enum { DATA, PLACES };
 
 typedef struct images {
     mfm_parts p;
@@ -147,7 +147,7 @@ static int first_places(images *g, mfm_shape *shape)
     *shape = *all;
     shape->dim[0] = 1;
     shape->dim[shape->rank - 1] -= g->drop;
-    real *numbers = mfm_alloc_aligned(g->p.im->ctx, 2 * (size_t)each, sizeof *numbers);
+    real *numbers = mfm_alloc(g->p.im->ctx, (size_t)each, sizeof *numbers);
     if (!numbers) {
         g->p.status = MFM_ENOMEM;
         return MFM_NO_VALUE;
@@ -156,9 +156,8 @@ static int first_places(images *g, mfm_shape *shape)
     for (int64_t i = 0; i < each; i++)
         if (!g->drop || i % listed)
             numbers[count++] = (real)g->known[0]->v[i].i;
-    mfm_layout_to_engine(shape, numbers, numbers + each);
-    const int value = mfm_parts_const(&g->p, shape, numbers + each);
-    mfm_free_aligned(g->p.im->ctx, numbers);
+    const int value = mfm_parts_const(&g->p, shape, numbers);
+    mfm_free(g->p.im->ctx, numbers);
     return value;
 }
 
@@ -166,12 +165,10 @@ static int first_places(images *g, mfm_shape *shape)
 static int all_places(images *g)
 {
     mfm_shape shape;
-    char text[TEXT] = "Expand shape=-1";
     const int first = first_places(g, &shape);
-    size_t used = sizeof "Expand shape=-1" - 1;
-    for (int i = 1; i < shape.rank && !g->p.status; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, ",%lld", (long long)shape.dim[i]);
-    const int all = mfm_parts_add(&g->p, text, first, g->p.im->network->images, MFM_NO_VALUE);
+    shape.dim[0] = -1;
+    const int all = mfm_parts_add_list(&g->p, "Expand shape=", shape.dim, shape.rank, first,
+                                       g->p.im->network->images);
     if (!g->p.status)
         g->p.im->graph->values[all].role = MFM_INDEX;
     return all;

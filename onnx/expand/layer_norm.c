@@ -4,8 +4,6 @@
  *     d = X - m,   s = 1 / sqrt(<d^2> + epsilon),   Y = Scale d s + B
  * Without them the operator is the engine's own.
  */
-#include <stdio.h>
-
 #include "onnx/expand/expand_parts.h"
 
 enum { X, SCALE, BIAS };         /* inputs */
@@ -17,15 +15,13 @@ bool mfm_layer_norm_shows(const mfm_importer *im, const Onnx__NodeProto *node)
     return mfm_parts_wants(&p, MEAN) || mfm_parts_wants(&p, INV_DEVIATION);
 }
 
-/* "ReduceMean axes=-2,-1" of the axes from `axis` on; false where there are none. */
-static bool describe_mean(int64_t axis, int rank, char *text, size_t size)
+/* Over the last `count` axes. */
+static int mean_of(mfm_parts *p, int count, int x)
 {
-    size_t used = (size_t)snprintf(text, size, "ReduceMean axes=");
-    if (axis < -rank || axis >= rank)
-        return false;
-    for (int i = (int)(axis < 0 ? axis : axis - rank); i < 0; i++)
-        used += (size_t)snprintf(text + used, size - used, "%d%s", i, i < -1 ? "," : "");
-    return true;
+    int64_t axes[MFM_MAX_RANK];
+    for (int i = 0; i < count; i++)
+        axes[i] = i - count;
+    return mfm_parts_add_list(p, "ReduceMean axes=", axes, count, x, MFM_NO_VALUE);
 }
 
 static int add(mfm_parts *p, const char *what, int a, int b)
@@ -36,20 +32,20 @@ static int add(mfm_parts *p, const char *what, int a, int b)
 int mfm_expand_layer_norm(mfm_importer *im, const Onnx__NodeProto *node)
 {
     mfm_parts p = {.im = im, .node = node};
-    char mean_of[128];
     const Onnx__AttributeProto *epsilon = mfm_proto_attr(node, "epsilon");
     const int x = mfm_parts_input(&p, X, MFM_DATA);
     const int scale = mfm_parts_input(&p, SCALE, MFM_PARAM);
     const int bias = mfm_parts_input(&p, BIAS, MFM_PARAM);
     const mfm_shape shape = mfm_parts_shape(&p, x);
+    const int64_t axis = mfm_proto_int(node, "axis", -1);
     if (p.status)
         return p.status;
-    if (x == MFM_NO_VALUE || scale == MFM_NO_VALUE ||
-        !describe_mean(mfm_proto_int(node, "axis", -1), shape.rank, mean_of, sizeof mean_of))
+    if (x == MFM_NO_VALUE || scale == MFM_NO_VALUE || axis < -shape.rank || axis >= shape.rank)
         return mfm_import_fail(im, node, MFM_EDATA, "must have X, Scale and an axis of X");
-    const int mean = add(&p, mean_of, x, MFM_NO_VALUE);
+    const int count = (int)(axis < 0 ? -axis : shape.rank - axis);
+    const int mean = mean_of(&p, count, x);
     const int centred = add(&p, "Sub", x, mean);
-    const int variance = add(&p, mean_of, add(&p, "Mul", centred, centred), MFM_NO_VALUE);
+    const int variance = mean_of(&p, count, add(&p, "Mul", centred, centred));
     const int raised =
         add(&p, "Add", variance, mfm_parts_number(&p, epsilon ? (double)epsilon->f : 1e-5));
     const int inverse = add(&p, "Reciprocal", add(&p, "Sqrt", raised, MFM_NO_VALUE), MFM_NO_VALUE);

@@ -5,25 +5,20 @@
  * e / deviation, but where all numbers are alike its root has no derivative, and rounding may leave
  * it none at all.
  */
-#include <stdio.h>
-
 #include "onnx/expand/expand_parts.h"
 
-/* "ReduceMean axes=0,2,3" */
-static int describe(mfm_parts *p, char *text, size_t size)
+static int mean(mfm_parts *p, int x)
 {
     static const int64_t otherwise[] = {0, 2, 3};
     const Onnx__AttributeProto *axes = mfm_proto_attr(p->node, "axes");
     const int64_t *list = axes ? axes->ints : otherwise;
     const size_t count = axes ? axes->n_ints : sizeof otherwise / sizeof otherwise[0];
-    size_t used = (size_t)snprintf(text, size, "ReduceMean axes=");
-    if (count < 1 || count > MFM_MAX_RANK)
-        return mfm_import_fail(p->im, p->node, MFM_EDATA, "axes: %zu: must be between 1 and %d",
-                               count, MFM_MAX_RANK);
-    for (size_t i = 0; i < count; i++)
-        used +=
-            (size_t)snprintf(text + used, size - used, "%s%lld", i ? "," : "", (long long)list[i]);
-    return MFM_OK;
+    if (count < 1 || count > MFM_MAX_RANK) {
+        p->status = mfm_import_fail(p->im, p->node, MFM_EDATA,
+                                    "axes: %zu: must be between 1 and %d", count, MFM_MAX_RANK);
+        return MFM_NO_VALUE;
+    }
+    return mfm_parts_add_list(p, "ReduceMean axes=", list, (int)count, x, MFM_NO_VALUE);
 }
 
 static int add(mfm_parts *p, const char *what, int a, int b)
@@ -33,16 +28,12 @@ static int add(mfm_parts *p, const char *what, int a, int b)
 
 int mfm_expand_mean_variance(mfm_importer *im, const Onnx__NodeProto *node)
 {
-    enum { TEXT = 24 * (MFM_MAX_RANK + 1) };
     mfm_parts p = {.im = im, .node = node};
-    char mean[TEXT];
     if (node->n_input != 1 || node->n_output != 1 || !node->input[0][0])
         return mfm_import_fail(im, node, MFM_EDATA, "must have one input and one output");
-    if (describe(&p, mean, sizeof mean))
-        return mfm_code(im->ctx);
     const int x = mfm_parts_input(&p, 0, MFM_DATA);
-    const int d = add(&p, "Sub", x, add(&p, mean, x, MFM_NO_VALUE));
-    const int variance = add(&p, mean, add(&p, "Mul", d, d), MFM_NO_VALUE);
+    const int d = add(&p, "Sub", x, mean(&p, x));
+    const int variance = mean(&p, add(&p, "Mul", d, d));
     const int raised = add(&p, "Add", variance, mfm_parts_number(&p, 1e-18));
     mfm_parts_output(&p, 0, add(&p, "Div", d, add(&p, "Sqrt", raised, MFM_NO_VALUE)));
     return p.status;

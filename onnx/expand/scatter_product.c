@@ -112,17 +112,15 @@ static int places_value(product *m, int64_t slice)
 {
     const mfm_shape shape = slice_shape(m, slice);
     const int64_t count = mfm_shape_count(&shape);
-    real *numbers = mfm_alloc_aligned(m->p.im->ctx, 2 * (size_t)count, sizeof *numbers);
+    real *numbers = mfm_alloc(m->p.im->ctx, (size_t)count, sizeof *numbers);
     if (!numbers && count) {
         m->p.status = MFM_ENOMEM;
         return MFM_NO_VALUE;
     }
     for (int64_t i = 0; i < count; i++)
         numbers[i] = (real)place_number(m, slice, i);
-    if (count)
-        mfm_layout_to_engine(&shape, numbers, numbers + count);
-    const int value = mfm_parts_const(&m->p, &shape, count ? numbers + count : numbers);
-    mfm_free_aligned(m->p.im->ctx, numbers);
+    const int value = mfm_parts_const(&m->p, &shape, numbers);
+    mfm_free(m->p.im->ctx, numbers);
     return value;
 }
 
@@ -148,6 +146,14 @@ static int refuse(product *m, const char *rule)
     return m->p.status
                ? m->p.status
                : mfm_import_fail(m->p.im, m->p.node, MFM_ENOTSUP, "reduction mul: %s", rule);
+}
+
+static int refuse_steps(product *m)
+{
+    char rule[96];
+    snprintf(rule, sizeof rule, "places that occur more than once: among at most %d along the axis",
+             MOST_STEPS);
+    return refuse(m, rule);
 }
 
 /* The places are constants, the axis one of theirs. */
@@ -185,7 +191,7 @@ int mfm_expand_scatter_product(mfm_importer *im, const Onnx__NodeProto *node)
     } else {
         const int64_t steps = m.places->shape.dim[m.axis];
         if (steps > MOST_STEPS)
-            return refuse(&m, "places that occur more than once: among at most 64 along the axis");
+            return refuse_steps(&m);
         if (!m.p.status && (shape.rank <= m.axis || shape.dim[m.axis] != steps))
             return mfm_import_fail(im, node, MFM_EDATA, "updates do not have the places' lengths");
         for (int64_t i = 0; i < steps && !m.p.status; i++) {
