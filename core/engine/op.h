@@ -152,7 +152,11 @@ enum mfm_trait {
     MFM_LOGARITHM = 1 << 12,
     MFM_CONVERTS = 1 << 13, /* changes the layout alone */
     /* Inputs behind the first may be whole numbers, as constants, where the first is real. */
-    MFM_MIXES_TYPES = 1 << 14
+    MFM_MIXES_TYPES = 1 << 14,
+    /* At every place of the other axes, which remain, it does the same with what input 0 (that
+     * joins: each input) has there: along `axis`, or `axes`; or along `axis` and all behind it. */
+    MFM_ALONG_AXES = 1 << 15,
+    MFM_ALONG_LAST = 1 << 16
 };
 
 /* How the values of rank 4 that an operator reads and writes may lie in memory (layout.h). */

@@ -3,24 +3,23 @@
  * it, and a file whose batch is fixed can only be opened to other batches if it holds; nothing in a
  * file says so. A mean over axis 0, or a Reshape that moves the batch, is easily overlooked.
  *
- * At a batch of two, each number of each value has owners: the images that it depends on. Operators
- * that say how they treat axis 0 (mfm_op.batch) hand the owners on, those that work number by
- * number wherever the batch is. Any other node is tried by itself: its inputs get numbers between
- * 1/2 and 3/2, then those of one image become others, 4 times and 1/4 as large, and what changes
- * is that image's. So owners are followed wherever nodes move them, and a number that has two is a
- * fault of the node that made it, as is a result that is another for the same image at another
- * place. Of nodes that are alike, such as those of a transformer's layers, one is tried.
+ * At a batch of two, each number of each value has owners: the images that it depends on. Where
+ * the images come to lie follows for most nodes from what their operators say, and holds at any
+ * batch (import_images.c). Any other node is tried by itself (import_trial.c): its inputs get
+ * numbers between 1/2 and 3/2, then those of one image become others, 4 times and 1/4 as large, and
+ * what changes is that image's; where it works number by number, owners follow the numbers. So
+ * owners are followed wherever nodes move them, and a number that has two is a fault of the node
+ * that made it, as is a result that is another for the same image at another place. Of nodes that
+ * are alike, such as those of a transformer's layers, one is tried.
  *
  * A Reshape can make groups whose size is the batch: [n,144] as [144,n]. At two they may happen to
- * hold one image each. Where a node that keeps the order moves the batch, all is done again at a
- * prime that divides no value's numbers for an image: then such groups straddle images. The owners
- * there are the first image and all others.
+ * hold one image each. Where a node that keeps the order moves the batch and any node was tried,
+ * all is done again at a prime that divides no value's numbers for an image: then such groups
+ * straddle images. The owners there are the first image and all others.
  */
 #include <stdio.h>
 
 #include "onnx/import/import_batch.h"
-
-enum { MANY = 257 }; /* more images than a file is fixed to */
 
 int mfm_batch_fail(const mfm_batch_checker *c, const mfm_graph_node *node, const char *what)
 {
@@ -36,69 +35,35 @@ int mfm_batch_fail(const mfm_batch_checker *c, const mfm_graph_node *node, const
                     node->name[0] ? node->name : im->graph->values[node->out[0]].name, what, fixed);
 }
 
-/* ---- operators that say how they treat the batch ------------------------------------------- */
-
-static bool transposes(const mfm_graph_node *node)
+int64_t mfm_batch_in_order(const mfm_batch_checker *c, int value)
 {
-    return mfm_attr_number(node->op, node->attr, "transA", 0) != 0;
-}
-
-static bool keeps_order(const mfm_batch_checker *c, const mfm_graph_node *node)
-{
-    const mfm_op *op = node->op;
-    const mfm_shape *out = &c->shapes[node->out[0]];
-    if (op->batch == MFM_BATCH_UNKNOWN || transposes(node) || out->rank < 1 ||
-        out->dim[0] != c->batch)
-        return false;
-    for (int i = 0; i < node->n_in; i++) {
-        if (!mfm_batch_has_owner(c, node->in[i]))
-            continue;
-        if (!c->owners[node->in[i]].in_order || c->shapes[node->in[i]].rank != out->rank ||
-            (i && op->batch == MFM_BATCH_FIRST) ||
-            (i && op->batch == MFM_BATCH_STACK && out->rank < 3))
-            return false;
-    }
-    return true;
-}
-
-/* Laid out anew, with the batch where it was. */
-static bool keeps_batch(const mfm_batch_checker *c, const mfm_graph_node *node)
-{
-    const mfm_attr_def *perm = mfm_attr_find(node->op, "perm");
-    const mfm_shape *in = &c->shapes[node->in[0]], *out = &c->shapes[node->out[0]];
-    if (!c->owners[node->in[0]].in_order || in->rank < 1 || out->rank < 1 ||
-        in->dim[0] != c->batch || out->dim[0] != c->batch)
-        return false;
-    if (mfm_has_trait(node->op, MFM_SAME_ORDER))
-        return true;
-    if (!mfm_has_trait(node->op, MFM_OTHER_ORDER) || !perm)
-        return false;
-    const mfm_ints *axes =
-        (const mfm_ints *)(const void *)((const char *)node->attr + perm->offset);
-    return axes->count > 0 && axes->v[0] == 0;
+    return mfm_shape_count(&c->shapes[value]) / c->batch;
 }
 
 /* ---- the network --------------------------------------------------------------------------- */
 
 static int check_node(mfm_batch_checker *c, const mfm_graph_node *node)
 {
-    bool any = false;
+    bool any = false, all = true;
     for (int i = 0; i < node->n_in; i++)
         any |= mfm_batch_has_owner(c, node->in[i]);
-    if (!any)
-        return MFM_OK;
-    if (!keeps_order(c, node) && !keeps_batch(c, node))
-        return mfm_batch_try_node(c, node);
-    for (int k = 0; k < node->n_out; k++)
-        c->owners[node->out[k]].in_order = true;
-    return MFM_OK;
+    for (int k = 0; k < node->n_out && any; k++) {
+        c->owners[node->out[k]].run = mfm_batch_run(c, node, k);
+        all &= c->owners[node->out[k]].run != 0;
+    }
+    return all ? MFM_OK : mfm_batch_try_node(c, node);
 }
 
 static int check_rows(const mfm_batch_checker *c, const char *what, const char *name)
 {
     const mfm_binding *named = mfm_import_find(c->im, name);
-    if (!named || named->value < 0 || !c->im->on_images[named->value] ||
-        c->owners[named->value].in_order)
+    const int value = named ? named->value : -1;
+    if (value < 0 || !c->im->on_images[value] || !mfm_shape_count(&c->shapes[value]))
+        return MFM_OK;
+    const mfm_shape *shape = &c->shapes[value], *many = &c->many[value];
+    const int64_t run = c->owners[value].run;
+    if (run && shape->rank && shape->dim[0] == c->batch && many->dim[0] == MFM_BATCH_MANY &&
+        run == mfm_batch_in_order(c, value) && run == mfm_shape_count(many) / MFM_BATCH_MANY)
         return MFM_OK;
     return mfm_fail(c->ctx, MFM_ENOTSUP, "%s: %s '%s': its rows are not the images of the batch",
                     mfm_model_path(c->im->model), what, name);
@@ -111,7 +76,7 @@ static int check_nodes(mfm_batch_checker *c)
     const int inputs[] = {network->images, network->soft_label};
     for (size_t i = 0; i < 2; i++)
         if (inputs[i] >= 0)
-            c->owners[inputs[i]].in_order = true;
+            c->owners[inputs[i]].run = mfm_batch_in_order(c, inputs[i]);
     int status = MFM_OK;
     for (size_t i = 0; i < graph->n_nodes && !status; i++)
         status = check_node(c, &graph->nodes[i]);
@@ -183,14 +148,17 @@ static int infer_shapes(mfm_importer *im, int64_t batch, mfm_shape *shapes)
                   : MFM_OK;
 }
 
-/* With the shapes at that batch. */
-static int check_at(mfm_importer *im, int64_t batch, mfm_shape *shapes)
+/* With the shapes at that batch and at MFM_BATCH_MANY; *tried tells whether a node was. */
+static int check_at(mfm_importer *im, int64_t batch, const mfm_shape *shapes, const mfm_shape *many,
+                    bool *tried)
 {
     const size_t n = im->graph->n_values;
-    mfm_batch_checker c = {.im = im, .ctx = im->ctx, .batch = batch, .shapes = shapes};
+    mfm_batch_checker c = {
+        .im = im, .ctx = im->ctx, .batch = batch, .shapes = shapes, .many = many};
     c.owners = mfm_alloc(im->ctx, n, sizeof *c.owners);
     c.tried = mfm_alloc(im->ctx, im->graph->n_nodes, sizeof *c.tried);
     const int status = c.owners && (c.tried || !im->graph->n_nodes) ? check_nodes(&c) : MFM_ENOMEM;
+    *tried = c.n_tried > 0;
     for (size_t i = 0; i < n && c.owners; i++)
         mfm_free(im->ctx, c.owners[i].map);
     mfm_free(im->ctx, c.owners);
@@ -199,7 +167,7 @@ static int check_at(mfm_importer *im, int64_t batch, mfm_shape *shapes)
 }
 
 /* What treats every image for itself has lengths a + b N for N images, and a result for each: a
- * Slice of the first five has not. Shapes at 2, 3 and MANY. */
+ * Slice of the first five has not. Shapes at 2, 3 and MFM_BATCH_MANY. */
 static int check_lengths(mfm_importer *im, const mfm_shape *two, const mfm_shape *three,
                          const mfm_shape *many)
 {
@@ -210,7 +178,7 @@ static int check_lengths(mfm_importer *im, const mfm_shape *two, const mfm_shape
             bool grows = true;
             for (int a = 0; a < two[value].rank; a++) {
                 const int64_t least = two[value].dim[a], slope = three[value].dim[a] - least;
-                grows &= many[value].dim[a] == least + (MANY - 2) * slope;
+                grows &= many[value].dim[a] == least + (MFM_BATCH_MANY - 2) * slope;
             }
             if (im->on_images[value] && !grows)
                 return mfm_batch_fail(&c, &im->graph->nodes[i], "leaves images out");
@@ -226,6 +194,7 @@ static int check_lengths(mfm_importer *im, const mfm_shape *two, const mfm_shape
 int mfm_import_check_batch(mfm_importer *im)
 {
     const size_t n = im->graph->n_values;
+    bool tried = false;
     mfm_shape *shapes = mfm_alloc(im->ctx, 3 * n, sizeof *shapes);
     if (!shapes)
         return MFM_ENOMEM;
@@ -234,16 +203,16 @@ int mfm_import_check_batch(mfm_importer *im)
     if (!status)
         status = infer_shapes(im, 2, shapes);
     if (!status)
-        status = infer_shapes(im, MANY, shapes + 2 * n);
+        status = infer_shapes(im, MFM_BATCH_MANY, shapes + 2 * n);
     if (!status)
         status = check_lengths(im, shapes, shapes + n, shapes + 2 * n);
     if (!status)
-        status = check_at(im, 2, shapes);
-    const int64_t batch = status ? 2 : next_batch(im, shapes, shapes + n);
+        status = check_at(im, 2, shapes, shapes + 2 * n, &tried);
+    const int64_t batch = status || !tried ? 2 : next_batch(im, shapes, shapes + n);
     if (!status && batch != 2)
         status = infer_shapes(im, batch, shapes);
     if (!status && batch != 2)
-        status = check_at(im, batch, shapes);
+        status = check_at(im, batch, shapes, shapes + 2 * n, &tried);
     mfm_free(im->ctx, shapes);
     return status;
 }

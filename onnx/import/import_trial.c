@@ -11,10 +11,34 @@
 enum { MOST_NUMBERS = 1 << 28, CHANGED = 1 << 16 };
 static const real TWINS_DIFFER = (real)1e-3; /* more than rounding */
 
-/* first: numbers of one image. */
-static uint8_t owner_at(const mfm_owners *o, int64_t i, int64_t first)
+/* The owners of each number, in storage order, which the caller frees; NULL: it has none. */
+static int make_map(const mfm_batch_checker *c, int value, uint8_t **map)
 {
-    return o->in_order ? (i < first ? MFM_OWNED_FIRST : MFM_OWNED_OTHERS) : o->map ? o->map[i] : 0;
+    const mfm_owners *o = &c->owners[value];
+    const mfm_shape *shape = &c->shapes[value];
+    const int64_t count = mfm_shape_count(shape);
+    int64_t stride[MFM_MAX_RANK], index[MFM_MAX_RANK] = {0};
+    *map = mfm_batch_has_owner(c, value) ? mfm_alloc(c->ctx, (size_t)count, 1) : NULL;
+    if (!*map)
+        return mfm_batch_has_owner(c, value) ? MFM_ENOMEM : MFM_OK;
+    if (o->map)
+        memcpy(*map, o->map, (size_t)count);
+    mfm_shape_strides(shape, stride);
+    for (int64_t i = 0, image = 0, at = 0, left = o->run; i < count && o->run; i++) {
+        (*map)[at] = image ? MFM_OWNED_OTHERS : MFM_OWNED_FIRST;
+        if (--left == 0) {
+            left = o->run;
+            image = (image + 1) % c->batch;
+        }
+        for (int axis = shape->rank - 1; axis >= 0; axis--) {
+            at += stride[axis];
+            if (++index[axis] < shape->dim[axis])
+                break;
+            at -= shape->dim[axis] * stride[axis];
+            index[axis] = 0;
+        }
+    }
+    return MFM_OK;
 }
 
 /* A graph of one node. inputs and results are by slot; a slot that is not fed has NULL. */
@@ -25,6 +49,7 @@ typedef struct trial {
     mfm_plan *plan;
     int *in, *out;    /* values of the graph */
     real **inputs;    /* by slot */
+    uint8_t **maps;   /* owners of each number, by slot; NULL: it has none */
     real **results;   /* of the untouched inputs, by output */
     uint8_t **owners; /* by output */
 } trial;
@@ -81,7 +106,7 @@ static int make_plan(trial *t)
         keep[i] = (mfm_slot){t->out[i], MFM_X};
     const mfm_plan_spec spec = {
         .batch = t->c->batch, .passes = &forward, .n_passes = 1, .keep = keep, .n_keep = (int)n};
-    int status = mfm_plan_new(t->c->ctx, t->graph, &spec, &t->plan);
+    const int status = mfm_plan_new(t->c->ctx, t->graph, &spec, &t->plan);
     mfm_free(t->c->ctx, keep);
     if (status)
         return status;
@@ -90,13 +115,7 @@ static int make_plan(trial *t)
     for (int i = 0; i < t->node->n_in; i++)
         if (t->inputs[i])
             mfm_plan_bind_input(t->plan, t->in[i], MFM_X, t->inputs[i]);
-    for (size_t i = 0; i < n && !status; i++) {
-        const size_t count = (size_t)count_of(t, t->node->out[i]);
-        t->results[i] = mfm_alloc(t->c->ctx, count, sizeof *t->results[i]);
-        t->owners[i] = mfm_alloc(t->c->ctx, count, 1);
-        status = t->results[i] && t->owners[i] ? MFM_OK : MFM_ENOMEM;
-    }
-    return status;
+    return MFM_OK;
 }
 
 /* Between 1/2 and 3/2, the same for each call. */
@@ -113,11 +132,10 @@ static void run(trial *t, uint8_t owner, real factor)
 {
     for (int k = 0; k < t->node->n_in; k++) {
         const int64_t count = t->inputs[k] ? count_of(t, t->node->in[k]) : 0;
-        const int64_t first = count / t->c->batch;
-        const mfm_owners *o = t->inputs[k] ? &t->c->owners[t->node->in[k]] : NULL;
+        const uint8_t *map = t->maps[k];
         for (int64_t i = 0; i < count; i++)
             t->inputs[k][i] =
-                owner_at(o, i, first) & owner ? factor * number(k + CHANGED, i) : number(k, i);
+                map && (map[i] & owner) ? factor * number(k + CHANGED, i) : number(k, i);
     }
     mfm_plan_run(t->plan, 0);
 }
@@ -130,11 +148,10 @@ static void run_twins(trial *t)
     for (int k = 0; k < t->node->n_in; k++) {
         const int value = t->node->in[k];
         const int64_t count = t->inputs[k] ? count_of(t, value) : 0;
-        const mfm_owners *o = t->inputs[k] ? &t->c->owners[value] : NULL;
-        const bool param = o && t->c->im->graph->values[value].kind == MFM_VALUE_PARAM;
+        const bool param = count && t->c->im->graph->values[value].kind == MFM_VALUE_PARAM;
         int64_t seen[MFM_OWNED_BOTH + 1] = {0};
         for (int64_t i = 0; i < count; i++) {
-            const uint8_t owner = owner_at(o, i, count / t->c->batch);
+            const uint8_t owner = t->maps[k] ? t->maps[k][i] : 0;
             t->inputs[k][i] = number(k, owner || param ? seen[owner]++ : 0);
         }
     }
@@ -142,26 +159,25 @@ static void run_twins(trial *t)
 }
 
 /* The place from `at` on that an image owns; count when there is none. */
-static int64_t next_owned(const mfm_owners *o, uint8_t owner, int64_t at, int64_t count)
+static int64_t next_owned(const uint8_t *map, uint8_t owner, int64_t at, int64_t count)
 {
-    while (at < count && owner_at(o, at, count / 2) != owner)
+    while (at < count && map[at] != owner)
         at++;
     return at;
 }
 
 /* Whether the two have the same result, number by number. */
-static bool are_twins(const trial *t, int output)
+static bool are_twins(const trial *t, int output, const uint8_t *map)
 {
-    const mfm_owners *o = &t->c->owners[t->node->out[output]];
     const int64_t count = count_of(t, t->node->out[output]);
     const real *now = mfm_plan_lane(t->plan, t->out[output], MFM_X);
-    int64_t a = next_owned(o, MFM_OWNED_FIRST, 0, count);
-    int64_t b = next_owned(o, MFM_OWNED_OTHERS, 0, count);
+    int64_t a = next_owned(map, MFM_OWNED_FIRST, 0, count);
+    int64_t b = next_owned(map, MFM_OWNED_OTHERS, 0, count);
     while (a < count && b < count) {
         if (fabs(now[a] - now[b]) > TWINS_DIFFER * (1 + fabs(now[a])))
             return false;
-        a = next_owned(o, MFM_OWNED_FIRST, a + 1, count);
-        b = next_owned(o, MFM_OWNED_OTHERS, b + 1, count);
+        a = next_owned(map, MFM_OWNED_FIRST, a + 1, count);
+        b = next_owned(map, MFM_OWNED_OTHERS, b + 1, count);
     }
     return a == b;
 }
@@ -169,25 +185,28 @@ static bool are_twins(const trial *t, int output)
 /* What ScatterElements writes at a fixed place of the batch ties no images together. */
 static int check_twins(trial *t)
 {
-    if (t->c->batch != 2 || !t->plan)
+    if (t->c->batch != 2)
         return MFM_OK;
     run_twins(t);
-    for (int k = 0; k < t->node->n_out; k++)
-        if (!are_twins(t, k))
-            return mfm_batch_fail(t->c, t->node, "treats images differently");
-    return MFM_OK;
+    int status = MFM_OK;
+    for (int k = 0; k < t->node->n_out && !status; k++) {
+        uint8_t *map = NULL;
+        status = make_map(t->c, t->node->out[k], &map);
+        if (!status && map && !are_twins(t, k, map))
+            status = mfm_batch_fail(t->c, t->node, "treats images differently");
+        mfm_free(t->c->ctx, map);
+    }
+    return status;
 }
 
 static int try_images(trial *t)
 {
-    int status = make_graph(t);
-    if (!status)
-        status = make_plan(t);
-    if (status)
-        return status;
     run(t, 0, 1);
     for (int k = 0; k < t->node->n_out; k++) {
         const size_t count = (size_t)count_of(t, t->node->out[k]);
+        t->results[k] = mfm_alloc(t->c->ctx, count, sizeof *t->results[k]);
+        if (!t->results[k])
+            return MFM_ENOMEM;
         if (count) /* else there is no lane */
             memcpy(t->results[k], mfm_plan_lane(t->plan, t->out[k], MFM_X), count * sizeof(real));
     }
@@ -211,14 +230,13 @@ static int try_images(trial *t)
  * is flat (Greater, Round, a Clip beyond its bounds), and nothing that is tried would show. */
 static void add_owners(const trial *t, int slot, const mfm_shape *full, uint8_t *map)
 {
-    const mfm_owners *o = &t->c->owners[t->node->in[slot]];
     const mfm_shape *shape = &t->c->shapes[t->node->in[slot]];
-    const int64_t first = mfm_shape_count(shape) / t->c->batch, count = mfm_shape_count(full);
     int64_t from[MFM_MAX_RANK], to[MFM_MAX_RANK], index[MFM_MAX_RANK] = {0};
+    const int64_t count = mfm_shape_count(full);
     mfm_broadcast_strides(shape, full, from);
     mfm_shape_strides(full, to);
     for (int64_t i = 0, source = 0, at = 0; i < count; i++) {
-        map[at] |= owner_at(o, source, first);
+        map[at] |= t->maps[slot][source];
         for (int axis = full->rank - 1; axis >= 0; axis--) {
             source += from[axis];
             at += to[axis];
@@ -231,19 +249,26 @@ static void add_owners(const trial *t, int slot, const mfm_shape *full, uint8_t 
     }
 }
 
-static int follow_numbers(trial *t)
+static void follow_numbers(trial *t)
 {
-    const mfm_graph_node *node = t->node;
-    for (int k = 0; k < node->n_out; k++) {
-        const mfm_shape *full = &t->c->shapes[node->out[k]];
-        t->owners[k] = mfm_alloc(t->c->ctx, (size_t)mfm_shape_count(full), 1);
-        if (!t->owners[k])
-            return MFM_ENOMEM;
-        for (int i = 0; i < node->n_in; i++)
-            if (mfm_batch_has_owner(t->c, node->in[i]))
-                add_owners(t, i, full, t->owners[k]);
+    for (int k = 0; k < t->node->n_out; k++)
+        for (int i = 0; i < t->node->n_in; i++)
+            if (t->maps[i])
+                add_owners(t, i, &t->c->shapes[t->node->out[k]], t->owners[k]);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static int make_owners(trial *t)
+{
+    int status = MFM_OK;
+    for (int i = 0; i < t->node->n_in && !status; i++)
+        status = t->node->in[i] >= 0 ? make_map(t->c, t->node->in[i], &t->maps[i]) : MFM_OK;
+    for (int k = 0; k < t->node->n_out && !status; k++) {
+        t->owners[k] = mfm_alloc(t->c->ctx, (size_t)count_of(t, t->node->out[k]), 1);
+        status = t->owners[k] ? MFM_OK : MFM_ENOMEM;
     }
-    return MFM_OK;
+    return status;
 }
 
 /* An output's owners, in order where they are so; *met gets all that there are. */
@@ -261,9 +286,10 @@ static int take_owners(trial *t, int output, uint8_t *met)
     }
     *met |= owners_first | owners_others;
     mfm_owners *o = &t->c->owners[value];
+    o->run = 0;
     if (shape->rank && shape->dim[0] == t->c->batch && !(owners_first & MFM_OWNED_OTHERS) &&
         !(owners_others & MFM_OWNED_FIRST)) {
-        o->in_order = true;
+        o->run = mfm_batch_in_order(t->c, value);
     } else if (owners_first | owners_others) {
         o->map = t->owners[output];
         t->owners[output] = NULL;
@@ -276,14 +302,17 @@ static void free_trial(trial *t)
     mfm_ctx *ctx = t->c->ctx;
     mfm_plan_free(t->plan);
     mfm_graph_free(t->graph);
-    for (int i = 0; i < t->node->n_in && t->inputs; i++)
-        mfm_free_aligned(ctx, t->inputs[i]);
+    for (int i = 0; i < t->node->n_in; i++) {
+        mfm_free_aligned(ctx, t->inputs ? t->inputs[i] : NULL);
+        mfm_free(ctx, t->maps ? t->maps[i] : NULL);
+    }
     for (int i = 0; i < t->node->n_out; i++) {
         mfm_free(ctx, t->results ? t->results[i] : NULL);
         mfm_free(ctx, t->owners ? t->owners[i] : NULL);
     }
     mfm_free(ctx, t->in);
     mfm_free(ctx, t->inputs);
+    mfm_free(ctx, t->maps);
     mfm_free(ctx, t->results);
     mfm_free(ctx, t->owners);
 }
@@ -308,11 +337,21 @@ static int try_node(const mfm_batch_checker *c, const mfm_graph_node *node)
     t.in = mfm_alloc(c->ctx, n_in + n_out, sizeof *t.in);
     t.out = t.in ? t.in + n_in : NULL;
     t.inputs = mfm_alloc(c->ctx, n_in, sizeof *t.inputs);
+    t.maps = mfm_alloc(c->ctx, n_in, sizeof *t.maps);
     t.results = mfm_alloc(c->ctx, n_out, sizeof *t.results);
     t.owners = mfm_alloc(c->ctx, n_out, sizeof *t.owners);
-    int status = t.in && t.inputs && t.results && t.owners ? check_size(c, node) : MFM_ENOMEM;
+    int status =
+        t.in && t.inputs && t.maps && t.results && t.owners ? check_size(c, node) : MFM_ENOMEM;
     if (!status)
-        status = node->op->batch == MFM_BATCH_ALL ? follow_numbers(&t) : try_images(&t);
+        status = make_owners(&t);
+    if (!status)
+        status = make_graph(&t);
+    if (!status)
+        status = make_plan(&t);
+    if (!status && node->op->batch == MFM_BATCH_ALL)
+        follow_numbers(&t);
+    else if (!status)
+        status = try_images(&t);
     uint8_t met = 0;
     for (int k = 0; k < node->n_out && !status; k++)
         status = take_owners(&t, k, &met);
@@ -341,7 +380,7 @@ static bool is_same_input(const mfm_batch_checker *c, int a, int b)
     const mfm_owners *o = &c->owners[a], *p = &c->owners[b];
     const size_t count = (size_t)mfm_shape_count(&c->shapes[a]);
     if (!mfm_shape_equal(&c->shapes[a], &c->shapes[b]) || is_given(u) != is_given(v) ||
-        o->in_order != p->in_order || !o->map != !p->map)
+        o->run != p->run || !o->map != !p->map)
         return false;
     if (is_given(u)) {
         const real *here = u->kind == MFM_VALUE_CONST ? u->data : graph->state + u->offset;
@@ -376,7 +415,7 @@ static int copy_owners(const mfm_batch_checker *c, const mfm_graph_node *from,
         const mfm_owners *owners = &c->owners[from->out[k]];
         mfm_owners *copy = &c->owners[to->out[k]];
         const size_t count = (size_t)mfm_shape_count(&c->shapes[to->out[k]]);
-        copy->in_order = owners->in_order;
+        copy->run = owners->run;
         if (!owners->map)
             continue;
         copy->map = mfm_alloc(c->ctx, count, 1);

@@ -18,7 +18,7 @@ CONSTANTS.update({"k": small.weights(144, 144, scale=0.1), "row": small.weights(
 TOKENS_FIRST = [node("Reshape", "f tokens", "t"), node("Transpose", "t", "u", perm=[1, 0, 2])]
 
 # (what, opset, nodes from f [n,144] to z [n,144], the words of the refusal; none: it must agree;
-# "3 WORDS": at a fixed batch of three)
+# "3 WORDS", "n WORDS": at a fixed batch of three, at an open one)
 NETS = [
     ("ReduceMean", 17, [node("ReduceMean", "f", "m", axes=[0]), node("Sub", "f m", "z")],
      "ReduceMean"),
@@ -126,6 +126,84 @@ NETS = [
     ("lists of other images", 13, [node("GatherND", "f numbered", "z")],
      "3 the same for every image"),
     ("lists of images", 13, [node("GatherND", "f numbers", "z")], "3 not images"),
+    ("images along two axes", 17, [
+        node("Reshape", "f turn_a", "a"), node("Reshape", "f turn_b", "b"), node("Add", "a b", "t"),
+        node("ReduceMean", "t", "z", axes=[1], keepdims=0)], "more Add"),
+    ("a constant for each of the batch's groups", 17, [
+        node("Reshape", "f swap", "t"), node("Add", "t column", "u"), node("Reshape", "u rows", "z")],
+     "n Add"),
+    ("groups of the batch's size that turn", 17, [
+        node("Reshape", "f swap", "t"), node("Transpose", "t", "u", perm=[1, 0]),
+        node("Transpose", "u", "v", perm=[1, 0]), node("Reshape", "v rows", "z")], ""),
+    ("rows of images in turn", 17, TOKENS_FIRST + [
+        node("Reshape", "u maps", "r1"), node("Gemm", "r1 k36 k36row", "v", transB=1),
+        node("LayerNormalization", "v k36row", "l"), node("Reshape", "l quarters", "q"),
+        node("Transpose", "q", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], "n "),
+    ("rows of images in turn taken for an image's", 17, TOKENS_FIRST + [
+        node("Reshape", "u maps", "r1"), node("Reshape", "r1 tokens", "v"),
+        node("Softmax", "v", "s", axis=1), node("Reshape", "s rows", "z")], "n Softmax"),
+    ("rows of images in turn are not the images", 17, TOKENS_FIRST + [
+        node("Reshape", "u maps", "r1"), node("Reshape", "r1 rows", "z")], "Gemm"),
+    ("rows of images in turn and in order", 17, TOKENS_FIRST + [
+        node("Reshape", "u maps", "r1"), node("Reshape", "f maps", "v"), node("Add", "r1 v", "s"),
+        node("Reshape", "s rows", "z")], "n Add"),
+    ("windows", 17, [
+        node("Reshape", "f windows", "t"), node("Transpose", "t", "u", perm=[0, 2, 1, 3]),
+        node("Reshape", "u pairs", "w1"), node("Transpose", "w1", "w2", perm=[0, 2, 1]),
+        node("MatMul", "w1 w2", "p1"), node("Softmax", "p1", "q"), node("MatMul", "q w1", "v"),
+        node("ReduceMean", "v", "m", axes=[-1]), node("Sub", "v m", "d"),
+        node("Reshape", "d windows", "b"), node("Transpose", "b", "o", perm=[0, 2, 1, 3]),
+        node("Reshape", "o rows", "z")], ""),
+    ("a softmax over windows", 17, [
+        node("Reshape", "f pairs", "t"), node("Softmax", "t", "u", axis=0),
+        node("Reshape", "u rows", "z")], "Softmax"),
+    ("a mean over windows", 17, [
+        node("Reshape", "f pairs", "t"), node("ReduceMean", "t", "m", axes=[0, 2]),
+        node("Sub", "t m", "u"), node("Reshape", "u rows", "z")], "ReduceMean"),
+    ("the first image's window", 17, [
+        node("Reshape", "f pairs", "t"), node("Slice", "t s0 s1 a0", "w1"),
+        node("Add", "t w1", "u"), node("Reshape", "u rows", "z")], "Slice"),
+    ("windows that turn", 17, [
+        node("Reshape", "f pairs", "t"), node("Slice", "t s1 all a0", "u"),
+        node("Slice", "t s0 s1 a0", "v"), node("Concat", "u v", "o", axis=0),
+        node("Reshape", "o rows", "z")], "Slice"),
+    ("a product of windows and a stack", 17, [
+        node("Reshape", "f halves", "t"), node("Transpose", "t", "u", perm=[2, 0, 1, 3]),
+        node("MatMul", "u stack", "v"), node("Transpose", "v", "o", perm=[1, 2, 0, 3]),
+        node("Reshape", "o rows", "z")], ""),
+    ("products of images along rows", 17, TOKENS_FIRST + [
+        node("Transpose", "u", "r1", perm=[0, 2, 1]), node("MatMul", "u r1", "p1"),
+        node("MatMul", "p1 u", "v"), node("Transpose", "v", "o", perm=[1, 0, 2]),
+        node("Reshape", "o rows", "z")], "MatMul"),
+    ("products over images", 17, TOKENS_FIRST + [
+        node("Transpose", "u", "r1", perm=[0, 2, 1]), node("MatMul", "r1 u", "p1"),
+        node("MatMul", "u p1", "v"), node("Transpose", "v", "o", perm=[1, 0, 2]),
+        node("Reshape", "o rows", "z")], "MatMul"),
+    ("means and tokens, tokens first", 17, TOKENS_FIRST + [
+        node("ReduceMean", "u", "m", axes=[0, 2]), node("Sub", "u m", "d"),
+        node("ReduceMax", "d", "e", axes=[0], keepdims=0), node("Gather", "d one0", "g1", axis=0),
+        node("Gather", "d places2", "g2", axis=0),
+        node("ReduceSum", "g2 a01", "g3", keepdims=0), node("Sum", "e g1 g3", "s"),
+        node("Concat", "s e g1 g3", "z", axis=1)], ""),
+    ("an image, tokens first", 17, TOKENS_FIRST + [
+        node("Gather", "u one0", "g1", axis=1), node("Unsqueeze", "g1 a1", "g2"),
+        node("Add", "u g2", "s"), node("Transpose", "s", "o", perm=[1, 0, 2]),
+        node("Reshape", "o rows", "z")], "Gather"),
+    ("normalised over images, tokens first", 17, TOKENS_FIRST + [
+        node("LayerNormalization", "u k1", "v", axis=0), node("Transpose", "v", "o", perm=[1, 0, 2]),
+        node("Reshape", "o rows", "z")], "LayerNorm"),
+    ("Softmax of 11 from the tokens on", 11, TOKENS_FIRST + [
+        node("Softmax", "u", "v", axis=0), node("Transpose", "v", "o", perm=[1, 0, 2]),
+        node("Reshape", "o rows", "z")], "Softmax"),
+    ("Softmax of 11 within a token", 11, TOKENS_FIRST + [
+        node("Softmax", "u", "v", axis=2), node("Transpose", "v", "o", perm=[1, 0, 2]),
+        node("Reshape", "o rows", "z")], ""),
+    ("sums up to a token and to an image", 17, TOKENS_FIRST + [
+        node("CumSum", "u a0", "v"), node("CumSum", "v a1", "s"),
+        node("Transpose", "s", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], "CumSum"),
+    ("pieces, tokens first", 13, TOKENS_FIRST + [
+        node("Split", "u", "h1 h2", axis=0), node("Concat", "h2 h1", "v", axis=0),
+        node("Transpose", "v", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], ""),
     ("Reshape to the fixed batch", 17, [node("Reshape", "f one", "z")], "frozen"),
 ]
 CONSTANTS["place"], CONSTANTS["added"] = np.array([[3, 7]]), small.weights(1, 2)
@@ -138,6 +216,11 @@ CONSTANTS.update(places=(PLACES + [[0], [1], [0]]) % 144, turned=PLACES * 0 + [[
                  numbered=np.stack([PLACES * 0 + [[1], [0], [2]], PLACES], -1),
                  numbers=np.array([[1], [0], [2]]))
 CONSTANTS["k36row"] = small.weights(36) + 1
+CONSTANTS.update(turn_a=np.array([-1, 1, 144]), turn_b=np.array([1, -1, 144]),
+                 column=small.weights(144, 1), windows=np.array([-1, 2, 2, 36]),
+                 pairs=np.array([-1, 2, 36]),
+                 stack=small.weights(2, 1, 36, 36), one0=np.array(1), a01=np.array([0, 1]),
+                 places2=np.array([[0, 2], [3, 1]]), k1=small.weights(36))
 CONSTANTS["tenth"] = np.array(0.1, np.float32)
 CONSTANTS["min"] = np.array([-(1 << 40)], np.int64)
 
@@ -168,17 +251,19 @@ def check(program, path, words, batch):
 def checks(program):
     for batch in (1, 3, "n"):
         for what, opset, nodes, words in NETS:
-            if words[:2] == "3 ":       # of three images, as the constants have it
-                if batch != 3:
+            if words[:2] in ("3 ", "n "):
+                if str(batch) != words[0]:
                     continue
                 words = words[2:]
+            if words[:5] == "more ":    # than one image at a time
+                words = words[5:] if batch != 1 else ""
             if words == "frozen":
                 if batch == 3:
                     continue
                 words = "" if batch == 1 else "Reshape"
             if words == "mixes":
-                # Of three images it takes three numbers at a time, and each image has 144.
-                words = {1: "rows are not the images", 3: "", "n": "Softmax"}[batch]
+                # Of one image it takes one number at a time, of three three, and each has 144.
+                words = "Softmax" if batch == "n" else ""
             name = "%s, batch %s" % (what, batch)
             path = build(program.folder / (name.replace(" ", "_") + ".onnx"), opset, nodes, batch)
             yield name + (" is refused" if words else ""), check(program, path, words, batch)

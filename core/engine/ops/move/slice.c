@@ -159,6 +159,7 @@ const mfm_op mfm_op_slice = {
     .attr_size = sizeof(slice_attr),
     .shape = infer_shape,
     .linear = true,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_NEAR,
     .summary = "every n-th element of a range, along each axis",
     .samples = samples,

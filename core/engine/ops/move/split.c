@@ -162,6 +162,7 @@ const mfm_op mfm_op_split = {
     .attr_size = sizeof(split_attr),
     .shape = infer_shape,
     .linear = true,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_NEAR,
     .summary = "pieces of a tensor along an axis",
     .samples = samples,

@@ -88,6 +88,7 @@ const mfm_op mfm_op_layer_normalization = {
     .attrs = mfm_layer_norm_attrs,
     .attr_size = sizeof(mfm_layer_norm_attr),
     .shape = mfm_layer_norm_infer,
+    .traits = MFM_ALONG_LAST,
     .layout = MFM_LAYOUT_ROWS,
     .fuses = fuses,
     .fused = fused,

@@ -213,6 +213,7 @@ const mfm_op mfm_op_lp_normalization = {
     .attrs = attrs,
     .attr_size = sizeof(lp_normalization_attr),
     .shape = infer_shape,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_ALIKE,
     .summary = "x divided by its norm along an axis",
     .samples = samples,

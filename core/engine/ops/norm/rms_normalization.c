@@ -22,6 +22,7 @@ const mfm_op mfm_op_rms_normalization = {
     .attrs = mfm_layer_norm_attrs,
     .attr_size = sizeof(mfm_layer_norm_attr),
     .shape = mfm_layer_norm_infer,
+    .traits = MFM_ALONG_LAST,
     .layout = MFM_LAYOUT_ROWS,
     .summary = "divides the last axes by the root of their mean square, then scales them",
     .samples = samples,

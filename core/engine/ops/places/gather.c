@@ -247,6 +247,7 @@ const mfm_op mfm_op_gather = {
     .attr_size = sizeof(gather_attr),
     .shape = infer_shape,
     .linear = true,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_FREE,
     .summary = "slices at constant places along an axis",
     .samples = samples,

@@ -105,6 +105,7 @@ const mfm_op mfm_op_cum_sum = {
     .attr_size = sizeof(cum_sum_attr),
     .shape = infer_shape,
     .linear = true,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_NEAR,
     .summary = "sums of the numbers up to each one along an axis",
     .samples = samples,

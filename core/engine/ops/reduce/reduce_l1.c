@@ -38,6 +38,7 @@ const mfm_op mfm_op_reduce_l1 = {
     .attr_size = sizeof(mfm_reduction_attr),
     .shape = mfm_reduction_infer_some,
     .linear = true,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_NEAR,
     .summary = "sum of absolute values over some axes",
     .samples = samples,

@@ -59,6 +59,7 @@ const mfm_op mfm_op_reduce_log_sum = {
     .attrs = mfm_reduction_attrs_18,
     .attr_size = sizeof(mfm_reduction_attr),
     .shape = mfm_reduction_infer_some,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_NEAR,
     .summary = "logarithm of the sum over some axes",
     .samples = samples,

@@ -67,6 +67,7 @@ const mfm_op mfm_op_reduce_log_sum_exp = {
     .attrs = mfm_reduction_attrs_18,
     .attr_size = sizeof(mfm_reduction_attr),
     .shape = mfm_reduction_infer,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_NEAR,
     .summary = "logarithm of the sum of exponentials over some axes",
     .samples = samples,

@@ -34,6 +34,7 @@ const mfm_op mfm_op_reduce_mean = {
     .attr_size = sizeof(mfm_reduction_attr),
     .shape = mfm_reduction_infer,
     .linear = true,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_NEAR,
     .summary = "mean over some axes",
     .samples = samples,

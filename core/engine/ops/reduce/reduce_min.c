@@ -25,6 +25,7 @@ const mfm_op mfm_op_reduce_min = {
     .attr_size = sizeof(mfm_reduction_attr),
     .shape = mfm_extreme_infer,
     .linear = true,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_NEAR,
     .summary = "the smallest number over some axes",
     .samples = samples,

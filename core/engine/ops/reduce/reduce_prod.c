@@ -146,6 +146,7 @@ const mfm_op mfm_op_reduce_prod = {
     .attrs = mfm_reduction_attrs_18,
     .attr_size = sizeof(mfm_reduction_attr),
     .shape = mfm_reduction_infer,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_NEAR,
     .summary = "product over some axes",
     .samples = samples,

@@ -25,6 +25,7 @@ const mfm_op mfm_op_reduce_sum = {
     .attr_size = sizeof(mfm_reduction_attr),
     .shape = mfm_reduction_infer,
     .linear = true,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_NEAR,
     .summary = "sum over some axes",
     .samples = samples,

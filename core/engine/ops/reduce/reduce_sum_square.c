@@ -48,6 +48,7 @@ const mfm_op mfm_op_reduce_sum_square = {
     .attrs = mfm_reduction_attrs_18,
     .attr_size = sizeof(mfm_reduction_attr),
     .shape = mfm_reduction_infer_some,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_NEAR,
     .summary = "sum of squares over some axes",
     .samples = samples,
