@@ -198,9 +198,6 @@ int64_t mfm_batch_run(const mfm_batch_checker *c, const mfm_graph_node *node, in
 {
     const mfm_op *op = node->op;
     const int out = node->out[output];
-    for (int i = 0; i < node->n_in; i++)
-        if (mfm_batch_has_owner(c, node->in[i]) && !c->owners[node->in[i]].run)
-            return 0;
     if (mfm_has_trait(op, MFM_SAME_ORDER) && !has_owner_from(c, node, 1) &&
         mfm_shape_count(&c->shapes[out]) == mfm_shape_count(&c->shapes[node->in[0]]))
         return c->owners[node->in[0]].run;

@@ -17,8 +17,9 @@ CONSTANTS.update({"k": small.weights(144, 144, scale=0.1), "row": small.weights(
 
 TOKENS_FIRST = [node("Reshape", "f tokens", "t"), node("Transpose", "t", "u", perm=[1, 0, 2])]
 
-# (what, opset, nodes from f [n,144] to z [n,144], the words of the refusal; none: it must agree;
-# "3 WORDS", "n WORDS": at a fixed batch of three, at an open one)
+# (what, opset, nodes from f [n,144] to z [n,144] or to y [n,3], the words of the refusal; none: it
+# must agree; "3 WORDS", "n WORDS": at a fixed batch of three, at an open one; "more WORDS": not at
+# a fixed batch of one)
 NETS = [
     ("ReduceMean", 17, [node("ReduceMean", "f", "m", axes=[0]), node("Sub", "f m", "z")],
      "ReduceMean"),
@@ -130,8 +131,8 @@ NETS = [
         node("Reshape", "f turn_a", "a"), node("Reshape", "f turn_b", "b"), node("Add", "a b", "t"),
         node("ReduceMean", "t", "z", axes=[1], keepdims=0)], "more Add"),
     ("a constant for each of the batch's groups", 17, [
-        node("Reshape", "f swap", "t"), node("Add", "t column", "u"), node("Reshape", "u rows", "z")],
-     "n Add"),
+        node("Reshape", "f swap", "t"), node("Add", "t column", "u"),
+        node("Reshape", "u rows", "z")], "n Add"),
     ("groups of the batch's size that turn", 17, [
         node("Reshape", "f swap", "t"), node("Transpose", "t", "u", perm=[1, 0]),
         node("Transpose", "u", "v", perm=[1, 0]), node("Reshape", "v rows", "z")], ""),
@@ -190,8 +191,8 @@ NETS = [
         node("Add", "u g2", "s"), node("Transpose", "s", "o", perm=[1, 0, 2]),
         node("Reshape", "o rows", "z")], "Gather"),
     ("normalised over images, tokens first", 17, TOKENS_FIRST + [
-        node("LayerNormalization", "u k1", "v", axis=0), node("Transpose", "v", "o", perm=[1, 0, 2]),
-        node("Reshape", "o rows", "z")], "LayerNorm"),
+        node("LayerNormalization", "u k1", "v", axis=0),
+        node("Transpose", "v", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], "LayerNorm"),
     ("Softmax of 11 from the tokens on", 11, TOKENS_FIRST + [
         node("Softmax", "u", "v", axis=0), node("Transpose", "v", "o", perm=[1, 0, 2]),
         node("Reshape", "o rows", "z")], "Softmax"),
@@ -204,6 +205,41 @@ NETS = [
     ("pieces, tokens first", 13, TOKENS_FIRST + [
         node("Split", "u", "h1 h2", axis=0), node("Concat", "h2 h1", "v", axis=0),
         node("Transpose", "v", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], ""),
+    ("rows that hold parts of all images", 17, [
+        node("Reshape", "f sixths", "t"), node("Transpose", "t", "u", perm=[1, 0, 2]),
+        node("Reshape", "u four", "v"), node("Softmax", "v", "s", axis=0),
+        node("Reshape", "s sixths_first", "o"), node("Transpose", "o", "p1", perm=[1, 0, 2]),
+        node("Reshape", "p1 rows", "z")], "n Softmax"),
+    ("products over images with squares, the images along columns", 17, [
+        node("Transpose", "f", "t", perm=[1, 0]), node("Slice", "t s0 s1 a0", "v"),
+        node("Shape", "f", "n2"), node("Slice", "n2 s0 s1 a0", "n"),
+        node("Concat", "s1 n", "shape", axis=0), node("Expand", "number shape", "e"),
+        node("Transpose", "e", "d", perm=[1, 0]), node("Add", "v d", "square"),
+        node("MatMul", "t square", "o"),
+        node("Transpose", "o", "z", perm=[1, 0])], "n MatMul"),
+    ("products over images with squares, the images along rows", 17, [
+        node("Slice", "f s0 s1 a1", "v"), node("Shape", "f", "n2"),
+        node("Slice", "n2 s0 s1 a0", "n"), node("Concat", "s1 n", "shape", axis=0),
+        node("Expand", "number shape", "e"), node("Add", "v e", "square"),
+        node("MatMul", "square f", "z")], "n MatMul"),
+    ("zeros behind, tokens first", 17, TOKENS_FIRST + [
+        node("Pad", "u behind3", "v"), node("Slice", "v s0 w36 a2", "s"),
+        node("Transpose", "s", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], ""),
+    ("zeros behind, rows of tokens first", 17, [
+        node("Reshape", "f halves", "t"), node("Transpose", "t", "u", perm=[1, 2, 0, 3]),
+        node("Pad", "u behind4", "v"), node("Slice", "v s0 w36 a3", "s"),
+        node("Transpose", "s", "o", perm=[2, 0, 1, 3]), node("Reshape", "o rows", "z")], ""),
+    ("images as channels", 17, [
+        node("Transpose", "f", "t", perm=[1, 0]), node("Slice", "t s0 s1 a0", "v"),
+        node("Shape", "f", "n2"), node("Slice", "n2 s0 s1 a0", "n"),
+        node("Concat", "s1 n", "shape", axis=0), node("Expand", "number shape", "e"),
+        node("Transpose", "e", "d", perm=[1, 0]), node("Add", "v d", "square"),
+        node("Unsqueeze", "square a23", "maps4"), node("LRN", "maps4", "m", size=3, alpha=1.0),
+        node("ReduceMean", "m", "o", axes=[0, 2, 3], keepdims=0), node("Unsqueeze", "o a1", "q"),
+        node("Add", "f q", "z")], "n LRN"),
+    ("logits in another order", 17, [
+        node("MatMul", "f logits", "t"), node("Transpose", "t", "u", perm=[1, 0]),
+        node("Reshape", "u threes", "y")], "rows are not the images"),
     ("Reshape to the fixed batch", 17, [node("Reshape", "f one", "z")], "frozen"),
 ]
 CONSTANTS["place"], CONSTANTS["added"] = np.array([[3, 7]]), small.weights(1, 2)
@@ -221,6 +257,11 @@ CONSTANTS.update(turn_a=np.array([-1, 1, 144]), turn_b=np.array([1, -1, 144]),
                  pairs=np.array([-1, 2, 36]),
                  stack=small.weights(2, 1, 36, 36), one0=np.array(1), a01=np.array([0, 1]),
                  places2=np.array([[0, 2], [3, 1]]), k1=small.weights(36))
+CONSTANTS.update(sixths=np.array([-1, 6, 24]), sixths_first=np.array([6, -1, 24]),
+                 number=small.weights(1, 1), behind3=np.array([0, 0, 0, 0, 0, 4]),
+                 behind4=np.array([0, 0, 0, 0, 0, 0, 0, 4]), a2=np.array([2]), a3=np.array([3]),
+                 a23=np.array([2, 3]), logits=small.weights(144, 3),
+                 threes=np.array([-1, 3]))
 CONSTANTS["tenth"] = np.array(0.1, np.float32)
 CONSTANTS["min"] = np.array([-(1 << 40)], np.int64)
 
@@ -230,7 +271,8 @@ def build(path, opset, nodes, batch):
     first = first + [node("Flatten", "r", "f")]
     used = {n for one in nodes for n in one.input}
     made.update({k: v for k, v in CONSTANTS.items() if k in used})
-    return small.save(path, *small.join((first + nodes, made), small.head(144, "z")), opset=opset,
+    head = ([], {}) if "y" in nodes[-1].output else small.head(144, "z")
+    return small.save(path, *small.join((first + nodes, made), head), opset=opset,
                       x=(batch, 1, 8, 8), y=(batch, 3))
 
 
@@ -255,7 +297,7 @@ def checks(program):
                 if str(batch) != words[0]:
                     continue
                 words = words[2:]
-            if words[:5] == "more ":    # than one image at a time
+            if words[:5] == "more ":
                 words = words[5:] if batch != 1 else ""
             if words == "frozen":
                 if batch == 3:
