@@ -154,7 +154,8 @@ enum mfm_trait {
     /* Inputs behind the first may be whole numbers, as constants, where the first is real. */
     MFM_MIXES_TYPES = 1 << 14,
     /* At every place of the other axes, which remain, it does the same with what input 0 (that
-     * joins: each input) has there: along `axis`, or `axes`; or along `axis` and all behind it. */
+     * joins: each input) has there: along `axis`, or `axes`, of these those that have `pads`, if
+     * any; or along `axis` and all behind it. */
     MFM_ALONG_AXES = 1 << 15,
     MFM_ALONG_LAST = 1 << 16
 };

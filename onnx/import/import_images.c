@@ -158,40 +158,43 @@ static int64_t by_sample(const mfm_batch_checker *c, const mfm_graph_node *node,
     return run_along(c, out, &all, 0);
 }
 
-/* The axes that it works along, from the front; 0 where it does not tell. */
-static int axes_of(const mfm_graph_node *node, int rank, int axes[MFM_MAX_RANK])
+static void mark(bool marked[MFM_MAX_RANK], int64_t axis, int rank)
 {
-    const mfm_ints *list = list_of(node, "axes");
-    const bool last = mfm_has_trait(node->op, MFM_ALONG_LAST);
+    marked[axis < 0 ? axis + rank : axis] = true;
+}
+
+/* The axes that it works along; false where it does not tell. */
+static bool mark_axes(const mfm_graph_node *node, int rank, bool marked[MFM_MAX_RANK])
+{
+    const mfm_ints *axes = list_of(node, "axes"), *pads = list_of(node, "pads");
     const int64_t one = (int64_t)mfm_attr_number(node->op, node->attr, "axis", 0);
-    int count = list ? list->count : last ? (int)(one < 0 ? -one : rank - one) : 1;
-    if (count < 0 || count > rank)
-        return 0;
-    for (int i = 0; i < count; i++) {
-        const int64_t axis = list ? list->v[i] : last ? rank - 1 - i : one;
-        axes[i] = (int)(axis < 0 ? axis + rank : axis);
-    }
-    return count;
+    const int64_t end = mfm_has_trait(node->op, MFM_ALONG_LAST) ? (one < 0 ? 0 : rank) : one + 1;
+    const int named = pads ? pads->count / 2 : axes ? axes->count : 0;
+    for (int i = 0; i < named; i++)
+        if (!pads || pads->v[i] || pads->v[named + i])
+            mark(marked, axes && axes->count >= 0 ? axes->v[i] : i, rank);
+    for (int64_t axis = one; axis < end && !axes && !pads; axis++)
+        mark(marked, axis, rank);
+    return pads || !axes || named > 0;
 }
 
 /* Axes before that of the images may be lost, or become several. */
 static int64_t along_others(const mfm_batch_checker *c, const mfm_graph_node *node, int out)
 {
-    int axes[MFM_MAX_RANK], before = 0;
+    const int rank = c->shapes[node->in[0]].rank, more = c->shapes[out].rank - rank;
+    bool marked[MFM_MAX_RANK] = {0};
+    int count = 0, before = 0;
     images all;
     if ((has_owner_from(c, node, 1) && !mfm_has_trait(node->op, MFM_JOINS)) ||
-        !find_all(c, node, -1, &all))
+        !find_all(c, node, -1, &all) || !mark_axes(node, rank, marked) || marked[all.axis])
         return 0;
-    const int rank = c->shapes[node->in[0]].rank, more = c->shapes[out].rank - rank;
-    const int count = axes_of(node, rank, axes);
-    for (int i = 0; i < count; i++) {
-        if (axes[i] == all.axis)
-            return 0;
-        before += axes[i] < all.axis;
+    for (int axis = 0; axis < rank; axis++) {
+        count += marked[axis];
+        before += marked[axis] && axis < all.axis;
     }
-    if (!count || more % count != 0)
+    if (count ? more % count != 0 : more != 0)
         return 0;
-    return run_along(c, out, &all, all.axis + more / count * before);
+    return run_along(c, out, &all, all.axis + (count ? more / count * before : 0));
 }
 
 int64_t mfm_batch_run(const mfm_batch_checker *c, const mfm_graph_node *node, int output)

@@ -14,7 +14,7 @@ typedef struct mfm_strmap {
     mfm_ctx *ctx;
     struct mfm_strmap_slot {
         const char *key; /* NULL: free */
-        size_t value;
+        size_t value, hash;
     } * slots;
     size_t count, capacity; /* a power of two, at most three quarters full */
 } mfm_strmap;

@@ -52,6 +52,12 @@ NETS = [
     ("Flatten to one row", 17, [node("Flatten", "f", "t", axis=0), node("Softmax", "t", "u"),
                                 node("Reshape", "u rows", "z")], "Softmax"),
     ("Pad", 17, [node("Pad", "f p", "t"), node("Slice", "t s0 m1 a0", "z")], ""),
+    ("Slice that turns the batch and columns", 17, [
+        node("Slice", "f columns_on turned_on a10 steps_on", "t"),
+        node("Add", "f t", "z")], "Slice"),
+    ("Slice that turns the batch, no axis named", 17, [
+        node("Slice", "f m1 min - m1", "t"), node("Add", "f t", "z")], "Slice"),
+    ("Pad that moves the images on", 17, [node("Pad", "f shift", "z")], "Pad"),
     ("Squeeze of the batch", 17, [node("Squeeze", "f a0", "t"), node("Unsqueeze", "t a0", "z")],
      "Squeeze"),
     ("a constant for each place", 17, [node("Add", "f pair", "z")], "Add"),
@@ -260,7 +266,9 @@ CONSTANTS.update(turn_a=np.array([-1, 1, 144]), turn_b=np.array([1, -1, 144]),
 CONSTANTS.update(sixths=np.array([-1, 6, 24]), sixths_first=np.array([6, -1, 24]),
                  number=small.weights(1, 1), behind3=np.array([0, 0, 0, 0, 0, 4]),
                  behind4=np.array([0, 0, 0, 0, 0, 0, 0, 4]), a2=np.array([2]), a3=np.array([3]),
-                 a23=np.array([2, 3]), logits=small.weights(144, 3),
+                 columns_on=np.array([0, -1]), turned_on=np.array([1 << 40, -(1 << 40)]),
+                 a10=np.array([1, 0]), steps_on=np.array([1, -1]), a23=np.array([2, 3]),
+                 shift=np.array([1, 0, -1, 0]), logits=small.weights(144, 3),
                  threes=np.array([-1, 3]))
 CONSTANTS["tenth"] = np.array(0.1, np.float32)
 CONSTANTS["min"] = np.array([-(1 << 40)], np.int64)

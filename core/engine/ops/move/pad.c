@@ -254,6 +254,7 @@ const mfm_op mfm_op_pad = {
     .attr_size = sizeof(pad_attr),
     .shape = infer_shape,
     .linear = true,
+    .traits = MFM_ALONG_AXES,
     .layout = MFM_LAYOUT_NEAR,
     .summary = "elements added before and behind along each axis",
     .samples = samples,

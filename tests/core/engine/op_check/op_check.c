@@ -26,6 +26,7 @@ static const check_entry entries[MFM_CHECKS] = {
     [MFM_CHECK_UPDATE] = {"update", 0, 0},
     [MFM_CHECK_RESTORE] = {"restore", 0, 0},
     [MFM_CHECK_LAYOUTS] = {"layouts", 1e-12, 1e-5},
+    [MFM_CHECK_ALONG] = {"along", 1e-12, 1e-5},
     [MFM_CHECK_THREADS] = {"threads", 0, 0},
     [MFM_CHECK_RANKS] = {"ranks", 0, 0},
     [MFM_CHECK_MEMORY] = {"memory", 0, 0},
@@ -161,6 +162,8 @@ static int check_on_probe(mfm_checker *checker)
     mfm_check_restore(checker);
     mfm_check_memory(checker);
     int status = mfm_check_layouts(checker);
+    if (!status)
+        status = mfm_check_along(checker);
     if (!status)
         status = mfm_check_shares(checker);
     if (!status)

@@ -26,6 +26,7 @@ enum mfm_check {
     MFM_CHECK_UPDATE,    /* update writes STATE, and nothing else */
     MFM_CHECK_RESTORE,   /* restore gives the bits that forward gave */
     MFM_CHECK_LAYOUTS,   /* tensors of rank 4 may lie as `layout` says, with the same results */
+    MFM_CHECK_ALONG,     /* it works along the axes that it says, alike at all places of others */
     MFM_CHECK_THREADS,   /* the same bits for any number of threads */
     MFM_CHECK_RANKS,  /* the same bits for the samples of two ranks; parameters' adjoints add up */
     MFM_CHECK_MEMORY, /* every refused allocation is MFM_ENOMEM and leaks nothing */
@@ -80,6 +81,7 @@ void mfm_check_lanes(mfm_checker *checker);
 void mfm_check_update(mfm_checker *checker);
 void mfm_check_restore(mfm_checker *checker);
 int mfm_check_layouts(mfm_checker *checker);
+int mfm_check_along(mfm_checker *checker);
 int mfm_check_shares(mfm_checker *checker);
 void mfm_check_memory(mfm_checker *checker);
 int mfm_check_plan(mfm_checker *checker);

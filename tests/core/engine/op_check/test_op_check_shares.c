@@ -1,5 +1,5 @@
-/* The checks by threads and by ranks, on y = x + b for x [n, c] and b [c]: a sum over samples by
- * chunks passes, others are caught. */
+/* The checks by threads, by ranks and by axes, on y = x + b for x [n, c] and b [c]: a sum over
+ * samples by chunks passes, others are caught. */
 #include <omp.h>
 #include <string.h>
 
@@ -71,7 +71,8 @@ static const mfm_port inputs[] = {
 static const mfm_port outputs[] = {{"y", MFM_DATA, false, false}, {0}};
 static const char *const samples[] = {"[37,6] [6]", NULL};
 
-static mfm_op_report report_on(void (*adjoint)(const mfm_node *node, enum mfm_lane lane))
+static mfm_op_report report_with(void (*adjoint)(const mfm_node *node, enum mfm_lane lane),
+                                 unsigned traits)
 {
     const mfm_linear parts = {apply, adjoint};
     const mfm_op op = {.name = "Shift",
@@ -81,6 +82,7 @@ static mfm_op_report report_on(void (*adjoint)(const mfm_node *node, enum mfm_la
                        .outputs = outputs,
                        .shape = infer,
                        .linear = true,
+                       .traits = traits,
                        .batch = MFM_BATCH_FIRST,
                        .samples = samples};
     const mfm_impl impl = {.op = &op, .backend = "test", .rule = &mfm_rule_linear, .parts = &parts};
@@ -94,6 +96,11 @@ static mfm_op_report report_on(void (*adjoint)(const mfm_node *node, enum mfm_la
     CU_ASSERT_EQUAL(mfm_op_check(ctx, &op, 5, &report), MFM_OK);
     mfm_ctx_free(ctx);
     return report;
+}
+
+static mfm_op_report report_on(void (*adjoint)(const mfm_node *node, enum mfm_lane lane))
+{
+    return report_with(adjoint, 0);
 }
 
 static void test_chunks(void)
@@ -116,9 +123,17 @@ static void test_threads(void)
     CU_ASSERT_TRUE(report_on(by_threads).failed[MFM_CHECK_THREADS] > 0);
 }
 
+/* b has a number for each place of axis 1; without an attribute it works along axis 0. */
+static void test_axes(void)
+{
+    CU_ASSERT_TRUE(report_with(by_chunks, MFM_ALONG_AXES).failed[MFM_CHECK_ALONG] > 0);
+    CU_ASSERT_EQUAL(report_with(by_chunks, MFM_ALONG_LAST).failures, 0);
+}
+
 static const mfm_case cases[] = {
     {"a sum by chunks passes", test_chunks},
     {"a sum from the first sample to the last is caught", test_order},
     {"a sum by threads is caught", test_threads},
+    {"axes that an operator does not work along are caught", test_axes},
 };
 MFM_SUITE("core/engine/op_check_shares", cases)
