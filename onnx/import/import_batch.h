@@ -44,6 +44,9 @@ int64_t mfm_batch_in_order(const mfm_batch_checker *c, int value);
 /* import_images.c: the run of an output of a node, as its operator's description has it; 0 where
  * that says nothing. */
 int64_t mfm_batch_run(const mfm_batch_checker *c, const mfm_graph_node *node, int output);
+/* The run of a value that no image has numbers of, yet that has copies for each, as a token that is
+ * stretched to the batch: they count as theirs; 0 where that is not along one axis. */
+int64_t mfm_batch_copies(const mfm_batch_checker *c, int value);
 /* import_trial.c: the owners of a node's outputs, found by carrying it out, or those of an earlier
  * node that is the same but for parameters. MFM_ENOTSUP when a number has two. */
 int mfm_batch_try_node(mfm_batch_checker *c, const mfm_graph_node *node);

@@ -65,6 +65,22 @@ static int64_t run_along(const mfm_batch_checker *c, int value, const images *fr
     return from->each * stride_of(shape, axis);
 }
 
+int64_t mfm_batch_copies(const mfm_batch_checker *c, int value)
+{
+    const mfm_shape *shape = &c->shapes[value], *many = &c->many[value];
+    int64_t run = 0;
+    for (int axis = 0; axis < shape->rank; axis++) {
+        const int64_t each = shape->dim[axis] / c->batch, stride = stride_of(shape, axis);
+        if (shape->dim[axis] == many->dim[axis])
+            continue;
+        if (run || shape->dim[axis] != each * c->batch ||
+            many->dim[axis] != each * MFM_BATCH_MANY || stride != stride_of(many, axis))
+            return 0;
+        run = each * stride;
+    }
+    return run;
+}
+
 /* Where the inputs that have images have them, on axes counted from the front or the back of an
  * output; false where they differ. */
 static bool find_all(const mfm_batch_checker *c, const mfm_graph_node *node, int rank, images *all)

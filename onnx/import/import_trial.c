@@ -286,7 +286,9 @@ static int take_owners(trial *t, int output, uint8_t *met)
     }
     *met |= owners_first | owners_others;
     mfm_owners *o = &t->c->owners[value];
-    o->run = 0;
+    o->run = owners_first | owners_others ? 0 : mfm_batch_copies(t->c, value);
+    if (o->run)
+        return MFM_OK;
     if (shape->rank && shape->dim[0] == t->c->batch && !(owners_first & MFM_OWNED_OTHERS) &&
         !(owners_others & MFM_OWNED_FIRST)) {
         o->run = mfm_batch_in_order(t->c, value);

@@ -216,18 +216,10 @@ NETS = [
         node("Reshape", "u four", "v"), node("Softmax", "v", "s", axis=0),
         node("Reshape", "s sixths_first", "o"), node("Transpose", "o", "p1", perm=[1, 0, 2]),
         node("Reshape", "p1 rows", "z")], "n Softmax"),
-    ("products over images with squares, the images along columns", 17, [
-        node("Transpose", "f", "t", perm=[1, 0]), node("Slice", "t s0 s1 a0", "v"),
+    ("copies for images, taken for others' at their places", 17, [
         node("Shape", "f", "n2"), node("Slice", "n2 s0 s1 a0", "n"),
-        node("Concat", "s1 n", "shape", axis=0), node("Expand", "number shape", "e"),
-        node("Transpose", "e", "d", perm=[1, 0]), node("Add", "v d", "square"),
-        node("MatMul", "t square", "o"),
-        node("Transpose", "o", "z", perm=[1, 0])], "n MatMul"),
-    ("products over images with squares, the images along rows", 17, [
-        node("Slice", "f s0 s1 a1", "v"), node("Shape", "f", "n2"),
-        node("Slice", "n2 s0 s1 a0", "n"), node("Concat", "s1 n", "shape", axis=0),
-        node("Expand", "number shape", "e"), node("Add", "v e", "square"),
-        node("MatMul", "square f", "z")], "n MatMul"),
+        node("Concat", "three n w48", "shape", axis=0), node("Expand", "trio shape", "e"),
+        node("Reshape", "e rows", "d"), node("Add", "f d", "z")], "n Add"),
     ("zeros behind, tokens first", 17, TOKENS_FIRST + [
         node("Pad", "u behind3", "v"), node("Slice", "v s0 w36 a2", "s"),
         node("Transpose", "s", "o", perm=[1, 0, 2]), node("Reshape", "o rows", "z")], ""),
@@ -235,14 +227,11 @@ NETS = [
         node("Reshape", "f halves", "t"), node("Transpose", "t", "u", perm=[1, 2, 0, 3]),
         node("Pad", "u behind4", "v"), node("Slice", "v s0 w36 a3", "s"),
         node("Transpose", "s", "o", perm=[2, 0, 1, 3]), node("Reshape", "o rows", "z")], ""),
-    ("images as channels", 17, [
-        node("Transpose", "f", "t", perm=[1, 0]), node("Slice", "t s0 s1 a0", "v"),
-        node("Shape", "f", "n2"), node("Slice", "n2 s0 s1 a0", "n"),
-        node("Concat", "s1 n", "shape", axis=0), node("Expand", "number shape", "e"),
-        node("Transpose", "e", "d", perm=[1, 0]), node("Add", "v d", "square"),
-        node("Unsqueeze", "square a23", "maps4"), node("LRN", "maps4", "m", size=3, alpha=1.0),
-        node("ReduceMean", "m", "o", axes=[0, 2, 3], keepdims=0), node("Unsqueeze", "o a1", "q"),
-        node("Add", "f q", "z")], "n LRN"),
+    ("images beside copies for images", 17, [
+        node("Slice", "f s0 s1 a1", "v"), node("Shape", "f", "n2"),
+        node("Slice", "n2 s0 s1 a0", "n"), node("Concat", "s1 n", "shape", axis=0),
+        node("Expand", "number shape", "e"), node("Add", "v e", "square"),
+        node("MatMul", "square f", "z")], "n Add"),
     ("logits in another order", 17, [
         node("MatMul", "f logits", "t"), node("Transpose", "t", "u", perm=[1, 0]),
         node("Reshape", "u threes", "y")], "rows are not the images"),
@@ -266,8 +255,9 @@ CONSTANTS.update(turn_a=np.array([-1, 1, 144]), turn_b=np.array([1, -1, 144]),
 CONSTANTS.update(sixths=np.array([-1, 6, 24]), sixths_first=np.array([6, -1, 24]),
                  number=small.weights(1, 1), behind3=np.array([0, 0, 0, 0, 0, 4]),
                  behind4=np.array([0, 0, 0, 0, 0, 0, 0, 4]), a2=np.array([2]), a3=np.array([3]),
+                 w48=np.array([48]), trio=small.weights(3, 1, 48),
                  columns_on=np.array([0, -1]), turned_on=np.array([1 << 40, -(1 << 40)]),
-                 a10=np.array([1, 0]), steps_on=np.array([1, -1]), a23=np.array([2, 3]),
+                 a10=np.array([1, 0]), steps_on=np.array([1, -1]),
                  shift=np.array([1, 0, -1, 0]), logits=small.weights(144, 3),
                  threes=np.array([-1, 3]))
 CONSTANTS["tenth"] = np.array(0.1, np.float32)
