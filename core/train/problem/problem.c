@@ -4,6 +4,7 @@
 
 #include "core/engine/fuse.h"
 #include "core/engine/layout.h"
+#include "core/engine/narrow.h"
 #include "core/train/problem/problem_parts.h"
 
 int mfm_problem_new(mfm_ctx *ctx, int64_t classes, const mfm_loss_spec *spec, mfm_problem **problem)
@@ -149,6 +150,14 @@ const mfm_shape *mfm_problem_image_shape(const mfm_problem *p)
                           : &p->prefix.graph->values[p->prefix.images].shape;
 }
 
+static int rewrite_graph(mfm_graph *graph, const int *keep, size_t n_keep)
+{
+    int status = mfm_graph_narrow(graph, keep, n_keep);
+    if (!status)
+        status = mfm_graph_fuse(graph, keep, n_keep);
+    return status ? status : mfm_graph_lay_out(graph, keep, n_keep);
+}
+
 static int rewrite(mfm_problem *p)
 {
     enum { PATHS = 3, VALUES = 4 };
@@ -168,13 +177,9 @@ static int rewrite(mfm_problem *p)
         keep[n++] = p->reads[i].main;
     for (size_t i = 0; i < p->n_gives; i++)
         keep[n++] = p->gives[i].main;
-    int status = mfm_graph_fuse(p->main, keep, n);
-    if (!status)
-        status = mfm_graph_lay_out(p->main, keep, n);
+    int status = rewrite_graph(p->main, keep, n);
     if (!status && p->prefix.graph)
-        status = mfm_graph_fuse(p->prefix.graph, p->prefix.outputs, p->prefix.n);
-    if (!status && p->prefix.graph)
-        status = mfm_graph_lay_out(p->prefix.graph, p->prefix.outputs, p->prefix.n);
+        status = rewrite_graph(p->prefix.graph, p->prefix.outputs, p->prefix.n);
     mfm_free(p->ctx, keep);
     return status;
 }
