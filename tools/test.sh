@@ -10,8 +10,7 @@
 #     release   the product as it is used: every test
 #     asan      address and undefined-behaviour sanitizers: what is not slow
 #     double    derivatives, where rounding does not hide errors
-#     im2col    builds with less and more: convolution without oneDNN, no MPI, parts from outside,
-#               an optimiser that does less
+#     im2col    builds with less and more: convolution without oneDNN, no MPI, parts from outside
 #     clang     another compiler: its warnings are errors, and operators, not optimised
 #     fuzz      libFuzzer over hostile files, a fixed number of them
 set -eu
@@ -89,7 +88,6 @@ variant fuzz fuzz-targets -L '^fuzz$'
 rm -rf build/extra
 cp -r tests/project/extra build/extra # not below the tree's own folders
 configuration="-DMFM_WITH_MPI=OFF -DMFM_STRICT=ON -DMFM_EXTRA=$PWD/build/extra"
-configuration="$configuration -DCMAKE_C_FLAGS_RELEASE=-O1"
 variant im2col "op_check test-core-engine-conv onnx-mfm make-idx" \
     -R '^(op/|core/engine/conv$|project/extra$)'
 
