@@ -160,6 +160,7 @@ class Trial:
 
     def logits(self):
         self.want = self.oracle(self.path, self.images)
+        need(self.want.any(), "they are all zero, which shows nothing")
         found = apart(self.compute(self.path), self.want)
         self.more["logits_apart"] = found
         need(found <= LOGITS, "%.2g of the largest logit" % found)

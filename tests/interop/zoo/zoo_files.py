@@ -28,6 +28,15 @@ logging.disable(logging.WARNING)
 DYNAMIC = {"x": {0: "n"}, "y": {0: "n"}}
 
 
+def awake(network):
+    """Matrices that begin at zero, as heads do, would give any images the same logits."""
+    import torch
+    for parameter in network.parameters():
+        if parameter.dim() > 1 and not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.02)
+    return network
+
+
 def network(group, name):
     import torch
     torch.manual_seed(0)
@@ -35,14 +44,14 @@ def network(group, name):
     if group.startswith("timm"):
         import timm
         made = timm.create_model(name, pretrained=False, exportable=True)
-        return made, made.default_cfg["input_size"]
+        return awake(made), made.default_cfg["input_size"]
     import torchvision
     name, _, size = name.partition("@")
     size = int(size or (299 if name == "inception_v3" else 224))
     more = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
     if name.startswith("vit_"):
         more = {"image_size": size}
-    return torchvision.models.get_model(name, weights=None, **more), (3, size, size)
+    return awake(torchvision.models.get_model(name, weights=None, **more)), (3, size, size)
 
 
 def export(group, name, path):
