@@ -141,6 +141,13 @@ static bool is_narrow(const narrowing *w, int value, int gather)
     return producer >= 0 && w->narrow[producer] == gather;
 }
 
+/* Whether an input of a narrow node has tokens of which it reads those that are taken. */
+static bool is_taken(const narrowing *w, const mfm_graph_node *node, int input, int gather)
+{
+    return node->in[input] >= 0 && has_tokens(w, node, input) &&
+           !is_narrow(w, node->in[input], gather);
+}
+
 /* The node that takes a Gather's tokens of a value that is whole; 0: there is none yet. */
 static size_t taker(const narrowing *w, int value, int gather)
 {
@@ -180,8 +187,7 @@ static int add_takers(narrowing *w)
             continue;
         status = make_places(w, gather);
         for (int k = 0; k < node.n_in && !status; k++)
-            if (node.in[k] >= 0 && has_tokens(w, &node, k) && !is_narrow(w, node.in[k], gather) &&
-                !taker(w, node.in[k], gather))
+            if (is_taken(w, &node, k, gather) && !taker(w, node.in[k], gather))
                 status = add_taker(w, node.in[k], gather, i);
     }
     return status;
@@ -193,8 +199,7 @@ static void read_fewer(narrowing *w)
     for (size_t i = 0; i < w->n_nodes; i++) {
         const mfm_graph_node *node = &graph->nodes[i];
         for (int k = 0; k < node->n_in && w->narrow[i] >= 0; k++)
-            if (node->in[k] >= 0 && has_tokens(w, node, k) &&
-                !is_narrow(w, node->in[k], w->narrow[i]))
+            if (is_taken(w, node, k, w->narrow[i]))
                 node->in[k] = graph->nodes[taker(w, node->in[k], w->narrow[i])].out[0];
         if (w->list[i] >= 0 && is_narrow(w, node->in[DATA], (int)i))
             node->in[INDICES] = w->all[i];

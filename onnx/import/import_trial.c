@@ -30,13 +30,7 @@ static int make_map(const mfm_batch_checker *c, int value, uint8_t **map)
             left = o->run;
             image = (image + 1) % c->batch;
         }
-        for (int axis = shape->rank - 1; axis >= 0; axis--) {
-            at += stride[axis];
-            if (++index[axis] < shape->dim[axis])
-                break;
-            at -= shape->dim[axis] * stride[axis];
-            index[axis] = 0;
-        }
+        mfm_broadcast_next(shape, stride, index, &at);
     }
     return MFM_OK;
 }
@@ -231,21 +225,14 @@ static int try_images(trial *t)
 static void add_owners(const trial *t, int slot, const mfm_shape *full, uint8_t *map)
 {
     const mfm_shape *shape = &t->c->shapes[t->node->in[slot]];
-    int64_t from[MFM_MAX_RANK], to[MFM_MAX_RANK], index[MFM_MAX_RANK] = {0};
+    int64_t from[MFM_MAX_RANK], to[MFM_MAX_RANK], index[2][MFM_MAX_RANK] = {{0}};
     const int64_t count = mfm_shape_count(full);
     mfm_broadcast_strides(shape, full, from);
     mfm_shape_strides(full, to);
     for (int64_t i = 0, source = 0, at = 0; i < count; i++) {
         map[at] |= t->maps[slot][source];
-        for (int axis = full->rank - 1; axis >= 0; axis--) {
-            source += from[axis];
-            at += to[axis];
-            if (++index[axis] < full->dim[axis])
-                break;
-            source -= full->dim[axis] * from[axis];
-            at -= full->dim[axis] * to[axis];
-            index[axis] = 0;
-        }
+        mfm_broadcast_next(full, from, index[0], &source);
+        mfm_broadcast_next(full, to, index[1], &at);
     }
 }
 

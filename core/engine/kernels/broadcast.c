@@ -39,6 +39,18 @@ void mfm_broadcast_strides(const mfm_shape *shape, const mfm_shape *full,
         stride[i] = i < missing || shape->dim[i - missing] == 1 ? 0 : own[i - missing];
 }
 
+void mfm_broadcast_next(const mfm_shape *full, const int64_t stride[MFM_MAX_RANK],
+                        int64_t index[MFM_MAX_RANK], int64_t *at)
+{
+    for (int axis = full->rank - 1; axis >= 0; axis--) {
+        *at += stride[axis];
+        if (++index[axis] < full->dim[axis])
+            break;
+        *at -= full->dim[axis] * stride[axis];
+        index[axis] = 0;
+    }
+}
+
 bool mfm_broadcast_stretches(const mfm_shape *shape, const mfm_shape *full)
 {
     int64_t own[MFM_MAX_RANK], result[MFM_MAX_RANK];

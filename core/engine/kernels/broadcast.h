@@ -14,6 +14,10 @@ bool mfm_broadcast_shape(const mfm_shape *a, const mfm_shape *b, mfm_shape *full
  * broadcast. */
 void mfm_broadcast_strides(const mfm_shape *shape, const mfm_shape *full,
                            int64_t stride[MFM_MAX_RANK]);
+/* A walk along the axes of `full` in row-major order: moves *at, which begins at 0 as all of
+ * `index` does, to the next number of a tensor with these strides. */
+void mfm_broadcast_next(const mfm_shape *full, const int64_t stride[MFM_MAX_RANK],
+                        int64_t index[MFM_MAX_RANK], int64_t *at);
 
 /* Whether a stored tensor of `shape`, which must broadcast to `full`, lies in memory otherwise. */
 bool mfm_broadcast_stretches(const mfm_shape *shape, const mfm_shape *full);

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "core/engine/kernels/broadcast.h"
 #include "op_check.h"
 
 static const mfm_ints *list_of(const mfm_sample *s, const char *name)
@@ -44,13 +45,7 @@ static void turn(const mfm_shape *shape, int axis, const real *from, real factor
     for (int64_t i = 0, at = 0; i < count; i++) {
         const bool last = index[axis] + 1 == length;
         to[at + (last ? 1 - length : 1) * stride[axis]] = (last ? factor : 1) * from[at];
-        for (int a = shape->rank - 1; a >= 0; a--) {
-            at += stride[a];
-            if (++index[a] < shape->dim[a])
-                break;
-            at -= shape->dim[a] * stride[a];
-            index[a] = 0;
-        }
+        mfm_broadcast_next(shape, stride, index, &at);
     }
 }
 
@@ -67,13 +62,7 @@ static double difference(const mfm_shape *shape, int axis, const real *was, cons
             worst = error <= worst ? worst : isnan(error) ? INFINITY : error;
             largest = fmax(largest, fabs((double)was[at]));
         }
-        for (int a = shape->rank - 1; a >= 0; a--) {
-            at += stride[a];
-            if (++index[a] < shape->dim[a])
-                break;
-            at -= shape->dim[a] * stride[a];
-            index[a] = 0;
-        }
+        mfm_broadcast_next(shape, stride, index, &at);
     }
     return worst == 0 ? 0 : worst / fmax(largest, 1e-3);
 }
