@@ -28,7 +28,7 @@ static const mfm_conv_impl *const frozen[] = {&mfm_conv_winograd, &mfm_conv_pane
                                               &mfm_conv_direct, &mfm_conv_general, NULL};
 static const mfm_conv_impl *const general_only[] = {&mfm_conv_general, NULL};
 static const mfm_conv_impl *const finishing[] = {&mfm_conv_points, &mfm_conv_single,
-                                                 &mfm_conv_general, NULL};
+                                                 &mfm_conv_direct, &mfm_conv_general, NULL};
 static const mfm_conv_impl *const slices_only[] = {&mfm_conv_slices, NULL};
 
 struct mfm_conv {
@@ -124,24 +124,25 @@ int mfm_conv_new_from(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference,
     return make_from(ctx, shape, inference, list, list, conv);
 }
 
-/* Points and single channels, where finishing apart takes as long as the sums. */
+/* Points, single and few channels, where finishing apart takes as long as the sums. */
 bool mfm_conv_finishes(const mfm_conv_shape *s)
 {
     const bool points = s->kh == 1 && s->kw == 1 && s->groups == 1;
     const bool depthwise = s->groups == s->c && s->c == s->o;
-    return s->finish != MFM_CONV_AS_IT_IS && !s->row_major && (points || depthwise);
+    return s->finish != MFM_CONV_AS_IT_IS && !s->row_major &&
+           (points || depthwise || mfm_conv_few_channels(s));
 }
 
 int mfm_conv_new(mfm_ctx *ctx, const mfm_conv_shape *shape, bool inference, mfm_conv **conv)
 {
     assert(shape->finish == MFM_CONV_AS_IT_IS || (inference && mfm_conv_finishes(shape)));
-    if (shape->finish != MFM_CONV_AS_IT_IS)
-        return mfm_conv_new_from(ctx, shape, inference, finishing, conv);
     if (shape->row_major)
         return mfm_conv_new_from(ctx, shape, inference, slices_only, conv);
     const bool ahead = (int)MFM_VEC_BYTES >= (int)WIDE || !mfm_conv_general.dispatches;
     if (!ahead)
         return mfm_conv_new_from(ctx, shape, inference, general_only, conv);
+    if (shape->finish != MFM_CONV_AS_IT_IS)
+        return mfm_conv_new_from(ctx, shape, inference, finishing, conv);
     return make_from(ctx, shape, inference, inference ? frozen : exact, preferred, conv);
 }
 

@@ -79,6 +79,11 @@ int64_t mfm_conv_samples(const mfm_conv_shape *s)
     return s->share.samples ? s->share.samples : s->n;
 }
 
+bool mfm_conv_few_channels(const mfm_conv_shape *s)
+{
+    return s->groups == 1 && s->c <= 8 && s->o <= 32;
+}
+
 int64_t mfm_conv_image_count(const mfm_conv_shape *s)
 {
     return s->n * s->h * s->w * s->c;

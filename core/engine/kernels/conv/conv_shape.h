@@ -13,6 +13,9 @@ int mfm_conv_check(mfm_ctx *ctx, const mfm_conv_shape *shape);
  * same. */
 int64_t mfm_conv_samples(const mfm_conv_shape *shape);
 
+/* So few, without groups, that direct convolution (conv_direct.c) is ahead for any image. */
+bool mfm_conv_few_channels(const mfm_conv_shape *shape);
+
 /* Reals of the images, the results and the weights. */
 int64_t mfm_conv_image_count(const mfm_conv_shape *shape);
 int64_t mfm_conv_result_count(const mfm_conv_shape *shape);

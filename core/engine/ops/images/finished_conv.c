@@ -231,6 +231,10 @@ static const char *const samples[] = {
     "[2,20,7,9] [20,1,3,3] - [20] [20] [20] [20]+ group=20 pads=1,1,1,1 function=Swish",
     "[1,37,4,21] [37,1,3,3] [37] group=37 strides=1,2 pads=1,0,1,2 function=Swish",
     "[1,16,9,13] [16,1,2,3] [16] group=16 dilations=2,3 function=Swish",
+    "[2,3,9,8] [16,3,3,3] - [16] [16] [16] [16]+ strides=2,2 pads=1,1,1,1 function=HardSwish",
+    "[2,3,9,8] [13,3,3,3] [13] pads=1,1,1,1 function=Relu",
+    "[3,1,7,9] [6,1,5,5] - [6] [6] [6] [6]+",
+    "[2,8,9,8] [32,8,2,3] [32] dilations=2,1 function=Swish",
     NULL};
 
 const mfm_op mfm_op_finished_conv = {

@@ -21,6 +21,7 @@
 
 #include "core/base/shape.h"
 #include "core/engine/kernels/conv/direct/conv_direct.h"
+#include "core/engine/kernels/conv/conv_finish.h"
 #include "core/engine/kernels/conv/conv_impl.h"
 #include "core/engine/kernels/vec.h"
 
@@ -42,11 +43,10 @@ static mfm_direct_lanes lanes_of(int64_t length)
 static bool fits(const mfm_conv_shape *s, enum mfm_conv_direction direction)
 {
     const bool plain = s->groups == 1 && s->dilation[0] == 1 && s->dilation[1] == 1;
-    const bool few_channels = s->c <= 8 && s->o <= 32;
     const bool few_pixels = s->c <= 16 && s->oh * s->ow <= 16;
     const bool strided = (int)MFM_VEC_BYTES <= (int)MFM_CONV_NARROW_BYTES && s->stride[1] == 2 &&
                          s->c <= 32 && s->o <= 64 && (direction != MFM_CONV_DATA || s->c > 16);
-    return plain && (few_channels || few_pixels || strided);
+    return plain && (mfm_conv_few_channels(s) || few_pixels || strided);
 }
 
 static int slices_of(const mfm_conv_shape *s)
@@ -209,6 +209,8 @@ static void forward_slice(const mfm_direct *d, const slice *part, const real *x,
                          r < straight ? row : part->row);
         if (r >= straight)
             mfm_direct_move(part->row, width, row, add);
+        if (s->finish > MFM_CONV_BIAS)
+            mfm_conv_finish_each(&s->finish, (size_t)width, row, row);
     }
 }
 
@@ -361,6 +363,7 @@ const mfm_conv_impl mfm_conv_direct = {
     .pack = pack,
     .forward = forward,
     .forward_bias = forward_bias,
+    .forward_finished = forward_bias, /* by shape.finish */
     .backward_data = backward_data,
     .backward_weights = mfm_direct_weights,
     .weights_sum = mfm_direct_weights_sum,
