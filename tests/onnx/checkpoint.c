@@ -10,7 +10,7 @@
 #include "core/train/bilevel/hyper_training.h"
 #include "onnx/surgery/inject.h"
 #include "onnx/proto/proto.h"
-#include "tests/core/engine/support/failing_allocator.h"
+#include "tests/refusals.h"
 #include "tests/onnx/hand.h"
 #include "tests/onnx/session.h"
 #include "tests/scratch.h"
@@ -403,10 +403,7 @@ static void a_refused_allocation_is_told(void)
     packed_model packed;
     packed.bytes = hand_pack(a.ctx, a.model, &packed.size);
     fresh_path(packed.path);
-    const char *wrong = mfm_failing_attempts(attempt, &packed);
-    if (wrong)
-        printf("\n    %s\n", wrong);
-    CU_ASSERT_PTR_NULL(wrong);
+    mfm_assert_refusals_are_told(attempt, &packed);
     unlink(packed.path);
     mfm_free(a.ctx, packed.bytes);
     end(&a);

@@ -2,7 +2,8 @@
 #include <string.h>
 
 #include "../../suite.h"
-#include "../engine/support/failing_allocator.h"
+#include "tests/core/engine/support/failing_allocator.h"
+#include "tests/refusals.h"
 
 static mfm_ctx *fresh(void)
 {
@@ -182,8 +183,7 @@ static int attempt(mfm_ctx *ctx, void *self)
 
 static void test_refusals(void)
 {
-    const char *what = mfm_failing_attempts(attempt, NULL);
-    CU_ASSERT_PTR_NULL(what);
+    mfm_assert_refusals_are_told(attempt, NULL);
     mfm_failing failing = {.refuse_at = 0};
     const mfm_allocator allocator = mfm_failing_allocator(&failing);
     CU_ASSERT_PTR_NULL(mfm_ctx_new(&allocator));

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "support/failing_allocator.h"
+#include "tests/refusals.h"
 #include "support/fuse_check.h"
 #include "tests/suite.h"
 
@@ -230,10 +230,7 @@ static int fuse_in(mfm_ctx *ctx, void *unused)
 
 static void refusals(void)
 {
-    const char *what = mfm_failing_attempts(fuse_in, NULL);
-    if (what)
-        printf("\n    %s", what);
-    CU_ASSERT_PTR_NULL(what);
+    mfm_assert_refusals_are_told(fuse_in, NULL);
 }
 
 static const mfm_case cases[] = {

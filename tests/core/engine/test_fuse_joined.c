@@ -5,7 +5,7 @@
 
 #include "core/engine/fuse.h"
 
-#include "support/failing_allocator.h"
+#include "tests/refusals.h"
 #include "support/fuse_check.h"
 #include "tests/suite.h"
 
@@ -130,10 +130,7 @@ static int fuse_and_free(mfm_ctx *ctx, void *self)
 
 static void every_failed_allocation_is_told(void)
 {
-    const char *wrong = mfm_failing_attempts(fuse_and_free, NULL);
-    CU_ASSERT_PTR_NULL(wrong);
-    if (wrong)
-        puts(wrong);
+    mfm_assert_refusals_are_told(fuse_and_free, NULL);
 }
 
 static const mfm_case cases[] = {

@@ -1,7 +1,7 @@
 /* A modulation's nodes become one: the same numbers in all four passes, and what is left alone. */
 #include "core/engine/fuse.h"
 
-#include "support/failing_allocator.h"
+#include "tests/refusals.h"
 #include "support/fuse_check.h"
 #include "tests/suite.h"
 
@@ -124,10 +124,7 @@ static int fuse_in(mfm_ctx *ctx, void *unused)
 
 static void refusals(void)
 {
-    const char *what = mfm_failing_attempts(fuse_in, NULL);
-    if (what)
-        printf("\n    %s", what);
-    CU_ASSERT_PTR_NULL(what);
+    mfm_assert_refusals_are_told(fuse_in, NULL);
 }
 
 static const mfm_case cases[] = {

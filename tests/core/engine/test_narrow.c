@@ -2,7 +2,7 @@
  * whole. */
 #include "core/engine/narrow.h"
 
-#include "support/failing_allocator.h"
+#include "tests/refusals.h"
 #include "support/fuse_check.h"
 #include "tests/suite.h"
 
@@ -171,10 +171,7 @@ static int narrow_in(mfm_ctx *ctx, void *unused)
 
 static void refusals(void)
 {
-    const char *what = mfm_failing_attempts(narrow_in, NULL);
-    if (what)
-        printf("\n    %s", what);
-    CU_ASSERT_PTR_NULL(what);
+    mfm_assert_refusals_are_told(narrow_in, NULL);
 }
 
 static const mfm_case cases[] = {

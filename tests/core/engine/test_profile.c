@@ -3,7 +3,7 @@
 
 #include "../../suite.h"
 #include "core/engine/profile.h"
-#include "support/failing_allocator.h"
+#include "tests/refusals.h"
 #include "support/graph_check.h"
 
 enum { BATCH = 2, IN = 3, OUT = 5, GEMM = 0, RELU = 1, NODES = 2 };
@@ -131,10 +131,7 @@ static int profile_once(mfm_ctx *ctx, void *self)
 
 static void test_failures(void)
 {
-    const char *wrong = mfm_failing_attempts(profile_once, NULL);
-    if (wrong)
-        printf("\n    %s", wrong);
-    CU_ASSERT_PTR_NULL(wrong);
+    mfm_assert_refusals_are_told(profile_once, NULL);
 }
 
 static const mfm_case cases[] = {

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "tests/core/engine/support/failing_allocator.h"
+#include "tests/refusals.h"
 #include "tests/suite.h"
 
 static const char *const names[] = {"<b>cat</b>", "dog \"x\"", "bird"};
@@ -284,10 +284,7 @@ static void test_memory(void)
 {
     const mfm_page_run run = run_of("a run", "1", 0);
     mfm_page page = page_of_runs(&run, 1);
-    const char *wrong = mfm_failing_attempts(make_page, &page);
-    CU_ASSERT_PTR_NULL(wrong);
-    if (wrong)
-        printf("\n    %s\n", wrong);
+    mfm_assert_refusals_are_told(make_page, &page);
 }
 
 static const mfm_case cases[] = {

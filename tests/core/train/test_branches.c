@@ -8,7 +8,7 @@
 
 #include "core/train/problem/branches.h"
 #include "onnx/surgery/branch.h"
-#include "tests/core/engine/support/failing_allocator.h"
+#include "tests/refusals.h"
 #include "tests/core/train/support/prepared.h"
 
 enum { BATCH = 5, CLASSES = 4, EPOCHS = 10, EPOCH = 6 };
@@ -378,10 +378,7 @@ static void test_memory(void)
 {
     bench b;
     bench_init(&b, "lenet", 20, "fc:1");
-    const char *wrong = mfm_failing_attempts(attempt, &b);
-    if (wrong)
-        printf("\n    %s\n", wrong);
-    CU_ASSERT_PTR_NULL(wrong);
+    mfm_assert_refusals_are_told(attempt, &b);
     bench_clear(&b);
 }
 

@@ -3,19 +3,11 @@
 
 #include "core/train/bilevel/bilevel.h"
 #include "core/train/bilevel/meta_step.h"
-#include "tests/core/engine/support/failing_allocator.h"
+#include "tests/refusals.h"
 #include "tests/core/train/support/hand_network.h"
 #include "tests/core/train/support/tiny_data.h"
 
 enum { EVERYWHERE = HAND_AT_0 | HAND_AT_1 | HAND_AT_2 | HAND_DROPOUT };
-
-static void check(mfm_attempt_fn *attempt, void *self)
-{
-    const char *wrong = mfm_failing_attempts(attempt, self);
-    if (wrong)
-        printf("\n    %s\n", wrong);
-    CU_ASSERT_PTR_NULL(wrong);
-}
 
 static int split(mfm_ctx *ctx, void *self)
 {
@@ -35,7 +27,7 @@ static void test_split(void)
     for (int i = 0; i < 3; i++) {
         hand h;
         hand_new(kinds[i], &h);
-        check(split, h.network);
+        mfm_assert_refusals_are_told(split, h.network);
         hand_clear(&h);
     }
 }
@@ -78,7 +70,7 @@ static void test_bilevel(void)
 {
     made m;
     made_init(&m);
-    check(bilevel, &m);
+    mfm_assert_refusals_are_told(bilevel, &m);
     made_clear(&m);
 }
 
@@ -128,7 +120,7 @@ static void test_training(void)
 {
     made m;
     made_init(&m);
-    check(training, &m);
+    mfm_assert_refusals_are_told(training, &m);
     made_clear(&m);
 }
 
@@ -170,7 +162,7 @@ static void test_second_stage(void)
     made m;
     made_init(&m);
     m.data.preprocess.augment = (mfm_augment){.count = 0};
-    check(second_stage, &m);
+    mfm_assert_refusals_are_told(second_stage, &m);
     made_clear(&m);
 }
 
@@ -178,7 +170,7 @@ static void test_run(void)
 {
     made m;
     made_init(&m);
-    check(run, &m);
+    mfm_assert_refusals_are_told(run, &m);
     made_clear(&m);
 }
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "onnx/fold/fold.h"
-#include "tests/core/engine/support/failing_allocator.h"
+#include "tests/refusals.h"
 #include "tests/onnx/hand.h"
 #include "tests/suite.h"
 
@@ -211,7 +211,7 @@ static int attempt(mfm_ctx *failing, void *self)
 
 static void failing_allocations_are_told(void)
 {
-    CU_ASSERT_PTR_NULL(mfm_failing_attempts(attempt, NULL));
+    mfm_assert_refusals_are_told(attempt, NULL);
 }
 
 static const mfm_case cases[] = {

@@ -1,5 +1,5 @@
 #include "models/models.h"
-#include "tests/core/engine/support/failing_allocator.h"
+#include "tests/refusals.h"
 #include "tests/onnx/surgery/looked.h"
 #include "tests/suite.h"
 
@@ -275,7 +275,7 @@ static void test_memory(void)
 {
     ctx = mfm_ctx_new(NULL);
     mfm_model *model = hand_residual(ctx, 8, 17);
-    CU_ASSERT_PTR_NULL(mfm_failing_attempts(look_and_select, model));
+    mfm_assert_refusals_are_told(look_and_select, model);
     mfm_model_free(model);
     mfm_ctx_free(ctx);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "../support/conv_reference.h"
-#include "../support/failing_allocator.h"
+#include "tests/refusals.h"
 #include "../../../suite.h"
 
 static const conv_geometry geometries[] = {
@@ -280,10 +280,7 @@ static int make_and_free(mfm_ctx *ctx, void *self)
 static void every_failed_allocation_is_told(void)
 {
     mfm_conv_shape shape = conv_shape_of(&geometries[3]);
-    const char *wrong = mfm_failing_attempts(make_and_free, &shape);
-    CU_ASSERT_PTR_NULL(wrong);
-    if (wrong)
-        puts(wrong);
+    mfm_assert_refusals_are_told(make_and_free, &shape);
 }
 
 static const mfm_case cases[] = {

@@ -5,7 +5,7 @@
 #include "core/base/random.h"
 #include "core/base/real.h"
 #include "core/base/shape.h"
-#include "../support/failing_allocator.h"
+#include "tests/refusals.h"
 
 enum { BUFFERS = 40, TIMES = 30, ROUNDS = 200, ALIGNMENT = 64 / sizeof(real) };
 
@@ -200,8 +200,7 @@ static void test_too_large(void)
 
 static void test_refusals(void)
 {
-    const char *what = mfm_failing_attempts(attempt, NULL);
-    CU_ASSERT_PTR_NULL(what);
+    mfm_assert_refusals_are_told(attempt, NULL);
 }
 
 static const mfm_case cases[] = {

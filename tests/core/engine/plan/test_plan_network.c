@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "../../../suite.h"
-#include "../support/failing_allocator.h"
+#include "tests/refusals.h"
 #include "../support/graph_check.h"
 
 static mfm_ctx *fresh(void)
@@ -310,10 +310,7 @@ static int attempt(mfm_ctx *ctx, void *self)
 static void test_refusals(void)
 {
     classifier c;
-    const char *what = mfm_failing_attempts(attempt, &c);
-    if (what)
-        printf("\n    %s", what);
-    CU_ASSERT_PTR_NULL(what);
+    mfm_assert_refusals_are_told(attempt, &c);
 }
 
 static const mfm_case cases[] = {
