@@ -170,15 +170,11 @@ static int fuse_at(mfm_fuse_graph *f, const patterns *all, size_t end, bool *fou
 static void close_up(mfm_graph *graph)
 {
     size_t count = 0;
-    for (size_t i = 0; i < graph->n_nodes; i++) {
-        if (!graph->nodes[i].op)
-            continue;
-        const mfm_graph_node node = graph->nodes[i];
-        for (int j = 0; j < node.n_out; j++)
-            graph->values[node.out[j]].producer = (int)count;
-        graph->nodes[count++] = node;
-    }
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        if (graph->nodes[i].op)
+            graph->nodes[count++] = graph->nodes[i];
     graph->n_nodes = count;
+    mfm_graph_number_producers(graph);
 }
 
 /* The node that reads what this one gives, if one alone does; else the node itself. */

@@ -268,3 +268,10 @@ int mfm_graph_find(const mfm_graph *graph, const char *name)
             return (int)i;
     return -1;
 }
+
+void mfm_graph_number_producers(mfm_graph *graph)
+{
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        for (int k = 0; k < graph->nodes[i].n_out; k++)
+            graph->values[graph->nodes[i].out[k]].producer = (int)i;
+}

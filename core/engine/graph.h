@@ -80,6 +80,9 @@ int mfm_graph_const(mfm_graph *graph, const char *name, const mfm_shape *shape, 
 int mfm_graph_add(mfm_graph *graph, const mfm_op *op, int opset, const char *name, const void *attr,
                   const int *in, int n_in, const char *const *out_names, int n_out, int *out);
 
+/* After nodes have moved: every value's producer again. */
+void mfm_graph_number_producers(mfm_graph *graph);
+
 /* The value of that name, -1 when there is none. */
 int mfm_graph_find(const mfm_graph *graph, const char *name);
 /* The shape of every value at a batch size: shapes[n_values]. training as in mfm_plan_spec. */

@@ -200,9 +200,8 @@ static int insert_conversions(chooser *c)
     }
     if (!status && graph->n_nodes > n)
         memcpy(graph->nodes, r.nodes, r.count * sizeof *r.nodes);
-    for (size_t i = 0; i < graph->n_nodes && !status; i++)
-        for (int k = 0; k < graph->nodes[i].n_out; k++)
-            graph->values[graph->nodes[i].out[k]].producer = (int)i;
+    if (!status)
+        mfm_graph_number_producers(graph);
     mfm_free(graph->ctx, r.nodes);
     mfm_free(graph->ctx, r.converted);
     return status;

@@ -218,9 +218,7 @@ static void put_in_order(narrowing *w, mfm_graph_node *ordered)
         ordered[count++] = graph->nodes[i];
     }
     memcpy(graph->nodes, ordered, count * sizeof *ordered);
-    for (size_t i = 0; i < count; i++)
-        for (int k = 0; k < graph->nodes[i].n_out; k++)
-            graph->values[graph->nodes[i].out[k]].producer = (int)i;
+    mfm_graph_number_producers(graph);
 }
 
 static int rewrite(narrowing *w)
