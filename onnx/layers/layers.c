@@ -115,7 +115,6 @@ static void read_shape(const mfm_links *links, mfm_layer *layer)
     const mfm_link *bias = mfm_links_input(links, layer->node, 2);
     int64_t dims[MFM_LINK_RANK];
     size_t rank;
-    read_weight(links, layer);
     if (layer->channels <= 0 && bias && mfm_links_dims(links, bias->name, dims, &rank) && rank == 1)
         layer->channels = dims[0];
     if (layer->channels < 0)
@@ -135,13 +134,63 @@ static bool is_layer(const mfm_links *links, size_t at, mfm_layer_kind *kind)
     return conv || (IS_ONE_OF(node, "Gemm", "MatMul") && weight->constant);
 }
 
+/* The last of a list of lengths that a file computes or has; -1: not known. */
+static int64_t last_length(const mfm_links *links, const mfm_link *list)
+{
+    enum { MOST_STEPS = 8 };
+    for (int step = 0; list && step < MOST_STEPS; step++) {
+        int64_t lengths[MFM_LINK_RANK];
+        size_t count;
+        if (mfm_links_ints(links, list, lengths, &count))
+            return count ? lengths[count - 1] : -1;
+        if (list->producer == MFM_NOWHERE ||
+            !IS_ONE_OF(node_at(links, list->producer), "Cast", "Identity", "Concat"))
+            return -1;
+        const size_t parts = node_at(links, list->producer)->n_input;
+        list = parts ? mfm_links_input(links, (size_t)list->producer, parts - 1) : NULL;
+    }
+    return -1;
+}
+
+/* Of a product on the rows of tokens, [n, ..., in] -> [m, in] -> [m, out] -> [n, ..., out], as
+ * Keras's Dense and simplifiers write it: what is [n, ..., out] again; else NULL. */
+static const mfm_link *past_rows(const mfm_links *links, size_t node, const mfm_link *value,
+                                 int64_t channels)
+{
+    const ptrdiff_t use = mfm_links_sole_use(links, value);
+    const ptrdiff_t before = mfm_links_input(links, node, 0)->producer;
+    if (use == MFM_NOWHERE || before == MFM_NOWHERE || channels <= 1 ||
+        !IS_ONE_OF(node_at(links, use), "Reshape") ||
+        !IS_ONE_OF(node_at(links, before), "Reshape") ||
+        mfm_links_input(links, (size_t)use, 0) != value ||
+        last_length(links, mfm_links_input(links, (size_t)use, 1)) != channels)
+        return NULL;
+    const mfm_link *tokens = mfm_links_input(links, (size_t)before, 0);
+    const mfm_link *back = mfm_links_output(links, (size_t)use, 0);
+    const bool alike =
+        tokens && back && (tokens->rank < 0 || back->rank < 0 || tokens->rank == back->rank);
+    return alike && tokens->rank != 2 && back->rank != 2 ? back : NULL;
+}
+
+/* The value of a product, its bias added, by token where it is by row. */
+static const mfm_link *past_bias(const mfm_links *links, size_t node, int64_t channels)
+{
+    const mfm_link *value = mfm_links_output(links, node, 0);
+    const mfm_link *biased = past_constant(links, value, "Add");
+    const mfm_link *tokens = past_rows(links, node, biased ? biased : value, channels);
+    if (!tokens)
+        return biased ? biased : value;
+    const mfm_link *after = biased ? NULL : past_constant(links, tokens, "Add");
+    return after ? after : tokens;
+}
+
 static void read_layer(const mfm_links *links, size_t node, mfm_layer *layer)
 {
     const mfm_link *value = mfm_links_output(links, node, 0);
-    const mfm_link *biased =
-        layer->kind == MFM_LAYER_FC ? past_constant(links, value, "Add") : NULL;
-    value = biased ? biased : value;
     layer->node = node;
+    read_weight(links, layer);
+    if (layer->kind == MFM_LAYER_FC)
+        value = past_bias(links, node, layer->channels);
     layer->node_name = mfm_proto_text(node_at(links, (ptrdiff_t)node)->name);
     layer->output = value->name;
     layer->block = MFM_NOWHERE;

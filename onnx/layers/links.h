@@ -54,8 +54,8 @@ int mfm_links_find_ranks(mfm_links *links);
  * it does not follow from the file alone. */
 bool mfm_links_dims(const mfm_links *links, const char *name, int64_t dims[MFM_LINK_RANK],
                     size_t *rank);
-/* The numbers of an int64 vector that is an initializer or a Constant node's value; false for
- * anything else, and for more than MFM_LINK_RANK. value may be NULL. */
+/* The numbers of an int64 or int32 vector that is an initializer or a Constant node's value; false
+ * for anything else, and for more than MFM_LINK_RANK. value may be NULL. */
 bool mfm_links_ints(const mfm_links *links, const mfm_link *value, int64_t ints[MFM_LINK_RANK],
                     size_t *count);
 /* The shape that the file declares for any value; -1 where it is symbolic. False when it does not.

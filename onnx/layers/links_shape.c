@@ -24,10 +24,28 @@ static const Onnx__TensorProto *tensor_of(const mfm_links *links, const mfm_link
     return attr ? attr->t : NULL;
 }
 
+static bool take_int32(const Onnx__TensorProto *t, int64_t ints[MFM_LINK_RANK], size_t *count)
+{
+    const size_t n = t->raw_data.len ? t->raw_data.len / sizeof(int32_t) : t->n_int32_data;
+    if (n > MFM_LINK_RANK)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        int32_t number;
+        const void *from = t->raw_data.len ? (const void *)(t->raw_data.data + i * sizeof number)
+                                           : (const void *)&t->int32_data[i];
+        memcpy(&number, from, sizeof number);
+        ints[i] = number;
+    }
+    *count = n;
+    return true;
+}
+
 bool mfm_links_ints(const mfm_links *links, const mfm_link *value, int64_t ints[MFM_LINK_RANK],
                     size_t *count)
 {
     const Onnx__TensorProto *t = tensor_of(links, value);
+    if (t && t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT32 && t->n_dims == 1)
+        return take_int32(t, ints, count);
     if (!t || t->data_type != ONNX__TENSOR_PROTO__DATA_TYPE__INT64 || t->n_dims != 1)
         return false;
     if (!t->raw_data.len)

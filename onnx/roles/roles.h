@@ -16,7 +16,8 @@
  *                nodes beside running statistics that are not, and those of an
  *                InstanceNormalization that are Constant nodes of ones and zeros, or, where other
  *                weights are initialisers, of a LayerNormalization, GroupNormalization or
- *                RMSNormalization: exporters write affine=False so
+ *                RMSNormalization: exporters write affine=False so. And a kernel of a Conv that
+ *                only takes images apart, a channel for each number of a patch
  *
  * A Constant node within a function is fixed wherever it stands: the function's calls share it.
  *
@@ -110,6 +111,7 @@ int mfm_roles_choose(mfm_roles *roles, const mfm_role_choice *choice);
 typedef struct mfm_tensor_look {
     bool mask;    /* 0 and one other number, both, and several */
     bool uniform; /* all alike */
+    bool moves;   /* as a kernel it only moves numbers: one 1 for each input, place and output */
     real first;
 } mfm_tensor_look;
 int mfm_roles_look(const mfm_roles *roles, const mfm_tensor_role *role, mfm_tensor_look *look);

@@ -24,6 +24,25 @@ static int read_numbers(const mfm_roles *r, const mfm_tensor_role *role, real **
     return status;
 }
 
+/* Whether numbers [out, in, places...], with as many outputs as inputs and places, several of the
+ * latter, are a permutation: a single 1 in each row and column. */
+static bool is_move(const mfm_tensor_role *role, const real *numbers)
+{
+    const size_t rows = role->rank > 2 ? (size_t)role->dims[0] : 0;
+    if (rows == 0 || rows == (size_t)role->dims[1] || role->numbers != rows * rows)
+        return false;
+    for (size_t i = 0; i < rows; i++) {
+        size_t across = 0, down = 0;
+        for (size_t k = 0; k < rows; k++) {
+            across += numbers[i * rows + k] == 1;
+            down += numbers[k * rows + i] == 1;
+        }
+        if (across != 1 || down != 1)
+            return false;
+    }
+    return true;
+}
+
 int mfm_roles_look(const mfm_roles *roles, const mfm_tensor_role *role, mfm_tensor_look *look)
 {
     const size_t count = (size_t)role->numbers;
@@ -41,6 +60,7 @@ int mfm_roles_look(const mfm_roles *roles, const mfm_tensor_role *role, mfm_tens
     look->first = count ? numbers[0] : 0;
     look->uniform = count && (zeros == count || others == count);
     look->mask = count >= LEAST_MASK && zeros > 0 && others > 0 && zeros + others == count;
+    look->moves = look->mask && other == 1 && is_move(role, numbers);
     mfm_free_aligned(roles->ctx, numbers);
     return MFM_OK;
 }

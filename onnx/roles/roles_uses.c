@@ -221,15 +221,33 @@ static int is_made_up(const finder *f, const mfm_tensor_role *role, const mfm_te
     return status;
 }
 
+/* A kernel of patches that are taken apart, each number a channel: no weight that was learned. */
+static int is_move(const finder *f, const mfm_tensor_role *role, const mfm_tensor_use *use,
+                   bool *moves)
+{
+    mfm_tensor_look look = {.moves = false};
+    const bool square =
+        role->rank > 2 && role->numbers == (uint64_t)role->dims[0] * (uint64_t)role->dims[0];
+    const bool kernel = mfm_proto_is(f->graph->node[use->node], "Conv") && use->input == 1;
+    const int status =
+        kernel && square && role->tensor ? mfm_roles_look(f->r, role, &look) : MFM_OK;
+    *moves = look.moves;
+    return status;
+}
+
 static int decide_weight(const finder *f, const mfm_tensor_role *role, mfm_tensor_use *use)
 {
     const Onnx__NodeProto *node = f->graph->node[use->node];
     const bool added = mfm_proto_is(node, "Add");
-    bool made_up;
-    const int status = is_made_up(f, role, use, &made_up);
+    bool made_up, moves = false;
+    int status = is_made_up(f, role, use, &made_up);
+    if (!status)
+        status = is_move(f, role, use, &moves);
     use->fate = MFM_FATE_FIXED;
     if (!role->tensor)
         use->why = "a list in a Constant node";
+    else if (moves)
+        use->why = "a kernel that only takes patches apart";
     else if (made_up)
         use->why = mfm_proto_is(node, "BatchNormalization")
                        ? "Constant nodes beside statistics that are none: affine=False"

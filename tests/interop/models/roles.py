@@ -203,6 +203,13 @@ def constants(t):
              [conv, node("Mul", "c mask", "c1"), node("Mul", "c1 scale", "r")],
              {**w, "mask": mask, "scale": 1 + normal(4, 1, 1)}, 144, fixed=["mask"],
              moved=["scale"])
+    apart = np.eye(9, dtype=np.float32).reshape(3, 3, 9).transpose(2, 0, 1)[:, None]
+    w9 = {"apart": apart, "w9": normal(4, 9, 1, 1)}
+    patches = [node("Conv", "x apart", "c"), node("Conv", "c w9", "r")]
+    t.trains("a kernel that only takes patches apart is fixed", patches, w9, 144, fixed=["apart"],
+             moved=["w9"])
+    t.trains("one that hardly differs is trained", patches,
+             {**w9, "apart": apart * np.float32(1.01)}, 144, moved=["apart", "w9"])
     path = t.trains("tensors are fixed and freed by name",
                     [conv, node("Mul", "c factor", "r")], {**w, "factor": np.float32(2)}, 144,
                     fixed=["w", "head"], moved=["factor", "head_bias"],

@@ -68,6 +68,30 @@ ROWS = [node("Reshape", "r flat", "t"), node("Gemm", "t k", "m"), node("Relu", "
         node("Gemm", "a k5", "b"), node("Reshape", "b back", "b3"),
         node("ReduceMean", "b3", "y", axes=[1], keepdims=0)]
 INTS["back"] = np.array([-1, 4, 3], np.int64)
+# And rows that are tokens again, as Keras's Dense writes them, its list of lengths in int32.
+DENSE = [node("Reshape", "r tokens", "t"), node("Shape", "t", "s"), node("Cast", "s", "s6", to=6),
+         node("Gather", "s6 leading", "l"), node("Concat", "l units", "u", axis=0),
+         node("Cast", "u", "u7", to=7), node("Reshape", "t flat", "rw"),
+         node("MatMul", "rw k", "m"), node("Reshape", "m u7", "b0"), node("Add", "b0 n5", "b"),
+         node("Relu", "b", "a"), node("ReduceMean", "a", "p", axes=[1], keepdims=0),
+         node("MatMul", "p k5", "y")]
+INTS["leading"], INTS["units"] = np.array([0, 1], np.int32), np.array([5], np.int32)
+WEIGHTS["n5"] = small.weights(5)
+# A gate whose layer reads an image's row, [n,4,1,1] -> [n,4] and back: its features are the row.
+GATE = [node("GlobalAveragePool", "r", "g"), node("Reshape", "g row", "t"),
+        node("MatMul", "t e44", "m"), node("Reshape", "m map", "b"), node("Sigmoid", "b", "q"),
+        node("Mul", "r q", "z"), node("GlobalAveragePool", "z", "zp"), node("Flatten", "zp", "p"),
+        node("MatMul", "p e43", "y")]
+INTS["row"], INTS["map"] = np.array([-1, 4], np.int64), np.array([-1, 4, 1, 1], np.int64)
+# Two blocks, the second with a convolution as its shortcut, between layer normalisations in parts.
+NORM = [node("ReduceMean", "r", "m1", axes=[1]), node("Sub", "r m1", "dv"),
+        node("Mul", "dv dv", "q"), node("ReduceMean", "q", "v", axes=[1]),
+        node("Add", "v tiny", "v1"), node("Sqrt", "v1", "e_"), node("Div", "dv e_", "z1")]
+PARTS = [*NORM, node("Conv", "z1 w4", "c1"), node("Add", "c1 r", "s1"), node("Conv", "s1 w4", "c2"),
+         node("Relu", "c2", "c3"), node("Conv", "c3 w4", "c4"), node("Conv", "s1 w4", "c5"),
+         node("Add", "c4 c5", "s2"), node("GlobalAveragePool", "s2", "g"),
+         node("Flatten", "g", "p"), node("MatMul", "p e43", "y")]
+WEIGHTS["tiny"], WEIGHTS["w4"] = np.array(1e-3, np.float32), small.weights(4, 4, 1, 1)
 # A list that is put together in a way that only folding follows.
 CHOSEN = [node("Where", "yes tokens tokens", "list"), node("Reshape", "r list", "t"), *TOKENS[1:]]
 INTS["yes"] = np.ones(3, bool)
@@ -250,6 +274,19 @@ def softmax(z):
     return e / e.sum(1, keepdims=True)
 
 
+def warned(program, made, once, never):
+    """inspect says each text of `once` in one warning, and those of `never` in none."""
+    (nodes, tensors), info, opset = made
+    path = small.save(program.folder / "warned.onnx", nodes, tensors, info=info, opset=opset)
+    status, told, messages = program("inspect", path, "--json")
+    if status:
+        return messages
+    warnings = json.loads(told)["warnings"]
+    said = [text for text in once if sum(text in w for w in warnings) != 1]
+    said += [text for text in never if any(text in w for w in warnings)]
+    return "%s: %s" % (said, warnings) if said else ""
+
+
 def checks(program):
     for what, stale in STALE.items():
         made = conv_net([stale] if stale else ())
@@ -271,6 +308,14 @@ def checks(program):
     yield "tokens are modulated, and trained, per channel", modulated(program, tokens(TOKENS))
     yield "behind merged tensors, too", modulated(program, tokens(MERGED))
     yield "and so are images with their channels last", modulated(program, tokens(LAST))
+    yield "rows that become tokens again are tokens", modulated(program, tokens(DENSE), "fc:1",
+                                                                (2, 5))
+    yield "a row that becomes a map is a row", modulated(program, tokens(GATE), "fc:1", (1, 4))
+    yield "what inspect warns of", warned(
+        program, tokens(PARTS), ["is the shortcut around a block"], ["without normalisation"])
+    yield "a residual network without", warned(
+        program, tokens([node("Identity", "r", "z1"), *PARTS[len(NORM):]]),
+        ["without normalisation"], [])
     yield "what a block gives channels first", modulated(program, tokens(MIXED), "block:1", (1, 4))
     yield "and channels last", modulated(program, tokens(LAST_BLOCK), "block:1", (3, 4))
     yield "a block whose channels do not show is refused", refused(

@@ -303,7 +303,7 @@ class Trial:
 
     def photographs(self):
         from PIL import Image
-        grey = self.images.shape[1] == 1
+        grey = 1 in (self.images.shape[1], self.images.shape[-1])
         for split, count in (("train", 2), ("test", 1)):
             for c in range(2):
                 folder = self.work / "photos" / split / ("c%d" % c)

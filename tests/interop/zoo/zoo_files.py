@@ -6,6 +6,11 @@
     python3 zoo_files.py FOLDER timm NAME...      timm, the older exporter
     python3 zoo_files.py FOLDER timmdyn NAME...   timm, the newest exporter
     python3 zoo_files.py FOLDER light             the onnx project's light models
+    python3 zoo_files.py FOLDER keras NAME...     Keras 3's own export; NAME@SIZE is an application
+    python3 zoo_files.py FOLDER tf NAME...        of a SavedModel, by tf2onnx's newest opset
+    python3 zoo_files.py FOLDER tf13 NAME...      by its opset 13
+    python3 zoo_files.py FOLDER tfnchw NAME...    with --inputs-as-nchw
+    python3 zoo_files.py FOLDER tflite NAME...    through TensorFlow Lite
     python3 zoo_files.py FOLDER sim FILE...       what onnxsim makes of files
     python3 zoo_files.py FOLDER slim FILE...      what OnnxSlim makes of files
 
@@ -15,7 +20,9 @@ ConstantOfShape nodes in the place of their weights: those of more than one numb
 initialisers, drawn at random.
 """
 import logging
+import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -25,6 +32,7 @@ from onnx import numpy_helper
 
 warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
+KERAS = ["keras", "tf", "tf13", "tfnchw", "tflite"]
 DYNAMIC = {"x": {0: "n"}, "y": {0: "n"}}
 
 
@@ -71,6 +79,34 @@ def export(group, name, path):
                           output_names=["y"], dynamic_axes=DYNAMIC, **more)
 
 
+def convert(*options):
+    """tf2onnx as users call it, in a process of its own."""
+    done = subprocess.run([sys.executable, "-m", "tf2onnx.convert", *map(str, options)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise ValueError(done.stdout.strip().splitlines()[-1])
+
+
+def export_keras(group, name, path):
+    """keras_nets.py says which networks; names are Keras's own, as its exporters leave them."""
+    import keras_nets
+    model = keras_nets.network(name)
+    if group == "keras":
+        model.export(str(path), format="onnx", verbose=False)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if group == "tflite":
+            import tensorflow
+            lite = Path(folder) / "net.tflite"
+            lite.write_bytes(tensorflow.lite.TFLiteConverter.from_keras_model(model).convert())
+            convert("--tflite", lite, "--output", path)
+            return
+        model.export(folder, verbose=False)
+        more = {"tf13": ["--opset", 13], "tfnchw": ["--opset", 17, "--inputs-as-nchw",
+                                                   "serve_" + model.inputs[0].name + ":0"]}
+        convert("--saved-model", folder, "--output", path, *more.get(group, ["--opset", 18]))
+
+
 def light(folder):
     source = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
     for path in sorted(source.glob("light_*.onnx")):
@@ -112,7 +148,8 @@ def main():
         if path.exists():
             continue
         try:
-            (rewrite if group in ("sim", "slim") else export)(group, name, path)
+            maker = rewrite if group in ("sim", "slim") else export
+            (export_keras if group in KERAS else maker)(group, name, path)
             print("wrote", path.name, flush=True)
         except Exception as error:  # of an exporter: the next name is tried all the same
             path.unlink(missing_ok=True)

@@ -37,15 +37,16 @@ static int add_alias(mfm_layer_row *row, char *alias)
     return MFM_OK;
 }
 
-/* Whether the selector means this layer; a selector that means nothing here is no failure. */
-static bool means(const mfm_model_report *r, const char *selector, size_t layer)
+/* The layer that the selector means, or -1: one that means nothing here is no failure. What the
+ * choice warns of is kept. */
+static ptrdiff_t meant(const mfm_model_report *r, const char *selector)
 {
     size_t *picked = NULL, n_picked = 0;
     if (mfm_layers_select(r->ctx, r->layers, &selector, 1, &picked, &n_picked))
-        return false;
-    const bool it = n_picked == 1 && picked[0] == layer;
+        return -1;
+    const ptrdiff_t layer = n_picked == 1 ? (ptrdiff_t)picked[0] : -1;
     mfm_free(r->ctx, picked);
-    return it;
+    return layer;
 }
 
 static int add_block_aliases(const mfm_model_report *r, size_t at, mfm_layer_row *row)
@@ -57,7 +58,7 @@ static int add_block_aliases(const mfm_model_report *r, size_t at, mfm_layer_row
     return status;
 }
 
-static int name_layer(const mfm_model_report *r, size_t at, mfm_layer_row *row)
+static int name_layer(const mfm_model_report *r, size_t at, ptrdiff_t last_conv, mfm_layer_row *row)
 {
     const mfm_layer *layer = row->layer;
     const char *kind = kind_names[layer->kind];
@@ -66,7 +67,7 @@ static int name_layer(const mfm_model_report *r, size_t at, mfm_layer_row *row)
     int status = add_alias(row, mfm_format(r->ctx, "%s:-%zu", kind, count - layer->number + 1));
     if (!status && layer->kind == MFM_LAYER_CONV && layer->number == 1)
         status = add_alias(row, mfm_strdup(r->ctx, "first_conv"));
-    if (!status && layer->kind == MFM_LAYER_CONV && means(r, "last_conv", at))
+    if (!status && (ptrdiff_t)at == last_conv)
         status = add_alias(row, mfm_strdup(r->ctx, "last_conv"));
     if (!status)
         status = add_block_aliases(r, at, row);
@@ -85,13 +86,14 @@ static int read_layers(mfm_model_report *r)
     r->rows = mfm_alloc(r->ctx, r->layers->n_layers, sizeof *r->rows);
     if (!r->rows)
         return MFM_ENOMEM;
+    const ptrdiff_t last_conv = meant(r, "last_conv");
     for (size_t i = 0; i < r->layers->n_layers && !status; i++) {
         mfm_layer_row *row = &r->rows[i];
         row->layer = &r->layers->layers[i];
         const mfm_model_node node = mfm_model_node_at(r->roles, row->layer->node);
         row->op_type = node.op_type;
         row->parameters = node.parameters;
-        status = name_layer(r, i, row);
+        status = name_layer(r, i, last_conv, row);
     }
     return status;
 }
@@ -178,12 +180,27 @@ static int read_network(mfm_model_report *r, const mfm_role_choice *choice)
 
 /* ---- warnings ---- */
 
+/* Whether a node normalises: as one node does, or as the root of a variance that is computed. */
+static bool normalises(const mfm_links *links, const Onnx__NodeProto *node)
+{
+    static const char *const norms[] = {"BatchNormalization", "InstanceNormalization",
+                                        "GroupNormalization", "LayerNormalization",
+                                        "RMSNormalization"};
+    for (size_t i = 0; i < sizeof norms / sizeof norms[0]; i++)
+        if (mfm_proto_is(node, norms[i]))
+            return true;
+    const mfm_link *variance =
+        mfm_proto_is(node, "Sqrt") && node->n_input ? mfm_links_find(links, node->input[0]) : NULL;
+    return variance && !variance->constant;
+}
+
 static void warn_of_folded_norm(mfm_model_report *r)
 {
-    size_t norms = 0;
-    for (size_t i = 0; i < r->layers->n_layers; i++)
-        norms += r->layers->layers[i].norm != NULL;
-    if (r->layers->n_blocks > 0 && norms == 0)
+    const Onnx__GraphProto *graph = mfm_flat_model(r->flat)->proto->graph;
+    bool normal = false;
+    for (size_t i = 0; i < graph->n_node; i++)
+        normal |= normalises(&r->layers->links, graph->node[i]);
+    if (r->layers->n_blocks > 0 && !normal)
         mfm_warn(r->ctx,
                  "a residual network without normalisation: it was probably folded into "
                  "the convolutions when the file was written; the network will train badly: "
