@@ -5,6 +5,7 @@
 #include "onnx/functions/flat.h"
 #include "onnx/import/import_parts.h"
 #include "onnx/layers/links.h"
+#include "onnx/roles/roles.h"
 
 static uint64_t elements_of(const Onnx__TensorProto *tensor)
 {
@@ -139,6 +140,51 @@ void mfm_model_facts_free(mfm_ctx *ctx, mfm_model_facts *facts)
     mfm_free(ctx, facts->gaps);
     mfm_flat_free(facts->flat);
     mfm_free(ctx, facts);
+}
+
+static bool is_arithmetic(const Onnx__NodeProto *node)
+{
+    return mfm_proto_is(node, "Mul") || mfm_proto_is(node, "Div") || mfm_proto_is(node, "Sub") ||
+           mfm_proto_is(node, "Add");
+}
+
+/* The value of the images; NULL unless the graph is fed that alone. */
+static const mfm_link *find_images(const Onnx__GraphProto *graph, const mfm_links *links)
+{
+    const mfm_link *images = NULL;
+    for (size_t i = 0; i < graph->n_input; i++) {
+        const mfm_link *value = mfm_links_find(links, graph->input[i]->name);
+        if (!value || value->initializer)
+            continue;
+        if (images)
+            return NULL;
+        images = value;
+    }
+    return images;
+}
+
+int mfm_model_own_scale(const mfm_model *model, const char **title)
+{
+    enum { MOST_STEPS = 16 };
+    const Onnx__GraphProto *graph = model->proto->graph;
+    mfm_links links = {.model = model};
+    mfm_strmap_init(&links.map, model->ctx);
+    const int status = mfm_links_make(model, &links);
+    *title = NULL;
+    const mfm_link *value = status ? NULL : find_images(graph, &links);
+    for (int step = 0; value && !*title && step < MOST_STEPS; step++) {
+        const ptrdiff_t use = mfm_links_sole_use(&links, value);
+        if (use == MFM_NOWHERE)
+            break;
+        const Onnx__NodeProto *node = graph->node[use];
+        const mfm_link *left = mfm_links_input(&links, (size_t)use, 0);
+        const mfm_link *other = left == value ? mfm_links_input(&links, (size_t)use, 1) : left;
+        if (is_arithmetic(node) && other && other->constant)
+            *title = mfm_proto_text(node->name)[0] ? node->name : node->output[0];
+        value = mfm_only_moves(node) ? mfm_links_output(&links, (size_t)use, 0) : NULL;
+    }
+    mfm_links_clear(&links);
+    return status;
 }
 
 const char *mfm_model_metadata(const mfm_model *model, const char *key)

@@ -43,6 +43,11 @@ typedef struct mfm_model_facts {
 int mfm_model_facts_new(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts **facts);
 void mfm_model_facts_free(mfm_ctx *ctx, mfm_model_facts *facts);
 
+/* The node that is the first to add a constant to the images or to multiply them by one, before any
+ * layer: part of a normalisation that the file has itself. *title is its name, or its output's,
+ * borrowed from the model; NULL when there is none. MFM_ENOMEM. */
+int mfm_model_own_scale(const mfm_model *model, const char **title);
+
 /* metadata_props[key], borrowed from the model; NULL: there is none. */
 const char *mfm_model_metadata(const mfm_model *model, const char *key);
 /* The entries in the file's order, from 0 on, borrowed. Of a key that stands twice the first

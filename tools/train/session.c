@@ -252,6 +252,26 @@ static int keep_bytes(mfm_session *session, const mfm_normalisation_arguments *g
     return status;
 }
 
+/* That the normalisation is a guess: only who made the weights knows what they expect. */
+static int warn_of_guess(const mfm_session *session)
+{
+    const char *path = mfm_model_path(session->model), *own;
+    const int status = mfm_model_own_scale(session->model, &own);
+    if (!status && own)
+        mfm_warn(session->ctx,
+                 "%s tells no normalisation: mean and deviation of the images are used; but it "
+                 "computes with its images itself, first in %s: --mean bytes hands them over as 0 "
+                 "to 255, --mean 0 --std 1 as 0 to 1",
+                 path, own);
+    else if (!status)
+        mfm_warn(session->ctx,
+                 "%s tells no normalisation: mean and deviation of the images are used, which may "
+                 "not be those that its weights expect: --mean and --std tell them (--mean "
+                 "imagenet for most ImageNet models)",
+                 path);
+    return status;
+}
+
 /* What is given, or what the model tells; else *own is false: that of the images. */
 static int choose_normalisation(mfm_session *session, const mfm_images_wanted *wanted,
                                 const mfm_shape *input, mfm_preprocess_info *info, bool *own)
@@ -275,11 +295,7 @@ static int choose_normalisation(mfm_session *session, const mfm_images_wanted *w
     *own = session->own_normalisation;
     if (!status && of_model && wanted->training && !session->tells_normalisation &&
         !is_fresh(session))
-        mfm_warn(ctx,
-                 "%s tells no normalisation: mean and deviation of the images are used, which may "
-                 "not be those that its weights expect: --mean and --std tell them (--mean "
-                 "imagenet for most ImageNet models)",
-                 mfm_model_path(session->model));
+        status = warn_of_guess(session);
     return status;
 }
 

@@ -61,7 +61,7 @@ def write_part(folder, part, images, labels):
 
 
 def make_data(folder):
-    """The folder's test images as eval normalises them, and their labels."""
+    """The folder's test images as eval normalises them, their labels, and training images."""
     folder.mkdir(parents=True, exist_ok=True)
     parts = {}
     for part, count in (("train", 30), ("t10k", 15)):
@@ -73,7 +73,7 @@ def make_data(folder):
         parts[part] = images / 255, labels
     train = parts["train"][0]
     images = (parts["t10k"][0] - train.mean()) / train.std()
-    return images.astype(np.float32)[:, None], parts["t10k"][1]
+    return images.astype(np.float32)[:, None], parts["t10k"][1], train
 
 
 def cross_entropy(path, images, labels):
@@ -89,7 +89,8 @@ def tensors_of(path):
 class Trials:
     def __init__(self, binary, folder):
         self.binary, self.folder, self.failed = binary, folder, 0
-        self.images, self.labels = make_data(folder / "data")
+        self.images, self.labels, train = make_data(folder / "data")
+        self.mean, self.deviation = train.mean(), train.std()
 
     def run(self, *arguments):
         return subprocess.run([self.binary, *map(str, arguments)], capture_output=True, text=True,
@@ -346,6 +347,35 @@ def given_weights(t):
          {"k": normal(5, 1, SIDE, SIDE)}, 5)
 
 
+def own_scale(t):
+    """A model that scales its images itself is given bytes, and is said to do so."""
+    tensors = {"ratio": np.float32(1 / 255), "middle": normal(1, 1, 1, 1), "w": normal(4, 1, 3, 3)}
+    layers = [node("Conv", "x3 w", "c"), node("Relu", "c", "r")]
+    scaled = [node("Transpose", "x", "x0", perm=[0, 1, 3, 2]),
+              node("Mul", "x0 ratio", "x1", name="rescaling/mul"), node("Sub", "x1 middle", "x3")]
+    path = t.folder / "own_scale.onnx"
+    model(path, scaled + layers, tensors, 144)
+    wrong = []
+    for options, words, absent in (((), "first in rescaling/mul: --mean bytes", "imagenet"),
+                                   (("--mean", "bytes"), "", "tells no normalisation")):
+        shutil.rmtree(path.with_suffix(".out.run"), ignore_errors=True)
+        done = t.run("train", path, "-o", path.with_suffix(".out.onnx"), "--data",
+                     "idx:%s" % (t.folder / "data"), *TRAIN, *options)
+        if done.returncode or words not in done.stderr or absent in done.stderr:
+            wrong.append(done.stderr)
+    last = (path.with_suffix(".out.run") / "metrics.jsonl").read_text().splitlines()[-1]
+    bytes_of = np.round((t.images * t.deviation + t.mean) * 255).astype(np.float32)
+    loss = cross_entropy(path.with_suffix(".out.onnx"), bytes_of, t.labels)
+    if abs(json.loads(last)["test_loss"] - loss) > TOLERANCE:
+        wrong.append("of bytes %.7f, the file %.7f" % (json.loads(last)["test_loss"], loss))
+    t.say("a model that scales its images is given bytes", "; ".join(wrong))
+    model(path, [node("Identity", "x", "x3")] + layers, {"w": tensors["w"]}, 144)
+    done = t.run("train", path, "-o", path.with_suffix(".plain.onnx"), "--data",
+                 "idx:%s" % (t.folder / "data"), *TRAIN)
+    t.say("one that does not is said to tell nothing",
+          "" if "--mean imagenet" in done.stderr else done.stderr)
+
+
 def main():
     folder = Path(sys.argv[2])
     shutil.rmtree(folder, ignore_errors=True)
@@ -357,6 +387,7 @@ def main():
     inspection(trials)
     untrained(trials)
     given_weights(trials)
+    own_scale(trials)
     return 1 if trials.failed else 0
 
 

@@ -14,7 +14,8 @@ const mfm_option mfm_normalisation_table[MFM_NORMALISATION_OPTIONS] = {
      .silent_default = true,
      .help = "what is subtracted from each channel, in units in which a byte of 255 is 1: numbers "
              "separated by commas; imagenet, with the std that goes with it; 0.5, with a std of "
-             "0.5; or data: mean and std of the images (default: what the model tells)"},
+             "0.5; bytes: 0 to 255 as they are; or data: mean and std of the images (default: what "
+             "the model tells)"},
     {.name = "std",
      .kind = MFM_OPTION_STRING,
      .value = "S",
@@ -30,11 +31,14 @@ const mfm_option mfm_normalisation_table[MFM_NORMALISATION_OPTIONS] = {
 };
 
 /* Names that stand for a mean, and for the std that goes with it unless one is given: torchvision's
- * classifiers, of which most others took them; and bytes that become -1 to 1. */
+ * classifiers, of which most others took them; bytes that become -1 to 1; and bytes as they are,
+ * for a model that normalises them itself. */
 static const struct {
     const char *name, *mean, *std;
     int channels; /* that it is for; 0: any */
-} known[] = {{"imagenet", "0.485,0.456,0.406", "0.229,0.224,0.225", 3}, {"0.5", "0.5", "0.5", 0}};
+} known[] = {{"imagenet", "0.485,0.456,0.406", "0.229,0.224,0.225", 3},
+             {"0.5", "0.5", "0.5", 0},
+             {"bytes", "0", "0.00392156862745098", 0}};
 enum { KNOWN = sizeof known / sizeof known[0] };
 static const char of_data[] = "data";
 
@@ -53,7 +57,7 @@ static int bad_numbers(mfm_ctx *ctx, const char *option, const char *text, int c
     return mfm_fail(ctx, MFM_EUSAGE,
                     "--%s: %.80s: expected a number, or %d by comma, one for each channel%s",
                     option, text[0] ? text : "''", channels,
-                    strcmp(option, "mean") == 0 ? "; or imagenet, or data" : "");
+                    strcmp(option, "mean") == 0 ? "; or imagenet, bytes or data" : "");
 }
 
 static int parse_numbers(mfm_ctx *ctx, const char *option, const char *text, int channels,

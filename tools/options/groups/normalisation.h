@@ -19,8 +19,8 @@ extern const mfm_option mfm_normalisation_table[MFM_NORMALISATION_OPTIONS];
 bool mfm_normalisation_of_data(const mfm_normalisation_arguments *arguments);
 bool mfm_normalisation_given(const mfm_normalisation_arguments *arguments);
 /* Numbers by comma in units where a byte of 255 is 1, one for each channel or one for all; means
- * "imagenet" and "0.5" stand for both. MFM_EUSAGE for anything else, and for one without the other.
- */
+ * "imagenet", "0.5" and "bytes" stand for both. MFM_EUSAGE for anything else, and for one without
+ * the other. */
 int mfm_normalisation_parse(mfm_ctx *ctx, const mfm_normalisation_arguments *arguments,
                             int channels, mfm_normalisation *normalisation);
 
