@@ -143,12 +143,36 @@ static int add_input(mfm_importer *im, const char *name, mfm_shape shape, int *v
     return status ? status : mfm_import_bind_value(im, name, *value, false);
 }
 
+static bool is_fixed(const Onnx__ValueInfoProto *info)
+{
+    const bool tensor = info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    const Onnx__TensorShapeProto *shape =
+        tensor && info->type->tensor_type ? info->type->tensor_type->shape : NULL;
+    for (size_t i = 0; shape && i < shape->n_dim; i++)
+        if (fixed_dim(shape->dim[i]) < 0)
+            return false;
+    return shape != NULL;
+}
+
+/* Beside images of any number, what has one shape was a constant before the file was written. */
+static int refuse_second(const mfm_importer *im, const Onnx__ValueInfoProto *second)
+{
+    const mfm_value *images = &im->graph->values[im->network->images];
+    const bool constant = images->shape.dim[0] < 0 && is_fixed(second);
+    return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: inputs '%s' and '%s': a classifier has one%s",
+                    mfm_model_path(im->model), images->name, second->name,
+                    constant
+                        ? "; the second, of a fixed shape, looks like a constant whose numbers "
+                          "were left out of the file: Keras's own export does so, where "
+                          "tf2onnx of its SavedModel keeps them"
+                        : "");
+}
+
 static int import_images(mfm_importer *im, const Onnx__ValueInfoProto *info)
 {
     int *images = &im->network->images;
     if (*images >= 0)
-        return mfm_fail(im->ctx, MFM_ENOTSUP, "%s: inputs '%s' and '%s': a classifier has one",
-                        mfm_model_path(im->model), im->graph->values[*images].name, info->name);
+        return refuse_second(im, info);
     const int status = im->model->view.planes && mfm_import_is_rows(info)
                            ? turn_images(im, info, images)
                            : mfm_import_input(im, info, true, images);

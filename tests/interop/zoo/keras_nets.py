@@ -215,7 +215,34 @@ def frozen_top(trainable=False):
     return keras.Model(x, layers.Dense(5)(layers.Dropout(0.2)(y)))
 
 
+def preprocessed_as(module):
+    """What an application's preprocess_input makes of the images, and a small network."""
+    x = keras.Input((33, 37, 3))
+    y = module.preprocess_input(x)
+    y = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(layers.GaussianNoise(1)(y))
+    y = layers.Conv2DTranspose(8, 3, strides=2, padding="same", activation="relu")(y)
+    y = layers.AveragePooling2D(3, strides=2, padding="same")(y)
+    s = layers.Reshape((1, 1, 8))(layers.GlobalAveragePooling2D()(y))
+    s = layers.Conv2D(8, 1, activation="hard_sigmoid")(layers.Conv2D(4, 1, activation="relu")(s))
+    y = layers.Conv2D(16, 3, strides=2, activation="mish")(layers.Multiply()([y, s]))
+    return keras.Model(x, layers.Dense(6)(layers.GlobalAveragePooling2D()(y)))
+
+
+def mixed():
+    """float16 within, as keras.mixed_precision has it."""
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    x = keras.Input((32, 32, 3))
+    y = layers.Conv2D(8, 3, strides=2, activation="relu")(x)
+    y = layers.BatchNormalization()(y)
+    y = layers.GlobalAveragePooling2D()(layers.Conv2D(16, 3, activation="relu")(y))
+    y = layers.Dense(5, activation="softmax", dtype="float32")(y)
+    keras.mixed_precision.set_global_policy("float32")
+    return keras.Model(x, y)
+
+
 NETS = {
+    "caffe": lambda: preprocessed_as(keras.applications.resnet50),
+    "torch": lambda: preprocessed_as(keras.applications.densenet), "mixed": mixed,
     "mnist-logits": lambda: small_cnn(None),
     "mnist-softmax": lambda: small_cnn("softmax"),
     "cifar": cifar_cnn, "augmented": augmented, "preprocessed": preprocessed,

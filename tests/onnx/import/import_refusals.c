@@ -207,6 +207,18 @@ static void a_classifier_has_one_input(void)
     hand_node(t.model, "Mul", "", "c mask", "d");
     hand_head(t.model, "d");
     CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "'x'", "'mask'"));
+    CU_ASSERT_PTR_NULL(strstr(mfm_message(t.ctx), "a constant"));
+    finish(&t);
+}
+
+static void an_input_that_was_a_constant_is_said_to_be_one(void)
+{
+    imported t = start(8, 17);
+    hand_conv(t.model);
+    hand_input(t.model, "mask", HAND_DIMS(1, 4, 1, 1));
+    hand_node(t.model, "Mul", "", "c mask", "d");
+    hand_head(t.model, "d");
+    CU_ASSERT(REFUSED(&t, MFM_ENOTSUP, "'mask'", "a constant whose numbers were left out"));
     finish(&t);
 }
 
@@ -452,6 +464,8 @@ static const mfm_case cases[] = {
     {"weights must be floating-point numbers", weights_must_be_numbers},
     {"the size of images is told where it is open", only_the_batch_may_be_open},
     {"a classifier has one input", a_classifier_has_one_input},
+    {"an input that was a constant is said to be one",
+     an_input_that_was_a_constant_is_said_to_be_one},
     {"images are numbers or bytes", images_are_numbers_or_bytes},
     {"there must be an input and an output", there_must_be_an_input_and_an_output},
     {"the output must depend on the image", the_output_depends_on_the_image},

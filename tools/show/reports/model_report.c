@@ -204,7 +204,7 @@ static void warn_of_folded_norm(mfm_model_report *r)
         mfm_warn(r->ctx,
                  "a residual network without normalisation: it was probably folded into "
                  "the convolutions when the file was written; the network will train badly: "
-                 "export the model in training form");
+                 "export the model in training form, as PyTorch's exporter can");
 }
 
 static void warn_of_sharing(mfm_model_report *r)
