@@ -218,8 +218,8 @@ def frozen_top(trainable=False):
 def preprocessed_as(module):
     """What an application's preprocess_input makes of the images, and a small network."""
     x = keras.Input((33, 37, 3))
-    y = module.preprocess_input(x)
-    y = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(layers.GaussianNoise(1)(y))
+    y = layers.GaussianNoise(1)(module.preprocess_input(x))
+    y = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(y)
     y = layers.Conv2DTranspose(8, 3, strides=2, padding="same", activation="relu")(y)
     y = layers.AveragePooling2D(3, strides=2, padding="same")(y)
     s = layers.Reshape((1, 1, 8))(layers.GlobalAveragePooling2D()(y))
