@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "onnx/import/import_parts.h"
+
 static const Onnx__NodeProto *node_at(const mfm_links *links, ptrdiff_t node)
 {
     return links->model->proto->graph->node[node];
@@ -217,9 +219,11 @@ static int find_layers(mfm_ctx *ctx, mfm_layers *found)
 }
 
 /* Flags of a node: whether a layer, or an output of the graph, reads what becomes of it. */
-enum { LEADS_TO_LAYER = 1, LEADS_TO_OUTPUT = 2, IS_LAYER = 4 };
+enum { LEADS_TO_LAYER = 1, LEADS_TO_OUTPUT = 2, IS_LAYER = 4, LEADS_TO_CHOSEN = 8 };
 
-static unsigned char flags_of(const mfm_links *links, size_t node, const unsigned char *flags)
+/* chosen: the output that is trained. */
+static unsigned char flags_of(const mfm_links *links, size_t node, const unsigned char *flags,
+                              const mfm_link *chosen)
 {
     unsigned char own = flags[node];
     for (size_t k = 0; k < node_at(links, (ptrdiff_t)node)->n_output; k++) {
@@ -227,9 +231,10 @@ static unsigned char flags_of(const mfm_links *links, size_t node, const unsigne
         if (!value)
             continue;
         own |= value->output ? LEADS_TO_OUTPUT : 0;
+        own |= value == chosen ? LEADS_TO_CHOSEN : 0;
         for (size_t u = 0; u < value->n_uses; u++) {
             const unsigned char after = flags[links->uses[value->first_use + u]];
-            own |= after & (LEADS_TO_LAYER | LEADS_TO_OUTPUT);
+            own |= after & (LEADS_TO_LAYER | LEADS_TO_OUTPUT | LEADS_TO_CHOSEN);
             own |= after & IS_LAYER ? LEADS_TO_LAYER : 0;
         }
     }
@@ -244,11 +249,15 @@ static int find_classifiers(mfm_ctx *ctx, mfm_layers *found)
         return MFM_ENOMEM;
     for (size_t i = 0; i < found->n_layers; i++)
         flags[found->layers[i].node] = IS_LAYER;
+    const mfm_link *chosen = mfm_links_find(&found->links, mfm_import_chosen_output(found->model));
     for (size_t i = n; i-- > 0;)
-        flags[i] = flags_of(&found->links, i, flags);
-    for (size_t i = 0; i < found->n_layers; i++)
-        found->layers[i].classifier =
-            (flags[found->layers[i].node] & (LEADS_TO_LAYER | LEADS_TO_OUTPUT)) == LEADS_TO_OUTPUT;
+        flags[i] = flags_of(&found->links, i, flags, chosen);
+    for (size_t i = 0; i < found->n_layers; i++) {
+        const unsigned char own = flags[found->layers[i].node];
+        found->layers[i].classifier = (own & (LEADS_TO_LAYER | LEADS_TO_OUTPUT)) == LEADS_TO_OUTPUT;
+        found->layers[i].other_output =
+            chosen && (own & LEADS_TO_OUTPUT) && !(own & LEADS_TO_CHOSEN);
+    }
     mfm_free(ctx, flags);
     return MFM_OK;
 }

@@ -38,7 +38,8 @@ typedef struct mfm_layer {
     int rank;         /* of its value, from the operators; 0: not known */
     ptrdiff_t block;  /* the innermost block that one of whose branches it lies on, or -1 */
     mfm_layer_part part;
-    bool classifier; /* no later layer reads what becomes of it, and the outputs do */
+    bool other_output; /* what becomes of it goes to outputs alone that are not trained */
+    bool classifier;   /* no later layer reads what becomes of it, and the outputs do */
 } mfm_layer;
 
 /* Two branches that part at one value and meet in an Add or Sum. */
@@ -68,10 +69,10 @@ const char *mfm_layer_title(const mfm_layer *layer);
  * A selector is last_conv, first_conv, last_features, conv:3 (from 1), conv:-2 (from the end),
  * fc:1, block:2 (the last layer of that block's main branch), a node's name, an output's name, or a
  * glob over both. last_features is the last layer, convolution or not, whose features go on to the
- * classifier. last_conv and last_features pass over the classifier, gates, contexts and
- * shortcuts; that, and a layer of theirs or of a block that is one branch of several or embeds
- * patches, is warned of. MFM_EINVAL for one that
- * fits nothing: the message has the nearest names and what there is. */
+ * classifier. last_conv and last_features pass over the classifier, gates, contexts, shortcuts
+ * and what leads to other outputs than the trained one; that, and a layer of theirs or of a block
+ * that is one branch of several or embeds patches, is warned of. MFM_EINVAL for one that fits
+ * nothing: the message has the nearest names and what there is. */
 int mfm_layers_select(mfm_ctx *ctx, const mfm_layers *layers, const char *const *selectors,
                       size_t n_selectors, size_t **picked, size_t *n_picked);
 

@@ -128,8 +128,8 @@ static int choose_first(const selection *s, const char *selector)
 
 static bool is_aside(const mfm_layer *layer)
 {
-    return layer->classifier || layer->part == MFM_PART_GATE || layer->part == MFM_PART_CONTEXT ||
-           layer->part == MFM_PART_SHORTCUT;
+    return layer->classifier || layer->other_output || layer->part == MFM_PART_GATE ||
+           layer->part == MFM_PART_CONTEXT || layer->part == MFM_PART_SHORTCUT;
 }
 
 /* The last layer whose features go on. A convolution that makes the logits has one channel a class:
@@ -143,12 +143,15 @@ static int choose_last(const selection *s, const char *selector, bool conv)
         if (conv && layer->kind != MFM_LAYER_CONV)
             continue;
         if (is_aside(layer)) {
-            passed = passed || (!conv && layer->classifier) ? passed : layer;
+            passed =
+                passed || (!conv && layer->classifier && !layer->other_output) ? passed : layer;
             continue;
         }
         if (passed)
             mfm_warn(s->ctx, "%s: %s %s; taking %s", selector, mfm_layer_title(passed),
-                     passed->classifier ? "is the classifier" : mfm_layer_part_name(passed->part),
+                     passed->other_output ? "leads to an output that is not trained"
+                     : passed->classifier ? "is the classifier"
+                                          : mfm_layer_part_name(passed->part),
                      mfm_layer_title(layer));
         if (layer->part != MFM_PART_MAIN)
             mfm_warn(s->ctx, "%s: %s %s: other names choose more, as inspect lists them", selector,
@@ -157,11 +160,12 @@ static int choose_last(const selection *s, const char *selector, bool conv)
         return MFM_OK;
     }
     return refuse(s, selector,
-                  !passed              ? conv ? "this model has no convolution"
-                                              : "this model has no layer but the classifier"
-                  : passed->classifier ? "the only convolution is the classifier"
-                                       : "every convolution is a gate, a shortcut or the "
-                                         "classifier");
+                  !passed                ? conv ? "this model has no convolution"
+                                                : "this model has no layer but the classifier"
+                  : passed->other_output ? "no other leads to the output that is trained"
+                  : passed->classifier   ? "the only convolution is the classifier"
+                                         : "every convolution is a gate, a shortcut or the "
+                                           "classifier");
 }
 
 /* Exact names come before globs: a name may hold '*' or '['. */

@@ -201,6 +201,9 @@ static int check_place(const mfm_injector *in, const mfm_layers *layers, const p
     const mfm_layer *layer = &layers->layers[p->layer];
     const mfm_link *weight = mfm_links_input(&layers->links, layer->node, 1);
     const char *title = mfm_layer_title(layer);
+    if (layer->other_output)
+        return mfm_fail(in->ctx, MFM_ENOTSUP,
+                        "cannot modulate %s: it leads to an output that is not trained", title);
     if (weight->initializer && !mfm_tensor_is_float(weight->initializer))
         return mfm_fail(in->ctx, MFM_ENOTSUP,
                         "cannot modulate %s: its weights are not floating-point numbers", title);

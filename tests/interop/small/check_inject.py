@@ -287,6 +287,27 @@ def warned(program, made, once, never):
     return "%s: %s" % (said, warnings) if said else ""
 
 
+def two_heads(program):
+    """Two outputs: last_conv is the last convolution that the trained one comes from."""
+    (nodes, tensors), _, _ = conv_net()
+    other = [node("Conv", "r w4", "c_other"), node("GlobalAveragePool", "c_other", "g_other"),
+             node("Flatten", "g_other", "f_other"), node("MatMul", "f_other e43", "other")]
+    path = small.save(program.folder / "two.onnx", nodes + other,
+                      {**tensors, "w4": WEIGHTS["w4"], "e43": WEIGHTS["e43"]})
+    model = onnx.load(path)
+    model.graph.output.append(onnx.helper.make_tensor_value_info("other", 1, ("n", 3)))
+    onnx.save(model, path)
+    out, messages = injected(program, path, "--layer", "last_conv")
+    yield "last_conv leads to the trained output", (
+        messages if out is None or "leads to an output that is not trained" not in messages
+        else same(program, path, out))
+    for layer in ("conv:2", "fc:2"):
+        out, messages = injected(program, path, "--layer", layer)
+        yield layer + ", of the other output, is refused", (
+            "it was injected" if out else
+            "" if "it leads to an output that is not trained" in messages else messages)
+
+
 def checks(program):
     for what, stale in STALE.items():
         made = conv_net([stale] if stale else ())
@@ -316,6 +337,7 @@ def checks(program):
     yield "a residual network without", warned(
         program, tokens([node("Identity", "r", "z1"), *PARTS[len(NORM):]]),
         ["without normalisation"], [])
+    yield from two_heads(program)
     yield "what a block gives channels first", modulated(program, tokens(MIXED), "block:1", (1, 4))
     yield "and channels last", modulated(program, tokens(LAST_BLOCK), "block:1", (3, 4))
     yield "a block whose channels do not show is refused", refused(

@@ -265,7 +265,7 @@ def draw(net):
             if "seed" in name or not np.issubdtype(v.numpy().dtype, np.floating):
                 continue
             if name in ("moving_variance", "gamma"):
-                v.assign(dice.uniform(0.5, 1.5, shape))
+                v.assign(dice.uniform(0.5, 1.2, shape))
             elif name in ("beta", "moving_mean", "bias"):
                 v.assign(0.1 * dice.standard_normal(shape))
     return net
