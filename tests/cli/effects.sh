@@ -20,20 +20,22 @@ mkdir results
 tail -c 400 four/train-images-idx3-ubyte >pixels
 cat pixels pixels pixels pixels >image # as 400 floats
 
-# options_of METHOD: what it needs, and meta batches as small as the others.
+# options_of METHOD: what it needs, and meta batches as small as the others, in $own.
 options_of() {
-    echo "--method $1"
+    own="--method $1"
     case $1 in
-    mfm | mfm-free) echo "--layer fc:1 --meta-batch 4" ;;
-    mw-net | l2rw) echo "--meta-batch 4" ;;
-    bbn) echo "--branch conv:2" ;;
+    mfm | mfm-free) own="$own --layer fc:1 --meta-batch 4" ;;
+    mw-net | l2rw) own="$own --meta-batch 4" ;;
+    bbn) own="$own --branch conv:2" ;;
     esac
 }
 
-# run METHOD OPTION...: leaves the exit code in $code and the results' sum in $sum.
+# run METHOD OPTION...: leaves the exit code in $code, and in $sum the sum of what was measured and of
+# the modulator.
 run() {
     rm -rf one.onnx one.run
-    model=lenet.onnx own=$(options_of "$1" | tr '\n' ' ') more=
+    model=lenet.onnx more=
+    options_of "$1"
     for word in $2; do
         case $word in
         MODEL=*) model=${word#MODEL=} ;;
@@ -47,20 +49,26 @@ run() {
     last_command="onnx-mfm train $model -o one.onnx $common $own $more"
     sum=
     [ "$code" -eq 0 ] || return 0
-    sed 's/"seconds":[^,]*,//' one.run/metrics.jsonl >one.run/metrics
-    for model in one.onnx one.run/best.onnx; do
-        [ ! -e $model ] || "$TOOL" run $model --input image -o $model.logits >/dev/null
-    done
-    sum=$(cat one.onnx.logits one.run/best.onnx.logits one.run/metrics one.run/modulator.onnx \
-        2>/dev/null | cksum)
+    sum=$({
+        sed 's/"seconds":[^,]*,//' one.run/metrics.jsonl
+        cat one.run/modulator.onnx 2>/dev/null
+    } | cksum)
 }
 
-# without METHOD CONTEXT: the same of a run with the surroundings alone.
+# The sum of the logits of the models of that run: asked for where all else is the same.
+logits() {
+    for model in one.onnx one.run/best.onnx; do
+        [ ! -e $model ] || "$TOOL" run $model --input image -o - 2>/dev/null
+    done | cksum
+}
+
+# without METHOD CONTEXT: the same of a run with the surroundings alone, whose name is $known_as.
 without() {
-    known=results/$(echo "$1 $2" | tr -c 'a-zA-Z0-9.\n' _)
+    known=results/$1.$known_as
     if [ ! -e "$known" ]; then
         run "$1" "$2"
         echo "$code $sum" >"$known"
+        [ "$code" -ne 0 ] || logits >"$known.logits"
     fi
     read -r plain_code plain_sum <"$known"
 }
@@ -87,7 +95,7 @@ try() {
         [ "$code" -eq 2 ] || [ "$code" -eq 3 ] || wrong "exit code $code"
         return 0
     fi
-    [ "$sum" = "$plain_sum" ] || changed=yes
+    [ "$sum" = "$plain_sum" ] && [ "$(logits)" = "$(cat "$known.logits")" ] || changed=yes
     case $1 in
     =) return 0 ;;
     '~')
@@ -116,6 +124,7 @@ while IFS='|' read -r what context; do
     context=$(echo "$context" | sed "s/@LAST/$last/;s/^ *//")
     with= seen=no
     case $kind in =) with=" ${context#*:} " context= ;; esac
+    known_as=$(echo "$context" | tr -c 'a-zA-Z0-9.\n' _)
     for method in $methods; do
         try "$kind" "$option" "$value" "$context" "$method" </dev/null
         [ "$changed" = no ] || seen=yes

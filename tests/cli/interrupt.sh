@@ -1,7 +1,7 @@
 # Ctrl-C in the middle of a run, and on from there: the same bytes as without.
 . "$SOURCE/tests/cli/lib.sh"
 
-make_data four 4 40 10
+make_data four 4 16 5
 expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
 options="--data idx:four --imbalance 2 --batch 8 --meta-batch 8 --lr 0.01 --threads 1"
 common="$options --epochs 12"
