@@ -179,7 +179,7 @@ int mfm_model_own_scale(const mfm_model *model, const char **title)
         const Onnx__NodeProto *node = graph->node[use];
         const mfm_link *left = mfm_links_input(&links, (size_t)use, 0);
         const mfm_link *other = left == value ? mfm_links_input(&links, (size_t)use, 1) : left;
-        if (is_arithmetic(node) && other && other->constant)
+        if (is_arithmetic(node) && node->n_output && other && other->constant)
             *title = mfm_proto_text(node->name)[0] ? node->name : node->output[0];
         value = mfm_only_moves(node) ? mfm_links_output(&links, (size_t)use, 0) : NULL;
     }
