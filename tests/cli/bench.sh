@@ -119,7 +119,7 @@ expect_refusal 3 'must be a regular file' bench four.onnx --repeat 1
 MFM_TRACE=trace.json
 (
     ulimit -f 300
-    expect_exit 0 bench lenet.onnx --method mfm --batch 1 --repeat 2000 --profile 0
+    expect_exit 0 bench lenet.onnx --method mfm --batch 1 --repeat 200 --profile 0
     expect_stderr 'warning: cannot write trace.json: .*: the trace is not complete'
 ) || exit 1
 check trace trace.json 'meta forward'

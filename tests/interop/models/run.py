@@ -32,7 +32,7 @@ except ImportError as error:
 
 HERE = Path(__file__).resolve().parent
 BATCH = 3
-# Bytes. Up to SMALL every layer is tried by each of its names, beyond that a third of them by one.
+# Bytes. Up to SMALL every layer is tried by each of its names, beyond that three of them by one.
 SMALL = 2 << 20
 
 
@@ -128,9 +128,10 @@ def strip_restores(program, model, layers, folder):
 
 
 def every_layer_strips(program, model, folder):
-    """One layer after the other, of large files each third and the last, then all at once."""
+    """One layer after the other, of large files the first, the middle one and the last, then all
+    at once."""
     layers, small = program.layers(model), model.stat().st_size <= SMALL
-    single = layers if small else layers[::3] + layers[-1:]
+    single = layers if small else [layers[0], layers[len(layers) // 2], layers[-1]]
     names = [name for layer in single for name in (layer if small else layer[:1])]
     for name in names:
         try:
