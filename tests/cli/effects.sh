@@ -30,8 +30,8 @@ options_of() {
     esac
 }
 
-# run METHOD OPTION...: leaves the exit code in $code, and in $sum the sum of what was measured and of
-# the modulator.
+# run METHOD OPTION...: leaves the exit code in $code, and in $sum the sum of what was measured and
+# of the modulator.
 run() {
     rm -rf one.onnx one.run
     model=lenet.onnx more=
