@@ -47,7 +47,7 @@ static void libc_free(void *self, void *pointer)
 
 mfm_ctx *mfm_ctx_new(const mfm_allocator *allocator)
 {
-    const mfm_allocator libc = {libc_alloc, libc_free, NULL};
+    const mfm_allocator libc = {.alloc = libc_alloc, .free = libc_free};
     const mfm_allocator use = allocator ? *allocator : libc;
     mfm_ctx *ctx = use.alloc(use.self, sizeof *ctx);
     if (!ctx)
@@ -181,7 +181,7 @@ static void *allocate(mfm_ctx *ctx, size_t count, size_t size, size_t extra)
 void *mfm_alloc(mfm_ctx *ctx, size_t count, size_t size)
 {
     void *pointer = allocate(ctx, count, size, 0);
-    if (pointer && count && size)
+    if (pointer && count && size && !ctx->allocator.zeroed)
         memset(pointer, 0, count * size);
     return pointer;
 }
@@ -196,6 +196,14 @@ void *mfm_alloc_aligned(mfm_ctx *ctx, size_t count, size_t size)
     char *aligned = base + sizeof(void *) + (ALIGNMENT - start % ALIGNMENT) % ALIGNMENT;
     memcpy(aligned - sizeof(void *), &base, sizeof base);
     return aligned;
+}
+
+void *mfm_alloc_aligned_zeroed(mfm_ctx *ctx, size_t count, size_t size)
+{
+    void *pointer = mfm_alloc_aligned(ctx, count, size);
+    if (pointer && count && size && !ctx->allocator.zeroed)
+        memset(pointer, 0, count * size);
+    return pointer;
 }
 
 int mfm_require_memory(mfm_ctx *ctx, size_t bytes)

@@ -9,6 +9,7 @@
 #define MFM_CONTEXT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/linkage.h"
@@ -31,6 +32,7 @@ typedef struct mfm_allocator {
     void *(*alloc)(void *self, size_t size);
     void (*free)(void *self, void *pointer);
     void *self;
+    bool zeroed; /* what alloc returns is zero, and is not touched to make it so */
 } mfm_allocator;
 
 typedef struct mfm_ctx mfm_ctx;
@@ -87,7 +89,8 @@ int mfm_code(const mfm_ctx *ctx);
 /* Zeroed memory for count elements; NULL with MFM_ENOMEM recorded on overflow or refusal.
  * count or size 0 still gives a distinct pointer. */
 void *mfm_alloc(mfm_ctx *ctx, size_t count, size_t size);
-/* The same, aligned to 64 bytes and not zeroed; released by mfm_free_aligned. */
+/* The same, aligned to 64 bytes, zeroed or not; released by mfm_free_aligned. */
+void *mfm_alloc_aligned_zeroed(mfm_ctx *ctx, size_t count, size_t size);
 void *mfm_alloc_aligned(mfm_ctx *ctx, size_t count, size_t size);
 /* MFM_ENOMEM where the system has not so many bytes left: asked before what ends the process then,
  * a library or a stack that grows. Nothing is kept. */

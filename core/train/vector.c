@@ -4,12 +4,11 @@
 
 int mfm_vector_new(mfm_ctx *ctx, const real *from, size_t count, real **vector)
 {
-    *vector = mfm_alloc_aligned(ctx, count, sizeof **vector);
+    *vector = from ? mfm_alloc_aligned(ctx, count, sizeof **vector)
+                   : mfm_alloc_aligned_zeroed(ctx, count, sizeof **vector);
     if (!*vector)
         return MFM_ENOMEM;
     if (from && count)
         memcpy(*vector, from, count * sizeof **vector);
-    else
-        memset(*vector, 0, count * sizeof **vector);
     return MFM_OK;
 }

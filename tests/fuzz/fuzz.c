@@ -35,7 +35,7 @@ static void take_back(void *self, void *pointer)
 
 mfm_ctx *fuzz_ctx(fuzz_memory *memory)
 {
-    return mfm_ctx_new(&(mfm_allocator){grant, take_back, memory});
+    return mfm_ctx_new(&(mfm_allocator){.alloc = grant, .free = take_back, .self = memory});
 }
 
 void fuzz_need(bool holds, const mfm_ctx *ctx, const char *what)

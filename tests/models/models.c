@@ -196,7 +196,8 @@ static void test_classes_leave_features(void)
 static void expect_failure(const char *name, mfm_model_options options, const char *said)
 {
     counting memory = {0};
-    mfm_ctx *ctx = mfm_ctx_new(&(mfm_allocator){counting_alloc, counting_free, &memory});
+    mfm_ctx *ctx = mfm_ctx_new(
+        &(mfm_allocator){.alloc = counting_alloc, .free = counting_free, .self = &memory});
     mfm_model *model = (mfm_model *)&memory;
     CU_ASSERT_EQUAL(mfm_model_make(ctx, name, &options, &model), MFM_EINVAL);
     CU_ASSERT_PTR_NULL(model);
@@ -247,7 +248,8 @@ static void test_refused_memory(void)
     int status = MFM_ENOMEM;
     for (long n = 2; status != MFM_OK; n++) {
         memory = (counting){.refuse = n};
-        mfm_ctx *ctx = mfm_ctx_new(&(mfm_allocator){counting_alloc, counting_free, &memory});
+        mfm_ctx *ctx = mfm_ctx_new(
+            &(mfm_allocator){.alloc = counting_alloc, .free = counting_free, .self = &memory});
         mfm_model *model;
         status = mfm_model_make(ctx, "lenet", NULL, &model);
         CU_ASSERT_TRUE_FATAL(status == MFM_OK || (status == MFM_ENOMEM && model == NULL));

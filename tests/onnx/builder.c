@@ -316,7 +316,8 @@ static void test_bad_layers(void)
 {
     for (size_t i = 0; i < sizeof bad_cases / sizeof bad_cases[0]; i++) {
         counting memory = {0};
-        mfm_ctx *ctx = mfm_ctx_new(&(mfm_allocator){counting_alloc, counting_free, &memory});
+        mfm_ctx *ctx = mfm_ctx_new(
+            &(mfm_allocator){.alloc = counting_alloc, .free = counting_free, .self = &memory});
         mfm_builder *b = start(ctx);
         bad_cases[i].build(b, mfm_build_input(b, "input", 4, 6, 6));
         mfm_model *model;
@@ -352,7 +353,8 @@ static void test_first_failure(void)
 static void test_file_limit(void)
 {
     counting memory = {0};
-    mfm_ctx *ctx = mfm_ctx_new(&(mfm_allocator){counting_alloc, counting_free, &memory});
+    mfm_ctx *ctx = mfm_ctx_new(
+        &(mfm_allocator){.alloc = counting_alloc, .free = counting_free, .self = &memory});
     const int64_t wanted[] = {1 << 30, INT64_MAX};
     for (size_t i = 0; i < 2; i++) {
         mfm_builder *b = start(ctx);
@@ -402,7 +404,8 @@ static void test_refused_memory(void)
     int status = MFM_ENOMEM;
     for (long n = 2; status != MFM_OK; n++) {
         memory = (counting){.refuse = n};
-        mfm_ctx *ctx = mfm_ctx_new(&(mfm_allocator){counting_alloc, counting_free, &memory});
+        mfm_ctx *ctx = mfm_ctx_new(
+            &(mfm_allocator){.alloc = counting_alloc, .free = counting_free, .self = &memory});
         mfm_model *model = NULL;
         status = build_every_layer(ctx, &model);
         CU_ASSERT_TRUE_FATAL(status == MFM_OK || (status == MFM_ENOMEM && model == NULL));

@@ -1,4 +1,5 @@
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../suite.h"
@@ -181,6 +182,45 @@ static int attempt(mfm_ctx *ctx, void *self)
     return result;
 }
 
+/* Blocks of which the allocator says that they are zero: here they are not, and show who writes. */
+static void *give_marked(void *self, size_t size)
+{
+    (void)self;
+    void *block = malloc(size);
+    if (block)
+        memset(block, 7, size);
+    return block;
+}
+
+static void take_marked(void *self, void *block)
+{
+    (void)self;
+    free(block);
+}
+
+static void test_zeroed(void)
+{
+    enum { SIZE = 100 };
+    for (int zeroed = 0; zeroed < 2; zeroed++) {
+        const mfm_allocator allocator = {
+            .alloc = give_marked, .free = take_marked, .zeroed = zeroed};
+        mfm_ctx *ctx = mfm_ctx_new(&allocator);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
+        unsigned char *plain = mfm_alloc(ctx, SIZE, 1);
+        unsigned char *aligned = mfm_alloc_aligned_zeroed(ctx, SIZE, 1);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(plain);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(aligned);
+        CU_ASSERT_EQUAL((uintptr_t)aligned % 64, 0);
+        for (int i = 0; i < SIZE; i++) {
+            CU_ASSERT_EQUAL(plain[i], zeroed ? 7 : 0);
+            CU_ASSERT_EQUAL(aligned[i], zeroed ? 7 : 0);
+        }
+        mfm_free(ctx, plain);
+        mfm_free_aligned(ctx, aligned);
+        mfm_ctx_free(ctx);
+    }
+}
+
 static void test_refusals(void)
 {
     mfm_assert_refusals_are_told(attempt, NULL);
@@ -199,6 +239,7 @@ static const mfm_case cases[] = {
     {"memory is zeroed, aligned on request, and never NULL for nothing", test_alloc},
     {"large blocks are like others", test_large},
     {"a size that overflows is refused", test_overflow},
+    {"what an allocator gives as zero is not touched", test_zeroed},
     {"a growing array keeps its elements", test_grow},
     {"texts are copied and formatted", test_texts},
     {"every refusal is told and nothing is lost", test_refusals},

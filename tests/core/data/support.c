@@ -26,7 +26,7 @@ static void failing_free(void *self, void *pointer)
 
 mfm_allocator failing_allocator(failing_memory *failing)
 {
-    return (mfm_allocator){failing_alloc, failing_free, failing};
+    return (mfm_allocator){.alloc = failing_alloc, .free = failing_free, .self = failing};
 }
 
 void check_failing_allocations(allocating_action *action, void *self)

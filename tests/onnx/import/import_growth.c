@@ -99,7 +99,7 @@ static cost measure(void (*add)(mfm_model *m, int i), int length)
 {
     static const mfm_pass passes[] = {{MFM_FORWARD, UINT32_MAX}};
     counter count = {0};
-    const mfm_allocator allocator = {count_alloc, count_free, &count};
+    const mfm_allocator allocator = {.alloc = count_alloc, .free = count_free, .self = &count};
     mfm_ctx *ctx = mfm_ctx_new(&allocator);
     CU_ASSERT_PTR_NOT_NULL_FATAL(ctx);
     mfm_model *m = hand_model(ctx, 8, 13);

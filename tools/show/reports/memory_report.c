@@ -11,12 +11,13 @@
 
 /* ---- memory that is only reserved ----------------------------------------------------------- */
 
-/* A plan's buffers are never touched here, and may be larger than the machine: large blocks are
- * mapped without a claim on memory. The head of a block says how it was made. */
+/* Buffers of plans and vectors of parameters are never touched here, and may be larger than the
+ * machine: large blocks are mapped without a claim on memory, zero until they are written. The head
+ * of a block says how it was made. */
 enum { HEAD = 64, MAPPED_FROM = 1 << 20 };
 
 typedef struct head {
-    size_t mapped; /* bytes, head included; 0: from malloc */
+    size_t mapped; /* bytes, head included; 0: from calloc */
 } head;
 
 static void *reserve(void *self, size_t size)
@@ -25,7 +26,7 @@ static void *reserve(void *self, size_t size)
     if (size > SIZE_MAX - HEAD)
         return NULL;
     const size_t all = size + HEAD;
-    head *block = all < MAPPED_FROM ? malloc(all)
+    head *block = all < MAPPED_FROM ? calloc(1, all)
                                     : mmap(NULL, all, PROT_READ | PROT_WRITE,
                                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (!block || block == MAP_FAILED)
@@ -92,7 +93,7 @@ static int keep_obstacle(mfm_memory_report *r, const mfm_workload *w,
 static int fill(mfm_memory_report *r, const char *path, const mfm_inject_arguments *inject,
                 const mfm_role_choice *choice)
 {
-    const mfm_allocator allocator = {reserve, give_back, NULL};
+    const mfm_allocator allocator = {.alloc = reserve, .free = give_back, .zeroed = true};
     mfm_workload w = {.ctx = mfm_ctx_new(&allocator),
                       .choice = *choice,
                       .batch = r->batch,

@@ -26,7 +26,7 @@ static void take_back(void *self, void *pointer)
 
 mfm_allocator mfm_failing_allocator(mfm_failing *failing)
 {
-    return (mfm_allocator){grant, take_back, failing};
+    return (mfm_allocator){.alloc = grant, .free = take_back, .self = failing};
 }
 
 static const char *judge(const mfm_failing *failing, const mfm_ctx *ctx, int status)
