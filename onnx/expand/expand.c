@@ -43,13 +43,30 @@ const mfm_expansion mfm_expansions[] = {
      mfm_squeeze_names_none},
     {"Sub", 6, 6, by_attribute, mfm_expand_broadcast, NULL},
     {"Xor", 1, 6, by_attribute, mfm_expand_broadcast, NULL},
+    {"ai.onnx.ml.ArrayFeatureExtractor", 1, 0, "columns by their numbers", mfm_expand_columns,
+     NULL},
+    {"ai.onnx.ml.Normalizer", 1, 0, "rows divided by their norm, L1 or L2", mfm_expand_normalizer,
+     NULL},
+    {"ai.onnx.ml.Scaler", 1, 0, "(x - offset) scale of columns; both stay as they are",
+     mfm_expand_scaler, NULL},
     {NULL, 0, 0, NULL, NULL, NULL}};
+
+/* "Split" of ONNX's own domain, "DOMAIN.Scaler" of another. */
+static bool is_called(const Onnx__NodeProto *node, const char *name)
+{
+    const char *dot = strrchr(name, '.'), *domain = mfm_proto_text(node->domain);
+    if (!dot)
+        return mfm_proto_is(node, name);
+    return strlen(domain) == (size_t)(dot - name) &&
+           strncmp(domain, name, (size_t)(dot - name)) == 0 &&
+           strcmp(mfm_proto_text(node->op_type), dot + 1) == 0;
+}
 
 const mfm_expansion *mfm_expansion_of(const mfm_model *model, const Onnx__NodeProto *node)
 {
     const int64_t opset = mfm_node_opset(model, node);
     for (const mfm_expansion *e = mfm_expansions; e->name; e++)
-        if (mfm_proto_is(node, e->name) && opset >= e->since && (!e->until || opset <= e->until))
+        if (is_called(node, e->name) && opset >= e->since && (!e->until || opset <= e->until))
             return e;
     return NULL;
 }

@@ -14,8 +14,8 @@ MFM_C_BEGIN
 typedef struct mfm_importer mfm_importer;
 
 typedef struct mfm_expansion {
-    const char *name; /* ONNX op_type */
-    int since, until; /* opsets; until = 0: no end */
+    const char *name; /* ONNX op_type; of another domain than ONNX's own DOMAIN.OP_TYPE */
+    int since, until; /* opsets of the domain; until = 0: no end */
     const char *summary;
     int (*make)(mfm_importer *im, const Onnx__NodeProto *node);
     /* Whether this node is one; NULL: every one that the engine has no operator for, or folds. */
@@ -24,7 +24,7 @@ typedef struct mfm_expansion {
 
 /* Every one, ended by one without a name. */
 extern const mfm_expansion mfm_expansions[];
-/* How a node of ONNX's own domain is expanded; NULL for one that is not. */
+/* How a node is expanded; NULL for one that is not. */
 const mfm_expansion *mfm_expansion_of(const mfm_model *model, const Onnx__NodeProto *node);
 
 MFM_C_END

@@ -51,9 +51,27 @@ static int find_needed(mfm_importer *im, size_t n_outputs)
 
 /* ---- every unsupported operator, before any work ------------------------------------------ */
 
+/* What to do about operators of others' domains. */
+static const char *advice(const Onnx__NodeProto *node)
+{
+    const char *domain = mfm_proto_text(node->domain), *type = mfm_proto_text(node->op_type);
+    const bool ml = strcmp(domain, "ai.onnx.ml") == 0;
+    if (ml && strcmp(type, "LinearClassifier") == 0)
+        return ": its weights are attributes, which cannot be trained: convert with "
+               "black_op={'LinearClassifier'} (skl2onnx), which writes a product";
+    if (ml && strcmp(type, "ZipMap") == 0)
+        return ": a list of maps: convert with zipmap=False";
+    if (ml)
+        return ": operators of ai.onnx.ml have no derivative, but for scaling columns";
+    if (strncmp(domain, "com.microsoft", 13) == 0)
+        return ": fused by ONNX Runtime: take the file from before, or optimised at level basic";
+    return NULL;
+}
+
 static int list_unsupported(mfm_importer *im, const bool *supported)
 {
     char list[3072] = "";
+    const char *why = NULL;
     size_t used = 0, count = 0;
     for (size_t i = 0; i < im->proto->n_node; i++) {
         const Onnx__NodeProto *node = im->proto->node[i];
@@ -62,6 +80,7 @@ static int list_unsupported(mfm_importer *im, const bool *supported)
         const char *name = mfm_proto_text(node->name);
         const bool own = mfm_proto_is(node, mfm_proto_text(node->op_type));
         count++;
+        why = why ? why : advice(node);
         if (used < sizeof list)
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s%s%s '%s'",
                                      count > 1 ? ", " : "", own ? "" : mfm_proto_text(node->domain),
@@ -74,9 +93,9 @@ static int list_unsupported(mfm_importer *im, const bool *supported)
         return MFM_OK;
     return mfm_fail(im->ctx, MFM_ENOTSUP,
                     "%s: %zu node%s of operators that are not supported at "
-                    "opset %lld: %s",
+                    "opset %lld: %s%s",
                     mfm_model_path(im->model), count, count > 1 ? "s" : "",
-                    (long long)mfm_model_opset(im->model, ""), list);
+                    (long long)mfm_model_opset(im->model, ""), list, why ? why : "");
 }
 
 static int check_supported(mfm_importer *im)
@@ -183,8 +202,10 @@ static int import_network(mfm_importer *im, const mfm_role_choice *choice)
     if (im->proto->n_output == 0)
         return mfm_fail(im->ctx, MFM_EDATA, "%s: the graph has no output",
                         mfm_model_path(im->model));
-    im->output = mfm_import_chosen_output(im->model);
-    int status = mfm_inject_info_read(im->ctx, im->model, &im->info);
+    im->output = mfm_model_logits_name(im->model);
+    int status = mfm_import_check_output(im);
+    if (!status)
+        status = mfm_inject_info_read(im->ctx, im->model, &im->info);
     if (!status && im->info)
         status = mfm_inject_check(im->ctx, im->model, im->info);
     if (!status)

@@ -39,7 +39,7 @@ typedef struct mfm_view {
     /* Of the images, where the file leaves them open; 0: as mfm.preprocess in its metadata tells */
     int64_t height, width;
     /* The output that holds the logits; NULL: as mfm.output in the metadata tells, else the first
-     */
+     * of floating-point numbers */
     const char *output;
     /* Images are given as [n, channels, height, width] also to a file that reads them as [n,
      * height, width, channels]: the network begins with a Transpose then. */
@@ -49,6 +49,9 @@ typedef struct mfm_view {
 
 /* For all later imports of the model. MFM_EINVAL: no output is called so, with the nearest. */
 int mfm_model_set_view(mfm_model *model, const mfm_view *view);
+/* The number and the name of the output that holds the logits; 0 and "" where there is none. */
+size_t mfm_model_logits_output(const mfm_model *model);
+const char *mfm_model_logits_name(const mfm_model *model);
 /* Whether the image input is [n, height, width, channels], by its channels: 1 or 3 in the last
  * place and not in the second. */
 bool mfm_model_reads_rows(const mfm_model *model);

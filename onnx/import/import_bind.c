@@ -297,10 +297,15 @@ static int folded_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t
     return status;
 }
 
-/* Whether whole numbers may stand at an input, beside those of INDEX ports. */
-static bool takes_whole(const mfm_importer *im, const Onnx__NodeProto *node, size_t input)
+/* Whether whole numbers may stand at an input, beside those of INDEX ports. Truth values are 1 and
+ * 0 wherever they are moved to, as a mask that is stretched to the batch is; of other whole numbers
+ * what follows might compute otherwise than with reals. */
+static bool takes_whole(const mfm_importer *im, const Onnx__NodeProto *node, size_t input,
+                        int32_t type)
 {
     const mfm_op *op = mfm_import_op(im->model, node);
+    if (type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL && mfm_only_moves(node))
+        return true;
     return input > 0 && op && mfm_has_trait(op, MFM_MIXES_TYPES);
 }
 
@@ -326,7 +331,8 @@ int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t in
         return MFM_OK;
     }
     const bool reals = binding->tensor && mfm_tensor_is_float(binding->tensor);
-    if (binding->tensor && !reals && (role == MFM_INDEX || takes_whole(im, node, input))) {
+    const int32_t type = binding->tensor ? binding->tensor->data_type : 0;
+    if (binding->tensor && !reals && (role == MFM_INDEX || takes_whole(im, node, input, type))) {
         const mfm_folded *folded;
         const int status = mfm_import_folded(im, name, &folded);
         if (status)
@@ -334,8 +340,9 @@ int mfm_import_argument(mfm_importer *im, const Onnx__NodeProto *node, size_t in
     }
     if ((!binding->tensor || !reals) && binding->folded)
         return folded_argument(im, node, input, binding,
-                               role == MFM_INDEX || (!mfm_folded_is_real(binding->folded) &&
-                                                     takes_whole(im, node, input)),
+                               role == MFM_INDEX ||
+                                   (!mfm_folded_is_real(binding->folded) &&
+                                    takes_whole(im, node, input, binding->folded->type)),
                                value);
     if (binding->at[0])
         return mfm_import_fail(im, node, MFM_ENOTSUP,

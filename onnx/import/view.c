@@ -5,6 +5,7 @@
 #include "onnx/import/import_parts.h"
 #include "onnx/info/preprocess_info.h"
 #include "onnx/proto/nearest.h"
+#include "onnx/storage/tensor_data.h"
 
 int mfm_model_set_view(mfm_model *model, const mfm_view *view)
 {
@@ -29,15 +30,53 @@ int mfm_model_set_view(mfm_model *model, const mfm_view *view)
     return MFM_OK;
 }
 
-const char *mfm_import_chosen_output(const mfm_model *model)
+/* Labels beside the logits are whole numbers or texts; maps of probabilities are no tensors. */
+static bool may_be_logits(const Onnx__ValueInfoProto *info)
+{
+    if (!info->type || info->type->value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET)
+        return true;
+    const bool tensor = info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    const Onnx__TypeProto__Tensor *type = tensor ? info->type->tensor_type : NULL;
+    return type && (type->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED ||
+                    mfm_type_is_float(type->elem_type));
+}
+
+size_t mfm_model_logits_output(const mfm_model *model)
 {
     const char *told = mfm_proto_metadata(model, MFM_OUTPUT_KEY);
+    const char *name = model->view.output                         ? model->view.output
+                       : told && mfm_proto_is_output(model, told) ? told
+                                                                  : NULL;
     const Onnx__GraphProto *graph = model->proto->graph;
-    if (model->view.output)
-        return model->view.output;
-    if (told && mfm_proto_is_output(model, told))
-        return told;
-    return graph->n_output ? mfm_proto_text(graph->output[0]->name) : "";
+    for (size_t i = 0; i < graph->n_output; i++)
+        if (name ? strcmp(mfm_proto_text(graph->output[i]->name), name) == 0
+                 : may_be_logits(graph->output[i]))
+            return i;
+    return 0;
+}
+
+int mfm_import_check_output(const mfm_importer *im)
+{
+    const Onnx__GraphProto *graph = im->proto;
+    const Onnx__ValueInfoProto *info = graph->output[mfm_model_logits_output(im->model)];
+    bool maps = false;
+    for (size_t i = 0; i < graph->n_output; i++)
+        maps |= graph->output[i]->type &&
+                graph->output[i]->type->value_case == ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE;
+    if (may_be_logits(info))
+        return MFM_OK;
+    return mfm_fail(im->ctx, MFM_ENOTSUP,
+                    "%s: output '%s': must be a tensor of floating-point numbers, as logits are%s",
+                    mfm_model_path(im->model), mfm_proto_text(info->name),
+                    maps ? ": where probabilities are a list of maps, convert with zipmap=False"
+                         : "");
+}
+
+const char *mfm_model_logits_name(const mfm_model *model)
+{
+    const Onnx__GraphProto *graph = model->proto->graph;
+    return graph->n_output ? mfm_proto_text(graph->output[mfm_model_logits_output(model)]->name)
+                           : "";
 }
 
 static int64_t length(const Onnx__TensorShapeProto *shape, size_t axis)

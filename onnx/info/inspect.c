@@ -82,9 +82,10 @@ static int read_gaps(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *fact
     return status;
 }
 
-static bool ends_in_softmax(const Onnx__GraphProto *graph, const mfm_links *links)
+static bool ends_in_softmax(const mfm_model *model, const mfm_links *links)
 {
-    const mfm_link *output = graph->n_output ? mfm_links_find(links, graph->output[0]->name) : NULL;
+    const Onnx__GraphProto *graph = model->proto->graph;
+    const mfm_link *output = mfm_links_find(links, mfm_model_logits_name(model));
     if (!output || output->producer == MFM_NOWHERE)
         return false;
     const Onnx__NodeProto *node = graph->node[output->producer];
@@ -113,7 +114,7 @@ static int read_facts(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *fac
     if (!status)
         status = read_gaps(ctx, mfm_flat_model(facts->flat), facts);
     if (!status)
-        facts->ends_in_softmax = ends_in_softmax(mfm_flat_model(facts->flat)->proto->graph, &links);
+        facts->ends_in_softmax = ends_in_softmax(mfm_flat_model(facts->flat), &links);
     mfm_links_clear(&links);
     return status;
 }

@@ -35,7 +35,7 @@ typedef struct mfm_model_facts {
     size_t n_inputs, n_outputs;
     mfm_model_gap *gaps;
     size_t n_gaps;
-    bool ends_in_softmax;  /* the first output is made by Softmax or LogSoftmax */
+    bool ends_in_softmax;  /* the logits' output is made by Softmax or LogSoftmax */
     struct mfm_flat *flat; /* what the gaps' names are borrowed from, too */
 } mfm_model_facts;
 

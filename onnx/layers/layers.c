@@ -249,7 +249,7 @@ static int find_classifiers(mfm_ctx *ctx, mfm_layers *found)
         return MFM_ENOMEM;
     for (size_t i = 0; i < found->n_layers; i++)
         flags[found->layers[i].node] = IS_LAYER;
-    const mfm_link *chosen = mfm_links_find(&found->links, mfm_import_chosen_output(found->model));
+    const mfm_link *chosen = mfm_links_find(&found->links, mfm_model_logits_name(found->model));
     for (size_t i = n; i-- > 0;)
         flags[i] = flags_of(&found->links, i, flags, chosen);
     for (size_t i = 0; i < found->n_layers; i++) {

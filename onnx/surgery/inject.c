@@ -137,19 +137,23 @@ static int ask_engine(mfm_injector *in, int64_t *classes)
     return in->network ? check_with_network(in, in->network) : check_without_network(in);
 }
 
-/* The rank of a value that the operators of the file do not tell by themselves. */
-static int find_rank(mfm_injector *in, const char *name, int *rank)
+/* Rank and channels of a value that the operators of the file do not tell by themselves. */
+static int find_shape(mfm_injector *in, mfm_layer_kind kind, mfm_point *point)
 {
     const int status = open_network(in);
-    const int value = in->network ? mfm_graph_find(in->network->graph, name) : -1;
+    const int value = in->network ? mfm_graph_find(in->network->graph, point->value) : -1;
     if (status || value < 0)
         return status;
     const size_t n = in->network->graph->n_values;
     mfm_shape *shapes = mfm_alloc(in->ctx, n, sizeof *shapes);
     if (!shapes)
         return MFM_ENOMEM;
-    if (mfm_graph_shapes(in->network->graph, 2, false, shapes) == MFM_OK)
-        *rank = shapes[value].rank;
+    if (mfm_graph_shapes(in->network->graph, 2, false, shapes) == MFM_OK) {
+        const mfm_shape *shape = &shapes[value];
+        point->rank = shape->rank;
+        if (shape->rank > 1 && point->channels < 1)
+            point->channels = shape->dim[kind == MFM_LAYER_FC ? shape->rank - 1 : 1];
+    }
     mfm_free(in->ctx, shapes);
     return MFM_OK;
 }
@@ -159,12 +163,10 @@ static int find_rank(mfm_injector *in, const char *name, int *rank)
 /* The class count that the file tells: the logits' shape, else the last layer's channels. */
 static int64_t known_classes(const mfm_layers *layers)
 {
-    const Onnx__GraphProto *graph = layers->model->proto->graph;
+    const char *logits = mfm_model_logits_name(layers->model);
     int64_t dims[MFM_LINK_RANK];
     size_t rank;
-    if (graph->n_output &&
-        mfm_links_declared(&layers->links, graph->output[0]->name, dims, &rank) && rank >= 2 &&
-        dims[1] > 0)
+    if (mfm_links_declared(&layers->links, logits, dims, &rank) && rank >= 2 && dims[1] > 0)
         return dims[1];
     for (size_t i = layers->n_layers; i-- > 0;)
         if (layers->layers[i].classifier)
@@ -274,8 +276,8 @@ static int find_places(mfm_injector *in, const mfm_layers *layers, const size_t 
     for (size_t i = 0; i < n; i++) {
         place p = {.layer = picked[i], .type = type_of(layers, picked[i])};
         int status = mfm_layers_point(in->ctx, layers, picked[i], in->options->position, &p.point);
-        if (!status && p.point.rank == 0)
-            status = find_rank(in, p.point.value, &p.point.rank);
+        if (!status && (p.point.rank == 0 || p.point.channels < 1))
+            status = find_shape(in, layers->layers[p.layer].kind, &p.point);
         if (!status)
             status = check_place(in, layers, &p);
         if (!status)

@@ -110,8 +110,8 @@ static bool is_made(const mfm_model *model, const char *name)
 static void drop_outputs(header *h)
 {
     Onnx__GraphProto *graph = h->model->proto->graph;
-    for (size_t i = graph->n_output; i-- > 1;) {
-        if (is_made(h->model, graph->output[i]->name))
+    for (size_t i = graph->n_output; i-- > 0;) {
+        if (is_made(h->model, graph->output[i]->name) || i == mfm_model_logits_output(h->model))
             continue;
         mfm_warn(h->ctx, "%s: output '%s' was made by the old classifier, and goes with it",
                  mfm_model_path(h->model), graph->output[i]->name);
@@ -123,11 +123,11 @@ static int cut(header *h, mfm_trimmed *trimmed)
 {
     const char *features[1] = {h->place.features};
     int status = mfm_model_trim(h->model, features, 1, trimmed);
-    const char *output = h->model->proto->graph->output[0]->name;
+    const char *output = mfm_model_logits_name(h->model);
     if (!status && is_made(h->model, output))
         return mfm_fail(h->ctx, MFM_ENOTSUP,
-                        "%s: output '%s', the first, is made before the features: it must be the "
-                        "classifier's",
+                        "%s: output '%s', of the logits, is made before the features: it must be "
+                        "the classifier's",
                         mfm_model_path(h->model), output);
     if (!status)
         drop_outputs(h);
@@ -186,7 +186,7 @@ static int add_node(header *h, const char *op_type, const char *name, const char
     if (!status && value)
         status = mfm_names_unique(h->names, value, &output);
     if (!status && !value)
-        output = graph->output[0]->name;
+        output = mfm_model_logits_name(h->model);
     *node = status ? NULL
                    : mfm_proto_node(h->model, op_type, node_name, inputs,
                                     third    ? 3
@@ -320,7 +320,8 @@ static int add_head(header *h)
 /* [batch, classes]; the batch as it was told. */
 static int tell_output(header *h)
 {
-    Onnx__ValueInfoProto *output = h->model->proto->graph->output[0];
+    Onnx__ValueInfoProto *output =
+        h->model->proto->graph->output[mfm_model_logits_output(h->model)];
     Onnx__TypeProto__Tensor *tensor = output->type ? output->type->tensor_type : NULL;
     Onnx__TensorShapeProto *shape = tensor ? tensor->shape : NULL;
     if (tensor)

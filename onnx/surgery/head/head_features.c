@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "onnx/surgery/head/head_parts.h"
+#include "onnx/import/import.h"
 #include "onnx/layers/layers.h"
 
 typedef struct finder {
@@ -64,11 +65,11 @@ static int refuse_count(const finder *f, const bool *makes, size_t count)
                     count ? ": " : "", list);
 }
 
-/* The one layer that makes the first output, which training takes as the logits. */
+/* The one layer that makes the output that training takes as the logits. */
 static int find_classifier(const finder *f, const mfm_layer **classifier)
 {
     const Onnx__GraphProto *graph = f->model->proto->graph;
-    const mfm_link *output = mfm_links_find(f->links, graph->output[0]->name);
+    const mfm_link *output = mfm_links_find(f->links, mfm_model_logits_name(f->model));
     bool *makes = mfm_alloc(f->ctx, graph->n_node, sizeof *makes);
     size_t count = 0;
     if (!makes)

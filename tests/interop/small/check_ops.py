@@ -21,11 +21,11 @@ CONSTANTS.update({
     "numbered": np.array([[[k, *at] for at in LISTS] for k in range(3)])})
 CONSTANTS.update({
     "up": np.array([1, 1, 1.5, 2], np.float32), "two": np.array(2, np.float32),
-    "half": np.array(0.5, np.float32), "itwo": np.array([2], np.int64),
+    "half": np.array(0.5, np.float32), "nought": np.array(0, np.float32), "itwo": np.array([2], np.int64),
     "i1": np.array(1, np.int64), "i3": np.array([3], np.int64),
     "repeats": np.array([1, 2, 1, 3]), "stretched": np.array([1, 1, 5, 2]),
     "b41": small.weights(4, 1, 1, seed=1),
-    "mask": np.arange(36).reshape(6, 6) % 5 < 2,
+    "mask": np.arange(36).reshape(6, 6) % 5 < 2, "masked": np.arange(6).reshape(1, 1, 6, 1) < 4,
     "w1": small.weights(1, 1, 3), "w2": small.weights(4, 4, 3, 3, seed=2),
     "aq": small.weights(36, 16), "ak": small.weights(36, 8), "av": small.weights(36, 8, seed=1),
     "bias66": small.weights(4, 6, 6), "first": np.array([0]), "six": np.array([6]),
@@ -96,6 +96,9 @@ OPERANDS = [
     ("Where by a comparison", 16, [node("Greater", "c half", "t"), node("Not", "t", "u"),
                                    node("Less", "c r", "v"), node("Or", "u v", "a"),
                                    node("And", "a mask", "b"), node("Where", "b r c", "z")]),
+    ("Where a softmax is a number, as scaled_dot_product_attention asks", 20, [
+        node("Softmax", "c", "s"), node("IsNaN", "s", "t"), node("Where", "t nought s", "u"),
+        node("Add", "u c", "z")]),
     ("Cast of a comparison", 16, [node("GreaterOrEqual", "c half", "t"),
                                   node("LessOrEqual", "c b41", "u"), node("Xor", "t u", "v"),
                                   node("Cast", "v", "a", to=1), node("Mul", "a c", "z")]),
@@ -179,6 +182,10 @@ WEIGHTS = [
         node("Not", "f_", "g_"),
         node("Cast", "g_", "h_", to=1), node("CumSum", "h_ i1", "u"),
         node("Unsqueeze", "u i1_", "v"), node("Conv", "v w3", "p"), node("Add", "r p", "z")]),
+    ("a mask of truth values that is stretched to the batch", 17, [
+        node("Shape", "r", "n"), node("Gather", "n first", "m"),
+        node("Concat", "m one six one", "s", axis=0), node("Expand", "masked s", "t"),
+        node("Where", "t r nought", "z")]),
     ("positions in a batch of numbers", 17, [
         node("Shape", "r", "n"), node("Gather", "n first", "m"), node("Concat", "m six six", "s",
                                                                        axis=0),
@@ -194,7 +201,14 @@ WEIGHTS = [
         node("Reshape", "s column", "p"), node("Shape", "r", "n"), node("Expand", "p n", "e"),
         node("Mul", "r e", "z")]),
 ]
-NETS = MOVES + NORMALISATION + RESIZING + UNARY + OPERANDS + REDUCTIONS + WEIGHTS
+# One window over maps that are smaller than it: EfficientNet's pooling in transformers.
+POOLING = [
+    ("%s of a window larger than the maps" % op, opset, [
+        node(op, "r", "t", kernel_shape=[7, 9], strides=[7, 9], ceil_mode=1, **more),
+        node("Add", "t c", "z")])
+    for op, opset, more in [("AveragePool", 10, {}), ("AveragePool", 19, {}), ("MaxPool", 12, {}),
+                            ("AveragePool", 13, {"count_include_pad": 1})]]
+NETS = POOLING + MOVES + NORMALISATION + RESIZING + UNARY + OPERANDS + REDUCTIONS + WEIGHTS
 
 
 def width(nodes, made, opset, batch):

@@ -13,6 +13,13 @@
     python3 zoo_files.py FOLDER tflite NAME...    through TensorFlow Lite
     python3 zoo_files.py FOLDER sim FILE...       what onnxsim makes of files
     python3 zoo_files.py FOLDER slim FILE...      what OnnxSlim makes of files
+    python3 zoo_files.py FOLDER paddle NAME...    Paddle, paddle2onnx (zoo_paddle.py)
+    python3 zoo_files.py FOLDER hf NAME...        transformers, the older exporter (zoo_hf.py)
+    python3 zoo_files.py FOLDER hfdyn NAME...     transformers, the newest exporter
+    python3 zoo_files.py FOLDER tables NAME...    tables, the older exporter, or skl2onnx for
+                                                  names that begin with skl (zoo_tables.py)
+    python3 zoo_files.py FOLDER tabledyn NAME...  tables, the newest exporter
+    python3 zoo_files.py FOLDER tool NAME FILE... what a converter makes of files (zoo_tools.py)
 
 writes FOLDER/GROUP_NAME.onnx where that does not exist. NAME@SIZE is a network of torchvision for
 images of SIZE x SIZE, which tries the same nodes in less time. The light models have
@@ -49,6 +56,12 @@ def network(group, name):
     import torch
     torch.manual_seed(0)
     torch.set_num_threads(1)
+    if group.startswith("hf"):
+        import zoo_hf
+        return zoo_hf.model(name)
+    if group.startswith("table"):
+        import zoo_tables
+        return zoo_tables.model(name)
     if group.startswith("timm"):
         import timm
         made = timm.create_model(name, pretrained=False, exportable=True)
@@ -63,6 +76,14 @@ def network(group, name):
 
 
 def export(group, name, path):
+    if group == "paddle":
+        import zoo_paddle
+        zoo_paddle.export(name, path)
+        return
+    if name.startswith("skl"):
+        import zoo_tables
+        zoo_tables.export_scikit(name, path)
+        return
     import torch
     model, size = network(group, name)
     model.eval()
@@ -73,7 +94,8 @@ def export(group, name, path):
                           dynamic_shapes=({0: torch.export.Dim("n")},), verbose=False)
     else:
         more = {"dynamo": False} if torch.__version__ >= "2.5" else {}
-        torch.onnx.export(model, images, str(path), opset_version=17 if more else 13,
+        opset = 18 if group == "hf" else 17 if more else 13
+        torch.onnx.export(model, images, str(path), opset_version=opset,
                           do_constant_folding=False,
                           training=torch.onnx.TrainingMode.PRESERVE, input_names=["x"],
                           output_names=["y"], dynamic_axes=DYNAMIC, **more)
@@ -138,11 +160,26 @@ def rewrite(group, source, path):
         onnxslim.slim(str(source), str(path))
 
 
+def rewrite_all(folder, tool, sources):
+    import zoo_tools
+    for source in sources:
+        path = folder / ("tool_%s-%s.onnx" % (tool, Path(source).stem))
+        try:
+            zoo_tools.rewrite(tool, source, path)
+            print("wrote", path.name, flush=True)
+        except Exception as error:  # of a converter: the next file is tried all the same
+            path.unlink(missing_ok=True)
+            print("cannot make %s: %s" % (path.name, str(error)[:200]), flush=True)
+
+
 def main():
     folder, group, names = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
     folder.mkdir(parents=True, exist_ok=True)
     if group == "light":
         light(folder)
+    if group == "tool":
+        rewrite_all(folder, names[0], names[1:])
+        return
     for name in names:
         path = folder / ("%s_%s.onnx" % (group, Path(name).stem.replace("_", "-", 0)))
         if path.exists():

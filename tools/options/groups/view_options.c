@@ -18,7 +18,7 @@ const mfm_option mfm_view_table[MFM_VIEW_OPTIONS] = {
      .offset = offsetof(mfm_view_arguments, logits),
      .silent_default = true,
      .help = "the output that holds the logits, where the model has several (default: what its "
-             "metadata tells, else the first)"},
+             "metadata tells, else the first of floating-point numbers)"},
 };
 
 static bool read_side(const char *text, char **end, int64_t *side)

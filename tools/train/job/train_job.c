@@ -344,8 +344,8 @@ int mfm_train_job_describe_data(mfm_train_job *job)
         status = mfm_session_keep_names(s, job->split->hash);
     if (!status)
         status = mfm_best_info_remove(s->model); /* of the run that the model comes from */
-    if (!status && job->arguments.view.logits)
-        status = mfm_model_set_metadata(s->model, MFM_OUTPUT_KEY, job->arguments.view.logits);
+    if (!status && (job->arguments.view.logits || mfm_model_logits_output(s->model) > 0))
+        status = mfm_model_set_metadata(s->model, MFM_OUTPUT_KEY, mfm_model_logits_name(s->model));
     if (!status)
         status = mfm_preprocess_info_write(job->ctx, s->model, &s->preprocess);
     return status ? status

@@ -74,16 +74,18 @@ static void pad_same(mfm_window *w, int axis, bool upper)
 }
 
 /*     out = floor((in + pads - span) / stride) + 1
- * or, in ceil_mode, the ceiling, without a last window that would start in the end padding. VALID
+ * or, in ceil_mode, the ceiling, without a last window that would start in the end padding: a
+ * window that is larger than the image by less than its stride is one window over all of it. VALID
  * has no such form: its ceil((in - span + 1) / stride) is the floor. */
 static int place_windows(mfm_ctx *ctx, const mfm_node *node, mfm_window *w, int axis, bool ceil)
 {
     const int64_t room = w->in[axis] + w->pad_begin[axis] + w->pad_end[axis] - span(w, axis);
-    if (room < 0)
+    const int64_t more = ceil ? w->stride[axis] - 1 : 0;
+    if (room + more < 0)
         return mfm_infer_fail(ctx, node,
                               "a window of %lld over %lld: must fit into the padded image",
                               (long long)span(w, axis), (long long)w->in[axis]);
-    w->out[axis] = (room + (ceil ? w->stride[axis] - 1 : 0)) / w->stride[axis] + 1;
+    w->out[axis] = (room + more) / w->stride[axis] + 1;
     if (ceil && mfm_window_start(w, axis, w->out[axis] - 1) >= w->in[axis])
         w->out[axis]--;
     return MFM_OK;

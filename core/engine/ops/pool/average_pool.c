@@ -55,6 +55,7 @@ static const char *const samples[] = {
     "[2,2,5,4] kernel_shape=3,3 strides=2,2 pads=1,1,1,1 count_include_pad=1",
     "[1,2,6,6] kernel_shape=3,3 strides=2,2 pads=0,0,1,1 ceil_mode=1 count_include_pad=1",
     "[2,2,4,4] kernel_shape=2,2 strides=3,3 pads=0,0,1,1 ceil_mode=1",
+    "[2,2,2,3] kernel_shape=5,5 strides=5,5 ceil_mode=1",
     "[1,3,7,6] kernel_shape=3,2 dilations=2,3 pads=1,0,1,2",
     "[1,3,7,6] kernel_shape=3,2 dilations=2,3 pads=1,0,1,2 count_include_pad=1",
     "[1,1,1,1] kernel_shape=1,1",

@@ -142,6 +142,22 @@ static void values_and_slopes(void)
         check(&points[i]);
 }
 
+static void asks_for_none(void)
+{
+    static const struct {
+        real x, y;
+    } points[] = {{(real)NAN, 1}, {0, 0}, {-2, 0}, {(real)INFINITY, 0}, {-(real)INFINITY, 0}};
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        mfm_hand h;
+        mfm_hand_init(&h, "", "IsNaN", 18);
+        mfm_hand_input(&h, mfm_shape_of(0))[0] = points[i].x;
+        CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
+        h.node.impl->rule->forward(&h.node);
+        CU_ASSERT_EQUAL((double)h.outputs[0].lane[MFM_X][0], (double)points[i].y);
+        mfm_hand_clear(&h);
+    }
+}
+
 static void not_a_number(void)
 {
     static const char *const names[] = {
