@@ -6,6 +6,7 @@
 #include "core/base/words.h"
 #include "core/data/sources/dataset_kind.h"
 #include "core/train/problem/split_network.h"
+#include "onnx/info/inspect.h"
 #include "onnx/info/preprocess_info.h"
 #include "tools/options/groups/data_options.h"
 #include "tools/files.h"
