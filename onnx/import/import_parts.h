@@ -121,7 +121,7 @@ int mfm_import_numbers(mfm_importer *im, const char *name, mfm_folded **own,
                        const mfm_folded **numbers);
 bool mfm_import_is_attr_input(const mfm_op *op, int opset, size_t input);
 
-/* view.c: MFM_ENOTSUP where no output holds logits; the size of images that the file leaves open. */
+/* view.c: MFM_ENOTSUP where no output holds logits; the size of images that is left open. */
 int mfm_import_check_output(const mfm_importer *im);
 int mfm_import_open_size(mfm_importer *im, int64_t *height, int64_t *width);
 bool mfm_import_is_rows(const Onnx__ValueInfoProto *info);

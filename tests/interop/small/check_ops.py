@@ -21,11 +21,13 @@ CONSTANTS.update({
     "numbered": np.array([[[k, *at] for at in LISTS] for k in range(3)])})
 CONSTANTS.update({
     "up": np.array([1, 1, 1.5, 2], np.float32), "two": np.array(2, np.float32),
-    "half": np.array(0.5, np.float32), "nought": np.array(0, np.float32), "itwo": np.array([2], np.int64),
+    "half": np.array(0.5, np.float32),
+    "nought": np.array(0, np.float32), "itwo": np.array([2], np.int64),
     "i1": np.array(1, np.int64), "i3": np.array([3], np.int64),
     "repeats": np.array([1, 2, 1, 3]), "stretched": np.array([1, 1, 5, 2]),
     "b41": small.weights(4, 1, 1, seed=1),
-    "mask": np.arange(36).reshape(6, 6) % 5 < 2, "masked": np.arange(6).reshape(1, 1, 6, 1) < 4,
+    "mask": np.arange(36).reshape(6, 6) % 5 < 2,
+    "masked": np.arange(6).reshape(1, 1, 6, 1) < 4,
     "w1": small.weights(1, 1, 3), "w2": small.weights(4, 4, 3, 3, seed=2),
     "aq": small.weights(36, 16), "ak": small.weights(36, 8), "av": small.weights(36, 8, seed=1),
     "bias66": small.weights(4, 6, 6), "first": np.array([0]), "six": np.array([6]),

@@ -64,7 +64,7 @@ def session(model):
 
 
 def end(graph):
-    """The output of the logits: the first of floating-point numbers, behind scikit-learn's label."""
+    """The output of the logits: the first of floating-point numbers, as labels are not."""
     floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
     return next((o for o in graph.output if o.type.tensor_type.elem_type in floats),
                 graph.output[0])
@@ -344,8 +344,9 @@ class Trial:
         if not data.exists():
             self.photographs()
         out = self.work / (method + ".onnx")
-        self.run("train", self.of_photographs(), "-o", out, "--data", "folder:%s" % data, "--method", method,
-                 "--epochs", 1, "--batch", 4, "--lr", 1e-3, "--augment", "none", "--mean", "0.5",
+        self.run("train", self.of_photographs(), "-o", out, "--data", "folder:%s" % data,
+                 "--method", method, "--epochs", 1, "--batch", 4, "--lr", 1e-3, "--augment", "none",
+                 "--mean", "0.5",
                  "--threads", 1, *self.size, *options)
         shutil.rmtree(out.with_suffix(".run"), ignore_errors=True)
         return out
