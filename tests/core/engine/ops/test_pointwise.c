@@ -142,18 +142,18 @@ static void values_and_slopes(void)
         check(&points[i]);
 }
 
-static void asks_for_none(void)
+static void is_nan_asks(void)
 {
     static const struct {
         real x, y;
-    } points[] = {{(real)NAN, 1}, {0, 0}, {-2, 0}, {(real)INFINITY, 0}, {-(real)INFINITY, 0}};
-    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+    } asked[] = {{(real)NAN, 1}, {0, 0}, {-2, 0}, {(real)INFINITY, 0}, {-(real)INFINITY, 0}};
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
         mfm_hand h;
         mfm_hand_init(&h, "", "IsNaN", 18);
-        mfm_hand_input(&h, mfm_shape_of(0))[0] = points[i].x;
+        mfm_hand_input(&h, mfm_shape_of(0))[0] = asked[i].x;
         CU_ASSERT_EQUAL_FATAL(mfm_hand_infer(&h), MFM_OK);
         h.node.impl->rule->forward(&h.node);
-        CU_ASSERT_EQUAL((double)h.outputs[0].lane[MFM_X][0], (double)points[i].y);
+        CU_ASSERT_EQUAL((double)h.outputs[0].lane[MFM_X][0], (double)asked[i].y);
         mfm_hand_clear(&h);
     }
 }
@@ -321,6 +321,7 @@ static const mfm_case cases[] = {
     {"of equal numbers the first counts, and what is not a number wins", ties},
     {"comparisons give truth values", comparisons},
     {"what is not a number stays so", not_a_number},
+    {"IsNaN is 1 for NaN alone", is_nan_asks},
     {"attributes without a meaning are refused", refusals},
 };
 MFM_SUITE("core/engine/pointwise", cases)
