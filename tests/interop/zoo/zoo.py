@@ -60,7 +60,11 @@ def session(model):
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its own exceptions have no class in common
+        why = last_line(str(error)).split("failed:")[-1]
+        raise Failed("ONNX Runtime does not load it: %s" % why)
 
 
 def end(graph):
@@ -239,6 +243,7 @@ class Trial:
 
     def derivative(self):
         need(not np.issubdtype(self.type, np.integer), "images are whole numbers")
+        need(hasattr(self, "want"), "not tried: no logits")
         u = self.draw.standard_normal(self.want.shape).astype(np.float32)
         gradients = self.gradients(u)
         proto, tensors, v = self.direction(gradients)
@@ -263,7 +268,11 @@ class Trial:
                 break
         self.more["derivative_apart"] = float(best)
         if best >= DERIVATIVE and self.double:
-            fine = self.in_double(proto, tensors, v)
+            single = self.binary
+            try:
+                fine = self.in_double(proto, tensors, v)
+            finally:
+                self.binary = single
             self.more["in_double"] = fine
             need(holds_in_double(fine), "%.2g from differences in float32; in double, by step: %s" %
                  (best, " ".join("%.2g" % f for f in fine)))
@@ -274,7 +283,7 @@ class Trial:
         """How far J v is from differences of the logits of one image, both by the program built
         for double, by step. It reads images and writes logits as float32: images and steps are on
         a grid that float32 has, and the logits in the middle are taken off within the file."""
-        self.binary, single = self.double, self.binary
+        self.binary = self.double
         x, name = np.round(self.images[:1] * 256) / 256, before_softmax(proto.graph)
         dx = np.round(v[self.input_name][:1] * 16) / 16
         at = {n: numpy_helper.to_array(tensors[n]).astype(np.float64)
@@ -307,7 +316,6 @@ class Trial:
             z = [self.compute(moved(s, middle)).astype(np.float64) for s in (step, -step)]
             apart_by.append(float(np.linalg.norm((z[0] - z[1]) / (2 * step) - along) /
                                   np.linalg.norm(along)))
-        self.binary = single
         np.save(self.work / "x.npy", self.images)
         return apart_by
 

@@ -9,14 +9,18 @@ from pathlib import Path
 
 
 def awaken(network):
-    """Statistics as after training: at their first values they say little."""
+    """Numbers as large as after training: of first ones, small, the logits show nothing."""
     import paddle
     for name, tensor in network.state_dict().items():
         if name.endswith("_variance"):
             tensor.set_value(paddle.uniform(tensor.shape, min=0.5, max=1.5))
         elif name.endswith("_mean"):
             tensor.set_value(paddle.randn(tensor.shape) * 0.1)
-        elif len(tensor.shape) == 1:
+        elif len(tensor.shape) > 1:  # kernels [out, in, height, width], matrices [in, out]
+            kernel = len(tensor.shape) == 4
+            fan_in = tensor.size / tensor.shape[0 if kernel else -1]
+            tensor.set_value(paddle.randn(tensor.shape) * (1.6 / fan_in) ** 0.5)
+        else:
             tensor.set_value(tensor + 0.1 * paddle.randn(tensor.shape))
 
 
