@@ -98,6 +98,23 @@ static int list_unsupported(mfm_importer *im, const bool *supported)
                     (long long)mfm_model_opset(im->model, ""), list, why ? why : "");
 }
 
+int mfm_import_find_gaps(const mfm_model *model, bool *gaps)
+{
+    mfm_importer im;
+    int status = mfm_import_begin(&im, model->ctx, model);
+    if (!status)
+        status = need(&im, mfm_model_logits_name(model), im.proto->n_node);
+    if (!status)
+        status = find_needed(&im, 0);
+    if (!status)
+        status = mfm_import_find_supported(model, gaps);
+    for (size_t i = 0; i < im.proto->n_node && !status; i++)
+        gaps[i] = !gaps[i] && node_needed(&im, im.proto->node[i]);
+    mfm_graph_free(im.graph);
+    mfm_import_end(&im);
+    return status;
+}
+
 static int check_supported(mfm_importer *im)
 {
     bool *supported = mfm_alloc(im->ctx, im->proto->n_node, sizeof *supported);

@@ -66,6 +66,8 @@ const mfm_port *mfm_import_port(const mfm_op *op, size_t input);
 /* import_known.c: per node of the graph whether it can be carried out, or folded: the latter asks
  * that its inputs follow from constants and shapes. supported[n_node] */
 int mfm_import_find_supported(const mfm_model *model, bool *supported);
+/* import.c: per node whether the logits need it and nothing carries it out. gaps[n_node] */
+int mfm_import_find_gaps(const mfm_model *model, bool *gaps);
 
 /* import_bind.c. Names are borrowed from the model. */
 int mfm_import_bind(mfm_importer *im, const mfm_binding *binding);

@@ -224,19 +224,19 @@ static void check_shapes(mfm_findings *p, const mfm_model *model, const mfm_netw
 static void check_operators(mfm_findings *p, const mfm_model *model)
 {
     const Onnx__GraphProto *graph = model->proto->graph;
-    bool *supported = mfm_alloc(p->ctx, graph->n_node, sizeof *supported);
-    p->status = supported ? mfm_import_find_supported(model, supported) : MFM_ENOMEM;
+    bool *gaps = mfm_alloc(p->ctx, graph->n_node, sizeof *gaps);
+    p->status = gaps ? mfm_import_find_gaps(model, gaps) : MFM_ENOMEM;
     for (size_t i = 0; i < graph->n_node && !p->status; i++) {
         const Onnx__NodeProto *node = graph->node[i];
         const char *name = mfm_proto_text(node->name), *domain = mfm_proto_text(node->domain);
-        if (!supported[i])
+        if (gaps[i])
             add(p, MFM_FINDING_OBSTACLE, "node '%s': operator %s%s%s: not supported",
                 name[0]          ? name
                 : node->n_output ? node->output[0]
                                  : "",
                 domain, domain[0] ? ":" : "", mfm_proto_text(node->op_type));
     }
-    mfm_free(p->ctx, supported);
+    mfm_free(p->ctx, gaps);
 }
 
 /* The first obstacle behind the operators. */

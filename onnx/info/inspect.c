@@ -49,8 +49,7 @@ static int read_ports(mfm_ctx *ctx, const Onnx__GraphProto *graph, const mfm_lin
     return MFM_OK;
 }
 
-static int list_gaps(mfm_ctx *ctx, const mfm_model *model, const bool *supported,
-                     mfm_model_facts *facts)
+static int list_gaps(mfm_ctx *ctx, const mfm_model *model, const bool *gaps, mfm_model_facts *facts)
 {
     size_t capacity = 0;
     const Onnx__GraphProto *graph = model->proto->graph;
@@ -58,7 +57,7 @@ static int list_gaps(mfm_ctx *ctx, const mfm_model *model, const bool *supported
         const Onnx__NodeProto *node = graph->node[i];
         const char *domain = mfm_proto_text(node->domain), *name = mfm_proto_text(node->name);
         const char *op_type = mfm_proto_text(node->op_type);
-        if (supported[i])
+        if (!gaps[i])
             continue;
         if (mfm_grow(ctx, &facts->gaps, facts->n_gaps, &capacity, sizeof *facts->gaps))
             return MFM_ENOMEM;
@@ -72,13 +71,13 @@ static int list_gaps(mfm_ctx *ctx, const mfm_model *model, const bool *supported
 
 static int read_gaps(mfm_ctx *ctx, const mfm_model *model, mfm_model_facts *facts)
 {
-    bool *supported = mfm_alloc(ctx, model->proto->graph->n_node, sizeof *supported);
-    if (!supported)
+    bool *gaps = mfm_alloc(ctx, model->proto->graph->n_node, sizeof *gaps);
+    if (!gaps)
         return MFM_ENOMEM;
-    int status = mfm_import_find_supported(model, supported);
+    int status = mfm_import_find_gaps(model, gaps);
     if (!status)
-        status = list_gaps(ctx, model, supported, facts);
-    mfm_free(ctx, supported);
+        status = list_gaps(ctx, model, gaps, facts);
+    mfm_free(ctx, gaps);
     return status;
 }
 

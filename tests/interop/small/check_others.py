@@ -106,6 +106,12 @@ def modulates(program, path):
     return computes(program, injected)
 
 
+def has_no_obstacle(program, path):
+    """What only the label needs, ArgMax above all, is none."""
+    status, found, _ = program("check", path)
+    return "" if status == 0 else found
+
+
 def takes_head(program, path):
     """A fresh classifier is where the logits were; the label goes with the old one."""
     out = path.with_suffix(".head.onnx")
@@ -220,7 +226,7 @@ def warned(program, normalised):
 def checks(program):
     for norm in ("L1", "L2"):
         path = pipeline(program.folder / ("pipeline_%s.onnx" % norm), norm)
-        for check in (computes, trains, modulates, takes_head):
+        for check in (computes, has_no_obstacle, trains, modulates, takes_head):
             what = "a pipeline of scikit-learn, %s: %s" % (norm, check.__name__)
             yield what, check(program, path)
     yield from refuses(program)
