@@ -178,12 +178,17 @@ static void *allocate(mfm_ctx *ctx, size_t count, size_t size, size_t extra)
     return pointer;
 }
 
-void *mfm_alloc(mfm_ctx *ctx, size_t count, size_t size)
+/* What the allocator gave, or NULL, as zeros. */
+static void *zeros(const mfm_ctx *ctx, void *pointer, size_t count, size_t size)
 {
-    void *pointer = allocate(ctx, count, size, 0);
     if (pointer && count && size && !ctx->allocator.zeroed)
         memset(pointer, 0, count * size);
     return pointer;
+}
+
+void *mfm_alloc(mfm_ctx *ctx, size_t count, size_t size)
+{
+    return zeros(ctx, allocate(ctx, count, size, 0), count, size);
 }
 
 /* The pointer that the allocator gave is kept in the word before the aligned block. */
@@ -200,10 +205,7 @@ void *mfm_alloc_aligned(mfm_ctx *ctx, size_t count, size_t size)
 
 void *mfm_alloc_aligned_zeroed(mfm_ctx *ctx, size_t count, size_t size)
 {
-    void *pointer = mfm_alloc_aligned(ctx, count, size);
-    if (pointer && count && size && !ctx->allocator.zeroed)
-        memset(pointer, 0, count * size);
-    return pointer;
+    return zeros(ctx, mfm_alloc_aligned(ctx, count, size), count, size);
 }
 
 int mfm_require_memory(mfm_ctx *ctx, size_t bytes)

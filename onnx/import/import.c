@@ -102,8 +102,7 @@ int mfm_import_find_gaps(const mfm_model *model, bool *gaps)
 {
     mfm_importer im;
     int status = mfm_import_begin(&im, model->ctx, model);
-    if (!status)
-        status = need(&im, mfm_model_logits_name(model), im.proto->n_node);
+    im.output = mfm_model_logits_name(model);
     if (!status)
         status = find_needed(&im, 0);
     if (!status)

@@ -74,10 +74,7 @@ static int make_plan(mfm_derivatives *d)
 
 static real *zeros(mfm_ctx *ctx, size_t count)
 {
-    real *buffer = mfm_alloc_aligned(ctx, count, sizeof *buffer);
-    if (buffer)
-        memset(buffer, 0, count * sizeof *buffer);
-    return buffer;
+    return mfm_alloc_aligned_zeroed(ctx, count, sizeof(real));
 }
 
 static int make_buffers(mfm_derivatives *d)
