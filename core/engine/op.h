@@ -157,7 +157,8 @@ enum mfm_trait {
      * joins: each input) has there: along `axis`, or `axes`, of these those that have `pads`, if
      * any; or along `axis` and all behind it. */
     MFM_ALONG_AXES = 1 << 15,
-    MFM_ALONG_LAST = 1 << 16
+    MFM_ALONG_LAST = 1 << 16,
+    MFM_LOGISTIC = 1 << 17 /* 1 / (1 + exp(-x)), pointwise */
 };
 
 /* How the values of rank 4 that an operator reads and writes may lie in memory (layout.h). */

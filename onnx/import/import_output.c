@@ -7,6 +7,10 @@
  * its sums run over exactly the classes of an image. The softmax of a LogSoftmax, and of the Log of
  * a Softmax, is the softmax of what goes in: these are left out as well. Nothing more is: of two
  * Softmax in a row the first is part of the network.
+ *
+ * One number z for each image is that of a classifier of two classes: sigmoid(z) is the probability
+ * of class 1, which is what the softmax of (0, z) gives. These are its logits, then, and their
+ * cross-entropy is the binary one of the file's output.
  */
 
 #include "onnx/import/import_parts.h"
@@ -134,6 +138,44 @@ static int before_softmax(ending *e, int *logits)
     return lay_out(e, passed, logits);
 }
 
+/* ---- one number for each image --------------------------------------------------------------- */
+
+/* (0, z) of z [n, 1]. */
+static int add_class_0(mfm_importer *im, int *value)
+{
+    static const real both[2] = {0, 1};
+    const mfm_shape shape = mfm_shape_of(2, 1, 2);
+    const char *const names[1] = {"logits.two"};
+    int in[2] = {*value, -1};
+    const int status = mfm_graph_const(im->graph, "logits.two.factors", &shape, both, &in[1]);
+    return status ? status
+                  : mfm_graph_add(im->graph, mfm_op_find("", "Mul", 14), 14, "logits.two", NULL, in,
+                                  2, names, 1, value);
+}
+
+/* The number whose Sigmoid the output is; without one, the output itself. */
+static int before_sigmoid(ending *e, int *z)
+{
+    *z = e->value;
+    pass_layouts(e);
+    const mfm_graph_node *node = producer(e->im, e->value);
+    if (has_trait(node, MFM_SOFTMAX | MFM_LOG_SOFTMAX))
+        return mfm_fail(e->im->ctx, MFM_ENOTSUP,
+                        "%s: %s '%s' at the end: of one number for each image, it always gives the "
+                        "same: a classifier of two classes has two logits, or one and a Sigmoid",
+                        mfm_model_path(e->im->model), node->op->name, node_title(e->im, node));
+    if (!has_trait(node, MFM_LOGISTIC)) {
+        mfm_warn(
+            e->im->ctx,
+            "%s: output '%s': one number for each image, and no Sigmoid: taken as the logit of "
+            "class 1 of two classes, as if one followed",
+            mfm_model_path(e->im->model), e->im->output);
+        return MFM_OK;
+    }
+    *z = node->in[0];
+    return lay_out(e, e->n_layouts, z);
+}
+
 /* ---- outputs that are no logits, as it seems ------------------------------------------------- */
 
 static bool takes_parameters(const mfm_importer *im, const mfm_graph_node *node)
@@ -196,12 +238,8 @@ static int check_classes(mfm_importer *im, const mfm_shape *shape)
         return mfm_fail(im->ctx, MFM_ENOTSUP,
                         "%s: output '%s': shape %s at batch 2: a classifier gives [batch, classes]",
                         mfm_model_path(im->model), im->output, mfm_shape_text(shape, text));
-    if (shape->dim[1] < 2)
-        return mfm_fail(im->ctx, MFM_ENOTSUP,
-                        "%s: output '%s': one number for each image: a classifier has one for each "
-                        "of at least two classes",
-                        mfm_model_path(im->model), im->output);
-    im->network->classes = shape->dim[1];
+    im->network->one_number = shape->dim[1] == 1;
+    im->network->classes = shape->dim[1] == 1 ? 2 : shape->dim[1];
     if (im->info && im->info->classes != im->network->classes)
         return mfm_fail(im->ctx, MFM_EDATA,
                         "%s: the modulator is for %lld classes, the model has %lld",
@@ -218,12 +256,15 @@ static int find_logits(mfm_importer *im, const mfm_shape *shapes, int output)
     if (!e.layouts)
         return MFM_ENOMEM;
     int status = check_classes(im, &shapes[output]);
+    const bool one = im->network->one_number;
     if (!status)
-        status = before_softmax(&e, logits);
+        status = one ? before_sigmoid(&e, logits) : before_softmax(&e, logits);
     if (!status && *logits == output)
         status = warn_of_probabilities(im, output);
     if (!status && shapes[output].rank == 4)
         status = flatten_logits(im, logits);
+    if (!status && one)
+        status = add_class_0(im, logits);
     mfm_free(im->ctx, e.layouts);
     return status;
 }

@@ -26,7 +26,8 @@ typedef struct mfm_network {
     mfm_site *sites;
     size_t n_sites;
     int64_t classes;
-    bool bytes; /* images are bytes, 0 to 255, which the network normalises itself */
+    bool one_number; /* the file gives one number z for each image: the logits are (0, z) */
+    bool bytes;      /* images are bytes, 0 to 255, which the network normalises itself */
 } mfm_network;
 
 void mfm_network_free(mfm_ctx *ctx, mfm_network *network);

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))  # check_injected
-PARTS = ["split", "softmax", "batch", "random", "inject", "fold", "ops", "old", "others",
-         "views"]
+PARTS = ["split", "softmax", "binary", "batch", "random", "inject", "fold", "ops", "old",
+         "others", "views"]
 
 try:
     import small

@@ -68,23 +68,25 @@ def images(labels, seed):
 
 
 class Data:
-    """A folder of idx files, 30 images for training and 15 for tests, and what eval feeds."""
+    """A folder of idx files, 30 images for training and 15 for tests, and what the program
+    makes of them."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, classes=CLASSES):
         self.folder = Path(folder)
-        self.labels = np.arange(15) % CLASSES
-        train = images(np.arange(30) % CLASSES, 1)
+        self.labels, self.train_labels = np.arange(15) % classes, np.arange(30) % classes
+        train = images(self.train_labels, 1)
         test = images(self.labels, 2)
         shutil.rmtree(folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        for name, pixels, labels in (("train", train, np.arange(30) % CLASSES),
+        for name, pixels, labels in (("train", train, self.train_labels),
                                      ("t10k", test, self.labels)):
             (self.folder / (name + "-images-idx3-ubyte")).write_bytes(
                 struct.pack(">4I", 0x803, *pixels.shape) + pixels.tobytes())
             (self.folder / (name + "-labels-idx1-ubyte")).write_bytes(
                 struct.pack(">2I", 0x801, len(labels)) + labels.astype(np.uint8).tobytes())
         scaled = train / 255
-        self.test = ((test / 255 - scaled.mean()) / scaled.std()).astype(np.float32)[:, None]
+        self.train, self.test = [((pixels / 255 - scaled.mean()) / scaled.std()).astype(
+            np.float32)[:, None] for pixels in (train, test)]
 
 
 class Program:

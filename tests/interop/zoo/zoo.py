@@ -24,6 +24,7 @@ nearer as the step gets smaller: those over kinks (Relu, MaxPool) do so as its r
 number of kinks within the step falls with it; a wrong derivative stays away.
 """
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -34,7 +35,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, external_data_helper, numpy_helper
 
 LOGITS, DERIVATIVE, EXACT, FALLS, HANG = 1e-4, 2e-2, 1e-4, 0.6, 3600
 HALF = 5e-3
@@ -74,28 +75,63 @@ def end(graph):
                 graph.output[0])
 
 
+def one_number(graph):
+    """Of two classes, then: the logits are 0 and what a Sigmoid at the end reads."""
+    dims = end(graph).type.tensor_type.shape.dim
+    return len(dims) > 1 and dims[1].dim_value == 1
+
+
 def before_softmax(graph):
     """The name of the logits: the output, or what a Softmax at the end reads."""
     makers = {o: node for node in graph.node for o in node.output}
-    name = end(graph).name
+    name, last = end(graph).name, ("Sigmoid",) if one_number(graph) else ("Softmax", "LogSoftmax")
     for _ in range(4):
         node = makers.get(name)
-        if node is None or node.op_type not in ("Softmax", "LogSoftmax", "Reshape", "Flatten",
-                                                "Identity", "Cast"):
+        if node is None or node.op_type not in last + ("Reshape", "Flatten", "Identity", "Cast"):
             break
         name = node.input[0]
-        if "Softmax" in node.op_type:
+        if node.op_type in last:
             return name
     return end(graph).name
 
 
+def opened(path):
+    """The model; weights in files beside it stay there, as it may be too large for one."""
+    return onnx.load(str(path), load_external_data=False)
+
+
+def beside(proto):
+    """{name: entries} of the tensors whose numbers lie in files beside the model."""
+    return {t.name: {e.key: e.value for e in t.external_data} for t in proto.graph.initializer
+            if external_data_helper.uses_external_data(t)}
+
+
+def link_weights(path, work):
+    """Weights beside the file at `path` are beside files in `work`, too."""
+    for name in {entries["location"] for entries in beside(opened(path)).values()}:
+        if not (work / name).exists():
+            os.link(path.parent / name, work / name)
+
+
+def without_places(path):
+    """The bytes of a model but for where the weights beside it lie: these by their numbers."""
+    proto = opened(path)
+    for tensor in proto.graph.initializer:
+        if external_data_helper.uses_external_data(tensor):
+            numbers = numpy_helper.to_array(tensor, str(path.parent))
+            del tensor.external_data[:]
+            tensor.raw_data = hashlib.sha256(numbers.tobytes()).digest()
+    return proto.SerializeToString(deterministic=True)
+
+
 def with_logits(path, work):
     """A file whose outputs have the logits among them, and their name."""
-    proto = onnx.load(str(path))
+    proto = opened(path)
     name = before_softmax(proto.graph)
     if name == end(proto.graph).name:
         return path, name
     proto.graph.output.append(onnx.ValueInfoProto(name=name))
+    link_weights(path, work)
     onnx.save(proto, str(work / "logits.onnx"))
     return work / "logits.onnx", name
 
@@ -146,14 +182,15 @@ class Trial:
         feed = lambda x: known.run([output], {self.input_name: x.astype(self.type)})[0]
         rows = [feed(images)] if not self.fixed else [feed(images[i:i + 1])
                                                       for i in range(len(images))]
-        return np.concatenate(rows).astype(np.float32).reshape(len(images), -1)
+        z = np.concatenate(rows).astype(np.float32).reshape(len(images), -1)
+        return np.pad(z, [(0, 0), (1, 0)]) if z.shape[1] == 1 else z
 
     def ask(self):
         told = json.loads(self.run("inspect", self.path, "--json"))
         self.more["parameters"], self.more["opset"] = told["parameters"], told["opset"]
         self.more["producer"] = told["producer"]
         entry = told["input"][0] if isinstance(told["input"], list) else told["input"]
-        proto = onnx.load(str(self.path), load_external_data=False)
+        proto = opened(self.path)
         self.input_name = entry["name"]
         info = next(v for v in proto.graph.input if v.name == self.input_name)
         dims = [d.dim_value for d in info.type.tensor_type.shape.dim]
@@ -191,23 +228,28 @@ class Trial:
         need((self.work / "injected.onnx").exists(), "not tried: no injected file")
         plain = self.work / "stripped.onnx"
         self.run("strip", self.injected, "-o", plain)
-        need(plain.read_bytes() == self.path.read_bytes(), "other bytes than before")
+        same = without_places if beside(opened(self.path)) else Path.read_bytes
+        need(same(plain) == same(self.path), "other bytes than before")
 
     # ---- derivatives ----
 
+    def numbers(self, tensor):
+        return numpy_helper.to_array(tensor, str(self.path.parent))
+
     def direction(self, gradients):
         """Numbers of six trained tensors of the file, of matrices of zeros, and the images."""
-        proto = onnx.load(str(self.path))
+        proto = opened(self.path)
+        link_weights(self.path, self.work)
         tensors = {t.name: t for t in proto.graph.initializer}
         several = tied(proto.graph)
         names = [n for n in gradients if n in tensors and n not in several]
         chosen = [names[i] for i in
                   sorted({round(i * (len(names) - 1) / 5) for i in range(6)})] if names else []
         chosen += [n for n in names if n not in chosen and tensors[n].dims[1:] and
-                   not numpy_helper.to_array(tensors[n]).any()]
+                   not self.numbers(tensors[n]).any()]
         v = {}
         for name in chosen:
-            w = numpy_helper.to_array(tensors[name]).astype(np.float32)
+            w = self.numbers(tensors[name]).astype(np.float32)
             # A bias of zeros would outweigh all else; a last layer of zeros hides all else.
             size = np.sqrt(np.mean(w ** 2)) or 0.02 * (w.ndim > 1)
             v[name] = (self.draw.standard_normal(w.shape) * size).astype(np.float32)
@@ -218,7 +260,7 @@ class Trial:
         """ONNX Runtime's logits at x + step v, w + step v."""
         before = {name: tensors[name].SerializeToString() for name in v if name in tensors}
         for name in before:
-            w = numpy_helper.to_array(tensors[name])
+            w = self.numbers(tensors[name])
             tensors[name].CopyFrom(numpy_helper.from_array(
                 (w + step * v[name]).astype(w.dtype), name))
         path = self.work / "moved.onnx"
@@ -235,7 +277,7 @@ class Trial:
         folder = self.work / "gradients"
         self.run("grad", self.path, "--input", self.work / "x.npy", "--cotangent",
                  self.work / "u.npy", "-o", folder, "--threads", 1)
-        initializers = onnx.load(str(self.path), load_external_data=False).graph.initializer
+        initializers = opened(self.path).graph.initializer
         known = [t.name for t in initializers] + [self.input_name]
         written = {f.name[:-4]: f for f in folder.glob("*.npy")}
         flat = {n: n.replace("/", "_") for n in known}
@@ -286,8 +328,7 @@ class Trial:
         self.binary = self.double
         x, name = np.round(self.images[:1] * 256) / 256, before_softmax(proto.graph)
         dx = np.round(v[self.input_name][:1] * 16) / 16
-        at = {n: numpy_helper.to_array(tensors[n]).astype(np.float64)
-              for n in v if n in tensors}
+        at = {n: self.numbers(tensors[n]).astype(np.float64) for n in v if n in tensors}
 
         def moved(step, middle):
             made = onnx.ModelProto.FromString(proto.SerializeToString())
@@ -302,7 +343,8 @@ class Trial:
             np.save(self.work / "x.npy", (x + step * dx).astype(np.float32))
             return self.work / "double.onnx"
 
-        middle = self.compute(moved(0, np.zeros(self.want.shape[1])))[0].astype(np.float64)
+        at_zero = self.compute(moved(0, np.zeros(1)))[0].astype(np.float64)
+        middle = at_zero[1:] if one_number(proto.graph) else at_zero
         options = []
         for i, (tensor, numbers) in enumerate(v.items()):
             np.save(self.work / ("v%d.npy" % i), dx if tensor == self.input_name else numbers)
@@ -338,7 +380,8 @@ class Trial:
         """The file; one of rows of numbers reads images of one row, so that there is a step."""
         if self.images.ndim != 2:
             return self.path
-        proto, name = onnx.load(str(self.path)), self.input_name + ".image"
+        proto, name = opened(self.path), self.input_name + ".image"
+        link_weights(self.path, self.work)
         info = next(v for v in proto.graph.input if v.name == self.input_name)
         shape = ["n", 1, 1, self.images.shape[1]]
         kind = info.type.tensor_type.elem_type

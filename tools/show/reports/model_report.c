@@ -228,6 +228,9 @@ static void warn(mfm_model_report *r)
     warn_of_sharing(r);
     if (r->facts->ends_in_softmax)
         mfm_warn(r->ctx, "the output is a softmax: training uses the logits before it");
+    if (r->network && r->network->one_number)
+        mfm_warn(r->ctx, "the output is one number for each image: training uses the logits (0, z) "
+                         "of two classes, of which Sigmoid(z) is the probability of class 1");
     if (r->layers->n_layers == 0)
         mfm_warn(r->ctx, "no convolution and no fully connected layer: nothing to modulate");
 }
