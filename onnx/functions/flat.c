@@ -4,6 +4,7 @@
 
 #include "onnx/functions/fields.h"
 #include "onnx/functions/flat_parts.h"
+#include "onnx/functions/fused.h"
 
 static int take_nodes(mfm_flattener *f, mfm_flat_scope *s, Onnx__NodeProto *const *nodes,
                       size_t count);
@@ -122,7 +123,7 @@ static int add_of_function(mfm_flattener *f, const mfm_flat_scope *s, Onnx__Node
                                mfm_proto_text(copy->domain)[0] ? copy->domain : "ONNX");
     /* ONNX wants operators to be the same in both versions; runtimes take the model's anyway. */
     const int64_t outside = mfm_model_opset(f->model, mfm_proto_text(copy->domain));
-    if (outside && outside != version)
+    if (outside && outside != version && !s->fused)
         return mfm_fail(f->ctx, MFM_ENOTSUP,
                         "%s: function %s:%s imports opset %lld of '%s', the model %lld: they must "
                         "be the same",
@@ -189,7 +190,7 @@ static int return_names(mfm_flattener *f, mfm_flat_scope *caller, const mfm_flat
 
 /* Carries a call out: `node` as the caller has it, `call` with names of the view. */
 static int take_call(mfm_flattener *f, mfm_flat_scope *caller, const Onnx__NodeProto *node,
-                     const Onnx__NodeProto *call, const Onnx__FunctionProto *function)
+                     const Onnx__NodeProto *call, const Onnx__FunctionProto *function, bool fused)
 {
     int status = check_call(f, caller, function, call);
     if (status)
@@ -201,6 +202,7 @@ static int take_call(mfm_flattener *f, mfm_flat_scope *caller, const Onnx__NodeP
                         .title = name[0]          ? name
                                  : call->n_output ? call->output[0]
                                                   : mfm_proto_text(function->name),
+                        .fused = fused,
                         .depth = caller->depth + 1};
     mfm_strmap_init(&s.names, f->ctx);
     mfm_strmap_init(&s.given, f->ctx);
@@ -229,20 +231,23 @@ static int take_node(mfm_flattener *f, mfm_flat_scope *s, Onnx__NodeProto *node,
     const mfm_flat_from from = {node, s->function ? -1 : (ptrdiff_t)at};
     Onnx__NodeProto *copy;
     int status = find_function(f, node, &function);
+    const mfm_fused *fused = status || function || s->fused ? NULL : mfm_fused_of(f->model, node);
     if (!status && s->function && !function && is_identity(node)) {
         const char *same = mfm_flat_called(s, node->input[0]);
         return same ? mfm_flat_call_it(s, node->output[0], same)
                     : mfm_flat_refuse(f, s->function, MFM_EDATA, "nothing writes its value ",
                                       node->input[0]);
     }
-    if (!status && !s->function && !function && !has_alias(s, node))
+    if (!status && !s->function && !function && !fused && !has_alias(s, node))
         return add_node(f, node, from);
     if (!status)
         status = mfm_flat_copy(f, s, node, &copy);
+    if (!status && fused)
+        status = mfm_fused_body(f, fused, copy, &function);
     if (status)
         return status;
     if (function)
-        return take_call(f, s, node, copy, function);
+        return take_call(f, s, node, copy, function, fused != NULL);
     return s->function ? add_of_function(f, s, copy, from) : add_node(f, copy, from);
 }
 
@@ -305,9 +310,11 @@ static int calls_any(mfm_flattener *f, bool *calls)
     const Onnx__GraphProto *graph = f->model->proto->graph;
     const Onnx__FunctionProto *function = NULL;
     int status = f->model->proto->n_functions ? index_functions(f) : MFM_OK;
-    for (size_t i = 0; i < graph->n_node && !status && !function; i++)
+    *calls = false;
+    for (size_t i = 0; i < graph->n_node && !status && !*calls; i++) {
         status = f->model->proto->n_functions ? find_function(f, graph->node[i], &function) : 0;
-    *calls = function != NULL;
+        *calls = function || mfm_fused_of(f->model, graph->node[i]);
+    }
     return status;
 }
 

@@ -10,6 +10,9 @@
  *     - an Identity in a body is the same value under another name
  *     - the opset of a node is its function's, which must be the model's where that has one
  *
+ * What ONNX Runtime's optimiser fuses (fused.h) is a call, too, of a function that the file does
+ * not have: in the opset that its body is written for.
+ *
  * Tensors are the model's own: a weight that is given to a call is trained where it is an
  * initialiser of the graph. Numbers within a function stay as they are, for all its calls.
  */

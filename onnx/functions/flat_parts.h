@@ -40,6 +40,7 @@ typedef struct mfm_flat_scope {
     const char **texts;
     size_t n_texts, texts_capacity;
     size_t depth;
+    bool fused; /* the function is none of the file's (fused.h) */
 } mfm_flat_scope;
 
 typedef struct mfm_flattener {

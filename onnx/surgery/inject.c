@@ -226,7 +226,7 @@ static int check_place(const mfm_injector *in, const mfm_layers *layers, const p
     return MFM_OK;
 }
 
-/* What lies within a function is computed wherever the function is called. */
+/* What lies within a function, or a node that is fused of several, is no value of the file. */
 static int check_value(const mfm_injector *in, const place *p, const char *title)
 {
     const Onnx__GraphProto *graph = in->model->proto->graph;
@@ -235,8 +235,8 @@ static int check_value(const mfm_injector *in, const place *p, const char *title
             if (strcmp(graph->node[i]->output[k], p->point.value) == 0)
                 return MFM_OK;
     return mfm_fail(in->ctx, MFM_ENOTSUP,
-                    "cannot modulate %s: its value '%s' lies within a function: only values of the "
-                    "graph itself can be modulated",
+                    "cannot modulate %s: its value '%s' lies within a function or fused node: only "
+                    "values of the graph itself can be modulated: --position act or block may be",
                     title, p->point.value);
 }
 

@@ -137,7 +137,7 @@ def refused(program):
         helper.make_map_type_proto(TensorProto.INT64,
                                    helper.make_tensor_type_proto(TensorProto.FLOAT, []))))
     zip_map = ml("ZipMap", "y", "maps", classlabels_int64s=list(range(CLASSES)))
-    fused = helper.make_node("BiasGelu", ["m", "b"], ["g"], domain="com.microsoft")
+    fused = helper.make_node("BiasSplitGelu", ["m", "b"], ["g"], domain="com.microsoft")
     product = {"w": weights(64, 8), "b": weights(8), "v": weights(8, CLASSES)}
     yield ("a linear classifier", [flat, linear], {}, [label(), y], [ML],
            "black_op={'LinearClassifier'}")

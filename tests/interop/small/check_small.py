@@ -10,9 +10,9 @@ import importlib
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))  # check_injected
+sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))  # check_injected, check_fused
 PARTS = ["split", "softmax", "binary", "batch", "random", "inject", "fold", "ops", "old",
-         "others", "views"]
+         "others", "fused", "views"]
 
 try:
     import small

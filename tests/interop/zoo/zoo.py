@@ -8,7 +8,8 @@ A file's name is GROUP_NAME.onnx; zoo_files.py makes such files. Of each file:
     import      inspect says that it can be trained
     logits      of two images, as ONNX Runtime has them: LOGITS of the largest, and HALF where the
                 file computes in float16
-    inject      a modulator at the last feature layer; ONNX Runtime computes the same logits
+    inject      a modulator at the last feature layer, behind its activation or block where a node
+                is fused of both; ONNX Runtime computes the same logits
     strip       and takes it out again: the bytes of the file before; where weights lie in files
                 beside it, which may be cut otherwise, the same file but for where they lie
     derivative  J v along a random direction in the images and in tensors of the file, against
@@ -218,9 +219,21 @@ class Trial:
         self.more["logits_apart"] = found
         need(found <= self.most, "%.2g of the largest logit" % found)
 
+    def inject_somewhere(self):
+        """A node that is fused of a layer and more has a place behind these alone."""
+        for self.position in ("norm", "act", "block"):
+            try:
+                self.run("inject", self.path, "-o", self.injected, "--layer", "last_features",
+                         "--position", self.position)
+                return
+            except Failed as failed:
+                first = failed if self.position == "norm" else first
+                need("fused node" in str(first), str(first))
+        raise first
+
     def inject(self):
         self.injected = self.work / "injected.onnx"
-        self.run("inject", self.path, "-o", self.injected, "--layer", "last_features")
+        self.inject_somewhere()
         found = apart(self.oracle(self.injected, self.images), self.oracle(self.path, self.images))
         need(found <= self.most, "injected: %.2g of the largest logit" % found)
 
@@ -407,7 +420,7 @@ class Trial:
 
     def mfm(self):
         self.train("mfm", "--layer", "last_features", "--meta-per-class", 1,
-                   "--meta-batch", 2).unlink()
+                   "--meta-batch", 2, "--position", getattr(self, "position", "norm")).unlink()
 
     def written(self):
         need(hasattr(self, "trained"), "nothing was trained")

@@ -4,6 +4,7 @@
 
 #include "core/engine/op.h"
 #include "onnx/expand/expand.h"
+#include "onnx/functions/fused.h"
 #include "tools/options/options.h"
 
 typedef struct options {
@@ -93,6 +94,9 @@ static void print_markdown(void)
            "| operator | opset | what it computes |\n|---|---|---|\n");
     for (const mfm_expansion *e = mfm_expansions; e->name; e++)
         printf("| %s | %s | %s |\n", e->name, opsets(e->since, e->until, text), e->summary);
+    for (const mfm_fused *e = mfm_fused_operators; e->name; e++)
+        printf("| %s%s%s | %s | %s |\n", e->domain, *e->domain ? "." : "", e->name,
+               opsets(1, e->until, text), e->summary);
 }
 
 static void print_list(void)
@@ -105,6 +109,9 @@ static void print_list(void)
                    opsets(mfm_ops[i]->since, mfm_ops[i]->until, text), mfm_ops[i]->summary);
     for (const mfm_expansion *e = mfm_expansions; e->name; e++)
         printf("%-20s %-6s %s\n", e->name, opsets(e->since, e->until, text), e->summary);
+    for (const mfm_fused *e = mfm_fused_operators; e->name; e++)
+        printf("%s%s%s %s %s\n", e->domain, *e->domain ? "." : "", e->name,
+               opsets(1, e->until, text), e->summary);
 }
 
 int mfm_cmd_ops(mfm_ctx *ctx, int argc, const char **argv)
