@@ -70,15 +70,21 @@ static bool match_sum(mfm_classifier *c, const mfm_graph_node *node)
     return false;
 }
 
-mfm_classifier mfm_classifier_find(const mfm_graph *graph, int logits)
+mfm_classifier mfm_classifier_find(const mfm_network *network)
 {
-    mfm_classifier c = {.graph = graph, .features = -1, .weight = -1, .bias = -1};
-    const mfm_graph_node *node = producer(graph, logits);
+    const mfm_graph *graph = network->graph;
+    const mfm_classifier none = {.graph = graph,
+                                 .features = -1,
+                                 .weight = -1,
+                                 .bias = -1,
+                                 .one_number = network->one_number};
+    mfm_classifier c = none;
+    const mfm_graph_node *node = producer(graph, network->logits);
     while (is_identity(node))
         node = producer(graph, node->in[0]);
     const bool found = (has_trait(node, MFM_MATRIX) && match_product(&c, node)) ||
                        (has_trait(node, MFM_ADDS) && match_sum(&c, node));
-    return found ? c : (mfm_classifier){.graph = graph, .features = -1, .weight = -1, .bias = -1};
+    return found ? c : none;
 }
 
 mfm_classifier mfm_classifier_in(const mfm_graph *graph, const mfm_classifier *c)
@@ -97,6 +103,11 @@ int mfm_classifier_need(mfm_ctx *ctx, const mfm_classifier *c, const char *what)
 {
     if (c->weight >= 0)
         return MFM_OK;
+    if (c->one_number)
+        return mfm_fail(ctx, MFM_ENOTSUP,
+                        "%s: it changes the weights of each class, and the model gives one number "
+                        "for both: onnx-mfm head --classes 2 gives it a layer of two",
+                        what);
     return mfm_fail(ctx, MFM_ENOTSUP,
                     "%s: the logits are not made by a fully connected layer (Gemm, or MatMul and "
                     "Add) with weights of its own: it changes that layer",
@@ -197,7 +208,7 @@ static int normalise(writer *w, int x, const char *axis)
 int mfm_network_use_cosines(mfm_ctx *ctx, mfm_network *network, double scale)
 {
     writer w = {.graph = network->graph};
-    const mfm_classifier c = mfm_classifier_find(network->graph, network->logits);
+    const mfm_classifier c = mfm_classifier_find(network);
     w.status = mfm_classifier_need(ctx, &c, "cosine classifier");
     if (w.status)
         return w.status;

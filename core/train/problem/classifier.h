@@ -16,10 +16,11 @@ typedef struct mfm_classifier {
     int bias;      /* parameter [classes]; -1: none */
     bool by_class; /* weight is [classes, width], else [width, classes] */
     int64_t classes, width;
+    bool one_number; /* the network's logits are (0, z): no layer makes those of all classes */
 } mfm_classifier;
 
 /* weight is -1 when the logits are made in another way. */
-mfm_classifier mfm_classifier_find(const mfm_graph *graph, int logits);
+mfm_classifier mfm_classifier_find(const mfm_network *network);
 /* The same layer's parameters in another graph that has them by the same names. */
 mfm_classifier mfm_classifier_in(const mfm_graph *graph, const mfm_classifier *classifier);
 /* MFM_ENOTSUP with a message when there is none; `what` wants it. */

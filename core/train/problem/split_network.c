@@ -348,7 +348,7 @@ static void split_modulation(mfm_splitter *s, const char *name, int *hyper, int 
 static int prepare_network(const mfm_splitter *s, mfm_classifier *classifier)
 {
     const mfm_loss_spec *spec = &s->to->spec;
-    *classifier = mfm_classifier_find(s->from, s->network->logits);
+    *classifier = mfm_classifier_find(s->network);
     if (spec->task && spec->task->classes != s->to->classes)
         return mfm_fail(s->ctx, MFM_EINVAL, "loss: %lld classes: the model has %lld",
                         (long long)spec->task->classes, (long long)s->to->classes);

@@ -119,6 +119,20 @@ def refuses(program, end, text):
     return "" if status == 3 and text in messages else "exit %d: %s" % (status, messages)
 
 
+def says_what_to_do(program):
+    """What changes the weights of each class asks for a layer of two, and head makes one."""
+    path = program.folder / "Gemm_Sigmoid.onnx"
+    wanted = ("--finish", "tau-normalisation", *TRAIN)
+    status, _, messages, _ = program.train(path, *wanted)
+    if status != 3 or "head --classes 2" not in messages:
+        return "exit %d: %s" % (status, messages)
+    two = path.with_suffix(".head.onnx")
+    status, _, messages = program("head", path, "-o", two, "--classes", 2)
+    if not status:
+        status, _, messages, _ = program.train(two, *wanted)
+    return messages if status else ""
+
+
 def checks(program):
     program.data = small.Data(program.folder / "two", classes=2)
     for what, z, end, shape, kind in ENDINGS:
@@ -128,6 +142,7 @@ def checks(program):
         yield what + ": trained with a modulator", learns(program, path, kind, MFM)
         yield what + ": stripped", strips_as_it_was(program, path)
     yield "a step is that of the binary cross-entropy", steps_as_by_hand(program)
+    yield "what changes the weights of each class is refused", says_what_to_do(program)
     for op in ("Softmax", "LogSoftmax"):
         yield op + " of one number is refused", refuses(program, [node(op, "z", "y", axis=1)],
                                                         "it always gives the same")
