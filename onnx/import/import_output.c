@@ -221,7 +221,7 @@ static int warn_of_probabilities(mfm_importer *im, int logits)
 
 /* ---- the output ------------------------------------------------------------------------------ */
 
-/* [n, classes, 1, 1] becomes [n, classes]. */
+/* [n, classes, 1, 1] becomes [n, classes], and [n] becomes [n, 1]. */
 static int flatten_logits(mfm_importer *im, int *value)
 {
     const mfm_op *op = mfm_op_find("", "Flatten", 13);
@@ -231,15 +231,16 @@ static int flatten_logits(mfm_importer *im, int *value)
 
 static int check_classes(mfm_importer *im, const mfm_shape *shape)
 {
-    const bool flat = shape->rank == 2;
+    const bool flat = shape->rank == 1 || shape->rank == 2;
     const bool map = shape->rank == 4 && shape->dim[2] == 1 && shape->dim[3] == 1;
+    const int64_t numbers = mfm_shape_count(shape) / PROBE; /* of an image */
     char text[MFM_SHAPE_TEXT];
-    if ((!flat && !map) || shape->dim[0] != PROBE || shape->dim[1] < 1)
+    if ((!flat && !map) || shape->dim[0] != PROBE || numbers < 1)
         return mfm_fail(im->ctx, MFM_ENOTSUP,
                         "%s: output '%s': shape %s at batch 2: a classifier gives [batch, classes]",
                         mfm_model_path(im->model), im->output, mfm_shape_text(shape, text));
-    im->network->one_number = shape->dim[1] == 1;
-    im->network->classes = shape->dim[1] == 1 ? 2 : shape->dim[1];
+    im->network->one_number = numbers == 1;
+    im->network->classes = numbers == 1 ? 2 : numbers;
     if (im->info && im->info->classes != im->network->classes)
         return mfm_fail(im->ctx, MFM_EDATA,
                         "%s: the modulator is for %lld classes, the model has %lld",
@@ -261,7 +262,7 @@ static int find_logits(mfm_importer *im, const mfm_shape *shapes, int output)
         status = one ? before_sigmoid(&e, logits) : before_softmax(&e, logits);
     if (!status && *logits == output)
         status = warn_of_probabilities(im, output);
-    if (!status && shapes[output].rank == 4)
+    if (!status && shapes[output].rank != 2)
         status = flatten_logits(im, logits);
     if (!status && one)
         status = add_class_0(im, logits);

@@ -17,7 +17,7 @@ GEMM = (LINEAR, {"g": weights(144, 1, scale=0.1), "h": weights(1)})
 MAP = ([node("GlobalAveragePool", "r", "a"), node("Conv", "a k", "z")],
        {"k": weights(1, 4, 1, 1)})
 MATMUL = ([LINEAR[0], node("MatMul", "flat g", "m"), node("Add", "m h", "z")], GEMM[1])
-ROW = np.array([-1, 1])
+INTS = {"row": np.array([-1, 1]), "all": np.array([-1]), "last": np.array([1])}
 
 # (what, z and its weights, nodes from z to y, shape of y, kind: "p" or "z", "!" what is warned of)
 ENDINGS = [
@@ -28,14 +28,18 @@ ENDINGS = [
     ("a map, Sigmoid", MAP, [node("Sigmoid", "z", "y")], ("n", 1, 1, 1), "p"),
     ("a map, Sigmoid, Flatten", MAP, [node("Sigmoid", "z", "s"), node("Flatten", "s", "y")],
      ("n", 1), "p"),
+    ("Sigmoid, Squeeze", GEMM, [node("Sigmoid", "z", "s"), node("Squeeze", "s last", "y")],
+     ("n",), "p"),
+    ("Reshape, Sigmoid", GEMM, [node("Reshape", "z all", "s"), node("Sigmoid", "s", "y")],
+     ("n",), "p"),
+    ("Squeeze, no Sigmoid", GEMM, [node("Squeeze", "z last", "y")], ("n",), "z!no Sigmoid"),
     ("no Sigmoid", GEMM, [node("Identity", "z", "y")], ("n", 1), "z!no Sigmoid"),
 ]
 
 
 def build(program, what, z, end, shape):
     nodes, tensors = small.join(small.features(), z, (end, {}))
-    if any("row" in n.input for n in nodes):
-        tensors["row"] = ROW
+    tensors.update({k: v for k, v in INTS.items() if any(k in n.input for n in nodes)})
     path = program.folder / (what.replace(", ", "_").replace(" ", "_") + ".onnx")
     return small.save(path, nodes, tensors, y=shape)
 
