@@ -1,64 +1,12 @@
 #include "tools/class_names.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "tools/files.h"
-
-static int compare(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static int check_different(mfm_ctx *ctx, const char *path, const mfm_class_names *n)
-{
-    const char **sorted = mfm_alloc(ctx, n->count, sizeof *sorted);
-    int status = sorted ? MFM_OK : MFM_ENOMEM;
-    if (sorted && n->count)
-        memcpy(sorted, n->name, n->count * sizeof *sorted);
-    if (sorted)
-        qsort(sorted, n->count, sizeof *sorted, compare);
-    for (size_t i = 1; i < n->count && !status; i++)
-        if (strcmp(sorted[i - 1], sorted[i]) == 0)
-            status =
-                mfm_fail(ctx, MFM_EDATA, "%s: two classes are called '%.80s'", path, sorted[i]);
-    mfm_free(ctx, sorted);
-    return status;
-}
-
-/* Cuts the text into its lines, which the names point to. */
-static int split_lines(mfm_ctx *ctx, const char *path, mfm_class_names *n)
-{
-    size_t capacity = 0;
-    for (char *line = n->text; *line;) {
-        const size_t length = strcspn(line, "\r\n");
-        char *next = line + length + (line[length] == '\r' && line[length + 1] == '\n');
-        if (length == 0)
-            return mfm_fail(ctx, MFM_EDATA, "%s: line %zu is empty: expected the name of a class",
-                            path, n->count + 1);
-        if (mfm_grow(ctx, &n->name, n->count, &capacity, sizeof *n->name))
-            return MFM_ENOMEM;
-        n->name[n->count++] = line;
-        next += *next != '\0';
-        line[length] = '\0';
-        line = next;
-    }
-    return check_different(ctx, path, n);
-}
 
 int mfm_class_names_read(mfm_ctx *ctx, const char *path, mfm_class_names *names)
 {
+    char *text;
     size_t size;
     *names = (mfm_class_names){.text = NULL};
-    int status = mfm_read_file(ctx, path, &names->text, &size);
-    if (!status && strlen(names->text) != size)
-        status = mfm_fail(ctx, MFM_EDATA, "%s: holds a zero byte: expected text", path);
-    return status ? status : split_lines(ctx, path, names);
-}
-
-void mfm_class_names_clear(mfm_ctx *ctx, mfm_class_names *names)
-{
-    mfm_free(ctx, names->name);
-    mfm_free(ctx, names->text);
-    *names = (mfm_class_names){.text = NULL};
+    const int status = mfm_read_file(ctx, path, &text, &size);
+    return status ? status : mfm_class_names_parse(ctx, path, text, size, names);
 }
