@@ -213,7 +213,9 @@ static int read_image(mfm_worker *worker, uint32_t index, const mfm_draw *draw, 
     }
     if (status != MFM_OK)
         return status;
-    if (draw && p->augment.count > 0)
+    if (p->array)
+        mfm_array_form_row(p->array, mfm_reader_picture(worker->reader)->numbers, out);
+    else if (draw && p->augment.count > 0)
         augment(worker, pixels, draw, out);
     else
         mfm_preprocess_image(p, pixels, out);

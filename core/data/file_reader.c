@@ -205,3 +205,25 @@ int mfm_file_reader_end(mfm_file_reader *reader)
     return mfm_fail(reader->ctx, MFM_EDATA, "%s: too long: bytes follow the last image or label",
                     reader->path);
 }
+
+int mfm_file_read_whole(mfm_ctx *ctx, const char *path, char **bytes, size_t *size)
+{
+    mfm_file_reader *reader;
+    *bytes = NULL;
+    int status = mfm_file_reader_open(ctx, path, &reader);
+    if (status != MFM_OK)
+        return status;
+    *size = (size_t)reader->size;
+    if (reader->compressed)
+        status = mfm_fail(ctx, MFM_EDATA, "%s: compressed by gzip: gunzip it", path);
+    else if (!(*bytes = mfm_alloc(ctx, *size + 1, 1)))
+        status = MFM_ENOMEM;
+    if (status == MFM_OK)
+        status = mfm_file_reader_read(reader, *bytes, *size);
+    mfm_file_reader_close(reader);
+    if (status != MFM_OK) {
+        mfm_free(ctx, *bytes);
+        *bytes = NULL;
+    }
+    return status;
+}

@@ -26,6 +26,9 @@ uint64_t mfm_file_reader_limit(const mfm_file_reader *reader);
 
 /* Exactly size bytes. */
 int mfm_file_reader_read(mfm_file_reader *reader, void *to, size_t size);
+/* All of a file that is not compressed (MFM_EDATA), with a zero byte behind it. The caller releases
+ * *bytes by mfm_free. */
+int mfm_file_read_whole(mfm_ctx *ctx, const char *path, char **bytes, size_t *size);
 /* An error when anything follows, or the checksum is wrong. */
 int mfm_file_reader_end(mfm_file_reader *reader);
 

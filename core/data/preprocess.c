@@ -7,6 +7,8 @@
 static int check_shape(mfm_ctx *ctx, const mfm_dataset *dataset, const mfm_preprocess *to,
                        enum mfm_fit_how fit)
 {
+    if (dataset->row.rank)
+        return mfm_fail(ctx, MFM_EINVAL, "%s: rows of arrays, no images", dataset->name);
     if (dataset->height == 0)
         return to->channels == 1 || to->channels == 3
                    ? MFM_OK
@@ -242,6 +244,24 @@ int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, 
     if (status == MFM_OK)
         *result = preprocess;
     return status;
+}
+
+void mfm_preprocess_arrays(const mfm_array_form *form, mfm_preprocess *preprocess)
+{
+    const mfm_shape *row = &form->row;
+    const int numbers = (int)mfm_shape_count(row);
+    const bool image = row->rank == 3;
+    const int first = form->turns ? 1 : 0; /* of height and width */
+    *preprocess = (mfm_preprocess){.image_height = 1,
+                                   .image_width = 1,
+                                   .image_channels = numbers,
+                                   .source_height = 1,
+                                   .source_width = 1,
+                                   .source_channels = numbers,
+                                   .height = image ? (int)row->dim[first] : 1,
+                                   .width = image ? (int)row->dim[first + 1] : 1,
+                                   .channels = image ? (int)row->dim[form->turns ? 0 : 2] : numbers,
+                                   .array = form};
 }
 
 size_t mfm_preprocess_size(const mfm_preprocess *preprocess)

@@ -3,6 +3,8 @@
  * fit_picture.h resizes, here black pixels are put around and grey is copied to colour), augmented
  * (augmentations/augmentation.h), then normalised as (byte / scale - mean) / deviation. "Black" is
  * the byte 0 before normalisation.
+ *
+ * Rows of arrays are numbers already, and go the way of core/data/array_form.h.
  */
 #ifndef MFM_PREPROCESS_H
 #define MFM_PREPROCESS_H
@@ -10,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/data/array_form.h"
 #include "core/data/augmentations/augmentation.h"
 #include "core/data/sources/dataset.h"
 #include "core/base/context.h"
@@ -56,6 +59,7 @@ typedef struct mfm_preprocess {
     mfm_augment augment;
     mfm_normalisation normalisation;
     real table[MFM_DATA_CHANNELS][256]; /* byte to number, per channel of the model */
+    const mfm_array_form *array; /* of arrays, and all that is of bytes is left; NULL: images */
 } mfm_preprocess;
 
 /* Where images are resized, another size of which the centre is evaluated: MFM_EDATA for one below
@@ -69,6 +73,10 @@ int mfm_preprocess_set_full(mfm_ctx *ctx, int height, int width, mfm_preprocess 
 int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, int height,
                         int width, enum mfm_fit_how fit, const mfm_normalisation *normalisation,
                         const mfm_augment *augment, mfm_preprocess *preprocess);
+
+/* Of arrays, whose rows become that form's, which must outlive it: height, width and channels are
+ * those of rows that are images, else 1, 1 and how many numbers there are. */
+void mfm_preprocess_arrays(const mfm_array_form *form, mfm_preprocess *preprocess);
 
 /* What a model tells of its images (onnx/info/preprocess_info.h). */
 typedef struct mfm_preprocess_info {

@@ -305,7 +305,9 @@ static uint64_t hash_image(uint64_t hash, const mfm_images *images, uint32_t ind
     hash = mfm_fnv_number(hash, images->labels[index], 2);
     if (images->source)
         return images->source->hash(images->self, index, hash);
-    return size ? mfm_fnv(hash, images->pixels + index * size, size) : hash;
+    size_t bytes;
+    const void *content = mfm_images_content(images, index, size, &bytes);
+    return size ? mfm_fnv(hash, content, bytes) : hash;
 }
 
 static uint64_t hash_split(const mfm_dataset *dataset, const mfm_split *split)

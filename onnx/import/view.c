@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "onnx/import/import_parts.h"
+#include "onnx/info/array_info.h"
 #include "onnx/info/preprocess_info.h"
 #include "onnx/proto/nearest.h"
 #include "onnx/storage/tensor_data.h"
@@ -112,12 +113,22 @@ bool mfm_model_reads_rows(const mfm_model *model)
 int mfm_import_open_size(mfm_importer *im, int64_t *height, int64_t *width)
 {
     mfm_preprocess_info info;
+    mfm_array_form array;
     bool told = false;
     *height = im->model->view.height;
     *width = im->model->view.width;
     if (*height > 0 && *width > 0)
         return MFM_OK;
-    const int status = mfm_preprocess_info_read(im->ctx, im->model, &info, &told);
+    int status = mfm_array_info_read(im->ctx, im->model, &array, &told);
+    const bool image = told && array.row.rank == 3;
+    if (image) {
+        *height = array.row.dim[array.turns ? 1 : 0];
+        *width = array.row.dim[array.turns ? 2 : 1];
+    }
+    mfm_array_form_clear(im->ctx, &array);
+    if (status || image)
+        return status;
+    status = mfm_preprocess_info_read(im->ctx, im->model, &info, &told);
     if (!status && !told)
         return mfm_fail(im->ctx, MFM_ENOTSUP,
                         "%s: its input leaves the size of images open: --input-size "

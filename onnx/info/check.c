@@ -8,6 +8,7 @@
 #include "onnx/functions/flat.h"
 #include "onnx/checkpoint.h"
 #include "onnx/import/import_parts.h"
+#include "onnx/info/array_info.h"
 #include "onnx/info/class_info.h"
 #include "onnx/info/preprocess_info.h"
 #include "onnx/proto/strmap.h"
@@ -259,11 +260,15 @@ static void check_import(mfm_findings *p, mfm_model *model)
 static void check_metadata(mfm_findings *p, const mfm_model *model)
 {
     mfm_preprocess_info preprocess;
+    mfm_array_form array;
     mfm_class_info *classes = NULL;
     mfm_inject_info *injected = NULL;
     char *run = NULL;
-    bool told;
-    judge(p, mfm_preprocess_info_read(p->ctx, model, &preprocess, &told), MFM_FINDING_ERROR);
+    bool told, of_arrays;
+    judge(p, mfm_array_info_read(p->ctx, model, &array, &of_arrays), MFM_FINDING_ERROR);
+    mfm_array_form_clear(p->ctx, &array);
+    if (!of_arrays)
+        judge(p, mfm_preprocess_info_read(p->ctx, model, &preprocess, &told), MFM_FINDING_ERROR);
     judge(p, mfm_class_info_read(p->ctx, model, &classes), MFM_FINDING_ERROR);
     mfm_class_info_free(p->ctx, classes);
     int status = mfm_inject_info_read(p->ctx, model, &injected);

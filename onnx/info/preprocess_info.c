@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "onnx/import/import.h"
+#include "onnx/info/array_info.h"
 #include "onnx/proto/proto.h"
 
 enum { VERSION = 1, MOST_SIDE = 1 << 16, FEWEST_DIGITS = 15, MOST_DIGITS = 17 };
@@ -40,7 +41,7 @@ static const char *colours(const mfm_preprocess *p)
     return p->source_channels == 1 ? "grey" : p->source_channels == 3 ? "rgb" : "other";
 }
 
-int mfm_preprocess_info_text(mfm_ctx *ctx, const mfm_preprocess *p, bool rows, char **text)
+static json_t *image_json(const mfm_preprocess *p, bool rows)
 {
     const mfm_normalisation *n = &p->normalisation;
     json_t *root =
@@ -51,7 +52,14 @@ int mfm_preprocess_info_text(mfm_ctx *ctx, const mfm_preprocess *p, bool rows, c
                   "deviation", numbers(n->deviation, n->channels));
     if (root && p->resizes)
         json_object_set_new(root, "resize", json_pack("[i,i]", p->full_height, p->full_width));
-    char *dump = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(digits_of(n))) : NULL;
+    return root;
+}
+
+int mfm_preprocess_info_text(mfm_ctx *ctx, const mfm_preprocess *p, bool rows, char **text)
+{
+    json_t *root = p->array ? mfm_array_info_json(p->array) : image_json(p, rows);
+    const size_t digits = p->array ? MOST_DIGITS : digits_of(&p->normalisation);
+    char *dump = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(digits)) : NULL;
     *text = dump ? mfm_strdup(ctx, dump) : NULL;
     free(dump); /* jansson's */
     json_decref(root);
@@ -149,6 +157,8 @@ static int read_numbers(mfm_ctx *ctx, const json_t *root, const char *key, int c
 static int read_root(mfm_ctx *ctx, const json_t *root, mfm_preprocess_info *info)
 {
     const json_int_t version = json_integer_value(json_object_get(root, "version"));
+    if (mfm_array_info_is(root))
+        return mfm_fail(ctx, MFM_ENOTSUP, "the model was trained on arrays of numbers, no images");
     if (version < 1)
         return bad(ctx, "version", "a number from 1 up");
     if (version > VERSION)

@@ -1,7 +1,8 @@
 /*
  * What a model's input must be made of, in the file itself: metadata_props["mfm.preprocess"] is
  * JSON that tells how bytes of an image become the numbers that the model was trained on
- * (docs/formats.md).
+ * (docs/formats.md). Of a model that was trained on arrays it tells other things
+ * (onnx/info/array_info.h).
  */
 #ifndef MFM_ONNX_PREPROCESS_INFO_H
 #define MFM_ONNX_PREPROCESS_INFO_H
@@ -17,7 +18,7 @@ MFM_C_BEGIN
 #define MFM_PREPROCESS_KEY "mfm.preprocess"
 
 /* *found is false when the model tells nothing. MFM_EDATA when what it tells is damaged or cannot
- * be used, MFM_ENOTSUP when it is of a later version: by key, field and rule. */
+ * be used, MFM_ENOTSUP when it is of a later version, or of arrays: by key, field and rule. */
 int mfm_preprocess_info_read(mfm_ctx *ctx, const mfm_model *model, mfm_preprocess_info *info,
                              bool *found);
 /* Whether there is such metadata at all. */

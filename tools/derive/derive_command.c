@@ -315,7 +315,7 @@ static int compute(work *w)
     if (!status)
         status = check_wrt(w);
     if (!status)
-        status = mfm_rows_read(w->ctx, o->input, &one, false, &w->images);
+        status = mfm_rows_read(w->ctx, o->input, &one, MFM_ROWS_OF_FLOATS, &w->images);
     spec.batch = (int64_t)w->images.count;
     if (!status)
         status = mfm_derivatives_init(w->ctx, w->network, &spec, &w->d);

@@ -24,8 +24,9 @@ static int make_rows(mfm_ctx *ctx, size_t count, const mfm_shape *one, mfm_rows 
 }
 
 static int read_plain(mfm_ctx *ctx, const char *path, const char *content, size_t size,
-                      const mfm_shape *one, bool bytes, mfm_rows *rows)
+                      const mfm_shape *one, enum mfm_rows_of of, mfm_rows *rows)
 {
+    const bool bytes = of == MFM_ROWS_OF_BYTES;
     char shape[MFM_SHAPE_TEXT];
     const size_t row = (size_t)mfm_shape_count(one) * (bytes ? 1 : sizeof(float));
     if (size == 0 || size % row != 0)
@@ -40,17 +41,18 @@ static int read_plain(mfm_ctx *ctx, const char *path, const char *content, size_
 }
 
 static int check_npy(mfm_ctx *ctx, const char *path, const mfm_npy *npy, const mfm_shape *one,
-                     bool bytes)
+                     enum mfm_rows_of of)
 {
+    const bool floats = of == MFM_ROWS_OF_FLOATS, bytes = of == MFM_ROWS_OF_BYTES;
     char shape[MFM_SHAPE_TEXT], expected[MFM_SHAPE_TEXT];
     mfm_shape all = *one;
     all.dim[0] = npy->shape.dim[0];
-    if (!bytes && (npy->type == MFM_NPY_INT32 || npy->type == MFM_NPY_INT64))
+    if (floats && (npy->type == MFM_NPY_INT32 || npy->type == MFM_NPY_INT64))
         return mfm_fail(ctx, MFM_EDATA,
                         "%s: its numbers are whole (<i%d): expected float32: "
                         "astype(numpy.float32) makes them so",
                         path, npy->type == MFM_NPY_INT32 ? 4 : 8);
-    if (!bytes && npy->type == MFM_NPY_BYTE)
+    if (floats && npy->type == MFM_NPY_BYTE)
         return mfm_fail(ctx, MFM_EDATA,
                         "%s: bytes (uint8): --bytes normalises images as the model tells; "
                         "numbers that are ready are float32",
@@ -67,12 +69,12 @@ static int check_npy(mfm_ctx *ctx, const char *path, const mfm_npy *npy, const m
 }
 
 static int read_npy(mfm_ctx *ctx, const char *path, const char *content, size_t size,
-                    const mfm_shape *one, bool bytes, mfm_rows *rows)
+                    const mfm_shape *one, enum mfm_rows_of of, mfm_rows *rows)
 {
     mfm_npy npy;
     int status = mfm_npy_read(ctx, path, content, size, &npy);
     if (!status)
-        status = check_npy(ctx, path, &npy, one, bytes);
+        status = check_npy(ctx, path, &npy, one, of);
     if (!status)
         status = make_rows(ctx, (size_t)npy.shape.dim[0], one, rows);
     if (!status)
@@ -80,7 +82,8 @@ static int read_npy(mfm_ctx *ctx, const char *path, const char *content, size_t 
     return status;
 }
 
-int mfm_rows_read(mfm_ctx *ctx, const char *path, const mfm_shape *one, bool bytes, mfm_rows *rows)
+int mfm_rows_read(mfm_ctx *ctx, const char *path, const mfm_shape *one, enum mfm_rows_of of,
+                  mfm_rows *rows)
 {
     char *content;
     size_t size;
@@ -88,8 +91,8 @@ int mfm_rows_read(mfm_ctx *ctx, const char *path, const mfm_shape *one, bool byt
     if (status)
         return status;
     status = mfm_npy_begins(content, size) || named_npy(path)
-                 ? read_npy(ctx, path, content, size, one, bytes, rows)
-                 : read_plain(ctx, path, content, size, one, bytes, rows);
+                 ? read_npy(ctx, path, content, size, one, of, rows)
+                 : read_plain(ctx, path, content, size, one, of, rows);
     mfm_free(ctx, content);
     return status;
 }

@@ -14,10 +14,17 @@ typedef struct mfm_rows {
     size_t count, length;
 } mfm_rows;
 
-/* one: the shape of a row, with 1 for the first axis. bytes: the file's numbers are uint8, else
- * floating-point ones. MFM_EDATA for another shape or type. The caller releases rows->data with
- * mfm_free. */
-int mfm_rows_read(mfm_ctx *ctx, const char *path, const mfm_shape *one, bool bytes, mfm_rows *rows);
+/* What a file may hold. */
+enum mfm_rows_of {
+    MFM_ROWS_OF_FLOATS, /* floating-point numbers */
+    MFM_ROWS_OF_BYTES,  /* uint8 */
+    MFM_ROWS_OF_ANY     /* any type of .npy; without its header float32 */
+};
+
+/* one: the shape of a row, with 1 for the first axis. MFM_EDATA for another shape or type. The
+ * caller releases rows->data with mfm_free. */
+int mfm_rows_read(mfm_ctx *ctx, const char *path, const mfm_shape *one, enum mfm_rows_of of,
+                  mfm_rows *rows);
 
 /* A file of exactly that shape: floating-point or whole numbers, numbers[mfm_shape_count(shape)].
  */

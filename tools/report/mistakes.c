@@ -122,6 +122,7 @@ static int reduction(const mfm_picture *p)
     return reduce;
 }
 
+/* *text stays NULL for what has no colours; rows of arrays are no pictures at all. */
 static int read_picture(mfm_run_record *r, mfm_reader *reader, uint32_t index, const char **text)
 {
     int status = mfm_reader_begin(reader, index);
@@ -158,7 +159,7 @@ int mfm_mistakes_show(const mfm_mistakes *m, const mfm_dataset *d, mfm_run_recor
     for (int i = 0; i < m->count && !status; i++) {
         e->mistakes[i] = m->item[i];
         status = name_file(r, &d->test, m->item[i].index, &e->mistakes[i].file);
-        if (!status)
+        if (!status && !d->row.rank)
             status = read_picture(r, reader, m->item[i].index, &e->mistakes[i].picture);
     }
     mfm_reader_close(r->ctx, reader);

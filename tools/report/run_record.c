@@ -326,6 +326,21 @@ static char *time_text(const record *r)
     return isnan(seconds) ? mfm_strdup(r->ctx, "-") : mfm_format(r->ctx, "%.1f s", seconds);
 }
 
+/* "[13], as stored" or "[13], (x - mean) / deviation along axis 1", of arrays. */
+static char *numbers_text(const record *r, const json_t *p)
+{
+    char *shape = list_text(r->ctx, json_object_get(p, "numbers"));
+    const json_t *axis = json_object_get(p, "axis");
+    char *text = NULL;
+    if (shape && axis)
+        text = mfm_format(r->ctx, "[%s], (x - mean) / deviation along axis %d", shape,
+                          (int)json_integer_value(axis));
+    else if (shape)
+        text = mfm_format(r->ctx, "[%s], as stored", shape);
+    mfm_free(r->ctx, shape);
+    return text;
+}
+
 /* "(byte / 255 - 0.286) / 0.353, grey, 1 x 28 x 28", numbers of several channels by commas. */
 static char *pixels_text(const record *r)
 {
@@ -337,6 +352,8 @@ static char *pixels_text(const record *r)
     char *text = NULL;
     if (!p)
         text = mfm_strdup(r->ctx, "-");
+    else if (json_object_get(p, "numbers"))
+        text = numbers_text(r, p);
     else if (mean && deviation)
         text =
             mfm_format(r->ctx, "(byte / %.10g - (%s)) / (%s), %s, %d x %d x %d",
@@ -363,6 +380,7 @@ static int add_figures(record *r)
                                             {"meta_images", "Meta images"},
                                             {"validation_images", "Validation images"}};
     const double *error = r->page.series[MFM_PAGE_TEST_ERROR];
+    const json_t *preprocess = json_object_get(r->run, "preprocess");
     r->figures = mfm_alloc(r->ctx, FIGURES, sizeof *r->figures);
     if (!r->figures)
         return MFM_ENOMEM;
@@ -379,7 +397,8 @@ static int add_figures(record *r)
             status = add_figure(r, counts[i][1], value_text(r->ctx, count));
     }
     if (!status)
-        status = add_figure(r, "Pixels", pixels_text(r));
+        status = add_figure(r, json_object_get(preprocess, "numbers") ? "Numbers" : "Pixels",
+                            pixels_text(r));
     return status ? status : add_figure(r, "Time in training", time_text(r));
 }
 

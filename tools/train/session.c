@@ -10,6 +10,7 @@
 #include "onnx/info/preprocess_info.h"
 #include "tools/options/groups/data_options.h"
 #include "tools/files.h"
+#include "tools/train/session_arrays.h"
 
 int mfm_session_load(mfm_session *session, const char *path)
 {
@@ -320,13 +321,19 @@ static int make_preprocess(mfm_session *session, const mfm_images_wanted *wanted
     const mfm_graph *graph = session->network->graph;
     const mfm_shape *shape = &graph->values[session->network->images].shape;
     char text[MFM_SHAPE_TEXT];
+    int status;
+    if (session->dataset->row.rank) {
+        status = mfm_session_prepare_arrays(session, wanted, shape);
+        return status ? mfm_fail_in(ctx, status, "%s", path) : MFM_OK;
+    }
     if (shape->rank != 4)
         return mfm_fail(ctx, MFM_ENOTSUP,
-                        "%s: input of shape %s: expected [batch, channels, height, width]", path,
-                        mfm_shape_text(shape, text));
+                        "%s: input of shape %s: images are [batch, channels, height, width]; "
+                        "arrays:FOLDER has other data",
+                        path, mfm_shape_text(shape, text));
     mfm_preprocess_info info;
     bool own;
-    int status = choose_normalisation(session, wanted, shape, &info, &own);
+    status = choose_normalisation(session, wanted, shape, &info, &own);
     if (status)
         return status;
     const bool told =
@@ -388,8 +395,8 @@ int mfm_session_open_data(mfm_session *session, const mfm_images_wanted *wanted)
     if (!status)
         tell_names(session, wanted->training, &options);
     if (!status)
-        status = mfm_open_data(session->ctx, wanted->specification, &options, wanted->parts,
-                               &session->dataset);
+        status = mfm_open_data(session->ctx, wanted->specification, &options,
+                               mfm_session_array_parts(wanted), &session->dataset);
     if (!status)
         status = wanted->training ? check_tests(session) : number_classes(session);
     if (!status)
@@ -405,6 +412,7 @@ void mfm_session_clear(mfm_session *session)
 {
     mfm_class_info_free(session->ctx, session->classes);
     mfm_dataset_free(session->ctx, session->dataset);
+    mfm_array_form_clear(session->ctx, &session->array);
     mfm_problem_free(session->problem);
     mfm_task_clear(session->ctx, &session->task);
     mfm_network_free(session->ctx, session->network);
@@ -417,7 +425,7 @@ void mfm_session_no_effect(const mfm_session *s, const mfm_option_table *table,
 {
     static const char *const fit[] = {"fit", "pad", NULL}, *const normalise[] = {"normalise", NULL};
     const mfm_preprocess *p = &s->preprocess;
-    if (p->image_channels == p->channels && p->image_height == p->height &&
+    if (!p->array && p->image_channels == p->channels && p->image_height == p->height &&
         p->image_width == p->width)
         mfm_options_no_effect(s->ctx, table, given, fit,
                               "the images are of the size that the model reads");

@@ -26,6 +26,7 @@ typedef struct mfm_session {
     mfm_problem *problem;
     mfm_dataset *dataset;
     mfm_preprocess preprocess;
+    mfm_array_form array;     /* of arrays, which the preprocess points to */
     bool tells_normalisation; /* the model does */
     bool own_normalisation;   /* it is used */
     bool given_normalisation; /* the command line's is */

@@ -67,5 +67,6 @@ const mfm_mixing mfm_mixing_cutmix = {
     .name = "cutmix",
     .summary = "a rectangle of another image pasted in",
     .settings = {&settings},
+    .pastes = true,
     .mix = mix,
 };

@@ -36,6 +36,7 @@ typedef struct mfm_mixing {
     const char *name;
     const char *summary;
     const mfm_settings *settings[2]; /* ended by NULL */
+    bool pastes;                     /* areas of images, of which other rows have none */
     void (*mix)(const mfm_mix *mix, const void *values);
 } mfm_mixing;
 

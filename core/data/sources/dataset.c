@@ -38,6 +38,14 @@ size_t mfm_dataset_image_size(const mfm_dataset *dataset)
     return (size_t)dataset->height * (size_t)dataset->width * (size_t)dataset->channels;
 }
 
+const void *mfm_images_content(const mfm_images *images, uint32_t index, size_t image_size,
+                               size_t *size)
+{
+    *size = image_size * (images->numbers ? sizeof *images->numbers : 1);
+    return images->numbers ? (const void *)(images->numbers + index * image_size)
+                           : images->pixels + index * image_size;
+}
+
 int mfm_images_new(mfm_ctx *ctx, const mfm_dataset *dataset, uint64_t count, mfm_images *images)
 {
     if (count == 0 || count > UINT32_MAX)
@@ -54,6 +62,7 @@ void mfm_images_clear(mfm_ctx *ctx, mfm_images *images)
     if (images->source)
         images->source->free(ctx, images->self);
     mfm_free(ctx, images->pixels);
+    mfm_free(ctx, images->numbers);
     mfm_free(ctx, images->labels);
     *images = (mfm_images){0};
 }
@@ -168,6 +177,12 @@ bool mfm_dataset_of_files(const char *specification)
 {
     const mfm_dataset_kind *kind = find_kind(specification, strcspn(specification, ":"));
     return kind && kind->files;
+}
+
+bool mfm_dataset_of_arrays(const char *specification)
+{
+    const mfm_dataset_kind *kind = find_kind(specification, strcspn(specification, ":"));
+    return kind && kind->numbers;
 }
 
 int mfm_dataset_open(mfm_ctx *ctx, const char *specification, unsigned parts, mfm_dataset **result)

@@ -1,9 +1,10 @@
 /*
- * A labelled image dataset: bytes held in memory, or a source that reads them (source.h).
+ * A labelled dataset: images, whose bytes are held in memory or come from a source that reads them
+ * (source.h), or arrays, rows of numbers of any shape, in memory as float32.
  *
- * Pixels are [count, height, width, channels]; labels are class numbers below `classes`, checked
- * when the files are read; class 0 may be label 1 of the files, and so on. Mean and deviation are
- * per channel, in units where a byte of 255 is 1.
+ * Pixels are [count, height, width, channels], numbers [count, ...row], row-major; labels are class
+ * numbers below `classes`, checked when the files are read; class 0 may be label 1 of the files,
+ * and so on. Mean and deviation are per channel, in units where a byte of 255 is 1.
  *
  * A dataset is opened from a specification, "kind" or "kind:folder"; the kinds are the lines of
  * sources/sources.def, each with a file of its own.
@@ -17,6 +18,7 @@
 
 #include "core/base/context.h"
 #include "core/base/linkage.h"
+#include "core/base/shape.h"
 
 MFM_C_BEGIN
 
@@ -31,6 +33,7 @@ typedef struct mfm_source_kind mfm_source_kind; /* core/data/sources/source.h */
 typedef struct mfm_images {
     uint32_t count;
     uint8_t *pixels;  /* [count, height, width, channels] in memory; NULL: the source reads them */
+    float *numbers;   /* of arrays, [count, row], instead */
     uint16_t *labels; /* [count] */
     const mfm_source_kind *source; /* NULL: memory */
     void *self;                    /* the source's own */
@@ -64,7 +67,10 @@ typedef struct mfm_dataset {
     mfm_dataset_options options;
     int height, width; /* 0: they differ, and every image is resized to what a model reads */
     int channels, classes;
-    int first_label;    /* what the files call class 0 */
+    mfm_shape row;   /* of arrays, a sample's shape: height and width are 1, channels its numbers;
+                        rank 0: images */
+    bool bytes;      /* of arrays, all that were read are uint8 */
+    int first_label; /* what the files call class 0 */
     char **class_names; /* [classes] */
     /* Of images in files, whose channels are red, green and blue, [3] is that of their grey form.
      */
@@ -90,6 +96,8 @@ int mfm_dataset_number_from(mfm_ctx *ctx, mfm_dataset *dataset, int first);
 /* Whether the classes have no names but their labels. */
 bool mfm_dataset_unnamed(const mfm_dataset *dataset);
 
+/* Whether a specification is of a kind whose samples are arrays. */
+bool mfm_dataset_of_arrays(const char *specification);
 /* Whether a specification is of a kind whose images are files of their own. */
 bool mfm_dataset_of_files(const char *specification);
 
@@ -100,8 +108,12 @@ char *mfm_dataset_kinds(char text[MFM_DATASET_KINDS_TEXT]);
 /* What is usual in training on such a dataset (core/data/augmentations/augmentation.h). */
 const char *mfm_dataset_augment(const char *specification);
 
-/* Bytes of one image. */
+/* Bytes of one image; numbers of a row. */
 size_t mfm_dataset_image_size(const mfm_dataset *dataset);
+/* What a sample in memory is made of, its pixels or its numbers: *size bytes. image_size: as
+ * mfm_dataset_image_size. */
+const void *mfm_images_content(const mfm_images *images, uint32_t index, size_t image_size,
+                               size_t *size);
 
 MFM_C_END
 

@@ -10,7 +10,8 @@ typedef struct mfm_dataset_kind {
     /* Fills a zeroed dataset but for its name and options: shape, classes, statistics and at least
      * the parts asked for. What it has filled when it fails is freed by the caller. */
     int (*read)(mfm_ctx *ctx, const char *folder, unsigned parts, mfm_dataset *dataset);
-    bool files; /* images by themselves: a list can tell them, a share be taken out for testing */
+    bool files;   /* images by themselves: a list can tell them, a share be taken out for testing */
+    bool numbers; /* samples are arrays */
     const char *augment; /* what is usual in training (core/data/augmentations); NULL: nothing */
 } mfm_dataset_kind;
 

@@ -42,6 +42,7 @@ int mfm_reader_begin(mfm_reader *reader, uint32_t index)
     mfm_picture *picture = &reader->picture;
     reader->index = index;
     picture->pixels = NULL;
+    picture->numbers = NULL;
     if (reader->own)
         return reader->images->source->begin(reader->own, index, picture);
     picture->height = reader->height;
@@ -50,10 +51,10 @@ int mfm_reader_begin(mfm_reader *reader, uint32_t index)
     return MFM_OK;
 }
 
-static const uint8_t *in_memory(const mfm_reader *reader, uint32_t index, size_t *size)
+static const void *in_memory(const mfm_reader *reader, uint32_t index, size_t *size)
 {
-    *size = (size_t)reader->height * (size_t)reader->width * (size_t)reader->channels;
-    return reader->images->pixels + index * *size;
+    const size_t one = (size_t)reader->height * (size_t)reader->width * (size_t)reader->channels;
+    return mfm_images_content(reader->images, index, one, size);
 }
 
 int mfm_reader_digest(mfm_reader *reader, uint32_t index, mfm_digest *digest)
@@ -61,8 +62,8 @@ int mfm_reader_digest(mfm_reader *reader, uint32_t index, mfm_digest *digest)
     size_t size;
     if (reader->own)
         return reader->images->source->digest(reader->own, index, &reader->picture, digest);
-    const uint8_t *pixels = in_memory(reader, index, &size);
-    *digest = mfm_digest_of(pixels, size);
+    const void *content = in_memory(reader, index, &size);
+    *digest = mfm_digest_of(content, size);
     return MFM_OK;
 }
 
@@ -71,7 +72,11 @@ int mfm_reader_pixels(mfm_reader *reader, int reduce)
     mfm_picture *picture = &reader->picture;
     if (reader->own)
         return reader->images->source->pixels(reader->own, reduce, picture);
-    picture->pixels = in_memory(reader, reader->index, &(size_t){0});
+    const void *content = in_memory(reader, reader->index, &(size_t){0});
+    if (reader->images->numbers)
+        picture->numbers = content;
+    else
+        picture->pixels = content;
     return MFM_OK;
 }
 

@@ -29,6 +29,7 @@ enum { MFM_PICTURE_MESSAGE = MFM_BAD_MESSAGE };
 typedef struct mfm_picture {
     int height, width, channels;
     const uint8_t *pixels; /* [height, width, channels], the reader's, until the next `begin` */
+    const float *numbers;  /* of arrays, the row, instead */
     char message[MFM_PICTURE_MESSAGE]; /* of a failure, with the image's path */
 } mfm_picture;
 
@@ -62,7 +63,7 @@ void mfm_reader_close(mfm_ctx *ctx, mfm_reader *reader);
 /* As in mfm_source_kind. index is below the part's count. */
 int mfm_reader_begin(mfm_reader *reader, uint32_t index);
 int mfm_reader_pixels(mfm_reader *reader, int reduce);
-/* Of an image in memory that of its pixels. */
+/* Of an image in memory that of its pixels, of a row that of its numbers. */
 int mfm_reader_digest(mfm_reader *reader, uint32_t index, mfm_digest *digest);
 /* Whether images that fail with this status are left out. */
 bool mfm_images_skip(const mfm_images *images, int status);

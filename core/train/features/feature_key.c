@@ -62,6 +62,21 @@ static void add_prefix(mfm_digest *key, const mfm_prefix *prefix)
     add_bytes(key, prefix->outputs, prefix->n * sizeof *prefix->outputs);
 }
 
+static void add_array_form(mfm_digest *key, const mfm_array_form *form)
+{
+    const size_t length = form->mean ? mfm_array_form_length(form) : 0;
+    add_number(key, (uint64_t)form->row.rank);
+    for (int i = 0; i < form->row.rank; i++)
+        add_number(key, (uint64_t)form->row.dim[i]);
+    add_number(key, (uint64_t)form->axis);
+    add_number(key, form->turns);
+    add_number(key, length);
+    for (size_t k = 0; k < length; k++) {
+        add_bytes(key, &form->mean[k], sizeof form->mean[k]);
+        add_bytes(key, &form->deviation[k], sizeof form->deviation[k]);
+    }
+}
+
 /* Not the augmentation: that is told with each copy. */
 static void add_preprocess(mfm_digest *key, const mfm_preprocess *p)
 {
@@ -70,6 +85,10 @@ static void add_preprocess(mfm_digest *key, const mfm_preprocess *p)
                          p->channels,     p->above,           p->before,         p->resizes,
                          p->full_height,  p->full_width};
     add_bytes(key, sizes, sizeof sizes);
+    if (p->array) {
+        add_array_form(key, p->array);
+        return;
+    }
     for (int c = 0; c < p->channels; c++)
         add_bytes(key, p->table[c], sizeof p->table[c]);
 }

@@ -7,6 +7,7 @@
 #include "core/engine/plan/plan.h"
 #include "core/train/problem/network.h"
 #include "onnx/import/import.h"
+#include "onnx/info/array_info.h"
 #include "onnx/info/preprocess_info.h"
 #include "tools/files.h"
 #include "core/train/batch_size.h"
@@ -23,7 +24,7 @@ typedef struct options {
     mfm_strings values;
     double toggle;
     uint64_t threads;
-    bool bytes;
+    bool bytes, stored;
 } options;
 
 static const mfm_option table[] = {
@@ -49,11 +50,16 @@ static const mfm_option table[] = {
      .value = "FILE",
      .required = true,
      .offset = offsetof(options, input),
-     .help = "the images, [n, channels, height, width]"},
+     .help = "the images, [n, channels, height, width], or what else the model reads"},
     {.name = "bytes",
      .kind = MFM_OPTION_FLAG,
      .offset = offsetof(options, bytes),
      .help = "the images are bytes, to be normalised as the model tells"},
+    {.name = "stored",
+     .kind = MFM_OPTION_FLAG,
+     .offset = offsetof(options, stored),
+     .help = "the numbers are as arrays:FOLDER stores them, of any type, to be standardised as the "
+             "model tells"},
     {.name = "soft-label",
      .kind = MFM_OPTION_STRING,
      .value = "FILE",
@@ -79,7 +85,8 @@ static const mfm_option_table run_options = {
         "them, or hold nothing but numbers: float32, lowest byte first, the last axis fastest; "
         "how\n"
         "many images there are then follows from the size. Images are normalised already, or are\n"
-        "bytes for a model that tells its normalisation.",
+        "bytes for a model that tells its normalisation; with --stored arrays are as train reads "
+        "them.",
     .groups = groups};
 
 typedef struct inference {
@@ -104,7 +111,7 @@ static int normalise_bytes(inference *r, const char *path, const mfm_shape *one)
         return status;
     const char *model = mfm_model_path(r->model);
     if (!told && r->network->bytes)
-        return mfm_rows_read(r->ctx, path, one, true, &r->in);
+        return mfm_rows_read(r->ctx, path, one, MFM_ROWS_OF_BYTES, &r->in);
     if (!told)
         return mfm_fail(r->ctx, MFM_EINVAL, "--bytes: %s tells no normalisation: it takes float32",
                         model);
@@ -113,7 +120,7 @@ static int normalise_bytes(inference *r, const char *path, const mfm_shape *one)
         return mfm_fail(r->ctx, MFM_EDATA,
                         "%s: metadata " MFM_PREPROCESS_KEY ": input %dx%dx%d: the model reads %s",
                         model, info.channels, info.height, info.width, mfm_shape_text(one, shape));
-    status = mfm_rows_read(r->ctx, path, one, true, &r->in);
+    status = mfm_rows_read(r->ctx, path, one, MFM_ROWS_OF_BYTES, &r->in);
     const size_t plane = (size_t)(one->dim[2] * one->dim[3]);
     for (size_t i = 0; !status && i < r->in.count * r->in.length; i++)
         r->in.data[i] = (float)mfm_normalise(&info.normalisation, (int)(i / plane) % info.channels,
@@ -121,12 +128,49 @@ static int normalise_bytes(inference *r, const char *path, const mfm_shape *one)
     return status;
 }
 
+/* Of a model that was trained on arrays: its rows, standardised as it tells. */
+static int standardise(inference *r, const options *o, const mfm_shape *one,
+                       const mfm_array_form *form)
+{
+    char there[MFM_SHAPE_TEXT], expected[MFM_SHAPE_TEXT];
+    mfm_shape told = {.rank = form->row.rank + 1, .dim = {1}};
+    for (int i = 0; i < form->row.rank; i++)
+        told.dim[i + 1] = form->row.dim[i];
+    if (!mfm_shape_equal(&told, one))
+        return mfm_fail(r->ctx, MFM_EDATA,
+                        "%s: metadata " MFM_PREPROCESS_KEY ": rows of shape %s: the model reads %s",
+                        mfm_model_path(r->model), mfm_shape_text(&form->row, there),
+                        mfm_shape_text(one, expected));
+    const int status = mfm_rows_read(r->ctx, o->input, one,
+                                     o->bytes ? MFM_ROWS_OF_BYTES : MFM_ROWS_OF_ANY, &r->in);
+    for (size_t i = 0; !status && i < r->in.count * r->in.length; i++)
+        r->in.data[i] = mfm_array_form_number(form, i % r->in.length, r->in.data[i]);
+    return status;
+}
+
 static int read_images(inference *r, const options *o)
 {
     mfm_shape one = r->images;
+    mfm_array_form form;
+    bool arrays;
     one.dim[0] = 1;
-    return o->bytes ? normalise_bytes(r, o->input, &one)
-                    : mfm_rows_read(r->ctx, o->input, &one, false, &r->in);
+    int status = mfm_array_info_read(r->ctx, r->model, &form, &arrays);
+    if (!status && o->stored && !arrays)
+        status = mfm_fail(r->ctx, MFM_EINVAL, "--stored: %s was not trained on arrays",
+                          mfm_model_path(r->model));
+    else if (!status && arrays && (o->stored || o->bytes))
+        status = standardise(r, o, &one, &form);
+    else if (!status && o->bytes)
+        status = normalise_bytes(r, o->input, &one);
+    else if (!status)
+        status = mfm_rows_read(r->ctx, o->input, &one, MFM_ROWS_OF_FLOATS, &r->in);
+    if (!status && form.mean && !o->stored && !o->bytes)
+        mfm_warn(r->ctx,
+                 "%s standardises the numbers of arrays: these are taken as ready: --stored takes "
+                 "them as they are in the files that it was trained on",
+                 mfm_model_path(r->model));
+    mfm_array_form_clear(r->ctx, &form);
+    return status;
 }
 
 /* A modulator reads a distribution, unless it was trained on logits. */
@@ -156,7 +200,7 @@ static int read_labels(inference *r, const options *o)
     if (!o->soft_label)
         return MFM_OK;
     const mfm_shape one = mfm_shape_of(2, 1, (int)r->network->classes);
-    const int status = mfm_rows_read(r->ctx, o->soft_label, &one, false, &r->labels);
+    const int status = mfm_rows_read(r->ctx, o->soft_label, &one, MFM_ROWS_OF_FLOATS, &r->labels);
     if (!status && r->labels.count != 1 && r->labels.count != r->in.count)
         return mfm_fail(r->ctx, MFM_EDATA,
                         "%s: %zu soft labels: one, or one for each of %zu images", o->soft_label,

@@ -75,7 +75,7 @@ static int describe_preprocess(mfm_ctx *ctx, const mfm_dataset *d, json_t **obje
     static const mfm_augment none;
     mfm_preprocess preprocess;
     *object = json_null();
-    if (d->height == 0) /* the model decides */
+    if (d->height == 0 || d->row.rank) /* the model decides */
         return MFM_OK;
     char *text;
     int status = mfm_preprocess_init(ctx, d, d->channels, d->height, d->width, false, NULL, &none,
@@ -91,6 +91,17 @@ static int describe_preprocess(mfm_ctx *ctx, const mfm_dataset *d, json_t **obje
     return status;
 }
 
+/* Of images channels, height and width, whatever their order in the files. */
+static json_t *shape_json(const mfm_dataset *d)
+{
+    if (!d->row.rank)
+        return json_pack("[i,i,i]", d->channels, d->height, d->width);
+    json_t *shape = json_array();
+    for (int i = 0; i < d->row.rank; i++)
+        json_array_append_new(shape, json_integer((json_int_t)d->row.dim[i]));
+    return shape;
+}
+
 static int print_as_json(mfm_ctx *ctx, const mfm_dataset *d, const mfm_split *s, const options *o)
 {
     char hash[17], test_hash[17];
@@ -104,12 +115,12 @@ static int print_as_json(mfm_ctx *ctx, const mfm_dataset *d, const mfm_split *s,
     for (int c = 0; c < d->classes; c++)
         json_array_append_new(classes, describe_class(d, s, c));
     return mfm_print_json(
-        ctx, json_pack("{s:o, s:[i,i,i], s:o, s:i, s:f, s:i, s:i, s:i, s:i, s:s, s:s, s:o}", "data",
-                       mfm_json_text(d->name), "shape", d->channels, d->height, d->width,
-                       "preprocess", preprocess, "first_label", d->first_label, "imbalance",
-                       o->split.imbalance, "train", (int)s->train_count, "meta", (int)s->meta_count,
-                       "validation", (int)s->validation_count, "test", (int)d->test.count, "hash",
-                       hash, "test_hash", test_hash, "classes", classes));
+        ctx, json_pack("{s:o, s:o, s:o, s:i, s:f, s:i, s:i, s:i, s:i, s:s, s:s, s:o}", "data",
+                       mfm_json_text(d->name), "shape", shape_json(d), "preprocess", preprocess,
+                       "first_label", d->first_label, "imbalance", o->split.imbalance, "train",
+                       (int)s->train_count, "meta", (int)s->meta_count, "validation",
+                       (int)s->validation_count, "test", (int)d->test.count, "hash", hash,
+                       "test_hash", test_hash, "classes", classes));
 }
 
 static void print_numbers(const char *what, const double *numbers, int count)
@@ -137,15 +148,22 @@ static void print_as_table(const mfm_dataset *d, const mfm_split *s, const optio
         const int name = mfm_columns(d->class_names[c]);
         width = name > width ? name : width;
     }
-    if (d->height)
+    char shape[MFM_SHAPE_TEXT];
+    if (d->row.rank)
+        printf("%s: rows of shape %s, %d classes\n", d->name, mfm_shape_text(&d->row, shape),
+               d->classes);
+    else if (d->height)
         printf("%s: images of %d x %d x %d (channels, height, width), %d classes\n", d->name,
                d->channels, d->height, d->width, d->classes);
     else
         printf("%s: images of any size in %d channels, %d classes\n", d->name, d->channels,
                d->classes);
-    print_numbers("bytes / 255: mean", d->mean, d->channels);
-    print_numbers("; deviation", d->deviation, d->channels);
-    printf("\nimbalance %g, split %016llx\n\n", o->split.imbalance, (unsigned long long)s->hash);
+    if (!d->row.rank) {
+        print_numbers("bytes / 255: mean", d->mean, d->channels);
+        print_numbers("; deviation", d->deviation, d->channels);
+        printf("\n");
+    }
+    printf("imbalance %g, split %016llx\n\n", o->split.imbalance, (unsigned long long)s->hash);
     printf("%-*s  %10s  %8s  %6s%s  %6s\n", width, "class", "available", "train", "meta",
            validation ? "  validation" : "", "test");
     for (int c = 0; c < d->classes; c++)

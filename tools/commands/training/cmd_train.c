@@ -76,6 +76,8 @@ static int prepare(mfm_train_job *job, const mfm_arguments *given)
         status = mfm_train_job_check_images(job);
     mfm_train_options options = mfm_train_options_of(&job->form, a);
     if (!status)
+        status = mfm_train_check_arrays(job->ctx, &options, &job->session.preprocess);
+    if (!status)
         status = mfm_train_job_fit_batches(job, given, &options);
     if (!status)
         status = mfm_train_job_describe_data(job);

@@ -23,5 +23,8 @@ bool mfm_normalisation_given(const mfm_normalisation_arguments *arguments);
  * the other. */
 int mfm_normalisation_parse(mfm_ctx *ctx, const mfm_normalisation_arguments *arguments,
                             int channels, mfm_normalisation *normalisation);
+/* Of arrays, in the units of their numbers: mean [count], deviation [count]. */
+int mfm_normalisation_numbers(mfm_ctx *ctx, const mfm_normalisation_arguments *arguments,
+                              size_t count, double *mean, double *deviation);
 
 #endif

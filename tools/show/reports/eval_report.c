@@ -139,6 +139,7 @@ static void set_figures(json_t *object, const mfm_evaluation *e)
 int mfm_eval_print_json(const mfm_evaluation *e)
 {
     json_t *object = json_object();
+    const mfm_array_form *array = e->session.preprocess.array;
     set_figures(object, e);
     json_object_set_new(object, "classes", classes_to_json(e));
     json_object_set_new(object, "groups", groups_to_json(e));
@@ -148,6 +149,7 @@ int mfm_eval_print_json(const mfm_evaluation *e)
     json_object_set_new(object, "normalisation",
                         json_string(e->session.given_normalisation ? "options"
                                     : e->session.own_normalisation ? "model"
+                                    : array && !array->mean        ? "stored"
                                                                    : "data"));
     json_object_set_new(object, "preprocess", mfm_session_preprocess_json(&e->session));
     json_object_set_new(object, "confusion", confusion_to_json(&e->confusion));

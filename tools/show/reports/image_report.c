@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "onnx/info/array_info.h"
 #include "onnx/info/class_info.h"
 #include "onnx/info/inspect.h"
 #include "onnx/info/preprocess_info.h"
@@ -28,11 +29,27 @@ static int read_classes(mfm_ctx *ctx, const mfm_model *model, mfm_class_info **i
     return MFM_OK;
 }
 
+static int read_array(mfm_ctx *ctx, const mfm_model *model, mfm_array_form *form, bool *found)
+{
+    const int status = mfm_array_info_read(ctx, model, form, found);
+    if (!status || status == MFM_ENOMEM)
+        return status;
+    mfm_array_form_clear(ctx, form);
+    mfm_warn(ctx, "%s", mfm_message(ctx));
+    return MFM_OK;
+}
+
 json_t *mfm_told_preprocess_json(mfm_ctx *ctx, const mfm_model *model)
 {
     mfm_preprocess_info info;
+    mfm_array_form array;
     bool found = false;
-    if (read_preprocess(ctx, model, &info, &found) || !found)
+    const int status = read_array(ctx, model, &array, &found);
+    const bool readable = array.row.rank > 0;
+    mfm_array_form_clear(ctx, &array);
+    if (status || (found && !readable))
+        return json_null();
+    if (!found && (read_preprocess(ctx, model, &info, &found) || !found))
         return json_null();
     return json_loads(mfm_model_metadata(model, MFM_PREPROCESS_KEY), 0, NULL);
 }
@@ -63,6 +80,24 @@ static void print_preprocess(const mfm_preprocess_info *info)
     printf("\n");
 }
 
+static void print_array(const mfm_array_form *form)
+{
+    enum { SHOWN = 8 };
+    char shape[MFM_SHAPE_TEXT];
+    printf("%-12s %s", "arrays", mfm_shape_text(&form->row, shape));
+    const size_t length = form->mean ? mfm_array_form_length(form) : 0;
+    const int shown = length > SHOWN ? SHOWN : (int)length;
+    if (!form->mean) {
+        printf(": numbers as stored\n");
+        return;
+    }
+    printf(": axis %d, mean ", form->axis + 1);
+    print_numbers(form->mean, shown);
+    printf("%s, deviation ", length > SHOWN ? ", ..." : "");
+    print_numbers(form->deviation, shown);
+    printf("%s\n", length > SHOWN ? ", ..." : "");
+}
+
 static void print_classes(const mfm_class_info *info)
 {
     enum { SHOWN = 10 };
@@ -80,13 +115,19 @@ static void print_classes(const mfm_class_info *info)
 int mfm_told_print(mfm_ctx *ctx, const mfm_model *model)
 {
     mfm_preprocess_info preprocess;
+    mfm_array_form array;
     mfm_class_info *classes = NULL;
-    bool found = false;
-    int status = read_preprocess(ctx, model, &preprocess, &found);
+    bool found = false, of_arrays = false;
+    int status = read_array(ctx, model, &array, &of_arrays);
+    if (!status && !of_arrays)
+        status = read_preprocess(ctx, model, &preprocess, &found);
     if (!status)
         status = read_classes(ctx, model, &classes);
     if (!status && found)
         print_preprocess(&preprocess);
+    if (!status && array.row.rank)
+        print_array(&array);
+    mfm_array_form_clear(ctx, &array);
     if (!status && classes)
         print_classes(classes);
     mfm_class_info_free(ctx, classes);

@@ -50,6 +50,18 @@ int mfm_train_check_modulator(mfm_ctx *ctx, const mfm_form *form, const mfm_meth
     return status ? status : refuse_transfer(ctx, form, method, given);
 }
 
+int mfm_train_check_arrays(mfm_ctx *ctx, const mfm_train_options *options,
+                           const mfm_preprocess *preprocess)
+{
+    const mfm_array_form *array = preprocess->array;
+    if (!array || array->row.rank == 3 || !options->mixing || !options->mixing->pastes)
+        return MFM_OK;
+    return mfm_fail(ctx, MFM_EUSAGE,
+                    "--mix %s: it pastes areas of images, which these rows have not: mixup and "
+                    "remix mix any numbers",
+                    options->mixing->name);
+}
+
 void mfm_train_warn_twice(mfm_ctx *ctx, const mfm_train_options *o)
 {
     const mfm_class_weights *w = mfm_values_of(o->chosen, &mfm_class_weights_settings);

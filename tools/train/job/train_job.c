@@ -277,8 +277,8 @@ static char *tell_change(const mfm_train_job *job, const char *key, const json_t
 
 int mfm_train_job_check_images(const mfm_train_job *job)
 {
-    static const char *const keys[] = {"input", "layout",    "images", "colours", "scale",
-                                       "mean",  "deviation", "resize", NULL};
+    static const char *const keys[] = {"input",     "layout", "images",  "colours", "scale", "mean",
+                                       "deviation", "resize", "numbers", "axis",    NULL};
     const json_t *then = json_object_get(job->stored, "preprocess");
     if (!job->arguments.resume)
         return MFM_OK;

@@ -68,6 +68,9 @@ int mfm_train_arguments_settle(mfm_ctx *ctx, mfm_form *form, mfm_train_arguments
  * no use for them. */
 int mfm_train_check_modulator(mfm_ctx *ctx, const mfm_form *form, const mfm_method *method,
                               const mfm_arguments *given);
+/* MFM_EUSAGE for what is done to pictures alone, where the rows of arrays are none. */
+int mfm_train_check_arrays(mfm_ctx *ctx, const mfm_train_options *options,
+                           const mfm_preprocess *preprocess);
 /* Parts that favour rare classes are meant to be alone: warns of two, of which one is a method, a
  * sampler or a finishing. */
 void mfm_train_warn_twice(mfm_ctx *ctx, const mfm_train_options *options);
