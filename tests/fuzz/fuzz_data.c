@@ -2,6 +2,7 @@
  * Datasets. The first byte of an input chooses the kind; then come the kind's files, each as two
  * bytes of length, low byte first, and its bytes. What is read must be as its header says.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ static const kind kinds[] = {
      {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
       "data_batch_5.bin", "test_batch.bin"}},
     {"cifar100", {"train.bin", "test.bin", "fine_label_names.txt"}},
+    {"arrays", {"train_x.npy", "train_y.npy", "test_x.npy", "test_y.npy", "classes.txt"}},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -77,11 +79,19 @@ static void write_files(const kind *k, const uint8_t *bytes, size_t size)
     }
 }
 
+static void check_rows(const mfm_ctx *ctx, const mfm_dataset *d, const mfm_images *rows)
+{
+    for (size_t i = 0; i < rows->count * mfm_dataset_image_size(d); i++)
+        fuzz_need(isfinite(rows->numbers[i]), ctx, "numbers are finite");
+}
+
 /* Reads every byte, so that a sanitizer sees what is not there. */
 static void check_images(const mfm_ctx *ctx, const mfm_dataset *d, const mfm_images *images)
 {
     unsigned sum = 0;
-    for (size_t i = 0; i < images->count * mfm_dataset_image_size(d); i++)
+    if (d->row.rank)
+        check_rows(ctx, d, images);
+    for (size_t i = 0; !d->row.rank && i < images->count * mfm_dataset_image_size(d); i++)
         sum += images->pixels[i];
     for (uint32_t i = 0; i < images->count; i++)
         fuzz_need(images->labels[i] < d->classes, ctx, "labels are classes");
@@ -177,6 +187,33 @@ static void put_cifar(input *in, int files, int label_bytes)
     }
 }
 
+static void put_npy(input *in, const char *type, const char *fortran, const char *shape,
+                    const void *numbers, size_t size)
+{
+    uint8_t bytes[256] = "\x93NUMPY\x01";
+    const int length =
+        snprintf((char *)bytes + 10, sizeof bytes - 10,
+                 "{'descr': '%s', 'fortran_order': %s, 'shape': (%s), }\n", type, fortran, shape);
+    bytes[8] = (uint8_t)length;
+    memcpy(bytes + 10 + length, numbers, size);
+    put_file(in, bytes, 10 + (size_t)length + size);
+}
+
+/* Four rows for training, two for testing, of three classes that begin at 1. */
+static void put_arrays(input *in, bool named)
+{
+    static const float train[] = {1, 2, 3, 4, 5, 6, 7, 8};
+    static const double test[] = {9, 10, 11, 12};
+    static const int64_t labels[] = {1, 2, 3, 1};
+    static const uint8_t few[] = {2, 1};
+    put_npy(in, "<f4", "False", "4, 2, 1", train, sizeof train);
+    put_npy(in, "<i8", "False", "4,", labels, sizeof labels);
+    put_npy(in, "<f8", "True", "2, 2, 1", test, sizeof test);
+    put_npy(in, "|u1", "False", "2, 1", few, sizeof few);
+    if (named)
+        put_file(in, (const uint8_t *)"a\nb\nc\nd\n", 8);
+}
+
 bool fuzz_seeds(fuzz_take *take, void *self)
 {
     static input in;
@@ -197,5 +234,10 @@ bool fuzz_seeds(fuzz_take *take, void *self)
         length += (size_t)snprintf(names + length, sizeof names - length, "class%d\n", i);
     put_file(&in, (const uint8_t *)names, length);
     take(self, in.bytes, in.size);
+    for (int named = 0; named < 2; named++) {
+        in = (input){.bytes = {3}, .size = 1};
+        put_arrays(&in, named);
+        take(self, in.bytes, in.size);
+    }
     return done;
 }
