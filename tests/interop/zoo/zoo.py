@@ -107,11 +107,12 @@ def beside(proto):
             if external_data_helper.uses_external_data(t)}
 
 
-def link_weights(path, work):
-    """Weights beside the file at `path` are beside files in `work`, too."""
-    for name in {entries["location"] for entries in beside(opened(path)).values()}:
-        if not (work / name).exists():
-            os.link(path.parent / name, work / name)
+def derived(proto, path, work, name):
+    """Saves what was made of the file at `path`; beside it where its weights lie there, since they
+    may have no other place."""
+    place = path.parent / ("%s.trial.%s" % (path.stem, name)) if beside(proto) else work / name
+    onnx.save(proto, str(place))
+    return place
 
 
 def without_places(path):
@@ -132,9 +133,7 @@ def with_logits(path, work):
     if name == end(proto.graph).name:
         return path, name
     proto.graph.output.append(onnx.ValueInfoProto(name=name))
-    link_weights(path, work)
-    onnx.save(proto, str(work / "logits.onnx"))
-    return work / "logits.onnx", name
+    return derived(proto, path, work, "logits.onnx"), name
 
 
 def tied(graph):
@@ -252,7 +251,6 @@ class Trial:
     def direction(self, gradients):
         """Numbers of six trained tensors of the file, of matrices of zeros, and the images."""
         proto = opened(self.path)
-        link_weights(self.path, self.work)
         tensors = {t.name: t for t in proto.graph.initializer}
         several = tied(proto.graph)
         names = [n for n in gradients if n in tensors and n not in several]
@@ -276,8 +274,7 @@ class Trial:
             w = self.numbers(tensors[name])
             tensors[name].CopyFrom(numpy_helper.from_array(
                 (w + step * v[name]).astype(w.dtype), name))
-        path = self.work / "moved.onnx"
-        onnx.save(proto, str(path))
+        path = derived(proto, self.path, self.work, "moved.onnx")
         for name, old in before.items():
             tensors[name].ParseFromString(old)
         z = self.oracle(path, self.images + np.float32(step) * v[self.input_name])
@@ -352,9 +349,8 @@ class Trial:
             made.graph.node.append(onnx.helper.make_node("Sub", [name, "middle"], ["apart"]))
             made.graph.initializer.append(numpy_helper.from_array(middle, "middle"))
             end(made.graph).CopyFrom(onnx.helper.make_empty_tensor_value_info("apart"))
-            onnx.save(made, str(self.work / "double.onnx"))
             np.save(self.work / "x.npy", (x + step * dx).astype(np.float32))
-            return self.work / "double.onnx"
+            return derived(made, self.path, self.work, "double.onnx")
 
         at_zero = self.compute(moved(0, np.zeros(1)))[0].astype(np.float64)
         middle = at_zero[1:] if one_number(proto.graph) else at_zero
@@ -394,14 +390,12 @@ class Trial:
         if self.images.ndim != 2:
             return self.path
         proto, name = opened(self.path), self.input_name + ".image"
-        link_weights(self.path, self.work)
         info = next(v for v in proto.graph.input if v.name == self.input_name)
         shape = ["n", 1, 1, self.images.shape[1]]
         kind = info.type.tensor_type.elem_type
         info.CopyFrom(onnx.helper.make_tensor_value_info(name, kind, shape))
         proto.graph.node.insert(0, onnx.helper.make_node("Flatten", [name], [self.input_name]))
-        onnx.save(proto, str(self.work / "rows.onnx"))
-        return self.work / "rows.onnx"
+        return derived(proto, self.path, self.work, "rows.onnx")
 
     def train(self, method, *options):
         data = self.work / "photos"
@@ -447,6 +441,8 @@ class Trial:
             if check == "import" and result[check] is not True:
                 stopped = "does not import"
         shutil.rmtree(self.work, ignore_errors=True)
+        for left in self.path.parent.glob(self.path.stem + ".trial.*"):
+            left.unlink()
         return {**result, **self.more}
 
 

@@ -131,7 +131,7 @@ static const real one = 1;
 static const term scalar = {.count = 1};
 
 /* y = [y +] the product of n factors, and how much room that takes. Where `to` is NULL, only the
- * latter. */
+ * latter. scratch: NULL where no room is needed. */
 static size_t multiply(const geometry *g, const factor *factors, int n, const term *y, real *to,
                        bool add, real *scratch)
 {
@@ -151,7 +151,7 @@ static size_t multiply(const geometry *g, const factor *factors, int n, const te
         most = kept + room > most ? kept + room : most;
         if (to)
             contract(g, &c, samples, left.data, right.data, result, t->count, last && add,
-                     scratch + kept);
+                     scratch ? scratch + kept : NULL);
         left = (factor){t, result};
     }
     return most;
