@@ -85,6 +85,11 @@ if [ "$MPI" = "$FIRST_MPI" ]; then
     expect_exit 0 diff cosines.onnx cosines-3.onnx --tolerance 1e-4
 fi
 
+# Rows of a table, standardised.
+mkdir table && "$MAKE_ARRAYS" table table 4 40 10 120 || fail "make-arrays"
+expect_exit 0 extract lenet.onnx -o tail.onnx --from flatten.out --to logits
+same "2 3" table tail.onnx --method mfm --layer fc:1 $data --data arrays:table --mean data
+
 # A matrix whose gradients are kept by factors, which the ranks exchange: [80, 55296].
 mkdir wide && "$MAKE_IDX" wide 80 1 1 96 0 0 || fail "make-idx wide"
 expect_exit 0 new lenet -o narrow.onnx --classes 80 --input 1,96,96
