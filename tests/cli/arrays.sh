@@ -114,6 +114,14 @@ expect_refusal 3 'the model was trained on arrays of numbers, no images .--norma
 expect_exit 0 eval a-base.onnx --data idx:four --mean 0.5 --std 0.25 --json
 grep '"error"\|"loss"\|"ece"' .stdout >arrays.json
 expect_same images.json arrays.json
+expect_exit 0 meta a-base.onnx --own --set 'mfm.preprocess={"version":2,"numbers":[]}' -o bad.onnx
+expect_refusal 3 'metadata mfm.preprocess: numbers: a list of 1 to 5 lengths' \
+    eval bad.onnx --data arrays:images
+expect_exit 1 check bad.onnx
+expect_stdout 'metadata mfm.preprocess: numbers: a list of 1 to 5 lengths'
+expect_exit 0 eval bad.onnx --data arrays:images --mean 0 --std 1
+expect_refusal 3 'the model was trained on arrays of numbers, no images' \
+    predict scaled.onnx lenet.onnx
 # A file that ends early is named.
 head -c 300 table/train_x.npy >short && mv short table/train_x.npy
 expect_refusal 3 'table/train_x.npy: .* bytes after the header: its shape \[120,120\] needs 57600' \

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "onnx/info/array_info.h"
 #include "onnx/info/class_info.h"
 #include "onnx/info/preprocess_info.h"
 #include "onnx/proto/proto.h"
@@ -100,6 +101,80 @@ static void damaged_preprocess_is_refused_by_name(void)
                       "float32");
     refuse_preprocess(GOOD_START "\"scale\":1,\"scale\":255,\"mean\":[0],\"deviation\":[1]}",
                       MFM_EDATA, "no JSON");
+}
+
+/* Signals of 3 channels and 5 points, of which the channels are standardised. */
+static double channel_means[] = {1.0 / 3, -1e-30, 7}, channel_deviations[] = {0.1, 2e10, 1};
+static const mfm_array_form signals = {
+    .row = {.rank = 2, .dim = {3, 5}}, .mean = channel_means, .deviation = channel_deviations};
+
+static void arrays_come_back_bit_for_bit(void)
+{
+    mfm_model *m = hand_residual(ctx, 8, 17);
+    mfm_preprocess p;
+    mfm_preprocess_info image;
+    mfm_array_form form;
+    bool found = true;
+    CU_ASSERT_EQUAL(mfm_array_info_read(ctx, m, &form, &found), MFM_OK);
+    CU_ASSERT(!found && form.row.rank == 0);
+    CU_ASSERT_EQUAL(mfm_preprocess_info_write(ctx, m, &fitted), MFM_OK);
+    CU_ASSERT_EQUAL(mfm_array_info_read(ctx, m, &form, &found), MFM_OK);
+    CU_ASSERT(!found);
+    mfm_preprocess_arrays(&signals, &p);
+    CU_ASSERT_EQUAL(mfm_preprocess_info_write(ctx, m, &p), MFM_OK);
+    CU_ASSERT_EQUAL(mfm_array_info_read(ctx, m, &form, &found), MFM_OK);
+    CU_ASSERT(found && form.axis == 0 && mfm_shape_equal(&form.row, &signals.row));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(form.mean);
+    CU_ASSERT_EQUAL(memcmp(form.mean, channel_means, sizeof channel_means), 0);
+    CU_ASSERT_EQUAL(memcmp(form.deviation, channel_deviations, sizeof channel_deviations), 0);
+    mfm_array_form_clear(ctx, &form);
+    CU_ASSERT_EQUAL(mfm_preprocess_info_read(ctx, m, &image, &found), MFM_ENOTSUP);
+    const mfm_array_form stored = {.row = {.rank = 1, .dim = {13}}};
+    mfm_preprocess_arrays(&stored, &p);
+    CU_ASSERT_EQUAL(mfm_preprocess_info_write(ctx, m, &p), MFM_OK);
+    CU_ASSERT_STRING_EQUAL(mfm_proto_metadata(m, "mfm.preprocess"),
+                           "{\"version\":2,\"numbers\":[13]}");
+    CU_ASSERT_EQUAL(mfm_array_info_read(ctx, m, &form, &found), MFM_OK);
+    CU_ASSERT(found && form.row.rank == 1 && !form.mean);
+    mfm_array_form_clear(ctx, &form);
+    mfm_model_free(m);
+}
+
+static void refuse_array(const char *text, int code, const char *message)
+{
+    mfm_model *m = hand_residual(ctx, 8, 17);
+    mfm_array_form form;
+    bool found;
+    CU_ASSERT_EQUAL_FATAL(mfm_proto_set_metadata(m, "mfm.preprocess", text), MFM_OK);
+    CU_ASSERT_EQUAL(mfm_array_info_read(ctx, m, &form, &found), code);
+    mfm_array_form_clear(ctx, &form);
+    CU_ASSERT_PTR_NOT_NULL(strstr(mfm_message(ctx), "metadata mfm.preprocess: "));
+    if (!strstr(mfm_message(ctx), message))
+        CU_FAIL(message);
+    mfm_model_free(m);
+}
+
+#define ARRAY "{\"version\":2,\"numbers\":[2,3]"
+
+static void damaged_arrays_are_refused_by_name(void)
+{
+    refuse_array("{\"numbers\":[2]}", MFM_EDATA, "version: a number from 1 up");
+    refuse_array("{\"version\":3,\"numbers\":[2]}", MFM_ENOTSUP, "version 3: up to 2");
+    refuse_array("{\"version\":2,\"numbers\":2}", MFM_EDATA, "numbers: a list of 1 to 5");
+    refuse_array("{\"version\":2,\"numbers\":[1,1,1,1,1,1]}", MFM_EDATA, "1 to 5 lengths");
+    refuse_array("{\"version\":2,\"numbers\":[0]}", MFM_EDATA, "from 1 up");
+    refuse_array("{\"version\":2,\"numbers\":[1.5]}", MFM_EDATA, "from 1 up");
+    refuse_array("{\"version\":2,\"numbers\":[2000000000,2000000000,2000000000],\"axis\":1}",
+                 MFM_EDATA, "numbers");
+    refuse_array(ARRAY ",\"mean\":[0,0]}", MFM_EDATA, "axis: missing");
+    refuse_array(ARRAY ",\"axis\":0}", MFM_EDATA, "axis: one of the input's");
+    refuse_array(ARRAY ",\"axis\":3}", MFM_EDATA, "axis: one of the input's");
+    refuse_array(ARRAY ",\"axis\":2,\"mean\":[0,0],\"deviation\":[1,1]}", MFM_EDATA,
+                 "mean: a list");
+    refuse_array(ARRAY ",\"axis\":1,\"mean\":[0,0],\"deviation\":[1]}", MFM_EDATA, "deviation: a");
+    refuse_array(ARRAY ",\"axis\":1,\"mean\":[0,\"\"],\"deviation\":[1,1]}", MFM_EDATA, "mean: a");
+    refuse_array(ARRAY ",\"axis\":1,\"mean\":[0,0],\"deviation\":[1,0]}", MFM_EDATA,
+                 "deviation 0 at 1");
 }
 
 /* 3 classes of 4, 2, 1 training images, called 1, 2 and a text that is not UTF-8 in the files. */
@@ -234,6 +309,8 @@ static const mfm_case cases[] = {
     {"preprocessing comes back bit for bit", preprocess_comes_back_bit_for_bit},
     {"the text is the documented one", the_text_is_the_documented_one},
     {"damaged preprocessing is refused by name", damaged_preprocess_is_refused_by_name},
+    {"arrays come back bit for bit", arrays_come_back_bit_for_bit},
+    {"damaged arrays are refused by name", damaged_arrays_are_refused_by_name},
     {"classes come back", classes_come_back},
     {"damaged classes are refused by name", damaged_classes_are_refused_by_name},
     {"refused allocations are reported", refused_allocations_are_reported},

@@ -72,6 +72,19 @@ static int check_bytes(const mfm_session *session, const mfm_images_wanted *want
                           session->dataset->name);
 }
 
+/* What the model tells is of images, or damaged. */
+static int refuse_images(const mfm_session *session)
+{
+    mfm_preprocess_info info;
+    bool found;
+    const int status = mfm_preprocess_info_read(session->ctx, session->model, &info, &found);
+    return status ? status
+                  : mfm_fail(session->ctx, MFM_EINVAL,
+                             "metadata " MFM_PREPROCESS_KEY
+                             ": the model was trained on images: --mean 0 --std 1 hands over the "
+                             "numbers as they are stored, --mean and --std otherwise");
+}
+
 /* What the model tells, if it does. */
 static int take_told(mfm_session *session)
 {
@@ -80,11 +93,7 @@ static int take_told(mfm_session *session)
     bool found;
     int status = mfm_array_info_read(session->ctx, session->model, &told, &found);
     if (!status && !found && mfm_preprocess_info_told(session->model))
-        status =
-            mfm_fail(session->ctx, MFM_EINVAL,
-                     "metadata " MFM_PREPROCESS_KEY ": the model was trained on images: --mean "
-                     "0 --std 1 hands over the numbers as they are stored, --mean and --std "
-                     "otherwise");
+        status = refuse_images(session);
     if (!status && found && !mfm_shape_equal(&told.row, &session->array.row))
         status = mfm_fail(session->ctx, MFM_EDATA,
                           "metadata " MFM_PREPROCESS_KEY ": rows of shape %s: the model reads %s",
