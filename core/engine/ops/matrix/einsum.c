@@ -108,11 +108,11 @@ static size_t room_of(const geometry *g, const mfm_contraction *c, int samples, 
 static void contract(const geometry *g, const mfm_contraction *c, int samples, const real *a,
                      const real *b, real *y, int64_t count, bool add, real *scratch)
 {
-    real *room = scratch + MFM_CHUNKS * count;
     if (samples < 0) {
         mfm_contract(c, a, b, y, add, scratch);
         return;
     }
+    real *room = scratch + MFM_CHUNKS * count;
     for (int chunk = 0; chunk < chunks(g); chunk++) {
         int64_t first;
         real *sum = scratch + chunk * count;
