@@ -53,8 +53,7 @@ int mfm_expand_squeeze(mfm_importer *im, const Onnx__NodeProto *node)
         mfm_warn(im->ctx,
                  "%s: Squeeze '%s': has no axes: the file leaves out the batch, too, where it is "
                  "one image; taken as axes %s: give it these in the file",
-                 mfm_model_path(im->model),
-                 node->name && node->name[0] ? node->name : node->output[0], text);
+                 mfm_model_path(im->model), mfm_proto_title(node), text);
     const int out = count ? mfm_parts_add_list(&p, "Squeeze axes=", axes, count, from, MFM_NO_VALUE)
                           : mfm_parts_add(&p, "Identity", from, MFM_NO_VALUE, MFM_NO_VALUE);
     mfm_parts_output(&p, 0, out);

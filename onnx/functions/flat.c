@@ -195,13 +195,11 @@ static int take_call(mfm_flattener *f, mfm_flat_scope *caller, const Onnx__NodeP
     int status = check_call(f, caller, function, call);
     if (status)
         return status;
-    const char *name = mfm_proto_text(call->name);
+    const char *title = mfm_proto_title(call);
     mfm_flat_scope s = {.outer = caller,
                         .function = function,
                         .call = call,
-                        .title = name[0]          ? name
-                                 : call->n_output ? call->output[0]
-                                                  : mfm_proto_text(function->name),
+                        .title = title[0] ? title : mfm_proto_text(function->name),
                         .fused = fused,
                         .depth = caller->depth + 1};
     mfm_strmap_init(&s.names, f->ctx);

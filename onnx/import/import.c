@@ -5,6 +5,7 @@
 
 #include "onnx/functions/flat.h"
 #include "onnx/import/import_parts.h"
+#include "onnx/info/advice.h"
 #include "onnx/surgery/inject_check.h"
 #include "onnx/storage/tensor_data.h"
 
@@ -51,51 +52,34 @@ static int find_needed(mfm_importer *im, size_t n_outputs)
 
 /* ---- every unsupported operator, before any work ------------------------------------------ */
 
-/* What to do about operators of others' domains. */
-static const char *advice(const Onnx__NodeProto *node)
-{
-    const char *domain = mfm_proto_text(node->domain), *type = mfm_proto_text(node->op_type);
-    const bool ml = strcmp(domain, "ai.onnx.ml") == 0;
-    if (ml && strcmp(type, "LinearClassifier") == 0)
-        return ": its weights are attributes, which cannot be trained: convert with "
-               "black_op={'LinearClassifier'} (skl2onnx), which writes a product";
-    if (ml && strcmp(type, "ZipMap") == 0)
-        return ": a list of maps: convert with zipmap=False";
-    if (ml)
-        return ": operators of ai.onnx.ml have no derivative, but for scaling columns";
-    if (strncmp(domain, "com.microsoft", 13) == 0)
-        return ": fused by ONNX Runtime: take the file from before, or optimised at level basic";
-    return NULL;
-}
-
 static int list_unsupported(mfm_importer *im, const bool *supported)
 {
-    char list[3072] = "";
-    const char *why = NULL;
+    enum { MOST_LISTED = 12 };
+    char list[3072] = "", more[48] = "";
+    const char *why = "";
     size_t used = 0, count = 0;
     for (size_t i = 0; i < im->proto->n_node; i++) {
         const Onnx__NodeProto *node = im->proto->node[i];
         if (supported[i] || !node_needed(im, node))
             continue;
-        const char *name = mfm_proto_text(node->name);
         const bool own = mfm_proto_is(node, mfm_proto_text(node->op_type));
         count++;
-        why = why ? why : advice(node);
-        if (used < sizeof list)
+        why = why[0] ? why : mfm_advice(node);
+        if (count <= MOST_LISTED && used < sizeof list)
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s%s%s '%s'",
                                      count > 1 ? ", " : "", own ? "" : mfm_proto_text(node->domain),
                                      own ? "" : ":", mfm_proto_text(node->op_type),
-                                     name[0]          ? name
-                                     : node->n_output ? node->output[0]
-                                                      : "");
+                                     mfm_proto_title(node));
     }
     if (!count)
         return MFM_OK;
+    if (count > MOST_LISTED)
+        snprintf(more, sizeof more, " and %zu more", count - MOST_LISTED);
     return mfm_fail(im->ctx, MFM_ENOTSUP,
                     "%s: %zu node%s of operators that are not supported at "
-                    "opset %lld: %s%s",
+                    "opset %lld: %s%s%s",
                     mfm_model_path(im->model), count, count > 1 ? "s" : "",
-                    (long long)mfm_model_opset(im->model, ""), list, why ? why : "");
+                    (long long)mfm_model_opset(im->model, ""), list, more, why);
 }
 
 int mfm_import_find_gaps(const mfm_model *model, bool *gaps)
@@ -105,10 +89,13 @@ int mfm_import_find_gaps(const mfm_model *model, bool *gaps)
     im.output = mfm_model_logits_name(model);
     if (!status)
         status = find_needed(&im, 0);
+    /* Without logits there is no telling what they need: import says why. */
+    const bool has_logits =
+        !status && im.proto->n_output > 0 && mfm_import_check_output(&im) == MFM_OK;
     if (!status)
         status = mfm_import_find_supported(model, gaps);
     for (size_t i = 0; i < im.proto->n_node && !status; i++)
-        gaps[i] = !gaps[i] && node_needed(&im, im.proto->node[i]);
+        gaps[i] = has_logits && !gaps[i] && node_needed(&im, im.proto->node[i]);
     mfm_graph_free(im.graph);
     mfm_import_end(&im);
     return status;

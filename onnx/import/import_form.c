@@ -14,11 +14,8 @@ int mfm_import_fail(mfm_importer *im, const Onnx__NodeProto *node, int code, con
     va_start(args, format);
     mfm_vfail(im->ctx, code, format, args);
     va_end(args);
-    const char *name = mfm_proto_text(node->name);
-    if (!name[0] && node->n_output)
-        name = node->output[0];
     return mfm_fail_in(im->ctx, code, "%s: %s '%s'", mfm_model_path(im->model),
-                       mfm_proto_text(node->op_type), name);
+                       mfm_proto_text(node->op_type), mfm_proto_title(node));
 }
 
 static bool is_bytes(const Onnx__ValueInfoProto *info)

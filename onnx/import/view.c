@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "onnx/import/import_parts.h"
+#include "onnx/info/advice.h"
 #include "onnx/info/array_info.h"
 #include "onnx/info/preprocess_info.h"
 #include "onnx/proto/nearest.h"
@@ -60,17 +61,19 @@ int mfm_import_check_output(const mfm_importer *im)
 {
     const Onnx__GraphProto *graph = im->proto;
     const Onnx__ValueInfoProto *info = graph->output[mfm_model_logits_output(im->model)];
-    bool maps = false;
+    const char *why = "";
     for (size_t i = 0; i < graph->n_output; i++)
-        maps |= graph->output[i]->type &&
-                graph->output[i]->type->value_case == ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE;
+        if (graph->output[i]->type &&
+            graph->output[i]->type->value_case == ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE)
+            why = ": where probabilities are a list of maps, convert with zipmap=False";
+    for (size_t i = 0; i < graph->n_node; i++)
+        if (mfm_is_no_network(graph->node[i]))
+            why = mfm_advice(graph->node[i]);
     if (may_be_logits(info))
         return MFM_OK;
     return mfm_fail(im->ctx, MFM_ENOTSUP,
                     "%s: output '%s': must be a tensor of floating-point numbers, as logits are%s",
-                    mfm_model_path(im->model), mfm_proto_text(info->name),
-                    maps ? ": where probabilities are a list of maps, convert with zipmap=False"
-                         : "");
+                    mfm_model_path(im->model), mfm_proto_text(info->name), why);
 }
 
 const char *mfm_model_logits_name(const mfm_model *model)

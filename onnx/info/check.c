@@ -9,6 +9,7 @@
 #include "onnx/checkpoint.h"
 #include "onnx/import/import_parts.h"
 #include "onnx/info/array_info.h"
+#include "onnx/info/advice.h"
 #include "onnx/info/class_info.h"
 #include "onnx/info/preprocess_info.h"
 #include "onnx/proto/strmap.h"
@@ -105,13 +106,11 @@ static int visit_node(void *self, Onnx__NodeProto *node)
 {
     visit *v = self;
     const char *domain = mfm_proto_text(node->domain), *name = mfm_proto_text(node->name);
+    const char *title = mfm_proto_title(node);
     if (!is_imported(v->model->proto, domain))
         add(v->problems, MFM_FINDING_ERROR,
             "node %s (%s): operator set '%s': the file does not import it",
-            name[0]          ? name
-            : node->n_output ? node->output[0]
-                             : "(unnamed)",
-            mfm_proto_text(node->op_type), domain);
+            title[0] ? title : "(unnamed)", mfm_proto_text(node->op_type), domain);
     if (name[0] && mfm_strmap_get(&v->names, name, NULL))
         add(v->problems, MFM_FINDING_WARNING, "node name '%s': two nodes have it", name);
     return name[0] ? mfm_strmap_set(&v->names, name, 0) : MFM_OK;
@@ -229,13 +228,11 @@ static void check_operators(mfm_findings *p, const mfm_model *model)
     p->status = gaps ? mfm_import_find_gaps(model, gaps) : MFM_ENOMEM;
     for (size_t i = 0; i < graph->n_node && !p->status; i++) {
         const Onnx__NodeProto *node = graph->node[i];
-        const char *name = mfm_proto_text(node->name), *domain = mfm_proto_text(node->domain);
+        const char *domain = mfm_proto_text(node->domain);
         if (gaps[i])
-            add(p, MFM_FINDING_OBSTACLE, "node '%s': operator %s%s%s: not supported",
-                name[0]          ? name
-                : node->n_output ? node->output[0]
-                                 : "",
-                domain, domain[0] ? ":" : "", mfm_proto_text(node->op_type));
+            add(p, MFM_FINDING_OBSTACLE, "node '%s': operator %s%s%s: not supported%s",
+                mfm_proto_title(node), domain, domain[0] ? ":" : "", mfm_proto_text(node->op_type),
+                mfm_advice(node));
     }
     mfm_free(p->ctx, gaps);
 }

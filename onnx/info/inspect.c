@@ -55,16 +55,13 @@ static int list_gaps(mfm_ctx *ctx, const mfm_model *model, const bool *gaps, mfm
     const Onnx__GraphProto *graph = model->proto->graph;
     for (size_t i = 0; i < graph->n_node; i++) {
         const Onnx__NodeProto *node = graph->node[i];
-        const char *domain = mfm_proto_text(node->domain), *name = mfm_proto_text(node->name);
+        const char *domain = mfm_proto_text(node->domain);
         const char *op_type = mfm_proto_text(node->op_type);
         if (!gaps[i])
             continue;
         if (mfm_grow(ctx, &facts->gaps, facts->n_gaps, &capacity, sizeof *facts->gaps))
             return MFM_ENOMEM;
-        facts->gaps[facts->n_gaps++] = (mfm_model_gap){op_type, domain,
-                                                       name[0]          ? name
-                                                       : node->n_output ? node->output[0]
-                                                                        : ""};
+        facts->gaps[facts->n_gaps++] = (mfm_model_gap){op_type, domain, mfm_proto_title(node)};
     }
     return MFM_OK;
 }
@@ -180,7 +177,7 @@ int mfm_model_own_scale(const mfm_model *model, const char **title)
         const mfm_link *left = mfm_links_input(&links, (size_t)use, 0);
         const mfm_link *other = left == value ? mfm_links_input(&links, (size_t)use, 1) : left;
         if (is_arithmetic(node) && node->n_output && other && other->constant)
-            *title = mfm_proto_text(node->name)[0] ? node->name : node->output[0];
+            *title = mfm_proto_title(node);
         value = mfm_only_moves(node) ? mfm_links_output(&links, (size_t)use, 0) : NULL;
     }
     mfm_links_clear(&links);

@@ -101,6 +101,12 @@ int64_t mfm_model_opset(const mfm_model *model, const char *domain)
     return 0;
 }
 
+const char *mfm_proto_title(const Onnx__NodeProto *node)
+{
+    const char *name = mfm_proto_text(node->name);
+    return !name[0] && node->n_output ? mfm_proto_text(node->output[0]) : name;
+}
+
 /* The pointer arrays are read and written through memcpy: their element types differ. */
 int mfm_proto_insert(mfm_model *model, void *array, size_t *count, size_t at, void *message)
 {

@@ -45,9 +45,8 @@ static bool is_visible(const scope *s, const char *name)
 
 static const char *node_title(const Onnx__NodeProto *node)
 {
-    if (node->name && node->name[0])
-        return node->name;
-    return node->n_output && node->output[0][0] ? node->output[0] : "(unnamed)";
+    const char *title = mfm_proto_title(node);
+    return title[0] ? title : "(unnamed)";
 }
 
 static int declare_once(scope *s, const char *name, enum origin origin)

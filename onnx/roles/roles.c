@@ -146,9 +146,8 @@ static bool read(const mfm_tensor_use *use)
 static void note_reader(const mfm_roles *r, mfm_tensor_role *role, const mfm_tensor_use *use)
 {
     const Onnx__NodeProto *node = r->model->proto->graph->node[use->node];
-    const char *name = mfm_proto_text(node->name);
     role->op_type = mfm_proto_text(node->op_type);
-    role->reader = name[0] ? name : node->n_output ? node->output[0] : "";
+    role->reader = mfm_proto_title(node);
 }
 
 /* The fate of the tensor is that of its first use that has one. */

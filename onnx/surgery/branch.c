@@ -33,12 +33,6 @@ static const Onnx__NodeProto *node_at(const brancher *b, size_t i)
     return b->model->proto->graph->node[i];
 }
 
-static const char *title(const Onnx__NodeProto *node)
-{
-    const char *name = mfm_proto_text(node->name);
-    return name[0] || node->n_output == 0 ? name : node->output[0];
-}
-
 /* ---- what is there --------------------------------------------------------------------------- */
 
 static int refuse_classifier(const brancher *b, const char *what)
@@ -173,7 +167,7 @@ static int check_node(const brancher *b, size_t at)
             return mfm_fail(b->ctx, MFM_ENOTSUP,
                             "%s: %s '%s': a node with a graph inside cannot "
                             "be doubled",
-                            b->model->path, node->op_type, title(node));
+                            b->model->path, node->op_type, mfm_proto_title(node));
     for (size_t k = 0; k < node->n_input; k++) {
         const mfm_link *value = mfm_links_input(b->links, at, k);
         if (!is_float_tensor(value) || value->initializer->n_dims < 2)
@@ -271,7 +265,7 @@ static Onnx__NodeProto *clone(brancher *b, const Onnx__NodeProto *node)
     Onnx__NodeProto *copy = onnx__node_proto__unpack(&b->model->allocator, size, bytes);
     mfm_free(b->ctx, bytes);
     if (!copy)
-        mfm_fail(b->ctx, MFM_ENOMEM, "out of memory: a copy of node '%s'", title(node));
+        mfm_fail(b->ctx, MFM_ENOMEM, "out of memory: a copy of node '%s'", mfm_proto_title(node));
     return copy;
 }
 

@@ -150,6 +150,16 @@ def refused(program):
            [flat, ml("Scaler", "f", "q", offset=[0.0] * 3, scale=[1.0]),
             node("MatMul", "q w", "m"), node("MatMul", "m v", "y")],
            product, [y], [ML], "3 numbers: one, or one for each of 64 columns")
+    trees = ml("TreeEnsembleClassifier", "f", "label y")
+    yield ("trees whose probabilities are maps", [flat, trees, zip_map], {}, [label(), maps], [ML],
+           "only networks can be trained")
+    yield ("trees", [flat, trees], {}, [label(), y], [ML], "only networks can be trained")
+    yield ("rounded numbers", [flat, node("DequantizeLinear", "f w", "q"),
+                               node("MatMul", "q v", "y")], {"w": weights(1), "v": weights(64, 3)},
+           [y], [], "take the file from before quantisation")
+    yield ("what an exporter left", [flat, node("StatefulPartitionedCall", "f", "q"),
+                                     node("MatMul", "q v", "y")], {"v": weights(64, 3)}, [y], [],
+           "ONNX has no such operator")
     yield ("fused nodes", [flat, node("MatMul", "f w", "m"), fused, node("MatMul", "g v", "y")],
            product, [y], ["com.microsoft"], "take the file from before")
 
@@ -161,7 +171,9 @@ def refuses(program):
                     outputs, domains=domains)
         got, messages = program.logits(path, program.data.test[:2])
         told = json.loads(program("inspect", path, "--json")[1])["obstacle"] or ""
-        fault = "" if got is None and text in messages and text in told else messages or "taken"
+        listed = program("check", path)[1]
+        good = got is None and text in messages and text in told and text in listed
+        fault = "" if good else messages + listed or "taken"
         yield "refused: %s" % what, fault
 
 
