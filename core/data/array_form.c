@@ -87,7 +87,8 @@ int mfm_array_form_measure(mfm_ctx *ctx, const mfm_dataset *dataset, mfm_array_f
     find_ranges(form, rows, ranges);
     add_up(form, rows, NULL, form->mean);
     for (size_t k = 0; k < length; k++)
-        form->mean[k] = ranges[k].low < ranges[k].high ? form->mean[k] / each : ranges[k].low;
+        form->mean[k] =
+            ranges[k].low < ranges[k].high ? form->mean[k] / each : (double)ranges[k].low;
     add_up(form, rows, form->mean, form->deviation);
     for (size_t k = 0; k < length; k++)
         form->deviation[k] = ranges[k].low < ranges[k].high ? sqrt(form->deviation[k] / each) : 1;

@@ -108,6 +108,18 @@ static int take_told(mfm_session *session)
     return MFM_OK;
 }
 
+/* Signals of files of Keras lie [length, channels], which their shape alone does not tell. */
+static void warn_of_points(const mfm_session *session)
+{
+    const mfm_shape *row = &session->array.row;
+    if (row->rank == 2 && row->dim[0] > row->dim[1])
+        mfm_warn(session->ctx,
+                 "%s: rows of [%lld,%lld]: mean and deviation are those of each of the %lld along "
+                 "the first axis: if these are points in time, standardise the arrays yourself",
+                 session->dataset->name, (long long)row->dim[0], (long long)row->dim[1],
+                 (long long)row->dim[0]);
+}
+
 static int choose(mfm_session *session, const mfm_images_wanted *wanted)
 {
     mfm_ctx *ctx = session->ctx;
@@ -127,6 +139,7 @@ static int choose(mfm_session *session, const mfm_images_wanted *wanted)
     } else {
         status = given->std ? mfm_fail(ctx, MFM_EUSAGE, "--mean data: it brings its own --std")
                             : mfm_array_form_measure(ctx, session->dataset, &session->array);
+        warn_of_points(session);
     }
     return status;
 }
