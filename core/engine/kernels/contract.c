@@ -291,6 +291,15 @@ size_t mfm_contract_scratch(const mfm_contraction *c)
     return is_thin(&p) ? 0 : room(&p.a) + room(&p.b) + room(&p.y);
 }
 
+/* The next of the room where a matrix is copied; NULL where it is not, and there may be no room. */
+static real *take_room(const matrices *m, real **scratch)
+{
+    real *taken = m->copied ? *scratch : NULL;
+    if (taken)
+        *scratch += m->size;
+    return taken;
+}
+
 void mfm_contract(const mfm_contraction *c, const real *a, const real *b, real *y, bool add,
                   real *scratch)
 {
@@ -300,9 +309,9 @@ void mfm_contract(const mfm_contraction *c, const real *a, const real *b, real *
         by_element(c, a, b, y, add);
         return;
     }
-    const real *from_a = copy_in(c, &p.a, a, scratch);
-    const real *from_b = copy_in(c, &p.b, b, scratch + room(&p.a));
-    real *to = p.y.copied ? scratch + room(&p.a) + room(&p.b) : y;
+    const real *from_a = copy_in(c, &p.a, a, take_room(&p.a, &scratch));
+    const real *from_b = copy_in(c, &p.b, b, take_room(&p.b, &scratch));
+    real *to = p.y.copied ? scratch : y;
     by_matrices(c, &p, from_a, from_b, to, add && !p.y.copied);
     if (p.y.copied)
         copy_out(c, &p.y, to, y, add);
