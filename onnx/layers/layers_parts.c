@@ -206,6 +206,19 @@ static mfm_layer_part part_beside(const mfm_links *links, const mfm_layer *layer
     return MFM_PART_MAIN;
 }
 
+/* The node that alone reads a value, or the same under another name. */
+static ptrdiff_t reader_of(const mfm_links *links, const mfm_link *value)
+{
+    static const char *const same[] = {"Identity", "Cast"};
+    for (int step = 0; value && step < MOST_STEPS; step++) {
+        const ptrdiff_t use = mfm_links_sole_use(links, value);
+        if (use == MFM_NOWHERE || !IS_ANY(node_at(links, (size_t)use), same))
+            return use;
+        value = mfm_links_output(links, (size_t)use, 0);
+    }
+    return MFM_NOWHERE;
+}
+
 /* Whether its features go into nothing but a Concat along the channels with others, or what is
  * largest or smallest of several. */
 static bool is_branch(const mfm_links *links, const mfm_layer *layer)
@@ -213,7 +226,7 @@ static bool is_branch(const mfm_links *links, const mfm_layer *layer)
     const char *name = layer->act ? layer->act : layer->norm ? layer->norm : layer->output;
     const mfm_link *value = mfm_links_find(links, name);
     size_t operands = 0;
-    const ptrdiff_t use = value ? mfm_links_sole_use(links, value) : MFM_NOWHERE;
+    const ptrdiff_t use = reader_of(links, value);
     if (use == MFM_NOWHERE || !IS_ANY(node_at(links, (size_t)use), joining))
         return false;
     const Onnx__NodeProto *join = node_at(links, (size_t)use);

@@ -235,6 +235,42 @@ def warned(program, normalised):
     return "" if folded != normalised else str(warnings)
 
 
+def chain(path, bare, **mode):
+    """Twelve convolutions, `bare` of them with a bias in the place of a normalisation."""
+    nodes, tensors, last = [], {"one": np.ones(4, np.float32), "none": np.zeros(4, np.float32)}, "x"
+    for i in range(12):
+        tensors["k%d" % i] = weights(4, 4 if i else 1, 3, 3, seed=i)
+        end = "c%d" % i
+        nodes.append(node("Conv", "%s k%d%s" % (last, i, " none" if i < bare else ""), end,
+                          pads=[1] * 4))
+        if i >= bare:
+            nodes.append(node("BatchNormalization", end + " one none none one", "n" + end, **mode))
+            end = "n" + end
+        last = "r%d" % i
+        nodes.append(node("Relu", end, last))
+    nodes += [node("Flatten", last, "f"), node("Gemm", "f g", "y")]
+    return small.save(path, nodes, {**tensors, "g": weights(256, CLASSES)})
+
+
+def says(program, path, text, wanted):
+    warnings = json.loads(program("inspect", path, "--json")[1])["warnings"]
+    return "" if any(text in w for w in warnings) == wanted else str(warnings)
+
+
+def joined(program):
+    """Two convolutions that a Concat joins, through other names for them."""
+    nodes = [node("Conv", "x a", "p"), node("Conv", "x b", "q"), node("Identity", "p", "i"),
+             node("Identity", "i", "j"), node("Identity", "q", "k"),
+             node("Concat", "j k", "c", axis=1), node("Relu", "c", "r"),
+             node("GlobalAveragePool", "r", "g"), node("Flatten", "g", "f"),
+             node("Gemm", "f h", "y")]
+    path = small.save(program.folder / "joined.onnx", nodes, {
+        "a": weights(3, 1, 3, 3), "b": weights(5, 1, 3, 3), "h": weights(8, CLASSES)})
+    status, _, messages = program("inject", path, "-o", path.with_suffix(".injected.onnx"),
+                                  "--layer", "last_features")
+    return "" if status == 0 and "one of several branches" in messages else messages or "silent"
+
+
 def checks(program):
     for norm in ("L1", "L2"):
         path = pipeline(program.folder / ("pipeline_%s.onnx" % norm), norm)
@@ -245,3 +281,14 @@ def checks(program):
     yield "weights that are computed: a modulator behind them", injects(program)
     yield "a network that normalises first is not called folded", warned(program, True)
     yield "a network without normalisation is", warned(program, False)
+    for bare in (0, 3, 9):
+        path = chain(program.folder / ("chain%d.onnx" % bare), bare)
+        yield "%d of 12 convolutions without normalisation" % bare, says(
+            program, path, "9 of 12 convolutions without normalisation", bare == 9)
+        yield "inference form, %d" % bare, says(program, path, "in training form, as", False)
+    path = chain(program.folder / "training.onnx", 3, training_mode=1)
+    yield "training form is told", says(program, path, "9 nodes in training form", True)
+    path = standardised(program.folder / "standardised.onnx")
+    yield "weights by their own statistics are none", says(
+        program, path, "in training form, as", False)
+    yield "a branch under other names is told", joined(program)

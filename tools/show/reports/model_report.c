@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/words.h"
 #include "core/engine/plan/plan.h"
 #include "onnx/import/import.h"
 
@@ -194,10 +195,30 @@ static bool normalises(const mfm_links *links, const Onnx__NodeProto *node)
     return variance && !variance->constant;
 }
 
+/* Convolutions of features with a bias and an activation, and nothing between: what an exporter
+ * leaves of one and its normalisation. *all: of those that make features. */
+static size_t bare_convolutions(const mfm_layers *layers, size_t *all)
+{
+    size_t bare = 0;
+    *all = 0;
+    for (size_t i = 0; i < layers->n_layers; i++) {
+        const mfm_layer *l = &layers->layers[i];
+        const bool features = l->part == MFM_PART_MAIN || l->part == MFM_PART_BRANCH;
+        if (l->kind != MFM_LAYER_CONV || !features || l->classifier)
+            continue;
+        ++*all;
+        bare += !l->norm && l->act && mfm_links_input(&layers->links, l->node, 2);
+    }
+    return bare;
+}
+
 static void warn_of_folded_norm(mfm_model_report *r)
 {
+    enum { FEW = 8 };
     const Onnx__GraphProto *graph = mfm_flat_model(r->flat)->proto->graph;
     bool normal = false;
+    size_t all;
+    const size_t bare = bare_convolutions(r->layers, &all);
     for (size_t i = 0; i < graph->n_node; i++)
         normal |= normalises(&r->layers->links, graph->node[i]);
     if (r->layers->n_blocks > 0 && !normal)
@@ -205,6 +226,52 @@ static void warn_of_folded_norm(mfm_model_report *r)
                  "a residual network without normalisation: it was probably folded into "
                  "the convolutions when the file was written; the network will train badly: "
                  "export the model in training form, as PyTorch's exporter can");
+    else if (normal && bare >= FEW && 3 * bare >= all)
+        mfm_warn(r->ctx,
+                 "%zu of %zu convolutions without normalisation, where others have one: it was "
+                 "probably folded into them when the file was written; the network will train "
+                 "badly: export the model in training form, as PyTorch's exporter can",
+                 bare, all);
+}
+
+/* A constant truth value. */
+static bool is_true(const mfm_links *links, const mfm_link *value)
+{
+    if (!value)
+        return false;
+    const Onnx__TensorProto *tensor = value->initializer;
+    if (!tensor && value->producer != MFM_NOWHERE) {
+        const Onnx__NodeProto *node = links->model->proto->graph->node[value->producer];
+        const Onnx__AttributeProto *told = mfm_proto_attr(node, "value");
+        tensor = mfm_proto_is(node, "Constant") && told ? told->t : NULL;
+    }
+    return tensor && ((tensor->raw_data.len && tensor->raw_data.data[0]) ||
+                      (tensor->n_int32_data && tensor->int32_data[0]));
+}
+
+static bool is_of_training(const mfm_links *links, size_t at)
+{
+    const Onnx__NodeProto *node = links->model->proto->graph->node[at];
+    if (mfm_proto_is(node, "Dropout"))
+        return is_true(links, mfm_links_input(links, at, 2));
+    return mfm_proto_is(node, "BatchNormalization") &&
+           (mfm_proto_int(node, "training_mode", 0) != 0 || node->n_output > 1);
+}
+
+/* Here, and in what training writes, statistics are the running ones. */
+static void warn_of_training_form(mfm_model_report *r)
+{
+    const Onnx__GraphProto *graph = mfm_flat_model(r->flat)->proto->graph;
+    size_t count = 0;
+    for (size_t i = 0; i < graph->n_node; i++)
+        count += is_of_training(&r->layers->links, i) &&
+                 !mfm_links_own_statistics(&r->layers->links, graph->node[i]);
+    if (count)
+        mfm_warn(r->ctx,
+                 "%zu %s in training form, as is good for training: run and predict, and what "
+                 "train writes, have them as in inference; a runtime that is given this file "
+                 "normalises by each batch's own statistics, and drops",
+                 count, mfm_plural(count, "node", "nodes"));
 }
 
 static void warn_of_sharing(mfm_model_report *r)
@@ -225,6 +292,7 @@ static void warn_of_sharing(mfm_model_report *r)
 static void warn(mfm_model_report *r)
 {
     warn_of_folded_norm(r);
+    warn_of_training_form(r);
     warn_of_sharing(r);
     if (r->facts->ends_in_softmax)
         mfm_warn(r->ctx, "the output is a softmax: training uses the logits before it");
