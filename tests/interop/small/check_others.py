@@ -285,10 +285,10 @@ def checks(program):
         path = chain(program.folder / ("chain%d.onnx" % bare), bare)
         yield "%d of 12 convolutions without normalisation" % bare, says(
             program, path, "9 of 12 convolutions without normalisation", bare == 9)
-        yield "inference form, %d" % bare, says(program, path, "in training form, as", False)
+        yield "inference form, %d" % bare, says(program, path, "nodes in training form", False)
     path = chain(program.folder / "training.onnx", 3, training_mode=1)
     yield "training form is told", says(program, path, "9 nodes in training form", True)
     path = standardised(program.folder / "standardised.onnx")
     yield "weights by their own statistics are none", says(
-        program, path, "in training form, as", False)
+        program, path, "nodes in training form", False)
     yield "a branch under other names is told", joined(program)
