@@ -110,13 +110,43 @@ static mfm_model *gated(mfm_ctx *ctx)
     return m;
 }
 
+static Onnx__NodeProto *fused_node(mfm_model *m, const char *op, const char *in, const char *out)
+{
+    Onnx__NodeProto *node = hand_node(m, op, "", in, out);
+    (void)mfm_proto_set_string(m, &node->domain, "com.microsoft");
+    return node;
+}
+
+/* Nodes that ONNX Runtime fused: channels are the tokens that attention sees. */
+static mfm_model *fused(mfm_ctx *ctx)
+{
+    mfm_model *m = begin(ctx);
+    hand_weight(m, "w", HAND_DIMS(4, 4, 3, 3));
+    hand_weight(m, "scale", HAND_DIMS(36));
+    hand_weight(m, "narrow", HAND_DIMS(16, 4));
+    hand_ints(m, "rows", 3, (const int64_t[]){0, 4, 36});
+    ints(m, fused_node(m, "FusedConv", "x w", "maps"), "pads", 4, (const int64_t[]){1, 1, 1, 1});
+    hand_node(m, "Reshape", "", "maps rows", "tokens");
+    fused_node(m, "SkipLayerNormalization", "tokens tokens scale", "normal");
+    Onnx__NodeProto *heads = fused_node(m, "MultiHeadAttention", "normal normal tokens", "seen");
+    (void)mfm_proto_attr_int(m, heads, "num_heads", 3);
+    Onnx__NodeProto *turned = fused_node(m, "FusedMatMul", "seen tokens", "products");
+    (void)mfm_proto_attr_int(m, turned, "transB", 1);
+    fused_node(m, "QuickGelu", "products", "bent");
+    hand_node(m, "Flatten", "", "bent", "flat");
+    hand_node(m, "Gemm", "", "flat narrow", "features");
+    end(m);
+    return m;
+}
+
 bool fuzz_seed_operators(fuzz_take *take, void *self)
 {
     mfm_ctx *ctx = mfm_ctx_new(NULL);
     if (!ctx)
         return false;
     const bool made = fuzz_take_model(ctx, moving(ctx), take, self) &&
-                      fuzz_take_model(ctx, gated(ctx), take, self);
+                      fuzz_take_model(ctx, gated(ctx), take, self) &&
+                      fuzz_take_model(ctx, fused(ctx), take, self);
     mfm_ctx_free(ctx);
     return made;
 }
