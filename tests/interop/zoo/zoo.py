@@ -14,7 +14,8 @@ A file's name is GROUP_NAME.onnx; zoo_files.py makes such files. Of each file:
                 beside it, which may be cut otherwise, the same file but for where they lie
     derivative  J v along a random direction in the images and in tensors of the file, against
                 central differences by ONNX Runtime, and <u, J v> = <J' u, v>: DERIVATIVE
-    base, mfm   one step of each method on photographs
+    base, mfm   one step of each method on photographs, or on rows of numbers where the input is
+                none of images
     written     what the base step wrote: ONNX Runtime's logits again, trained numbers differ
 
 RESULTS has one JSON object a file: each check as true, or why not in a line. BINARY is run with one
@@ -374,7 +375,7 @@ class Trial:
 
     def photographs(self):
         from PIL import Image
-        grey = self.images.ndim == 2 or 1 in (self.images.shape[1], self.images.shape[-1])
+        grey = 1 in (self.images.shape[1], self.images.shape[-1])
         for split, count in (("train", 2), ("test", 1)):
             for c in range(2):
                 folder = self.work / "photos" / split / ("c%d" % c)
@@ -383,29 +384,28 @@ class Trial:
                     pixels = self.draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
                     image = Image.fromarray(pixels).resize((96, 80))
                     (image.convert("L") if grey else image).save(folder / ("%d.png" % i))
-        return "folder:%s" % (self.work / "photos")
 
-    def of_photographs(self):
-        """The file; one of rows of numbers reads images of one row, so that there is a step."""
-        if self.images.ndim != 2:
-            return self.path
-        proto, name = opened(self.path), self.input_name + ".image"
-        info = next(v for v in proto.graph.input if v.name == self.input_name)
-        shape = ["n", 1, 1, self.images.shape[1]]
-        kind = info.type.tensor_type.elem_type
-        info.CopyFrom(onnx.helper.make_tensor_value_info(name, kind, shape))
-        proto.graph.node.insert(0, onnx.helper.make_node("Flatten", [name], [self.input_name]))
-        return derived(proto, self.path, self.work, "rows.onnx")
+    def rows(self):
+        folder = self.work / "arrays"
+        folder.mkdir()
+        for split, count in (("train", 4), ("test", 2)):
+            shape = [count] + list(self.images.shape[1:])
+            np.save(folder / (split + "_x.npy"), self.draw.standard_normal(shape, np.float32))
+            np.save(folder / (split + "_y.npy"), np.arange(count) % 2)
 
     def train(self, method, *options):
-        data = self.work / "photos"
-        if not data.exists():
-            self.photographs()
+        """A step on photographs, or on rows of numbers where the input is none of images."""
+        kind, make = ("photos", self.photographs) if self.images.ndim == 4 else ("arrays", self.rows)
+        if not (self.work / kind).exists():
+            make()
+        if kind == "photos":
+            options += ("--data", "folder:%s" % (self.work / kind), "--augment", "none", "--mean",
+                        "0.5", *self.size)
+        else:
+            options += ("--data", "arrays:%s" % (self.work / kind))
         out = self.work / (method + ".onnx")
-        self.run("train", self.of_photographs(), "-o", out, "--data", "folder:%s" % data,
-                 "--method", method, "--epochs", 1, "--batch", 4, "--lr", 1e-3, "--augment", "none",
-                 "--mean", "0.5",
-                 "--threads", 1, *self.size, *options)
+        self.run("train", self.path, "-o", out, "--method", method, "--epochs", 1, "--batch", 4,
+                 "--lr", 1e-3, "--threads", 1, *options)
         shutil.rmtree(out.with_suffix(".run"), ignore_errors=True)
         return out
 
@@ -418,9 +418,6 @@ class Trial:
 
     def written(self):
         need(hasattr(self, "trained"), "nothing was trained")
-        if self.images.ndim == 2:
-            self.input_name, self.images = self.input_name + ".image", self.images[:, None, None]
-            np.save(self.work / "x.npy", self.images)
         want = self.oracle(self.trained, self.images)
         found = apart(self.compute(self.trained), want)
         need(found <= self.most, "%.2g of the largest logit" % found)
