@@ -395,10 +395,11 @@ class Trial:
 
     def train(self, method, *options):
         """A step on photographs, or on rows of numbers where the input is none of images."""
-        kind, make = ("photos", self.photographs) if self.images.ndim == 4 else ("arrays", self.rows)
+        images = self.images.ndim == 4
+        kind, make = ("photos", self.photographs) if images else ("arrays", self.rows)
         if not (self.work / kind).exists():
             make()
-        if kind == "photos":
+        if images:
             options += ("--data", "folder:%s" % (self.work / kind), "--augment", "none", "--mean",
                         "0.5", *self.size)
         else:
