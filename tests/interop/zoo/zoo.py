@@ -127,13 +127,33 @@ def without_places(path):
     return proto.SerializeToString(deterministic=True)
 
 
+def leave_training(graph):
+    """Nodes of images in training form as in inference, as the program has them; whether any was."""
+    found, known = False, {t.name for t in graph.initializer}
+    for node in graph.node:
+        if known.issuperset(n for n in node.input if n):
+            known.update(node.output)
+        elif node.op_type == "BatchNormalization":
+            mode = [a for a in node.attribute if a.name == "training_mode" and a.i]
+            found |= bool(mode) or len(node.output) > 1
+            for attribute in mode:
+                attribute.i = 0
+            del node.output[1:]
+        elif node.op_type == "Dropout" and len(node.input) > 2:
+            found = True
+            del node.input[2:]
+    return found
+
+
 def with_logits(path, work):
-    """A file whose outputs have the logits among them, and their name."""
+    """A file in inference form whose outputs have the logits among them, and their name."""
     proto = opened(path)
     name = before_softmax(proto.graph)
-    if name == end(proto.graph).name:
+    changed = leave_training(proto.graph)
+    if name == end(proto.graph).name and not changed:
         return path, name
-    proto.graph.output.append(onnx.ValueInfoProto(name=name))
+    if name != end(proto.graph).name:
+        proto.graph.output.append(onnx.ValueInfoProto(name=name))
     return derived(proto, path, work, "logits.onnx"), name
 
 
@@ -188,6 +208,8 @@ class Trial:
 
     def ask(self):
         told = json.loads(self.run("inspect", self.path, "--json"))
+        if "leaves the size of images open" in str(told["obstacle"]):
+            told = json.loads(self.run("inspect", self.path, "--json", "--input-size", "224"))
         self.more["parameters"], self.more["opset"] = told["parameters"], told["opset"]
         self.more["producer"] = told["producer"]
         entry = told["input"][0] if isinstance(told["input"], list) else told["input"]
@@ -205,7 +227,11 @@ class Trial:
         if np.issubdtype(self.type, np.integer):
             self.images = np.floor(self.draw.uniform(0, 256, [2] + shape)).astype(np.float32)
         np.save(self.work / "x.npy", self.images)
-        need(told["trainable"], str(told["obstacle"]).replace(str(self.path), self.path.name)[:400])
+        need(told["trainable"], self.shortened(str(told["obstacle"])))
+
+    def shortened(self, why):
+        why = why.replace(str(self.path), self.path.name)
+        return why if len(why) < 400 else why[:200] + " ... " + why[-200:]
 
     def compute(self, path):
         self.run("run", path, "--input", self.work / "x.npy", "-o", self.work / "y.npy",

@@ -19,6 +19,8 @@
     python3 zoo_files.py FOLDER tables NAME...    tables, the older exporter, or skl2onnx for
                                                   names that begin with skl (zoo_tables.py)
     python3 zoo_files.py FOLDER tabledyn NAME...  tables, the newest exporter
+    python3 zoo_files.py FOLDER GROUP NAME...     torch, jax, jaxtf, script, keras2, hand, mltools:
+                                                  zoo_others.py
     python3 zoo_files.py FOLDER tool NAME FILE... what a converter makes of files (zoo_tools.py)
 
 writes FOLDER/GROUP_NAME.onnx where that does not exist. NAME@SIZE is a network of torchvision for
@@ -36,6 +38,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import numpy_helper
+
+import zoo_others
 
 warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
@@ -76,6 +80,9 @@ def network(group, name):
 
 
 def export(group, name, path):
+    if group in zoo_others.EXPORT:
+        zoo_others.EXPORT[group](name, path)
+        return
     if group == "paddle":
         import zoo_paddle
         zoo_paddle.export(name, path)

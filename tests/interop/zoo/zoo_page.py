@@ -28,6 +28,13 @@ GROUPS = {
     "hfdyn": "Hugging Face transformers, small, by torch's newest exporter",
     "tables": "Tables, by torch's older exporter; skl...: scikit-learn, by skl2onnx",
     "tabledyn": "Tables, by torch's newest exporter",
+    "torch": "torch's exporters with options of old: NET+OPTION",
+    "jax": "JAX by jax2onnx: Flax (linen, nnx...), Equinox (eqx...)",
+    "jaxtf": "Flax by jax2tf and tf2onnx",
+    "script": "Written in onnxscript",
+    "keras2": "Keras 2 by tf2onnx",
+    "hand": "In the idioms of Caffe2, MXNet and CNTK, by hand",
+    "mltools": "Of onnxmltools",
     "tool": "Rewritten by converters",
 }
 

@@ -3,6 +3,7 @@
     upN, downN          onnx.version_converter, to opset N
     ortbasic, ortextended  ONNX Runtime's optimised files, at that level
     ortfused            ONNX Runtime's optimiser of transformers
+    qdq, qlinear, dynamic  its quantisers: static in either form, dynamic
     half, halfio        onnxconverter-common's float16, the second with inputs and outputs kept
 """
 import onnx
@@ -17,7 +18,32 @@ def optimised(source, path, level):
     onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
 
 
+def quantised(source, path, form):
+    import numpy as np
+    import onnxruntime
+    from onnxruntime import quantization as q
+
+    class Few(q.CalibrationDataReader):
+        def __init__(self):
+            told = onnxruntime.InferenceSession(str(source)).get_inputs()[0]
+            shape = [d if isinstance(d, int) else 2 for d in told.shape]
+            draw = np.random.default_rng(0)
+            self.left = [{told.name: draw.standard_normal(shape).astype(np.float32)}] * 2
+
+        def get_next(self):
+            return self.left.pop() if self.left else None
+
+    if form == "dynamic":
+        q.quantize_dynamic(str(source), str(path))
+        return
+    format = q.QuantFormat.QDQ if form == "qdq" else q.QuantFormat.QOperator
+    q.quantize_static(str(source), str(path), Few(), quant_format=format)
+
+
 def rewrite(tool, source, path):
+    if tool in ("qdq", "qlinear", "dynamic"):
+        quantised(source, path, tool)
+        return
     if tool.startswith("ort") and tool != "ortfused":
         optimised(source, path, tool[3:])
         return
