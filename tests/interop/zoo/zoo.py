@@ -128,7 +128,7 @@ def without_places(path):
 
 
 def leave_training(graph):
-    """Nodes of images in training form as in inference, as the program has them; whether any was."""
+    """Nodes of images in training form, as in inference; whether there were any."""
     found, known = False, {t.name for t in graph.initializer}
     for node in graph.node:
         if known.issuperset(n for n in node.input if n):
