@@ -2,9 +2,9 @@
 # line, run.json keeps what was chosen and no more, and what has no effect is told.
 . "$SOURCE/tests/cli/lib.sh"
 
-make_data four 4 40 10
+make_data four 4 20 5
 expect_exit 0 new lenet -o lenet.onnx --classes 4 --input 1,20,20
-common="--data idx:four --imbalance 10 --batch 16 --lr 0.02 --threads 1 --epochs 2"
+common="--data idx:four --imbalance 5 --batch 16 --lr 0.02 --threads 1 --epochs 2"
 meta="--meta-per-class 4 --meta-batch 8"
 
 # names TITLE: the parts that the help lists.
