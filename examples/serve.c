@@ -3,8 +3,8 @@
 #include <core/engine/plan/plan.h>
 #include <math.h>
 #include <onnx/import/import.h>
-#include <onnx/info/metadata/class_info.h>
-#include <onnx/info/metadata/preprocess_info.h>
+#include <onnx/info/class_info.h>
+#include <onnx/info/preprocess_info.h>
 #include <stdio.h>
 #include <stdlib.h>
 

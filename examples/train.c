@@ -4,8 +4,8 @@
 #include <models/models.h>
 #include <onnx/export.h>
 #include <onnx/import/import.h>
-#include <onnx/info/metadata/class_info.h>
-#include <onnx/info/metadata/preprocess_info.h>
+#include <onnx/info/class_info.h>
+#include <onnx/info/preprocess_info.h>
 #include <onnx/surgery/inject.h>
 #include <stdio.h>
 #include <stdlib.h>

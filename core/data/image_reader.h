@@ -2,8 +2,7 @@
  * One image file at a time, as a model reads it: decoded, turned as EXIF says, resized, its centre
  * cut out, normalised. The numbers are those that evaluation of a `folder:` dataset gives.
  *
- * mfm_preprocess_files makes a preprocess of what a model tells
- * (onnx/info/metadata/preprocess_info.h).
+ * mfm_preprocess_files makes a preprocess of what a model tells (onnx/info/preprocess_info.h).
  */
 #ifndef MFM_IMAGE_READER_H
 #define MFM_IMAGE_READER_H

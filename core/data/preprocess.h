@@ -78,7 +78,7 @@ int mfm_preprocess_init(mfm_ctx *ctx, const mfm_dataset *dataset, int channels, 
  * those of rows that are images, else 1, 1 and how many numbers there are. */
 void mfm_preprocess_arrays(const mfm_array_form *form, mfm_preprocess *preprocess);
 
-/* What a model tells of its images (onnx/info/metadata/preprocess_info.h). */
+/* What a model tells of its images (onnx/info/preprocess_info.h). */
 typedef struct mfm_preprocess_info {
     int channels, height, width; /* of the model's input */
     /* Of the images that it was trained on: smaller than the input where they were padded. */

@@ -4,8 +4,8 @@
 
 #include "onnx/import/import_parts.h"
 #include "onnx/info/advice.h"
-#include "onnx/info/metadata/array_info.h"
-#include "onnx/info/metadata/preprocess_info.h"
+#include "onnx/info/array_info.h"
+#include "onnx/info/preprocess_info.h"
 #include "onnx/proto/nearest.h"
 #include "onnx/storage/tensor_data.h"
 

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "onnx/info/metadata/array_info.h"
-#include "onnx/info/metadata/class_info.h"
-#include "onnx/info/metadata/preprocess_info.h"
+#include "onnx/info/array_info.h"
+#include "onnx/info/class_info.h"
+#include "onnx/info/preprocess_info.h"
 #include "onnx/proto/proto.h"
 #include "tests/refusals.h"
 #include "tests/onnx/hand.h"

@@ -7,7 +7,7 @@
 #include "core/data/sources/dataset_kind.h"
 #include "core/train/problem/split_network.h"
 #include "onnx/info/inspect.h"
-#include "onnx/info/metadata/preprocess_info.h"
+#include "onnx/info/preprocess_info.h"
 #include "tools/options/groups/data_options.h"
 #include "tools/files.h"
 #include "tools/train/session_arrays.h"

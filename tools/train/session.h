@@ -10,7 +10,7 @@
 
 #include "core/data/preprocess.h"
 #include "core/train/training.h"
-#include "onnx/info/metadata/class_info.h"
+#include "onnx/info/class_info.h"
 #include "onnx/import/import.h"
 #include "onnx/proto/model.h"
 #include "tools/options/groups/normalisation.h"

@@ -1,8 +1,8 @@
 #include "tools/train/session_arrays.h"
 
 #include "onnx/import/import.h"
-#include "onnx/info/metadata/array_info.h"
-#include "onnx/info/metadata/preprocess_info.h"
+#include "onnx/info/array_info.h"
+#include "onnx/info/preprocess_info.h"
 #include "tools/options/groups/data_options.h"
 
 static bool wants_measured(const mfm_images_wanted *wanted)

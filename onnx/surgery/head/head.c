@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "core/base/random.h"
-#include "onnx/info/metadata/best_info.h"
+#include "onnx/info/best_info.h"
 #include "onnx/surgery/branch.h"
-#include "onnx/info/metadata/class_info.h"
+#include "onnx/info/class_info.h"
 #include "onnx/surgery/head/head_parts.h"
 #include "onnx/import/import.h"
 #include "onnx/surgery/inject_info.h"

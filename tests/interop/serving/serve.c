@@ -4,8 +4,8 @@
  * library's reader, as the model tells; nothing else of the library is used.
  */
 #include <core/data/image_reader.h>
-#include <onnx/info/metadata/class_info.h>
-#include <onnx/info/metadata/preprocess_info.h>
+#include <onnx/info/class_info.h>
+#include <onnx/info/preprocess_info.h>
 #include <onnxruntime_c_api.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "onnx/import/import.h"
-#include "onnx/info/metadata/class_info.h"
+#include "onnx/info/class_info.h"
 #include "onnx/proto/validate.h"
 #include "onnx/surgery/inject.h"
 #include "tests/refusals.h"

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "onnx/info/diff.h"
+#include "onnx/info/diff/diff.h"
 #include "tools/files.h"
 #include "tools/options/options.h"
 #include "tools/show/print_json.h"

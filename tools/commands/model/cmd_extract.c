@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "onnx/info/metadata/class_info.h"
-#include "onnx/info/metadata/preprocess_info.h"
+#include "onnx/info/class_info.h"
+#include "onnx/info/preprocess_info.h"
 #include "onnx/surgery/extract.h"
 #include "tools/options/groups/inject_arguments.h"
 #include "tools/edit/edit.h"

@@ -1,7 +1,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "onnx/info/metadata/class_info.h"
+#include "onnx/info/class_info.h"
 #include "onnx/surgery/head/head.h"
 #include "tools/class_names.h"
 #include "tools/edit/edit.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/base/words.h"
-#include "onnx/info/metadata/preprocess_info.h"
+#include "onnx/info/preprocess_info.h"
 #include "tools/class_names.h"
 #include "tools/files.h"
 #include "tools/infer/image_paths.h"

@@ -4,7 +4,7 @@
 #include "core/data/check_images.h"
 #include "core/data/preprocess.h"
 #include "core/data/sources/files/image_list.h"
-#include "onnx/info/metadata/preprocess_info.h"
+#include "onnx/info/preprocess_info.h"
 #include "tools/files.h"
 #include "tools/options/groups/data_options.h"
 #include "tools/show/print_json.h"

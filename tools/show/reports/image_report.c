@@ -2,10 +2,10 @@
 
 #include <stdio.h>
 
-#include "onnx/info/metadata/array_info.h"
-#include "onnx/info/metadata/class_info.h"
+#include "onnx/info/array_info.h"
+#include "onnx/info/class_info.h"
 #include "onnx/info/inspect.h"
-#include "onnx/info/metadata/preprocess_info.h"
+#include "onnx/info/preprocess_info.h"
 #include "tools/show/printable.h"
 
 /* MFM_OK for what is damaged: it is told, and not found. */

@@ -1,6 +1,5 @@
-/* What a model tells of its images (onnx/info/metadata/preprocess_info.h,
- * onnx/info/metadata/class_info.h), for reports. What is damaged is told by a warning, and counts
- * as not there. */
+/* What a model tells of its images (onnx/info/preprocess_info.h, onnx/info/class_info.h), for
+ * reports. What is damaged is told by a warning, and counts as not there. */
 #ifndef MFM_IMAGE_REPORT_H
 #define MFM_IMAGE_REPORT_H
 

@@ -7,7 +7,7 @@
 #include "core/report/class_groups.h"
 #include "core/train/evaluate.h"
 #include "core/train/vector.h"
-#include "onnx/info/metadata/best_info.h"
+#include "onnx/info/best_info.h"
 #include "onnx/checkpoint.h"
 #include "onnx/export.h"
 #include "onnx/modulator.h"

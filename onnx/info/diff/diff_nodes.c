@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "onnx/info/diff_parts.h"
+#include "onnx/info/diff/diff_parts.h"
 #include "onnx/proto/strmap.h"
 
 /* Text that grows up to a length, and is cut there. */

@@ -2,7 +2,7 @@
  * What a model's input must be made of, in the file itself: metadata_props["mfm.preprocess"] is
  * JSON that tells how bytes of an image become the numbers that the model was trained on
  * (docs/formats.md). Of a model that was trained on arrays it tells other things
- * (onnx/info/metadata/array_info.h).
+ * (onnx/info/array_info.h).
  */
 #ifndef MFM_ONNX_PREPROCESS_INFO_H
 #define MFM_ONNX_PREPROCESS_INFO_H

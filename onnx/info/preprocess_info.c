@@ -1,11 +1,11 @@
-#include "onnx/info/metadata/preprocess_info.h"
+#include "onnx/info/preprocess_info.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "onnx/import/import.h"
-#include "onnx/info/metadata/array_info.h"
+#include "onnx/info/array_info.h"
 #include "onnx/proto/proto.h"
 
 enum { VERSION = 1, MOST_SIDE = 1 << 16, FEWEST_DIGITS = 15, MOST_DIGITS = 17 };

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "onnx/info/diff_parts.h"
+#include "onnx/info/diff/diff_parts.h"
 #include "onnx/proto/strmap.h"
 #include "onnx/storage/tensor_data.h"
 

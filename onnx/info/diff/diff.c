@@ -1,10 +1,10 @@
-#include "onnx/info/diff.h"
+#include "onnx/info/diff/diff.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "onnx/info/diff_parts.h"
+#include "onnx/info/diff/diff_parts.h"
 #include "onnx/proto/strmap.h"
 
 const char *mfm_diff_part_name(mfm_diff_part part)

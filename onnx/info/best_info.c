@@ -1,4 +1,4 @@
-#include "onnx/info/metadata/best_info.h"
+#include "onnx/info/best_info.h"
 
 #include <jansson.h>
 #include <stdlib.h>

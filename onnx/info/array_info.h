@@ -2,7 +2,7 @@
  * What the input of a model that was trained on arrays must be made of: metadata_props
  * ["mfm.preprocess"] tells the shape of a row, and mean and deviation where its numbers become
  * (x - mean) / deviation (docs/formats.md). Of images the same entry tells other things
- * (onnx/info/metadata/preprocess_info.h).
+ * (onnx/info/preprocess_info.h).
  */
 #ifndef MFM_ONNX_ARRAY_INFO_H
 #define MFM_ONNX_ARRAY_INFO_H

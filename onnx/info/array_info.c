@@ -1,9 +1,9 @@
-#include "onnx/info/metadata/array_info.h"
+#include "onnx/info/array_info.h"
 
 #include <jansson.h>
 
 #include "onnx/import/import.h"
-#include "onnx/info/metadata/preprocess_info.h"
+#include "onnx/info/preprocess_info.h"
 #include "onnx/proto/proto.h"
 
 /* That of images is 1: who reads no more refuses arrays. */

@@ -2,7 +2,7 @@
 #ifndef MFM_ONNX_DIFF_PARTS_H
 #define MFM_ONNX_DIFF_PARTS_H
 
-#include "onnx/info/diff.h"
+#include "onnx/info/diff/diff.h"
 #include "onnx/proto/proto.h"
 
 enum { MFM_DIFF_TEXT = 512 };

@@ -1,4 +1,4 @@
-#include "onnx/info/metadata/class_info.h"
+#include "onnx/info/class_info.h"
 
 #include <inttypes.h>
 #include <jansson.h>
