@@ -8,7 +8,8 @@ set(mfm_public_headers
     core/base/context.h core/engine/graph.h core/base/linkage.h core/engine/op.h
     core/base/digest.h core/base/option.h core/engine/factors.h core/engine/param_room.h
     core/engine/plan/plan.h core/base/random.h core/base/real.h
-    core/base/shape.h core/base/share.h core/data/batch.h core/data/sources/dataset.h core/data/feed.h
+    core/base/shape.h core/base/share.h core/data/array_form.h core/data/batch.h
+    core/data/sources/dataset.h core/data/feed.h
     core/data/image_reader.h core/data/augmentations/augmentation.h
     core/data/loader.h core/data/mixing/mixing.h core/data/preprocess.h
     core/data/samplers/sampler.h core/data/sources/bad_images.h
