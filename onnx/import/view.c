@@ -134,8 +134,8 @@ int mfm_import_open_size(mfm_importer *im, int64_t *height, int64_t *width)
     status = mfm_preprocess_info_read(im->ctx, im->model, &info, &told);
     if (!status && !told)
         return mfm_fail(im->ctx, MFM_ENOTSUP,
-                        "%s: its input leaves the size of images open: --input-size "
-                        "HEIGHT,WIDTH tells it",
+                        "%s: its input leaves the size of images open: --input-size HEIGHT,WIDTH "
+                        "tells it to train, eval and inspect, and what train writes to the others",
                         mfm_model_path(im->model));
     *height = info.height;
     *width = info.width;
