@@ -187,15 +187,9 @@ static bool may_have(const mfm_fused *fused, const Onnx__NodeProto *call)
 
 static bool knows_attributes(const mfm_fused *fused, const Onnx__NodeProto *call)
 {
-    for (size_t i = 0; i < call->n_attribute; i++) {
-        const char *name = mfm_proto_text(call->attribute[i]->name);
-        const size_t length = strlen(name);
-        const char *at = strstr(fused->attributes + 1, name);
-        while (at && length && !(at[-1] == ' ' && at[length] == ' '))
-            at = strstr(at + 1, name);
-        if (!at || !length)
+    for (size_t i = 0; i < call->n_attribute; i++)
+        if (!mfm_proto_lists(fused->attributes, mfm_proto_text(call->attribute[i]->name)))
             return false;
-    }
     return true;
 }
 

@@ -34,15 +34,6 @@ static const char *const quantised =
     "MatMulIntegerToFloat DynamicQuantizeMatMul MatMulNBits MatMulBnb4 GatherBlockQuantized QGemm "
     "QAttention QEmbedLayerNormalization QMoE ";
 
-static bool is_listed(const char *list, const char *type)
-{
-    const size_t length = strlen(type);
-    for (const char *at = strstr(list + 1, type); at && length; at = strstr(at + 1, type))
-        if (at[-1] == ' ' && at[length] == ' ')
-            return true;
-    return false;
-}
-
 static bool begins(const char *text, const char *with)
 {
     while (*with && *text == *with) {
@@ -77,14 +68,14 @@ const char *mfm_advice(const Onnx__NodeProto *node)
     const char *domain = mfm_proto_text(node->domain), *type = mfm_proto_text(node->op_type);
     const bool own = !domain[0] || strcmp(domain, "ai.onnx") == 0;
     const bool runtime = begins(domain, "com.microsoft");
-    if ((own || runtime) && (is_listed(quantised, type) || begins(type, "QLinear")))
+    if ((own || runtime) && (mfm_proto_lists(quantised, type) || begins(type, "QLinear")))
         return ": quantised, and what is rounded has no derivative: take the file from before "
                "quantisation";
     if (strcmp(domain, "ai.onnx.ml") == 0)
         return advice_of_ml(node);
     if (runtime)
         return ": fused by ONNX Runtime: take the file from before, or optimised at level basic";
-    return own && !is_listed(standard, type)
+    return own && !mfm_proto_lists(standard, type)
                ? ": ONNX has no such operator: an exporter left what it could not convert"
                : "";
 }

@@ -3,7 +3,6 @@
  * stale. Only the graph's inputs and initializers are believed. A rank that an operator's rule does
  * not give, or whose operator is not known here, stays unknown.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "onnx/layers/links.h"
@@ -269,13 +268,9 @@ static int length_by(const ranker *r)
 /* RULES for an operator that is not known, or of another domain. */
 static enum rule rule_of(const Onnx__NodeProto *node)
 {
-    char name[64];
     const char *type = mfm_proto_text(node->op_type);
-    if (!mfm_proto_is(node, type) || strlen(type) + 3 > sizeof name)
-        return RULES;
-    snprintf(name, sizeof name, " %s ", type);
-    int rule = 0;
-    while (rule < RULES && !strstr(operators[rule], name))
+    int rule = mfm_proto_is(node, type) ? 0 : RULES;
+    while (rule < RULES && !mfm_proto_lists(operators[rule], type))
         rule++;
     return (enum rule)rule;
 }

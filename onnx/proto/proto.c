@@ -101,6 +101,17 @@ int64_t mfm_model_opset(const mfm_model *model, const char *domain)
     return 0;
 }
 
+bool mfm_proto_lists(const char *list, const char *word)
+{
+    const size_t length = strlen(word);
+    if (!length || strchr(word, ' '))
+        return false;
+    for (const char *at = strstr(list + 1, word); at; at = strstr(at + 1, word))
+        if (at[-1] == ' ' && at[length] == ' ')
+            return true;
+    return false;
+}
+
 const char *mfm_proto_title(const Onnx__NodeProto *node)
 {
     const char *name = mfm_proto_text(node->name);

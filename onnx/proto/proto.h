@@ -88,6 +88,8 @@ int mfm_proto_attr_int(mfm_model *model, Onnx__NodeProto *node, const char *name
 int mfm_proto_attr_float(mfm_model *model, Onnx__NodeProto *node, const char *name, float value);
 int mfm_proto_attr_ints(mfm_model *model, Onnx__NodeProto *node, const char *name,
                         const int64_t *values, size_t count);
+/* Whether a word is one of a list's, each of which stands between spaces: " alpha beta ". */
+bool mfm_proto_lists(const char *list, const char *word);
 /* What a node is called in messages: its name, else its first output; "" where it has neither. */
 const char *mfm_proto_title(const Onnx__NodeProto *node);
 /* Whether a node is of that operator of ONNX's own domain. */
